@@ -1,0 +1,157 @@
+"""A journal written by hand, event by event, as a driver would; and what came of it in the tracking database."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tuner import events as ev
+from tuner.paths import StorageRoot, SweepFolder
+
+SPACE = {
+    "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
+    "schedule": {"choices": ["constant", "exponential"]},
+    "decay_rate": {"low": 0.1, "high": 0.9, "when": {"schedule": "exponential"}},
+}
+
+
+class Story:
+    """Appends events to a sweep's journal, one second after another, and keeps them."""
+
+    def __init__(self, folder: SweepFolder, **spec: Any) -> None:
+        folder.path.mkdir(parents=True)
+        self.folder = folder
+        self.events: list[ev.AnyEvent] = []
+        self.spec = {
+            "name": folder.name,
+            "trainable": "digits",
+            "objective": {"metric": "val_accuracy", "mode": "max"},
+            "num_trials": 4,
+            "space": SPACE,
+            "tracking": {"uri": None, "experiment": "digits"},
+        } | spec
+        self.add(ev.SweepStarted(spec=self.spec, versions={}, seed=7, sweep_id=f"id-{folder.name}"))
+
+    def add(self, *events: ev.AnyEvent) -> None:
+        for event in events:
+            seq = len(self.events)
+            self.events.append(msgspec.structs.replace(event, at=1_700_000_000.0 + seq, seq=seq))
+            with open(self.folder.journal, "ab") as file:
+                file.write(ev.encode(self.events[-1]))
+
+    def suggest(self, trial: int, **params: ev.Scalar) -> None:
+        common: ev.Params = {"learning_rate": 0.001, "batch_size": 32, "epochs": 3, "schedule": "constant"}
+        self.add(ev.TrialSuggested(trial=trial, params=common | params, origin="tpe"))
+        self.add(ev.TrialStarted(trial=trial, attempt=1, node="here", pid=1, gpus=[]))
+
+    def epoch(self, trial: int, epoch: int, value: float | None) -> None:
+        metrics: ev.Metrics = {"loss": value, "val_accuracy": value, "epoch_s": 0.5}
+        self.add(
+            ev.EpochReported(
+                trial=trial, attempt=1, epoch=epoch, metrics=metrics, epoch_s=0.5, decision="continue", reason=""
+            )
+        )
+
+    def end(self, trial: int, outcome: str, reason: str = "") -> None:
+        self.add(ev.TrialEnded(trial=trial, outcome=outcome, reason=reason))
+
+    def trial(self, trial: int, values: list[float | None], outcome: str = "completed") -> None:
+        self.suggest(trial)
+        for epoch, value in enumerate(values, 1):
+            self.epoch(trial, epoch, value)
+        self.end(trial, outcome)
+
+
+@pytest.fixture(scope="session")
+def new_story() -> type[Story]:
+    """For tests that need another folder, spec or size."""
+    return Story
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(StorageRoot(tmp_path).sweep("s"))
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tracking database as it is before any sweep; making one takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tuner.recording.sqlite import create_database
+
+        create_database(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def recorded(story: Story, empty_database: Path) -> Story:
+    """A story whose storage root has an empty tracking database."""
+    shutil.copy(empty_database, story.folder.root.path / "mlflow.db")
+    return story
+
+
+class Database:
+    """What a tracking database holds, read behind MLflow's back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection:
+            return connection.execute(query).fetchall()
+
+    def execute(self, statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    def runs(self) -> dict[str, tuple[str, int, int | None]]:
+        """Status, start and end of each active run by its name, which must be unique."""
+        rows = self.rows("select name, status, start_time, end_time from runs where lifecycle_stage = 'active'")
+        assert len({name for name, *_ in rows}) == len(rows), "a run was made twice"
+        return {name: (status, start, end) for name, status, start, end in rows}
+
+    def values(self, table: str, name: str) -> dict[str, str]:
+        """Params or tags of a run."""
+        query = f"select t.key, t.value from {table} t join runs r on r.run_uuid = t.run_uuid where r.name = '{name}'"
+        return dict(self.rows(query))
+
+    def metric(self, name: str, key: str) -> list[tuple[int, int, float | None]]:
+        """Step, time and value (None for NaN) of every row of a run's metric."""
+        return self.rows(
+            "select m.step, m.timestamp, case when m.is_nan then null else m.value end from metrics m"
+            f" join runs r on r.run_uuid = m.run_uuid where r.name = '{name}' and m.key = '{key}' order by 1, 2"
+        )
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that must not depend on how often the recorder was interrupted; runs by name, as ids differ."""
+        run = "join runs r on r.run_uuid = t.run_uuid and r.lifecycle_stage = 'active'"
+        no_ids = "t.key not in ('mlflow.parentRunId', 'tuner.best_run_id')"
+        return {
+            "runs": sorted((name, *rest) for name, rest in self.runs().items()),
+            "params": self.rows(f"select r.name, t.key, t.value from params t {run} order by 1, 2"),
+            "tags": self.rows(f"select r.name, t.key, t.value from tags t {run} where {no_ids} order by 1, 2"),
+            "metrics": self.rows(
+                f"select r.name, t.key, t.step, t.timestamp, t.is_nan, t.value from metrics t {run} order by 1, 2, 3, 4"
+            ),
+            "newest": self.rows(f"select r.name, t.key, t.step, t.value from latest_metrics t {run} order by 1, 2"),
+        }
+
+
+@pytest.fixture(scope="session")
+def new_database() -> type[Database]:
+    return Database
+
+
+@pytest.fixture
+def database(story: Story) -> Database:
+    return Database(story.folder.root.path / "mlflow.db")

@@ -1,0 +1,167 @@
+"""The recorder as the driver has it: a process, its pipe, its signals; and a tracking server that comes late."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+import pytest
+
+from tuner import events as ev
+from tuner.paths import StorageRoot, SweepFolder
+from tuner.recording import RecorderProcess, backlog, read_cursor
+
+if TYPE_CHECKING:
+    from conftest import Database, Story
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+PATIENCE_S = 60.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < ends_at, "it never came true"
+        time.sleep(0.05)
+
+
+def recorded_events(folder: SweepFolder) -> int:
+    return read_cursor(folder).seq
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def recorder(recorded: Story) -> Iterator[RecorderProcess]:
+    process = RecorderProcess(recorded.folder)
+    yield process
+    process.kill()
+
+
+def test_it_records_while_the_sweep_runs_and_drains_at_its_end(
+    recorded: Story, recorder: RecorderProcess, database: Database
+) -> None:
+    recorder.start()
+    recorded.trial(0, [0.5])
+    wait_until(lambda: backlog(recorded.folder, len(recorded.events)) == 0)
+    assert set(database.runs()) == {"s", "trial 0"}
+    recorded.trial(1, [0.75])
+    recorder.kill()
+    recorded.add(ev.SweepEnded(reason="all trials ended"))
+    assert recorder.finish(PATIENCE_S)
+    assert backlog(recorded.folder, len(recorded.events)) == 0
+    assert {status for status, _, _ in database.runs().values()} == {"FINISHED"}
+    assert recorded.folder.recorder_log.read_text() == ""
+
+
+def test_it_outlives_a_killed_driver_until_all_is_recorded(recorded: Story, database: Database) -> None:
+    code = "import sys, time; from tuner.paths import SweepFolder; from tuner.recording import RecorderProcess;"
+    code += "from pathlib import Path; RecorderProcess(SweepFolder(Path(sys.argv[1]))).start(); time.sleep(600)"
+    driver = subprocess.Popen([sys.executable, "-c", code, str(recorded.folder.path)])
+    wait_until(lambda: recorded_events(recorded.folder) == 1)
+    for trial in range(20):
+        recorded.trial(trial, [0.5, 0.25, 0.125])
+    driver.kill()
+    driver.wait()
+    wait_until(lambda: recorded_events(recorded.folder) == len(recorded.events))
+    with filelock.FileLock(recorded.folder.recorder_lock, timeout=PATIENCE_S):
+        assert len(database.runs()) == 21
+
+
+def test_ctrl_c_is_not_meant_for_it_and_sigterm_lets_it_drain(recorded: Story) -> None:
+    command = [sys.executable, "-m", "tuner.recording", str(recorded.folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        wait_until(lambda: recorded_events(recorded.folder) == 1)
+        process.send_signal(signal.SIGINT)
+        recorded.trial(0, [0.5])
+        wait_until(lambda: recorded_events(recorded.folder) == len(recorded.events))
+        recorded.trial(1, [0.5])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    assert recorded_events(recorded.folder) == len(recorded.events)
+
+
+def test_without_a_server_it_gives_up_in_time_and_says_what_is_left(new_story: type[Story], tmp_path: Path) -> None:
+    uri = f"http://someone:secret@127.0.0.1:{free_port()}"
+    story = new_story(StorageRoot(tmp_path).sweep("s"), tracking={"uri": uri, "experiment": "e"})
+    command = [sys.executable, "-m", "tuner.recording", str(story.folder.path), "--drain-seconds", "1"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    lines = done.stderr.splitlines()
+    assert lines[-1] == "tuner: 1 events of sweep s are not recorded in MLflow; `tuner record s` finishes it"
+    assert "MLflow takes nothing now, 1 events wait" in lines[0]
+    assert len(lines) == 2
+    assert "secret" not in done.stderr
+
+
+def test_a_server_that_comes_late_gets_everything_once(
+    new_story: type[Story], new_database: type[Database], empty_database: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    story = new_story(StorageRoot(tmp_path).sweep("s"), tracking={"uri": f"http://127.0.0.1:{port}"})
+    for trial in range(5):
+        story.trial(trial, [0.5, None, 0.75])
+    recorder = RecorderProcess(story.folder)
+    recorder.start()
+    try:
+        wait_until(lambda: "MLflow takes nothing now, 31 events wait" in story.folder.recorder_log.read_text())
+        database = tmp_path / "server.db"
+        shutil.copy(empty_database, database)
+        with served(database, port):
+            wait_until(lambda: recorded_events(story.folder) == len(story.events))
+            story.add(ev.SweepEnded(reason="all trials ended"))
+            assert recorder.finish(PATIENCE_S)
+    finally:
+        recorder.kill()
+    held = new_database(database)
+    assert held.runs().keys() == {"s", *(f"trial {trial}" for trial in range(5))}
+    assert {status for status, _, _ in held.runs().values()} == {"FINISHED"}
+    assert [value for _, _, value in held.metric("trial 4", "loss")] == [0.5, None, 0.75]
+    assert [value for _, _, value in held.metric("s", "best_val_accuracy")] == [0.5, 0.75]
+    assert list((tmp_path / "artifacts").rglob("spec.yaml"))
+    log = story.folder.recorder_log.read_text()
+    assert "MLflow is back" in log
+    assert "Traceback" not in log
+
+
+@contextlib.contextmanager
+def served(database: Path, port: int) -> Iterator[None]:
+    """A tracking server until the end of the block."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--artifacts-destination", str(database.parent / "artifacts")]
+    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with open(database.with_suffix(".log"), "wb") as log:
+        server = subprocess.Popen(command, env=quiet, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_until(lambda: answers(port))
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
+            ok: bool = reply.status == 200
+            return ok
+    except OSError:
+        return False

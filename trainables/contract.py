@@ -1,0 +1,107 @@
+"""What a trainable is. Imports no Keras, so that a spec is checked quickly.
+
+A trainable brings data and an uncompiled model; the training path compiles and trains it, so that learning rate, batch
+size, epochs, optimizer and schedule mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import keras
+
+
+class DataError(Exception):
+    """The training data cannot be had or has the wrong form; the message says what to do."""
+
+
+class Params(BaseModel):
+    """The training parameters that every trainable has; a trainable's own `Params` adds to them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    learning_rate: float = Field(0.001, gt=0)
+    """The rate at the start, and the peak after a warm-up."""
+    batch_size: int = Field(32, ge=1)
+    """Examples a step; the last step of an epoch takes what is left."""
+    epochs: int = Field(10, ge=1)
+    """Passes over the training set in a whole training; early stopping may end it before."""
+    optimizer: Literal["sgd", "adagrad", "rmsprop", "adam", "adamw"] = "adam"
+    momentum: float = Field(0.0, ge=0, lt=1)
+    """Of sgd and rmsprop."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled weight decay a step (Loshchilov and Hutter 2019), of every optimizer; 0 for none."""
+    schedule: Literal["constant", "exponential", "cosine"] = "constant"
+    decay_rate: float = Field(0.5, gt=0, le=1)
+    """Factor on the learning rate in each decay_steps (exponential)."""
+    decay_steps: int = Field(1000, ge=1)
+    """Optimizer steps in which the rate falls by decay_rate (exponential)."""
+    staircase: bool = False
+    """Fall at whole multiples of decay_steps only; else continuously, as lr0 * exp(-k * step) does."""
+    warmup_epochs: float = Field(0.0, ge=0)
+    """Linear warm-up from 0 in front of any schedule, in epochs."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training, validation and, optionally, test data.
+
+    Each is a tuple (x, y) or (x, y, sample_weight) of arrays whose first axis counts examples (x may be a dict or tuple
+    of such arrays), or a tf.data.Dataset of single examples, not batched. The search never sees `test`.
+    """
+
+    train: Any
+    validation: Any
+    test: Any = None
+
+
+class Trainable(ABC):
+    """Base of every trainable.
+
+    Class attributes `loss` and `metrics` are what `keras.Model.compile` takes. An epoch's metrics are `loss`, each
+    metric, their `val_` twins, `learning_rate` and `epoch_s`.
+    """
+
+    loss: ClassVar[Any]
+    metrics: ClassVar[Sequence[Any]] = ()
+    Params: ClassVar[type[Params]] = Params
+
+    def __init__(self, data: str | None = None) -> None:
+        self.data = data
+        """The spec's `data`: an absolute path or a built-in set's name; None for trainables that load their own."""
+
+    @abstractmethod
+    def load_data(self) -> Data:
+        """The data for every trial of a sweep; called once a node.
+
+        Raises:
+            DataError: it cannot be had; the message is shown to the user.
+        """
+
+    def select_data(self, data: Data, params: Any) -> Data:
+        """The part of the data that a trial with these parameters uses; all of it by default."""
+        return data
+
+    @abstractmethod
+    def build_model(self, params: Any) -> keras.Model:
+        """A new model, not compiled. Must depend on `params` and the trainable's data alone."""
+
+
+def metric_name(metric: Any) -> str:
+    """The name under which Keras reports a metric given as a string, a function, a class or an instance."""
+    if isinstance(metric, str):
+        return metric
+    name = getattr(metric, "name", None)
+    return name if isinstance(name, str) else str(getattr(metric, "__name__", type(metric).__name__))
+
+
+def epoch_metrics(trainable: type[Trainable]) -> list[str]:
+    """Every metric that an epoch of this trainable reports."""
+    trained = ["loss", *(metric_name(metric) for metric in trainable.metrics)]
+    return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s"]

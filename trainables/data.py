@@ -1,0 +1,240 @@
+"""The data that trainables share: scikit-learn's digits, MNIST, and a user's own `.npz` file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from trainables.contract import Data, DataError
+
+Array = np.ndarray[Any, Any]
+LabelKind = Literal["integer", "one_hot", "target"]
+
+BUILT_IN = ("digits", "mnist")
+"""Names of the built-in data sets."""
+
+_MNIST_KEYS = ("x_train", "y_train", "x_test", "y_test")
+_NPZ_KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
+_SHUFFLE_SEED = 0
+_DIGITS_TRAIN, _DIGITS_VALIDATION = 1_200, 297
+_MNIST_VALIDATION = 5_000
+_VALIDATION_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What y is: integer classes, one-hot classes, or a regression target; `size` is what a model must put out."""
+
+    kind: LabelKind
+    size: int
+
+
+def load(name_or_path: str) -> Data:
+    """A built-in data set by its name, or a user's `.npz` file by its path.
+
+    Raises:
+        DataError: it does not exist or has the wrong form.
+    """
+    if name_or_path == "digits":
+        return digits()
+    if name_or_path == "mnist":
+        return mnist()
+    return npz(Path(name_or_path))
+
+
+def labels(name_or_path: str) -> Labels:
+    """What the labels of a data set are, without its inputs being read.
+
+    Raises:
+        DataError: as `load`, as far as the labels tell.
+    """
+    if name_or_path in BUILT_IN:
+        return Labels("integer", 10)
+    path = Path(name_or_path)
+    arrays = _read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
+    return _labels(path, arrays)
+
+
+def digits() -> Data:
+    """scikit-learn's UCI digits: 1,200 training, 297 validation and 300 test images of 8 x 8 pixels, scaled to 0..1."""
+    from sklearn.datasets import load_digits
+
+    images, classes = load_digits(return_X_y=True)
+    order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(images))
+    x, y = (images[order] / 16.0).astype(np.float32), classes[order].astype(np.int32)
+    first, second = _DIGITS_TRAIN, _DIGITS_TRAIN + _DIGITS_VALIDATION
+    return Data((x[:first], y[:first]), (x[first:second], y[first:second]), (x[second:], y[second:]))
+
+
+def mnist() -> Data:
+    """MNIST: 55,000 training images, the last 5,000 of the 60,000 for validation, 10,000 for the test; 28 x 28, 0..1.
+
+    Read from `mnist.npz` in $TUNER_DATA_DIR, else from Keras's own download.
+
+    Raises:
+        DataError: it is in neither place and cannot be downloaded.
+    """
+    arrays = _mnist_arrays()
+    x, y = _scaled(arrays["x_train"]), arrays["y_train"].astype(np.int32)
+    test = _scaled(arrays["x_test"]), arrays["y_test"].astype(np.int32)
+    last = len(x) - _MNIST_VALIDATION
+    return Data((x[:last], y[:last]), (x[last:], y[last:]), test)
+
+
+def npz(path: Path) -> Data:
+    """A user's arrays: x_train, y_train and, optionally, x_val, y_val, x_test, y_test.
+
+    Without x_val, the last tenth of the training examples validates, after a shuffle with a fixed seed. y holds integer
+    classes, one-hot classes, or a regression target of floats.
+
+    Raises:
+        DataError: the file or one of its arrays has the wrong form.
+    """
+    arrays = _read_npz(path, _NPZ_KEYS, required=("x_train", "y_train"))
+    _check_arrays(path, arrays)
+    _labels(path, arrays)
+    train = arrays["x_train"], arrays["y_train"]
+    test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
+    if "x_val" in arrays:
+        return Data(train, (arrays["x_val"], arrays["y_val"]), test)
+    num_examples = len(train[0])
+    num_validation = max(1, round(num_examples * _VALIDATION_FRACTION))
+    if num_examples < 2:
+        raise DataError(
+            f"{path}: x_train must hold at least 2 examples where there is no x_val, but got {num_examples}"
+        )
+    order = np.random.default_rng(_SHUFFLE_SEED).permutation(num_examples)
+    x, y = (rows[order] for rows in train)
+    last = num_examples - num_validation
+    return Data((x[:last], y[:last]), (x[last:], y[last:]), test)
+
+
+def _mnist_arrays() -> dict[str, Array]:
+    folder = os.environ.get("TUNER_DATA_DIR")
+    if folder:
+        return _read_npz(Path(folder) / "mnist.npz", _MNIST_KEYS, required=_MNIST_KEYS)
+    downloaded = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets" / "mnist.npz"
+    if downloaded.is_file():
+        return _read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
+    try:
+        import keras
+
+        (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(
+            f"mnist: must be downloaded or lie in a folder, but the download failed ({reason}): put mnist.npz "
+            f"(x_train, y_train, x_test, y_test) into a folder and set TUNER_DATA_DIR to it"
+        ) from error
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _scaled(images: Array) -> Array:
+    return np.asarray(images, np.float32) / np.float32(255.0)
+
+
+def _read_npz(
+    path: Path, known: tuple[str, ...], required: tuple[str, ...], wanted: tuple[str, ...] | None = None
+) -> dict[str, Array]:
+    """The arrays of a file; never unpickles."""
+    if not path.is_file():
+        raise DataError(_missing_file(path))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds a single array")
+            _check_keys(path, file.files, known, required)
+            return {name: _read_array(path, file, name) for name in (wanted or known) if name in file.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: must be an .npz file as numpy.savez writes it, but cannot be read: {error}"
+        ) from error
+
+
+def _missing_file(path: Path) -> str:
+    if path.name == "mnist.npz" and os.environ.get("TUNER_DATA_DIR"):
+        return f"{path}: must exist, as TUNER_DATA_DIR names its folder, but there is no such file"
+    near = difflib.get_close_matches(str(path), BUILT_IN, n=1)
+    if not near and path.parent.is_dir():
+        near = difflib.get_close_matches(path.name, sorted(file.name for file in path.parent.glob("*.npz")), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{path}: data must be one of {', '.join(BUILT_IN)} or an .npz file, but there is no such file{hint}"
+
+
+def _check_keys(path: Path, names: list[str], known: tuple[str, ...], required: tuple[str, ...]) -> None:
+    pairs = [(f"x_{part}", f"y_{part}") for part in ("train", "val", "test")]
+    needed = [*required, *(other for x, y in pairs for name, other in ((x, y), (y, x)) if name in names)]
+    for name in needed:
+        if name not in names:
+            near = difflib.get_close_matches(name, [other for other in names if other not in known], n=1)
+            hint = f"; did you mean {name} by {near[0]}?" if near else ""
+            raise DataError(f"{path}: must hold {name}, but got {', '.join(names) or 'nothing'}{hint}")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; it may hold {', '.join(known)}"
+            raise DataError(f"{path}: must hold no other arrays, but got {name}{hint}")
+
+
+def _read_array(path: Path, file: Any, name: str) -> Array:
+    try:
+        array: Array = file[name]
+    except ValueError as error:
+        raise DataError(
+            f"{path}: {name} must be an array of numbers, but got objects or a damaged array ({error})"
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{path}: {name} must be an array of numbers, but got the type {array.dtype}")
+    if array.ndim == 0 or array.size == 0:
+        raise DataError(f"{path}: {name} must hold at least one example, but got the shape {array.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"{path}: {name} must hold finite numbers, but got NaN or infinity")
+    return array
+
+
+def _check_arrays(path: Path, arrays: dict[str, Array]) -> None:
+    for part in ("train", "val", "test"):
+        x, y = arrays.get(f"x_{part}"), arrays.get(f"y_{part}")
+        if x is None or y is None:
+            continue
+        if len(x) != len(y):
+            raise DataError(f"{path}: x_{part} and y_{part} must have one length, but got {len(x)} and {len(y)}")
+        for letter, rows in (("x", x), ("y", y)):
+            shape = arrays[f"{letter}_train"].shape[1:]
+            if rows.shape[1:] != shape:
+                raise DataError(
+                    f"{path}: {letter}_{part} must have examples of shape {shape}, but got {rows.shape[1:]}"
+                )
+
+
+def _labels(path: Path, arrays: dict[str, Array]) -> Labels:
+    """What y is; all parts must agree."""
+    parts = {name: rows for name, rows in arrays.items() if name.startswith("y_")}
+    train = arrays["y_train"]
+    if all(_is_one_hot(rows) for rows in parts.values()):
+        return Labels("one_hot", train.shape[1])
+    if train.dtype.kind == "f":
+        if train.ndim > 2:
+            raise DataError(f"{path}: y_train must have one or two axes as a regression target, but got {train.shape}")
+        return Labels("target", 1 if train.ndim == 1 else train.shape[1])
+    for name, rows in parts.items():
+        if rows.dtype.kind not in "biu" or rows.size != len(rows):
+            raise DataError(
+                f"{path}: {name} must hold an integer class, a one-hot row or a float target for each example, "
+                f"but got {rows.dtype} of shape {rows.shape}"
+            )
+        if rows.min() < 0:
+            raise DataError(f"{path}: {name} must hold classes from 0, but got {rows.min()}")
+    return Labels("integer", int(max(rows.max() for rows in parts.values())) + 1)
+
+
+def _is_one_hot(rows: Array) -> bool:
+    if rows.ndim != 2 or rows.shape[1] < 2:
+        return False
+    return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())

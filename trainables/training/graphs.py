@@ -1,0 +1,183 @@
+"""A compiled model and its graphs: a whole epoch is one call into TensorFlow, whatever its batch size or length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainables.contract import Params, Trainable
+from trainables.training.device import Split
+from trainables.training.optimizers import TunableOptimizer
+
+_STATEFUL_OPS = ("Random", "TruncatedNormal", "Multinomial", "PyFunc", "EagerPyFunc", "StatefulRandom")
+
+
+class CompiledModel:
+    """A model with its optimizer and its epoch graphs, used by one trial after another.
+
+    Attributes:
+        model: the Keras model.
+        reusable: whether `reset` brings back all state that its graphs hold.
+    """
+
+    def __init__(
+        self, model: Any, trainable: Trainable, params: Params, example: Any, on_trace: Callable[[], None]
+    ) -> None:
+        self.model = model
+        self.optimizer = TunableOptimizer(params)
+        self._on_trace = on_trace
+        self.reusable = True
+        self._graphs: dict[Any, tuple[Any, list[str]]] = {}
+        model.compile(
+            optimizer=self.optimizer.keras, loss=trainable.loss, metrics=list(trainable.metrics), jit_compile=False
+        )
+        model.test_step(example)  # makes the variables of loss and metrics
+        model.optimizer.build(model.trainable_variables)
+        self._initial_optimizer = [_compact(variable.numpy()) for variable in model.optimizer.variables]
+
+    @property
+    def variables(self) -> list[Any]:
+        """The model's variables, then the optimizer's: the whole state between two epochs."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def takes(self, model_values: list[Any]) -> bool:
+        """Whether `reset` can give these values to the model."""
+        return [tuple(v.shape) for v in self.model.variables] == [value.shape for value in model_values]
+
+    def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int) -> None:
+        """Puts it into the state of a new model with these values that has not been trained."""
+        assign(self.model.variables, model_values)
+        assign(self.model.optimizer.variables, self._initial_optimizer)
+        self.optimizer.set(params, steps_per_epoch)
+
+    def prepare(self, train: Split, validation: Split) -> None:
+        """Traces and places what is not yet, so that no epoch's time holds it."""
+        self._warm_up(self._graph(train, training=True)[0], train, training=True)
+        self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+
+    def train(self, split: Split, batch_size: int, seed: int, epoch: int) -> dict[str, float]:
+        """Trains one epoch over `split` in an order that depends on the seed and the epoch alone."""
+        self.model.reset_metrics()
+        graph, names = self._graph(split, training=True)
+        if split.is_dataset:
+            order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
+            values = graph(split.batches(batch_size, order_seed))
+        else:
+            values = graph(split.source, tf.constant(batch_size), tf.constant([seed, epoch], tf.int64))
+        return dict(zip(names, map(float, values.numpy()), strict=True))
+
+    def evaluate(self, split: Split, batch_size: int) -> dict[str, float]:
+        """The metrics on `split`, in inference mode."""
+        self.model.reset_metrics()
+        graph, names = self._graph(split, training=False)
+        if split.is_dataset:
+            values = graph(split.batches(batch_size, None))
+        else:
+            values = graph(split.source, tf.constant(batch_size))
+        return dict(zip(names, map(float, values.numpy()), strict=True))
+
+    def _graph(self, split: Split, training: bool) -> tuple[Any, list[str]]:
+        """The traced graph of an epoch and the names of the values that it returns."""
+        spec = split.spec
+        key = (training, split.is_dataset, str(spec))
+        if key not in self._graphs:
+            names: list[str] = []
+            step = self.model.train_step if training else self.model.test_step
+            run_step = _recording(step, names)
+            if split.is_dataset:
+                graph = self._trace_dataset_epoch(run_step, spec, training)
+            else:
+                graph = self._trace_array_epoch(run_step, spec, training)
+            self.reusable = self.reusable and not self._has_hidden_state(graph)
+            self._graphs[key] = graph, [*names, "learning_rate"] if training else names
+        return self._graphs[key]
+
+    def _warm_up(self, graph: Any, split: Split, training: bool) -> None:
+        """Lets TensorFlow optimize and place a graph, by an epoch without examples."""
+        if split.is_dataset:
+            graph(split.batches(1, None).take(0))
+        else:
+            graph(split.first(0), tf.constant(1), *([tf.constant([0, 0], tf.int64)] if training else []))
+
+    def _trace_array_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool) -> Any:
+        def epoch(source: Any, batch_size: Any, *seed: Any) -> Any:
+            self._on_trace()
+            num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
+            order: Any = tf.random.experimental.stateless_shuffle(tf.range(num_examples), *seed) if training else None
+
+            def step(start: Any, values: Any) -> Any:
+                stop = tf.minimum(start + batch_size, num_examples)
+                if training:
+                    rows = order[start:stop]
+                    batch = tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
+                else:
+                    batch = tf.nest.map_structure(lambda array: array[start:stop], source)
+                return stop, run_step(batch)
+
+            _, values = tf.while_loop(
+                lambda start, _: start < num_examples,
+                step,
+                (tf.constant(0), tf.zeros([0])),
+                shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+                parallel_iterations=1,
+            )
+            return self._with_learning_rate(values) if training else values
+
+        arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
+        return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
+
+    def _trace_dataset_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool) -> Any:
+        run_step = tf.autograph.experimental.do_not_convert(run_step)
+
+        def epoch(batches: Any) -> Any:
+            self._on_trace()
+            values = tf.zeros([0])
+            for batch in batches:
+                tf.autograph.experimental.set_loop_options(shape_invariants=[(values, tf.TensorShape([None]))])
+                values = run_step(batch)
+            return self._with_learning_rate(values) if training else values
+
+        return tf.function(epoch).get_concrete_function(tf.data.DatasetSpec(spec))
+
+    def _with_learning_rate(self, values: Any) -> Any:
+        """Appends the rate at the last optimizer step."""
+        last_step = tf.maximum(tf.convert_to_tensor(self.model.optimizer.iterations) - 1, 0)
+        return tf.concat([values, [self.optimizer.schedule(last_step)]], axis=0)
+
+    def _has_hidden_state(self, graph: Any) -> bool:
+        """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""
+        known = [*self.variables, *(v for m in self.model.metrics for v in m.variables)]
+        known_ids = {id(getattr(variable, "value", variable)) for variable in known}
+        known_ids |= {id(variable) for variable in self.optimizer.variables}
+        if any(id(variable) not in known_ids for variable in graph.graph.variables):
+            return True
+        definition = graph.graph.as_graph_def()
+        nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+        return any(node.op.startswith(_STATEFUL_OPS) for node in nodes)
+
+
+def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], Any]:
+    """The step with its metrics as one vector, their names left in `names` while it is traced."""
+
+    def run(batch: Any) -> Any:
+        metrics = {name: value for name, value in step(batch).items() if tf.convert_to_tensor(value).shape.rank == 0}
+        names[:] = metrics
+        return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
+
+    return run
+
+
+def assign(variables: list[Any], values: list[Any]) -> None:
+    """Gives variables these values, in their order."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _compact(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same values; where all are equal, as optimizers begin, without the memory."""
+    if values.size > 1 and (values == values.flat[0]).all():
+        return np.broadcast_to(values.flat[0], values.shape)
+    return values

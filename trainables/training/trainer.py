@@ -1,0 +1,209 @@
+"""The trainer of one worker process: trial after trial, one epoch at a time, warm."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from trainables.contract import Data, Params, Trainable
+from trainables.training.cache import ModelCache, cache_key
+from trainables.training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from trainables.training.device import DeviceData, Split
+from trainables.training.graphs import CompiledModel, assign
+from trainables.training.seeding import Seeder
+
+_EVALUATION_FACTOR = 4
+"""Evaluation keeps no activations for a backward pass, so it has room for larger batches than training."""
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One trained and validated epoch, from 1; `epoch_s` are the seconds inside training and validation."""
+
+    epoch: int
+    metrics: dict[str, float]
+    epoch_s: float
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What the running trial trains, and on what."""
+
+    params: Params
+    seed: int
+    key: str
+    compiled: CompiledModel
+    train: Split
+    validation: Split
+    test: Split | None
+
+
+class WarmTrainer:
+    """Trains one trial after another, and keeps what they share: the data on the device and compiled models.
+
+    A trial's results are those of a fresh process, bit for bit on a CPU, whatever was trained before.
+
+    Args:
+        metric: the objective, which decides which epoch is a trial's best.
+        mode: whether more of it is better.
+        precision: Keras's dtype policy.
+    """
+
+    def __init__(
+        self,
+        trainable: Trainable,
+        data: Data,
+        metric: str,
+        mode: Literal["min", "max"],
+        precision: str = "float32",
+    ) -> None:
+        self._trainable, self._data, self._metric, self._mode = trainable, data, metric, mode
+        self._precision = precision
+        self._device = DeviceData()
+        for part in (data.train, data.validation, data.test):
+            self._device.keep(part)
+        self._cache = ModelCache()
+        self._seeder = Seeder()
+        self._trial: _Trial | None = None
+        self._progress = Progress()
+        self._traces = 0
+
+    @property
+    def traces(self) -> int:
+        """How often an epoch's graph was traced in this process."""
+        return self._traces
+
+    @property
+    def epoch(self) -> int:
+        """The trial's epochs so far."""
+        return self._progress.epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the trial's best finite objective so far; 0 for none."""
+        return self._progress.best_epoch
+
+    @property
+    def best_value(self) -> float:
+        """The trial's best finite objective so far; NaN for none."""
+        return self._progress.best_value
+
+    def start(self, params: dict[str, Any], seed: int, checkpoint: Path | None = None) -> None:
+        """Makes ready for the first epoch of a trial, or for the one after its checkpoint.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read, or is of another model.
+            DataError: the trainable selects data that cannot be trained on.
+            Exception: whatever the trainable's own code raises.
+        """
+        self._end_trial()
+        seed %= 2**32
+        valid = self._trainable.Params(**params)
+        keras.config.set_dtype_policy(self._precision)
+        self._seeder.seed(seed)
+        data = self._trainable.select_data(self._data, valid)
+        train, validation = (
+            self._device.split(data.train, "training"),
+            self._device.split(data.validation, "validation"),
+        )
+        test = None if data.test is None else self._device.split(data.test, "test")
+        model = self._build_model(valid, train)
+        key = cache_key(model, valid)
+        values = [variable.numpy() for variable in model.variables]
+        compiled = self._cache.take(key)
+        if compiled is None or not compiled.takes(values):
+            compiled = CompiledModel(model, self._trainable, valid, train.first(1), self._count_trace)
+        compiled.prepare(train, validation)
+        compiled.reset(values, valid, math.ceil(train.num_examples / valid.batch_size))
+        self._progress = Progress()
+        if checkpoint is not None:
+            num_model_variables = len(compiled.model.variables)
+            state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
+            assign(compiled.variables, state)
+        self._trial = _Trial(valid, seed, key, compiled, train, validation, test)
+        self._seeder.restart(seed)  # tracing may have drawn from it
+
+    def train_epoch(self) -> EpochResult:
+        """Trains and validates the trial's next epoch."""
+        trial = self._running()
+        self._trial = (
+            None  # until the epoch is whole: a model in which an exception left half an epoch is not used again
+        )
+        epoch = self._progress.epoch + 1
+        started_s = time.perf_counter()
+        metrics = trial.compiled.train(trial.train, trial.params.batch_size, trial.seed, epoch)
+        validated = trial.compiled.evaluate(trial.validation, trial.params.batch_size * _EVALUATION_FACTOR)
+        epoch_s = time.perf_counter() - started_s
+        metrics |= {f"val_{name}": value for name, value in validated.items()}
+        metrics["epoch_s"] = epoch_s
+        self._trial = trial
+        self._progress.epoch = epoch
+        self._keep_best(metrics, trial.compiled)
+        return EpochResult(epoch, metrics, epoch_s)
+
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint from which `start` goes on as if there had been no break."""
+        values = [variable.numpy() for variable in self._running().compiled.variables]
+        write_checkpoint(path, values, self._progress)
+
+    def test_metrics(self) -> dict[str, float]:
+        """`test_loss` and `test_<metric>` of the best epoch's weights; empty without test data or a best epoch."""
+        trial = self._running()
+        if trial.test is None or self.best_epoch == 0:
+            return {}
+        variables = trial.compiled.model.variables
+        current = [variable.numpy() for variable in variables]
+        try:
+            assign(variables, self._progress.best_values)
+            metrics = trial.compiled.evaluate(trial.test, trial.params.batch_size * _EVALUATION_FACTOR)
+        finally:
+            assign(variables, current)
+        return {f"test_{name}": value for name, value in metrics.items()}
+
+    def best_model(self) -> keras.Model:
+        """A new model, not compiled, with the best epoch's weights.
+
+        Raises:
+            RuntimeError: no epoch of the trial has reached a finite objective.
+        """
+        trial = self._running()
+        if self.best_epoch == 0:
+            raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
+        model = self._build_model(trial.params, trial.train)
+        assign(model.variables, self._progress.best_values)
+        return model
+
+    def _build_model(self, params: Params, train: Split) -> Any:
+        model = self._trainable.build_model(params)
+        if not model.built:
+            model(train.inputs(1))
+        return model
+
+    def _keep_best(self, metrics: dict[str, float], compiled: CompiledModel) -> None:
+        """Copies the model's variables if this epoch's objective is the best so far."""
+        value, best = metrics[self._metric], self._progress.best_value
+        if not all(map(math.isfinite, (value, metrics["loss"], metrics["val_loss"]))):
+            return
+        better = value > best if self._mode == "max" else value < best
+        if self.best_epoch == 0 or better:
+            self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
+            self._progress.best_values = [variable.numpy() for variable in compiled.model.variables]
+
+    def _running(self) -> _Trial:
+        if self._trial is None:
+            raise RuntimeError("no trial is running: call start() first")
+        return self._trial
+
+    def _end_trial(self) -> None:
+        """Gives the model of the trial before to the next ones, unless it failed."""
+        trial, self._trial = self._trial, None
+        if trial is not None and trial.compiled.reusable:
+            self._cache.put(trial.key, trial.compiled)
+
+    def _count_trace(self) -> None:
+        self._traces += 1

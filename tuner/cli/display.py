@@ -1,0 +1,173 @@
+"""What people see while a sweep runs: a live panel on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tuner.cli.output import duration_text, params_text, people
+from tuner.paths import SweepFolder
+from tuner.recording import backlog
+
+if TYPE_CHECKING:
+    from tuner.engine.coordinator import Coordinator
+
+LIVE_EVERY_S = 0.5
+LINE_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A running sweep at one moment."""
+
+    name: str
+    outcomes: dict[str, int]
+    num_trials: int
+    epochs: int
+    epochs_per_s: float
+    busy: int
+    slots: int
+    best: str
+    elapsed_s: float
+    left_s: float | None
+    backlog: int
+
+    @property
+    def ended(self) -> int:
+        return sum(count for outcome, count in self.outcomes.items() if outcome != "unfinished")
+
+    @property
+    def counts(self) -> str:
+        shown = {("running" if name == "unfinished" else name): count for name, count in self.outcomes.items()}
+        return ", ".join(f"{count} {name}" for name, count in shown.items() if count) or "none yet"
+
+    @property
+    def left(self) -> str:
+        return "" if self.left_s is None else f", about {duration_text(self.left_s)} left"
+
+
+class Display:
+    """Watches a driver; use as a context manager."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._folder = folder
+        self._coordinator: Coordinator | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._live: Live | None = None
+        self._status = people.status("") if people.is_terminal else None
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.trained()
+        if self._status is not None:
+            self._status.stop()
+
+    def phase(self, text: str) -> None:
+        """What the driver does while no trial runs."""
+        if self._live is not None:
+            self._live.console.print(text)
+        elif self._status is not None:
+            self._status.update(text)
+            self._status.start()
+        else:
+            people.print(text)
+
+    def training(self, coordinator: Coordinator) -> None:
+        """Trials run from now on."""
+        self._coordinator = coordinator
+        self._began, self._epochs_before = time.monotonic(), coordinator.sweep.epochs
+        self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
+        if self._status is not None:
+            self._status.stop()
+            self._live = Live(console=people, refresh_per_second=4, transient=True)
+            self._live.start()
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._watch, name="display", daemon=True)
+        self._thread.start()
+
+    def trained(self) -> None:
+        """No trial runs any more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _watch(self) -> None:
+        best = ""
+        told_at = time.monotonic()
+        while not self._stop.wait(LIVE_EVERY_S):
+            now = self._snapshot()
+            if self._live is not None:
+                self._live.update(panel(now))
+            elif now.best != best or time.monotonic() - told_at >= LINE_EVERY_S:
+                people.print(line(now), markup=False)
+                best, told_at = now.best, time.monotonic()
+
+    def _snapshot(self) -> Snapshot:
+        assert self._coordinator is not None
+        with self._coordinator.lock:
+            sweep = self._coordinator.sweep
+            outcomes, best = sweep.outcomes(), sweep.best
+            best_text = ""
+            if best is not None:
+                at = f"{sweep.metric} {best.best_value:.4f}"
+                best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
+            epochs, num_events = sweep.epochs, sweep.num_events
+            wall_s, busy, slots = self._coordinator.wall_s(), len(self._coordinator.live), self._coordinator.slots
+        here_s = max(time.monotonic() - self._began, 1e-6)
+        ended = sum(outcomes.values()) - outcomes["unfinished"]
+        ended_here = ended - self._ended_before
+        left_s = here_s / ended_here * (sweep.num_trials - ended) if ended_here > 2 else None
+        return Snapshot(
+            name=sweep.name,
+            outcomes=outcomes,
+            num_trials=sweep.num_trials,
+            epochs=epochs,
+            epochs_per_s=(epochs - self._epochs_before) / here_s,
+            busy=busy,
+            slots=slots,
+            best=best_text,
+            elapsed_s=wall_s,
+            left_s=left_s,
+            backlog=backlog(self._folder, num_events),
+        )
+
+
+def panel(now: Snapshot) -> RenderableType:
+    """The live panel of a terminal."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_row("trials", Text(f"{now.ended} of {now.num_trials}: {now.counts}"))
+    table.add_row("best", Text(now.best or "no epoch yet"))
+    table.add_row("epochs", f"{now.epochs}, {now.epochs_per_s:.1f} a second")
+    table.add_row("slots", f"{now.busy} of {now.slots} busy")
+    table.add_row("time", f"{duration_text(now.elapsed_s)}{now.left}")
+    table.add_row("MLflow", f"{now.backlog} events behind" if now.backlog else "up to date")
+    bar = ProgressBar(total=now.num_trials, completed=now.ended, width=60)
+    return Group(Text(now.name, style="bold"), bar, table)
+
+
+def line(now: Snapshot) -> str:
+    """The same on one line."""
+    return (
+        f"{duration_text(now.elapsed_s)}: {now.ended} of {now.num_trials} trials ({now.counts}), {now.epochs} epochs,"
+        f" {now.busy} of {now.slots} slots busy{now.left}; best {now.best or 'none yet'}"
+    )

@@ -1,0 +1,40 @@
+"""The `tuner` command: puts the groups together and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from tuner.cli import read_commands, run_commands, spec_commands, ui_command
+from tuner.cli.output import people
+from tuner.errors import TunerError
+
+app = typer.Typer(
+    name="tuner",
+    help="Distributed hyperparameter search for Keras: one YAML file in, every configuration in MLflow.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for group in (run_commands, read_commands, spec_commands, ui_command):
+    group.register(app)
+
+
+def main() -> None:
+    """Runs the command line; exit codes are those of `tuner.errors`."""
+    try:
+        app(standalone_mode=True)
+    except TunerError as error:
+        people.print(str(error), markup=False, style="red" if error.exit_code != 3 else "yellow")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        people.print("interrupted")
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Where output goes, options that many commands share, and how values are shown to people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tuner.events import Params
+from tuner.paths import StorageRoot
+
+people = Console(stderr=True, highlight=False, soft_wrap=True)
+"""For people's text: standard error."""
+
+SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's name.", show_default=False)]
+SpecFile = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A YAML file, or a shipped trainable's name.", show_default=False)
+]
+Storage = Annotated[
+    str | None,
+    typer.Option("--storage", metavar="ROOT", help="The storage root. [default: $TUNER_STORAGE or ./sweeps]"),
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as epochs.max=9.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
+
+
+def print_json(data: Any) -> None:
+    """JSON, alone, on standard output."""
+    sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def spec_path(spec: str) -> Path:
+    """The file that SPEC means: a path, or the default sweep of a shipped trainable."""
+    from trainables import registry
+
+    path = Path(spec)
+    return registry.default_sweep(spec) if not path.exists() and spec in registry.names() else path
+
+
+def storage_option(root: StorageRoot) -> str:
+    """What to add to a command so that it finds this root; empty if it does by itself."""
+    return "" if root == StorageRoot.resolve() else f" --storage {root.path}"
+
+
+def short(value: Any) -> str:
+    """A value in few characters: 0.001234, 128, relu."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def params_text(params: Params | Mapping[str, Any]) -> str:
+    """A configuration on one line."""
+    return "  ".join(f"{name}={short(value)}" for name, value in params.items())
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,99 @@
+"""list, show, trials: what is known of sweeps, running or not."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tuner import status
+from tuner.cli.output import AsJson, Storage, SweepName, duration_text, params_text, people, print_json, short
+from tuner.paths import StorageRoot
+
+tables = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+"""Tables are data: standard output."""
+
+
+def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
+    """List the sweeps of a storage root."""
+    root = StorageRoot.resolve(storage)
+    rows = [status.summary(folder) for folder in root.sweeps()]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        people.print(f"no sweeps in {root.path}")
+        return
+    table = _table("sweep", "state", "trials", "epochs", "best", "started")
+    for row in rows:
+        best = f"{row['metric']} {short(row['best'])}" if row["best"] is not None else "-"
+        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started_at"])) if row["started_at"] else "-"
+        table.add_row(
+            row["sweep"], row["state"], f"{row['trials']}/{row['num_trials']}", str(row["epochs"]), best, started
+        )
+    tables.print(table)
+
+
+def show(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Show how a sweep stands."""
+    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    data = status.show(folder, folded)
+    if as_json:
+        print_json(data)
+        return
+    ended = sum(count for outcome, count in data["outcomes"].items() if outcome != "unfinished")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
+    table = Table.grid(padding=(0, 2))
+    for name, text in (
+        ("sweep", f"{data['sweep']} ({data['state']})"),
+        ("trials", f"{ended} of {data['num_trials']}: {counts or 'none yet'}"),
+        ("best", _best_text(folded.metric, data["best"])),
+        ("epochs", str(data["epochs"])),
+        ("time", f"{duration_text(data['wall_s'])} at work, {duration_text(data['training_s'])} of training"),
+        ("slots", f"{data['slots']}, {data['utilization']:.0%} of their time training"),
+        ("MLflow", f"{data['mlflow']['uri']}, {data['mlflow']['backlog']} events behind"),
+        ("folder", str(folder.path)),
+    ):
+        table.add_row(name, text)
+    tables.print(table)
+
+
+def trials(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
+    """List the trials of a sweep, with their parameters, outcomes and reasons."""
+    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    rows = status.trials(folder, folded)
+    if as_json:
+        print_json(rows)
+        return
+    table = _table("trial", "outcome", "epochs", folded.metric, "parameters", "reason")
+    for row in rows:
+        best = short(row["best"]) if row["best"] is not None else "-"
+        table.add_row(
+            str(row["trial"]), row["outcome"], str(row["epochs"]), best, params_text(row["params"]), row["reason"]
+        )
+    tables.print(table)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    app.command("list")(list_sweeps)
+    app.command()(show)
+    app.command()(trials)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _best_text(metric: str, best: dict[str, Any] | None) -> str:
+    if best is None:
+        return "none yet"
+    return f"{metric} {best['value']:.4f}, trial {best['trial']}, epoch {best['epoch']}: {params_text(best['params'])}"

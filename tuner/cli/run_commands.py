@@ -1,0 +1,113 @@
+"""run, resume, record: what trains and what records."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuner.cli.display import Display
+from tuner.cli.output import (
+    Address,
+    AsJson,
+    Overrides,
+    SpecFile,
+    Storage,
+    SweepName,
+    duration_text,
+    params_text,
+    people,
+    print_json,
+    spec_path,
+    storage_option,
+)
+from tuner.errors import TrackingError
+from tuner.paths import StorageRoot, SweepFolder
+from tuner.sweep import Sweep
+
+
+def run(
+    spec: SpecFile,
+    name: Annotated[str | None, typer.Option("--name", help="The sweep's name, instead of the spec's.")] = None,
+    or_resume: Annotated[bool, typer.Option("--or-resume", help="Go on with the sweep if it exists.")] = False,
+    overrides: Overrides = None,
+    storage: Storage = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a sweep from its spec to its end."""
+    from tuner.engine.driver import resume_sweep, start_sweep
+    from tuner.spec import load_spec
+
+    path = spec_path(spec)
+    loaded = load_spec(path, overrides or [], name)
+    root = StorageRoot.resolve(storage, loaded.storage)
+    folder = root.sweep(loaded.name)
+    with Display(folder) as display:
+        if or_resume and folder.journal.exists():
+            ended = resume_sweep(folder, address, display)
+        else:
+            ended = start_sweep(loaded, root, str(path), address, display)
+    _tell_end(folder, ended.sweep, ended.is_recorded, as_json)
+
+
+def resume(sweep: SweepName, storage: Storage = None, address: Address = None, as_json: AsJson = False) -> None:
+    """Go on with an interrupted sweep: unfinished trials first, from their last checkpoints."""
+    from tuner.engine.driver import resume_sweep
+    from tuner.status import open_sweep
+
+    folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
+    if before.ended is not None and before.ended.state == "finished":
+        people.print(f"sweep {sweep} is finished: {before.ended.reason}")
+    with Display(folder) as display:
+        ended = resume_sweep(folder, address, display)
+    _tell_end(folder, ended.sweep, ended.is_recorded, as_json)
+
+
+def record(sweep: SweepName, storage: Storage = None) -> None:
+    """Record in MLflow what an outage kept out of it."""
+    from tuner.recording import backlog
+    from tuner.recording import record as record_all
+    from tuner.status import open_sweep
+
+    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    behind = backlog(folder, folded.num_events)
+    record_all(folder)
+    people.print(f"sweep {sweep}: {behind} events were missing in MLflow; all {folded.num_events} are there now")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    for command in (run, resume, record):
+        app.command()(command)
+
+
+def _tell_end(folder: SweepFolder, sweep: Sweep, is_recorded: bool, as_json: bool) -> None:
+    from tuner import status
+
+    _tell_people(folder, sweep)
+    if as_json:
+        print_json(status.show(folder, sweep))
+    if not is_recorded:
+        behind = status.show(folder, sweep)["mlflow"]["backlog"]
+        raise TrackingError(
+            f"{status.tracking_uri(folder, sweep)}: MLflow did not take the last {behind} events; they are safe in the"
+            f" journal. Finish with: tuner record {sweep.name}{storage_option(folder.root)}"
+        )
+
+
+def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
+    best = sweep.best
+    if sweep.ended is not None:
+        people.print(f"\n[bold]{sweep.name}[/bold]: {sweep.ended.reason}, {sweep.epochs} epochs", end=" ")
+        people.print(f"in {duration_text(sweep.wall_s)}, {sweep.utilization:.0%} of {sweep.slots} slots' time training")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
+    people.print(f"  trials       {counts}")
+    if best is not None:
+        test = "".join(f", {name} {value:.4f}" for name, value in best.test_metrics.items() if value is not None)
+        people.print(f"  best         trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}")
+        people.print(f"  value        {sweep.metric} {best.best_value:.4f}{test}")
+    people.print(f"  sweep        {folder.path}")
+    people.print(f"  in MLflow    tuner ui{storage_option(folder.root)}")
+    if sweep.ended is not None and sweep.ended.state == "paused":
+        people.print(f"  go on        tuner resume {sweep.name}{storage_option(folder.root)}, under a larger budget")

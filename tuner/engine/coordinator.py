@@ -1,0 +1,281 @@
+"""The rules of a running sweep: which trial a free slot gets, what follows from a report, and when it is over.
+
+Everything goes into the journal before anybody acts on it. No Ray: the Tune adapter and the tests drive it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from tuner import events as ev
+from tuner.engine.messages import Assignment, Report
+from tuner.journal import Journal
+from tuner.policy import STOP, Policy
+from tuner.policy.asha import rung_epochs
+from tuner.spec import SweepSpec
+from tuner.sweep import Trial, fold, objective_value
+
+HOPELESS_FAILURES = 10
+"""After so many failed trials since the driver's start, and not one epoch, the sweep ends."""
+
+
+class Coordinator:
+    """Owns the journal, the policy and the folded sweep while a driver runs.
+
+    Attributes:
+        slots: how many trials train at the same time; the cluster sets it.
+        stopping: why no more work is given out; None while it is.
+        end: the event that ends the sweep once the last slot is free; None for an interruption or a crash.
+        lock: held while anything changes; take it to look from another thread.
+    """
+
+    def __init__(self, spec: SweepSpec, journal: Journal, log: Callable[[str], None]) -> None:
+        self.spec = spec
+        self.journal = journal
+        self.sweep = fold(journal.events)
+        self.policy = Policy.replay(spec, journal.events)
+        journal.events.clear()
+        self.lock = threading.RLock()
+        self.slots = 0
+        self.live: dict[int, Assignment] = {}
+        self.stopping: str | None = None
+        self.end: ev.SweepEnded | None = None
+        self.fatal: str | None = None
+        self._log = log
+        self._queue = deque(trial.number for trial in self.sweep.unfinished)
+        self._failed_here = 0
+        self._epochs_before = self.sweep.epochs
+        self._judged_at = frozenset(
+            rung_epochs(spec.epochs.min, spec.epochs.max, spec.early_stopping.reduction_factor)
+            if spec.early_stopping.algorithm == "asha"
+            else ()
+        )
+
+    # What a slot asks
+
+    @property
+    def finished(self) -> bool:
+        """Whether no trial is live and none will be given out."""
+        if self.live:
+            return False
+        if self.stopping is not None:
+            return True
+        return not self._queue and (self.policy.exhausted or self.policy.num_suggested >= self.spec.num_trials)
+
+    def next_trial(self) -> Assignment | None:
+        """Work for a free slot, unfinished trials first; None when there is none now."""
+        with self.lock:
+            self._check_budget()
+            if self.stopping is not None or len(self.live) >= self.slots:
+                return None
+            number = self._queue.popleft() if self._queue else self._suggest()
+            if number is None:
+                return None
+            assignment = self._assignment(self.sweep.trials[number])
+            self.live[number] = assignment
+            return assignment
+
+    def _suggest(self) -> int | None:
+        suggestion = self.policy.ask()
+        if suggestion is None:
+            return None
+        self._append(ev.TrialSuggested(trial=suggestion.trial, params=suggestion.params, origin=suggestion.origin))
+        return suggestion.trial
+
+    def _assignment(self, trial: Trial) -> Assignment:
+        kept = self.sweep.ranked()[: self.spec.checkpoints.keep]
+        is_full = len(kept) == self.spec.checkpoints.keep
+        usable = [saved for saved in reversed(trial.checkpoints) if saved.epoch <= trial.epochs_trained]
+        return Assignment(
+            trial=trial.number,
+            attempt=trial.attempts + 1,
+            params=trial.params,
+            seed=training_seed(self.spec.search.seed, trial.number),
+            epochs_max=int(trial.params["epochs"]),  # type: ignore[arg-type]
+            judged_at=self._judged_at,
+            checkpoints=tuple(str(self.journal.folder.path / saved.path) for saved in usable),
+            keep_above=kept[-1].best_value if is_full else None,
+        )
+
+    # What a slot says
+
+    def report(self, report: Report) -> bool:
+        """Takes a worker's report; whether the worker goes on with the trial."""
+        with self.lock:
+            for note in report.notes:
+                self._log(f"trial {report.trial}: {note}")
+            trial = self.sweep.trials[report.trial]
+            if trial.outcome is not None:
+                return False
+            if report.started_at_epoch is not None:
+                self._append_started(report)
+            goes_on = self._take_epochs(trial, report)
+            if report.failure is not None and trial.outcome is None:
+                self._fail(trial, report.attempt, report.failure.cause, report.failure.message)
+                self._log(f"trial {report.trial}, attempt {report.attempt}: {report.failure.traceback}")
+                goes_on = False
+            self._check_budget()
+            return goes_on and self.stopping is None
+
+    def _append_started(self, report: Report) -> None:
+        started = ev.TrialStarted(
+            trial=report.trial,
+            attempt=report.attempt,
+            node=report.node,
+            pid=report.pid,
+            gpus=list(report.gpus),
+            epoch=report.started_at_epoch or 0,
+        )
+        self._append(started)
+
+    def _take_epochs(self, trial: Trial, report: Report) -> bool:
+        """Journals new epochs, the policy's decisions on them and the checkpoints, in one durable write."""
+        batch: list[ev.AnyEvent] = []
+        missing = ""
+        outcome: tuple[str, str] | None = None
+        final = trial.epochs_trained
+        for epoch in report.epochs:
+            if epoch.epoch <= final:
+                continue  # rework after a crash: the journal has this epoch already
+            if self.spec.objective.metric not in epoch.metrics:
+                missing = f"no metric {self.spec.objective.metric!r} after epoch {epoch.epoch}: {sorted(epoch.metrics)}"
+                break
+            value = objective_value(epoch.metrics, self.spec.objective.metric)
+            decision = self.policy.tell(trial.number, epoch.epoch, value)
+            batch.append(
+                ev.EpochReported(
+                    trial=trial.number,
+                    attempt=report.attempt,
+                    epoch=epoch.epoch,
+                    metrics=epoch.metrics,
+                    epoch_s=epoch.epoch_s,
+                    decision=decision.action,
+                    reason=decision.reason,
+                )
+            )
+            if decision.action == STOP:
+                outcome = (decision.outcome or "stopped", decision.reason)
+                break
+        batch += [
+            ev.CheckpointSaved(
+                trial=trial.number, epoch=saved.epoch, path=saved.path, best_epoch=saved.best_epoch, test=saved.test
+            )
+            for saved in report.checkpoints
+        ]
+        if outcome is not None:
+            batch.append(ev.TrialEnded(trial=trial.number, outcome=outcome[0], reason=outcome[1]))
+            self.policy.close(trial.number, outcome[0])
+        if batch:
+            self._append(*batch)
+        if missing:
+            self._fail(trial, report.attempt, "error", missing)
+        if outcome is not None:
+            self._forget_checkpoints()
+        return outcome is None and not missing
+
+    def lost(self, trial: int, reason: str) -> None:
+        """The worker of a live trial died; the trial goes on elsewhere while it has retries left."""
+        with self.lock:
+            assignment = self.live.get(trial)
+            if assignment is not None and self.sweep.trials[trial].outcome is None:
+                self._fail(self.sweep.trials[trial], assignment.attempt, "worker", reason)
+
+    def release(self, trial: int) -> None:
+        """The slot of this trial is free."""
+        with self.lock:
+            if self.live.pop(trial, None) is None or self.stopping is not None:
+                return
+            if self.sweep.trials[trial].outcome is None:
+                self._queue.append(trial)
+
+    def release_all(self) -> None:
+        """All slots are free: Tune has left."""
+        for trial in list(self.live):
+            self.release(trial)
+
+    def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
+        if cause == "data":
+            self.fatal = reason
+            self.stop(f"the data cannot be loaded: {reason}")
+            return
+        batch: list[ev.AnyEvent] = [
+            ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason),
+        ]
+        if trial.failures >= self.spec.failures.max_retries:
+            outcome = "out_of_memory" if cause == "memory" else "failed"
+            batch.append(ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
+            self.policy.close(trial.number, outcome)
+            self._failed_here += 1
+        self._append(*batch)
+        if self._failed_here >= HOPELESS_FAILURES and self.sweep.epochs == self._epochs_before:
+            message = f"the first {self._failed_here} trials failed and none trained an epoch; the last one: {reason}"
+            self.stop(message, ev.SweepEnded(reason=message, state="stopped"))
+
+    # The end
+
+    def stop(self, reason: str, end: ev.SweepEnded | None = None) -> None:
+        """Gives out no more work and stops live trials at their next report; they stay unfinished."""
+        with self.lock:
+            if self.stopping is None:
+                self.stopping, self.end = reason, end
+
+    def close(self) -> None:
+        """Journals how the sweep ended, or that it was left."""
+        with self.lock:
+            if self.stopping is None and self.finished:
+                self.end = ev.SweepEnded(reason=self._why_finished())
+            last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
+            self._append(last)
+
+    def _why_finished(self) -> str:
+        if self.policy.num_suggested < self.spec.num_trials:
+            return f"the space has {self.policy.num_suggested} configurations only, and all of them were tried"
+        return f"all {self.spec.num_trials} trials ended"
+
+    def _check_budget(self) -> None:
+        budget = self.spec.budget
+        if self.stopping is not None:
+            return
+        reason = ""
+        if budget.epochs is not None and self.sweep.epochs >= budget.epochs:
+            reason = f"the budget of {budget.epochs} epochs is used up"
+        elif budget.wall_time is not None and self.wall_s() >= budget.wall_time:
+            reason = f"the budget of {budget.wall_time:g} s is used up"
+        if reason:
+            self.stop(reason, ev.SweepEnded(reason=reason, state="paused"))
+
+    def wall_s(self) -> float:
+        """Seconds at work until now, over all drivers."""
+        return self.sweep.wall_s + max(0.0, time.time() - self.sweep.spans[-1].last_at)
+
+    def set_slots(self, slots: int) -> None:
+        """Takes what the cluster has room for."""
+        with self.lock:
+            if slots != self.slots:
+                self.slots = slots
+                self._append(ev.SlotsChanged(slots=slots))
+
+    # Books
+
+    def _append(self, *events: ev.AnyEvent) -> None:
+        for event in self.journal.append(*events):
+            self.sweep.apply(event)
+
+    def _forget_checkpoints(self) -> None:
+        """Deletes the checkpoints of ended trials that are not among the best to keep."""
+        kept = {trial.number for trial in self.sweep.ranked()[: self.spec.checkpoints.keep]}
+        for trial in self.sweep.trials.values():
+            if trial.checkpoints and trial.outcome is not None and trial.number not in kept:
+                self._append(ev.CheckpointsDeleted(trial=trial.number))
+                shutil.rmtree(self.journal.folder.trial_checkpoints(trial.number), ignore_errors=True)
+
+
+def training_seed(sweep_seed: int, trial: int) -> int:
+    """The seed of a trial's weights, shuffling and dropout: the same through retries, resumes and machines."""
+    return int(np.random.SeedSequence([sweep_seed, trial]).generate_state(1)[0]) >> 1

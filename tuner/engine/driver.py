@@ -1,0 +1,238 @@
+"""The driver: one sweep from its spec, or from its journal, to its end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tuner import events as ev
+from tuner.engine import resources
+from tuner.engine.coordinator import Coordinator
+from tuner.engine.messages import WorkerSettings
+from tuner.errors import NoUsableTrialError, SweepInterrupted, TunerError, UsageError
+from tuner.inspection import Inspected, Inspection
+from tuner.journal import Journal, create_sweep, read_events
+from tuner.journal.local import name_taken
+from tuner.paths import StorageRoot, SweepFolder
+from tuner.recording import RecorderProcess
+from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+from tuner.sweep import Sweep, fold
+from tuner.versions import versions
+
+FIT_STARTS = 3
+"""An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
+RECORDER_DRAIN_S = 90.0
+
+
+class Observer(Protocol):
+    """Who watches a driver: the terminal, mostly."""
+
+    def phase(self, text: str) -> None:
+        """What the driver does before trials run, or after."""
+
+    def training(self, coordinator: Coordinator) -> None:
+        """Trials run from now on; look at the coordinator under its lock."""
+
+    def trained(self) -> None:
+        """No trial runs any more."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a driver ended: the folded sweep, and whether MLflow has all of it."""
+
+    sweep: Sweep
+    is_recorded: bool
+
+
+def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | None, observer: Observer) -> Ended:
+    """Runs a new sweep to its end.
+
+    Raises:
+        SpecError: the spec does not fit its trainable or its data.
+        UsageError: the name is taken.
+        SweepInterrupted: the user left; the sweep can be resumed.
+        NoUsableTrialError: no trial reached a usable value.
+        ServiceError: storage or cluster refused.
+    """
+    folder = root.sweep(spec.name)
+    if folder.path.exists():
+        raise name_taken(folder)
+    observer.phase("checking the trainable")
+    with _inspected(spec, source, address, observer) as (resolved, inspected):
+        started = ev.SweepStarted(
+            spec=resolved.resolved(), versions=versions(), seed=resolved.search.seed, sweep_id=uuid.uuid4().hex
+        )
+        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started)
+        return _Driver(resolved, journal, inspected, address, observer).run()
+
+
+def resume_sweep(folder: SweepFolder, address: str | None, observer: Observer) -> Ended:
+    """Goes on with an interrupted, paused or stopped sweep; a finished one is returned as it is.
+
+    Raises:
+        SweepHeldError: another driver is at work on it.
+        SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
+    """
+    sweep = fold(read_events(folder))
+    if sweep.ended is not None and sweep.ended.state == "finished":
+        return Ended(sweep, is_recorded=True)
+    journal = Journal(folder)
+    try:
+        spec = spec_from_mapping(fold(journal.events).spec)
+        with _inspected(spec, str(folder.spec), address, observer) as (_, inspected):
+            journal.events += journal.append(ev.SweepResumed(changes={}))
+            return _Driver(spec, journal, inspected, address, observer).run()
+    except BaseException:
+        journal.close()
+        raise
+
+
+@contextmanager
+def _inspected(
+    spec: SweepSpec, source: str, address: str | None, observer: Observer
+) -> Iterator[tuple[SweepSpec, Inspected]]:
+    """The spec made complete from its trainable; Ray starts meanwhile where a child process looks at a user's file."""
+    inspection = Inspection(spec)
+    try:
+        if inspection.in_background:
+            observer.phase("starting Ray, while your trainable is looked at")
+            resources.start_ray(address)
+        inspected = inspection.result()
+        yield inspected.resolve(spec, source), inspected
+    finally:
+        inspection.cancel()
+        resources.leave_ray()
+
+
+class _Driver:
+    """One driver's life: recorder, Ray, Tune's loop, and an orderly end whatever happens."""
+
+    def __init__(
+        self, spec: SweepSpec, journal: Journal, inspected: Inspected, address: str | None, observer: Observer
+    ) -> None:
+        self._spec, self._journal, self._data = spec, journal, inspected.data
+        self._address, self._observer = address, observer
+        self._folder = journal.folder
+        self._recorder = RecorderProcess(self._folder)
+        self._coordinator = Coordinator(spec, journal, self._log)
+
+    def run(self) -> Ended:
+        try:
+            self._recorder.start()
+            with self._signals():
+                self._observer.phase("starting Ray")
+                resources.start_ray(self._address)
+                self._train()
+        except KeyboardInterrupt:
+            self._coordinator.stop("interrupted by the user")
+        except BaseException:
+            self._leave()
+            raise
+        return self._finish()
+
+    def _train(self) -> None:
+        from tuner.engine import tune_adapter
+
+        slot = resources.Slot.of(self._spec.resources)
+        slots = slot.count(resources.cluster_nodes())
+        resources.check_room(slot, slots)
+        self._coordinator.set_slots(slots)
+        self._observer.training(self._coordinator)
+        try:
+            for attempt in range(1, FIT_STARTS + 1):
+                try:
+                    tune_adapter.fit(self._coordinator, self._settings(slot), self._data, slot)
+                    return
+                except TunerError:
+                    raise
+                except Exception as error:
+                    self._log(f"Tune's loop ended with {type(error).__name__}: {error}")
+                    if attempt == FIT_STARTS:
+                        raise
+        finally:
+            self._observer.trained()
+
+    def _settings(self, slot: resources.Slot) -> WorkerSettings:
+        return WorkerSettings(
+            trainable=self._spec.trainable,
+            data=self._spec.data,
+            metric=self._spec.objective.metric,
+            mode=self._spec.objective.mode,
+            precision=self._spec.precision,
+            sweep_folder=str(self._folder.path),
+            threads=slot.threads,
+            gpus=slot.gpus,
+        )
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM does not wait either."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: Any) -> None:
+            if not self._coordinator.slots:
+                raise KeyboardInterrupt
+            is_first = self._coordinator.stopping is None
+            self._coordinator.stopping = self._coordinator.stopping or f"interrupted by {signal.Signals(number).name}"
+            if number == signal.SIGTERM or not is_first:
+                from tuner.engine import tune_adapter
+
+                tune_adapter.stop_at_once()
+            else:
+                self._observer.phase("stopping after the running epochs; Ctrl-C again not to wait for them")
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _finish(self) -> Ended:
+        """Journals the end, lets the recorder catch up, and turns the end into a result or an error."""
+        self._coordinator.close()
+        self._journal.close()
+        self._observer.phase("recording the rest in MLflow")
+        is_recorded = self._recorder.finish(RECORDER_DRAIN_S)
+        sweep, fatal = self._coordinator.sweep, self._coordinator.fatal
+        if fatal is not None:
+            raise UsageError(f"{sweep.name}: {fatal}")
+        if sweep.ended is None:
+            raise SweepInterrupted(
+                f"sweep {sweep.name}: {self._coordinator.stopping}; nothing is lost."
+                f" Go on with it: tuner resume {sweep.name}{self._storage_option()}"
+            )
+        if sweep.best is None:
+            raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")
+        return Ended(sweep, is_recorded)
+
+    def _storage_option(self) -> str:
+        is_default = self._folder.root == StorageRoot.resolve()
+        return "" if is_default else f" --storage {self._folder.root.path}"
+
+    def _leave(self) -> None:
+        """After an error: says in the journal that the driver left, if that can still be said."""
+        try:
+            self._coordinator.stop("the driver failed")
+            self._coordinator.close()
+        except TunerError as error:
+            self._log(str(error))
+        self._journal.close()
+        self._recorder.finish(5.0)
+
+    def _log(self, line: str) -> None:
+        try:
+            with open(self._folder.driver_log, "a") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.rstrip()}\n")
+        except OSError:
+            logging.getLogger(__name__).warning(line)

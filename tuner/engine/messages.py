@@ -1,0 +1,91 @@
+"""What driver and workers say to each other. Plain values: no Ray, no Keras."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from tuner.events import Metrics, Params
+from tuner.sweep import Mode, is_better
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What all trials of a sweep have in common."""
+
+    trainable: str
+    """A shipped trainable's name, or /path/to/file.py:ClassName."""
+    data: str | None
+    metric: str
+    mode: Mode
+    precision: str
+    sweep_folder: str
+    threads: int
+    gpus: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One attempt at a trial, for a worker."""
+
+    trial: int
+    attempt: int
+    params: Params
+    seed: int
+    epochs_max: int
+    judged_at: frozenset[int]
+    """Epochs after which the policy may stop the trial: the worker reports and waits for the answer."""
+    checkpoints: tuple[str, ...] = ()
+    """Paths to go on from, the newest first; empty: from the start."""
+    keep_above: float | None = None
+    """Weights of a best value worse than this will not be kept, so need not be written; None: write them."""
+
+    def wants_weights(self, best_value: float, mode: Mode) -> bool:
+        """Whether weights with this best value may be among those that the sweep keeps."""
+        return math.isfinite(best_value) and (self.keep_above is None or is_better(best_value, self.keep_above, mode))
+
+
+@dataclass(frozen=True)
+class TrainedEpoch:
+    """One validated epoch, from 1; seconds inside training and validation."""
+
+    epoch: int
+    metrics: Metrics
+    epoch_s: float
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """A checkpoint that is on storage, with the best epoch's weights and their test metrics, if measured."""
+
+    epoch: int
+    path: str
+    best_epoch: int
+    test: Metrics = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a worker could not go on with a trial. `cause`: error, memory, or data (no trial can go on)."""
+
+    cause: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker did since its last report."""
+
+    trial: int
+    attempt: int
+    node: str
+    pid: int
+    gpus: tuple[str, ...]
+    started_at_epoch: int | None
+    """On an attempt's first report: the epoch it went on from; else None."""
+    epochs: tuple[TrainedEpoch, ...] = ()
+    checkpoints: tuple[SavedCheckpoint, ...] = ()
+    failure: Failure | None = None
+    notes: tuple[str, ...] = ()
+    """Things worth a line in the log, such as a damaged checkpoint that was passed over."""

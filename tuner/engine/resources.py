@@ -1,0 +1,119 @@
+"""What a trial takes and how many fit: the arithmetic of slots, and joining or starting a Ray cluster."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.errors import ServiceError, UsageError
+from tuner.spec.models import Resources
+
+_QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial: the journal has it all
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Tune's own snapshots are not used
+    "TUNE_MAX_PENDING_TRIALS_PG": "100000",  # the Searcher says when the slots are full
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "5",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one trial takes."""
+
+    cpus: float
+    gpus: float
+
+    @classmethod
+    def of(cls, resources: Resources) -> Slot:
+        return cls(resources.cpus_per_trial, resources.gpus_per_trial)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        return {"cpu": self.cpus, "gpu": self.gpus} if self.gpus else {"cpu": self.cpus}
+
+    @property
+    def threads(self) -> int:
+        """TensorFlow's threads in a worker."""
+        return max(1, math.floor(self.cpus))
+
+    def count(self, nodes: Iterable[Mapping[str, float]]) -> int:
+        """How many such slots fit on nodes with these `CPU` and `GPU` resources."""
+        return sum(self._count_on(node) for node in nodes)
+
+    def _count_on(self, node: Mapping[str, float]) -> int:
+        by_cpu = math.floor(node.get("CPU", 0.0) / self.cpus + 1e-9)
+        if not self.gpus:
+            return by_cpu
+        gpus = node.get("GPU", 0.0)
+        if self.gpus >= 1:
+            by_gpu = math.floor(gpus / self.gpus + 1e-9)
+        else:
+            by_gpu = math.floor(gpus) * math.floor(1 / self.gpus + 1e-9)  # a trial does not span two cards
+        return min(by_cpu, by_gpu)
+
+
+def local_node() -> dict[str, float]:
+    """This machine's CPUs and GPUs, as Ray will count them; without starting Ray."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cards = glob.glob("/proc/driver/nvidia/gpus/*")
+    gpus = len(cards) if visible is None else len([card for card in visible.split(",") if card not in ("", "-1")])
+    return {"CPU": float(cpus), "GPU": float(min(gpus, len(cards)))}
+
+
+def cluster_nodes() -> list[dict[str, float]]:
+    """The resources of every node that is alive."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def start_ray(address: str | None) -> None:
+    """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine.
+
+    Raises:
+        ServiceError: the cluster does not answer.
+    """
+    os.environ.update(_QUIET)
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    import ray
+
+    if ray.is_initialized():
+        return
+
+    options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    if address == "local":
+        options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ServiceError(f"Ray at {address} does not answer: {str(error).splitlines()[0]}") from error
+
+
+def leave_ray() -> None:
+    """Leaves the cluster; a Ray of our own on this machine ends with that."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+def check_room(slot: Slot, slots: int) -> None:
+    """Refuses a sweep whose trials fit nowhere.
+
+    Raises:
+        UsageError: no node has room for one trial.
+    """
+    if slots == 0:
+        raise UsageError(f"resources: a trial takes {slot.cpus:g} CPUs and {slot.gpus:g} GPUs, but no node has as many")

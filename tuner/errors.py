@@ -1,0 +1,65 @@
+"""What can go wrong, as a tree; the message is for the user, the exit code for scripts.
+
+TunerError
+├── UsageError            2  a command or a spec is wrong; nothing was started
+│   ├── SpecError         2  the problems of one spec, all of them, one line each
+│   └── SweepHeldError    2  another driver is at work on this sweep
+├── NoUsableTrialError    1  the sweep ended without a single usable trial
+├── SweepInterrupted      3  the sweep stopped before its end and can be resumed
+└── ServiceError          4  a service outside refused for good; nothing acknowledged is lost
+    ├── StorageError      4  journal or checkpoints cannot be written or read
+    └── TrackingError     4  MLflow did not take everything
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TunerError(Exception):
+    """Base of all errors that a user is shown as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(TunerError):
+    """The command or its input is wrong."""
+
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """Everything that is wrong with one spec, one line for each problem."""
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        self.source = source
+        self.problems = list(problems)
+        super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+
+
+class SweepHeldError(UsageError):
+    """A second driver wanted a sweep that one holds already."""
+
+
+class NoUsableTrialError(TunerError):
+    """No trial of the sweep reached a usable value."""
+
+
+class SweepInterrupted(TunerError):
+    """The sweep was interrupted in order; `tuner resume` goes on with it."""
+
+    exit_code = 3
+
+
+class ServiceError(TunerError):
+    """Something outside of the sweep refused for good."""
+
+    exit_code = 4
+
+
+class StorageError(ServiceError):
+    """The journal or a checkpoint could not be written or read."""
+
+
+class TrackingError(ServiceError):
+    """The tracking server did not take everything."""

@@ -1,0 +1,170 @@
+"""The events of a sweep, frozen, and their JSON form: one object a line, its kind in the field `event`.
+
+A sweep is what these events say and nothing else. Types and fields may be added, never changed. Floats that JSON cannot
+write (NaN, infinities) are written as null, and read back as NaN where a metric is meant.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+Scalar = bool | int | float | str | None
+Params = dict[str, Scalar]
+Metrics = dict[str, float | None]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """What every event has: `at`, Unix seconds, and `seq`, its place in the journal from 0; the journal sets both."""
+
+    at: float = 0.0
+    seq: int = -1
+
+
+class SweepStarted(Event, frozen=True, kw_only=True, tag="sweep_started"):
+    """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names."""
+
+    spec: dict[str, Any]
+    versions: dict[str, str]
+    seed: int
+    sweep_id: str
+
+
+class SlotsChanged(Event, frozen=True, kw_only=True, tag="slots_changed"):
+    """How many trials the cluster can train at the same time from now on."""
+
+    slots: int
+
+
+class TrialSuggested(Event, frozen=True, kw_only=True, tag="trial_suggested"):
+    """The policy's answer to ask(). `origin` says what drew it: random, tpe, grid."""
+
+    trial: int
+    params: Params
+    origin: str
+
+
+class TrialStarted(Event, frozen=True, kw_only=True, tag="trial_started"):
+    """An attempt (from 1) at a trial reached a worker, which goes on from `epoch` (0: from the start)."""
+
+    trial: int
+    attempt: int
+    node: str
+    pid: int
+    gpus: list[str]
+    epoch: int = 0
+
+
+class EpochReported(Event, frozen=True, kw_only=True, tag="epoch_reported"):
+    """One validated epoch (from 1) and what the policy decided on it: continue or stop."""
+
+    trial: int
+    attempt: int
+    epoch: int
+    metrics: Metrics
+    epoch_s: float
+    decision: str
+    reason: str
+
+
+class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
+    """A checkpoint after `epoch` is on storage at `path`, relative to the sweep's folder.
+
+    It holds the best epoch's weights too. `test` has those weights' test metrics where the trainable has test data; the
+    policy never sees them.
+    """
+
+    trial: int
+    epoch: int
+    path: str
+    best_epoch: int = 0
+    test: Metrics = {}
+
+
+class CheckpointsDeleted(Event, frozen=True, kw_only=True, tag="checkpoints_deleted"):
+    """All checkpoints of an ended trial were deleted: others are better."""
+
+    trial: int
+
+
+class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt_failed"):
+    """An attempt ended in an error. `cause`: error (the user's code raised), memory, or worker (its process died)."""
+
+    trial: int
+    attempt: int
+    cause: str
+    reason: str
+
+
+class TrialEnded(Event, frozen=True, kw_only=True, tag="trial_ended"):
+    """The trial's end, for good. `outcome` is one of OUTCOMES."""
+
+    trial: int
+    outcome: str
+    reason: str
+
+
+class SweepInterruptedEvent(Event, frozen=True, kw_only=True, tag="sweep_interrupted"):
+    """The driver left in order before the sweep's end."""
+
+    reason: str
+
+
+class SweepResumed(Event, frozen=True, kw_only=True, tag="sweep_resumed"):
+    """Another driver goes on with the sweep; `changes` maps a spec's path to its new value."""
+
+    changes: dict[str, Any]
+
+
+class SweepEnded(Event, frozen=True, kw_only=True, tag="sweep_ended"):
+    """The sweep's end. `state`: finished (as asked), paused (a budget is used up), stopped (by the user or a rule)."""
+
+    reason: str
+    state: str = "finished"
+
+
+AnyEvent = (
+    SweepStarted
+    | SlotsChanged
+    | TrialSuggested
+    | TrialStarted
+    | EpochReported
+    | CheckpointSaved
+    | CheckpointsDeleted
+    | AttemptFailed
+    | TrialEnded
+    | SweepInterruptedEvent
+    | SweepResumed
+    | SweepEnded
+)
+
+OUTCOMES = ("completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "cancelled")
+"""How a trial can end; a trial without one is unfinished."""
+
+UNUSABLE = frozenset({"diverged", "failed", "out_of_memory"})
+"""Outcomes that count as bad: never as missing and never as best."""
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """The event as one line of JSON, newline included."""
+    return _encoder.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> AnyEvent:
+    """The event of one line of JSON.
+
+    Raises:
+        msgspec.DecodeError: the line is not JSON.
+        msgspec.ValidationError: it is JSON but no event that this version knows.
+    """
+    return _decoder.decode(line)
+
+
+def number(value: float | None) -> float:
+    """A metric's value as a float; what JSON could only write as null is NaN."""
+    return math.nan if value is None else value

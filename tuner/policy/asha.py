@@ -1,0 +1,53 @@
+"""Asynchronous successive halving, stopping variant (Li et al. 2020, "Massively Parallel Hyperparameter Tuning").
+
+A trial that reaches a rung goes on if it is among the best 1/eta of all that have reached it so far, itself included.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+
+
+def rung_epochs(first: int, last: int, reduction_factor: int) -> list[int]:
+    """The epochs at which trials are judged: first * eta^k below `last`."""
+    rungs = []
+    epoch = first
+    while epoch < last:
+        rungs.append(epoch)
+        epoch *= reduction_factor
+    return rungs
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a value stands in its rung, `place` from 1; the best `places` go on."""
+
+    rung: int
+    place: int
+    size: int
+    places: int
+
+    @property
+    def goes_on(self) -> bool:
+        return self.place <= self.places
+
+    def __str__(self) -> str:
+        return f"place {self.place} of {self.size} at epoch {self.rung}, the best {self.places} go on"
+
+
+class Asha:
+    """The rungs of one sweep. Values are losses: less is better."""
+
+    def __init__(self, rungs: list[int], reduction_factor: int) -> None:
+        self._eta = reduction_factor
+        self._losses: dict[int, list[float]] = {rung: [] for rung in rungs}
+
+    def judge(self, epoch: int, loss: float) -> Verdict | None:
+        """Adds a finite loss to the rung at this epoch and says whether the trial goes on; None between rungs."""
+        losses = self._losses.get(epoch)
+        if losses is None:
+            return None
+        place = bisect_left(losses, loss) + 1
+        insort(losses, loss)
+        return Verdict(epoch, place, len(losses), max(1, len(losses) // self._eta))

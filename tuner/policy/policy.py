@@ -1,0 +1,253 @@
+"""ask, tell, close, replay: what to try next and whether a trial goes on, as a pure function of what was told before.
+
+Suggestion k draws its randomness from (seed, k) and looks at nothing but the history, so replaying a journal's events
+rebuilds the same state, and every decision can be recomputed from the events before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from tuner.policy.asha import Asha, rung_epochs
+from tuner.policy.tpe import TPE
+from tuner.space import Params, Space, key
+
+CONTINUE: Literal["continue"] = "continue"
+STOP: Literal["stop"] = "stop"
+
+STARTUP_OBSERVATIONS = 10
+"""TPE models nothing before so many trials have been observed; until then draws are independent."""
+EXPLORE_EVERY = 8
+"""Of so many suggestions one is an independent draw, so that a misled model cannot hide a region for good."""
+_REDRAWS = 16
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A new trial: its number, its active parameters with `epochs`, and what drew it (random, tpe or grid)."""
+
+    trial: int
+    params: Params
+    origin: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """CONTINUE or STOP, why, and on STOP the trial's outcome."""
+
+    action: Literal["continue", "stop"]
+    reason: str = ""
+    outcome: str | None = None
+
+
+class ObjectiveSection(Protocol):
+    @property
+    def metric(self) -> str: ...
+    @property
+    def mode(self) -> Literal["min", "max"]: ...
+
+
+class EpochsSection(Protocol):
+    @property
+    def min(self) -> int: ...
+    @property
+    def max(self) -> int: ...
+
+
+class EarlyStoppingSection(Protocol):
+    @property
+    def algorithm(self) -> Literal["asha", "none"]: ...
+    @property
+    def reduction_factor(self) -> int: ...
+
+
+@dataclass
+class _Observed:
+    """What the policy knows of a trial."""
+
+    number: int
+    params: Params
+    epochs_max: int
+    level: int = 0
+    """The deepest rung reached, or the last epoch of a completed trial."""
+    loss: float = math.inf
+    """The loss at `level`."""
+    bad: bool = False
+    closed: bool = False
+
+    @property
+    def merit(self) -> tuple[bool, int, float, int]:
+        """Sorts the best trial first: by deepest rung, then by value there; bad ones last."""
+        return (self.bad, -self.level, self.loss, self.number)
+
+
+@dataclass
+class _Drawn:
+    """The configurations already out, so that none is drawn twice while others are left."""
+
+    keys: set[Any] = field(default_factory=set)
+
+    def add(self, params: Params) -> None:
+        self.keys.add(key(params))
+
+    def __contains__(self, params: Params) -> bool:
+        return key(params) in self.keys
+
+
+class Policy:
+    """TPE (or random, or grid) with ASHA over one space.
+
+    Args:
+        space: what is searched.
+        objective: metric and mode of the values that `tell` gets.
+        epochs: first rung and a trial's whole training; a parameter `epochs` in the space takes the latter's place.
+        early_stopping: ASHA's reduction factor, or none.
+        seed: of all randomness.
+        num_trials: how many suggestions there are at most; None for no end.
+        algorithm: tpe, random or grid.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objective: ObjectiveSection,
+        epochs: EpochsSection,
+        early_stopping: EarlyStoppingSection,
+        seed: int = 0,
+        *,
+        num_trials: int | None = None,
+        algorithm: Literal["tpe", "random", "grid"] = "tpe",
+    ) -> None:
+        self.space = space
+        self.num_trials = num_trials
+        self.exhausted = False
+        """Whether every configuration of the space is out before num_trials are."""
+        self._sign = -1.0 if objective.mode == "max" else 1.0
+        self._epochs_max = epochs.max
+        self._algorithm = algorithm
+        self._seed = seed
+        self._levels = frozenset(rung_epochs(epochs.min, epochs.max, early_stopping.reduction_factor))
+        rungs = sorted(self._levels) if early_stopping.algorithm == "asha" else []
+        self._asha = Asha(rungs, early_stopping.reduction_factor)
+        self._tpe = TPE(space)
+        self._observed: dict[int, _Observed] = {}
+        self._drawn = _Drawn()
+        self._grid: Iterator[Params] | None = None
+
+    @classmethod
+    def from_spec(cls, spec: Any) -> Policy:
+        """The policy of a `SweepSpec`, before any event."""
+        return cls(
+            spec.space,
+            spec.objective,
+            spec.epochs,
+            spec.early_stopping,
+            spec.search.seed,
+            num_trials=spec.num_trials,
+            algorithm=spec.search.algorithm,
+        )
+
+    @classmethod
+    def replay(cls, spec: Any, events: Iterable[Any]) -> Policy:
+        """The policy after a journal's events, as it was when the last of them was written."""
+        from tuner.policy.replay import replay
+
+        return replay(spec, events)
+
+    @property
+    def num_suggested(self) -> int:
+        return len(self._observed)
+
+    def ask(self) -> Suggestion | None:
+        """The next trial; None when num_trials are out, or the space has no more configurations."""
+        trial = len(self._observed)
+        if self.exhausted or (self.num_trials is not None and trial >= self.num_trials):
+            return None
+        drawn = self._draw(trial)
+        if drawn is None:
+            self.exhausted = True
+            return None
+        params, origin = drawn
+        params = {**params, "epochs": params.get("epochs", self._epochs_max)}
+        self.adopt(trial, params)
+        return Suggestion(trial, params, origin)
+
+    def adopt(self, trial: int, params: Params) -> None:
+        """Takes a suggestion from a journal as this policy's own."""
+        self._observed[trial] = _Observed(trial, self._searched(params), int(params["epochs"]))  # type: ignore[arg-type]
+        self._drawn.add(self._searched(params))
+
+    def tell(self, trial: int, epoch: int, value: float) -> Decision:
+        """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
+        observed = self._observed[trial]
+        if not math.isfinite(value):
+            observed.bad = True
+            return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
+        loss = self._sign * value
+        is_last = epoch >= observed.epochs_max
+        if epoch in self._levels or is_last:
+            observed.level, observed.loss = epoch, loss
+        verdict = None if is_last else self._asha.judge(epoch, loss)
+        if is_last:
+            return Decision(STOP, f"all {epoch} epochs", "completed")
+        if verdict is not None and not verdict.goes_on:
+            return Decision(STOP, str(verdict), "stopped")
+        return Decision(CONTINUE, str(verdict or ""))
+
+    def close(self, trial: int, outcome: str) -> None:
+        """Takes a trial's end; a failed or diverged one counts as bad from now on."""
+        observed = self._observed[trial]
+        observed.closed = True
+        observed.bad = observed.bad or outcome in ("diverged", "failed", "out_of_memory")
+
+    def _searched(self, params: Params) -> Params:
+        """Without the `epochs` that `ask` added."""
+        return {name: value for name, value in params.items() if name in self.space}
+
+    def _draw(self, trial: int) -> tuple[Params, str] | None:
+        if self._algorithm == "grid":
+            return self._next_of_grid()
+        rng = np.random.default_rng([self._seed, trial])
+        ordered = self._ordered() if self._algorithm == "tpe" else []
+        has_model = bool(self.space.searched) and self._num_with_results() >= STARTUP_OBSERVATIONS
+        explores = trial % EXPLORE_EVERY == EXPLORE_EVERY - 1
+        if self._algorithm == "tpe" and has_model and not explores:
+            params = self._tpe.suggest(ordered, trial, int(rng.integers(2**31)))
+            if params not in self._drawn:
+                return params, "tpe"
+        for _ in range(_REDRAWS):
+            params = self.space.sample(rng)
+            if params not in self._drawn:
+                return params, "random"
+        return self._last_resort(params, rng)
+
+    def _last_resort(self, params: Params, rng: np.random.Generator) -> tuple[Params, str] | None:
+        """One of the configurations that are left in a small space, None if there is none; else a repeated draw."""
+        if self.space.size() is None:
+            return params, "random"
+        left = [candidate for candidate in self.space.grid() if candidate not in self._drawn]
+        return (left[int(rng.integers(len(left)))], "random") if left else None
+
+    def _next_of_grid(self) -> tuple[Params, str] | None:
+        if self._grid is None:
+            self._grid = self.space.grid()
+        for params in self._grid:
+            if params not in self._drawn:
+                return params, "grid"
+        return None
+
+    def _num_with_results(self) -> int:
+        return sum(1 for trial in self._observed.values() if trial.level or trial.bad)
+
+    def _ordered(self) -> list[tuple[int, Params]]:
+        """Every trial, best first: those with a result by merit, then running ones without one, then bad ones.
+
+        A running trial stands as a mediocre one (constant liar, Ginsbourger et al. 2010), so that workers spread out.
+        """
+        trials = sorted(self._observed.values(), key=lambda trial: trial.merit)
+        return [(trial.number, trial.params) for trial in trials]

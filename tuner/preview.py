@@ -1,0 +1,97 @@
+"""What a spec would do, before it does: sample configurations, slots, epochs, and what looks like a mistake."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from tuner.policy.asha import rung_epochs
+from tuner.space import Choice, Float, Int, Params, plain, same
+from tuner.spec import SweepSpec
+
+NUM_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`tuner check`'s findings."""
+
+    samples: list[Params]
+    num_trials: int
+    epochs_full: int
+    epochs_expected: int
+    warnings: list[str]
+
+
+def preview(spec: SweepSpec, num_train: int | None) -> Preview:
+    """Looks at a valid spec; `num_train` is the size of the training set, None if unknown."""
+    size = spec.space.size()
+    num_trials = spec.num_trials if size is None else min(spec.num_trials, size)
+    draws = _draws(spec, max(num_trials, NUM_SAMPLES))
+    warnings = [*_never_sampled(spec, draws[:num_trials]), *_narrow(spec), *_one_step(spec, num_train)]
+    if size is not None and size < spec.num_trials:
+        warnings.append(
+            f"num_trials: the space has {size} configurations only, so {size} of {spec.num_trials} trials run"
+        )
+    return Preview(
+        draws[:NUM_SAMPLES], num_trials, num_trials * spec.epochs.max, expected_epochs(spec, num_trials), warnings
+    )
+
+
+def expected_epochs(spec: SweepSpec, num_trials: int) -> int:
+    """Epochs of a sweep in which each rung lets one of `reduction_factor` trials go on."""
+    if spec.early_stopping.algorithm == "none":
+        return num_trials * spec.epochs.max
+    factor = spec.early_stopping.reduction_factor
+    levels = [*rung_epochs(spec.epochs.min, spec.epochs.max, factor), spec.epochs.max]
+    total, before, alive = 0.0, 0, float(num_trials)
+    for level in levels:
+        total += alive * (level - before)
+        before, alive = level, max(1.0, alive / factor)
+    return math.ceil(total)
+
+
+def _draws(spec: SweepSpec, count: int) -> list[Params]:
+    if spec.search.algorithm == "grid":
+        return list(islice(spec.space.grid(), count))
+    return [spec.space.sample(np.random.default_rng([spec.search.seed, trial])) for trial in range(count)]
+
+
+def _never_sampled(spec: SweepSpec, draws: list[Params]) -> list[str]:
+    warnings = []
+    for name, parameter in spec.space.items():
+        drawn = [params[name] for params in draws if name in params]
+        if not drawn:
+            warnings.append(f"space.{name}: never active in {len(draws)} independent draws")
+        elif isinstance(parameter, Choice):
+            never = [choice for choice in parameter.choices if not any(same(choice, value) for value in drawn)]
+            if never:
+                values = ", ".join(repr(value) for value in never)
+                warnings.append(f"space.{name}: {len(draws)} independent draws never give {values}")
+    return warnings
+
+
+def _narrow(spec: SweepSpec) -> list[str]:
+    return [
+        f"space.{name}: narrower than its step {plain(parameter.step)}, so it is always {plain(parameter.low)}"
+        for name, parameter in spec.space.items()
+        if isinstance(parameter, Float | Int)
+        and parameter.step is not None
+        and parameter.high - parameter.low < parameter.step
+    ]
+
+
+def _one_step(spec: SweepSpec, num_train: int | None) -> list[str]:
+    parameter = spec.space.root.get("batch_size")
+    if num_train is None or parameter is None:
+        return []
+    values: list[Any] = [parameter.high] if isinstance(parameter, Float | Int) else parameter.values()
+    return [
+        f"space.batch_size: a batch of {value} leaves one step an epoch ({num_train} training examples)"
+        for value in values
+        if isinstance(value, int) and value >= num_train
+    ]

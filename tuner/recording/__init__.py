@@ -1,0 +1,7 @@
+"""Recording in MLflow, by a process of its own that reads the journal. Importing this does not import mlflow."""
+
+from tuner.recording.cursor import Cursor, backlog, read_cursor
+from tuner.recording.process import RecorderProcess
+from tuner.recording.service import record
+
+__all__ = ["Cursor", "RecorderProcess", "backlog", "read_cursor", "record"]

@@ -1,0 +1,39 @@
+"""What people read about a sweep in MLflow: a few lines of Markdown and the resolved spec."""
+
+from __future__ import annotations
+
+import io
+
+from ruamel.yaml import YAML
+
+from tuner.recording.values import plain
+from tuner.sweep import Sweep
+
+
+def note(sweep: Sweep) -> str:
+    """The parent run's description: what is searched and, once something is known, what was found."""
+    aim = "highest" if sweep.mode == "max" else "lowest"
+    lines = [
+        f"Trainable: {sweep.spec.get('trainable', 'unknown')}",
+        f"Objective: the {aim} {sweep.metric}",
+        f"Trials: {len(sweep.trials)} of {sweep.num_trials}" if sweep.trials else f"Trials: {sweep.num_trials}",
+    ]
+    if sweep.best is not None:
+        best = sweep.best
+        lines.append(f"Best: {sweep.metric} {plain(best.best_value)} in trial {best.number}, epoch {best.best_epoch}")
+        lines.append("with " + ", ".join(f"{name} {plain(value)}" for name, value in best.params.items()))
+    if sweep.ended is not None:
+        lines.append(f"State: {sweep.ended.state}. {sweep.ended.reason}".rstrip(" ."))
+    elif sweep.interrupted is not None:
+        lines.append(f"State: interrupted. {sweep.interrupted.reason}".rstrip(" ."))
+    return "  \n".join(lines)
+
+
+def spec_yaml(sweep: Sweep) -> str:
+    """The resolved spec as it stands now, changes made at a resume included."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.width = 120
+    text = io.StringIO()
+    yaml.dump(sweep.spec, text)
+    return text.getvalue()

@@ -1,0 +1,211 @@
+"""What MLflow should be told about new events: a pure function of the journal, knowing nothing of MLflow's client.
+
+All that concerns one run becomes one `RunUpdate`. It may be applied any number of times: timestamps are those of the
+events, and only the newest status is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tuner import events as ev
+from tuner.recording.note import note, spec_yaml
+from tuner.recording.values import INACTIVE, key_text, param_text, tag_text
+from tuner.sweep import Sweep, Trial
+
+RunKey = int | None
+"""A trial's number; None is the sweep's own run, the parent."""
+
+PARENT: RunKey = None
+
+TRAINING_PARAMS = ("learning_rate", "batch_size", "epochs")
+
+STATUS_BY_OUTCOME = {
+    "completed": "FINISHED",
+    "stopped": "FINISHED",
+    "plateaued": "FINISHED",
+    "diverged": "FAILED",
+    "failed": "FAILED",
+    "out_of_memory": "FAILED",
+    "cancelled": "KILLED",
+}
+
+
+@dataclass(frozen=True)
+class RunOf:
+    """Stands for the id of a run, in a tag's value."""
+
+    run: RunKey
+
+
+Tags = dict[str, str | RunOf]
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be made unless it exists."""
+
+    name: str
+    start_ms: int
+    tags: Tags
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of a metric; the same row again is no second one."""
+
+    key: str
+    value: float
+    at_ms: int
+    step: int = 0
+
+
+@dataclass
+class RunUpdate:
+    """All that is new about one run."""
+
+    new: NewRun | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    tags: Tags = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    status: str | None = None
+    end_ms: int | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    """Artifacts by name."""
+
+
+class Planner:
+    """Folds a sweep's events and says what is new about its runs."""
+
+    def __init__(self) -> None:
+        self.sweep = Sweep()
+        self._updates: dict[RunKey, RunUpdate] = {}
+        self._best = _best_figures(self.sweep)
+
+    def skip(self, events: Iterable[ev.AnyEvent]) -> None:
+        """Folds events that are recorded already."""
+        for event in events:
+            self.sweep.apply(event)
+        self._best = _best_figures(self.sweep)
+
+    def plan(self, events: Iterable[ev.AnyEvent]) -> dict[RunKey, RunUpdate]:
+        """Folds the next events and returns what they say about each run."""
+        self._updates = {}
+        for event in events:
+            self.sweep.apply(event)
+            self._plan(event)
+            self._follow_best(event)
+        return self._updates
+
+    def _of(self, run: RunKey) -> RunUpdate:
+        return self._updates.setdefault(run, RunUpdate())
+
+    def _plan(self, event: ev.AnyEvent) -> None:
+        match event:
+            case ev.SweepStarted():
+                self._start(event)
+            case ev.TrialSuggested():
+                self._suggest(event)
+            case ev.EpochReported():
+                rows = (_row(name, ev.number(value), event, event.epoch) for name, value in event.metrics.items())
+                self._of(event.trial).rows.extend(rows)
+            case ev.TrialEnded():
+                self._end_trial(event)
+            case ev.CheckpointSaved() if event.test and self.sweep.trials[event.trial].outcome:
+                self._of(event.trial).rows.extend(_test_rows(self.sweep.trials[event.trial], event))
+            case ev.SweepInterruptedEvent():
+                self._end(event, "KILLED")
+            case ev.SweepEnded():
+                self._end(event, self._end_status(event))
+            case ev.SweepResumed():
+                self._resume()
+
+    def _start(self, event: ev.SweepStarted) -> None:
+        tags = self._tags() | {"mlflow.note.content": tag_text(note(self.sweep))}
+        update = self._of(PARENT)
+        update.new = NewRun(self.sweep.name, _ms(event), tags)
+        update.texts["spec.yaml"] = spec_yaml(self.sweep)
+
+    def _suggest(self, event: ev.TrialSuggested) -> None:
+        tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
+        update = self._of(event.trial)
+        update.new = NewRun(f"trial {event.trial}", _ms(event), tags)
+        update.params.update(self._flat(event.params))
+
+    def _tags(self) -> Tags:
+        return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id}
+
+    def _flat(self, params: ev.Params) -> dict[str, str]:
+        """The same set of parameters for every trial, as text."""
+        names = dict.fromkeys((*(self.sweep.spec.get("space") or {}), *TRAINING_PARAMS, *params))
+        return {key_text(name): param_text(params[name]) if name in params else INACTIVE for name in names}
+
+    def _end_trial(self, event: ev.TrialEnded) -> None:
+        trial, update = self.sweep.trials[event.trial], self._of(event.trial)
+        if trial.best_epoch:
+            update.rows.append(_row(f"best_{self.sweep.metric}", trial.best_value, event))
+            update.rows.append(_row("best_epoch", trial.best_epoch, event))
+        update.rows.append(_row("epochs_trained", trial.epochs_trained, event))
+        update.rows.append(_row("training_s", trial.training_s, event))
+        update.rows.extend(_test_rows(trial, event))
+        update.tags["tuner.outcome"] = event.outcome
+        if event.reason:
+            update.tags["tuner.reason"] = tag_text(event.reason)
+        update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
+
+    def _follow_best(self, event: ev.AnyEvent) -> None:
+        """The parent's curve of the best value, over the epochs trained by all trials."""
+        figures = _best_figures(self.sweep)
+        if figures == self._best:
+            return
+        self._best = figures
+        _, value, epoch = figures
+        self._of(PARENT).rows.append(_row(f"best_{self.sweep.metric}", value, event, self.sweep.epochs))
+        self._of(PARENT).rows.append(_row("best_epoch", epoch, event, self.sweep.epochs))
+
+    def _end_status(self, event: ev.SweepEnded) -> str:
+        if event.state == "finished":
+            return "FINISHED"
+        return "FAILED" if event.state == "stopped" and self.sweep.best is None else "KILLED"
+
+    def _end(self, event: ev.SweepEnded | ev.SweepInterruptedEvent, status: str) -> None:
+        """No run stays RUNNING when nobody works on the sweep; the parent says what came of it."""
+        for trial in self.sweep.unfinished:
+            self._of(trial.number).status, self._of(trial.number).end_ms = "KILLED", _ms(event)
+        parent = self._of(PARENT)
+        parent.status, parent.end_ms = status, _ms(event)
+        parent.tags["mlflow.note.content"] = tag_text(note(self.sweep))
+        parent.texts["spec.yaml"] = spec_yaml(self.sweep)
+        best = self.sweep.best
+        if best is not None:
+            parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
+            parent.tags |= {key_text(f"tuner.best.{name}"): text for name, text in self._flat(best.params).items()}
+            parent.rows.extend(_test_rows(best, event, self.sweep.epochs))
+
+    def _resume(self) -> None:
+        for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):
+            self._of(run).status, self._of(run).end_ms = "RUNNING", None
+        self._of(PARENT).tags["mlflow.note.content"] = tag_text(note(self.sweep))
+        self._of(PARENT).texts["spec.yaml"] = spec_yaml(self.sweep)
+
+
+def _best_figures(sweep: Sweep) -> tuple[int, float, int]:
+    best = sweep.best
+    return (best.number, best.best_value, best.best_epoch) if best else (-1, math.nan, 0)
+
+
+def _test_rows(trial: Trial, event: ev.AnyEvent, step: int = 0) -> list[Row]:
+    return [
+        _row(name if name.startswith("test_") else f"test_{name}", ev.number(value), event, step)
+        for name, value in trial.test_metrics.items()
+    ]
+
+
+def _row(name: str, value: float, event: ev.AnyEvent, step: int = 0) -> Row:
+    return Row(key_text(name), float(value) if math.isfinite(value) else math.nan, _ms(event), step)
+
+
+def _ms(event: ev.AnyEvent) -> int:
+    return int(event.at * 1000)

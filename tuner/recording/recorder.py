@@ -1,0 +1,201 @@
+"""The recorder: follows a sweep's journal and records it in MLflow, a slice of events at a time.
+
+A slice is applied run by run, each as often as it takes; the cursor moves behind it only then.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tuner import events as ev
+from tuner.errors import TrackingError
+from tuner.journal import JournalReader
+from tuner.paths import SweepFolder
+from tuner.recording.cursor import Cursor, read_cursor, write_cursor
+from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
+from tuner.recording.target import RunsLostError, Target
+from tuner.sweep import Sweep
+
+if TYPE_CHECKING:
+    from tuner.recording.store import MlflowStore
+
+_log = logging.getLogger("tuner.recording")
+
+SLICE_EVENTS = 1000
+CURSOR_PERIOD_S = 1.0
+UPLOADS_S = 10.0
+
+
+class Recorder:
+    """Records one sweep. `read` takes what is new in the journal, `step` records a part of it.
+
+    Attributes:
+        cursor: how far it is; ahead of the one on disk for a moment.
+        num_recorded: events that this recorder recorded, those done twice included.
+    """
+
+    def __init__(self, folder: SweepFolder, uri: str | None = None) -> None:
+        """`uri` replaces the spec's tracking URI."""
+        self._folder = folder
+        self._uri = uri
+        self.cursor = read_cursor(folder)
+        self.num_recorded = 0
+        self._saved, self._saved_at = self.cursor, -math.inf
+        self._begin()
+
+    def _begin(self) -> None:
+        """Goes to the journal's first byte, with nothing known of MLflow."""
+        self._journal = JournalReader(self._folder)
+        self._events: deque[ev.AnyEvent] = deque()
+        self._num_read = 0
+        self._settings = Sweep()
+        self._target: Target | None = None
+        self._planner = Planner()
+        self._updates: dict[RunKey, RunUpdate] = {}
+        self._num_planned = 0
+        self._store: MlflowStore | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Events of the journal, as far as it was read, that are not recorded."""
+        return max(0, self._num_read - self.cursor.seq)
+
+    @property
+    def public_uri(self) -> str:
+        return self._target.public_uri if self._target else ""
+
+    def read(self) -> None:
+        """Takes what is new in the journal.
+
+        Raises:
+            StorageError, OSError: it cannot be read.
+        """
+        events = self._journal.read()
+        self._events.extend(events)
+        self._num_read += len(events)
+        if self._settings_changed(events):
+            _log.warning("the sweep was resumed with another tracking URI or experiment: recording all of it there")
+            self._forget()
+            self.read()
+
+    def _settings_changed(self, events: list[ev.AnyEvent]) -> bool:
+        """Takes the tracking settings from new events; true if others were in use."""
+        before = self._target
+        for event in events:
+            if isinstance(event, ev.SweepStarted | ev.SweepResumed):
+                self._settings.apply(event)
+                self._target = Target.of(self._settings.spec, self._folder, self._uri)
+        return before is not None and before != self._target
+
+    def step(self) -> bool:
+        """Records what the next slice says about one run; False if nothing is left.
+
+        Raises:
+            TrackingError: MLflow did not take it. Nothing is lost; call again.
+        """
+        if self._store is None and not self._events:
+            return False
+        store = self._store or self._connect()
+        if not self._updates and self._events:
+            self._plan_slice()
+        if self._updates:
+            run = next(iter(self._updates))
+            self._apply(store, run, self._updates[run])
+            del self._updates[run]
+        if not self._updates and self._num_planned:
+            self._commit(store)
+        return bool(self._updates or self._events)
+
+    def _apply(self, store: MlflowStore, run: RunKey, update: RunUpdate) -> None:
+        try:
+            store.apply(run, update)
+        except RunsLostError:
+            self._forget()
+            self.read()
+            raise
+
+    def _connect(self) -> MlflowStore:
+        assert self._target is not None
+        store = _open_store(self._target, self._settings.sweep_id)
+        cursor = self.cursor
+        known = (
+            cursor.uri == self._target.public_uri
+            and cursor.experiment_id == store.experiment_id
+            and cursor.run_id == store.runs.get(PARENT, "")
+            and cursor.trials.items() <= {run: run_id for run, run_id in store.runs.items() if run is not None}.items()
+            and cursor.seq <= self._num_read
+        )
+        if not known:
+            self.cursor = Cursor()
+        self._planner.skip(self._events.popleft() for _ in range(self.cursor.seq))
+        self._store = store
+        return store
+
+    def _plan_slice(self) -> None:
+        """The sweep's own run is made before all others and updated after them, as its tags name theirs."""
+        size = min(SLICE_EVENTS, len(self._events)) if self._planner.sweep.num_events else 1
+        self._updates = self._planner.plan(self._events.popleft() for _ in range(size))
+        self._num_planned = size
+        if PARENT in self._updates:
+            self._updates[PARENT] = self._updates.pop(PARENT)
+
+    def _commit(self, store: MlflowStore) -> None:
+        assert self._target is not None
+        self.cursor = Cursor(
+            uri=self._target.public_uri,
+            experiment_id=store.experiment_id,
+            run_id=store.runs.get(PARENT, ""),
+            trials={run: run_id for run, run_id in store.runs.items() if run is not None},
+            seq=self.cursor.seq + self._num_planned,
+            offset=self.cursor.offset if self._events else self._journal.offset,
+        )
+        self.num_recorded += self._num_planned
+        self._num_planned = 0
+        if time.monotonic() - self._saved_at >= CURSOR_PERIOD_S or not self._events:
+            self.save_cursor()
+
+    def save_cursor(self) -> None:
+        """Writes the cursor, if it moved; a disk that refuses it costs nothing but work done twice."""
+        if self.cursor == self._saved:
+            return
+        try:
+            write_cursor(self._folder, self.cursor)
+        except OSError as error:
+            _log.warning("the cursor could not be written: %s", error)
+        self._saved, self._saved_at = self.cursor, time.monotonic()
+
+    def close(self) -> None:
+        """Lets artifacts arrive and writes the cursor; the recorder may not be used after it."""
+        self.save_cursor()
+        if self._store is not None:
+            try:
+                self._store.close(UPLOADS_S)
+            except TrackingError as error:
+                _log.warning("%s", error)
+
+    def _forget(self) -> None:
+        self.cursor = Cursor()
+        self._begin()
+
+
+def _open_store(target: Target, sweep_id: str) -> MlflowStore:
+    """Imports mlflow, which takes seconds, at the first use and without its noise."""
+    os.environ |= {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's own retries would make a run twice
+    }
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tuner.recording.store import MlflowStore
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3", "git"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return MlflowStore(target, sweep_id)

@@ -1,0 +1,216 @@
+"""MLflow itself: the one adapter. Applies what the plan says, in few round trips, and sorts MLflow's errors.
+
+An error that may pass becomes a TrackingError, and the same update is applied again later. What MLflow will never take
+is logged and left out alone, and the rest of its batch is recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+
+from tuner.errors import TrackingError
+from tuner.recording.artifacts import Uploads
+from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
+from tuner.recording.sqlite import create_database
+from tuner.recording.target import RunsLostError, Target, without_credentials
+
+_log = logging.getLogger("tuner.recording")
+
+_PAGE = 1000
+_DOUBTFUL_REFUSALS_MAX = 5
+"""How often BAD_REQUEST is believed to pass: MLflow uses it for a bad item and for some troubles of its database."""
+
+_Entity = Any
+"""Metric, Param or RunTag."""
+
+
+class _RunDeletedError(Exception):
+    """A user deleted the run: nothing more is recorded of it."""
+
+
+class MlflowStore:
+    """The runs of one sweep in one tracking store.
+
+    Attributes:
+        runs: the id of each run that exists, deleted ones included.
+    """
+
+    def __init__(self, target: Target, sweep_id: str) -> None:
+        """Connects, makes the experiment where it does not exist, and finds the sweep's runs.
+
+        Raises:
+            TrackingError: the store cannot be reached now.
+        """
+        self._sweep_id = sweep_id
+        self._doubtful = self._ever_doubtful = False  # whether a request to make a run got no answer
+        self._refusals: Counter[tuple[str, str]] = Counter()
+        with _passing_errors():
+            create_database(target.uri)
+            self._client = MlflowClient(target.uri, registry_uri=target.uri)
+            self.experiment_id = self._experiment(target)
+            self._find_runs()
+        self.uploads = Uploads(self._client.log_text)
+
+    def apply(self, run: RunKey, update: RunUpdate) -> None:
+        """Makes the run unless it exists, and records what is new about it. May be repeated at will.
+
+        Raises:
+            TrackingError: it could not be recorded now.
+        """
+        with _passing_errors():
+            if self._doubtful:
+                self._find_runs()
+            run_id = self.runs.get(run) or self._create(run, update.new)
+            if run_id in self._deleted:
+                return
+            try:
+                self._record(run_id, update)
+            except _RunDeletedError:
+                self._deleted.add(run_id)
+                _log.warning("run %s was deleted in MLflow: nothing more is recorded of it", run_id)
+
+    def close(self, timeout_s: float) -> None:
+        """Waits for artifacts under way, and looks once more for runs whose making was in doubt."""
+        if self._ever_doubtful:
+            with _passing_errors():
+                self._find_runs()
+        self.uploads.wait(timeout_s)
+
+    def _experiment(self, target: Target) -> str:
+        experiment = self._client.get_experiment_by_name(target.experiment)
+        if experiment is None:
+            return str(self._client.create_experiment(target.experiment, artifact_location=target.artifact_location))
+        if experiment.lifecycle_stage == "deleted":
+            _log.warning("experiment %s was deleted in MLflow, which keeps its name: restored", target.experiment)
+            self._client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
+
+    def _find_runs(self) -> None:
+        """Fetches every run of this sweep; of two of the same trial the fuller stays, the other is deleted."""
+        self.runs: dict[RunKey, str] = {}
+        self._deleted: set[str] = set()
+        for run in sorted(self._search(), key=_fullness, reverse=True):
+            number = run.data.tags.get("tuner.trial")
+            key = None if number is None else int(number)
+            deleted = run.info.lifecycle_stage == "deleted"
+            if key not in self.runs:
+                self.runs[key] = run.info.run_id
+                if deleted:
+                    self._deleted.add(run.info.run_id)
+            elif not deleted:
+                _log.warning("run %s was made twice, by a request that got no answer: deleted", run.info.run_id)
+                self._client.delete_run(run.info.run_id)
+        self._doubtful = False
+
+    def _search(self) -> Iterator[Run]:
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self.experiment_id],
+                f"tags.`tuner.sweep_id` = '{self._sweep_id}'",
+                ViewType.ALL,
+                max_results=_PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _create(self, run: RunKey, new: NewRun | None) -> str:
+        if new is None:
+            raise RunsLostError(f"the tracking store lost the run of {'the sweep' if run is None else f'trial {run}'}")
+        was_doubtful, self._doubtful, self._ever_doubtful = self._ever_doubtful, True, True
+        try:
+            made = self._client.create_run(
+                self.experiment_id, start_time=new.start_ms, tags=self._resolved(new.tags), run_name=new.name
+            )
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            raise RunsLostError(f"the experiment takes no runs: {one_line(error)}") from error  # it was deleted
+        self._doubtful, self._ever_doubtful = False, was_doubtful
+        self.runs[run] = made.info.run_id
+        return self.runs[run]
+
+    def _resolved(self, tags: Tags) -> dict[str, str]:
+        return {name: self.runs[value.run] if isinstance(value, RunOf) else value for name, value in tags.items()}
+
+    def _record(self, run_id: str, update: RunUpdate) -> None:
+        params = [Param(name, text) for name, text in update.params.items()]
+        tags = [RunTag(name, text) for name, text in self._resolved(update.tags).items()]
+        metrics = [Metric(row.key, row.value, row.at_ms, row.step) for row in update.rows]
+        self._log_entities(run_id, [*params, *tags, *metrics])
+        if update.status is not None:
+            self._set_status(run_id, update.status, update.end_ms)
+        for name, text in update.texts.items():
+            self.uploads.start(run_id, text, name)
+
+    def _log_entities(self, run_id: str, entities: list[_Entity]) -> None:
+        """One request, as a rule; the client splits what is over MLflow's limits. A refused batch is halved."""
+        if not entities:
+            return
+        kinds = {kind: [entity for entity in entities if isinstance(entity, kind)] for kind in (Metric, Param, RunTag)}
+        try:
+            self._client.log_batch(run_id, metrics=kinds[Metric], params=kinds[Param], tags=kinds[RunTag])
+        except MlflowException as error:
+            self._check_refusal(error, run_id, entities)
+            if len(entities) == 1:
+                _log.warning("MLflow refuses %s of run %s: %s", entities[0].key, run_id, one_line(error))
+                return
+            half = len(entities) // 2
+            self._log_entities(run_id, entities[:half])
+            self._log_entities(run_id, entities[half:])
+
+    def _set_status(self, run_id: str, status: str, end_ms: int | None) -> None:
+        try:
+            if end_ms is None:
+                self._client.update_run(run_id, status=status)
+            else:
+                self._client.set_terminated(run_id, status, end_ms)
+        except MlflowException as error:
+            self._check_refusal(error, run_id, [])
+            _log.warning("MLflow refuses status %s of run %s: %s", status, run_id, one_line(error))
+
+    def _check_refusal(self, error: MlflowException, run_id: str, entities: list[_Entity]) -> None:
+        """Returns if MLflow will never take it; raises what is to be done otherwise."""
+        if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
+            raise error
+        if self._client.get_run(run_id).info.lifecycle_stage == "deleted":
+            raise _RunDeletedError
+        if error.error_code == "BAD_REQUEST" and len(entities) <= 1:
+            item = (run_id, entities[0].key if entities else "")
+            self._refusals[item] += 1
+            if self._refusals[item] < _DOUBTFUL_REFUSALS_MAX:
+                raise error
+
+
+def one_line(error: BaseException) -> str:
+    """An error in a line for the log, without credentials."""
+    text = " ".join(str(error).split())
+    return without_credentials(f"{type(error).__name__}: {text}")[:400]
+
+
+def _fullness(run: Run) -> tuple[bool, int, str]:
+    return (run.info.lifecycle_stage != "deleted", len(run.data.params) + len(run.data.metrics), str(run.info.run_id))
+
+
+@contextmanager
+def _passing_errors() -> Iterator[None]:
+    """Whatever a client of a store may raise (HTTP, SQL, files), as one kind of error."""
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        lost = isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST"
+        raise (RunsLostError if lost else TrackingError)(one_line(error)) from error

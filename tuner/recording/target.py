@@ -1,0 +1,45 @@
+"""Where a sweep is recorded, and how that is written without secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.errors import TrackingError
+from tuner.paths import SweepFolder
+
+_USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
+_SECRET_OPTION = re.compile(r"(?<=[?&])([^=&\s]*(?:password|token|secret|key)[^=&\s]*)=[^&\s'\"]*", re.IGNORECASE)
+
+
+class RunsLostError(TrackingError):
+    """The store no longer knows runs that were recorded in it; all must be recorded anew."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tracking store and an experiment in it."""
+
+    uri: str
+    experiment: str
+    artifact_location: str | None
+    """Of an experiment made anew; None: the server's own choice."""
+
+    @classmethod
+    def of(cls, spec: dict[str, Any], folder: SweepFolder, uri: str | None = None) -> Target:
+        """The target that a resolved spec names, or `uri` in its stead; SQLite in the storage root by default."""
+        tracking = spec.get("tracking") or {}
+        default = folder.root.default_tracking_uri
+        chosen = uri or tracking.get("uri") or default
+        artifacts = folder.root.artifacts.as_uri() if chosen == default else None
+        return cls(chosen, tracking.get("experiment") or str(spec["name"]), artifacts)
+
+    @property
+    def public_uri(self) -> str:
+        return without_credentials(self.uri)
+
+
+def without_credentials(text: str) -> str:
+    """A URI, or any text with URIs in it, without users, passwords and tokens."""
+    return _SECRET_OPTION.sub(r"\1=***", _USER_INFO.sub("", text))

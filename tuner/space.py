@@ -1,0 +1,437 @@
+"""The search space: parameters with inclusive bounds, and conditions between them. Knows neither Ray nor Hyperopt.
+
+Every searched parameter maps the unit interval onto its values (`from_unit`, `to_unit`), so that any sampler of the
+unit cube searches any space.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    RootModel,
+    SerializerFunctionWrapHandler,
+    Tag,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+
+Scalar = bool | int | float | str | None
+Params = dict[str, Scalar]
+
+
+def _check_scalar(written: Any) -> Any:
+    finite = not isinstance(written, float) or math.isfinite(written)
+    if finite and (written is None or isinstance(written, bool | int | float | str)):
+        return written
+    raise PydanticCustomError(
+        "rule", "must be a number, text, true, false or null, but got {got}", {"got": repr(written)}
+    )
+
+
+_SCALAR_SCHEMA: dict[str, Any] = {"type": ["string", "number", "integer", "boolean", "null"]}
+_Value = Annotated[Any, BeforeValidator(_check_scalar), WithJsonSchema(_SCALAR_SCHEMA)]
+
+
+def _check_wanted(written: Any) -> Any:
+    return [_check_scalar(value) for value in written] if isinstance(written, list) else _check_scalar(written)
+
+
+_Wanted = Annotated[
+    Any,
+    BeforeValidator(_check_wanted),
+    WithJsonSchema({"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]}),
+]
+
+
+class _Parameter(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    when: dict[str, _Wanted] | None = None
+    """Active only when each of these earlier parameters has this value, or one of these values."""
+
+
+class _Range(_Parameter):
+    scale: Literal["linear", "log"] = "linear"
+    """Whether values or their logarithms are spread evenly."""
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Any:
+        low, high, step = self.low, self.high, self.step  # type: ignore[attr-defined]
+        if not low < high:
+            raise _rule("low", "must be below high", f"low {plain(low)}, high {plain(high)}")
+        if self.scale == "log" and low <= 0:
+            raise _rule("low", "must be above 0 on a log scale", plain(low))
+        if step is not None and step <= 0:
+            raise _rule("step", "must be above 0", plain(step))
+        if step is not None and high - low >= step and not _divides(step, high - low):
+            nearest = low + step * math.floor((high - low) / step)
+            raise _rule(
+                "step",
+                f"must divide high - low ({plain(_tidy(high - low))}; a high of {plain(_tidy(nearest))} would do)",
+                plain(step),
+            )
+        return self
+
+    @property
+    def size(self) -> int | None:
+        """The number of values; None if there is a continuum of them."""
+        low, high, step = self.low, self.high, self.step  # type: ignore[attr-defined]
+        return None if step is None else int((high - low) / step * (1 + 1e-12) + 1e-9) + 1
+
+
+class Float(_Range):
+    """A real number between inclusive bounds, on a grid if there is a step."""
+
+    low: float
+    high: float
+    step: float | None = None
+
+    def from_unit(self, unit: float) -> float:
+        """The value at `unit` in [0, 1]."""
+        if self.size is not None and self.scale == "linear":
+            return self._at(min(int(unit * self.size), self.size - 1))
+        if self.scale == "linear":
+            value = self.low + unit * (self.high - self.low)
+        else:
+            value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
+        if self.step is not None and self.size is not None:
+            return self._at(min(max(round((value - self.low) / self.step), 0), self.size - 1))
+        return min(max(value, self.low), self.high)
+
+    def to_unit(self, value: Scalar) -> float:
+        """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
+        number = float(value)  # type: ignore[arg-type]
+        if self.size is not None and self.step is not None and self.scale == "linear":
+            return (round((number - self.low) / self.step) + 0.5) / self.size
+        if self.scale == "linear":
+            return (number - self.low) / (self.high - self.low)
+        return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+
+    def contains(self, value: Scalar) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or _divides(self.step, value - self.low)
+
+    def values(self) -> list[float]:
+        """Every value of a parameter with a step."""
+        return [self._at(index) for index in range(self.size or 0)]
+
+    def _at(self, index: int) -> float:
+        return min(_tidy(self.low + index * (self.step or 0.0)), self.high)
+
+
+class Int(_Range):
+    """A whole number between inclusive bounds."""
+
+    low: int
+    high: int
+    step: int = 1
+
+    def from_unit(self, unit: float) -> int:
+        """The value at `unit` in [0, 1]."""
+        count = self.size or 1
+        if self.scale == "linear":
+            index = int(unit * count)
+        else:
+            start, end = self._log_edges()
+            index = round((math.exp(start + unit * (end - start)) - self.low) / self.step)
+        return self.low + self.step * min(max(index, 0), count - 1)
+
+    def to_unit(self, value: Scalar) -> float:
+        """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
+        number = int(value)  # type: ignore[arg-type]
+        if self.scale == "linear":
+            return ((number - self.low) // self.step + 0.5) / (self.size or 1)
+        start, end = self._log_edges()
+        return (math.log(number) - start) / (end - start)
+
+    def _log_edges(self) -> tuple[float, float]:
+        """Half a step beyond the bounds, so that both ends get their share."""
+        return math.log(max(self.low - self.step / 2, self.low / 2)), math.log(self.high + self.step / 2)
+
+    def contains(self, value: Scalar) -> bool:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
+
+    def values(self) -> list[int]:
+        return [self.low + index * self.step for index in range(self.size or 1)]
+
+
+class Choice(_Parameter):
+    """One of several values, of any scalar kind, without an order."""
+
+    choices: list[_Value] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Choice:
+        kinds = [(type(choice), choice) for choice in self.choices]
+        for index, kind in enumerate(kinds):
+            if kind in kinds[:index]:
+                raise _rule(f"choices[{index}]", "must not stand in the list twice", repr(kind[1]))
+        return self
+
+    @property
+    def size(self) -> int:
+        return len(self.choices)
+
+    def from_unit(self, unit: float) -> Any:
+        """The value at `unit` in [0, 1]."""
+        return self.choices[min(int(unit * len(self.choices)), len(self.choices) - 1)]
+
+    def to_unit(self, value: Scalar) -> float:
+        """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
+        return (self.index(value) + 0.5) / len(self.choices)
+
+    def index(self, value: Scalar) -> int:
+        return next(i for i, choice in enumerate(self.choices) if same(choice, value))
+
+    def contains(self, value: Scalar) -> bool:
+        return any(same(choice, value) for choice in self.choices)
+
+    def values(self) -> list[Scalar]:
+        return list(self.choices)
+
+
+class Constant(_Parameter):
+    """The same value in every trial. In YAML the value alone, or {value: …, when: …}."""
+
+    value: _Value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_bare_value(cls, written: Any) -> Any:
+        if isinstance(written, list):
+            raise PydanticCustomError("rule", "must be a value, {choices: […]} or {low: …, high: …}")
+        return written if isinstance(written, dict | Constant) else {"value": written}
+
+    @model_serializer(mode="wrap")
+    def _give_bare_value(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) if self.when else self.value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [_SCALAR_SCHEMA, handler(schema)], "description": cls.__doc__}
+
+    @property
+    def size(self) -> int:
+        return 1
+
+    def from_unit(self, unit: float) -> Any:
+        return self.value
+
+    def to_unit(self, value: Scalar) -> float:
+        return 0.5
+
+    def contains(self, value: Scalar) -> bool:
+        return same(self.value, value)
+
+    def values(self) -> list[Scalar]:
+        return [self.value]
+
+
+def _kind(written: Any) -> str:
+    """Which kind of parameter a piece of YAML means; all-integer ranges are Ints."""
+    if isinstance(written, _Parameter):
+        return type(written).__name__.lower()
+    if not isinstance(written, dict) or "value" in written:
+        return "constant"
+    if "choices" in written:
+        return "choice"
+    numbers = [written[key] for key in ("low", "high", "step") if written.get(key) is not None]
+    return "int" if numbers and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers) else "float"
+
+
+Parameter = Annotated[
+    Annotated[Float, Tag("float")]
+    | Annotated[Int, Tag("int")]
+    | Annotated[Choice, Tag("choice")]
+    | Annotated[Constant, Tag("constant")],
+    Discriminator(_kind),
+]
+KINDS: dict[str, type[_Parameter]] = {"float": Float, "int": Int, "choice": Choice, "constant": Constant}
+
+
+class Space(RootModel[dict[str, Parameter]]):
+    """Named parameters in the order of the spec; a condition may look at earlier ones only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Space:
+        problems = condition_problems(self.root)
+        if problems:
+            text = "; ".join(f"{path}: {message}" for path, message in problems)
+            raise PydanticCustomError("conditions", "{text}", {"text": text})
+        return self
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        return iter(self.root)
+
+    def __getitem__(self, name: str) -> Float | Int | Choice | Constant:
+        return self.root[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.root
+
+    def items(self) -> Iterable[tuple[str, Float | Int | Choice | Constant]]:
+        return self.root.items()
+
+    @property
+    def searched(self) -> list[str]:
+        """The names of the parameters that are not constants."""
+        return [name for name, parameter in self.items() if not isinstance(parameter, Constant)]
+
+    def is_active(self, name: str, params: Mapping[str, Scalar]) -> bool:
+        """Whether a parameter's condition holds; one on an inactive parameter does not."""
+        for other, wanted in (self[name].when or {}).items():
+            values = wanted if isinstance(wanted, list) else [wanted]
+            if other not in params or not any(same(params[other], value) for value in values):
+                return False
+        return True
+
+    def from_units(self, units: Mapping[str, float]) -> Params:
+        """The configuration at a point of the unit cube; inactive parameters are absent."""
+        params: Params = {}
+        for name, parameter in self.items():
+            if self.is_active(name, params):
+                params[name] = parameter.from_unit(units.get(name, 0.5))
+        return params
+
+    def sample(self, rng: np.random.Generator) -> Params:
+        """An independent draw; the same number of draws whatever is active."""
+        return self.from_units({name: float(rng.random()) for name in self.searched})
+
+    def contains(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether these are the active parameters of one configuration, all within their bounds."""
+        active = {name for name in self if self.is_active(name, params)}
+        return active == set(params) and all(self[name].contains(params[name]) for name in active)
+
+    def grid(self) -> Iterator[Params]:
+        """Every configuration of a finite space, the last parameter changing fastest.
+
+        Raises:
+            ValueError: a parameter is continuous; the message names it.
+        """
+        for name, parameter in self.items():
+            if parameter.size is None:
+                raise ValueError(f"space.{name}: a grid needs a step or choices, but got a continuous range")
+        return self._grid({}, list(self))
+
+    def _grid(self, params: Params, rest: list[str]) -> Iterator[Params]:
+        if not rest:
+            yield params
+            return
+        name, *later = rest
+        if not self.is_active(name, params):
+            yield from self._grid(params, later)
+            return
+        for value in self[name].values():
+            yield from self._grid({**params, name: value}, later)
+
+    def size(self, at_most: int = 100_000) -> int | None:
+        """The number of configurations; None if it is infinite or larger than `at_most`."""
+        if any(parameter.size is None for _, parameter in self.items()):
+            return None
+        count = sum(1 for _ in islice(self.grid(), at_most + 1))
+        return count if count <= at_most else None
+
+
+def condition_problems(
+    parameters: Mapping[str, Float | Int | Choice | Constant], declared: Iterable[str] = ()
+) -> list[tuple[str, str]]:
+    """What is wrong with the conditions of a space, as (path below `space`, message).
+
+    `declared` names parameters that exist but are themselves invalid: conditions on them cannot be judged.
+    """
+    names = [*parameters, *(name for name in declared if name not in parameters)]
+    problems = []
+    seen: set[str] = set(declared) - set(parameters)
+    for name, parameter in parameters.items():
+        for other, wanted in (parameter.when or {}).items():
+            path = f"{name}.when.{other}"
+            if other not in names or other == name:
+                hint = nearest(other, [candidate for candidate in names if candidate != name])
+                problems.append((path, f"a condition must name a parameter of the space, but got {other!r}{hint}"))
+            elif other not in seen:
+                problems.append(
+                    (path, f"a condition must name an earlier parameter, but {other!r} stands after {name!r}")
+                )
+            elif other in parameters:
+                values = wanted if isinstance(wanted, list) else [wanted]
+                problems += [
+                    (path, f"must be a value of {other!r}, but got {value!r}{_nearest_value(value, parameters[other])}")
+                    for value in values
+                    if not parameters[other].contains(value)
+                ]
+        seen.add(name)
+    return problems
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` for a name that is close to a known one, else the known ones."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def _nearest_value(value: Scalar, parameter: Float | Int | Choice | Constant) -> str:
+    if isinstance(parameter, Choice | Constant):
+        return nearest(str(value), [str(choice) for choice in parameter.values()])
+    return f"; it goes from {plain(parameter.low)} to {plain(parameter.high)}"
+
+
+def same(a: Scalar, b: Scalar) -> bool:
+    """Equality that keeps True and 1 apart, and not 1 and 1.0."""
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def key(params: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+    """A configuration as something that can be put in a set; equal for equal configurations."""
+    return tuple(
+        sorted(
+            (name, repr(float(v)) if isinstance(v, int | float) and not isinstance(v, bool) else repr(v))
+            for name, v in params.items()
+        )
+    )
+
+
+def plain(number: float) -> str:
+    """A number as people write it: 0.0001, 32, 1e-12."""
+    if isinstance(number, int):
+        return str(number)
+    text = np.format_float_positional(number, trim="-") if 1e-6 <= abs(number) < 1e16 or number == 0 else repr(number)
+    return text
+
+
+def _divides(step: float, length: float) -> bool:
+    ratio = length / step
+    return abs(ratio - round(ratio)) <= 1e-9 * max(1.0, abs(ratio))
+
+
+def _tidy(number: float) -> float:
+    """Without the noise of floating-point sums: 0.1 + 0.2 is 0.3."""
+    return float(f"{number:.12g}")
+
+
+def _rule(field: str, rule: str, received: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "rule", "{rule}, but got {received}", {"field": field, "rule": rule, "received": received}
+    )

@@ -1,0 +1,15 @@
+"""The spec of a sweep: YAML in, a validated `SweepSpec` out, every problem of a file reported together."""
+
+from tuner.spec.loading import dump_yaml, load_spec, spec_from_mapping
+from tuner.spec.models import EarlyStopping, Epochs, Objective, Search, SweepSpec
+
+__all__ = [
+    "EarlyStopping",
+    "Epochs",
+    "Objective",
+    "Search",
+    "SweepSpec",
+    "dump_yaml",
+    "load_spec",
+    "spec_from_mapping",
+]

@@ -1,0 +1,121 @@
+"""What `tuner show`, `trials` and `list` say, as plain data made from a folded sweep. The keys are a contract."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.events import EpochReported, number
+from tuner.journal import read_events, read_holder
+from tuner.paths import StorageRoot, SweepFolder
+from tuner.recording import backlog, read_cursor
+from tuner.space import nearest
+from tuner.sweep import Sweep, Trial, fold
+
+
+def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
+    """A sweep by its name.
+
+    Raises:
+        UsageError: there is none; the message has the nearest name.
+        StorageError: its journal cannot be read.
+    """
+    folder = root.sweep(name)
+    if not folder.journal.exists():
+        names = [other.name for other in root.sweeps()]
+        hint = nearest(name, names) if names else "; there is none there (--storage names another storage root)"
+        raise UsageError(f"no sweep {name!r} in {root.path}{hint}")
+    sweep = fold(read_events(folder))
+    if not sweep.num_events:
+        raise UsageError(f"sweep {name!r} in {root.path} has an empty journal; remove the folder or restore the file")
+    return folder, sweep
+
+
+def state(folder: SweepFolder, sweep: Sweep) -> str:
+    """running, interrupted, paused, finished or stopped: derived, never stored."""
+    if sweep.ended is not None:
+        return sweep.ended.state
+    return "running" if read_holder(folder.lease) is not None else "interrupted"
+
+
+def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
+    """One sweep in numbers, as `tuner show --json` prints it."""
+    cursor = read_cursor(folder)
+    return {
+        "sweep": sweep.name,
+        "state": state(folder, sweep),
+        "num_trials": sweep.num_trials,
+        "outcomes": sweep.outcomes(),
+        "epochs": sweep.epochs,
+        "best": best(sweep),
+        "wall_s": round(sweep.wall_s, 3),
+        "training_s": round(sweep.training_s, 3),
+        "slots": sweep.slots,
+        "utilization": round(sweep.utilization, 4),
+        "mlflow": {
+            "uri": cursor.uri or tracking_uri(folder, sweep),
+            "experiment_id": cursor.experiment_id or None,
+            "run_id": cursor.run_id or None,
+            "backlog": backlog(folder, sweep.num_events),
+        },
+    }
+
+
+def tracking_uri(folder: SweepFolder, sweep: Sweep) -> str:
+    """Where the sweep is recorded."""
+    return str(sweep.spec["tracking"]["uri"] or folder.root.default_tracking_uri)
+
+
+def best(sweep: Sweep) -> dict[str, Any] | None:
+    """The best trial so far; None before there is one."""
+    trial = sweep.best
+    if trial is None:
+        return None
+    return {"trial": trial.number, "value": trial.best_value, "epoch": trial.best_epoch, "params": trial.params}
+
+
+def trials(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+    """Every trial, by number, as `tuner trials --json` prints it."""
+    runs = read_cursor(folder).trials
+    return [_trial(trial, sweep, runs.get(trial.number)) for trial in sweep.trials.values()]
+
+
+def _trial(trial: Trial, sweep: Sweep, run_id: str | None) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "params": trial.params,
+        "outcome": trial.outcome or "unfinished",
+        "reason": trial.reason,
+        "epochs": trial.epochs_trained,
+        "best": _finite(trial.best_value) if trial.best_epoch else None,
+        "last": _last_value(trial.epochs, sweep.metric),
+        "attempts": trial.attempts,
+        "training_s": round(trial.training_s, 3),
+        "mlflow_run_id": run_id,
+    }
+
+
+def _last_value(epochs: list[EpochReported], metric: str) -> float | None:
+    return _finite(number(epochs[-1].metrics.get(metric))) if epochs else None
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def summary(folder: SweepFolder) -> dict[str, Any]:
+    """One line of `tuner list`."""
+    sweep = fold(read_events(folder))
+    found = best(sweep)
+    return {
+        "sweep": folder.name,
+        "state": state(folder, sweep) if sweep.num_events else "interrupted",
+        "trials": sum(1 for trial in sweep.trials.values() if trial.outcome is not None),
+        "num_trials": sweep.num_trials if sweep.num_events else 0,
+        "epochs": sweep.epochs,
+        "metric": sweep.metric if sweep.num_events else "",
+        "best": found["value"] if found else None,
+        "started_at": sweep.spans[0].started_at if sweep.spans else None,
+    }

@@ -1,0 +1,253 @@
+"""What a sweep is at this moment: the fold of its events. No rule lives here that decides anything."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tuner import events as ev
+
+Mode = Literal["min", "max"]
+
+
+def is_better(value: float, other: float, mode: Mode) -> bool:
+    """Whether a finite value beats another."""
+    return value > other if mode == "max" else value < other
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial: a number for life, whatever attempts, resumes and machines it takes."""
+
+    number: int
+    params: ev.Params
+    origin: str
+    suggested_at: float
+    epochs: list[ev.EpochReported] = field(default_factory=list)
+    attempts: int = 0
+    failures: int = 0
+    """Attempts that ended in an error of the trial's own."""
+    started_at: float | None = None
+    ended_at: float | None = None
+    outcome: str | None = None
+    reason: str = ""
+    checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
+    best_epoch: int = 0
+    best_value: float = math.nan
+
+    @property
+    def epochs_trained(self) -> int:
+        return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
+    def training_s(self) -> float:
+        """Seconds inside training and validation, of the epochs that count."""
+        return sum(epoch.epoch_s for epoch in self.epochs)
+
+    @property
+    def usable(self) -> bool:
+        """Whether its best value may stand as the sweep's."""
+        return self.best_epoch > 0 and self.outcome not in ev.UNUSABLE
+
+    @property
+    def test_metrics(self) -> ev.Metrics:
+        """Test metrics of the best epoch's weights; empty where none were measured for that epoch."""
+        for saved in reversed(self.checkpoints):
+            if saved.test and saved.best_epoch == self.best_epoch:
+                return saved.test
+        return {}
+
+
+@dataclass(slots=True)
+class DriverSpan:
+    """The time in which one driver ran, as far as its events tell; for utilization and wall time."""
+
+    started_at: float
+    last_at: float
+    first_epoch_at: float | None = None
+    last_epoch_at: float | None = None
+    training_s: float = 0.0
+    slots: int = 0
+
+
+class Sweep:
+    """A sweep folded from its events; `apply` takes the next one.
+
+    Attributes:
+        trials: every suggested trial by its number.
+        spans: one for each driver that worked on it.
+        ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
+        interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
+    """
+
+    def __init__(self) -> None:
+        self.spec: dict[str, Any] = {}
+        self.sweep_id = ""
+        self.versions: dict[str, str] = {}
+        self.trials: dict[int, Trial] = {}
+        self.spans: list[DriverSpan] = []
+        self.ended: ev.SweepEnded | None = None
+        self.interrupted: ev.SweepInterruptedEvent | None = None
+        self.epochs = 0
+        self.num_events = 0
+        self.best: Trial | None = None
+        self._unfinished: dict[int, Trial] = {}
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["name"])
+
+    @property
+    def metric(self) -> str:
+        return str(self.spec["objective"]["metric"])
+
+    @property
+    def mode(self) -> Mode:
+        mode: Mode = self.spec["objective"]["mode"]
+        return mode
+
+    @property
+    def num_trials(self) -> int:
+        return int(self.spec["num_trials"])
+
+    @property
+    def slots(self) -> int:
+        return self.spans[-1].slots if self.spans else 0
+
+    @property
+    def unfinished(self) -> Iterator[Trial]:
+        """Suggested trials without an outcome, by number."""
+        return iter(self._unfinished.values())
+
+    def outcomes(self) -> dict[str, int]:
+        """The number of trials by outcome, `unfinished` last."""
+        counts = dict.fromkeys((*ev.OUTCOMES, "unfinished"), 0)
+        for trial in self.trials.values():
+            counts[trial.outcome or "unfinished"] += 1
+        return counts
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds in which a driver was at work."""
+        return sum(span.last_at - span.started_at for span in self.spans)
+
+    @property
+    def training_s(self) -> float:
+        return sum(span.training_s for span in self.spans)
+
+    @property
+    def utilization(self) -> float:
+        """Training seconds over slots x seconds from the first epoch's start to the last one's end; 0 before any epoch.
+
+        The time in which no driver ran does not count; a resumed driver's counts from its start.
+        """
+        available_s = 0.0
+        for span in self.spans:
+            if span.first_epoch_at is None or span.last_epoch_at is None:
+                continue
+            first_of_all = available_s == 0.0
+            available_s += span.slots * (
+                span.last_epoch_at - (span.first_epoch_at if first_of_all else span.started_at)
+            )
+        return self.training_s / available_s if available_s > 0 else 0.0
+
+    def value(self, epoch: ev.EpochReported) -> float:
+        """The objective at an epoch; NaN where it diverged (see `objective_value`)."""
+        return objective_value(epoch.metrics, self.metric)
+
+    def ranked(self) -> list[Trial]:
+        """Usable trials, the best first; of equals the earlier number."""
+        sign = -1.0 if self.mode == "max" else 1.0
+        usable = (trial for trial in self.trials.values() if trial.usable)
+        return sorted(usable, key=lambda trial: (sign * trial.best_value, trial.number))
+
+    def apply(self, event: ev.AnyEvent) -> None:
+        """Takes the next event of the journal."""
+        self.num_events += 1
+        if self.spans:
+            self.spans[-1].last_at = max(self.spans[-1].last_at, event.at)
+        match event:
+            case ev.SweepStarted():
+                self.spec, self.sweep_id, self.versions = copy.deepcopy(event.spec), event.sweep_id, event.versions
+                self.spans.append(DriverSpan(event.at, event.at))
+            case ev.SweepResumed():
+                for path, value in event.changes.items():
+                    _set_path(self.spec, path, value)
+                self.ended = self.interrupted = None
+                self.spans.append(DriverSpan(event.at, event.at))
+            case ev.SlotsChanged():
+                self.spans[-1].slots = max(self.spans[-1].slots, event.slots)
+            case ev.SweepEnded():
+                self.ended = event
+            case ev.SweepInterruptedEvent():
+                self.interrupted = event
+            case ev.TrialSuggested():
+                trial = Trial(event.trial, event.params, event.origin, event.at)
+                self.trials[event.trial] = self._unfinished[event.trial] = trial
+            case _:
+                self._apply_to_trial(self.trials[event.trial], event)
+
+    def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
+        match event:
+            case ev.TrialStarted():
+                trial.attempts = event.attempt
+                trial.started_at = trial.started_at or event.at
+            case ev.EpochReported():
+                self._apply_epoch(trial, event)
+            case ev.CheckpointSaved():
+                trial.checkpoints.append(event)
+            case ev.CheckpointsDeleted():
+                trial.checkpoints.clear()
+            case ev.AttemptFailed():
+                trial.attempts = max(trial.attempts, event.attempt)
+                trial.failures += event.cause != "node"
+            case ev.TrialEnded():
+                trial.outcome, trial.reason, trial.ended_at = event.outcome, event.reason, event.at
+                self._unfinished.pop(trial.number, None)
+                if trial is self.best and not trial.usable:
+                    self.best = next(iter(self.ranked()), None)
+
+    def _apply_epoch(self, trial: Trial, event: ev.EpochReported) -> None:
+        trial.epochs.append(event)
+        self.epochs += 1
+        span = self.spans[-1]
+        span.training_s += event.epoch_s
+        if span.first_epoch_at is None:
+            span.first_epoch_at = event.at - event.epoch_s
+        span.last_epoch_at = event.at
+        value = self.value(event)
+        if not math.isfinite(value):
+            return
+        if trial.best_epoch == 0 or is_better(value, trial.best_value, self.mode):
+            trial.best_epoch, trial.best_value = event.epoch, value
+        if trial.usable and (self.best is None or is_better(trial.best_value, self.best.best_value, self.mode)):
+            self.best = trial
+
+
+def fold(events: Iterable[ev.AnyEvent]) -> Sweep:
+    """The sweep that these events make."""
+    sweep = Sweep()
+    for event in events:
+        sweep.apply(event)
+    return sweep
+
+
+def objective_value(metrics: ev.Metrics, metric: str) -> float:
+    """The objective's value at an epoch; NaN if it, the loss or the validation loss is not finite (it diverged)."""
+    values = [ev.number(metrics[name]) for name in (metric, "loss", "val_loss") if name in metrics]
+    if metric not in metrics or not all(math.isfinite(value) for value in values):
+        return math.nan
+    return values[0]
+
+
+def _set_path(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Sets `a.b.c` in nested mappings, making those that are missing."""
+    *parents, last = path.split(".")
+    for key in parents:
+        if not isinstance(tree.get(key), dict):
+            tree[key] = {}
+        tree = tree[key]
+    tree[last] = value
