@@ -146,7 +146,7 @@ def _read_npz(
     if not path.is_file():
         raise DataError(_missing_file(path))
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             if isinstance(file, np.ndarray):
                 raise ValueError("it holds a single array")
             _check_keys(path, file.files, known, required)

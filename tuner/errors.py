@@ -14,6 +14,10 @@ TunerError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuner.spec.models import SweepSpec
 
 
 class TunerError(Exception):
@@ -31,9 +35,11 @@ class UsageError(TunerError):
 class SpecError(UsageError):
     """Everything that is wrong with one spec, one line for each problem."""
 
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
+    def __init__(self, source: str, problems: Sequence[str], rest: SweepSpec | None = None) -> None:
         self.source = source
         self.problems = list(problems)
+        self.rest = rest
+        """What of the spec is valid by itself, None if too little: it can still be held against its trainable."""
         super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from tuner.errors import SpecError
 from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain
-from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec import SweepSpec, load_spec, spec_from_mapping
 
 ALWAYS_RECORDED = ("learning_rate", "batch_size")
 
@@ -53,6 +53,21 @@ class Inspected:
         missing = {name: self.defaults[name] for name in ALWAYS_RECORDED if name not in spec.space}
         space = {**spec.space.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space})
+
+
+def load_checked(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> SweepSpec:
+    """`load_spec`; of an invalid spec, what is valid is held against its trainable, so that all problems come at once.
+
+    Raises:
+        SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
+        UsageError: the file cannot be read.
+    """
+    try:
+        return load_spec(path, overrides, name)
+    except SpecError as error:
+        if error.rest is None or is_file(error.rest.trainable):
+            raise
+        raise SpecError(error.source, [*error.problems, *inspect(error.rest).problems]) from None
 
 
 def is_file(trainable: str) -> bool:
@@ -135,7 +150,7 @@ def inspect(spec: SweepSpec) -> Inspected:
     try:
         trainable_class = load_trainable(spec.trainable)
     except (LookupError, FileNotFoundError) as error:
-        return Inspected({}, [], None, [f"trainable: {_text(error)}"])
+        return Inspected({}, [], None, [f"trainable: {_text(error).removeprefix('trainable ')}"])
     except Exception as error:
         return Inspected({}, [], None, [f"trainable: must import without an error, but {_raised(error)}"])
     known = trainable_class.Params
@@ -151,7 +166,7 @@ def inspect(spec: SweepSpec) -> Inspected:
         return Inspected(
             _defaults(known), [], None, [*problems, f"trainable: load_data must work, but {_raised(error)}"]
         )
-    num_train = None if problems else _smallest_training_set(spec, trainable, data)
+    num_train = _smallest_training_set(spec, trainable, data)
     problems += batch_size_problems(spec, num_train)
     return Inspected(_defaults(known), metrics, num_train, problems, data if _is_arrays(data) else None)
 
@@ -229,10 +244,10 @@ def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
 def _rule(item: Any) -> str:
     context: Mapping[str, Any] = item.get("ctx", {})
     rules = {
-        "greater_than": "must be greater than {gt}",
-        "greater_than_equal": "must be at least {ge}",
-        "less_than": "must be less than {lt}",
-        "less_than_equal": "must be at most {le}",
+        "greater_than": "must be greater than {gt:g}",
+        "greater_than_equal": "must be at least {ge:g}",
+        "less_than": "must be less than {lt:g}",
+        "less_than_equal": "must be at most {le:g}",
         "literal_error": "must be {expected}",
         "int_type": "must be a whole number",
         "int_from_float": "must be a whole number",
@@ -260,7 +275,10 @@ def _smallest_training_set(spec: SweepSpec, trainable: Trainable, data: Data) ->
         for name, parameter in spec.space.items()
         if name in known and name not in ("batch_size", "epochs")
     }
-    params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
+    try:
+        params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
+    except ValidationError:
+        return num_examples(data.train)
     return num_examples(trainable.select_data(data, params).train)
 
 

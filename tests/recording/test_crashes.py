@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-NUM_TRIALS = 40
+NUM_TRIALS = 25
 
 
 def tell(story: Story) -> None:
@@ -67,13 +67,10 @@ def kill_after(story: Story, delay_s: float) -> bool:
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("forget", [False, True])
-def test_killed_again_and_again(
-    recorded: Story, database: Database, expected: dict[str, Any], seed: int, forget: bool
-) -> None:
+def test_killed_again_and_again(recorded: Story, database: Database, expected: dict[str, Any], forget: bool) -> None:
     tell(recorded)
-    chance = random.Random(seed)
+    chance = random.Random(1)
     num_killed = sum(_kill_and_forget(recorded, chance, forget) for _ in range(6))
     assert num_killed > 2
     record(recorded.folder)
@@ -82,13 +79,13 @@ def test_killed_again_and_again(
 
 
 def _kill_and_forget(story: Story, chance: random.Random, forget: bool) -> bool:
-    killed = kill_after(story, chance.uniform(0.03, 0.5))
+    killed = kill_after(story, chance.uniform(0.03, 0.4))
     if forget:
         story.folder.cursor.unlink(missing_ok=True)
     return killed
 
 
-@pytest.mark.parametrize("seq", [0, 1, 57, 10_000])
+@pytest.mark.parametrize("seq", [1, 57, 10_000])
 def test_a_cursor_of_another_time_does_no_harm(
     recorded: Story, database: Database, expected: dict[str, Any], seq: int
 ) -> None:

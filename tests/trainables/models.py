@@ -52,11 +52,11 @@ class CustomStep(keras.Model):
     def __init__(self, units: int) -> None:
         super().__init__()
         self.hidden, self.noise = keras.layers.Dense(units, activation="relu"), Noise()
-        self.outputs = keras.layers.Dense(10, activation="softmax")
+        self.classes = keras.layers.Dense(10, activation="softmax")
         self.scale = self.add_weight(shape=(), initializer=lambda shape, dtype: tf.random.uniform(shape, 0.9, 1.1))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        return self.outputs(self.noise(self.hidden(inputs * self.scale), training=training))
+        return self.classes(self.noise(self.hidden(inputs * self.scale), training=training))
 
     def train_step(self, batch: Any) -> dict[str, Any]:
         x, y = batch

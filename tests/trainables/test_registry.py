@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from trainables import registry
 from trainables.contract import Trainable, epoch_metrics
@@ -37,7 +37,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", registry.names())
 def test_default_sweeps(name: str) -> None:
-    sweep = yaml.safe_load(registry.default_sweep(name).read_text())
+    sweep = YAML(typ="safe").load(registry.default_sweep(name))
     assert sweep["trainable"] == name and sweep["objective"] == {"metric": "val_accuracy", "mode": "max"}
     assert sweep["space"]["learning_rate"] == {"low": 1e-4, "high": 1e-1, "scale": "log"}
     batch_sizes = sweep["space"]["batch_size"]["choices"]

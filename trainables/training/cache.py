@@ -57,7 +57,7 @@ def cache_key(model: Any, params: Params) -> str:
 
 def _architecture(model: Any) -> str | None:
     """The model's configuration without automatic names; None if anything in it is not Keras's own."""
-    if type(model) is not keras.Sequential and type(model) is not keras.models.Functional:
+    if type(model).__module__.partition(".")[0] != "keras":  # Sequential and Functional models only
         return None
     try:
         config = {"class_name": type(model).__name__, "module": "keras", "config": model.get_config()}

@@ -52,7 +52,7 @@ def read_checkpoint(path: Path, variables: list[Any], num_model_variables: int) 
         CheckpointError: the file is missing, damaged, or does not hold values for exactly these variables.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
         header = json.loads(str(content.pop("header")))
         known = header.pop("format")

@@ -37,10 +37,10 @@ def run(
 ) -> None:
     """Run a sweep from its spec to its end."""
     from tuner.engine.driver import resume_sweep, start_sweep
-    from tuner.spec import load_spec
+    from tuner.inspection import load_checked
 
     path = spec_path(spec)
-    loaded = load_spec(path, overrides or [], name)
+    loaded = load_checked(path, overrides or [], name)
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
     with Display(folder) as display:

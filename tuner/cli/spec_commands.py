@@ -22,12 +22,11 @@ def check(
 ) -> None:
     """Check a spec and show what it would do; touches neither storage nor tracking."""
     from tuner.engine.resources import Slot, cluster_nodes, leave_ray, local_node, start_ray
-    from tuner.inspection import Inspection
+    from tuner.inspection import Inspection, load_checked
     from tuner.preview import preview
-    from tuner.spec import load_spec
 
     path = spec_path(spec)
-    loaded = load_spec(path, overrides or [])
+    loaded = load_checked(path, overrides or [])
     if storage is not None:
         loaded = loaded.model_copy(update={"storage": storage})
     inspected = Inspection(loaded).result()

@@ -44,7 +44,7 @@ def main() -> int:
 
 def _be_quiet_and_polite() -> None:
     """Training comes first; and only what the recorder itself has to say is worth a line."""
-    os.nice(10)
+    os.nice(5)
     warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -42,7 +42,7 @@ def spec_from_mapping(written: Mapping[str, Any], source: str = "spec", folder: 
     try:
         spec = SweepSpec.model_validate(dict(written))
     except ValidationError as error:
-        raise SpecError(source, _problems(error, written)) from None
+        raise SpecError(source, _problems(error, written), rest=_valid_rest(error, written, folder)) from None
     return _with_absolute_paths(spec, folder) if folder is not None else spec
 
 
@@ -122,6 +122,34 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
     if spec.data is not None and (folder / spec.data).exists():
         changes["data"] = str((folder / spec.data).resolve())
     return spec.model_copy(update=changes)
+
+
+def _valid_rest(error: ValidationError, written: Mapping[str, Any], folder: Path | None) -> SweepSpec | None:
+    """What is left of a spec without its invalid fields, so that the rest can still be held against its trainable."""
+    bad = {item["loc"][:2] if item["loc"][:1] == ("space",) else item["loc"][:1] for item in error.errors()}
+    rest: dict[str, Any] = {key: value for key, value in written.items() if (key,) not in bad}
+    space = rest.get("space")
+    if isinstance(space, dict):
+        rest["space"] = {name: _unconditional(p) for name, p in space.items() if ("space", name) not in bad}
+    try:
+        spec = SweepSpec.model_validate({**_PLACEHOLDERS, **rest})
+    except ValidationError:
+        return None
+    return _with_absolute_paths(spec, folder) if folder is not None else spec
+
+
+_PLACEHOLDERS: dict[str, Any] = {
+    "name": "rest",
+    "objective": {"metric": "loss", "mode": "min"},
+    "num_trials": 1,
+    "epochs": {"max": 2**31},
+    "space": {},
+}
+
+
+def _unconditional(parameter: Any) -> Any:
+    is_mapping = isinstance(parameter, dict)
+    return {key: value for key, value in parameter.items() if key != "when"} if is_mapping else parameter
 
 
 def _problems(error: ValidationError, written: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,226 @@
+"""The rules of a running sweep, with pretended workers: whatever order, death or kill, the journal tells one story."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tuner import events as ev
+from tuner.engine.messages import Failure, Report
+from tuner.journal import Journal, read_events
+from tuner.paths import SweepFolder
+from tuner.policy import verify
+from tuner.sweep import Sweep, fold
+
+
+def run_sweep(folder: Path, curve: Any = accuracy, spec: Any = None, **cluster: Any) -> Sweep:
+    """A sweep from its beginning to its end."""
+    journal = new_sweep(folder, spec or make_spec())
+    coordinator = coordinator_of(journal)
+    assert PretendCluster(coordinator, curve, **cluster).run()
+    coordinator.close()
+    journal.close()
+    return check_history(journal.folder)
+
+
+def check_history(folder: SweepFolder) -> Sweep:
+    """The invariants of every history, from the file alone."""
+    events = read_events(folder)
+    sweep = fold(events)
+    assert [event.seq for event in events] == list(range(len(events)))
+    assert verify(make_spec(**sweep.spec), events) == []
+    epochs = Counter((e.trial, e.epoch) for e in events if isinstance(e, ev.EpochReported))
+    assert set(epochs.values()) <= {1}, "an epoch was journalled twice"
+    for trial in sweep.trials.values():
+        assert [epoch.epoch for epoch in trial.epochs] == list(range(1, trial.epochs_trained + 1))
+    ended = Counter(e.trial for e in events if isinstance(e, ev.TrialEnded))
+    assert set(ended.values()) <= {1}
+    usable = [t for t in sweep.trials.values() if t.usable]
+    assert (sweep.best is None) == (not usable)
+    if sweep.best is not None:
+        assert sweep.best.best_value == max(t.best_value for t in usable)
+        assert sweep.ranked()[0].best_value == sweep.best.best_value
+    return sweep
+
+
+def test_a_sweep_ends_with_every_trial_once(tmp_path: Path) -> None:
+    sweep = run_sweep(tmp_path)
+    assert sweep.outcomes()["unfinished"] == 0 and len(sweep.trials) == 30
+    assert sweep.ended is not None and sweep.ended.reason == "all 30 trials ended"
+    assert sweep.slots == 4
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**16), kills=st.lists(st.integers(1, 60), max_size=3), dies=st.sampled_from([0.0, 0.05]))
+def test_killed_anywhere_and_resumed_the_history_is_sound(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, kills: list[int], dies: float
+) -> None:
+    """Promises 1 and 2: every decision of the whole history equals its replay, whatever was killed in between."""
+
+    def curve(params: dict[str, Any], epoch: int) -> float:
+        if params["learning_rate"] > 0.06:
+            return math.nan
+        if params["batch_size"] == 32 and params["learning_rate"] < 0.0003:
+            raise RuntimeError("no such model")
+        return accuracy(params, epoch)
+
+    journal = new_sweep(tmp_path_factory.mktemp("killed"), make_spec(search__seed=seed))
+    for steps in [*kills, 1_000_000]:
+        coordinator = coordinator_of(journal)
+        cluster = PretendCluster(coordinator, curve, slots=3, seed=seed + steps, dies=dies)
+        is_over = cluster.run(steps)
+        if is_over:
+            coordinator.close()
+        journal.close()
+        if is_over:
+            break
+        journal = Journal(journal.folder)
+        journal.events += journal.append(ev.SweepResumed(changes={}))
+    sweep = check_history(journal.folder)
+    assert len(sweep.trials) == 30 and sweep.outcomes()["unfinished"] == 0
+    assert sweep.ended is not None
+
+
+def test_the_same_arrival_order_gives_the_same_sweep(tmp_path: Path) -> None:
+    first = run_sweep(tmp_path / "a", seed=5)
+    second = run_sweep(tmp_path / "b", seed=5)
+    assert {n: (t.params, t.outcome, t.epochs_trained) for n, t in first.trials.items()} == {
+        n: (t.params, t.outcome, t.epochs_trained) for n, t in second.trials.items()
+    }
+
+
+def test_diverged_trials_end_at_once_and_are_never_best(tmp_path: Path) -> None:
+    def curve(params: dict[str, Any], epoch: int) -> float:
+        return math.nan if params["learning_rate"] > 0.01 and epoch == 2 else accuracy(params, epoch)
+
+    sweep = run_sweep(tmp_path, curve)
+    diverged = [t for t in sweep.trials.values() if t.outcome == "diverged"]
+    assert diverged and all(t.epochs_trained == 2 for t in diverged)
+    assert sweep.best is not None and sweep.best.outcome != "diverged"
+
+
+def test_a_finite_objective_beside_a_nan_loss_is_divergence(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    assignment = coordinator.next_trial()
+    assert assignment is not None
+    from tuner.engine.messages import TrainedEpoch
+
+    metrics: ev.Metrics = {"loss": math.nan, "val_loss": 0.1, "val_accuracy": 0.9}
+    report = Report(0, 1, "here", 1, (), 0, epochs=(TrainedEpoch(1, metrics, 0.1),))
+    assert coordinator.report(report) is False
+    assert coordinator.sweep.trials[0].outcome == "diverged"
+    journal.close()
+
+
+def test_an_exception_is_tried_again_and_then_fails_the_trial_with_its_last_line(tmp_path: Path) -> None:
+    def curve(params: dict[str, Any], epoch: int) -> float:
+        if params["batch_size"] == 64:
+            raise ValueError("units must be even")
+        return accuracy(params, epoch)
+
+    sweep = run_sweep(tmp_path, curve, spec=make_spec(failures={"max_retries": 2}))
+    failed = [t for t in sweep.trials.values() if t.outcome == "failed"]
+    assert failed and all(t.params["batch_size"] == 64 and t.attempts == 3 for t in failed)
+    assert {t.reason for t in failed} == {"ValueError: units must be even"}
+    assert sweep.outcomes()["failed"] == sum(t.params["batch_size"] == 64 for t in sweep.trials.values())
+
+
+def test_ten_failures_from_the_start_without_a_success_end_the_sweep(tmp_path: Path) -> None:
+    def curve(params: dict[str, Any], epoch: int) -> float:
+        raise ImportError("no module named foo")
+
+    sweep = run_sweep(tmp_path, curve, spec=make_spec(num_trials=100, failures={"max_retries": 0}))
+    assert sweep.outcomes()["failed"] >= 10 and len(sweep.trials) <= 10 + 4
+    assert sweep.ended is not None and sweep.ended.state == "stopped"
+    assert "the first 10 trials failed" in sweep.ended.reason and "no module named foo" in sweep.ended.reason
+    assert sweep.best is None
+
+
+def test_a_missing_metric_fails_the_trial_and_says_which_there_are(tmp_path: Path) -> None:
+    sweep = run_sweep(
+        tmp_path, spec=make_spec(objective={"metric": "val_auc", "mode": "max"}, failures={"max_retries": 0})
+    )
+    assert sweep.ended is not None
+    assert "no metric 'val_auc' after epoch 1: ['loss', 'val_accuracy', 'val_loss']" in sweep.ended.reason
+
+
+def test_a_dead_worker_costs_an_attempt_and_the_trial_goes_on(tmp_path: Path) -> None:
+    sweep = run_sweep(tmp_path, dies=0.1, spec=make_spec(failures={"max_retries": 50}))
+    assert sweep.outcomes()["failed"] == 0
+    assert sum(t.attempts for t in sweep.trials.values()) > 30
+
+
+def test_out_of_memory_is_an_outcome_of_its_own(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec(failures={"max_retries": 0}))
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    coordinator.next_trial()
+    failure = Failure("memory", "MemoryError", "")
+    coordinator.report(Report(0, 1, "here", 1, (), 0, failure=failure))
+    assert coordinator.sweep.trials[0].outcome == "out_of_memory"
+    journal.close()
+
+
+def test_a_budget_of_epochs_pauses_the_sweep_with_trials_unfinished(tmp_path: Path) -> None:
+    sweep = run_sweep(tmp_path, spec=make_spec(budget={"epochs": 20}))
+    assert 20 <= sweep.epochs <= 20 + 4 * 3
+    assert sweep.ended is not None and sweep.ended.state == "paused"
+    assert "20 epochs is used up" in sweep.ended.reason and sweep.outcomes()["unfinished"] > 0
+
+
+def test_a_stop_leaves_live_trials_unfinished_and_says_why(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = coordinator_of(journal)
+    cluster = PretendCluster(coordinator, accuracy)
+    cluster.run(10)
+    coordinator.stop("interrupted by SIGINT")
+    assert cluster.run()
+    coordinator.close()
+    journal.close()
+    sweep = check_history(journal.folder)
+    assert sweep.interrupted is not None and sweep.interrupted.reason == "interrupted by SIGINT"
+    assert sweep.ended is None and sweep.outcomes()["unfinished"] > 0
+
+
+def test_a_small_space_ends_early_and_says_so(tmp_path: Path) -> None:
+    spec = make_spec(space={"learning_rate": {"choices": [0.1, 0.01, 0.001]}})
+    sweep = run_sweep(tmp_path, spec=spec)
+    assert sweep.ended is not None
+    assert sweep.ended.reason == "the space has 3 configurations only, and all of them were tried"
+
+
+def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path) -> None:
+    journal = new_sweep(
+        tmp_path, make_spec(num_trials=6, checkpoints={"keep": 2}, early_stopping={"algorithm": "none"})
+    )
+    coordinator = coordinator_of(journal)
+    real_report = coordinator.report
+
+    def report(report: Report) -> bool:
+        from dataclasses import replace
+
+        from tuner.engine.messages import SavedCheckpoint
+
+        epoch = report.epochs[-1].epoch
+        path = journal.folder.checkpoint(report.trial, report.attempt, epoch)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        saved = SavedCheckpoint(epoch, str(path.relative_to(journal.folder.path)), epoch)
+        return real_report(replace(report, checkpoints=(saved,)))
+
+    coordinator.report = report  # type: ignore[method-assign]
+    assert PretendCluster(coordinator, accuracy).run()
+    journal.close()
+    sweep = fold(read_events(journal.folder))
+    best = {trial.number for trial in sweep.ranked()[:2]}
+    assert {int(path.name) for path in journal.folder.checkpoints.iterdir()} == best
+    assert {t.number for t in sweep.trials.values() if t.checkpoints} == best

@@ -1,0 +1,164 @@
+"""The journal: durable before acknowledged, one writer, torn tails dropped, damage named."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.kit import make_spec, new_sweep
+from tuner import events as ev
+from tuner.errors import StorageError, SweepHeldError, UsageError
+from tuner.journal import Journal, JournalReader, read_events, read_holder
+from tuner.paths import StorageRoot, SweepFolder
+
+SUGGESTED = ev.TrialSuggested(trial=0, params={"learning_rate": 0.001, "schedule": None}, origin="random")
+
+
+def test_what_was_appended_is_read_again_in_order(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    journal.append(SUGGESTED, ev.TrialEnded(trial=0, outcome="completed", reason=""))
+    journal.append(ev.SweepEnded(reason="done"))
+    journal.close()
+    events = read_events(journal.folder)
+    assert [type(e).__name__ for e in events] == ["SweepStarted", "TrialSuggested", "TrialEnded", "SweepEnded"]
+    assert [e.seq for e in events] == [0, 1, 2, 3]
+    again = Journal(journal.folder)
+    assert again.events == events
+    again.close()
+
+
+def test_an_event_is_on_disk_when_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_size), real(fd))[1])
+    journal.append(SUGGESTED)
+    assert synced == [journal.folder.journal.stat().st_size]
+    journal.close()
+
+
+@given(st.integers(1, 60))
+def test_a_torn_last_line_is_dropped_with_a_warning(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    journal = new_sweep(tmp_path_factory.mktemp("torn"), make_spec())
+    journal.append(SUGGESTED)
+    journal.close()
+    path = journal.folder.journal
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.warns(RuntimeWarning, match="dropped a torn last line"):
+        again = Journal(journal.folder)
+    assert len(again.events) == 1
+    again.append(SUGGESTED)
+    again.close()
+    assert [e.seq for e in read_events(journal.folder)] == [0, 1]
+
+
+def test_a_damaged_line_elsewhere_is_an_error_with_its_offset(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    offset = journal.folder.journal.stat().st_size
+    journal.append(SUGGESTED, SUGGESTED)
+    journal.close()
+    data = bytearray(journal.folder.journal.read_bytes())
+    data[offset + 20] = ord('"')
+    journal.folder.journal.write_bytes(data)
+    with pytest.raises(StorageError, match=f"byte {offset}: "):
+        read_events(journal.folder)
+
+
+def test_an_event_of_a_newer_version_is_named_as_such(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    journal.close()
+    with open(journal.folder.journal, "ab") as file:
+        file.write(b'{"event":"trial_teleported","at":1,"seq":1}\n')
+    with pytest.raises(StorageError, match="a newer version of tuner wrote it"):
+        read_events(journal.folder)
+
+
+def test_a_field_of_a_newer_version_is_passed_over() -> None:
+    line = ev.encode(SUGGESTED).replace(b'"trial":0', b'"trial":0,"colour":"red"')
+    assert ev.decode(line) == SUGGESTED
+
+
+def test_values_that_json_lacks_become_null() -> None:
+    event = ev.EpochReported(
+        trial=0, attempt=1, epoch=1, metrics={"loss": math.nan, "a": math.inf}, epoch_s=1.0, decision="stop", reason=""
+    )
+    assert b'"loss":null,"a":null' in ev.encode(event)
+
+
+def test_a_reader_leaves_an_unfinished_line_for_later(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    journal.close()
+    reader = JournalReader(journal.folder)
+    assert len(reader.read()) == 1
+    line = ev.encode(SUGGESTED)
+    with open(journal.folder.journal, "ab", buffering=0) as file:
+        file.write(line[:10])
+        assert reader.read() == []
+        file.write(line[10:])
+        assert reader.read() == [SUGGESTED]
+
+
+def test_a_refused_write_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match="No space left on device; nothing acknowledged is lost"):
+            journal.append(SUGGESTED)
+    journal.append(SUGGESTED)
+    journal.close()
+    assert [e.seq for e in read_events(journal.folder)] == [0, 1]
+
+
+def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    holder = read_holder(journal.folder.lease)
+    assert holder is not None and holder.pid == os.getpid()
+    path = str(journal.folder.path)
+    code = f"from tuner.journal import Journal; from tuner.paths import *; Journal(SweepFolder(Path({path!r})))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"process {os.getpid()} on" in other.stderr and "SweepHeldError" in other.stderr
+    with pytest.raises(SweepHeldError):
+        Journal(journal.folder)
+    journal.close()
+    assert read_holder(journal.folder.lease) is None
+    Journal(journal.folder).close()
+
+
+def test_a_dead_holders_lease_is_free_at_once(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    journal.close()
+    code = (
+        "import os; from tuner.journal import Journal; from tuner.paths import *;"
+        f"Journal(SweepFolder(Path({str(journal.folder.path)!r}))); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert read_holder(journal.folder.lease) is None
+    Journal(journal.folder).close()
+
+
+def test_a_sweep_appears_whole_and_its_name_is_taken_then(tmp_path: Path) -> None:
+    remnant = tmp_path / ".test.1.new"
+    remnant.mkdir()
+    new_sweep(tmp_path, make_spec()).close()
+    assert [folder.name for folder in StorageRoot(tmp_path).sweeps()] == ["test"]
+    with pytest.raises(UsageError, match=r"tuner resume test, or --or-resume\), or choose another name \(--name\)"):
+        new_sweep(tmp_path, make_spec())
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".test.")] == [".test.1.new"]
+
+
+def test_a_root_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="the storage root must be writable"):
+        new_sweep(tmp_path / "file", make_spec())
+    assert SweepFolder(tmp_path / "file" / "test").path.exists() is False

@@ -1,0 +1,138 @@
+"""What many tests need: small specs, and a cluster of pretended workers that trains curves instead of networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuner import events as ev
+from tuner.engine.coordinator import Coordinator
+from tuner.engine.messages import Assignment, Failure, Report, TrainedEpoch
+from tuner.journal import Journal, create_sweep
+from tuner.paths import SweepFolder
+from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+
+Curve = Callable[[dict[str, Any], int], float]
+
+SPACE: dict[str, Any] = {
+    "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
+    "batch_size": {"choices": [32, 64, 128, 256]},
+    "schedule": {"choices": ["constant", "exponential"]},
+    "decay_rate": {"low": 0.1, "high": 0.9, "when": {"schedule": "exponential"}},
+}
+
+
+def make_spec(**changes: Any) -> SweepSpec:
+    """A spec of 30 trials on the digits; nested keys as a__b."""
+    written: dict[str, Any] = {
+        "name": "test",
+        "trainable": "digits",
+        "objective": {"metric": "val_accuracy", "mode": "max"},
+        "num_trials": 30,
+        "epochs": {"min": 1, "max": 27},
+        "space": SPACE,
+        "search": {"seed": 3},
+    }
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        tree = written
+        for key in parents:
+            tree = tree.setdefault(key, {})
+        tree[last] = value
+    return spec_from_mapping(written)
+
+
+def accuracy(params: dict[str, Any], epoch: int) -> float:
+    """A curve that rises towards an accuracy which is best at a learning rate of 0.005."""
+    distance = abs(math.log10(params["learning_rate"]) + 2.3)
+    return 0.99 - 0.1 * distance - 0.5 * math.exp(-epoch / 5) - 0.01 * (params.get("batch_size") == 256)
+
+
+def new_sweep(folder: Path, spec: SweepSpec) -> Journal:
+    """The journal of a sweep that has just begun."""
+    started = ev.SweepStarted(spec=spec.resolved(), versions={}, seed=spec.search.seed, sweep_id="0" * 32)
+    return create_sweep(SweepFolder(folder / spec.name), dump_yaml(spec.resolved()), started)
+
+
+class PretendCluster:
+    """Drives a coordinator as Tune does, with `slots` workers that report in random order and epochs of a curve.
+
+    Args:
+        curve: the objective of a configuration after an epoch; may raise, or be NaN.
+        batch: epochs a report, at most.
+        dies: the chance that a worker dies instead of reporting.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        curve: Curve,
+        *,
+        slots: int = 4,
+        seed: int = 0,
+        batch: int = 3,
+        dies: float = 0.0,
+    ) -> None:
+        self.coordinator, self.curve, self.batch, self.dies = coordinator, curve, batch, dies
+        self.rng = np.random.default_rng(seed)
+        self.workers: dict[int, tuple[Assignment, int]] = {}
+        coordinator.set_slots(slots)
+
+    def run(self, steps: int = 1_000_000) -> bool:
+        """Until the sweep is over (True), or so many reports were made (False), as if killed then."""
+        for _ in range(steps):
+            while assignment := self.coordinator.next_trial():
+                done = self.coordinator.sweep.trials[assignment.trial].epochs_trained
+                self.workers[assignment.trial] = (assignment, done if self.rng.random() < 0.5 else 0)
+            if not self.workers:
+                assert self.coordinator.finished
+                return True
+            self._one_report(int(self.rng.choice(sorted(self.workers))))
+        return False
+
+    def _one_report(self, trial: int) -> None:
+        assignment, done = self.workers[trial]
+        if self.rng.random() < self.dies:
+            self.coordinator.lost(trial, "the worker process died")
+            goes_on = False
+        else:
+            goes_on = self.coordinator.report(self._report(assignment, done))
+        if not goes_on:
+            del self.workers[trial]
+            self.coordinator.release(trial)
+
+    def _report(self, assignment: Assignment, done: int) -> Report:
+        epochs: list[TrainedEpoch] = []
+        failure = None
+        try:
+            for epoch in range(done + 1, done + 1 + self.batch):
+                value = self.curve(assignment.params, epoch)
+                metrics = {"loss": 1 - value, "val_loss": 1 - value, "val_accuracy": value}
+                epochs.append(TrainedEpoch(epoch, metrics, epoch_s=0.01))
+                if epoch in assignment.judged_at or epoch >= assignment.epochs_max or not math.isfinite(value):
+                    break
+        except Exception as error:
+            failure = Failure("error", f"{type(error).__name__}: {error}", "a traceback")
+        first = done == self.workers[assignment.trial][1] and done
+        self.workers[assignment.trial] = (assignment, epochs[-1].epoch if epochs else done)
+        return Report(
+            trial=assignment.trial,
+            attempt=assignment.attempt,
+            node="here",
+            pid=1,
+            gpus=(),
+            started_at_epoch=int(first),
+            epochs=tuple(epochs),
+            failure=failure,
+        )
+
+
+def coordinator_of(journal: Journal) -> Coordinator:
+    """A coordinator as a driver makes it, for the spec in the journal."""
+    started = journal.events[0]
+    assert isinstance(started, ev.SweepStarted)
+    return Coordinator(spec_from_mapping(started.spec), journal, log=lambda line: None)

@@ -1,0 +1,191 @@
+"""The policy: a pure function of what it was told, with the properties that a practitioner relies on."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.kit import accuracy, make_spec
+from tuner.policy import CONTINUE, STOP, Policy
+from tuner.policy.asha import Asha, rung_epochs
+from tuner.policy.tpe import MAX_OBSERVATIONS, bounded
+from tuner.space import key
+
+
+def run_one_by_one(policy: Policy, curve: Any = accuracy) -> list[tuple[int, str, int]]:
+    """Trains each trial to its end before the next: (trial, outcome, epochs)."""
+    ended = []
+    while suggestion := policy.ask():
+        for epoch in range(1, 1000):
+            decision = policy.tell(suggestion.trial, epoch, curve(suggestion.params, epoch))
+            if decision.action == STOP:
+                assert decision.outcome is not None
+                policy.close(suggestion.trial, decision.outcome)
+                ended.append((suggestion.trial, decision.outcome, epoch))
+                break
+    return ended
+
+
+def test_rungs_are_powers_of_the_reduction_factor() -> None:
+    assert rung_epochs(1, 27, 3) == [1, 3, 9]
+    assert rung_epochs(2, 30, 4) == [2, 8]
+    assert rung_epochs(5, 5, 3) == []
+
+
+def test_asha_lets_the_best_third_of_a_rung_go_on() -> None:
+    asha = Asha([1, 3], 3)
+    losses = [0.5, 0.4, 0.6, 0.3, 0.45, 0.2, 0.55, 0.25, 0.1]
+    verdicts = [asha.judge(1, loss) for loss in losses]
+    assert [verdict is not None and verdict.goes_on for verdict in verdicts] == [
+        True, True, False, True, False, True, False, True, True,
+    ]  # fmt: skip
+    assert str(verdicts[2]) == "place 3 of 3 at epoch 1, the best 1 go on"
+    assert asha.judge(2, 9.9) is None
+
+
+def test_trials_end_completed_or_stopped_at_a_rung() -> None:
+    ended = run_one_by_one(Policy.from_spec(make_spec()))
+    assert [trial for trial, _, _ in ended] == list(range(30))
+    assert {epochs for _, outcome, epochs in ended if outcome == "completed"} == {27}
+    assert {epochs for _, outcome, epochs in ended if outcome == "stopped"} <= {1, 3, 9}
+    assert Counter(outcome for _, outcome, _ in ended)["stopped"] > 15
+
+
+def test_without_early_stopping_every_trial_completes() -> None:
+    ended = run_one_by_one(Policy.from_spec(make_spec(early_stopping={"algorithm": "none"}, epochs={"max": 4})))
+    assert {(outcome, epochs) for _, outcome, epochs in ended} == {("completed", 4)}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_diverged_trial_is_stopped_at_once_and_counts_as_bad(value: float, mode: str) -> None:
+    policy = Policy.from_spec(make_spec(objective__mode=mode))
+    first, second = policy.ask(), policy.ask()
+    assert first is not None and second is not None
+    decision = policy.tell(first.trial, 1, value)
+    assert (decision.action, decision.outcome) == (STOP, "diverged")
+    assert policy.tell(second.trial, 1, -1e9 if mode == "max" else 1e9).action == CONTINUE
+    assert [number for number, _ in policy._ordered()] == [second.trial, first.trial]
+
+
+def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
+    policy = Policy.from_spec(make_spec())
+    good, running, failed = (policy.ask() for _ in range(3))
+    assert good and running and failed
+    policy.tell(good.trial, 1, 0.5)
+    policy.close(failed.trial, "failed")
+    assert [number for number, _ in policy._ordered()] == [good.trial, running.trial, failed.trial]
+
+
+def test_deeper_rungs_come_first_then_the_value_there() -> None:
+    policy = Policy.from_spec(make_spec())
+    trials = [policy.ask() for _ in range(3)]
+    for epoch in (1, 2, 3):
+        policy.tell(0, epoch, 0.5)
+    policy.tell(1, 1, 0.9)
+    policy.tell(2, 1, 0.95)
+    assert all(trials)
+    assert [number for number, _ in policy._ordered()] == [0, 2, 1]
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])
+def test_a_small_space_is_searched_without_repeats_and_ends_early(algorithm: str) -> None:
+    space = {"units": {"low": 1, "high": 3}, "activation": {"choices": ["relu", "tanh"]}, "learning_rate": 0.1}
+    policy = Policy.from_spec(make_spec(space=space, num_trials=50, search={"algorithm": algorithm}))
+    ended = run_one_by_one(policy, lambda params, epoch: params["units"] / epoch)
+    assert len(ended) == 6 and policy.exhausted
+    assert len({key(observed.params) for observed in policy._observed.values()}) == 6
+
+
+def test_a_space_of_constants_is_one_trial() -> None:
+    policy = Policy.from_spec(make_spec(space={"learning_rate": 0.01}))
+    assert len(run_one_by_one(policy)) == 1 and policy.exhausted
+
+
+def test_epochs_in_the_space_are_a_trials_whole_training() -> None:
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-1}, "epochs": {"choices": [2, 5]}}
+    ended = run_one_by_one(Policy.from_spec(make_spec(space=space)))
+    assert {epochs for _, outcome, epochs in ended if outcome == "completed"} <= {2, 5}
+
+
+def test_every_suggestion_names_its_epochs() -> None:
+    suggestion = Policy.from_spec(make_spec()).ask()
+    assert suggestion is not None and suggestion.params["epochs"] == 27
+
+
+def test_suggestions_depend_on_seed_number_and_history_alone() -> None:
+    def history(seed: int) -> list[Any]:
+        policy = Policy.from_spec(make_spec(search__seed=seed))
+        run_one_by_one(policy)
+        return [observed.params for observed in policy._observed.values()]
+
+    assert history(1) == history(1) != history(2)
+    np.random.seed(0)
+    assert history(1) == history(1)
+
+
+def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
+    def median_distance(algorithm: str) -> float:
+        distances = []
+        for seed in range(5):
+            policy = Policy.from_spec(make_spec(num_trials=60, search={"algorithm": algorithm, "seed": seed}))
+            run_one_by_one(policy)
+            late = [observed.params["learning_rate"] for observed in list(policy._observed.values())[30:]]
+            distances += [abs(math.log10(float(rate)) + 2.3) for rate in late]  # type: ignore[arg-type]
+        return float(np.median(distances))
+
+    assert median_distance("tpe") < 0.85 * median_distance("random")
+
+
+def test_observations_are_bounded_to_the_best_and_the_newest() -> None:
+    ordered: list[Any] = [(number, {}) for number in range(999, -1, -1)]
+    kept = [number for number, _ in bounded(ordered)]
+    assert len(kept) == MAX_OBSERVATIONS and kept[:150] == list(range(999, 849, -1))
+    assert kept[150:] == list(range(849, 699, -1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**16), diverging=st.booleans())
+def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging: bool) -> None:
+    """A policy that adopts another's history answers the next ask as that one does."""
+    rng = np.random.default_rng(seed)
+    live, told = Policy.from_spec(make_spec(search__seed=seed)), []
+    running: list[Any] = []
+    for _ in range(60):
+        if rng.random() < 0.5 or not running:
+            suggestion = live.ask()
+            if suggestion is None:
+                break
+            told.append(("ask", suggestion.trial, suggestion.params))
+            running.append([suggestion, 0])
+            continue
+        pick = running[int(rng.integers(len(running)))]
+        pick[1] += 1
+        value = math.nan if diverging and rng.random() < 0.1 else accuracy(pick[0].params, pick[1])
+        decision = live.tell(pick[0].trial, pick[1], value)
+        told.append(("tell", pick[0].trial, pick[1], value))
+        if decision.action == STOP:
+            live.close(pick[0].trial, decision.outcome or "")
+            told.append(("close", pick[0].trial, decision.outcome))
+            running.remove(pick)
+    again = Policy.from_spec(make_spec(search__seed=seed))
+    for what, *args in told:
+        {"ask": again.adopt, "tell": again.tell, "close": again.close}[what](*args)
+    assert again.ask() == live.ask()
+
+
+def test_the_policy_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, tuner.policy; print(sorted({'ray', 'tensorflow', 'keras', 'mlflow', 'ruamel'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.stdout.strip() == "[]", done.stderr

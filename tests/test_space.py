@@ -1,0 +1,169 @@
+"""The search space: bounds are inclusive, round trips are exact, conditions hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tuner.space import Choice, Constant, Float, Int, Space, key, plain, same
+
+units = st.floats(0, 1)
+
+
+@st.composite
+def ints(draw: st.DrawFn) -> Int:
+    scale = draw(st.sampled_from(["linear", "log"]))
+    low = draw(st.integers(1 if scale == "log" else -1000, 1000))
+    step = draw(st.integers(1, 40))
+    return Int(low=low, high=low + step * draw(st.integers(1, 200)), step=step, scale=scale)
+
+
+@st.composite
+def floats(draw: st.DrawFn) -> Float:
+    scale = draw(st.sampled_from(["linear", "log"]))
+    low = draw(st.floats(1e-6 if scale == "log" else -1e3, 1e3))
+    if draw(st.booleans()):
+        step = draw(st.sampled_from([0.05, 0.1, 0.25, 1.0]))
+        low = round(max(low, 1.0), 1)
+        return Float(low=low, high=low + step * draw(st.integers(1, 50)), step=step, scale=scale)
+    return Float(low=low, high=low + draw(st.floats(1e-3, 1e3)), scale=scale)
+
+
+@given(ints(), units)
+def test_an_int_from_the_unit_interval_is_on_the_grid_and_comes_back(parameter: Int, unit: float) -> None:
+    value = parameter.from_unit(unit)
+    assert parameter.contains(value)
+    assert parameter.from_unit(parameter.to_unit(value)) == value
+
+
+@given(ints())
+def test_both_bounds_of_an_int_are_reached(parameter: Int) -> None:
+    assert parameter.from_unit(0.0) == parameter.low
+    assert parameter.from_unit(1.0) == parameter.high
+    assert parameter.values()[0] == parameter.low and parameter.values()[-1] == parameter.high
+
+
+@given(floats(), units)
+def test_a_float_from_the_unit_interval_is_within_its_bounds_and_comes_back(parameter: Float, unit: float) -> None:
+    value = parameter.from_unit(unit)
+    assert parameter.contains(value)
+    assert parameter.from_unit(parameter.to_unit(value)) == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@given(floats())
+def test_both_bounds_of_a_float_are_reached(parameter: Float) -> None:
+    assert parameter.from_unit(0.0) == pytest.approx(parameter.low)
+    assert parameter.from_unit(1.0) == pytest.approx(parameter.high)
+
+
+def test_a_stepped_int_never_gives_what_hyperopts_quniform_gives() -> None:
+    parameter = Int(low=8, high=264, step=32)
+    assert {parameter.from_unit(unit) for unit in np.linspace(0, 1, 999)} == set(range(8, 265, 32))
+
+
+def test_steps_are_free_of_floating_point_noise() -> None:
+    assert Float(low=0.1, high=0.7, step=0.1).values() == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+
+
+def test_a_log_scale_spreads_the_logarithm_evenly() -> None:
+    parameter = Float(low=1e-4, high=1e-1, scale="log")
+    assert [parameter.from_unit(u) for u in (0, 1 / 3, 2 / 3, 1)] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+
+
+def test_the_kind_of_a_parameter_follows_from_what_is_written() -> None:
+    space = Space.model_validate(
+        {
+            "a": {"low": 1, "high": 3},
+            "b": {"low": 1, "high": 3.0},
+            "c": {"low": 0, "high": 1, "step": 0.5},
+            "d": {"choices": [True, 1, "x", None]},
+            "e": "relu",
+            "f": {"value": 3, "when": {"d": "x"}},
+        }
+    )
+    assert [type(p) for _, p in space.items()] == [Int, Float, Float, Choice, Constant, Constant]
+    assert Space.model_validate(space.model_dump(exclude_defaults=True)) == space
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [
+        ({"low": 2, "high": 1}, "must be below high, but got low 2, high 1"),
+        ({"low": 1, "high": 1}, "must be below high"),
+        ({"low": 0, "high": 1, "scale": "log"}, "must be above 0 on a log scale, but got 0"),
+        ({"low": 0, "high": 10, "step": 3}, "must divide high - low (10; a high of 9 would do), but got 3"),
+        ({"low": 0, "high": 1, "step": -0.5}, "must be above 0, but got -0.5"),
+        ({"low": float("nan"), "high": 1}, "finite"),
+        ({"choices": []}, "at least 1 item"),
+        ({"choices": [1, 2, 1]}, "must not stand in the list twice, but got 1"),
+        ([1, 2], "must be a value, {choices: […]} or {low: …, high: …}"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_its_rule(written: Any, rule: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Space.model_validate({"x": written})
+    assert rule in str(caught.value)
+
+
+NESTED: dict[str, Any] = {
+    "optimizer": {"choices": ["sgd", "adam"]},
+    "momentum": {"choices": [0.0, 0.9], "when": {"optimizer": "sgd"}},
+    "nesterov": {"choices": [True, False], "when": {"momentum": 0.9}},
+    "units": {"low": 1, "high": 3},
+}
+
+
+@given(st.integers(0, 2**31))
+def test_inactive_parameters_are_absent_through_nested_conditions(seed: int) -> None:
+    space = Space.model_validate(NESTED)
+    params = space.sample(np.random.default_rng(seed))
+    assert ("momentum" in params) == (params["optimizer"] == "sgd")
+    assert ("nesterov" in params) == (params.get("momentum") == 0.9)
+    assert space.contains(params)
+
+
+def test_the_grid_holds_every_configuration_once() -> None:
+    space = Space.model_validate(NESTED)
+    grid = list(space.grid())
+    assert len(grid) == len({key(params) for params in grid}) == space.size() == 3 * (2 + 1) + 3
+    assert all(space.contains(params) for params in grid)
+
+
+def test_a_grid_over_a_continuum_is_refused() -> None:
+    space = Space.model_validate({"rate": {"low": 0.1, "high": 1.0}})
+    assert space.size() is None
+    with pytest.raises(ValueError, match=r"space\.rate: a grid needs a step or choices"):
+        list(space.grid())
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ({"optimiser": "sgd"}, "x.when.optimiser: a condition must name a parameter of the space, but got 'optimiser'"),
+        ({"optimizer": "sdg"}, "must be a value of 'optimizer', but got 'sdg'; did you mean 'sgd'?"),
+        ({"later": 1}, "a condition must name an earlier parameter, but 'later' stands after 'x'"),
+        ({"x": 1}, "a condition must name a parameter of the space"),
+    ],
+)
+def test_a_wrong_condition_is_refused(when: dict[str, Any], message: str) -> None:
+    written = {"optimizer": {"choices": ["sgd", "adam"]}, "x": {"low": 1, "high": 2, "when": when}, "later": 1}
+    with pytest.raises(ValidationError) as caught:
+        Space.model_validate(written)
+    assert message in str(caught.value)
+
+
+def test_true_and_one_are_different_values() -> None:
+    assert not same(True, 1) and same(1, 1.0)
+    assert key({"a": True}) != key({"a": 1}) and key({"a": 1}) == key({"a": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0.0001, "0.0001"), (32, "32"), (1e-12, "1e-12"), (0.1, "0.1"), (3.0, "3")]
+)
+def test_numbers_are_written_plainly(number: float, text: str) -> None:
+    assert plain(number) == text
