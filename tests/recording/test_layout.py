@@ -154,8 +154,11 @@ def test_a_store_that_lost_its_runs_is_filled_again(recorded: Story, database: D
 
 
 def test_the_whole_sweep_can_be_recorded_in_another_store(
-    recorded: Story, database: Database, empty_database: Path
+    recorded: Story, database: Database, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(
+        recorded.folder.root.path
+    )  # where MLflow puts the artifacts of a database that is not the default
     recorded.trial(0, [0.5])
     elsewhere = recorded.folder.root.path / "other.db"
     elsewhere.write_bytes(empty_database.read_bytes())

@@ -124,7 +124,7 @@ def test_a_server_that_comes_late_gets_everything_once(
     recorder = threading.Thread(target=service.serve, args=(story.folder, shutdown))
     recorder.start()
     try:
-        wait_until(lambda: "MLflow takes nothing now, 26 events wait" in caplog.text)
+        wait_until(lambda: "MLflow takes nothing now, 31 events wait" in caplog.text)
         with served(database, port):
             wait_until(lambda: recorded_events(story.folder) == len(story.events))
             story.add(ev.SweepEnded(reason="all trials ended"))

@@ -25,15 +25,18 @@ class Small(Trainable):
     class Params(Params):
         units: int = 8
         dropout: float = 0.2
-        fail_in: str = ""
+        fails: bool = False
 
     def load_data(self) -> Data:
         digits = data.digits()
         return Data(small(digits.train, 300), small(digits.validation, 100), small(digits.test, 100))
 
+    def select_data(self, data: Data, params: Any) -> Data:
+        if params.fails:
+            raise ValueError("no such data")
+        return data
+
     def build_model(self, params: Any) -> keras.Model:
-        if params.fail_in == "build":
-            raise ValueError("no such model")
         layers = [keras.Input((64,)), keras.layers.Dense(params.units, activation="relu")]
         layers += [keras.layers.BatchNormalization(), keras.layers.Dropout(params.dropout)]
         return keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax", dtype="float32")])

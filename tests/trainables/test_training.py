@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 MakeTrainer = Callable[..., Any]
 
 
-def train(trainer: Any, epochs: int, seed: int = 1, **params: Any) -> list[dict[str, float]]:
+def train(trainer: Any, num_epochs: int, seed: int = 1, **params: Any) -> list[dict[str, float]]:
     """The metrics of each epoch of a new trial."""
     trainer.start(params, seed)
-    return [trainer.train_epoch().metrics for _ in range(epochs)]
+    return [trainer.train_epoch().metrics for _ in range(num_epochs)]
 
 
 @pytest.mark.parametrize("name", ["Small", "Custom", "Streamed", "Named"])
@@ -55,7 +55,7 @@ def test_training_equals_keras_fit(make_trainer: MakeTrainer, optimizer: str, ex
     classes = {"sgd": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"}
     trainable = trainer._trainable
     model = trainable.build_model(trainable.Params(**params))
-    model.compile(getattr(keras.optimizers, classes[optimizer])(**options), trainable.loss, ["accuracy"])
+    model.compile(getattr(keras.optimizers, classes[optimizer])(**options), trainable.loss, metrics=["accuracy"])
     data = trainable.load_data()
     fitted = model.fit(*data.train, batch_size=300, epochs=3, validation_data=data.validation, verbose=0, shuffle=False)
     assert found == pytest.approx(fitted.history["val_loss"], rel=1e-4)
@@ -70,8 +70,8 @@ def test_the_learning_rate_is_the_one_of_the_epochs_last_step(make_trainer: Make
 def test_the_best_epochs_weights_are_kept(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     trainer.start({"learning_rate": 0.1, "batch_size": 16}, 3)
-    values = [trainer.train_epoch().metrics["val_accuracy"] for _ in range(12)]
-    assert trainer.best_value == max(values) and trainer.best_epoch == 1 + values.index(max(values)) < 12
+    values = [trainer.train_epoch().metrics["val_accuracy"] for _ in range(25)]
+    assert trainer.best_value == max(values) and trainer.best_epoch == 1 + values.index(max(values)) < 25
     model = trainer.best_model()
     x, y = trainer._data.validation
     accuracy = (model.predict(x, verbose=0).argmax(axis=1) == y).mean()

@@ -83,6 +83,8 @@ def _objects(config: Any) -> Iterator[dict[str, Any]]:
 def _is_plain(part: dict[str, Any]) -> bool:
     """Whether an object is Keras's own, and of a class whose whole state lies in its variables."""
     name = part["class_name"]
+    if name == "__keras_tensor__":
+        return True
     return str(part.get("module")).startswith("keras") and name != "Lambda" and name not in _WITH_OTHER_STATE
 
 

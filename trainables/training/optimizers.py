@@ -11,7 +11,7 @@ from trainables.contract import Params
 from trainables.schedules import VariableSchedule
 
 
-class _SGD(keras.optimizers.SGD):  # type: ignore[misc]
+class TunableSGD(keras.optimizers.SGD):  # type: ignore[misc]
     """SGD with a variable as momentum (Keras bakes its own into the graph)."""
 
     def __init__(self, momentum_value: Any, **options: Any) -> None:
@@ -28,7 +28,7 @@ class _SGD(keras.optimizers.SGD):  # type: ignore[misc]
         self.assign_add(variable, momentum)
 
 
-class _RMSprop(keras.optimizers.RMSprop):  # type: ignore[misc]
+class TunableRMSprop(keras.optimizers.RMSprop):  # type: ignore[misc]
     """RMSprop with a variable as momentum."""
 
     def __init__(self, momentum_value: Any, **options: Any) -> None:
@@ -67,9 +67,9 @@ class TunableOptimizer:
         momentum = {"momentum": 0.5 if params.momentum > 0 else 0.0, "momentum_value": self._momentum}
         match params.optimizer:
             case "sgd":
-                self.keras = _SGD(**options, **momentum)
+                self.keras = TunableSGD(**options, **momentum)
             case "rmsprop":
-                self.keras = _RMSprop(**options, **momentum)
+                self.keras = TunableRMSprop(**options, **momentum)
             case "adagrad":
                 self.keras = keras.optimizers.Adagrad(**options)
             case "adam" | "adamw":  # in Keras too, AdamW is Adam with a default of weight decay

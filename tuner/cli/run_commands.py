@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,9 +23,12 @@ from tuner.cli.output import (
     spec_path,
     storage_option,
 )
-from tuner.errors import TrackingError
+from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.sweep import Sweep
+
+if TYPE_CHECKING:
+    from tuner.engine.driver import Ended
 
 
 def run(
@@ -43,12 +48,13 @@ def run(
     loaded = load_checked(path, overrides or [], name)
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
-    with Display(folder) as display:
-        if or_resume and folder.journal.exists():
-            ended = resume_sweep(folder, address, display)
-        else:
-            ended = start_sweep(loaded, root, str(path), address, display)
-    _tell_end(folder, ended.sweep, ended.is_recorded, as_json)
+    with _json_at_the_end(folder, as_json):
+        with Display(folder) as display:
+            if or_resume and folder.journal.exists():
+                ended = resume_sweep(folder, address, display)
+            else:
+                ended = start_sweep(loaded, root, str(path), address, display)
+        _tell_end(folder, ended)
 
 
 def resume(sweep: SweepName, storage: Storage = None, address: Address = None, as_json: AsJson = False) -> None:
@@ -59,9 +65,10 @@ def resume(sweep: SweepName, storage: Storage = None, address: Address = None, a
     folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished":
         people.print(f"sweep {sweep} is finished: {before.ended.reason}")
-    with Display(folder) as display:
-        ended = resume_sweep(folder, address, display)
-    _tell_end(folder, ended.sweep, ended.is_recorded, as_json)
+    with _json_at_the_end(folder, as_json):
+        with Display(folder) as display:
+            ended = resume_sweep(folder, address, display)
+        _tell_end(folder, ended)
 
 
 def record(sweep: SweepName, storage: Storage = None) -> None:
@@ -82,13 +89,27 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _tell_end(folder: SweepFolder, sweep: Sweep, is_recorded: bool, as_json: bool) -> None:
+@contextmanager
+def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
+    """Prints how the sweep stands once a driver of ours has left it, however it ended."""
     from tuner import status
 
-    _tell_people(folder, sweep)
+    try:
+        yield
+    except (SweepInterrupted, NoUsableTrialError, ServiceError):
+        if as_json and folder.journal.exists():
+            print_json(status.show(*status.open_sweep(folder.root, folder.name)))
+        raise
     if as_json:
-        print_json(status.show(folder, sweep))
-    if not is_recorded:
+        print_json(status.show(*status.open_sweep(folder.root, folder.name)))
+
+
+def _tell_end(folder: SweepFolder, ended: Ended) -> None:
+    from tuner import status
+
+    sweep = ended.sweep
+    _tell_people(folder, sweep)
+    if not ended.is_recorded:
         behind = status.show(folder, sweep)["mlflow"]["backlog"]
         raise TrackingError(
             f"{status.tracking_uri(folder, sweep)}: MLflow did not take the last {behind} events; they are safe in the"

@@ -1,0 +1,195 @@
+"""Real sweeps: the command line in a process of its own, one Ray cluster for all tests that do not kill it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner import events as ev
+from tuner.journal import read_events
+from tuner.paths import StorageRoot, SweepFolder
+from tuner.policy import verify
+from tuner.spec import dump_yaml, spec_from_mapping
+from tuner.sweep import Sweep, fold
+
+SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
+MODELS = Path(__file__).parent / "models"
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """A Ray cluster of two CPUs on this machine."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        yield cluster.address
+        cluster.shutdown()
+
+
+@dataclass
+class Cli:
+    """Runs `tuner` commands on one storage root."""
+
+    root: Path
+    address: str | None = None
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def command(self, *arguments: str, address: bool = True) -> list[str]:
+        command = [sys.executable, "-m", "tuner.cli.main", *arguments]
+        if arguments[0] not in ("schema", "trainables"):
+            command += ["--storage", str(self.root)]
+        return command + (["--address", self.address] if self.address and address else [])
+
+    def __call__(self, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+        takes_address = arguments[0] in ("run", "resume")
+        done = subprocess.run(
+            self.command(*arguments, address=takes_address),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=environment(),
+        )
+        assert done.returncode == exit_code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json").stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command in the background, in a process group of its own; killed at the test's end at the latest."""
+        process = subprocess.Popen(
+            self.command(*arguments, address=arguments[0] in ("run", "resume")),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def kill_all(self) -> None:
+        """Ends what a failed test left running."""
+        for process in self.started:
+            if process.poll() is None:
+                kill_group(process)
+
+    def folder(self, name: str) -> SweepFolder:
+        return StorageRoot(self.root).sweep(name)
+
+    def events(self, name: str) -> list[ev.AnyEvent]:
+        return read_events(self.folder(name)) if self.folder(name).journal.exists() else []
+
+    def wait_for(self, name: str, condition: Callable[[Sweep], bool], timeout_s: float = 120) -> Sweep:
+        """The sweep as soon as its journal meets a condition."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            sweep = fold(self.events(name))
+            if sweep.num_events and condition(sweep):
+                return sweep
+            time.sleep(0.1)
+        raise AssertionError(f"{name}: never met within {timeout_s} s: {fold(self.events(name)).outcomes()}")
+
+
+def environment() -> dict[str, str]:
+    """Without what the tests' own process was told of a cluster."""
+    return {key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "TUNER_STORAGE")}
+
+
+def finish(process: subprocess.Popen[str], exit_code: int) -> str:
+    """Waits for a command's end; what it wrote for people."""
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == exit_code, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """SIGKILL to a command and everything that it started in its group."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, ray_address: str) -> Iterator[Cli]:
+    """Commands on the shared cluster."""
+    cli = Cli(tmp_path / "sweeps", ray_address)
+    yield cli
+    cli.kill_all()
+
+
+@pytest.fixture
+def local_cli(tmp_path: Path) -> Iterator[Cli]:
+    """Commands that start a Ray of their own, for tests that kill."""
+    cli = Cli(tmp_path / "sweeps")
+    yield cli
+    cli.kill_all()
+
+
+@pytest.fixture
+def tiny_spec(tmp_path: Path) -> Callable[..., str]:
+    """Writes a spec of the tiny network and returns its path."""
+
+    def write(model: str = "Tiny", **changes: Any) -> str:
+        spec = {
+            "name": "tiny",
+            "trainable": f"{MODELS / 'tiny.py'}:{model}",
+            "objective": {"metric": "val_loss", "mode": "min"},
+            "num_trials": 12,
+            "epochs": {"min": 1, "max": 9},
+            "space": {
+                "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
+                "batch_size": {"choices": [16, 32]},
+            },
+            **changes,
+        }
+        path = tmp_path / "tiny.yaml"
+        path.write_text(dump_yaml(spec))
+        return str(path)
+
+    return write
+
+
+def check_history(folder: SweepFolder) -> Sweep:
+    """What holds for every finished sweep, from its journal and its MLflow store alone."""
+    from mlflow import MlflowClient
+
+    events = read_events(folder)
+    sweep = fold(events)
+    assert verify(spec_from_mapping(sweep.spec), events) == []
+    assert len(sweep.trials) == sweep.num_trials and sweep.outcomes()["unfinished"] == 0
+    client = MlflowClient(folder.root.default_tracking_uri)
+    experiment = client.get_experiment_by_name(sweep.spec["tracking"]["experiment"] or sweep.name)
+    assert experiment is not None
+    query = f"tags.`tuner.sweep` = '{sweep.name}'"
+    runs = client.search_runs([experiment.experiment_id], query, max_results=5000)
+    children = {int(run.data.tags["tuner.trial"]): run for run in runs if "tuner.trial" in run.data.tags}
+    [parent] = [run for run in runs if "tuner.trial" not in run.data.tags]
+    assert len(runs) == len(sweep.trials) + 1 and set(children) == set(sweep.trials)
+    assert parent.info.status == ("FINISHED" if sweep.best else "FAILED")
+    statuses = {"completed": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
+    keys = set(next(iter(children.values())).data.params)
+    for number, trial in sweep.trials.items():
+        run = children[number]
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.info.status == statuses[str(trial.outcome)]
+        assert {"learning_rate", "batch_size", "epochs"} <= keys == set(run.data.params)
+        assert float(run.data.params["learning_rate"]) == trial.params["learning_rate"]
+        if trial.epochs:
+            rows = client.get_metric_history(run.info.run_id, sweep.metric)
+            assert [row.step for row in rows] == [epoch.epoch for epoch in trial.epochs]
+    return sweep

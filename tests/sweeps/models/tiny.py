@@ -1,0 +1,50 @@
+"""A user's trainable: a tiny network on made-up points, which diverges or raises where a test wants it to."""
+
+import time
+
+import keras
+import numpy as np
+
+from trainables.contract import Data, Params, Trainable
+
+
+class Tiny(Trainable):
+    loss = "mse"
+    metrics = ("mae",)
+
+    class Params(Params):
+        units: int = 4
+        broken: str = "no"
+        pause_s: float = 0.0
+
+    def load_data(self) -> Data:
+        x = np.random.default_rng(0).normal(size=(256, 3)).astype("float32")
+        y = x.sum(axis=1, keepdims=True)
+        return Data(train=(x[:192], y[:192]), validation=(x[192:], y[192:]))
+
+    def build_model(self, params):
+        if params.broken == "build":
+            raise ValueError("a first line\nunits must be even")
+        layers = [keras.Input((3,)), keras.layers.Dense(params.units, activation="relu"), keras.layers.Dense(1)]
+        if params.broken == "nan":
+            layers.append(keras.layers.Rescaling(float("nan")))
+        return Paused(layers, params.pause_s) if params.pause_s else keras.Sequential(layers)
+
+
+class Paused(keras.Sequential):
+    """Takes its time in every step, so that a test has some to interrupt it."""
+
+    def __init__(self, layers, pause_s):
+        super().__init__(layers)
+        self._pause_s = pause_s
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        tf.py_function(lambda: time.sleep(self._pause_s), [], [])
+        return super().train_step(data)
+
+
+class AlwaysRaises(Tiny):
+    def build_model(self, params):
+        raise RuntimeError("there is no such layer")

@@ -1,0 +1,157 @@
+"""Sweeps from the command line to MLflow, on real Ray with real training."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.conftest import Cli, check_history, finish, kill_group
+from tuner import events as ev
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+
+
+def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
+    done = cli("run", "digits", "--set", "num_trials=10", "--name", "first", "--json")
+    shown = json.loads(done.stdout)
+    assert shown == cli.json("show", "first")
+    assert list(shown) == [
+        "sweep", "state", "num_trials", "outcomes", "epochs", "best",
+        "wall_s", "training_s", "slots", "utilization", "mlflow",
+    ]  # fmt: skip
+    assert list(shown["outcomes"]) == [
+        "completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "cancelled", "unfinished",
+    ]  # fmt: skip
+    assert list(shown["best"]) == ["trial", "value", "epoch", "params"]
+    assert list(shown["mlflow"]) == ["uri", "experiment_id", "run_id", "backlog"]
+    assert (shown["sweep"], shown["state"], shown["num_trials"], shown["slots"]) == ("first", "finished", 10, 2)
+    assert shown["mlflow"]["backlog"] == 0 and shown["best"]["value"] > 0.9
+    assert 0 < shown["utilization"] <= 1 and shown["training_s"] > 0
+    sweep = check_history(cli.folder("first"))
+    rows = cli.json("trials", "first")
+    assert list(rows[0]) == [
+        "trial", "params", "outcome", "reason", "epochs", "best", "last", "attempts", "training_s", "mlflow_run_id",
+    ]  # fmt: skip
+    assert [row["trial"] for row in rows] == list(range(10)) and all(row["mlflow_run_id"] for row in rows)
+    assert sum(row["epochs"] for row in rows) == sweep.epochs == shown["epochs"]
+    assert sweep.best is not None and "test_accuracy" in sweep.best.test_metrics
+    assert "test_accuracy" in done.stderr and "tuner ui --storage" in done.stderr
+    assert [row["sweep"] for row in cli.json("list")] == ["first"]
+
+    refused = cli("run", "digits", "--name", "first", exit_code=2)
+    assert "go on with it (tuner resume first, or --or-resume), or choose another name (--name)" in refused.stderr
+    assert "is finished: all 10 trials ended" in cli("resume", "first").stderr
+
+
+def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    space = {
+        "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
+        "batch_size": 32,
+        "broken": {"choices": ["no", "nan", "build"]},
+    }
+    cli("run", tiny_spec(space=space))
+    sweep = check_history(cli.folder("tiny"))
+    by_outcome = {
+        outcome: {trial.params["broken"] for trial in sweep.trials.values() if trial.outcome == outcome}
+        for outcome in ("diverged", "failed")
+    }
+    assert by_outcome == {"diverged": {"nan"}, "failed": {"build"}}
+    failed = [row for row in cli.json("trials", "tiny") if row["outcome"] == "failed"]
+    assert {row["reason"] for row in failed} == {"ValueError: units must be even"}
+    assert {row["attempts"] for row in failed} == {3} and {row["epochs"] for row in failed} == {0}
+    diverged = [row for row in cli.json("trials", "tiny") if row["outcome"] == "diverged"]
+    assert {(row["epochs"], row["best"], row["last"]) for row in diverged} == {(1, None, None)}
+    assert sweep.best is not None and sweep.best.params["broken"] == "no"
+
+
+def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
+    cli: Cli, tiny_spec: Callable[..., str]
+) -> None:
+    done = cli("run", tiny_spec("AlwaysRaises", num_trials=50), exit_code=1)
+    assert "the first 10 trials failed" in done.stderr and "there is no such layer" in done.stderr
+    shown = cli.json("show", "tiny")
+    assert shown["state"] == "stopped" and shown["outcomes"]["failed"] == 10 and shown["best"] is None
+
+
+def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
+    local_cli: Cli, tiny_spec: Callable[..., str]
+) -> None:
+    space = {
+        "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
+        "batch_size": 16,
+        "pause_s": 0.02,
+    }
+    spec = tiny_spec(space=space, num_trials=4, epochs={"min": 9, "max": 27})
+    driver = local_cli.start("run", spec)
+    local_cli.wait_for("tiny", lambda sweep: sweep.epochs >= 12)
+    os.kill(driver.pid, signal.SIGINT)
+    said = finish(driver, exit_code=3)
+    assert "nothing is lost. Go on with it: tuner resume tiny --storage" in said
+    before = local_cli.json("show", "tiny")
+    assert before["state"] == "interrupted" and before["outcomes"]["unfinished"] == 2
+    assert before["mlflow"]["backlog"] == 0
+    runs = {row["trial"]: row["mlflow_run_id"] for row in local_cli.json("trials", "tiny")}
+    assert _statuses(local_cli, "tiny") == {"KILLED"}
+
+    local_cli("resume", "tiny")
+    sweep = check_history(local_cli.folder("tiny"))
+    after = {row["trial"]: row["mlflow_run_id"] for row in local_cli.json("trials", "tiny")}
+    assert runs.items() <= after.items()
+    resumed = [e for e in local_cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.attempt == 2]
+    assert resumed and all(event.epoch > 0 for event in resumed), "a trial did not go on from its checkpoint"
+    assert sweep.outcomes()["failed"] == 0
+
+
+def test_a_killed_sweep_loses_nothing_that_was_journalled(local_cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    spec = tiny_spec(num_trials=24)
+    driver = local_cli.start("run", spec)
+    local_cli.wait_for("tiny", lambda sweep: sum(sweep.outcomes().values()) - sweep.outcomes()["unfinished"] >= 6)
+    kill_group(driver)
+    killed = local_cli.events("tiny")
+    assert local_cli.json("show", "tiny")["state"] == "interrupted"
+
+    second = local_cli.start("run", spec, "--or-resume")
+    local_cli.wait_for("tiny", lambda sweep: len(sweep.spans) == 2)
+    refused = local_cli("resume", "tiny", exit_code=2)
+    assert f"process {second.pid} on" in refused.stderr and "one driver at a time" in refused.stderr
+    finish(second, exit_code=0)
+    events = local_cli.events("tiny")
+    assert events[: len(killed)] == killed
+    check_history(local_cli.folder("tiny"))
+
+
+def test_a_wrong_spec_is_refused_before_anything_starts(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("name: x\ntrainable: digits\nobjective: {metric: val_acc, mode: max}\nnum_trials: 1\nspace: {}\n")
+    done = cli("run", str(path), exit_code=2)
+    assert done.stderr.splitlines() == [
+        f"{path}: epochs: is required, but is missing",
+        f"{path}: objective.metric: must be a metric that the trainable reports, but got 'val_acc';"
+        " did you mean 'val_accuracy'?",
+    ]
+    assert not cli.root.exists()
+
+
+def test_a_users_file_is_checked_before_the_first_trial(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    spec = tiny_spec(objective={"metric": "val_maee", "mode": "min"}, space={"learning_rate": 0.1, "batch_size": 1000})
+    done = cli("run", spec, exit_code=2)
+    assert done.stderr.splitlines()[-2:] == [
+        f"{spec}: objective.metric: must be a metric that the trainable reports, but got 'val_maee';"
+        " did you mean 'val_mae'?",
+        f"{spec}: space.batch_size: must not be above the training set's 192 examples, but got 1000",
+    ]
+    assert not cli.folder("tiny").path.exists()
+
+
+def _statuses(cli: Cli, name: str) -> set[str]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(cli.folder(name).root.default_tracking_uri)
+    shown = cli.json("show", name)
+    runs = client.search_runs([shown["mlflow"]["experiment_id"]], max_results=1000)
+    return {run.info.status for run in runs}
