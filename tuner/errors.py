@@ -14,10 +14,6 @@ TunerError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tuner.spec.models import SweepSpec
 
 
 class TunerError(Exception):
@@ -35,11 +31,11 @@ class UsageError(TunerError):
 class SpecError(UsageError):
     """Everything that is wrong with one spec, one line for each problem."""
 
-    def __init__(self, source: str, problems: Sequence[str], rest: SweepSpec | None = None) -> None:
+    def __init__(self, source: str, problems: Sequence[str], rest: object = None) -> None:
         self.source = source
         self.problems = list(problems)
         self.rest = rest
-        """What of the spec is valid by itself, None if too little: it can still be held against its trainable."""
+        """A SweepSpec of what is valid by itself, to be held against its trainable; None if that is too little."""
         super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
 
 

@@ -126,7 +126,8 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
 
 def _valid_rest(error: ValidationError, written: Mapping[str, Any], folder: Path | None) -> SweepSpec | None:
     """What is left of a spec without its invalid fields, so that the rest can still be held against its trainable."""
-    bad = {item["loc"][:2] if item["loc"][:1] == ("space",) else item["loc"][:1] for item in error.errors()}
+    bad = {item["loc"][:2] for item in error.errors() if item["type"] != "conditions"}
+    bad = {location if location[:1] == ("space",) else location[:1] for location in bad}
     rest: dict[str, Any] = {key: value for key, value in written.items() if (key,) not in bad}
     space = rest.get("space")
     if isinstance(space, dict):

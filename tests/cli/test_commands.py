@@ -1,0 +1,164 @@
+"""Commands that train nothing, in a process of their own: output where it belongs, exit codes as promised."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tuner.cli.display import Snapshot, line, panel
+from tuner.cli.output import duration_text
+
+
+def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A storage root with one sweep, interrupted after 25 reports."""
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = coordinator_of(journal)
+    PretendCluster(coordinator, accuracy).run(25)
+    coordinator.stop("interrupted by SIGINT")
+    coordinator.close()
+    journal.close()
+    return tmp_path
+
+
+def test_check_shows_the_spec_the_space_samples_slots_and_epochs() -> None:
+    text = tuner("check", "digits", "--set", "num_trials=9").stdout
+    assert "is a valid spec" in text and "num_trials: 9" in text
+    assert "learning_rate        0.0001 to 0.1 (log)" in text
+    assert "10 sample configurations" in text and text.count("  learning_rate=") == 10
+    assert "without early stopping" in text and "1200 training examples" in text
+    data = json.loads(tuner("check", "digits", "--json", "--set", "resources.cpus_per_trial=1000").stdout)
+    assert data["slots"] == 0 and data["warnings"] == ["resources: no node has room for one trial"]
+    assert data["epochs"]["with_early_stopping"] < data["epochs"]["without_early_stopping"]
+
+
+def test_check_contacts_neither_storage_nor_tracking(tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    tuner("check", "digits", "--storage", str(missing), "--set", "tracking.uri=http://127.0.0.1:9")
+    assert not missing.exists()
+
+
+def test_schema_and_trainables_print_json() -> None:
+    assert json.loads(tuner("schema").stdout)["title"] == "SweepSpec"
+    rows = json.loads(tuner("trainables", "--json").stdout)
+    assert [row["name"] for row in rows] == ["digits", "mlp", "mnist-dense"]
+    assert all(Path(row["default_sweep"]).exists() for row in rows)
+
+
+def test_list_show_and_trials_tell_of_a_sweep(root: Path) -> None:
+    storage = ("--storage", str(root))
+    assert json.loads(tuner("list", "--json", *storage).stdout)[0]["state"] == "interrupted"
+    shown = json.loads(tuner("show", "test", "--json", TUNER_STORAGE=str(root)).stdout)
+    assert shown["state"] == "interrupted" and shown["outcomes"]["unfinished"] == 4
+    rows = json.loads(tuner("trials", "test", "--json", *storage).stdout)
+    assert all(("decay_rate" in row["params"]) == (row["params"]["schedule"] == "exponential") for row in rows)
+    assert "test (interrupted)" in tuner("show", "test", *storage).stdout
+    assert "unfinished" in tuner("trials", "test", *storage).stdout
+    assert "interrupted" in tuner("list", *storage).stdout
+
+
+def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
+    storage = ("--storage", str(root))
+    assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"
+    assert "cannot be read" in tuner("run", "nothing.yaml", exit_code=2).stderr
+    assert "must be PATH=VALUE" in tuner("check", "digits", "--set", "x", exit_code=2).stderr
+    assert "No such command" in tuner("shwo", exit_code=2).stderr
+    assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr
+
+
+def test_an_empty_or_damaged_journal_is_said_to_be(root: Path) -> None:
+    journal = root / "test" / "journal.jsonl"
+    journal.write_bytes(b"{}\n" + journal.read_bytes())
+    assert "byte 0" in tuner("show", "test", "--storage", str(root), exit_code=4).stderr
+    journal.write_bytes(b"")
+    assert "has an empty journal" in tuner("show", "test", "--storage", str(root), exit_code=2).stderr
+
+
+SNAPSHOT = Snapshot(
+    name="demo",
+    outcomes={"completed": 1, "stopped": 20, "unfinished": 2},
+    num_trials=32,
+    epochs=80,
+    epochs_per_s=3.456,
+    busy=2,
+    slots=2,
+    best="val_accuracy 0.9700, trial 3, epoch 9: learning_rate=0.01",
+    elapsed_s=61.0,
+    left_s=90.0,
+    backlog=7,
+)
+
+
+def test_a_terminal_gets_a_panel_and_a_file_a_line() -> None:
+    from rich.console import Console
+
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(panel(SNAPSHOT))
+    console.file.close()
+    text = console.export_text()
+    for said in (
+        "demo", "21 of 32", "20 stopped", "2 running", "0.9700", "3.5 a second", "2 of 2 busy", "90 s left", "7 events",
+    ):  # fmt: skip
+        assert said in text
+    assert line(SNAPSHOT).startswith(
+        "61 s: 21 of 32 trials (1 completed, 20 stopped, 2 running), 80 epochs, 2 of 2 slots"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+@pytest.mark.slow
+def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
+    from tuner.paths import StorageRoot
+    from tuner.recording import record
+
+    record(StorageRoot(root).sweep("test"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "tuner.cli.main", "ui", "--storage", str(root), "--port", str(port)]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert server.stderr is not None
+        assert server.stderr.readline().startswith(f"MLflow UI: http://127.0.0.1:{port} ")
+        assert _get(f"http://127.0.0.1:{port}/") == 200
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=30)
+        assert server.stderr is not None
+        server.stderr.close()
+
+
+def _get(url: str) -> int:
+    import time
+
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return int(answer.status)
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"{url} never answered")

@@ -1,0 +1,74 @@
+"""Looks at a trainable while the caller does something else: a user's file in a child process, a shipped one on demand.
+
+A user's file may import Keras, which takes seconds. The child (`python -m tuner.inspection`) hands the arrays over in a
+file in shared memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+
+from tuner.inspection.examine import Inspected, inspect, is_file
+from tuner.spec import SweepSpec
+
+
+class Inspection:
+    """A look at a spec's trainable and data, begun at once and waited for in `result`."""
+
+    def __init__(self, spec: SweepSpec) -> None:
+        self._spec = spec
+        self._child: subprocess.Popen[bytes] | None = None
+        self._handover = ""
+        if is_file(spec.trainable):
+            self._start_child()
+
+    @property
+    def in_background(self) -> bool:
+        """Whether a child process is at work, so that the caller has time to start Ray."""
+        return self._child is not None
+
+    def result(self) -> Inspected:
+        """What was found; `Inspected.problems` holds what does not fit."""
+        return inspect(self._spec) if self._child is None else self._child_result()
+
+    def _start_child(self) -> None:
+        directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        handle, self._handover = tempfile.mkstemp(prefix="tuner-data-", dir=directory)
+        os.close(handle)
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "tuner.inspection", self._handover],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        assert self._child.stdin is not None
+        self._child.stdin.write(json.dumps(self._spec.resolved()).encode())
+        self._child.stdin.close()
+        self._child.stdin = None
+
+    def _child_result(self) -> Inspected:
+        assert self._child is not None
+        try:
+            _, errors = self._child.communicate()
+            if self._child.returncode != 0:
+                last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+                problem = f"trainable: must load in a process of its own, but it ended with {last}"
+                return Inspected({}, [], None, [problem])
+            with open(self._handover, "rb") as file:
+                found: Inspected = pickle.load(file)  # our own child wrote it a moment ago
+                return found
+        finally:
+            os.unlink(self._handover)
+
+    def cancel(self) -> None:
+        """Gives up waiting."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()

@@ -1,0 +1,103 @@
+"""Whether a spec fits a trainable's parameters, metrics and training set: pure rules, every problem one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from trainables.contract import Params
+from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain
+from tuner.spec import SweepSpec
+
+
+def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
+    """Parameters of the space that the trainable does not know, or whose bounds it refuses."""
+    problems = []
+    for name, parameter in spec.space.items():
+        path = f"space.{name}"
+        if name not in known.model_fields:
+            problems.append(f"{path}: the trainable has no such parameter{nearest(name, known.model_fields)}")
+            continue
+        for place, value in extremes(parameter):
+            problems += [f"{path}{place}: {rule}" for rule in _refusals(known, name, value)]
+    problems += [
+        f"space.{name}: the trainable has no default for it, so it is required, but is missing"
+        for name, info in known.model_fields.items()
+        if info.is_required() and name not in spec.space
+    ]
+    epochs = spec.space.root.get("epochs")
+    if epochs is not None:
+        problems += [
+            f"space.epochs{place}: must not be above epochs.max ({spec.epochs.max}), but got {value}"
+            for place, value in extremes(epochs)
+            if isinstance(value, int) and value > spec.epochs.max
+        ]
+    return problems
+
+
+def metric_problems(spec: SweepSpec, metrics: list[str]) -> list[str]:
+    """An objective that the trainable does not report."""
+    metric = spec.objective.metric
+    if metric in metrics:
+        return []
+    rule = "must be a metric that the trainable reports"
+    return [f"objective.metric: {rule}, but got {metric!r}{nearest(metric, metrics)}"]
+
+
+def batch_size_problems(spec: SweepSpec, num_train: int | None) -> list[str]:
+    """Batches larger than the training set."""
+    parameter = spec.space.root.get("batch_size")
+    if num_train is None or parameter is None:
+        return []
+    rule = f"must not be above the training set's {num_train} examples"
+    return [
+        f"space.batch_size{place}: {rule}, but got {value}"
+        for place, value in extremes(parameter)
+        if isinstance(value, int) and value > num_train
+    ]
+
+
+def extremes(parameter: Float | Int | Choice | Constant) -> list[tuple[str, Scalar]]:
+    """The values that bound a parameter, with where they stand in the spec."""
+    if isinstance(parameter, Float | Int):
+        return [(".low", parameter.low), (".high", parameter.high)]
+    if isinstance(parameter, Choice):
+        return [(f".choices[{index}]", value) for index, value in enumerate(parameter.choices)]
+    return [("", parameter.value)]
+
+
+def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
+    """Why the trainable's Params refuse a value, in our words."""
+    try:
+        known.model_validate({name: value}, strict=True)
+    except ValidationError as error:
+        return [
+            f"{_rule(item)}, but got {plain(value) if isinstance(value, float) else repr(value)}"
+            + (nearest(value, _options(item)) if item["type"] == "literal_error" and isinstance(value, str) else "")
+            for item in error.errors()
+            if item["loc"][:1] == (name,)
+        ]
+    return []
+
+
+def _rule(item: Any) -> str:
+    context: Mapping[str, Any] = item.get("ctx", {})
+    rules = {
+        "greater_than": "must be greater than {gt:g}",
+        "greater_than_equal": "must be at least {ge:g}",
+        "less_than": "must be less than {lt:g}",
+        "less_than_equal": "must be at most {le:g}",
+        "literal_error": "must be {expected}",
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_type": "must be a number",
+        "bool_type": "must be true or false",
+        "string_type": "must be text",
+    }
+    return rules[item["type"]].format(**context) if item["type"] in rules else str(item["msg"])
+
+
+def _options(item: Any) -> list[str]:
+    return [part.strip(" '") for part in item["ctx"]["expected"].replace(" or ", ",").split(",")]

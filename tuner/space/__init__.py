@@ -1,0 +1,22 @@
+"""The search space: parameters with inclusive bounds, and conditions between them."""
+
+from tuner.space.parameters import KINDS, Choice, Constant, Float, Int, Parameter
+from tuner.space.space import Space, condition_problems
+from tuner.space.words import Params, Scalar, key, nearest, plain, same
+
+__all__ = [
+    "KINDS",
+    "Choice",
+    "Constant",
+    "Float",
+    "Int",
+    "Parameter",
+    "Params",
+    "Scalar",
+    "Space",
+    "condition_problems",
+    "key",
+    "nearest",
+    "plain",
+    "same",
+]
