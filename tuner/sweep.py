@@ -203,7 +203,7 @@ class Sweep:
                 trial.checkpoints.clear()
             case ev.AttemptFailed():
                 trial.attempts = max(trial.attempts, event.attempt)
-                trial.failures += event.cause != "node"
+                trial.failures += 1
             case ev.TrialEnded():
                 trial.outcome, trial.reason, trial.ended_at = event.outcome, event.reason, event.at
                 self._unfinished.pop(trial.number, None)

@@ -24,6 +24,7 @@ from tuner.spec import dump_yaml, spec_from_mapping
 from tuner.sweep import Sweep, fold
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
+FILES = {"WithKeras": "imports_keras.py"}
 MODELS = Path(__file__).parent / "models"
 
 
@@ -126,16 +127,8 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def cli(tmp_path: Path, ray_address: str) -> Iterator[Cli]:
-    """Commands on the shared cluster."""
+    """Commands on the shared cluster, each in a process of its own."""
     cli = Cli(tmp_path / "sweeps", ray_address)
-    yield cli
-    cli.kill_all()
-
-
-@pytest.fixture
-def local_cli(tmp_path: Path) -> Iterator[Cli]:
-    """Commands that start a Ray of their own, for tests that kill."""
-    cli = Cli(tmp_path / "sweeps")
     yield cli
     cli.kill_all()
 
@@ -147,7 +140,7 @@ def tiny_spec(tmp_path: Path) -> Callable[..., str]:
     def write(model: str = "Tiny", **changes: Any) -> str:
         spec = {
             "name": "tiny",
-            "trainable": f"{MODELS / 'tiny.py'}:{model}",
+            "trainable": f"{MODELS / FILES.get(model, 'tiny.py')}:{model}",
             "objective": {"metric": "val_loss", "mode": "min"},
             "num_trials": 12,
             "epochs": {"min": 1, "max": 9},

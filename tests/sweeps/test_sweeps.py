@@ -79,7 +79,7 @@ def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
-    local_cli: Cli, tiny_spec: Callable[..., str]
+    cli: Cli, tiny_spec: Callable[..., str]
 ) -> None:
     space = {
         "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
@@ -87,42 +87,42 @@ def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
         "pause_s": 0.02,
     }
     spec = tiny_spec(space=space, num_trials=4, epochs={"min": 9, "max": 27})
-    driver = local_cli.start("run", spec)
-    local_cli.wait_for("tiny", lambda sweep: sweep.epochs >= 12)
+    driver = cli.start("run", spec)
+    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 12)
     os.kill(driver.pid, signal.SIGINT)
     said = finish(driver, exit_code=3)
     assert "nothing is lost. Go on with it: tuner resume tiny --storage" in said
-    before = local_cli.json("show", "tiny")
+    before = cli.json("show", "tiny")
     assert before["state"] == "interrupted" and before["outcomes"]["unfinished"] == 2
     assert before["mlflow"]["backlog"] == 0
-    runs = {row["trial"]: row["mlflow_run_id"] for row in local_cli.json("trials", "tiny")}
-    assert _statuses(local_cli, "tiny") == {"KILLED"}
+    runs = {row["trial"]: row["mlflow_run_id"] for row in cli.json("trials", "tiny")}
+    assert _statuses(cli, "tiny") == {"KILLED"}
 
-    local_cli("resume", "tiny")
-    sweep = check_history(local_cli.folder("tiny"))
-    after = {row["trial"]: row["mlflow_run_id"] for row in local_cli.json("trials", "tiny")}
+    cli("resume", "tiny")
+    sweep = check_history(cli.folder("tiny"))
+    after = {row["trial"]: row["mlflow_run_id"] for row in cli.json("trials", "tiny")}
     assert runs.items() <= after.items()
-    resumed = [e for e in local_cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.attempt == 2]
+    resumed = [e for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.attempt == 2]
     assert resumed and all(event.epoch > 0 for event in resumed), "a trial did not go on from its checkpoint"
     assert sweep.outcomes()["failed"] == 0
 
 
-def test_a_killed_sweep_loses_nothing_that_was_journalled(local_cli: Cli, tiny_spec: Callable[..., str]) -> None:
+def test_a_killed_sweep_loses_nothing_that_was_journalled(cli: Cli, tiny_spec: Callable[..., str]) -> None:
     spec = tiny_spec(num_trials=24)
-    driver = local_cli.start("run", spec)
-    local_cli.wait_for("tiny", lambda sweep: sum(sweep.outcomes().values()) - sweep.outcomes()["unfinished"] >= 6)
+    driver = cli.start("run", spec)
+    cli.wait_for("tiny", lambda sweep: sum(sweep.outcomes().values()) - sweep.outcomes()["unfinished"] >= 6)
     kill_group(driver)
-    killed = local_cli.events("tiny")
-    assert local_cli.json("show", "tiny")["state"] == "interrupted"
+    killed = cli.events("tiny")
+    assert cli.json("show", "tiny")["state"] == "interrupted"
 
-    second = local_cli.start("run", spec, "--or-resume")
-    local_cli.wait_for("tiny", lambda sweep: len(sweep.spans) == 2)
-    refused = local_cli("resume", "tiny", exit_code=2)
+    second = cli.start("run", spec, "--or-resume")
+    cli.wait_for("tiny", lambda sweep: len(sweep.spans) == 2)
+    refused = cli("resume", "tiny", exit_code=2)
     assert f"process {second.pid} on" in refused.stderr and "one driver at a time" in refused.stderr
     finish(second, exit_code=0)
-    events = local_cli.events("tiny")
+    events = cli.events("tiny")
     assert events[: len(killed)] == killed
-    check_history(local_cli.folder("tiny"))
+    check_history(cli.folder("tiny"))
 
 
 def test_a_wrong_spec_is_refused_before_anything_starts(cli: Cli, tmp_path: Path) -> None:
@@ -138,7 +138,11 @@ def test_a_wrong_spec_is_refused_before_anything_starts(cli: Cli, tmp_path: Path
 
 
 def test_a_users_file_is_checked_before_the_first_trial(cli: Cli, tiny_spec: Callable[..., str]) -> None:
-    spec = tiny_spec(objective={"metric": "val_maee", "mode": "min"}, space={"learning_rate": 0.1, "batch_size": 1000})
+    spec = tiny_spec(
+        "WithKeras",
+        objective={"metric": "val_maee", "mode": "min"},
+        space={"learning_rate": 0.1, "batch_size": 1000},
+    )
     done = cli("run", spec, exit_code=2)
     assert done.stderr.splitlines()[-2:] == [
         f"{spec}: objective.metric: must be a metric that the trainable reports, but got 'val_maee';"

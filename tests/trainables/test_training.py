@@ -156,15 +156,32 @@ def test_an_unbuilt_model_of_builtin_layers_is_built_on_the_data(tmp_path: Path)
 
 
 def test_mnist_dense_reaches_97_percent(mnist_folder: Path) -> None:
+    trainer = mnist_trainer()
+    train(trainer, 5)
+    assert trainer.test_metrics()["test_accuracy"] >= 0.97
+
+
+def test_mnist_dense_with_the_staircase_schedule(mnist_folder: Path) -> None:
+    # 10 epochs are 17,190 steps, so that the rate has all but vanished after a third of them: Keras's own fit ends at
+    # 0.964 to 0.967 on the test set, and so must this.
+    trainer = mnist_trainer()
+    epochs = train(trainer, 10, schedule="exponential", learning_rate=0.001, decay_steps=1000, decay_rate=0.5)
+    assert trainer.test_metrics()["test_accuracy"] >= 0.962
+    assert trainer.best_value >= 0.97
+    assert epochs[-1]["learning_rate"] == pytest.approx(0.001 * 0.5**17)
+
+
+def test_mnist_dense_trains_on_the_first_train_size(mnist_folder: Path) -> None:
+    trainer = mnist_trainer()
+    data, params = trainer._data, trainer._trainable.Params(train_size=100)
+    selected = trainer._trainable.select_data(data, params)
+    assert (selected.train[0] == data.train[0][:100]).all() and selected.validation is data.validation
+    train(trainer, 1, train_size=100, batch_size=10)
+    assert int(trainer._trial.compiled.model.optimizer.iterations.numpy()) == 10
+
+
+def mnist_trainer() -> Any:
     from trainables.training import WarmTrainer
 
     trainable = registry.load("mnist-dense")()
-    trainer = WarmTrainer(trainable, trainable.load_data(), "val_accuracy", "max")
-    trainer.start({"schedule": "exponential", "learning_rate": 0.001, "decay_steps": 1000, "decay_rate": 0.5}, 1)
-    for _ in range(10):
-        trainer.train_epoch()
-    assert trainer.test_metrics()["test_accuracy"] >= 0.97
-    trainer.start({"train_size": 100, "batch_size": 10}, 1)
-    trainer.train_epoch()
-    steps = trainer._trial.compiled.model.optimizer.iterations
-    assert int(steps.numpy()) == 10
+    return WarmTrainer(trainable, trainable.load_data(), "val_accuracy", "max")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from trainables.contract import Params, Trainable
 from trainables.training.device import Split
@@ -87,10 +89,11 @@ class CompiledModel:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
             run_step = _recording(step, names)
-            if split.is_dataset:
-                graph = self._trace_dataset_epoch(run_step, spec, training)
-            else:
-                graph = self._trace_array_epoch(run_step, spec, training)
+            with _forgotten_gradients():
+                if split.is_dataset:
+                    graph = self._trace_dataset_epoch(run_step, spec, training)
+                else:
+                    graph = self._trace_array_epoch(run_step, spec, training)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
             self._graphs[key] = graph, [*names, "learning_rate"] if training else names
         return self._graphs[key]
@@ -168,6 +171,21 @@ def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], 
         return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
 
     return run
+
+
+@contextmanager
+def _forgotten_gradients() -> Iterator[None]:
+    """Lets graphs traced in it be freed: TensorFlow registers a custom gradient, and with it the graph, for good.
+
+    Keras's optimizers make one in every trace. A graph that holds its backward pass needs none of them any more.
+    """
+    registry = ops.gradient_registry._registry
+    before = set(registry)
+    try:
+        yield
+    finally:
+        for name in [name for name in registry if name not in before and name.startswith("CustomGradient")]:
+            del registry[name]
 
 
 def assign(variables: list[Any], values: list[Any]) -> None:

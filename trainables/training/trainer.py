@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from trainables.training.seeding import Seeder
 
 _EVALUATION_FACTOR = 4
 """Evaluation keeps no activations for a backward pass, so it has room for larger batches than training."""
+
+_GARBAGE_BYTES_MAX = 2**28
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class WarmTrainer:
         self._trial: _Trial | None = None
         self._progress = Progress()
         self._traces = 0
+        self._garbage_bytes = 0
 
     @property
     def traces(self) -> int:
@@ -115,6 +119,7 @@ class WarmTrainer:
         model = self._build_model(valid, train)
         key = cache_key(model, valid)
         values = [variable.numpy() for variable in model.variables]
+        self._collect_garbage(sum(value.nbytes for value in values))
         compiled = self._cache.take(key)
         if compiled is None or not compiled.takes(values):
             compiled = CompiledModel(model, self._trainable, valid, train.first(1), self._count_trace)
@@ -204,6 +209,13 @@ class WarmTrainer:
         trial, self._trial = self._trial, None
         if trial is not None and trial.compiled.reusable:
             self._cache.put(trial.key, trial.compiled)
+
+    def _collect_garbage(self, model_bytes: int) -> None:
+        """Frees the models let go, before they take much memory: they hold cycles, which Python may leave for long."""
+        self._garbage_bytes += model_bytes
+        if self._garbage_bytes > _GARBAGE_BYTES_MAX:
+            gc.collect()
+            self._garbage_bytes = 0
 
     def _count_trace(self) -> None:
         self._traces += 1

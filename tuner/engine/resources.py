@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tuner.errors import ServiceError, UsageError
@@ -24,6 +25,7 @@ _QUIET = {
     "TUNE_FORCE_TRIAL_CLEANUP_S": "5",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -89,6 +91,8 @@ def start_ray(address: str | None) -> None:
     """
     os.environ.update(_QUIET)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address != "local" and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray does so for "auto", not for an address; harmless without
     import ray
 
     if ray.is_initialized():
@@ -101,6 +105,11 @@ def start_ray(address: str | None) -> None:
         ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ServiceError(f"Ray at {address} does not answer: {str(error).splitlines()[0]}") from error
+
+
+def _has_token() -> bool:
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return named or (Path.home() / ".ray" / "auth_token").exists()
 
 
 def leave_ray() -> None:

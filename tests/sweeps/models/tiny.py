@@ -1,8 +1,10 @@
-"""A user's trainable: a tiny network on made-up points, which diverges or raises where a test wants it to."""
+"""A user's trainable: a tiny network on made-up points, which diverges, raises or takes its time where a test wants it.
+
+Keras is imported where it is needed, which makes looking at the file quick.
+"""
 
 import time
 
-import keras
 import numpy as np
 
 from trainables.contract import Data, Params, Trainable
@@ -23,26 +25,27 @@ class Tiny(Trainable):
         return Data(train=(x[:192], y[:192]), validation=(x[192:], y[192:]))
 
     def build_model(self, params):
+        import keras
+
         if params.broken == "build":
             raise ValueError("a first line\nunits must be even")
         layers = [keras.Input((3,)), keras.layers.Dense(params.units, activation="relu"), keras.layers.Dense(1)]
         if params.broken == "nan":
             layers.append(keras.layers.Rescaling(float("nan")))
-        return Paused(layers, params.pause_s) if params.pause_s else keras.Sequential(layers)
+        return _slow(layers, params.pause_s) if params.pause_s else keras.Sequential(layers)
 
 
-class Paused(keras.Sequential):
-    """Takes its time in every step, so that a test has some to interrupt it."""
+def _slow(layers, pause_s):
+    """Pauses in every step, so that a test has time to interrupt it."""
+    import keras
+    import tensorflow as tf
 
-    def __init__(self, layers, pause_s):
-        super().__init__(layers)
-        self._pause_s = pause_s
+    class Slow(keras.Sequential):
+        def train_step(self, data):
+            tf.py_function(lambda: time.sleep(pause_s), [], [])
+            return super().train_step(data)
 
-    def train_step(self, data):
-        import tensorflow as tf
-
-        tf.py_function(lambda: time.sleep(self._pause_s), [], [])
-        return super().train_step(data)
+    return Slow(layers)
 
 
 class AlwaysRaises(Tiny):
