@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,3 @@ def make_trainer() -> Callable[..., Any]:
         return WarmTrainer(trainable, trainable.load_data(), "val_accuracy", "max", **options)
 
     return make
-
-
-@pytest.fixture
-def mnist_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder with mnist.npz, named by TUNER_DATA_DIR while the test runs."""
-    named = os.environ.get("TUNER_DATA_DIR")
-    beside = (folder / "shared" / "data" for folder in Path(__file__).resolve().parents)
-    for folder in [Path(named)] if named else beside:
-        if (folder / "mnist.npz").is_file():
-            monkeypatch.setenv("TUNER_DATA_DIR", str(folder))
-            return folder
-    pytest.skip("needs mnist.npz in $TUNER_DATA_DIR, or in shared/data beside the checkout")

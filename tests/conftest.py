@@ -1,0 +1,20 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def mnist_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with mnist.npz, named by TUNER_DATA_DIR while the test runs."""
+    named = os.environ.get("TUNER_DATA_DIR")
+    beside = (folder / "shared" / "data" for folder in Path(__file__).resolve().parents)
+    for folder in [Path(named)] if named else beside:
+        if (folder / "mnist.npz").is_file():
+            monkeypatch.setenv("TUNER_DATA_DIR", str(folder))
+            return folder
+    pytest.skip("needs mnist.npz in $TUNER_DATA_DIR, or in shared/data beside the checkout")
