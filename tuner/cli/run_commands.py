@@ -25,6 +25,7 @@ from tuner.cli.output import (
 )
 from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
+from tuner.program import program
 from tuner.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _tell_end(folder: SweepFolder, ended: Ended) -> None:
         behind = status.show(folder, sweep)["mlflow"]["backlog"]
         raise TrackingError(
             f"{status.tracking_uri(folder, sweep)}: MLflow did not take the last {behind} events; they are safe in the"
-            f" journal. Finish with: tuner record {sweep.name}{storage_option(folder.root)}"
+            f" journal. Finish with: {program()} record {sweep.name}{storage_option(folder.root)}"
         )
 
 
@@ -129,6 +130,8 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
         people.print(f"  best         trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}")
         people.print(f"  value        {sweep.metric} {best.best_value:.4f}{test}")
     people.print(f"  sweep        {folder.path}")
-    people.print(f"  in MLflow    tuner ui{storage_option(folder.root)}")
+    people.print(f"  in MLflow    {program()} ui{storage_option(folder.root)}")
     if sweep.ended is not None and sweep.ended.state == "paused":
-        people.print(f"  go on        tuner resume {sweep.name}{storage_option(folder.root)}, under a larger budget")
+        people.print(
+            f"  go on        {program()} resume {sweep.name}{storage_option(folder.root)}, under a larger budget"
+        )

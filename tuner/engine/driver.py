@@ -21,6 +21,7 @@ from tuner.inspection import Inspected, Inspection
 from tuner.journal import Journal, create_sweep, read_events
 from tuner.journal.local import name_taken
 from tuner.paths import StorageRoot, SweepFolder
+from tuner.program import program
 from tuner.recording import RecorderProcess
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.sweep import Sweep, fold
@@ -210,7 +211,7 @@ class _Driver:
         if sweep.ended is None:
             raise SweepInterrupted(
                 f"sweep {sweep.name}: {self._coordinator.stopping}; nothing is lost."
-                f" Go on with it: tuner resume {sweep.name}{self._storage_option()}"
+                f" Go on with it: {program()} resume {sweep.name}{self._storage_option()}"
             )
         if sweep.best is None:
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")

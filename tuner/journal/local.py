@@ -16,6 +16,7 @@ from tuner import events as ev
 from tuner.errors import StorageError, UsageError
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, write_atomically
+from tuner.program import program
 
 _E = TypeVar("_E", bound=ev.AnyEvent)
 
@@ -135,8 +136,8 @@ def create_sweep(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) 
 def name_taken(folder: SweepFolder) -> UsageError:
     """The refusal of a name that exists, with the two ways on."""
     return UsageError(
-        f"sweep {folder.name} exists in {folder.root.path}: go on with it (tuner resume {folder.name}, or --or-resume),"
-        f" or choose another name (--name)"
+        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name},"
+        f" or --or-resume), or choose another name (--name)"
     )
 
 

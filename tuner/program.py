@@ -1,0 +1,17 @@
+"""How this program is called from where the user stands, so that a command we print can be pasted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+
+def program() -> str:
+    """`tuner` where that is found on the PATH, else the path by which it was called."""
+    called = Path(sys.argv[0])
+    found = shutil.which("tuner")
+    if called.name != "tuner" or (found and Path(found).resolve() == called.resolve()):
+        return "tuner"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
