@@ -97,7 +97,7 @@ class PretendCluster:
     def _one_report(self, trial: int) -> None:
         assignment, done = self.workers[trial]
         if self.rng.random() < self.dies:
-            self.coordinator.lost(trial, "the worker process died")
+            self.coordinator.lost(trial)
             goes_on = False
         else:
             goes_on = self.coordinator.report(self._report(assignment, done))

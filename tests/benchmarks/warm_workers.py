@@ -1,7 +1,7 @@
 """The same 16 MNIST configurations, 3 epochs each, on 2 slots: stock Ray Tune with its MLflow callback against Tuner.
 
 Both sides start from nothing (Ray included), use one thread a trial and record to a new SQLite store. Prints wall
-seconds, seconds inside training, and the ratio of the walls. The order alternates with the first argument (`stock-first`).
+seconds, seconds inside training, and the ratio of the walls. With the argument `stock-first` stock begins.
 """
 
 from __future__ import annotations

@@ -35,7 +35,10 @@ def ray_address() -> Iterator[str]:
         warnings.simplefilter("ignore")
         from ray.cluster_utils import Cluster
 
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 10**9},
+        )
         yield cluster.address
         cluster.shutdown()
 

@@ -179,11 +179,17 @@ class Coordinator:
             self._forget_checkpoints()
         return outcome is None and not missing
 
-    def lost(self, trial: int, reason: str) -> None:
-        """The worker of a live trial died; the trial goes on elsewhere while it has retries left."""
+    def lost(self, trial: int, details: str = "") -> None:
+        """The worker of a live trial died; the trial goes on elsewhere while it has retries left.
+
+        `details` is what the cluster says of it, for the log; the reason is its first line about an error.
+        """
         with self.lock:
             assignment = self.live.get(trial)
             if assignment is not None and self.sweep.trials[trial].outcome is None:
+                if details:
+                    self._log(f"trial {trial}, attempt {assignment.attempt}: {details}")
+                reason = f"the worker process died{_gist(details)}"
                 self._fail(self.sweep.trials[trial], assignment.attempt, "worker", reason)
 
     def release(self, trial: int) -> None:
@@ -279,3 +285,9 @@ class Coordinator:
 def training_seed(sweep_seed: int, trial: int) -> int:
     """The seed of a trial's weights, shuffling and dropout: the same through retries, resumes and machines."""
     return int(np.random.SeedSequence([sweep_seed, trial]).generate_state(1)[0]) >> 1
+
+
+def _gist(details: str) -> str:
+    """The line that says most in what Ray tells of a death, after a colon; empty if it tells nothing."""
+    lines = [line.strip() for line in details.splitlines() if "Error" in line or "killed" in line or "died" in line]
+    return f": {lines[-1][:300]}" if lines else ""

@@ -90,8 +90,6 @@ def start_ray(address: str | None) -> None:
     """
     os.environ.update(_QUIET)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    if address != "local" and _has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray does so for "auto", not for an address; harmless without
     import ray
 
     if ray.is_initialized():
@@ -103,12 +101,14 @@ def start_ray(address: str | None) -> None:
     try:
         ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ServiceError(f"Ray at {address} does not answer: {str(error).splitlines()[0]}") from error
+        raise ServiceError(f"Ray at {address} does not answer: {str(error).splitlines()[0]}{_token_hint()}") from error
 
 
-def _has_token() -> bool:
-    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or (Path.home() / ".ray" / "auth_token").exists()
+def _token_hint() -> str:
+    """Ray uses a token for "auto" by itself, but for an address only when told to; without need it must not."""
+    has_token = (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ
+    needs_hint = has_token and "RAY_AUTH_MODE" not in os.environ
+    return "; if the cluster asks for a token, set RAY_AUTH_MODE=token or use --address auto" if needs_hint else ""
 
 
 def leave_ray() -> None:

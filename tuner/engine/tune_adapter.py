@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -34,6 +35,8 @@ class _Run:
         self.coordinator = coordinator
         self.trials: dict[str, int] = {}
         """Tune's trial id of a live attempt -> our trial number."""
+        self.errors: dict[str, str] = {}
+        """Tune's trial id of an attempt whose worker died -> what Ray says of it."""
         self.error: BaseException | None = None
         self.stop_at_once = False
 
@@ -96,7 +99,7 @@ class JournalSearcher(Searcher):  # type: ignore[misc]
         if trial is None:
             return
         if error:
-            _run.coordinator.lost(trial, "the worker process died")
+            _run.coordinator.lost(trial, _run.errors.pop(trial_id, ""))
         _run.coordinator.release(trial)
 
 
@@ -108,6 +111,13 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
         goes_on = _run.coordinator.report(result["report"])
         decision: str = TrialScheduler.CONTINUE if goes_on and not _run.must_stop else TrialScheduler.STOP
         return decision
+
+    @_guarded(otherwise=None)
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Called before the Searcher hears of it, which is not told why."""
+        if trial.error_file and os.path.exists(trial.error_file):
+            with open(trial.error_file) as file:
+                _run.errors[trial.trial_id] = file.read()
 
 
 class DriverStopper(tune.Stopper):  # type: ignore[misc]
