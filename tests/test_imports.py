@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "versions", "program", "errors", "space", "events", "paths", "sweep", "spec", "journal", "policy", "recording",
+    "versions", "errors", "space", "events", "paths", "program", "sweep", "spec", "journal", "policy", "recording",
     "inspection", "preview", "status", "engine", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""

@@ -45,7 +45,8 @@ def test_an_int_from_the_unit_interval_is_on_the_grid_and_comes_back(parameter: 
 def test_both_bounds_of_an_int_are_reached(parameter: Int) -> None:
     assert parameter.from_unit(0.0) == parameter.low
     assert parameter.from_unit(1.0) == parameter.high
-    assert parameter.values()[0] == parameter.low and parameter.values()[-1] == parameter.high
+    values = list(parameter.values())
+    assert values[0] == parameter.low and values[-1] == parameter.high and len(values) == parameter.size
 
 
 @given(floats(), units)
@@ -67,7 +68,7 @@ def test_a_stepped_int_never_gives_what_hyperopts_quniform_gives() -> None:
 
 
 def test_steps_are_free_of_floating_point_noise() -> None:
-    assert Float(low=0.1, high=0.7, step=0.1).values() == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert list(Float(low=0.1, high=0.7, step=0.1).values()) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 
 
 def test_a_log_scale_spreads_the_logarithm_evenly() -> None:

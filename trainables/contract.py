@@ -6,6 +6,7 @@ size, epochs, optimizer and schedule mean the same everywhere.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,6 +98,9 @@ def metric_name(metric: Any) -> str:
     """The name under which Keras reports a metric given as a string, a function, a class or an instance."""
     if isinstance(metric, str):
         return metric
+    if isinstance(metric, type):  # Keras makes an instance of it, which is named after its class
+        words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", metric.__name__)
+        return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
     name = getattr(metric, "name", None)
     return name if isinstance(name, str) else str(getattr(metric, "__name__", type(metric).__name__))
 

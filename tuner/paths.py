@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuner.errors import UsageError
+
 
 @dataclass(frozen=True)
 class StorageRoot:
@@ -17,6 +19,8 @@ class StorageRoot:
     def resolve(cls, option: str | None = None, spec: str | None = None) -> StorageRoot:
         """The root that the command line names, else the spec, else $TUNER_STORAGE, else ./sweeps."""
         chosen = option or spec or os.environ.get("TUNER_STORAGE") or "./sweeps"
+        if "://" in chosen:
+            raise UsageError(f"storage: must be a local or shared folder in this version, but got {chosen!r}")
         return cls(Path(chosen).expanduser().absolute())
 
     @property
@@ -73,8 +77,8 @@ class SweepFolder:
         return self.checkpoints / f"{trial:06d}"
 
     def checkpoint(self, trial: int, attempt: int, epoch: int) -> Path:
-        """A dead driver's worker may still write for a moment, so attempts never share a file."""
-        return self.trial_checkpoints(trial) / f"epoch-{epoch:06d}-attempt-{attempt:03d}.npz"
+        """A dead driver's worker may still write for a moment, so processes never share a file."""
+        return self.trial_checkpoints(trial) / f"epoch-{epoch:06d}-attempt-{attempt:03d}-{os.getpid()}.npz"
 
     @property
     def cursor(self) -> Path:

@@ -14,6 +14,8 @@ from tuner.space import Choice, Float, Int, Params, plain, same
 from tuner.spec import SweepSpec
 
 NUM_SAMPLES = 10
+MAX_DRAWS = 10_000
+"""Enough to see what is never sampled."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,24 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
     """Looks at a valid spec; `num_train` is the size of the training set, None if unknown."""
     size = spec.space.size()
     num_trials = spec.num_trials if size is None else min(spec.num_trials, size)
-    draws = _draws(spec, max(num_trials, NUM_SAMPLES))
+    draws = _draws(spec, min(max(num_trials, NUM_SAMPLES), MAX_DRAWS))
     warnings = [*_never_sampled(spec, draws[:num_trials]), *_narrow(spec), *_one_step(spec, num_train)]
     if size is not None and size < spec.num_trials:
         warnings.append(
             f"num_trials: the space has {size} configurations only, so {size} of {spec.num_trials} trials run"
         )
-    return Preview(
-        draws[:NUM_SAMPLES], num_trials, num_trials * spec.epochs.max, expected_epochs(spec, num_trials), warnings
-    )
+    full, expected = _epochs(spec, draws[:num_trials], num_trials)
+    if spec.budget.epochs is not None and spec.budget.epochs < expected:
+        warnings.append(f"budget.epochs: {spec.budget.epochs} epochs are fewer than the sweep will want")
+    return Preview(draws[:NUM_SAMPLES], num_trials, full, expected, warnings)
+
+
+def _epochs(spec: SweepSpec, draws: list[Params], num_trials: int) -> tuple[int, int]:
+    """Epochs without and with early stopping; a parameter `epochs` shortens trainings in proportion."""
+    lengths = [int(params.get("epochs", spec.epochs.max)) for params in draws]  # type: ignore[arg-type]
+    mean = sum(lengths) / len(lengths)
+    full = round(num_trials * mean)
+    return full, min(full, round(expected_epochs(spec, num_trials) * max(mean / spec.epochs.max, 1e-9)))
 
 
 def expected_epochs(spec: SweepSpec, num_trials: int) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
+
+from tuner.paths import StorageRoot
 
 
 def program() -> str:
@@ -15,3 +18,8 @@ def program() -> str:
     if called.name != "tuner" or (found and Path(found).resolve() == called.resolve()):
         return "tuner"
     return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+
+
+def storage_option(root: StorageRoot) -> str:
+    """What to add to a command so that it finds this root; empty if it does by itself."""
+    return "" if root == StorageRoot.resolve() else f" --storage {shlex.quote(str(root.path))}"

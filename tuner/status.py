@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tuner.errors import UsageError
+from tuner.errors import StorageError, UsageError
 from tuner.events import EpochReported, number
 from tuner.journal import read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.recording import backlog, read_cursor
+from tuner.recording import backlog, read_cursor, without_credentials
 from tuner.space import nearest
 from tuner.sweep import Sweep, Trial, fold
 
@@ -34,9 +34,11 @@ def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
 
 def state(folder: SweepFolder, sweep: Sweep) -> str:
     """running, interrupted, paused, finished or stopped: derived, never stored."""
-    if sweep.ended is not None:
-        return sweep.ended.state
-    return "running" if read_holder(folder.lease) is not None else "interrupted"
+    if sweep.ended is None and read_holder(folder.lease) is not None:
+        return "running"
+    if sweep.ended is None:
+        sweep = fold(read_events(folder))  # its driver may have ended it since it was read
+    return sweep.ended.state if sweep.ended is not None else "interrupted"
 
 
 def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
         "mlflow": {
-            "uri": cursor.uri or tracking_uri(folder, sweep),
+            "uri": cursor.uri or without_credentials(tracking_uri(folder, sweep)),
             "experiment_id": cursor.experiment_id or None,
             "run_id": cursor.run_id or None,
             "backlog": backlog(folder, sweep.num_events),
@@ -63,7 +65,7 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
 
 
 def tracking_uri(folder: SweepFolder, sweep: Sweep) -> str:
-    """Where the sweep is recorded."""
+    """Where the sweep is recorded; may hold credentials, so it is not for printing."""
     return str(sweep.spec["tracking"]["uri"] or folder.root.default_tracking_uri)
 
 
@@ -107,11 +109,15 @@ def _finite(value: float) -> float | None:
 
 def summary(folder: SweepFolder) -> dict[str, Any]:
     """One line of `tuner list`."""
-    sweep = fold(read_events(folder))
+    try:
+        sweep = fold(read_events(folder))
+        current = state(folder, sweep) if sweep.num_events else "damaged"
+    except StorageError:
+        sweep, current = Sweep(), "damaged"
     found = best(sweep)
     return {
         "sweep": folder.name,
-        "state": state(folder, sweep) if sweep.num_events else "interrupted",
+        "state": current,
         "trials": sum(1 for trial in sweep.trials.values() if trial.outcome is not None),
         "num_trials": sweep.num_trials if sweep.num_events else 0,
         "epochs": sweep.epochs,

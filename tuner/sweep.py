@@ -32,6 +32,7 @@ class Trial:
     """Attempts that ended in an error of the trial's own."""
     started_at: float | None = None
     ended_at: float | None = None
+    last_failure: ev.AttemptFailed | None = None
     outcome: str | None = None
     reason: str = ""
     checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
@@ -204,6 +205,7 @@ class Sweep:
             case ev.AttemptFailed():
                 trial.attempts = max(trial.attempts, event.attempt)
                 trial.failures += 1
+                trial.last_failure = event
             case ev.TrialEnded():
                 trial.outcome, trial.reason, trial.ended_at = event.outcome, event.reason, event.at
                 self._unfinished.pop(trial.number, None)

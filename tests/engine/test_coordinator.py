@@ -16,7 +16,7 @@ from tuner import events as ev
 from tuner.engine.messages import Failure, Report
 from tuner.journal import Journal, read_events
 from tuner.paths import SweepFolder
-from tuner.policy import verify
+from tuner.policy.replay import verify
 from tuner.sweep import Sweep, fold
 
 

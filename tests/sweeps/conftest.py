@@ -19,7 +19,7 @@ import pytest
 from tuner import events as ev
 from tuner.journal import read_events
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.policy import verify
+from tuner.policy.replay import verify
 from tuner.spec import dump_yaml, spec_from_mapping
 from tuner.sweep import Sweep, fold
 

@@ -191,7 +191,7 @@ class WarmTrainer:
 
     def _keep_best(self, metrics: dict[str, float], compiled: CompiledModel) -> None:
         """Copies the model's variables if this epoch's objective is the best so far."""
-        value, best = metrics[self._metric], self._progress.best_value
+        value, best = metrics.get(self._metric, math.nan), self._progress.best_value
         if not all(map(math.isfinite, (value, metrics["loss"], metrics["val_loss"]))):
             return
         better = value > best if self._mode == "max" else value < best

@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from tuner.events import Params
-from tuner.paths import StorageRoot
 
 people = Console(stderr=True, highlight=False, soft_wrap=True)
 """For people's text: standard error."""
@@ -47,11 +46,6 @@ def spec_path(spec: str) -> Path:
 
     path = Path(spec)
     return registry.default_sweep(spec) if not path.exists() and spec in registry.names() else path
-
-
-def storage_option(root: StorageRoot) -> str:
-    """What to add to a command so that it finds this root; empty if it does by itself."""
-    return "" if root == StorageRoot.resolve() else f" --storage {root.path}"
 
 
 def short(value: Any) -> str:

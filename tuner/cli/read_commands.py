@@ -10,6 +10,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tuner import status
 from tuner.cli.output import AsJson, Storage, SweepName, duration_text, params_text, people, print_json, short
@@ -33,9 +34,7 @@ def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     for row in rows:
         best = f"{row['metric']} {short(row['best'])}" if row["best"] is not None else "-"
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started_at"])) if row["started_at"] else "-"
-        table.add_row(
-            row["sweep"], row["state"], f"{row['trials']}/{row['num_trials']}", str(row["epochs"]), best, started
-        )
+        _add(table, row["sweep"], row["state"], f"{row['trials']}/{row['num_trials']}", row["epochs"], best, started)
     tables.print(table)
 
 
@@ -59,7 +58,7 @@ def show(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> 
         ("MLflow", f"{data['mlflow']['uri']}, {data['mlflow']['backlog']} events behind"),
         ("folder", str(folder.path)),
     ):
-        table.add_row(name, text)
+        table.add_row(name, Text(text))
     tables.print(table)
 
 
@@ -73,9 +72,7 @@ def trials(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
     table = _table("trial", "outcome", "epochs", folded.metric, "parameters", "reason")
     for row in rows:
         best = short(row["best"]) if row["best"] is not None else "-"
-        table.add_row(
-            str(row["trial"]), row["outcome"], str(row["epochs"]), best, params_text(row["params"]), row["reason"]
-        )
+        _add(table, row["trial"], row["outcome"], row["epochs"], best, params_text(row["params"]), row["reason"])
     tables.print(table)
 
 
@@ -91,6 +88,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _add(table: Table, *cells: object) -> None:
+    """A row of plain text: brackets in a reason or a value are no markup."""
+    table.add_row(*(Text(str(cell)) for cell in cells))
 
 
 def _best_text(metric: str, best: dict[str, Any] | None) -> str:

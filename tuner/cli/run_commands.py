@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,15 +21,15 @@ from tuner.cli.output import (
     people,
     print_json,
     spec_path,
-    storage_option,
 )
 from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.program import program
+from tuner.program import program, storage_option
 from tuner.sweep import Sweep
 
 if TYPE_CHECKING:
     from tuner.engine.driver import Ended
+    from tuner.spec import SweepSpec
 
 
 def run(
@@ -52,23 +52,34 @@ def run(
     with _json_at_the_end(folder, as_json):
         with Display(folder) as display:
             if or_resume and folder.journal.exists():
-                ended = resume_sweep(folder, address, display)
+                ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
             else:
                 ended = start_sweep(loaded, root, str(path), address, display)
         _tell_end(folder, ended)
 
 
-def resume(sweep: SweepName, storage: Storage = None, address: Address = None, as_json: AsJson = False) -> None:
-    """Go on with an interrupted sweep: unfinished trials first, from their last checkpoints."""
+def resume(
+    sweep: SweepName,
+    overrides: Overrides = None,
+    num_trials: Annotated[int | None, typer.Option("--num-trials", help="Short for --set num_trials=N.")] = None,
+    storage: Storage = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and the like may change."""
     from tuner.engine.driver import resume_sweep
+    from tuner.spec.changes import changes_from_overrides
     from tuner.status import open_sweep
 
     folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
-    if before.ended is not None and before.ended.state == "finished":
-        people.print(f"sweep {sweep} is finished: {before.ended.reason}")
+    wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
+    if before.ended is not None and before.ended.state == "finished" and not wanted:
+        people.print(f"sweep {sweep} is finished: {before.ended.reason}", markup=False)
     with _json_at_the_end(folder, as_json):
         with Display(folder) as display:
-            ended = resume_sweep(folder, address, display)
+            ended = resume_sweep(
+                folder, address, display, lambda found: changes_from_overrides(found.spec, wanted, len(found.trials))
+            )
         _tell_end(folder, ended)
 
 
@@ -90,6 +101,12 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+def _differences(sweep: Sweep, spec: SweepSpec, source: str) -> dict[str, Any]:
+    from tuner.spec.changes import changes_between
+
+    return changes_between(sweep.spec, spec, len(sweep.trials), source)
+
+
 @contextmanager
 def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
     """Prints how the sweep stands once a driver of ours has left it, however it ended."""
@@ -97,6 +114,9 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
 
     try:
         yield
+    except KeyboardInterrupt:
+        hint = f"; go on with: {program()} resume {folder.name}" if folder.journal.exists() else ""
+        raise SweepInterrupted(f"sweep {folder.name}: interrupted before it was under way{hint}") from None
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
         if as_json and folder.journal.exists():
             print_json(status.show(*status.open_sweep(folder.root, folder.name)))
@@ -111,27 +131,26 @@ def _tell_end(folder: SweepFolder, ended: Ended) -> None:
     sweep = ended.sweep
     _tell_people(folder, sweep)
     if not ended.is_recorded:
-        behind = status.show(folder, sweep)["mlflow"]["backlog"]
+        mlflow = status.show(folder, sweep)["mlflow"]
         raise TrackingError(
-            f"{status.tracking_uri(folder, sweep)}: MLflow did not take the last {behind} events; they are safe in the"
-            f" journal. Finish with: {program()} record {sweep.name}{storage_option(folder.root)}"
+            f"{mlflow['uri']}: MLflow did not take the last {mlflow['backlog']} events; they are safe in the journal."
+            f" Finish with: {program()} record {sweep.name}{storage_option(folder.root)}"
         )
 
 
 def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
-    best = sweep.best
-    if sweep.ended is not None:
-        people.print(f"\n[bold]{sweep.name}[/bold]: {sweep.ended.reason}, {sweep.epochs} epochs", end=" ")
-        people.print(f"in {duration_text(sweep.wall_s)}, {sweep.utilization:.0%} of {sweep.slots} slots' time training")
+    best, where = sweep.best, storage_option(folder.root)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
-    people.print(f"  trials       {counts}")
+    rows = [("trials", counts)]
     if best is not None:
         test = "".join(f", {name} {value:.4f}" for name, value in best.test_metrics.items() if value is not None)
-        people.print(f"  best         trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}")
-        people.print(f"  value        {sweep.metric} {best.best_value:.4f}{test}")
-    people.print(f"  sweep        {folder.path}")
-    people.print(f"  in MLflow    {program()} ui{storage_option(folder.root)}")
-    if sweep.ended is not None and sweep.ended.state == "paused":
-        people.print(
-            f"  go on        {program()} resume {sweep.name}{storage_option(folder.root)}, under a larger budget"
-        )
+        rows.append(("best", f"trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"))
+        rows.append(("value", f"{sweep.metric} {best.best_value:.4f}{test}"))
+    rows += [("sweep", str(folder.path)), ("in MLflow", f"{program()} ui{where}")]
+    if sweep.ended is not None:
+        took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
+        people.print(f"\n{sweep.name}: {sweep.ended.reason}, {took}", style="bold", markup=False)
+        if sweep.ended.state == "paused":
+            rows.append(("go on", f"{program()} resume {sweep.name}{where} --set budget.…=…"))
+    for name, text in rows:
+        people.print(f"  {name:12} {text}", markup=False)

@@ -21,7 +21,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check a spec and show what it would do; touches neither storage nor tracking."""
-    from tuner.engine.resources import Slot, cluster_nodes, leave_ray, local_node, start_ray
+    from tuner.engine.resources import Slot, nodes_of
     from tuner.inspection import Inspection, load_checked
     from tuner.preview import preview
 
@@ -31,12 +31,7 @@ def check(
         loaded = loaded.model_copy(update={"storage": storage})
     inspected = Inspection(loaded).result()
     resolved = inspected.resolve(loaded, str(path))
-    nodes = [local_node()]
-    if address is not None:
-        start_ray(address)
-        nodes = cluster_nodes()
-        leave_ray()
-    slots = Slot.of(resolved.resources).count(nodes)
+    slots = Slot.of(resolved.resources).count(nodes_of(address))
     found = preview(resolved, inspected.num_train)
     warnings = list(found.warnings)
     if not slots:

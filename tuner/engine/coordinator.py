@@ -5,6 +5,7 @@ Everything goes into the journal before anybody acts on it. No Ray: the Tune ada
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 import time
@@ -15,12 +16,14 @@ import numpy as np
 
 from tuner import events as ev
 from tuner.engine.messages import Assignment, Report
-from tuner.journal import Journal
+from tuner.errors import StorageError, TunerError, UsageError
+from tuner.journal import Journal, read_events
 from tuner.policy import STOP, Policy
-from tuner.policy.asha import rung_epochs
 from tuner.spec import SweepSpec
 from tuner.sweep import Trial, fold, objective_value
 
+CHECKPOINTS_TRIED = 3
+"""A retry goes on from the newest sound one of so many, or from the start."""
 HOPELESS_FAILURES = 10
 """After so many failed trials since the driver's start, and not one epoch, the sweep ends."""
 
@@ -46,27 +49,52 @@ class Coordinator:
         self.live: dict[int, Assignment] = {}
         self.stopping: str | None = None
         self.end: ev.SweepEnded | None = None
-        self.fatal: str | None = None
+        self.fatal: TunerError | None = None
+        """What no trial can go on with; the driver raises it."""
         self._log = log
+        self._end_what_was_decided()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
         self._failed_here = 0
         self._epochs_before = self.sweep.epochs
-        self._judged_at = frozenset(
-            rung_epochs(spec.epochs.min, spec.epochs.max, spec.early_stopping.reduction_factor)
-            if spec.early_stopping.algorithm == "asha"
-            else ()
-        )
+
+    def _end_what_was_decided(self) -> None:
+        """Ends trials whose end was decided, but whose `trial_ended` the driver before did not get onto the disk."""
+        for trial in list(self.sweep.unfinished):
+            if trial.epochs and trial.epochs[-1].decision == STOP:
+                last = trial.epochs[-1]
+                is_finite = math.isfinite(self.sweep.value(last))
+                is_whole = last.epoch >= int(trial.params["epochs"])  # type: ignore[arg-type]
+                self._end(
+                    trial,
+                    "completed" if is_whole and is_finite else "stopped" if is_finite else "diverged",
+                    last.reason,
+                )
+            elif trial.last_failure is not None and trial.failures > self.spec.failures.max_retries:
+                failure = trial.last_failure
+                self._end(trial, "out_of_memory" if failure.cause == "memory" else "failed", failure.reason)
+
+    def _outcome_at(self, trial: Trial, last: ev.EpochReported) -> str:
+        """What a trial that was told to stop after this epoch is, as `Policy.tell` has it."""
+        if not math.isfinite(self.sweep.value(last)):
+            return "diverged"
+        return "completed" if last.epoch >= int(trial.params["epochs"]) else "stopped"  # type: ignore[arg-type]
+
+    def _end(self, trial: Trial, outcome: str, reason: str) -> None:
+        self._append(ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
+        self.policy.close(trial.number, outcome)
 
     # What a slot asks
 
     @property
     def finished(self) -> bool:
         """Whether no trial is live and none will be given out."""
-        if self.live:
-            return False
-        if self.stopping is not None:
-            return True
-        return not self._queue and (self.policy.exhausted or self.policy.num_suggested >= self.spec.num_trials)
+        return not self.live and (self.stopping is not None or self._is_complete)
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether every trial that there will be has ended."""
+        all_out = self.policy.exhausted or self.policy.num_suggested >= self.spec.num_trials
+        return all_out and next(self.sweep.unfinished, None) is None
 
     def next_trial(self) -> Assignment | None:
         """Work for a free slot, unfinished trials first; None when there is none now."""
@@ -89,8 +117,8 @@ class Coordinator:
         return suggestion.trial
 
     def _assignment(self, trial: Trial) -> Assignment:
-        kept = self.sweep.ranked()[: self.spec.checkpoints.keep]
-        is_full = len(kept) == self.spec.checkpoints.keep
+        others = [other for other in self.sweep.ranked() if other is not trial][: self.spec.checkpoints.keep]
+        is_full = len(others) == self.spec.checkpoints.keep
         usable = [saved for saved in reversed(trial.checkpoints) if saved.epoch <= trial.epochs_trained]
         return Assignment(
             trial=trial.number,
@@ -98,9 +126,9 @@ class Coordinator:
             params=trial.params,
             seed=training_seed(self.spec.search.seed, trial.number),
             epochs_max=int(trial.params["epochs"]),  # type: ignore[arg-type]
-            judged_at=self._judged_at,
-            checkpoints=tuple(str(self.journal.folder.path / saved.path) for saved in usable),
-            keep_above=kept[-1].best_value if is_full else None,
+            judged_at=self.policy.judged_at,
+            checkpoints=tuple(str(self.journal.folder.path / saved.path) for saved in usable[:CHECKPOINTS_TRIED]),
+            keep_above=others[-1].best_value if is_full else None,
         )
 
     # What a slot says
@@ -201,14 +229,24 @@ class Coordinator:
                 self._queue.append(trial)
 
     def release_all(self) -> None:
-        """All slots are free: Tune has left."""
+        """All slots are free: Tune has left. If it was not asked to, each live trial has lost an attempt."""
         for trial in list(self.live):
+            if self.stopping is None:
+                self.lost(trial, "Ray Tune's loop ended")
             self.release(trial)
 
+    def restarted(self) -> Coordinator:
+        """A new coordinator from the journal alone, for a new loop in the same driver."""
+        self.journal.events = read_events(self.journal.folder)
+        again = Coordinator(self.spec, self.journal, self._log)
+        again.slots = self.slots
+        return again
+
     def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
-        if cause == "data":
-            self.fatal = reason
-            self.stop(f"the data cannot be loaded: {reason}")
+        if cause in ("data", "storage"):
+            is_data = cause == "data"
+            self.fatal = UsageError(f"data: {reason}") if is_data else StorageError(f"a checkpoint: {reason}")
+            self.stop(str(self.fatal))
             return
         batch: list[ev.AnyEvent] = [
             ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason),
@@ -234,7 +272,7 @@ class Coordinator:
     def close(self) -> None:
         """Journals how the sweep ended, or that it was left."""
         with self.lock:
-            if self.stopping is None and self.finished:
+            if self._is_complete and (self.end is None or self.end.state == "paused"):
                 self.end = ev.SweepEnded(reason=self._why_finished())
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
             self._append(last)

@@ -6,8 +6,9 @@ import logging
 import signal
 import threading
 import time
+import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,12 +17,12 @@ from tuner import events as ev
 from tuner.engine import resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
-from tuner.errors import NoUsableTrialError, SweepInterrupted, TunerError, UsageError
+from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TunerError
 from tuner.inspection import Inspected, Inspection
 from tuner.journal import Journal, create_sweep, read_events
 from tuner.journal.local import name_taken
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.program import program
+from tuner.program import program, storage_option
 from tuner.recording import RecorderProcess
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.sweep import Sweep, fold
@@ -30,6 +31,9 @@ from tuner.versions import versions
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
 RECORDER_DRAIN_S = 90.0
+
+
+Changes = Callable[[Sweep], dict[str, Any]]
 
 
 class Observer(Protocol):
@@ -75,37 +79,50 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         return _Driver(resolved, journal, inspected, address, observer).run()
 
 
-def resume_sweep(folder: SweepFolder, address: str | None, observer: Observer) -> Ended:
-    """Goes on with an interrupted, paused or stopped sweep; a finished one is returned as it is.
+def resume_sweep(
+    folder: SweepFolder, address: str | None, observer: Observer, changes_for: Changes = lambda sweep: {}
+) -> Ended:
+    """Goes on with a sweep; one that is finished, and not changed, is returned as it is.
+
+    Args:
+        changes_for: what the folded sweep's spec is changed by, as path -> value (see `tuner.spec.changes`).
 
     Raises:
         SweepHeldError: another driver is at work on it.
-        SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
+        SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
     """
     sweep = fold(read_events(folder))
-    if sweep.ended is not None and sweep.ended.state == "finished":
+    changes = changes_for(sweep)
+    if sweep.ended is not None and sweep.ended.state == "finished" and not changes:
         return Ended(sweep, is_recorded=True)
     journal = Journal(folder)
     try:
-        spec = spec_from_mapping(fold(journal.events).spec)
+        resumed = ev.SweepResumed(changes=changes)
+        spec = spec_from_mapping(fold([*journal.events, resumed]).spec)
         with _inspected(spec, str(folder.spec), address, observer) as (_, inspected):
-            journal.events += journal.append(ev.SweepResumed(changes={}))
+            journal.events += journal.append(resumed)
             return _Driver(spec, journal, inspected, address, observer).run()
-    except BaseException:
+    finally:
         journal.close()
-        raise
 
 
 @contextmanager
 def _inspected(
     spec: SweepSpec, source: str, address: str | None, observer: Observer
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
-    """The spec made complete from its trainable; Ray starts meanwhile where a child process looks at a user's file."""
+    """The spec made complete from its trainable, and room for its trials made sure of.
+
+    Ray starts meanwhile where a child process looks at a user's file.
+    """
     inspection = Inspection(spec)
+    slot = resources.Slot.of(spec.resources)
     try:
-        if inspection.in_background:
-            observer.phase("starting Ray, while your trainable is looked at")
+        if resources.is_local(address):
+            resources.check_room(slot, slot.count([resources.local_node()]))
+        if inspection.in_background or not resources.is_local(address):
+            observer.phase("starting Ray, while the trainable is checked")
             resources.start_ray(address)
+            resources.check_room(slot, slot.count(resources.cluster_nodes()))
         inspected = inspection.result()
         yield inspected.resolve(spec, source), inspected
     finally:
@@ -124,42 +141,53 @@ class _Driver:
         self._folder = journal.folder
         self._recorder = RecorderProcess(self._folder)
         self._coordinator = Coordinator(spec, journal, self._log)
+        self._is_training = False
 
     def run(self) -> Ended:
-        try:
-            self._recorder.start()
-            with self._signals():
+        with self._signals():
+            try:
+                self._recorder.start()
                 self._observer.phase("starting Ray")
                 resources.start_ray(self._address)
-                self._train()
-        except KeyboardInterrupt:
-            self._coordinator.stop("interrupted by the user")
-        except BaseException:
-            self._leave()
-            raise
-        return self._finish()
+                with self._signals():  # again: Ray has put a SIGTERM handler of its own in place of ours
+                    self._train()
+            except KeyboardInterrupt:
+                self._coordinator.stop("interrupted by the user")
+            except BaseException:
+                self._leave()
+                raise
+            return self._finish()
 
     def _train(self) -> None:
+        slot = resources.Slot.of(self._spec.resources)
+        self._coordinator.set_slots(slot.count(resources.cluster_nodes()))
+        self._observer.training(self._coordinator)
+        self._is_training = True
+        try:
+            self._fit(slot)
+        finally:
+            self._is_training = False
+            self._observer.trained()
+
+    def _fit(self, slot: resources.Slot) -> None:
+        """Runs Tune's loop; one that ends unexpectedly is started again from the journal, a bounded number of times."""
         from tuner.engine import tune_adapter
 
-        slot = resources.Slot.of(self._spec.resources)
-        slots = slot.count(resources.cluster_nodes())
-        resources.check_room(slot, slots)
-        self._coordinator.set_slots(slots)
-        self._observer.training(self._coordinator)
-        try:
-            for attempt in range(1, FIT_STARTS + 1):
-                try:
-                    tune_adapter.fit(self._coordinator, self._settings(slot), self._data, slot)
-                    return
-                except TunerError:
-                    raise
-                except Exception as error:
-                    self._log(f"Tune's loop ended with {type(error).__name__}: {error}")
-                    if attempt == FIT_STARTS:
-                        raise
-        finally:
-            self._observer.trained()
+        for start in range(1, FIT_STARTS + 1):
+            try:
+                tune_adapter.fit(self._coordinator, self._settings(slot), self._data, slot)
+                return
+            except (TunerError, KeyboardInterrupt):
+                raise
+            except Exception as error:
+                what = f"Ray Tune's loop ended with {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                self._log("".join(traceback.format_exception(error)))
+                if start == FIT_STARTS:
+                    again = f"{program()} resume {self._folder.name}{storage_option(self._folder.root)}"
+                    raise ServiceError(f"{what}; nothing acknowledged is lost. Go on with: {again}") from error
+                self._log(f"{what}; it is started again")
+                self._coordinator = self._coordinator.restarted()
+                self._observer.training(self._coordinator)
 
     def _settings(self, slot: resources.Slot) -> WorkerSettings:
         return WorkerSettings(
@@ -175,16 +203,19 @@ class _Driver:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM does not wait either."""
+        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM does not wait either.
+
+        While no trial runs, both are a KeyboardInterrupt.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def stop(number: int, frame: Any) -> None:
-            if not self._coordinator.slots:
+            if not self._is_training:
                 raise KeyboardInterrupt
             is_first = self._coordinator.stopping is None
-            self._coordinator.stopping = self._coordinator.stopping or f"interrupted by {signal.Signals(number).name}"
+            self._coordinator.stop(f"interrupted by {signal.Signals(number).name}")
             if number == signal.SIGTERM or not is_first:
                 from tuner.engine import tune_adapter
 
@@ -204,30 +235,28 @@ class _Driver:
         self._coordinator.close()
         self._journal.close()
         self._observer.phase("recording the rest in MLflow")
-        is_recorded = self._recorder.finish(RECORDER_DRAIN_S)
-        sweep, fatal = self._coordinator.sweep, self._coordinator.fatal
-        if fatal is not None:
-            raise UsageError(f"{sweep.name}: {fatal}")
+        try:
+            is_recorded = self._recorder.finish(RECORDER_DRAIN_S)
+        except KeyboardInterrupt:  # the recorder goes on by itself
+            is_recorded = False
+        sweep = self._coordinator.sweep
+        if self._coordinator.fatal is not None:
+            raise self._coordinator.fatal
         if sweep.ended is None:
-            raise SweepInterrupted(
-                f"sweep {sweep.name}: {self._coordinator.stopping}; nothing is lost."
-                f" Go on with it: {program()} resume {sweep.name}{self._storage_option()}"
-            )
-        if sweep.best is None:
+            again = f"{program()} resume {sweep.name}{storage_option(self._folder.root)}"
+            stopping = self._coordinator.stopping
+            raise SweepInterrupted(f"sweep {sweep.name}: {stopping}; nothing is lost. Go on with it: {again}")
+        if sweep.best is None and sweep.ended.state != "paused":
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")
         return Ended(sweep, is_recorded)
-
-    def _storage_option(self) -> str:
-        is_default = self._folder.root == StorageRoot.resolve()
-        return "" if is_default else f" --storage {self._folder.root.path}"
 
     def _leave(self) -> None:
         """After an error: says in the journal that the driver left, if that can still be said."""
         try:
             self._coordinator.stop("the driver failed")
             self._coordinator.close()
-        except TunerError as error:
-            self._log(str(error))
+        except (TunerError, OSError, ValueError) as error:
+            self._log(f"the end could not be journalled: {error}")
         self._journal.close()
         self._recorder.finish(5.0)
 

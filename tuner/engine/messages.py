@@ -66,7 +66,7 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker could not go on with a trial. `cause`: error, memory, or data (no trial can go on)."""
+    """Why a worker could not go on with a trial. `cause`: error, memory; data or storage if no trial can go on."""
 
     cause: str
     message: str

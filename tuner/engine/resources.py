@@ -82,6 +82,26 @@ def cluster_nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
+def nodes_of(address: str | None) -> list[dict[str, float]]:
+    """The nodes of the cluster at `address` (or $RAY_ADDRESS), or this machine; leaves the cluster again.
+
+    Raises:
+        ServiceError: the cluster does not answer.
+    """
+    if is_local(address):
+        return [local_node()]
+    try:
+        start_ray(address)
+        return cluster_nodes()
+    finally:
+        leave_ray()
+
+
+def is_local(address: str | None) -> bool:
+    """Whether Ray is one of our own on this machine rather than a cluster to join."""
+    return (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+
+
 def start_ray(address: str | None) -> None:
     """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine.
 

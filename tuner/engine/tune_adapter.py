@@ -50,7 +50,8 @@ _run: _Run
 
 def stop_at_once() -> None:
     """Ends a running `fit` without waiting for reports."""
-    _run.stop_at_once = True
+    if "_run" in globals():
+        _run.stop_at_once = True
 
 
 def _guarded(otherwise: Any) -> Callable[[_F], _F]:
@@ -111,6 +112,10 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
         goes_on = _run.coordinator.report(result["report"])
         decision: str = TrialScheduler.CONTINUE if goes_on and not _run.must_stop else TrialScheduler.STOP
         return decision
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """As FIFO does, but among the live trials instead of all that there were."""
+        return next((trial for trial in tune_controller.get_live_trials() if trial.status == "PENDING"), None)
 
     @_guarded(otherwise=None)
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:

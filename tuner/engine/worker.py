@@ -40,6 +40,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self._assignment: Assignment = new_config["assignment"]
         self._has_started = False
         self._saved_at, self._save_s = time.monotonic(), 0.0
+        self._saved: list[Path] = []
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -97,12 +98,14 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         from trainables.training import CheckpointError
 
         assignment = self._assignment
-        for path in (*assignment.checkpoints, None):
+        for path in assignment.checkpoints:
             try:
-                self._trainer.start(assignment.params, assignment.seed, None if path is None else Path(path))
+                self._trainer.start(assignment.params, assignment.seed, Path(path))
                 break
-            except (CheckpointError, FileNotFoundError) as error:
+            except CheckpointError as error:
                 notes.append(f"passed over a checkpoint: {error}")
+        else:
+            self._trainer.start(assignment.params, assignment.seed)
         self._saved_at = time.monotonic()
         return int(self._trainer.epoch)
 
@@ -116,8 +119,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         folder = SweepFolder(Path(self._settings.sweep_folder))
         epoch = self._trainer.epoch
         path = folder.checkpoint(self._assignment.trial, self._assignment.attempt, epoch)
-        self._trainer.save(path)
-        _prune(path.parent)
+        try:
+            self._trainer.save(path)
+        except OSError as error:
+            raise _StorageFault(f"{path}: cannot be written: {error.strerror or error}") from error
+        self._prune(path)
         self._saved_at = time.monotonic()
         self._save_s = self._saved_at - now
         return SavedCheckpoint(
@@ -126,6 +132,20 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             best_epoch=self._trainer.best_epoch,
             test=self._trainer.test_metrics() if is_kept else {},
         )
+
+    def _prune(self, newest: Path) -> None:
+        """Keeps the newest checkpoints of this attempt; those of others are not its own to judge."""
+        self._saved.append(newest)
+        while len(self._saved) > CHECKPOINTS_KEPT:
+            self._saved.pop(0).unlink(missing_ok=True)
+
+
+class _StorageFault(Exception):
+    """A checkpoint could not be written: the trial's code is not to blame."""
+
+
+class _DataFault(Exception):
+    """The data that all trials train on cannot be loaded."""
 
 
 def _make_trainer(settings: WorkerSettings, data: Data | None) -> Any:
@@ -141,20 +161,19 @@ def _make_trainer(settings: WorkerSettings, data: Data | None) -> Any:
     from tuner.inspection import load_trainable
 
     trainable = load_trainable(settings.trainable)(settings.data)
-    return WarmTrainer(
-        trainable, data or trainable.load_data(), settings.metric, settings.mode, precision=settings.precision
-    )
-
-
-def _prune(folder: Path) -> None:
-    """Keeps the newest checkpoints of a trial."""
-    for old in sorted(folder.glob("epoch-*.npz"))[:-CHECKPOINTS_KEPT]:
-        old.unlink(missing_ok=True)
+    try:
+        return WarmTrainer(
+            trainable, data or trainable.load_data(), settings.metric, settings.mode, precision=settings.precision
+        )
+    except DataError as error:
+        raise _DataFault(str(error)) from error
 
 
 def _failure(error: Exception) -> Failure:
     lines = [line for line in str(error).splitlines() if line.strip()]
     message = f"{type(error).__name__}: {lines[-1].strip()}" if lines else type(error).__name__
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, _StorageFault | _DataFault):
+        return Failure("storage" if isinstance(error, _StorageFault) else "data", str(error), details)
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    cause = "data" if isinstance(error, DataError) else "memory" if is_memory else "error"
-    return Failure(cause, message[:500], "".join(traceback.format_exception(error)))
+    return Failure("memory" if is_memory else "error", message[:500], details)

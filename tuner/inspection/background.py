@@ -12,9 +12,13 @@ import pickle
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
+from tuner.errors import SpecError
 from tuner.inspection.examine import Inspected, inspect, is_file
-from tuner.spec import SweepSpec
+from tuner.spec import SweepSpec, load_spec
 
 
 class Inspection:
@@ -42,15 +46,16 @@ class Inspection:
         os.close(handle)
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "tuner.inspection", self._handover],
+            [sys.executable, "-P", "-m", "tuner.inspection", self._handover],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=environment,
         )
         assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps(self._spec.resolved()).encode())
-        self._child.stdin.close()
+        with suppress(BrokenPipeError):  # it died at once; `result` says so
+            self._child.stdin.write(json.dumps(self._spec.resolved()).encode())
+            self._child.stdin.close()
         self._child.stdin = None
 
     def _child_result(self) -> Inspected:
@@ -65,10 +70,28 @@ class Inspection:
                 found: Inspected = pickle.load(file)  # our own child wrote it a moment ago
                 return found
         finally:
-            os.unlink(self._handover)
+            self.cancel()
 
     def cancel(self) -> None:
-        """Gives up waiting."""
+        """Ends the child if it is still at work, and leaves nothing behind."""
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
             self._child.wait()
+        if self._handover:
+            Path(self._handover).unlink(missing_ok=True)
+
+
+def load_checked(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> SweepSpec:
+    """`load_spec`; of an invalid spec, what is valid is held against its trainable, so that all problems come at once.
+
+    Raises:
+        SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
+        UsageError: the file cannot be read.
+    """
+    try:
+        return load_spec(path, overrides, name)
+    except SpecError as error:
+        if not isinstance(error.rest, SweepSpec):
+            raise
+        found = Inspection(error.rest).result()
+        raise SpecError(error.source, [*error.problems, *found.problems]) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from tuner.errors import SpecError
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
-from tuner.spec import SweepSpec, load_spec, spec_from_mapping
+from tuner.spec import SweepSpec, spec_from_mapping
 
 ALWAYS_RECORDED = ("learning_rate", "batch_size")
 
@@ -45,21 +44,6 @@ class Inspected:
         return spec_from_mapping({**spec.resolved(), "space": space})
 
 
-def load_checked(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> SweepSpec:
-    """`load_spec`; of an invalid spec, what is valid is held against its trainable, so that all problems come at once.
-
-    Raises:
-        SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
-        UsageError: the file cannot be read.
-    """
-    try:
-        return load_spec(path, overrides, name)
-    except SpecError as error:
-        if not isinstance(error.rest, SweepSpec) or is_file(error.rest.trainable):
-            raise
-        raise SpecError(error.source, [*error.problems, *inspect(error.rest).problems]) from None
-
-
 def is_file(trainable: str) -> bool:
     """Whether a spec names a file of the user's rather than a shipped trainable."""
     return trainable.rpartition(":")[0].endswith(".py")
@@ -82,31 +66,59 @@ def inspect(spec: SweepSpec) -> Inspected:
     """Looks at the trainable and its data in this process; every problem becomes a line."""
     try:
         trainable_class = load_trainable(spec.trainable)
-    except (LookupError, FileNotFoundError) as error:
-        return Inspected({}, [], None, [f"trainable: {_text(error).removeprefix('trainable ')}"])
-    except Exception as error:
-        return Inspected({}, [], None, [f"trainable: must import without an error, but {_raised(error)}"])
+    except registry.UnknownTrainableError as error:
+        return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
+    except (Exception, SystemExit) as error:
+        return _unknown([f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+    problems = contract_problems(trainable_class)
+    if problems:
+        return _unknown(problems)
+    return _inspect_class(spec, trainable_class)
+
+
+def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspected:
     known = trainable_class.Params
     problems = param_problems(spec, known)
+    metrics: list[str] = []
+    num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += metric_problems(spec, metrics)
         data = trainable.load_data()
+        if isinstance(data, Data):
+            num_train = _smallest_training_set(spec, trainable, data)
+            problems += batch_size_problems(spec, num_train)
+        else:
+            problems.append(f"trainable: load_data must return a Data, but it returned a {type(data).__name__}")
     except DataError as error:
-        return Inspected(_defaults(known), [], None, [*problems, f"data: {error}"])
-    except Exception as error:
-        return Inspected(
-            _defaults(known), [], None, [*problems, f"trainable: load_data must work, but {_raised(error)}"]
-        )
-    num_train = _smallest_training_set(spec, trainable, data)
-    problems += batch_size_problems(spec, num_train)
-    return Inspected(_defaults(known), metrics, num_train, problems, data if _is_arrays(data) else None)
+        problems.append(f"data: {error}")
+    except (Exception, SystemExit) as error:
+        problems.append(f"trainable: load_data must work, but {_raised(error, spec.trainable)}")
+    is_shared = isinstance(data, Data) and _is_arrays(data)
+    return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None)
+
+
+def _unknown(problems: list[str]) -> Inspected:
+    return Inspected({}, [], None, problems)
+
+
+def contract_problems(trainable: type[Trainable]) -> list[str]:
+    """What a class lacks of a trainable."""
+    problems = []
+    if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
+        problems.append("trainable: its Params must be derived from trainables.contract.Params")
+    if not hasattr(trainable, "loss"):
+        problems.append('trainable: must have a loss, such as loss = "mse"')
+    if isinstance(trainable.metrics, str):
+        problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
+    return problems
 
 
 def _defaults(known: type[Params]) -> dict[str, Any]:
-    optional = {name: info for name, info in known.model_fields.items() if not info.is_required()}
-    return {name: info.get_default(call_default_factory=True) for name, info in optional.items()}
+    """The values of what every trial records where the space does not set it."""
+    fields = {name: known.model_fields[name] for name in ALWAYS_RECORDED}
+    return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
 def _smallest_training_set(spec: SweepSpec, trainable: Trainable, data: Data) -> int | None:
@@ -142,7 +154,11 @@ def _text(error: BaseException) -> str:
     return str(error.args[0]) if error.args else str(error)
 
 
-def _raised(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
-    return f"it raised {type(error).__name__}: {' '.join(str(error).split())[:300]}{where}"
+def _raised(error: BaseException, trainable: str) -> str:
+    """An exception on one line, with the line of the user's own file that it came through."""
+    file = trainable.rpartition(":")[0] if is_file(trainable) else ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    where = f" (line {line} of {Path(file).name})" if line and file else ""
+    message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())[:300]
+    return f"it raised {type(error).__name__}: {message}{where}"

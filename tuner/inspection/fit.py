@@ -11,6 +11,9 @@ from trainables.contract import Params
 from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain
 from tuner.spec import SweepSpec
 
+IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
+"""What MLflow shows of each trial."""
+
 
 def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
     """Parameters of the space that the trainable does not know, or whose bounds it refuses."""
@@ -22,6 +25,10 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
             continue
         for place, value in extremes(parameter):
             problems += [f"{path}{place}: {rule}" for rule in _refusals(known, name, value)]
+        if parameter.when and (name in IN_EVERY_TRIAL or known.model_fields[name].is_required()):
+            problems.append(f"{path}.when: every trial needs a value of {name}, so it must have no condition")
+        if spec.search.algorithm == "grid" and parameter.size is None:
+            problems.append(f"{path}: a grid needs a step or choices, but got a continuous range")
     problems += [
         f"space.{name}: the trainable has no default for it, so it is required, but is missing"
         for name, info in known.model_fields.items()

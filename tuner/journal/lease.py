@@ -13,6 +13,9 @@ import filelock
 
 from tuner.errors import SweepHeldError
 
+PROBE_S = 1.0
+"""Whoever looks if a sweep is held holds it for an instant; a driver waits that out."""
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -33,7 +36,7 @@ class Lease:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = filelock.FileLock(_lock_path(path), blocking=False, thread_local=False)
+        self._lock = filelock.FileLock(_lock_path(path), thread_local=False)
 
     def acquire(self) -> None:
         """Takes the lease.
@@ -42,7 +45,7 @@ class Lease:
             SweepHeldError: another driver holds it; the message says which.
         """
         try:
-            self._lock.acquire()
+            self._lock.acquire(timeout=PROBE_S)
         except filelock.Timeout:
             holder = read_holder(self._path)
             who = str(holder) if holder else "another process"
@@ -51,11 +54,21 @@ class Lease:
                 f" wait for it, or stop it with Ctrl-C there"
             ) from None
         holder = Holder(socket.gethostname(), os.getpid(), time.time())
-        self._path.write_text(json.dumps(asdict(holder)))
+        try:
+            self._path.write_text(json.dumps(asdict(holder)))
+        except OSError:
+            self._lock.release()
+            raise
+
+    def moved(self, path: Path) -> None:
+        """The folder was renamed; the lock went with it."""
+        self._path = path
 
     def release(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._lock.release()
+        """Frees the sweep; does nothing a second time."""
+        if self._lock.is_locked:
+            self._path.unlink(missing_ok=True)
+            self._lock.release()
 
 
 def read_holder(path: Path) -> Holder | None:

@@ -34,8 +34,8 @@ class Journal:
         self.folder = folder
         self._clock = clock
         self._lease = Lease(folder.lease)
-        self._lease.acquire()
         try:
+            self._lease.acquire()
             self.events, end = _read(folder.journal, warn=True)
             self._file = open(folder.journal, "r+b", buffering=0)  # noqa: SIM115 - open for as long as the driver lives
             self._file.truncate(end)
@@ -76,8 +76,13 @@ class Journal:
         except OSError:
             pass
 
+    def moved(self, folder: SweepFolder) -> None:
+        """The sweep's folder was renamed."""
+        self.folder = folder
+        self._lease.moved(folder.lease)
+
     def close(self) -> None:
-        """Frees the sweep for another driver."""
+        """Frees the sweep for another driver; does nothing a second time."""
         self._file.close()
         self._lease.release()
 
@@ -124,17 +129,25 @@ def create_sweep(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) 
         making.checkpoints.mkdir(parents=True)
         write_atomically(making.spec, spec_yaml.encode())
         write_atomically(making.journal, ev.encode(_stamped(started, time.time(), 0)))
-        os.rename(making.path, folder.path)
+        journal = Journal(making)
+        try:
+            os.rename(making.path, folder.path)
+        except OSError:
+            journal.close()
+            raise
     except OSError as error:
         shutil.rmtree(making.path, ignore_errors=True)
         if folder.path.exists():
             raise name_taken(folder) from None
         raise StorageError(f"{folder.path}: the storage root must be writable, but {error}") from error
-    return Journal(folder)
+    journal.moved(folder)
+    return journal
 
 
 def name_taken(folder: SweepFolder) -> UsageError:
     """The refusal of a name that exists, with the two ways on."""
+    if not folder.journal.exists():
+        return UsageError(f"{folder.path} exists and is no sweep; choose another name (--name)")
     return UsageError(
         f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name},"
         f" or --or-resume), or choose another name (--name)"

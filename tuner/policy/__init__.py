@@ -1,6 +1,5 @@
 """The policy: pure decisions from the events told so far. The only importer of hyperopt; no Ray, no clock, no files."""
 
 from tuner.policy.policy import CONTINUE, STOP, Decision, Policy, Suggestion
-from tuner.policy.replay import verify
 
-__all__ = ["CONTINUE", "STOP", "Decision", "Policy", "Suggestion", "verify"]
+__all__ = ["CONTINUE", "STOP", "Decision", "Policy", "Suggestion"]

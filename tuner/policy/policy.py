@@ -132,8 +132,9 @@ class Policy:
         self._algorithm = algorithm
         self._seed = seed
         self._levels = frozenset(rung_epochs(epochs.min, epochs.max, early_stopping.reduction_factor))
-        rungs = sorted(self._levels) if early_stopping.algorithm == "asha" else []
-        self._asha = Asha(rungs, early_stopping.reduction_factor)
+        self.judged_at = self._levels if early_stopping.algorithm == "asha" else frozenset()
+        """The epochs after which a trial may be stopped before its end."""
+        self._asha = Asha(sorted(self.judged_at), early_stopping.reduction_factor)
         self._tpe = TPE(space)
         self._observed: dict[int, _Observed] = {}
         self._drawn = _Drawn()

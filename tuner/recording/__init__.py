@@ -3,5 +3,6 @@
 from tuner.recording.cursor import Cursor, backlog, read_cursor
 from tuner.recording.process import RecorderProcess
 from tuner.recording.service import record
+from tuner.recording.target import without_credentials
 
-__all__ = ["Cursor", "RecorderProcess", "backlog", "read_cursor", "record"]
+__all__ = ["Cursor", "RecorderProcess", "backlog", "read_cursor", "record", "without_credentials"]

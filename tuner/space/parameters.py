@@ -7,6 +7,7 @@ searches any space.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -122,9 +123,9 @@ class Float(_Range):
             return False
         return self.step is None or _divides(self.step, value - self.low)
 
-    def values(self) -> list[float]:
-        """Every value of a parameter with a step."""
-        return [self._at(index) for index in range(self.size or 0)]
+    def values(self) -> Iterator[float]:
+        """Every value of a parameter with a step, one by one: there may be many."""
+        return (self._at(index) for index in range(self.size or 0))
 
     def _at(self, index: int) -> float:
         return min(_tidy(self.low + index * (self.step or 0.0)), self.high)
@@ -133,8 +134,8 @@ class Float(_Range):
 class Int(_Range):
     """A whole number between inclusive bounds."""
 
-    low: int
-    high: int
+    low: int = Field(ge=-(2**63), lt=2**63)
+    high: int = Field(ge=-(2**63), lt=2**63)
     step: int = 1
 
     def from_unit(self, unit: float) -> int:
@@ -163,8 +164,8 @@ class Int(_Range):
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         return is_whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
 
-    def values(self) -> list[int]:
-        return [self.low + index * self.step for index in range(self.size or 1)]
+    def values(self) -> Iterator[int]:
+        return (self.low + index * self.step for index in range(self.size or 1))
 
 
 class Choice(_Parameter):

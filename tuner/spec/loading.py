@@ -101,7 +101,7 @@ def apply_override(written: dict[str, Any], override: str) -> None:
         raise UsageError(f"--set {override}: must be PATH=VALUE such as epochs.max=9")
     try:
         value = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"--set {override}: the value must be YAML, but {_yaml_problem(error)}") from None
     tree = written
     for depth, key in enumerate(keys[:-1]):
@@ -119,7 +119,7 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
     file, separator, class_name = spec.trainable.rpartition(":")
     if separator and file.endswith(".py"):
         changes["trainable"] = f"{(folder / file).resolve()}:{class_name}"
-    if spec.data is not None and (folder / spec.data).exists():
+    if spec.data is not None and _is_file(folder / spec.data):
         changes["data"] = str((folder / spec.data).resolve())
     return spec.model_copy(update=changes)
 
@@ -151,6 +151,13 @@ _PLACEHOLDERS: dict[str, Any] = {
 def _unconditional(parameter: Any) -> Any:
     is_mapping = isinstance(parameter, dict)
     return {key: value for key, value in parameter.items() if key != "when"} if is_mapping else parameter
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or no path at all
+        return False
 
 
 def _problems(error: ValidationError, written: Mapping[str, Any]) -> list[str]:

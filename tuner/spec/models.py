@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from tuner.space import Space
 
+RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -141,6 +142,21 @@ class SweepSpec(Section):
     """The storage root, a local or shared folder; null for $TUNER_STORAGE, else ./sweeps."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Keras's dtype policy: what the layers compute in."""
+
+    @field_validator("trainable")
+    @classmethod
+    def _check_trainable(cls, trainable: str) -> str:
+        if not trainable.isprintable():
+            raise PydanticCustomError("rule", "must be printable text, but got {got}", {"got": repr(trainable)})
+        return trainable
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            rule = "must not be a name that the tracking store has in the storage root, but got {got}"
+            raise PydanticCustomError("rule", rule, {"got": repr(name)})
+        return name
 
     @model_validator(mode="after")
     def _check_storage(self) -> SweepSpec:
