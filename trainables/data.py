@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import gzip
+import importlib.util
 import os
 import zipfile
 from dataclasses import dataclass
@@ -63,13 +65,25 @@ def labels(name_or_path: str) -> Labels:
 
 def digits() -> Data:
     """scikit-learn's UCI digits: 1,200 training, 297 validation and 300 test images of 8 x 8 pixels, scaled to 0..1."""
-    from sklearn.datasets import load_digits
-
-    images, classes = load_digits(return_X_y=True)
+    table = _digits_table()
+    images, classes = table[:, :-1], table[:, -1]
     order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(images))
     x, y = (images[order] / 16.0).astype(np.float32), classes[order].astype(np.int32)
     first, second = _DIGITS_TRAIN, _DIGITS_TRAIN + _DIGITS_VALIDATION
     return Data((x[:first], y[:first]), (x[first:second], y[first:second]), (x[second:], y[second:]))
+
+
+def _digits_table() -> np.ndarray[Any, Any]:
+    """64 pixels and a class a row, (1797, 65): from the file in scikit-learn's package, whose import takes seconds."""
+    package = importlib.util.find_spec("sklearn")
+    folders = package.submodule_search_locations if package else None
+    path = Path(folders[0]) / "datasets" / "data" / "digits.csv.gz" if folders else None
+    if path is not None and path.is_file():
+        with gzip.open(path, "rt") as file:
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    return np.column_stack(load_digits(return_X_y=True))
 
 
 def mnist() -> Data:

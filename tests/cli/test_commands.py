@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.cli.display import Snapshot, line, panel
+from tuner.cli.main import main
 from tuner.cli.output import duration_text
 
 
-def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tuner.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
-    assert done.returncode == exit_code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+@dataclass
+class Done:
+    stdout: str
+    stderr: str
+
+
+def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
+    """The command line as a process runs it, in this one."""
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["tuner", *arguments])
+        for name, value in {"COLUMNS": "200", **environment}.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code or 0
+    assert code == exit_code, f"{code}: {out.getvalue()}{errors.getvalue()}"
+    return Done(out.getvalue(), errors.getvalue())
+
+
+def test_the_process_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tuner.cli.main", "show", "none", "--storage", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"no sweep 'none' in {tmp_path}; there is none there")
 
 
 @pytest.fixture
@@ -92,6 +111,47 @@ def test_an_empty_or_damaged_journal_is_said_to_be(root: Path) -> None:
     assert "byte 0" in tuner("show", "test", "--storage", str(root), exit_code=4).stderr
     journal.write_bytes(b"")
     assert "has an empty journal" in tuner("show", "test", "--storage", str(root), exit_code=2).stderr
+
+
+def test_brackets_in_a_reason_are_no_markup(tmp_path: Path) -> None:
+    def curve(params: dict[str, object], epoch: int) -> float:
+        raise ValueError("no kernel on [/job:localhost/device:CPU:0] for [dense]")
+
+    journal = new_sweep(tmp_path, make_spec(failures={"max_retries": 0}))
+    coordinator = coordinator_of(journal)
+    PretendCluster(coordinator, curve).run(3)
+    journal.close()
+    text = tuner("trials", "test", "--storage", str(tmp_path)).stdout
+    assert "[/job:localhost/device:CPU:0] for [dense]" in " ".join(text.split())
+
+
+def test_a_damaged_sweep_does_not_hide_the_others(root: Path) -> None:
+    (root / "bad").mkdir()
+    (root / "bad" / "journal.jsonl").write_text("nonsense\n")
+    rows = json.loads(tuner("list", "--json", "--storage", str(root)).stdout)
+    assert [(row["sweep"], row["state"]) for row in rows] == [("bad", "damaged"), ("test", "interrupted")]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("search.algorithm=grid", "space.learning_rate: a grid needs a step or choices, but got a continuous range"),
+        ("space.learning_rate.when={units: 32}", "condition"),
+        ("name=mlflow.db", "must not be a name that the tracking store has"),
+        ("name=2024-13-45", "the value must be YAML"),
+        ("space.units.choices=[1, 1.5]", "space.units.choices[1]: must be a whole number, but got 1.5"),
+        ("space.seed={low: 0, high: 4294967295}", "space.seed: the trainable has no such parameter"),
+    ],
+)
+def test_check_refuses_what_could_not_run(change: str, message: str) -> None:
+    assert message in tuner("check", "digits", "--set", change, exit_code=2).stderr
+
+
+def test_more_than_this_machine_has_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    change = "resources.cpus_per_trial=4096"
+    done = tuner("run", "digits", "--storage", str(tmp_path / "s"), "--set", change, exit_code=2)
+    assert "resources: a trial takes 4096 CPUs" in done.stderr and not (tmp_path / "s").exists()
+    assert "must be a local or shared folder" in tuner("list", TUNER_STORAGE="s3://bucket", exit_code=2).stderr
 
 
 SNAPSHOT = Snapshot(

@@ -224,3 +224,59 @@ def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path)
     best = {trial.number for trial in sweep.ranked()[:2]}
     assert {int(path.name) for path in journal.folder.checkpoints.iterdir()} == best
     assert {t.number for t in sweep.trials.values() if t.checkpoints} == best
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_journal_cut_after_any_line_is_gone_on_with_soundly(tmp_path: Path, failing: bool) -> None:
+    """A write of several lines may be cut by a power failure; what was decided stays decided."""
+
+    def curve(params: dict[str, Any], epoch: int) -> float:
+        if params["learning_rate"] > 0.05:
+            return math.nan
+        if failing and params["batch_size"] == 32:
+            raise RuntimeError("no such model")
+        return accuracy(params, epoch)
+
+    whole = new_sweep(tmp_path / "whole", make_spec(num_trials=6))
+    coordinator = coordinator_of(whole)
+    assert PretendCluster(coordinator, curve, slots=2).run()
+    coordinator.close()
+    whole.close()
+    lines = whole.folder.journal.read_bytes().splitlines(keepends=True)
+    for cut in range(2, len(lines)):
+        folder = SweepFolder(tmp_path / f"cut-{cut}")
+        folder.checkpoints.mkdir(parents=True)
+        folder.journal.write_bytes(b"".join(lines[:cut]))
+        journal = Journal(folder)
+        if any(isinstance(event, ev.SweepEnded) for event in journal.events):
+            journal.close()
+            continue
+        journal.events += journal.append(ev.SweepResumed(changes={}))
+        again = coordinator_of(journal)
+        assert PretendCluster(again, curve, slots=2).run()
+        again.close()
+        journal.close()
+        sweep = check_history(folder)
+        for trial in sweep.trials.values():
+            assert [epoch.decision for epoch in trial.epochs[:-1]] == ["continue"] * (trial.epochs_trained - 1)
+            assert trial.epochs_trained <= 27 and trial.failures <= 3
+
+
+def test_a_finished_sweep_is_finished_whatever_stopped_it_last(tmp_path: Path) -> None:
+    whole = run_sweep(tmp_path / "a", seed=4)
+    sweep = run_sweep(tmp_path / "b", seed=4, spec=make_spec(budget={"epochs": whole.epochs}))
+    assert sweep.ended is not None and sweep.ended.state == "finished"
+
+
+def test_a_full_disk_under_a_checkpoint_stops_the_sweep_and_blames_no_trial(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    coordinator.next_trial()
+    failure = Failure("storage", "x.npz: cannot be written: No space left on device", "")
+    assert coordinator.report(Report(0, 1, "here", 1, (), 0, failure=failure)) is False
+    coordinator.release(0)
+    assert coordinator.finished and coordinator.next_trial() is None
+    assert coordinator.fatal is not None and coordinator.fatal.exit_code == 4
+    assert coordinator.sweep.trials[0].failures == 0
+    journal.close()

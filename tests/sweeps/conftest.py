@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,21 +44,36 @@ def ray_address() -> Iterator[str]:
         cluster.shutdown()
 
 
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty tracking store of MLflow's."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tuner.recording.sqlite import create_database
+
+        create_database(f"sqlite:///{path}")
+    return path
+
+
 @dataclass
 class Cli:
     """Runs `tuner` commands on one storage root."""
 
     root: Path
-    address: str | None = None
+    address: str
+    database: Path
+    """An empty tracking store, whose making takes seconds; each root gets a copy."""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def command(self, *arguments: str, address: bool = True) -> list[str]:
         command = [sys.executable, "-m", "tuner.cli.main", *arguments]
         if arguments[0] not in ("schema", "trainables"):
             command += ["--storage", str(self.root)]
-        return command + (["--address", self.address] if self.address and address else [])
+        return command + (["--address", self.address] if address else [])
 
     def __call__(self, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+        self._prepare()
         takes_address = arguments[0] in ("run", "resume")
         done = subprocess.run(
             self.command(*arguments, address=takes_address),
@@ -75,6 +91,7 @@ class Cli:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """A command in the background, in a process group of its own; killed at the test's end at the latest."""
+        self._prepare()
         process = subprocess.Popen(
             self.command(*arguments, address=arguments[0] in ("run", "resume")),
             stdout=subprocess.PIPE,
@@ -85,6 +102,11 @@ class Cli:
         )
         self.started.append(process)
         return process
+
+    def _prepare(self) -> None:
+        if not self.root.exists():
+            self.root.mkdir(parents=True)
+            shutil.copy(self.database, self.root / "mlflow.db")
 
     def kill_all(self) -> None:
         """Ends what a failed test left running."""
@@ -129,9 +151,9 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, ray_address: str) -> Iterator[Cli]:
+def cli(tmp_path: Path, ray_address: str, mlflow_database: Path) -> Iterator[Cli]:
     """Commands on the shared cluster, each in a process of its own."""
-    cli = Cli(tmp_path / "sweeps", ray_address)
+    cli = Cli(tmp_path / "sweeps", ray_address, mlflow_database)
     yield cli
     cli.kill_all()
 

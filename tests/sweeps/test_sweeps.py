@@ -119,10 +119,21 @@ def test_a_killed_sweep_loses_nothing_that_was_journalled(cli: Cli, tiny_spec: C
     cli.wait_for("tiny", lambda sweep: len(sweep.spans) == 2)
     refused = cli("resume", "tiny", exit_code=2)
     assert f"process {second.pid} on" in refused.stderr and "one driver at a time" in refused.stderr
-    finish(second, exit_code=0)
+    so_far = len(killed) + 8
+    cli.wait_for("tiny", lambda sweep: sweep.num_events >= so_far)
+    os.kill(second.pid, signal.SIGTERM)
+    assert "interrupted by SIGTERM; nothing is lost" in finish(second, exit_code=3)
+    assert (
+        "space.units: decides what the sweep's trials are"
+        in cli("resume", "tiny", "--set", "space.units=8", exit_code=2).stderr
+    )
+
+    cli("resume", "tiny", "--num-trials", "26", "--set", "failures.max_retries=5")
     events = cli.events("tiny")
     assert events[: len(killed)] == killed
-    check_history(cli.folder("tiny"))
+    [*_, resumed] = [event for event in events if isinstance(event, ev.SweepResumed)]
+    assert resumed.changes == {"num_trials": 26, "failures.max_retries": 5}
+    assert len(check_history(cli.folder("tiny")).trials) == 26
 
 
 def test_a_wrong_spec_is_refused_before_anything_starts(cli: Cli, tmp_path: Path) -> None:
@@ -134,7 +145,7 @@ def test_a_wrong_spec_is_refused_before_anything_starts(cli: Cli, tmp_path: Path
         f"{path}: objective.metric: must be a metric that the trainable reports, but got 'val_acc';"
         " did you mean 'val_accuracy'?",
     ]
-    assert not cli.root.exists()
+    assert not cli.folder("x").path.exists()
 
 
 def test_a_users_file_is_checked_before_the_first_trial(cli: Cli, tiny_spec: Callable[..., str]) -> None:

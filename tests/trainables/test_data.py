@@ -148,3 +148,14 @@ def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:
 def test_mlp_needs_data() -> None:
     with pytest.raises(DataError, match="mlp must be given data, one of digits, mnist or"):
         Mlp()
+
+
+def test_the_digits_are_scikit_learns() -> None:
+    from sklearn.datasets import load_digits
+
+    found = data.digits()
+    images, classes = load_digits(return_X_y=True)
+    parts = (found.train, found.validation, found.test)
+    assert sum(len(y) for _, y in parts) == len(classes)
+    rows = np.concatenate([np.column_stack((x * 16, y)) for x, y in parts])
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, np.column_stack((images, classes)).astype(np.float32)))

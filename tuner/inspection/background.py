@@ -76,7 +76,7 @@ class Inspection:
         """Ends the child if it is still at work, and leaves nothing behind."""
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
-            self._child.wait()
+            self._child.communicate()
         if self._handover:
             Path(self._handover).unlink(missing_ok=True)
 

@@ -1,0 +1,89 @@
+"""A user's file: whatever is wrong with it is one line, never a traceback and never a trial that fails later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit import make_spec
+from tuner.inspection import Inspection
+from tuner.inspection.examine import inspect
+
+HEAD = """
+import numpy as np
+from trainables.contract import Data, Params, Trainable
+"""
+BODY = """
+class Mine(Trainable):
+    loss = "mse"
+    def load_data(self):
+        x = np.zeros((40, 3), "float32")
+        return Data(train=(x, x), validation=(x, x))
+    def build_model(self, params):
+        raise NotImplementedError
+"""
+
+
+def problems(tmp_path: Path, text: str, **changes: object) -> list[str]:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    changes = {"objective__metric": "val_loss", "space": {"learning_rate": 0.1, "batch_size": 8}, **changes}
+    return inspect(make_spec(trainable=f"{path}:Mine", **changes)).problems
+
+
+def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:
+    assert problems(tmp_path, HEAD + BODY) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothing_like_it\n", "must import without an error, but it raised ModuleNotFoundError"),
+        ("x = (\n", "it raised SyntaxError: '(' was never closed (line 1 of mine.py)"),
+        ("import sys\nsys.exit(3)\n", "it raised SystemExit: 3 (line 2 of mine.py)"),
+        ("x = 1\n", "Mine"),
+        (HEAD + BODY.replace('loss = "mse"', "pass"), 'must have a loss, such as loss = "mse"'),
+        (HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; metrics = "accuracy"'), "its metrics must be a list"),
+        (HEAD + BODY.replace("return Data(", "return dict("), "load_data must return a Data, but it returned a dict"),
+        (HEAD + BODY.replace("x = np", "x = undefined; np"), "it raised NameError: name 'undefined' is not defined"),
+        (
+            HEAD + "from pydantic import BaseModel\n" + BODY + "    class Params(BaseModel):\n        units: int = 1\n",
+            "its Params must be derived from trainables.contract.Params",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    [problem] = problems(tmp_path, text)
+    assert problem.startswith("trainable: ") and message in problem and "\n" not in problem
+
+
+def test_a_required_parameter_must_be_in_the_space_in_every_trial(tmp_path: Path) -> None:
+    text = HEAD + BODY + "    class Params(Params):\n        units: int\n"
+    assert problems(tmp_path, text) == [
+        "space.units: the trainable has no default for it, so it is required, but is missing"
+    ]
+    space = {"batch_size": {"choices": [8, 16]}, "units": {"value": 3, "when": {"batch_size": 8}}}
+    [problem] = problems(tmp_path, text, space=space)
+    assert problem.startswith("space.units.when: every trial needs a value of units")
+
+
+def test_a_learning_rate_that_is_sometimes_absent_is_refused(tmp_path: Path) -> None:
+    space = {"batch_size": {"choices": [8, 16]}, "learning_rate": {"value": 0.1, "when": {"batch_size": 8}}}
+    [problem] = problems(tmp_path, HEAD + BODY, space=space)
+    assert problem.startswith("space.learning_rate.when: every trial needs a value of learning_rate")
+
+
+def test_the_child_process_hands_over_the_data_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + BODY)
+    before = set(Path("/dev/shm").glob("tuner-data-*"))
+    spec = make_spec(
+        trainable=f"{path}:Mine", objective__metric="val_loss", space={"learning_rate": 0.1, "batch_size": 8}
+    )
+    inspection = Inspection(spec)
+    found = inspection.result()
+    assert found.problems == [] and found.num_train == 40
+    assert found.data is not None and found.data.train[0].shape == (40, 3)
+    Inspection(spec).cancel()
+    assert set(Path("/dev/shm").glob("tuner-data-*")) <= before
