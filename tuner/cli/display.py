@@ -89,7 +89,7 @@ class Display:
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""
         self._coordinator = coordinator
-        self._began, self._epochs_before = time.monotonic(), coordinator.sweep.epochs
+        self._epochs_before = coordinator.sweep.epochs
         self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
         if self._status is not None:
             self._status.stop()
@@ -131,7 +131,8 @@ class Display:
                 best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
             epochs, num_events = sweep.epochs, sweep.num_events
             wall_s, busy, slots = self._coordinator.wall_s(), len(self._coordinator.live), self._coordinator.slots
-        here_s = max(time.monotonic() - self._began, 1e-6)
+            first_epoch_at = sweep.spans[-1].first_epoch_at
+        here_s = max(time.time() - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
         ended = sum(outcomes.values()) - outcomes["unfinished"]
         ended_here = ended - self._ended_before
         left_s = here_s / ended_here * (sweep.num_trials - ended) if ended_here > 2 else None
@@ -155,14 +156,14 @@ def panel(now: Snapshot) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
+    table.add_row("", ProgressBar(total=now.num_trials, completed=now.ended, width=60))
     table.add_row("trials", Text(f"{now.ended} of {now.num_trials}: {now.counts}"))
     table.add_row("best", Text(now.best or "no epoch yet"))
     table.add_row("epochs", f"{now.epochs}, {now.epochs_per_s:.1f} a second")
     table.add_row("slots", f"{now.busy} of {now.slots} busy")
     table.add_row("time", f"{duration_text(now.elapsed_s)}{now.left}")
     table.add_row("MLflow", f"{now.backlog} events behind" if now.backlog else "up to date")
-    bar = ProgressBar(total=now.num_trials, completed=now.ended, width=60)
-    return Group(Text(now.name, style="bold"), bar, table)
+    return Group(Text(now.name, style="bold"), table)
 
 
 def line(now: Snapshot) -> str:
