@@ -33,7 +33,7 @@ def main() -> None:
     for batch_size in (32, 256):
         params = {"batch_size": batch_size, "learning_rate": 0.001, "epochs": ROUNDS + 1, "train_size": IMAGES}
         model = trainable.build_model(trainable.Params(**params))
-        model.compile(keras.optimizers.Adam(0.001), trainable.loss, list(trainable.metrics))
+        model.compile(keras.optimizers.Adam(0.001), loss=trainable.loss, metrics=list(trainable.metrics))
         model.fit(x, y, batch_size=batch_size, verbose=0)
         trainer.start(params, seed=batch_size)
         trainer.train_epoch()

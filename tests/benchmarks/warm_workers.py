@@ -45,7 +45,7 @@ def train(config):
         rate = keras.optimizers.schedules.ExponentialDecay(rate, 1000, p["decay_rate"], staircase=True)
     model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(128, activation="relu"),
                               keras.layers.Dropout(0.2), keras.layers.Dense(10, activation="softmax")])
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tune.report(dict(logs)))
     model.fit(x[:55000], y[:55000], batch_size=p["batch_size"], epochs=p["epochs"], verbose=0,
               validation_data=(x[55000:], y[55000:]), callbacks=[report])
