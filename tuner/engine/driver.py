@@ -182,10 +182,13 @@ class _Driver:
             except Exception as error:
                 what = f"Ray Tune's loop ended with {type(error).__name__}: {' '.join(str(error).split())[:300]}"
                 self._log("".join(traceback.format_exception(error)))
+                if self._coordinator.stopping is not None:
+                    return  # it was to end anyway
                 if start == FIT_STARTS:
                     again = f"{program()} resume {self._folder.name}{storage_option(self._folder.root)}"
                     raise ServiceError(f"{what}; nothing acknowledged is lost. Go on with: {again}") from error
                 self._log(f"{what}; it is started again")
+                self._observer.trained()
                 self._coordinator = self._coordinator.restarted()
                 self._observer.training(self._coordinator)
 

@@ -78,7 +78,6 @@ class _Observed:
     loss: float = math.inf
     """The loss at `level`."""
     bad: bool = False
-    closed: bool = False
 
     @property
     def merit(self) -> tuple[bool, int, float, int]:
@@ -203,7 +202,6 @@ class Policy:
     def close(self, trial: int, outcome: str) -> None:
         """Takes a trial's end; a failed or diverged one counts as bad from now on."""
         observed = self._observed[trial]
-        observed.closed = True
         observed.bad = observed.bad or outcome in ("diverged", "failed", "out_of_memory")
 
     def _searched(self, params: Params) -> Params:

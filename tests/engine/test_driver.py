@@ -1,0 +1,84 @@
+"""The driver's answer to a loop of Tune's that ends unexpectedly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit import PretendCluster, accuracy, make_spec, new_sweep
+from tuner.engine.driver import _Driver
+from tuner.engine.resources import Slot
+from tuner.errors import ServiceError
+from tuner.inspection import Inspected
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+
+
+class Watcher:
+    """Notes what a driver says, and refuses a display that is started twice."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+
+    def phase(self, text: str) -> None: ...
+
+    def training(self, coordinator: Any) -> None:
+        assert not self.is_on
+        self.is_on = True
+
+    def trained(self) -> None:
+        self.is_on = False
+
+
+def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> _Driver:
+    from tuner.engine import tune_adapter
+
+    spec = make_spec()
+    journal = new_sweep(folder, spec)
+    driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
+    monkeypatch.setattr(tune_adapter, "fit", lambda coordinator, *others: fit(coordinator))
+    try:
+        driver._fit(Slot(1, 0))
+    finally:
+        journal.close()
+    return driver
+
+
+def test_a_loop_that_ends_unexpectedly_is_started_again_from_the_journal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+
+    def fit(coordinator: Any) -> None:
+        seen.append(coordinator)
+        assert PretendCluster(coordinator, accuracy).run(10 if len(seen) == 1 else 10**6) == (len(seen) == 2)
+        if len(seen) == 1:
+            coordinator.release_all()
+            raise RuntimeError("Caught unexpected exception")
+
+    driver = fit_with(monkeypatch, tmp_path, fit)
+    assert len(seen) == 2 and seen[0] is not seen[1]
+    assert driver._coordinator.sweep.outcomes()["unfinished"] == 0
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+def test_it_is_not_started_again_once_the_user_stopped_it_nor_for_ever(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stopping: bool
+) -> None:
+    calls = 0
+
+    def fit(coordinator: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if stopping:
+            coordinator.stop("interrupted by SIGINT")
+        raise RuntimeError("no")
+
+    if stopping:
+        fit_with(monkeypatch, tmp_path, fit)
+    else:
+        with pytest.raises(ServiceError, match="ended with RuntimeError: no; nothing acknowledged is lost"):
+            fit_with(monkeypatch, tmp_path, fit)
+    assert calls == (1 if stopping else 3)
