@@ -29,7 +29,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, tag="sweep_started"):
     spec: dict[str, Any]
     versions: dict[str, str]
     seed: int
-    sweep_id: str
+    sweep_id: str = ""
 
 
 class SlotsChanged(Event, frozen=True, kw_only=True, tag="slots_changed"):
@@ -72,8 +72,8 @@ class EpochReported(Event, frozen=True, kw_only=True, tag="epoch_reported"):
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """A checkpoint after `epoch` is on storage at `path`, relative to the sweep's folder.
 
-    It holds the best epoch's weights too. `test` has those weights' test metrics where the trainable has test data; the
-    policy never sees them.
+    A `full` one holds all that training needs to go on, the best epoch's weights included; a `best` one holds these
+    alone. `test` has their test metrics where the trainable has test data; the policy never sees them.
     """
 
     trial: int
@@ -81,21 +81,28 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     path: str
     best_epoch: int = 0
     test: Metrics = {}
+    kind: str = "full"
 
 
 class CheckpointsDeleted(Event, frozen=True, kw_only=True, tag="checkpoints_deleted"):
-    """All checkpoints of an ended trial were deleted: others are better."""
+    """An ended trial's checkpoints were deleted: all, as others are better, or all but its newest best weights."""
 
     trial: int
+    keeps_best: bool = False
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt_failed"):
-    """An attempt ended in an error. `cause`: error (the user's code raised), memory, or worker (its process died)."""
+    """An attempt ended in an error.
+
+    `cause`: error (the user's code raised), memory, timeout (an epoch took too long), worker (its process died) or node
+    (its machine went away, or the cluster). `counts` says whether it uses up one of the trial's retries.
+    """
 
     trial: int
     attempt: int
     cause: str
     reason: str
+    counts: bool = True
 
 
 class TrialEnded(Event, frozen=True, kw_only=True, tag="trial_ended"):

@@ -71,7 +71,14 @@ class DriverSpan:
     first_epoch_at: float | None = None
     last_epoch_at: float | None = None
     training_s: float = 0.0
-    slots: int = 0
+    slots: list[tuple[float, int]] = field(default_factory=list)
+    """(from when on, how many trials the cluster could train at the same time); the first holds from the start on."""
+
+    def slot_s(self, start: float, end: float) -> float:
+        """Slots times the seconds that they were there between two times."""
+        changes = [(at, slots) for at, slots in self.slots if at < end]
+        ends = [*(at for at, _ in changes[1:]), end]
+        return sum(n * max(0.0, until - max(at, start)) for (at, n), until in zip(changes, ends, strict=True))
 
 
 class Sweep:
@@ -116,7 +123,8 @@ class Sweep:
 
     @property
     def slots(self) -> int:
-        return self.spans[-1].slots if self.spans else 0
+        """How many trials the cluster can train at the same time, or could when the last driver left."""
+        return next((span.slots[-1][1] for span in reversed(self.spans) if span.slots), 0)
 
     @property
     def unfinished(self) -> Iterator[Trial]:
@@ -141,7 +149,7 @@ class Sweep:
 
     @property
     def utilization(self) -> float:
-        """Training seconds over slots x seconds from the first epoch's start to the last one's end; 0 before any epoch.
+        """Training seconds over slot-seconds from the first epoch's start to the last one's end; 0 before any epoch.
 
         The time in which no driver ran does not count; a resumed driver's counts from its start.
         """
@@ -150,10 +158,13 @@ class Sweep:
             if span.first_epoch_at is None or span.last_epoch_at is None:
                 continue
             first_of_all = available_s == 0.0
-            available_s += span.slots * (
-                span.last_epoch_at - (span.first_epoch_at if first_of_all else span.started_at)
-            )
+            available_s += span.slot_s(span.first_epoch_at if first_of_all else span.started_at, span.last_epoch_at)
         return self.training_s / available_s if available_s > 0 else 0.0
+
+    @property
+    def slot_hours(self) -> float:
+        """Slots times the hours that a driver had them, at work or idle."""
+        return sum(span.slot_s(span.started_at, span.last_at) for span in self.spans) / 3600
 
     def value(self, epoch: ev.EpochReported) -> float:
         """The objective at an epoch; NaN where it diverged (see `objective_value`)."""
@@ -172,7 +183,8 @@ class Sweep:
             self.spans[-1].last_at = max(self.spans[-1].last_at, event.at)
         match event:
             case ev.SweepStarted():
-                self.spec, self.sweep_id, self.versions = copy.deepcopy(event.spec), event.sweep_id, event.versions
+                self.spec, self.versions = copy.deepcopy(event.spec), event.versions
+                self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.SweepResumed():
                 for path, value in event.changes.items():
@@ -180,7 +192,8 @@ class Sweep:
                 self.ended = self.interrupted = None
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.SlotsChanged():
-                self.spans[-1].slots = max(self.spans[-1].slots, event.slots)
+                span = self.spans[-1]
+                span.slots.append((event.at if span.slots else span.started_at, event.slots))
             case ev.SweepEnded():
                 self.ended = event
             case ev.SweepInterruptedEvent():
@@ -201,11 +214,13 @@ class Sweep:
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
-                trial.checkpoints.clear()
+                best = [saved for saved in trial.checkpoints if saved.kind == "best"][-1:]
+                trial.checkpoints = best if event.keeps_best else []
             case ev.AttemptFailed():
                 trial.attempts = max(trial.attempts, event.attempt)
-                trial.failures += 1
-                trial.last_failure = event
+                if event.counts:
+                    trial.failures += 1
+                    trial.last_failure = event
             case ev.TrialEnded():
                 trial.outcome, trial.reason, trial.ended_at = event.outcome, event.reason, event.at
                 self._unfinished.pop(trial.number, None)

@@ -73,6 +73,28 @@ def parse_duration_s(written: Any) -> Any:
     return float(sum(float(number) * _UNITS_S[unit] for number, unit in parts))
 
 
+_UNITS_BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_size_bytes(written: Any) -> Any:
+    """Bytes from `6442450944`, `"6GiB"`, `"6 GB"` or `"512M"`; all units are powers of 1024."""
+    if not isinstance(written, str):
+        return written
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", written)
+    if match is None:
+        raise PydanticCustomError(
+            "rule", "must be a size such as 6GiB or 512MiB, but got {got}", {"got": repr(written)}
+        )
+    return float(match[1]) * _UNITS_BYTES[match[2]]
+
+
+class Plateau(Section):
+    trials: int = Field(ge=1)
+    """So many trials in a row ended without an improvement."""
+    min_delta: float = Field(0.0, ge=0)
+    """Only what beats the best by more than this is an improvement."""
+
+
 class Budget(Section):
     wall_time: Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)] | None = Field(
         None, gt=0
@@ -80,6 +102,18 @@ class Budget(Section):
     """Seconds, or a time such as 90s, 30m, 2h: the sweep pauses after so long at work, resumes included."""
     epochs: int | None = Field(None, ge=1)
     """The sweep pauses after so many epochs of training over all trials."""
+    cost: float | None = Field(None, gt=0)
+    """The sweep pauses when its slots have cost so much, in the currency of `price`; resumes included."""
+    price: float = Field(1.0, gt=0)
+    """What one slot costs an hour, at work or idle, in any currency; 1 makes `cost` a number of slot-hours."""
+    plateau: Plateau | None = None
+    """The sweep stops early when no trial improves on the best any more."""
+
+    @field_validator("plateau", mode="before")
+    @classmethod
+    def _from_number(cls, written: Any) -> Any:
+        """`plateau: 20` is short for `{trials: 20}`."""
+        return {"trials": written} if isinstance(written, int) and not isinstance(written, bool) else written
 
 
 class Resources(Section):
@@ -92,6 +126,15 @@ class Resources(Section):
 class Failures(Section):
     max_retries: int = Field(2, ge=0)
     """How often a trial whose code raised or whose worker died is tried again, from its last checkpoint."""
+    trial_timeout: Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)] | None = (
+        Field(None, gt=0)
+    )
+    """Seconds, or a time such as 10m, that one epoch may take, or building the model; null for no end."""
+    worker_memory: Annotated[float, BeforeValidator(parse_size_bytes, json_schema_input_type=float | str)] | None = (
+        Field(None, gt=0)
+    )
+    """Bytes, or a size such as 6GiB: a worker process that has grown past it is replaced by a fresh one between two
+    epochs, at no cost of a retry. null for 90% of the node's memory divided among its trials."""
 
 
 class Checkpoints(Section):
