@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.objectstore import s3_root, s3_server  # noqa: F401 - fixtures
+
 
 @pytest.fixture
 def mnist_folder(monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -97,7 +97,8 @@ class PretendCluster:
     def _one_report(self, trial: int) -> None:
         assignment, done = self.workers[trial]
         if self.rng.random() < self.dies:
-            self.coordinator.lost(trial)
+            cause = str(self.rng.choice(["worker", "node", "memory", "timeout", "retired"]))
+            self.coordinator.lost(trial, cause, f"its {cause} did it")
             goes_on = False
         else:
             goes_on = self.coordinator.report(self._report(assignment, done))

@@ -73,7 +73,8 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """A checkpoint after `epoch` is on storage at `path`, relative to the sweep's folder.
 
     A `full` one holds all that training needs to go on, the best epoch's weights included; a `best` one holds these
-    alone. `test` has their test metrics where the trainable has test data; the policy never sees them.
+    alone. `test` has their test metrics where the trainable has test data; the policy never sees them. `write_s` is
+    what writing took, beside the training.
     """
 
     trial: int
@@ -82,6 +83,7 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     best_epoch: int = 0
     test: Metrics = {}
     kind: str = "full"
+    write_s: float = 0.0
 
 
 class CheckpointsDeleted(Event, frozen=True, kw_only=True, tag="checkpoints_deleted"):

@@ -22,7 +22,7 @@ def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
         StorageError: its journal cannot be read.
     """
     folder = root.sweep(name)
-    if not folder.journal.exists():
+    if not folder.exists():
         names = [other.name for other in root.sweeps()]
         hint = nearest(name, names) if names else "; there is none there (--storage names another storage root)"
         raise UsageError(f"no sweep {name!r} in {root.path}{hint}")

@@ -77,7 +77,7 @@ class DriverSpan:
     def slot_s(self, start: float, end: float) -> float:
         """Slots times the seconds that they were there between two times."""
         changes = [(at, slots) for at, slots in self.slots if at < end]
-        ends = [*(at for at, _ in changes[1:]), end]
+        ends = [*(at for at, _ in changes[1:]), end][: len(changes)]
         return sum(n * max(0.0, until - max(at, start)) for (at, n), until in zip(changes, ends, strict=True))
 
 
@@ -179,7 +179,7 @@ class Sweep:
     def apply(self, event: ev.AnyEvent) -> None:
         """Takes the next event of the journal."""
         self.num_events += 1
-        if self.spans:
+        if self.spans and not isinstance(event, ev.SweepResumed):  # no driver ran before that
             self.spans[-1].last_at = max(self.spans[-1].last_at, event.at)
         match event:
             case ev.SweepStarted():

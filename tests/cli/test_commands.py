@@ -151,7 +151,7 @@ def test_more_than_this_machine_has_is_refused_before_anything_starts(tmp_path: 
     change = "resources.cpus_per_trial=4096"
     done = tuner("run", "digits", "--storage", str(tmp_path / "s"), "--set", change, exit_code=2)
     assert "resources: a trial takes 4096 CPUs" in done.stderr and not (tmp_path / "s").exists()
-    assert "must be a local or shared folder" in tuner("list", TUNER_STORAGE="s3://bucket", exit_code=2).stderr
+    assert "ftp" in tuner("list", TUNER_STORAGE="ftp://host/sweeps", exit_code=2).stderr
 
 
 SNAPSHOT = Snapshot(

@@ -211,19 +211,27 @@ def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path)
         from tuner.engine.messages import SavedCheckpoint
 
         epoch = report.epochs[-1].epoch
-        path = journal.folder.checkpoint(report.trial, report.attempt, epoch)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        saved = SavedCheckpoint(epoch, str(path.relative_to(journal.folder.path)), epoch)
-        return real_report(replace(report, checkpoints=(saved,)))
+        saved = []
+        for kind in ("full", "best"):
+            name = journal.folder.checkpoint(report.trial, report.attempt, epoch, kind)
+            path = journal.folder.path / name
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+            saved.append(SavedCheckpoint(report.trial, epoch, name, epoch, kind))
+        return real_report(replace(report, checkpoints=tuple(saved)))
 
     coordinator.report = report  # type: ignore[method-assign]
     assert PretendCluster(coordinator, accuracy).run()
+    coordinator.close()
     journal.close()
     sweep = fold(read_events(journal.folder))
     best = {trial.number for trial in sweep.ranked()[:2]}
     assert {int(path.name) for path in journal.folder.checkpoints.iterdir()} == best
     assert {t.number for t in sweep.trials.values() if t.checkpoints} == best
+    for trial in best:
+        [saved] = sweep.trials[trial].checkpoints
+        assert saved.kind == "best" and saved.best_epoch == sweep.trials[trial].best_epoch
+        assert [file.name for file in journal.folder.trial_checkpoints(trial).iterdir()] == [Path(saved.path).name]
 
 
 @pytest.mark.parametrize("failing", [False, True])

@@ -8,21 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit import make_spec, new_sweep
+from tests.journal.making import SUGGESTED, new_sweep
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError, UsageError
 from tuner.journal import Journal, JournalReader, read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
 
-SUGGESTED = ev.TrialSuggested(trial=0, params={"learning_rate": 0.001, "schedule": None}, origin="random")
-
 
 def test_what_was_appended_is_read_again_in_order(tmp_path: Path) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     journal.append(SUGGESTED, ev.TrialEnded(trial=0, outcome="completed", reason=""))
     journal.append(ev.SweepEnded(reason="done"))
     journal.close()
@@ -35,10 +34,10 @@ def test_what_was_appended_is_read_again_in_order(tmp_path: Path) -> None:
 
 
 def test_an_event_is_on_disk_when_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     synced: list[int] = []
-    real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_size), real(fd))[1])
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(os.fstat(fd).st_size), real(fd))[1])
     journal.append(SUGGESTED)
     assert synced == [journal.folder.journal.stat().st_size]
     journal.close()
@@ -46,7 +45,7 @@ def test_an_event_is_on_disk_when_append_returns(tmp_path: Path, monkeypatch: py
 
 @given(st.integers(1, 60))
 def test_a_torn_last_line_is_dropped_with_a_warning(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
-    journal = new_sweep(tmp_path_factory.mktemp("torn"), make_spec())
+    journal = new_sweep(tmp_path_factory.mktemp("torn"))
     journal.append(SUGGESTED)
     journal.close()
     path = journal.folder.journal
@@ -60,7 +59,7 @@ def test_a_torn_last_line_is_dropped_with_a_warning(tmp_path_factory: pytest.Tem
 
 
 def test_a_damaged_line_elsewhere_is_an_error_with_its_offset(tmp_path: Path) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     offset = journal.folder.journal.stat().st_size
     journal.append(SUGGESTED, SUGGESTED)
     journal.close()
@@ -72,7 +71,7 @@ def test_a_damaged_line_elsewhere_is_an_error_with_its_offset(tmp_path: Path) ->
 
 
 def test_an_event_of_a_newer_version_is_named_as_such(tmp_path: Path) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     journal.close()
     with open(journal.folder.journal, "ab") as file:
         file.write(b'{"event":"trial_teleported","at":1,"seq":1}\n')
@@ -93,26 +92,27 @@ def test_values_that_json_lacks_become_null() -> None:
 
 
 def test_a_reader_leaves_an_unfinished_line_for_later(tmp_path: Path) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     journal.close()
     reader = JournalReader(journal.folder)
     assert len(reader.read()) == 1
-    line = ev.encode(SUGGESTED)
+    suggested = msgspec.structs.replace(SUGGESTED, seq=1)
+    line = ev.encode(suggested)
     with open(journal.folder.journal, "ab", buffering=0) as file:
         file.write(line[:10])
         assert reader.read() == []
         file.write(line[10:])
-        assert reader.read() == [SUGGESTED]
+        assert reader.read() == [suggested]
 
 
 def test_a_refused_write_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
 
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "fdatasync", full)
         with pytest.raises(StorageError, match="No space left on device; nothing acknowledged is lost"):
             journal.append(SUGGESTED)
     journal.append(SUGGESTED)
@@ -121,11 +121,11 @@ def test_a_refused_write_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path: Path) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     holder = read_holder(journal.folder.lease)
     assert holder is not None and holder.pid == os.getpid()
     path = str(journal.folder.path)
-    code = f"from tuner.journal import Journal; from tuner.paths import *; Journal(SweepFolder(Path({path!r})))"
+    code = f"from tuner.journal import Journal; from tuner.paths import *; Journal(SweepFolder.at({path!r}))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert f"process {os.getpid()} on" in other.stderr and "SweepHeldError" in other.stderr
     with pytest.raises(SweepHeldError):
@@ -136,11 +136,11 @@ def test_a_second_driver_is_refused_and_told_who_holds_the_sweep(tmp_path: Path)
 
 
 def test_a_dead_holders_lease_is_free_at_once(tmp_path: Path) -> None:
-    journal = new_sweep(tmp_path, make_spec())
+    journal = new_sweep(tmp_path)
     journal.close()
     code = (
         "import os; from tuner.journal import Journal; from tuner.paths import *;"
-        f"Journal(SweepFolder(Path({str(journal.folder.path)!r}))); os.kill(os.getpid(), 9)"
+        f"Journal(SweepFolder.at({str(journal.folder.path)!r})); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert read_holder(journal.folder.lease) is None
@@ -150,15 +150,15 @@ def test_a_dead_holders_lease_is_free_at_once(tmp_path: Path) -> None:
 def test_a_sweep_appears_whole_and_its_name_is_taken_then(tmp_path: Path) -> None:
     remnant = tmp_path / ".test.1.new"
     remnant.mkdir()
-    new_sweep(tmp_path, make_spec()).close()
+    new_sweep(tmp_path).close()
     assert [folder.name for folder in StorageRoot(tmp_path).sweeps()] == ["test"]
     with pytest.raises(UsageError, match=r"tuner resume test, or --or-resume\), or choose another name \(--name\)"):
-        new_sweep(tmp_path, make_spec())
+        new_sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".test.")] == [".test.1.new"]
 
 
 def test_a_root_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="the storage root must be writable"):
-        new_sweep(tmp_path / "file", make_spec())
+        new_sweep(tmp_path / "file")
     assert SweepFolder(tmp_path / "file" / "test").path.exists() is False

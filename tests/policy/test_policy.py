@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.kit import accuracy, make_spec
 from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs
-from tuner.policy.tpe import MAX_OBSERVATIONS, bounded
+from tuner.policy.observations import Observed
 from tuner.space import key
 
 
@@ -33,6 +33,10 @@ def run_one_by_one(policy: Policy, curve: Any = accuracy) -> list[tuple[int, str
                 ended.append((suggestion.trial, decision.outcome, epoch))
                 break
     return ended
+
+
+def trials_of(policy: Policy) -> list[Observed]:
+    return [policy._observed[number] for number in range(policy.num_suggested)]
 
 
 def test_rungs_are_powers_of_the_reduction_factor() -> None:
@@ -74,7 +78,7 @@ def test_a_diverged_trial_is_stopped_at_once_and_counts_as_bad(value: float, mod
     decision = policy.tell(first.trial, 1, value)
     assert (decision.action, decision.outcome) == (STOP, "diverged")
     assert policy.tell(second.trial, 1, -1e9 if mode == "max" else 1e9).action == CONTINUE
-    assert [number for number, _ in policy._ordered()] == [second.trial, first.trial]
+    assert [number for number, _ in policy._observed.ordered(99)] == [second.trial, first.trial]
 
 
 def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
@@ -83,7 +87,7 @@ def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
     assert good and running and failed
     policy.tell(good.trial, 1, 0.5)
     policy.close(failed.trial, "failed")
-    assert [number for number, _ in policy._ordered()] == [good.trial, running.trial, failed.trial]
+    assert [number for number, _ in policy._observed.ordered(99)] == [good.trial, running.trial, failed.trial]
 
 
 def test_deeper_rungs_come_first_then_the_value_there() -> None:
@@ -94,7 +98,7 @@ def test_deeper_rungs_come_first_then_the_value_there() -> None:
     policy.tell(1, 1, 0.9)
     policy.tell(2, 1, 0.95)
     assert all(trials)
-    assert [number for number, _ in policy._ordered()] == [0, 2, 1]
+    assert [number for number, _ in policy._observed.ordered(99)] == [0, 2, 1]
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])
@@ -103,7 +107,7 @@ def test_a_small_space_is_searched_without_repeats_and_ends_early(algorithm: str
     policy = Policy.from_spec(make_spec(space=space, num_trials=50, search={"algorithm": algorithm}))
     ended = run_one_by_one(policy, lambda params, epoch: params["units"] / epoch)
     assert len(ended) == 6 and policy.exhausted
-    assert len({key(observed.params) for observed in policy._observed.values()}) == 6
+    assert len({key(observed.params) for observed in trials_of(policy)}) == 6
 
 
 def test_a_space_of_constants_is_one_trial() -> None:
@@ -126,7 +130,7 @@ def test_suggestions_depend_on_seed_number_and_history_alone() -> None:
     def history(seed: int) -> list[Any]:
         policy = Policy.from_spec(make_spec(search__seed=seed))
         run_one_by_one(policy)
-        return [observed.params for observed in policy._observed.values()]
+        return [observed.params for observed in trials_of(policy)]
 
     assert history(1) == history(1) != history(2)
     np.random.seed(0)
@@ -139,18 +143,11 @@ def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
         for seed in range(5):
             policy = Policy.from_spec(make_spec(num_trials=60, search={"algorithm": algorithm, "seed": seed}))
             run_one_by_one(policy)
-            late = [observed.params["learning_rate"] for observed in list(policy._observed.values())[30:]]
+            late = [observed.params["learning_rate"] for observed in trials_of(policy)[30:]]
             distances += [abs(math.log10(float(rate)) + 2.3) for rate in late]  # type: ignore[arg-type]
         return float(np.median(distances))
 
     assert median_distance("tpe") < 0.85 * median_distance("random")
-
-
-def test_observations_are_bounded_to_the_best_and_the_newest() -> None:
-    ordered: list[Any] = [(number, {}) for number in range(999, -1, -1)]
-    kept = [number for number, _ in bounded(ordered)]
-    assert len(kept) == MAX_OBSERVATIONS and kept[:150] == list(range(999, 849, -1))
-    assert kept[150:] == list(range(849, 699, -1))
 
 
 @settings(max_examples=15, deadline=None)

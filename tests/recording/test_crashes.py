@@ -14,7 +14,7 @@ import filelock
 import pytest
 
 from tuner import events as ev
-from tuner.errors import UsageError
+from tuner.errors import TrackingError, UsageError
 from tuner.paths import StorageRoot
 from tuner.recording import Cursor, read_cursor, record, service
 from tuner.recording.cursor import write_cursor
@@ -157,6 +157,7 @@ def test_two_recorders_never_work_at_once(story: Story) -> None:
     shutdown = service.Shutdown(0)
     shutdown.ask()
     with filelock.FileLock(story.folder.recorder_lock):
-        assert service.serve(story.folder, shutdown) == 1
+        with pytest.raises(TrackingError, match="1 event is not recorded in MLflow: another recorder is at work"):
+            service.serve(story.folder, shutdown)
         with pytest.raises(UsageError, match="a recorder is at work"):
             record(story.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from tuner import events as ev
@@ -130,8 +131,27 @@ def test_a_best_trial_that_diverges_hands_the_parent_back_to_the_next(story: Sto
 
 def test_a_late_checkpoint_brings_the_test_metrics(story: Story) -> None:
     story.trial(0, [0.5])
-    story.add(ev.CheckpointSaved(trial=0, epoch=1, path="p", best_epoch=1, test={"test_accuracy": 0.25}))
+    saved = ev.CheckpointSaved(trial=0, epoch=1, path="p", best_epoch=1, test={"test_accuracy": 0.25})
+    story.add(saved)
     assert [(row.key, row.value) for row in planned(story)[0].rows] == [("test_accuracy", 0.25)]
+    story.add(ev.CheckpointsDeleted(trial=0), msgspec.structs.replace(saved, kind="best", path="q"))
+    assert 0 not in planned(story), "a row more"
+
+
+def test_why_a_sweep_ended_stands_in_its_note(story: Story) -> None:
+    story.trial(0, [0.5])
+    story.add(ev.SweepEnded(reason="no improvement for 9 trials", state="stopped"))
+    note = str(planned(story)[PARENT].tags["mlflow.note.content"])
+    assert "State: stopped. no improvement for 9 trials" in note
+
+
+def test_what_is_no_news_to_mlflow_makes_no_update(story: Story) -> None:
+    story.trial(0, [0.5])
+    story.suggest(1)
+    story.add(ev.AttemptFailed(trial=1, attempt=1, cause="node", reason="its machine went away", counts=False))
+    assert planned(story) == {}
+    story.add(ev.CheckpointsDeleted(trial=0, keeps_best=True))
+    assert planned(story) == {}
 
 
 def test_an_interrupted_sweep_leaves_nothing_running_and_a_resumed_one_goes_on(story: Story) -> None:
@@ -162,7 +182,7 @@ def test_of_several_states_at_once_the_newest_counts(story: Story) -> None:
     [
         ("finished", [0.5], "FINISHED"),
         ("paused", [0.5], "KILLED"),
-        ("stopped", [0.5], "KILLED"),
+        ("stopped", [0.5], "FINISHED"),
         ("stopped", [None], "FAILED"),
     ],
 )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
 import pytest
 
+from tests.servers import PATIENCE_S, MlflowServer, free_port, wait_until
 from tuner import events as ev
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.recording import RecorderProcess, backlog, read_cursor, service
@@ -28,25 +24,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-PATIENCE_S = 60.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < ends_at, "it never came true"
-        time.sleep(0.05)
-
 
 def recorded_events(folder: SweepFolder) -> int:
     return read_cursor(folder).seq
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -89,7 +69,7 @@ def test_it_outlives_a_killed_driver_until_all_is_recorded(recorded: Story, data
 def test_without_a_server_it_gives_up_in_time_and_says_what_is_left(new_story: type[Story], tmp_path: Path) -> None:
     uri = f"http://someone:secret@127.0.0.1:{free_port()}"
     story = new_story(StorageRoot(tmp_path).sweep("s"), tracking={"uri": uri, "experiment": "e"})
-    command = [sys.executable, "-m", "tuner.recording", str(story.folder.path), "--drain-seconds", "1"]
+    command = [sys.executable, "-m", "tuner.recording", str(story.folder.path), "--patience-seconds", "1"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
@@ -100,8 +80,11 @@ def test_without_a_server_it_gives_up_in_time_and_says_what_is_left(new_story: t
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
     assert process.returncode == 4
-    assert rest == "tuner: 1 events of sweep s are not recorded in MLflow; `tuner record s` finishes it\n"
-    assert "secret" not in first
+    public = uri.replace("someone:secret@", "")
+    assert f"tuner: sweep s: 1 event is not recorded in MLflow: {public}: it refuses connections." in rest
+    assert f"finish with: tuner record s --storage {tmp_path}\n" in rest
+    assert "secret" not in first + rest
+    assert read_cursor(story.folder).trouble == f"{public}: it refuses connections"
 
 
 def test_a_server_that_comes_late_gets_everything_once(
@@ -125,7 +108,7 @@ def test_a_server_that_comes_late_gets_everything_once(
     recorder.start()
     try:
         wait_until(lambda: "MLflow takes nothing now, 31 events wait" in caplog.text)
-        with served(database, port):
+        with MlflowServer(f"sqlite:///{database}", tmp_path, port):
             wait_until(lambda: recorded_events(story.folder) == len(story.events))
             story.add(ev.SweepEnded(reason="all trials ended"))
             shutdown.ask()
@@ -139,30 +122,4 @@ def test_a_server_that_comes_late_gets_everything_once(
     assert [value for _, _, value in held.metric("trial 4", "loss")] == [0.5, None, 0.75]
     assert [value for _, _, value in held.metric("s", "best_val_accuracy")] == [0.5, 0.75]
     assert list((tmp_path / "artifacts").rglob("spec.yaml"))
-    assert "MLflow is back" in caplog.text
-
-
-@contextlib.contextmanager
-def served(database: Path, port: int) -> Iterator[None]:
-    """A tracking server until the end of the block."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{database}"]
-    command += ["--artifacts-destination", str(database.parent / "artifacts")]
-    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with open(database.with_suffix(".log"), "wb") as log:
-        server = subprocess.Popen(command, env=quiet, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_until(lambda: answers(port))
-        yield
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
-            ok: bool = reply.status == 200
-            return ok
-    except OSError:
-        return False
+    assert "recording again after" in caplog.text

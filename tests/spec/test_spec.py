@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ search: {algorithm: tp}
         ("- 1\n- 2\n", "must hold a mapping"),
         ("name: [a\n", "must be YAML, but line 2"),
         ("name: a\nname: b\n", 'must be YAML, but line 2, column 1: found duplicate key "name"'),
-        ("name: &a [*a, *a]\n", "is required, but is missing"),
+        ("name: &a [*a, *a]\n", "must be YAML, but line 1, column 11: an alias must not stand within what it repeats"),
         ("a: !!python/object/apply:os.system [ls]\n", "must be YAML, but line 1"),
     ],
 )
@@ -112,7 +113,7 @@ def test_what_is_no_spec_is_refused_in_one_line(tmp_path: Path, text: str, messa
 def test_a_file_that_is_missing_or_huge_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         load_spec(tmp_path / "none.yaml")
-    with pytest.raises(UsageError, match="smaller than 256 KiB"):
+    with pytest.raises(UsageError, match="smaller than 64 KiB"):
         load_spec(write(tmp_path, "# " + "x" * 300_000))
     (tmp_path / "latin.yaml").write_bytes(b"name: \xff")
     with pytest.raises(UsageError, match="must be UTF-8"):
@@ -147,9 +148,143 @@ def test_a_tracking_uri_needs_a_scheme_that_mlflow_takes(uri: str) -> None:
         make_spec(tracking__uri=uri)
 
 
-def test_object_storage_is_refused_as_long_as_it_does_nothing() -> None:
-    with pytest.raises(SpecError, match="storage: must be a local or shared folder in this version"):
-        make_spec(storage="s3://bucket/sweeps")
+@pytest.mark.parametrize(
+    "storage", ["s3://bucket", "s3://bucket/team/sweeps", "gs://bucket/sweeps", "./a", "/b", "a:b"]
+)
+def test_storage_is_a_folder_or_a_bucket(storage: str) -> None:
+    spec = make_spec(storage=storage, tracking={"uri": "http://127.0.0.1:5000"})
+    assert spec.storage == storage
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("hdfs://x", "storage: must be a folder, or start with s3:// or gs:// and a bucket, but got 'hdfs://x'"),
+        ("s4://x", "but got 's4://x'; did you mean 's3'?"),
+        ("s3://", "and a bucket, but got 's3://'"),
+        ("s3:/bucket", "and a bucket, but got 's3:/bucket'"),
+        ("file:///x", "and a bucket, but got 'file:///x'"),
+        ("a\nb", "storage: must be printable text, but got 'a\\nb'"),
+    ],
+)
+def test_other_storage_is_refused_and_the_schemes_are_named(storage: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        make_spec(storage=storage, tracking__uri="http://127.0.0.1:5000")
+    assert message in str(caught.value) and len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://x", "postgresql+psycopg2://u@h/db", "mysql://x", "databricks", "databricks://p"]
+)
+def test_object_storage_goes_with_a_tracking_server(uri: str) -> None:
+    assert make_spec(storage="s3://bucket", tracking__uri=uri).tracking.uri == uri
+
+
+@pytest.mark.parametrize("uri", [None, "sqlite:///mlflow.db"])
+def test_object_storage_without_a_tracking_server_is_refused_with_all_other_problems(uri: str | None) -> None:
+    with pytest.raises(SpecError) as caught:
+        make_spec(storage="s3://bucket/x", tracking__uri=uri, num_trials=0)
+    assert caught.value.problems == [
+        "num_trials: must be at least 1, but got 0",
+        "tracking.uri: must be a server (http://, https://, postgresql://, mysql://, mssql://, databricks://) where the"
+        f" storage is 's3://bucket/x', but got {repr(uri) if uri else 'nothing'}",
+    ]
+
+
+def test_a_grid_over_a_continuum_is_told_with_all_other_problems(tmp_path: Path) -> None:
+    text = GOOD.replace("num_trials: 4", "num_trials: 0\nsearch: {algorithm: grid}").replace("units:", "uints:")
+    assert problems(tmp_path, text) == [
+        "num_trials: must be at least 1, but got 0",
+        "space.learning_rate: a grid needs a step or choices, but got a continuous range",
+        "space.uints: the trainable has no such parameter; did you mean 'units'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "message"),
+    [
+        ("budget__cost", 0, "budget.cost: must be greater than 0"),
+        ("budget__cost", "5 EUR", "budget.cost: must be a number, but got '5 EUR'"),
+        ("budget__price", -1.5, "budget.price: must be greater than 0.0, but got -1.5"),
+        ("budget__wall_time", "4 hours", "budget.wall_time: must be seconds, or a time such as 90s, 30m, 2h or 1h30m"),
+        ("budget__wall_time", "0s", "budget.wall_time: must be greater than 0"),
+        ("budget__wall_time", "9" * 400 + "h", "budget.wall_time: must be seconds, or a time such as"),
+        ("budget__plateau", 0, "budget.plateau.trials: must be at least 1, but got 0"),
+        (
+            "budget__plateau",
+            2.5,
+            "budget.plateau: must be a number of trials, or {trials: …, min_delta: …}, but got 2.5",
+        ),
+        (
+            "budget__plateau",
+            True,
+            "budget.plateau: must be a number of trials, or {trials: …, min_delta: …}, but got true",
+        ),
+        ("budget__plateau", {"min_delta": 0.1}, "budget.plateau.trials: is required, but is missing"),
+        ("budget__plateau", {"trials": 3, "min_delta": -1}, "budget.plateau.min_delta: must be at least 0"),
+        (
+            "budget__plateau",
+            {"trials": 3, "mindelta": 1},
+            "budget.plateau.mindelta: unknown key; did you mean 'min_delta'?",
+        ),
+        ("budget__epochs", 2.0, "budget.epochs: must be a whole number, but got 2.0"),
+        ("failures__trial_timeout", "never", "failures.trial_timeout: must be seconds, or a time such as 90s"),
+        ("failures__trial_timeout", -3, "failures.trial_timeout: must be greater than 0"),
+        ("failures__trial_timeout", [1], "failures.trial_timeout: must be a number, but got [1]"),
+        (
+            "failures__worker_memory",
+            "6 gigs",
+            "failures.worker_memory: must be bytes, or a size such as 6GiB or 512MiB",
+        ),
+        (
+            "failures__worker_memory",
+            6,
+            "failures.worker_memory: must be at least 1MiB, a size such as 6GiB, but got 6 bytes",
+        ),
+        ("failures__memory", 6, "failures.memory: unknown key; did you mean 'worker_memory'?"),
+        ("num_trials", 10**30, "num_trials: must be at most 1000000000, but got 1000000000000000000000000000000"),
+        ("epochs__max", 10**30, "epochs.max: must be at most 1000000000"),
+        ("objective__metric", "", "objective.metric: must be printable text, but got ''"),
+        ("tracking__experiment", "a\x00", "tracking.experiment: must be printable text, but got 'a\\x00'"),
+        ("space", {"a-b": 1}, "space.a-b: a parameter's name must be letters, digits and underscores, 100 at most"),
+        (
+            "space",
+            dict.fromkeys(map("p{}".format, range(201)), 1),
+            "space: must have at most 200 parameters, but got 201",
+        ),
+    ],
+)
+def test_a_wrong_field_is_refused_with_its_path_and_its_rule(path: str, written: Any, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        make_spec(**{path: written})
+    assert caught.value.problems[0].startswith(message) and len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "value"),
+    [
+        ("budget__wall_time", "1h30m", 5400.0),
+        ("budget__wall_time", 90, 90.0),
+        ("failures__trial_timeout", "10m", 600.0),
+        ("failures__worker_memory", "6GiB", 6 * 2**30),
+        ("failures__worker_memory", "6 GB", 6 * 2**30),
+        ("failures__worker_memory", "1.5G", 1.5 * 2**30),
+        ("failures__worker_memory", "512M", 512 * 2**20),
+        ("failures__worker_memory", 2**31, 2**31),
+        ("budget__plateau__trials", 7, 7),
+        ("budget__cost", 12, 12.0),
+        ("budget__price", 0.35, 0.35),
+    ],
+)
+def test_times_sizes_and_costs_are_read_as_people_write_them(path: str, written: Any, value: float) -> None:
+    found: Any = make_spec(**{path: written})
+    for key in path.split("__"):
+        found = getattr(found, key)
+    assert found == value
+
+
+def test_a_plateau_is_short_for_its_number_of_trials() -> None:
+    assert make_spec(budget__plateau=20).budget.plateau == make_spec(budget__plateau__trials=20).budget.plateau
 
 
 def test_the_schema_lets_editors_complete_every_field() -> None:

@@ -12,8 +12,8 @@ from trainables.training import WarmTrainer
 models, name, params, seed, epochs, checkpoint, target = sys.argv[1:]
 trainable = registry.load_file(Path(models), name)()
 trainer = WarmTrainer(trainable, trainable.load_data(), "val_accuracy", "max")
-trainer.start(json.loads(params), int(seed), Path(checkpoint) if checkpoint else None)
+trainer.start(json.loads(params), int(seed), Path(checkpoint).read_bytes() if checkpoint else None)
 for _ in range(int(epochs)):
     result = trainer.train_epoch()
-trainer.save(Path(target))
+Path(target).write_bytes(trainer.snapshot().to_bytes())
 print(json.dumps({**result.metrics, **trainer.test_metrics(), "epoch_s": 0}))

@@ -1,6 +1,6 @@
 """The single training path: compile, one epoch, evaluate, checkpoint, warm reuse."""
 
-from trainables.training.checkpoint import CheckpointError
+from trainables.training.checkpoint import CheckpointError, Snapshot
 from trainables.training.trainer import EpochResult, WarmTrainer
 
-__all__ = ["CheckpointError", "EpochResult", "WarmTrainer"]
+__all__ = ["CheckpointError", "EpochResult", "Snapshot", "WarmTrainer"]

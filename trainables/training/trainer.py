@@ -5,15 +5,14 @@ from __future__ import annotations
 import gc
 import math
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import keras
 
 from trainables.contract import Data, Params, Trainable
 from trainables.training.cache import ModelCache, cache_key
-from trainables.training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from trainables.training.checkpoint import Progress, Snapshot, read_checkpoint
 from trainables.training.device import DeviceData, Split
 from trainables.training.graphs import CompiledModel, assign
 from trainables.training.seeding import Seeder
@@ -97,8 +96,8 @@ class WarmTrainer:
         """The trial's best finite objective so far; NaN for none."""
         return self._progress.best_value
 
-    def start(self, params: dict[str, Any], seed: int, checkpoint: Path | None = None) -> None:
-        """Makes ready for the first epoch of a trial, or for the one after its checkpoint.
+    def start(self, params: dict[str, Any], seed: int, checkpoint: bytes | None = None) -> None:
+        """Makes ready for the first epoch of a trial, or for the one after its checkpoint (a `Snapshot`'s bytes).
 
         Raises:
             CheckpointError: the checkpoint cannot be read, or is of another model.
@@ -151,10 +150,14 @@ class WarmTrainer:
         self._keep_best(metrics, trial.compiled)
         return EpochResult(epoch, metrics, epoch_s)
 
-    def save(self, path: Path) -> None:
-        """Writes a checkpoint from which `start` goes on as if there had been no break."""
+    def snapshot(self) -> Snapshot:
+        """The trial as it stands: from its bytes `start` goes on as if there had been no break."""
         values = [variable.numpy() for variable in self._running().compiled.variables]
-        write_checkpoint(path, values, self._progress)
+        return Snapshot(values, replace(self._progress))
+
+    def best_snapshot(self) -> Snapshot:
+        """The best epoch's weights alone."""
+        return Snapshot([], replace(self._progress))
 
     def test_metrics(self) -> dict[str, float]:
         """`test_loss` and `test_<metric>` of the best epoch's weights; empty without test data or a best epoch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Display:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._live: Live | None = None
+        self._recorded, self._backlog_at = 0, -math.inf
         self._status = people.status("") if people.is_terminal else None
 
     def __enter__(self) -> Display:
@@ -85,6 +87,10 @@ class Display:
             self._status.start()
         else:
             people.print(text)
+
+    def note(self, text: str) -> None:
+        """Something went otherwise than it should, and the sweep goes on."""
+        people.print(text, markup=False, style="yellow")
 
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""
@@ -147,8 +153,15 @@ class Display:
             best=best_text,
             elapsed_s=wall_s,
             left_s=left_s,
-            backlog=backlog(self._folder, num_events),
+            backlog=self._backlog(num_events),
         )
+
+    def _backlog(self, num_events: int) -> int:
+        """Events that are not in MLflow, looked up less often where that takes a request."""
+        if not self._folder.is_remote or time.monotonic() - self._backlog_at >= LINE_EVERY_S:
+            self._recorded = num_events - backlog(self._folder, num_events)
+            self._backlog_at = time.monotonic()
+        return max(0, num_events - self._recorded)
 
 
 def panel(now: Snapshot) -> RenderableType:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
-from tuner.cli import read_commands, run_commands, spec_commands, ui_command
+from tuner.cli import read_commands, run_commands, spec_commands, ui_command, verify_command
 from tuner.cli.output import people
 from tuner.errors import TunerError
 
@@ -18,12 +19,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (run_commands, read_commands, spec_commands, ui_command):
+for group in (run_commands, read_commands, verify_command, spec_commands, ui_command):
     group.register(app)
 
 
 def main() -> None:
     """Runs the command line; exit codes are those of `tuner.errors`."""
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", RuntimeWarning)
+    warnings.showwarning = _show_warning
     try:
         app(standalone_mode=True)
     except TunerError as error:
@@ -34,6 +38,11 @@ def main() -> None:
     except KeyboardInterrupt:
         people.print("interrupted")
         sys.exit(3)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """One line for people, without the place in our code that it comes from."""
+    people.print(str(message), markup=False, style="yellow")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def run(
     folder = root.sweep(loaded.name)
     with _json_at_the_end(folder, as_json):
         with Display(folder) as display:
-            if or_resume and folder.journal.exists():
+            if or_resume and folder.exists():
                 ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
             else:
                 ended = start_sweep(loaded, root, str(path), address, display)
@@ -115,10 +115,10 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        hint = f"; go on with: {program()} resume {folder.name}" if folder.journal.exists() else ""
+        hint = f"; go on with: {program()} resume {folder.name}" if folder.exists() else ""
         raise SweepInterrupted(f"sweep {folder.name}: interrupted before it was under way{hint}") from None
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
-        if as_json and folder.journal.exists():
+        if as_json and folder.exists():
             print_json(status.show(*status.open_sweep(folder.root, folder.name)))
         raise
     if as_json:

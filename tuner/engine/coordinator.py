@@ -6,16 +6,17 @@ Everything goes into the journal before anybody acts on it. No Ray: the Tune ada
 from __future__ import annotations
 
 import math
-import shutil
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import numpy as np
 
 from tuner import events as ev
-from tuner.engine.messages import Assignment, Report
+from tuner.engine.budget import plateau, used_up
+from tuner.engine.messages import Assignment, Report, SavedCheckpoint
+from tuner.engine.retention import Retention
 from tuner.errors import StorageError, TunerError, UsageError
 from tuner.journal import Journal, read_events
 from tuner.policy import STOP, Policy
@@ -26,6 +27,8 @@ CHECKPOINTS_TRIED = 3
 """A retry goes on from the newest sound one of so many, or from the start."""
 HOPELESS_FAILURES = 10
 """After so many failed trials since the driver's start, and not one epoch, the sweep ends."""
+LOSSES_FORGIVEN = 10
+"""A trial that goes down with its machine so often is suspected to be the reason."""
 
 
 class Coordinator:
@@ -38,7 +41,13 @@ class Coordinator:
         lock: held while anything changes; take it to look from another thread.
     """
 
-    def __init__(self, spec: SweepSpec, journal: Journal, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: SweepSpec,
+        journal: Journal,
+        log: Callable[[str], None],
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.spec = spec
         self.journal = journal
         self.sweep = fold(journal.events)
@@ -51,8 +60,11 @@ class Coordinator:
         self.end: ev.SweepEnded | None = None
         self.fatal: TunerError | None = None
         """What no trial can go on with; the driver raises it."""
-        self._log = log
+        self._log, self._note = log, note
+        self._forgiven: Counter[int] = Counter()
+        self._retention = Retention(journal.folder, spec.checkpoints.keep, self.sweep)
         self._end_what_was_decided()
+        self._check_budget()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
         self._failed_here = 0
         self._epochs_before = self.sweep.epochs
@@ -72,16 +84,23 @@ class Coordinator:
             elif trial.last_failure is not None and trial.failures > self.spec.failures.max_retries:
                 failure = trial.last_failure
                 self._end(trial, "out_of_memory" if failure.cause == "memory" else "failed", failure.reason)
+        for trial, keeps_best in self._retention.left_over():
+            self._let_go(trial, keeps_best)
 
-    def _outcome_at(self, trial: Trial, last: ev.EpochReported) -> str:
-        """What a trial that was told to stop after this epoch is, as `Policy.tell` has it."""
-        if not math.isfinite(self.sweep.value(last)):
-            return "diverged"
-        return "completed" if last.epoch >= int(trial.params["epochs"]) else "stopped"  # type: ignore[arg-type]
-
-    def _end(self, trial: Trial, outcome: str, reason: str) -> None:
-        self._append(ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
+    def _end(self, trial: Trial, outcome: str, reason: str, *before: ev.AnyEvent) -> None:
+        """Journals a trial's end, in one write with what led to it, and lets go of checkpoints that nobody needs."""
         self.policy.close(trial.number, outcome)
+        self._append(*before, ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
+        for other, keeps_best in self._retention.ended(trial):
+            self._let_go(other, keeps_best)
+        if self.stopping is None and (end := plateau(self.spec.budget, self.sweep)) is not None:
+            self.stop(end.reason, end)
+
+    def _let_go(self, trial: Trial, keeps_best: bool) -> None:
+        """Deletes checkpoints that an ended trial needs no longer; the journal knows before the disk does."""
+        if trial.checkpoints:
+            self._append(ev.CheckpointsDeleted(trial=trial.number, keeps_best=keeps_best))
+        self._retention.delete(trial)
 
     # What a slot asks
 
@@ -117,9 +136,8 @@ class Coordinator:
         return suggestion.trial
 
     def _assignment(self, trial: Trial) -> Assignment:
-        others = [other for other in self.sweep.ranked() if other is not trial][: self.spec.checkpoints.keep]
-        is_full = len(others) == self.spec.checkpoints.keep
-        usable = [saved for saved in reversed(trial.checkpoints) if saved.epoch <= trial.epochs_trained]
+        full = [saved for saved in reversed(trial.checkpoints) if saved.kind == "full"]
+        usable = [saved for saved in full if saved.epoch <= trial.epochs_trained]
         return Assignment(
             trial=trial.number,
             attempt=trial.attempts + 1,
@@ -127,8 +145,8 @@ class Coordinator:
             seed=training_seed(self.spec.search.seed, trial.number),
             epochs_max=int(trial.params["epochs"]),  # type: ignore[arg-type]
             judged_at=self.policy.judged_at,
-            checkpoints=tuple(str(self.journal.folder.path / saved.path) for saved in usable[:CHECKPOINTS_TRIED]),
-            keep_above=others[-1].best_value if is_full else None,
+            checkpoints=tuple(saved.path for saved in usable[:CHECKPOINTS_TRIED]),
+            keep_above=self._retention.bar,
         )
 
     # What a slot says
@@ -138,6 +156,8 @@ class Coordinator:
         with self.lock:
             for note in report.notes:
                 self._log(f"trial {report.trial}: {note}")
+                self._note(f"trial {report.trial}: {note}")
+            self._take_late_checkpoints(report)
             trial = self.sweep.trials[report.trial]
             if trial.outcome is not None:
                 return False
@@ -150,6 +170,16 @@ class Coordinator:
                 goes_on = False
             self._check_budget()
             return goes_on and self.stopping is None
+
+    def _take_late_checkpoints(self, report: Report) -> None:
+        """Those of the worker's trial before. If that one has ended since, nobody needs them."""
+        for saved in report.checkpoints:
+            if saved.trial != report.trial:
+                other = self.sweep.trials[saved.trial]
+                if other.outcome is None:
+                    self._append(_journalled(saved))
+                else:
+                    self._retention.delete(other)
 
     def _append_started(self, report: Report) -> None:
         started = ev.TrialStarted(
@@ -190,35 +220,29 @@ class Coordinator:
             if decision.action == STOP:
                 outcome = (decision.outcome or "stopped", decision.reason)
                 break
-        batch += [
-            ev.CheckpointSaved(
-                trial=trial.number, epoch=saved.epoch, path=saved.path, best_epoch=saved.best_epoch, test=saved.test
-            )
-            for saved in report.checkpoints
-        ]
+        batch += [_journalled(saved) for saved in report.checkpoints if saved.trial == trial.number]
         if outcome is not None:
-            batch.append(ev.TrialEnded(trial=trial.number, outcome=outcome[0], reason=outcome[1]))
-            self.policy.close(trial.number, outcome[0])
-        if batch:
+            self._end(trial, *outcome, *batch)
+        elif batch:
             self._append(*batch)
         if missing:
             self._fail(trial, report.attempt, "error", missing)
-        if outcome is not None:
-            self._forget_checkpoints()
         return outcome is None and not missing
 
-    def lost(self, trial: int, details: str = "") -> None:
-        """The worker of a live trial died; the trial goes on elsewhere while it has retries left.
+    def lost(self, trial: int, cause: str, reason: str, details: str = "") -> None:
+        """The worker of a live trial is gone; the trial goes on elsewhere while it has retries left.
 
-        `details` is what the cluster says of it, for the log; the reason is its first line about an error.
+        Args:
+            cause: worker, memory, timeout, node (which the trial is not to blame for), or retired (no failure at all).
+            details: what the cluster says of it, for the log.
         """
         with self.lock:
             assignment = self.live.get(trial)
-            if assignment is not None and self.sweep.trials[trial].outcome is None:
-                if details:
-                    self._log(f"trial {trial}, attempt {assignment.attempt}: {details}")
-                reason = f"the worker process died{_gist(details)}"
-                self._fail(self.sweep.trials[trial], assignment.attempt, "worker", reason)
+            if assignment is None or self.sweep.trials[trial].outcome is not None:
+                return
+            self._log(f"trial {trial}, attempt {assignment.attempt}: {reason}. {details}".rstrip(". "))
+            if cause != "retired":
+                self._fail(self.sweep.trials[trial], assignment.attempt, cause, reason)
 
     def release(self, trial: int) -> None:
         """The slot of this trial is free."""
@@ -232,13 +256,13 @@ class Coordinator:
         """All slots are free: Tune has left. If it was not asked to, each live trial has lost an attempt."""
         for trial in list(self.live):
             if self.stopping is None:
-                self.lost(trial, "Ray Tune's loop ended")
+                self.lost(trial, "node", "Ray Tune's loop ended")
             self.release(trial)
 
     def restarted(self) -> Coordinator:
         """A new coordinator from the journal alone, for a new loop in the same driver."""
         self.journal.events = read_events(self.journal.folder)
-        again = Coordinator(self.spec, self.journal, self._log)
+        again = Coordinator(self.spec, self.journal, self._log, self._note)
         again.slots = self.slots
         return again
 
@@ -248,15 +272,14 @@ class Coordinator:
             self.fatal = UsageError(f"data: {reason}") if is_data else StorageError(f"a checkpoint: {reason}")
             self.stop(str(self.fatal))
             return
-        batch: list[ev.AnyEvent] = [
-            ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason),
-        ]
-        if trial.failures >= self.spec.failures.max_retries:
-            outcome = "out_of_memory" if cause == "memory" else "failed"
-            batch.append(ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
-            self.policy.close(trial.number, outcome)
+        counts = cause != "node" or self._forgiven[trial.number] >= LOSSES_FORGIVEN
+        self._forgiven[trial.number] += not counts
+        failed = ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason, counts=counts)
+        if counts and trial.failures >= self.spec.failures.max_retries:
             self._failed_here += 1
-        self._append(*batch)
+            self._end(trial, "out_of_memory" if cause == "memory" else "failed", reason, failed)
+        else:
+            self._append(failed)
         if self._failed_here >= HOPELESS_FAILURES and self.sweep.epochs == self._epochs_before:
             message = f"the first {self._failed_here} trials failed and none trained an epoch; the last one: {reason}"
             self.stop(message, ev.SweepEnded(reason=message, state="stopped"))
@@ -275,6 +298,9 @@ class Coordinator:
             if self._is_complete and (self.end is None or self.end.state == "paused"):
                 self.end = ev.SweepEnded(reason=self._why_finished())
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
+            if self.end is not None and self.end.state != "paused":
+                self._retention.delete_orphans()
+            self._retention.close()
             self._append(last)
 
     def _why_finished(self) -> str:
@@ -283,16 +309,8 @@ class Coordinator:
         return f"all {self.spec.num_trials} trials ended"
 
     def _check_budget(self) -> None:
-        budget = self.spec.budget
-        if self.stopping is not None:
-            return
-        reason = ""
-        if budget.epochs is not None and self.sweep.epochs >= budget.epochs:
-            reason = f"the budget of {budget.epochs} epochs is used up"
-        elif budget.wall_time is not None and self.wall_s() >= budget.wall_time:
-            reason = f"the budget of {budget.wall_time:g} s is used up"
-        if reason:
-            self.stop(reason, ev.SweepEnded(reason=reason, state="paused"))
+        if self.stopping is None and (end := used_up(self.spec.budget, self.sweep, time.time())) is not None:
+            self.stop(end.reason, end)
 
     def wall_s(self) -> float:
         """Seconds at work until now, over all drivers."""
@@ -311,21 +329,19 @@ class Coordinator:
         for event in self.journal.append(*events):
             self.sweep.apply(event)
 
-    def _forget_checkpoints(self) -> None:
-        """Deletes the checkpoints of ended trials that are not among the best to keep."""
-        kept = {trial.number for trial in self.sweep.ranked()[: self.spec.checkpoints.keep]}
-        for trial in self.sweep.trials.values():
-            if trial.checkpoints and trial.outcome is not None and trial.number not in kept:
-                self._append(ev.CheckpointsDeleted(trial=trial.number))
-                shutil.rmtree(self.journal.folder.trial_checkpoints(trial.number), ignore_errors=True)
-
 
 def training_seed(sweep_seed: int, trial: int) -> int:
     """The seed of a trial's weights, shuffling and dropout: the same through retries, resumes and machines."""
     return int(np.random.SeedSequence([sweep_seed, trial]).generate_state(1)[0]) >> 1
 
 
-def _gist(details: str) -> str:
-    """The line that says most in what Ray tells of a death, after a colon; empty if it tells nothing."""
-    lines = [line.strip() for line in details.splitlines() if "Error" in line or "killed" in line or "died" in line]
-    return f": {lines[-1][:300]}" if lines else ""
+def _journalled(saved: SavedCheckpoint) -> ev.CheckpointSaved:
+    return ev.CheckpointSaved(
+        trial=saved.trial,
+        epoch=saved.epoch,
+        path=saved.path,
+        best_epoch=saved.best_epoch,
+        test=saved.test,
+        kind=saved.kind,
+        write_s=round(saved.write_s, 6),
+    )

@@ -17,11 +17,16 @@ from tuner import events as ev
 from tuner.engine import resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
-from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TunerError
+from tuner.errors import (
+    NoUsableTrialError,
+    ServiceError,
+    StorageError,
+    SweepInterrupted,
+    TunerError,
+)
 from tuner.inspection import Inspected, Inspection
-from tuner.journal import Journal, create_sweep, read_events
-from tuner.journal.local import name_taken
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.journal import Journal, create_sweep, name_taken, read_events
+from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.program import program, storage_option
 from tuner.recording import RecorderProcess
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -31,6 +36,7 @@ from tuner.versions import versions
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
 RECORDER_DRAIN_S = 90.0
+EDITED_SPEC = "spec.edited.yaml"
 
 
 Changes = Callable[[Sweep], dict[str, Any]]
@@ -41,6 +47,9 @@ class Observer(Protocol):
 
     def phase(self, text: str) -> None:
         """What the driver does before trials run, or after."""
+
+    def note(self, text: str) -> None:
+        """Something went otherwise than it should, and the sweep goes on."""
 
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on; look at the coordinator under its lock."""
@@ -68,7 +77,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         ServiceError: storage or cluster refused.
     """
     folder = root.sweep(spec.name)
-    if folder.path.exists():
+    if exists(folder.path):
         raise name_taken(folder)
     observer.phase("checking the trainable")
     with _inspected(spec, source, address, observer) as (resolved, inspected):
@@ -95,15 +104,34 @@ def resume_sweep(
     changes = changes_for(sweep)
     if sweep.ended is not None and sweep.ended.state == "finished" and not changes:
         return Ended(sweep, is_recorded=True)
-    journal = Journal(folder)
+    journal = Journal(folder, on_wait=observer.phase)
     try:
+        if what := _mended(folder, sweep.spec):
+            observer.note(what)
         resumed = ev.SweepResumed(changes=changes)
         spec = spec_from_mapping(fold([*journal.events, resumed]).spec)
         with _inspected(spec, str(folder.spec), address, observer) as (_, inspected):
             journal.events += journal.append(resumed)
+            write_atomically(folder.spec, dump_yaml(spec.resolved()).encode())
             return _Driver(spec, journal, inspected, address, observer).run()
     finally:
         journal.close()
+
+
+def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
+    """What is wrong with the sweep's spec.yaml, which only people read and which is written anew; empty if nothing."""
+    try:
+        written = read_bytes(folder.spec)
+    except FileNotFoundError:
+        return f"{folder.spec} was missing: written anew from the journal"
+    if written == dump_yaml(spec).encode():
+        return ""
+    edited = folder.path / EDITED_SPEC
+    write_atomically(edited, written)
+    return (
+        f"{folder.spec} was edited, but the journal's spec counts: written anew, yours is now {edited}; to change a"
+        f" sweep, use resume --set, or run --or-resume with the changed spec"
+    )
 
 
 @contextmanager
@@ -121,7 +149,7 @@ def _inspected(
             resources.check_room(slot, slot.count([resources.local_node()]))
         if inspection.in_background or not resources.is_local(address):
             observer.phase("starting Ray, while the trainable is checked")
-            resources.start_ray(address)
+            resources.start_ray(address, slot)
             resources.check_room(slot, slot.count(resources.cluster_nodes()))
         inspected = inspection.result()
         yield inspected.resolve(spec, source), inspected
@@ -140,19 +168,28 @@ class _Driver:
         self._address, self._observer = address, observer
         self._folder = journal.folder
         self._recorder = RecorderProcess(self._folder)
-        self._coordinator = Coordinator(spec, journal, self._log)
+        self._coordinator = Coordinator(spec, journal, self._log, observer.note)
         self._is_training = False
+
+    @property
+    def _again(self) -> str:
+        """The command that goes on with the sweep."""
+        return f"{program()} resume {self._folder.name}{storage_option(self._folder.root)}"
 
     def run(self) -> Ended:
         with self._signals():
             try:
                 self._recorder.start()
-                self._observer.phase("starting Ray")
-                resources.start_ray(self._address)
-                with self._signals():  # again: Ray has put a SIGTERM handler of its own in place of ours
-                    self._train()
+                if not self._coordinator.finished:
+                    self._observer.phase("starting Ray")
+                    resources.start_ray(self._address, resources.Slot.of(self._spec.resources))
+                    with self._signals():  # again: Ray has put a SIGTERM handler of its own in place of ours
+                        self._train()
             except KeyboardInterrupt:
                 self._coordinator.stop("interrupted by the user")
+            except StorageError as error:
+                self._leave()
+                raise StorageError(f"{error}. Once that is mended, go on with: {self._again}") from error
             except BaseException:
                 self._leave()
                 raise
@@ -185,8 +222,7 @@ class _Driver:
                 if self._coordinator.stopping is not None:
                     return  # it was to end anyway
                 if start == FIT_STARTS:
-                    again = f"{program()} resume {self._folder.name}{storage_option(self._folder.root)}"
-                    raise ServiceError(f"{what}; nothing acknowledged is lost. Go on with: {again}") from error
+                    raise ServiceError(f"{what}; nothing acknowledged is lost. Go on with: {self._again}") from error
                 self._log(f"{what}; it is started again")
                 self._observer.trained()
                 self._coordinator = self._coordinator.restarted()
@@ -199,9 +235,11 @@ class _Driver:
             metric=self._spec.objective.metric,
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
-            sweep_folder=str(self._folder.path),
+            sweep=self._folder.url,
             threads=slot.threads,
-            gpus=slot.gpus,
+            trial_timeout_s=self._spec.failures.trial_timeout,
+            memory_bytes=self._spec.failures.worker_memory or slot.memory_bytes(resources.cluster_nodes()),
+            environment=resources.storage_environment() if self._folder.is_remote else {},
         )
 
     @contextmanager
@@ -235,6 +273,9 @@ class _Driver:
 
     def _finish(self) -> Ended:
         """Journals the end, lets the recorder catch up, and turns the end into a result or an error."""
+        if self._coordinator.fatal is not None:
+            self._leave()
+            raise type(self._coordinator.fatal)(f"{self._coordinator.fatal}. Once that is mended: {self._again}")
         self._coordinator.close()
         self._journal.close()
         self._observer.phase("recording the rest in MLflow")
@@ -243,12 +284,9 @@ class _Driver:
         except KeyboardInterrupt:  # the recorder goes on by itself
             is_recorded = False
         sweep = self._coordinator.sweep
-        if self._coordinator.fatal is not None:
-            raise self._coordinator.fatal
         if sweep.ended is None:
-            again = f"{program()} resume {sweep.name}{storage_option(self._folder.root)}"
             stopping = self._coordinator.stopping
-            raise SweepInterrupted(f"sweep {sweep.name}: {stopping}; nothing is lost. Go on with it: {again}")
+            raise SweepInterrupted(f"sweep {sweep.name}: {stopping}; nothing is lost. Go on with it: {self._again}")
         if sweep.best is None and sweep.ended.state != "paused":
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")
         return Ended(sweep, is_recorded)

@@ -19,9 +19,15 @@ class WorkerSettings:
     metric: str
     mode: Mode
     precision: str
-    sweep_folder: str
+    sweep: str
+    """The sweep's folder, as `SweepFolder.at` takes it."""
     threads: int
-    gpus: float
+    trial_timeout_s: float | None = None
+    """What an epoch may take, or building a model."""
+    memory_bytes: float | None = None
+    """A worker whose own memory has grown past this makes room for a fresh one."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What the driver's environment says of object stores, for workers whose own does not."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Assignment:
     judged_at: frozenset[int]
     """Epochs after which the policy may stop the trial: the worker reports and waits for the answer."""
     checkpoints: tuple[str, ...] = ()
-    """Paths to go on from, the newest first; empty: from the start."""
+    """Paths in the sweep's folder to go on from, the newest first; empty: from the start."""
     keep_above: float | None = None
     """Weights of a best value worse than this will not be kept, so need not be written; None: write them."""
 
@@ -56,12 +62,15 @@ class TrainedEpoch:
 
 @dataclass(frozen=True)
 class SavedCheckpoint:
-    """A checkpoint that is on storage, with the best epoch's weights and their test metrics, if measured."""
+    """A checkpoint that is on storage: full, or the best epoch's weights with their test metrics, if measured."""
 
+    trial: int
     epoch: int
     path: str
     best_epoch: int
+    kind: str = "full"
     test: Metrics = field(default_factory=dict)
+    write_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class Report:
     """On an attempt's first report: the epoch it went on from; else None."""
     epochs: tuple[TrainedEpoch, ...] = ()
     checkpoints: tuple[SavedCheckpoint, ...] = ()
+    """Those that reached storage since the last report; of the worker's trial before, too."""
     failure: Failure | None = None
     notes: tuple[str, ...] = ()
     """Things worth a line in the log, such as a damaged checkpoint that was passed over."""

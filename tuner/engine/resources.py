@@ -29,6 +29,9 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
+PRELOADED_MAX = 16
+"""Ray starts a process for each CPU before it is needed; so many may import TensorFlow on the chance that they are."""
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -44,6 +47,11 @@ class Slot:
     @property
     def resources(self) -> dict[str, float]:
         return {"cpu": self.cpus, "gpu": self.gpus} if self.gpus else {"cpu": self.cpus}
+
+    def memory_bytes(self, nodes: Iterable[Mapping[str, float]]) -> float | None:
+        """A trial's share of its node's memory, on the node where that is least; None where no node tells."""
+        shares = [node["memory"] / n for node in nodes if node.get("memory") and (n := self._count_on(node))]
+        return min(shares, default=None)
 
     @property
     def threads(self) -> int:
@@ -102,8 +110,12 @@ def is_local(address: str | None) -> bool:
     return (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
 
 
-def start_ray(address: str | None) -> None:
+def start_ray(address: str | None, slot: Slot | None = None) -> None:
     """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine.
+
+    Args:
+        slot: what a trial will take. Where that makes a Ray of our own need a worker for each of few CPUs, these import
+            TensorFlow while Ray starts.
 
     Raises:
         ServiceError: the cluster does not answer.
@@ -117,7 +129,11 @@ def start_ray(address: str | None) -> None:
 
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address == "local":
-        options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
+        cpus = int(local_node()["CPU"])
+        options |= {"num_cpus": cpus, "include_dashboard": False}
+        if slot is not None and slot == Slot(cpus=1, gpus=0) and cpus <= PRELOADED_MAX:
+            os.environ["RAY_preload_python_modules"] = "tensorflow,keras"  # noqa: SIM112 - Ray's own name
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -129,6 +145,12 @@ def _token_hint() -> str:
     has_token = (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ
     needs_hint = has_token and "RAY_AUTH_MODE" not in os.environ
     return "; if the cluster asks for a token, set RAY_AUTH_MODE=token or use --address auto" if needs_hint else ""
+
+
+def storage_environment() -> dict[str, str]:
+    """What this process's environment says of object stores, for workers on other nodes."""
+    names = (name for name in os.environ if name.startswith(("AWS_", "FSSPEC_")) or name == "GOOGLE_CLOUD_PROJECT")
+    return {name: os.environ[name] for name in names}
 
 
 def leave_ray() -> None:

@@ -11,32 +11,50 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import ray
 from ray import tune
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from trainables.contract import Data
 from tuner.engine.coordinator import Coordinator
+from tuner.engine.deaths import cause_of_death, kernel_memory_kills
 from tuner.engine.messages import WorkerSettings
-from tuner.engine.resources import Slot
+from tuner.engine.resources import Slot, cluster_nodes
 from tuner.engine.worker import KerasWorker
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+WATCH_EVERY_S = 3.0
+HANG_GRACE_S = 60.0
+"""A worker ends itself when an epoch takes too long; one that cannot is killed so much later."""
 
 
 class _Run:
     """What the adapters of the running `fit` share."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(self, coordinator: Coordinator, timeout_s: float | None) -> None:
         self.coordinator = coordinator
+        self.timeout_s = timeout_s
         self.trials: dict[str, int] = {}
         """Tune's trial id of a live attempt -> our trial number."""
         self.errors: dict[str, str] = {}
         """Tune's trial id of an attempt whose worker died -> what Ray says of it."""
+        self.actors: dict[int, Any] = {}
+        """Trial number -> its worker's handle."""
+        self.heard_at: dict[int, float] = {}
+        """Trial number -> when its worker was given something to do."""
+        self.nodes: dict[int, str] = {}
+        """Trial number -> the address of its worker's node."""
+        self.here = ray.util.get_node_ip_address()
+        self.memory_kills = kernel_memory_kills()
         self.error: BaseException | None = None
         self.stop_at_once = False
 
@@ -92,6 +110,7 @@ class JournalSearcher(Searcher):  # type: ignore[misc]
         if assignment is None:
             return Searcher.FINISHED if _run.coordinator.finished or _run.must_stop else None
         _run.trials[trial_id] = assignment.trial
+        _run.heard_at[assignment.trial] = time.monotonic()
         return {"assignment": assignment}
 
     @_guarded(otherwise=None)
@@ -99,8 +118,16 @@ class JournalSearcher(Searcher):  # type: ignore[misc]
         trial = _run.trials.pop(trial_id, None)
         if trial is None:
             return
+        silent_s = time.monotonic() - _run.heard_at.pop(trial, time.monotonic())
+        _run.actors.pop(trial, None)
         if error:
-            _run.coordinator.lost(trial, _run.errors.pop(trial_id, ""))
+            details = _run.errors.pop(trial_id, "")
+            kills, _run.memory_kills = kernel_memory_kills() - _run.memory_kills, kernel_memory_kills()
+            is_here = _run.nodes.get(trial, _run.here) == _run.here
+            cause, reason = cause_of_death(
+                details, silent_s, _run.timeout_s, kernel_was_out_of_memory=is_here and kills > 0
+            )
+            _run.coordinator.lost(trial, cause, reason, details)
         _run.coordinator.release(trial)
 
 
@@ -109,7 +136,11 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
 
     @_guarded(otherwise=TrialScheduler.STOP)
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        goes_on = _run.coordinator.report(result["report"])
+        report = result["report"]
+        goes_on = _run.coordinator.report(report)
+        _run.heard_at[report.trial] = time.monotonic()
+        _run.actors[report.trial] = trial.temporary_state.ray_actor
+        _run.nodes[report.trial] = report.node
         decision: str = TrialScheduler.CONTINUE if goes_on and not _run.must_stop else TrialScheduler.STOP
         return decision
 
@@ -142,27 +173,84 @@ def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, s
         Exception: what an adapter or Tune itself raised; the journal is sound whatever it was.
     """
     global _run
-    _run = _Run(coordinator)
+    _run = _Run(coordinator, settings.trial_timeout_s)
     for name in ("ray.tune", "ray.air", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     scratch = tempfile.mkdtemp(prefix="tuner-tune-")
     worker = tune.with_parameters(KerasWorker, settings=settings, data=data)
     try:
-        tune.Tuner(
-            tune.with_resources(worker, slot.resources),
-            tune_config=tune.TuneConfig(
-                num_samples=-1, search_alg=JournalSearcher(), scheduler=JournalScheduler(), reuse_actors=True
-            ),
-            run_config=tune.RunConfig(
-                storage_path=scratch,
-                name=f"sweep-{time.time_ns()}",
-                verbose=0,
-                stop=DriverStopper(),
-                failure_config=tune.FailureConfig(max_failures=0),
-            ),
-        ).fit()
+        with _watch(_run, slot), _deaths_of_any_kind():
+            tune.Tuner(
+                tune.with_resources(worker, slot.resources),
+                tune_config=tune.TuneConfig(
+                    num_samples=-1, search_alg=JournalSearcher(), scheduler=JournalScheduler(), reuse_actors=True
+                ),
+                run_config=tune.RunConfig(
+                    storage_path=scratch,
+                    name=f"sweep-{time.time_ns()}",
+                    verbose=0,
+                    stop=DriverStopper(),
+                    failure_config=tune.FailureConfig(max_failures=0),
+                ),
+            ).fit()
     finally:
         coordinator.release_all()
         shutil.rmtree(scratch, ignore_errors=True)
     if _run.error is not None:
         raise _run.error
+
+
+@contextmanager
+def _watch(run: _Run, slot: Slot) -> Iterator[None]:
+    """Follows the cluster's size, and ends workers that hang so hard that they cannot end themselves."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while not left.wait(WATCH_EVERY_S):
+            try:
+                run.coordinator.set_slots(max(1, slot.count(cluster_nodes())))
+                _kill_hanging(run)
+            except ray.exceptions.RayError:
+                continue  # the cluster is busy with itself
+            except BaseException as error:
+                run.error = run.error or error
+                return
+
+    thread = threading.Thread(target=watch, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join(WATCH_EVERY_S)
+
+
+def _kill_hanging(run: _Run) -> None:
+    if run.timeout_s is None:
+        return
+    for trial, heard_at in list(run.heard_at.items()):
+        if time.monotonic() - heard_at > run.timeout_s + HANG_GRACE_S and run.actors.get(trial) is not None:
+            ray.kill(run.actors[trial], no_restart=True)
+
+
+@contextmanager
+def _deaths_of_any_kind() -> Iterator[None]:
+    """Ray's memory monitor ends a worker with an OutOfMemoryError, which Tune takes for a fault of its own and stops.
+
+    While trials run, Tune's actor manager is told of every such error as of the actor's death, which it is.
+    """
+    from ray.air.execution._internal.actor_manager import RayActorManager
+
+    original = RayActorManager._actor_task_failed
+
+    def actor_task_failed(self: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            text = f"{type(exception).__name__}: {exception}"
+            exception = RayActorError(error_msg=text)
+        original(self, tracked_actor_task, exception)
+
+    RayActorManager._actor_task_failed = actor_task_failed
+    try:
+        yield
+    finally:
+        RayActorManager._actor_task_failed = original

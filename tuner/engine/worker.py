@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
 import os
 import time
 import traceback
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
-from tuner.paths import SweepFolder
+from tuner.engine.saver import CheckpointSaver
+from tuner.errors import StorageError
+from tuner.paths import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
@@ -22,8 +27,12 @@ REPORT_EVERY_S = 0.25
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they cost at most this share of the time."""
-CHECKPOINTS_KEPT = 2
-"""Of a running trial; the older one serves if the newest is damaged."""
+GROWTH = 1.25
+"""A process that has always been so large is not replaced by one that will be, too."""
+
+
+class WorkerRetired(Exception):
+    """The process makes room for a fresh one; its trial goes on there."""
 
 
 class KerasWorker(tune.Trainable):  # type: ignore[misc]
@@ -32,6 +41,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None, data: Data | None = None) -> None:
         assert settings is not None
         self._settings, self._data = settings, data
+        for name, value in settings.environment.items():
+            os.environ.setdefault(name, value)
+        self._folder = SweepFolder.at(settings.sweep)
+        self._saver = CheckpointSaver(self._folder)
+        self._memory = Memory(settings.memory_bytes)
         self._trainer: Any = None
         self.reset_config(config)
 
@@ -39,8 +53,9 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         """Takes the next trial; only notes it, so that nothing can fail where Tune does not expect it."""
         self._assignment: Assignment = new_config["assignment"]
         self._has_started = False
-        self._saved_at, self._save_s = time.monotonic(), 0.0
-        self._saved: list[Path] = []
+        self._saved_at = time.monotonic()
+        self._best_written, self._must_arrive = 0, False
+        self._saver.begin_trial()
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -50,6 +65,8 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         """Tune has none."""
 
     def step(self) -> dict[str, Any]:
+        if self._memory.is_outgrown:
+            raise WorkerRetired(f"it holds {self._memory.used_bytes / 2**20:.0f} MiB")
         return {"report": self._train()}
 
     def _train(self) -> Report:
@@ -59,22 +76,26 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         notes: list[str] = []
         first_epoch = failure = None
         try:
+            checkpoints += self._saver.taken()
             if not self._has_started:
                 first_epoch = self._start(notes)
                 self._has_started = True
             until = time.monotonic() + REPORT_EVERY_S
             while True:
-                result = self._trainer.train_epoch()
+                with self._watched():
+                    result = self._trainer.train_epoch()
                 epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
                 waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
-                if saved := self._save_if_due(waits):
-                    checkpoints.append(saved)
+                self._memory.look()
+                self._save_what_is_due(waits)
                 if (
                     waits
                     or not math.isfinite(objective_value(result.metrics, self._settings.metric))
+                    or self._memory.is_outgrown
                     or time.monotonic() >= until
                 ):
                     break
+            checkpoints += self._saver.taken(self._patience_s(epochs))
         except Exception as error:
             failure = _failure(error)
         return Report(
@@ -98,50 +119,80 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         from trainables.training import CheckpointError
 
         assignment = self._assignment
-        for path in assignment.checkpoints:
-            try:
-                self._trainer.start(assignment.params, assignment.seed, Path(path))
-                break
-            except CheckpointError as error:
-                notes.append(f"passed over a checkpoint: {error}")
-        else:
-            self._trainer.start(assignment.params, assignment.seed)
+        with self._watched():
+            for path in assignment.checkpoints:
+                try:
+                    data = read_bytes(self._folder.path / path)
+                    self._trainer.start(assignment.params, assignment.seed, data)
+                    break
+                except (CheckpointError, FileNotFoundError) as error:
+                    notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
+            else:
+                self._trainer.start(assignment.params, assignment.seed)
+        if assignment.checkpoints and not self._trainer.epoch:
+            notes.append("no checkpoint could be read: it starts anew")
         self._saved_at = time.monotonic()
         return int(self._trainer.epoch)
 
-    def _save_if_due(self, waits: bool) -> SavedCheckpoint | None:
-        """A checkpoint when enough time has passed, or when the trial may end here with weights worth keeping."""
-        now = time.monotonic()
-        is_due = now - self._saved_at >= max(CHECKPOINT_EVERY_S, self._save_s / CHECKPOINT_SHARE)
-        is_kept = waits and self._assignment.wants_weights(self._trainer.best_value, self._settings.mode)
-        if not is_due and not is_kept:
-            return None
-        folder = SweepFolder(Path(self._settings.sweep_folder))
-        epoch = self._trainer.epoch
-        path = folder.checkpoint(self._assignment.trial, self._assignment.attempt, epoch)
+    def _save_what_is_due(self, waits: bool) -> None:
+        """The best weights where the trial may end with them; all of it when enough time has passed."""
+        trainer, assignment = self._trainer, self._assignment
+        is_new = trainer.best_epoch != self._best_written
+        if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
+            self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
+            self._best_written, self._must_arrive = trainer.best_epoch, True
+        if trainer.epoch >= assignment.epochs_max or self._saver.is_busy:
+            return
+        every_s = max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE)
+        if self._memory.is_outgrown or time.monotonic() - self._saved_at >= every_s:
+            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
+            self._saved_at = time.monotonic()
+
+    def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
+        trial, attempt, epoch = self._assignment.trial, self._assignment.attempt, self._trainer.epoch
+        path = self._folder.checkpoint(trial, attempt, epoch, kind)
+        return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
+
+    def _patience_s(self, epochs: list[TrainedEpoch]) -> float:
+        """How long a report waits for checkpoints under way: for good where they may be the trial's last here."""
+        if self._must_arrive or self._memory.is_outgrown:
+            self._must_arrive = False
+            return math.inf
+        return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
+        timeout_s = self._settings.trial_timeout_s
+        if timeout_s is None:
+            yield
+            return
+        faulthandler.dump_traceback_later(timeout_s, exit=True)
         try:
-            self._trainer.save(path)
-        except OSError as error:
-            raise _StorageFault(f"{path}: cannot be written: {error.strerror or error}") from error
-        self._prune(path)
-        self._saved_at = time.monotonic()
-        self._save_s = self._saved_at - now
-        return SavedCheckpoint(
-            epoch=epoch,
-            path=str(path.relative_to(folder.path)),
-            best_epoch=self._trainer.best_epoch,
-            test=self._trainer.test_metrics() if is_kept else {},
-        )
-
-    def _prune(self, newest: Path) -> None:
-        """Keeps the newest checkpoints of this attempt; those of others are not its own to judge."""
-        self._saved.append(newest)
-        while len(self._saved) > CHECKPOINTS_KEPT:
-            self._saved.pop(0).unlink(missing_ok=True)
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
-class _StorageFault(Exception):
-    """A checkpoint could not be written: the trial's code is not to blame."""
+class Memory:
+    """What a process holds for itself, and whether that has grown too large. Shared data do not count."""
+
+    def __init__(self, limit_bytes: float | None) -> None:
+        self._process = psutil.Process()
+        self._limit_bytes = limit_bytes
+        self._first_bytes = math.inf
+        self.used_bytes = 0
+
+    def look(self) -> None:
+        """Called after each epoch; the first call tells what the process needs at least."""
+        info = self._process.memory_info()
+        self.used_bytes = info.rss - getattr(info, "shared", 0)
+        self._first_bytes = min(self._first_bytes, self.used_bytes)
+
+    @property
+    def is_outgrown(self) -> bool:
+        limit_bytes = self._limit_bytes
+        return limit_bytes is not None and self.used_bytes > max(limit_bytes, GROWTH * self._first_bytes)
 
 
 class _DataFault(Exception):
@@ -170,10 +221,14 @@ def _make_trainer(settings: WorkerSettings, data: Data | None) -> Any:
 
 
 def _failure(error: Exception) -> Failure:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    message = f"{type(error).__name__}: {lines[-1].strip()}" if lines else type(error).__name__
     details = "".join(traceback.format_exception(error))
-    if isinstance(error, _StorageFault | _DataFault):
-        return Failure("storage" if isinstance(error, _StorageFault) else "data", str(error), details)
+    if isinstance(error, StorageError | _DataFault):
+        return Failure("storage" if isinstance(error, StorageError) else "data", str(error), details)
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    return Failure("memory" if is_memory else "error", message[:500], details)
+    return Failure("memory" if is_memory else "error", _one_line(error), details)
+
+
+def _one_line(error: Exception) -> str:
+    """An error's type and its last line that says something."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip()}"[:500] if lines else type(error).__name__

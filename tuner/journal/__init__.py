@@ -1,6 +1,17 @@
-"""The journal: the append-only file of a sweep's events, one writer at a time."""
+"""The journal: the append-only record of a sweep's events, one writer at a time."""
 
+from tuner.journal.creating import create_sweep, name_taken
+from tuner.journal.holder import Holder
+from tuner.journal.journal import Journal, JournalReader, read_events
 from tuner.journal.lease import Lease, read_holder
-from tuner.journal.local import Journal, JournalReader, create_sweep, read_events
 
-__all__ = ["Journal", "JournalReader", "Lease", "create_sweep", "read_events", "read_holder"]
+__all__ = [
+    "Holder",
+    "Journal",
+    "JournalReader",
+    "Lease",
+    "create_sweep",
+    "name_taken",
+    "read_events",
+    "read_holder",
+]

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from tuner.policy.asha import Asha, rung_epochs
-from tuner.policy.tpe import TPE
+from tuner.policy.observations import Observations, Observed
+from tuner.policy.tpe import MAX_OBSERVATIONS, TPE
 from tuner.space import Params, Space, key
 
 CONTINUE: Literal["continue"] = "continue"
@@ -45,6 +46,9 @@ class Decision:
     outcome: str | None = None
 
 
+_GO_ON = Decision(CONTINUE)
+
+
 class ObjectiveSection(Protocol):
     @property
     def metric(self) -> str: ...
@@ -64,25 +68,6 @@ class EarlyStoppingSection(Protocol):
     def algorithm(self) -> Literal["asha", "none"]: ...
     @property
     def reduction_factor(self) -> int: ...
-
-
-@dataclass
-class _Observed:
-    """What the policy knows of a trial."""
-
-    number: int
-    params: Params
-    epochs_max: int
-    level: int = 0
-    """The deepest rung reached, or the last epoch of a completed trial."""
-    loss: float = math.inf
-    """The loss at `level`."""
-    bad: bool = False
-
-    @property
-    def merit(self) -> tuple[bool, int, float, int]:
-        """Sorts the best trial first: by deepest rung, then by value there; bad ones last."""
-        return (self.bad, -self.level, self.loss, self.number)
 
 
 @dataclass
@@ -135,7 +120,7 @@ class Policy:
         """The epochs after which a trial may be stopped before its end."""
         self._asha = Asha(sorted(self.judged_at), early_stopping.reduction_factor)
         self._tpe = TPE(space)
-        self._observed: dict[int, _Observed] = {}
+        self._observed = Observations()
         self._drawn = _Drawn()
         self._grid: Iterator[Params] | None = None
 
@@ -154,7 +139,12 @@ class Policy:
 
     @classmethod
     def replay(cls, spec: Any, events: Iterable[Any]) -> Policy:
-        """The policy after a journal's events, as it was when the last of them was written."""
+        """The policy after a journal's events, as the driver has it that goes on from them.
+
+        Args:
+            spec: the sweep's spec as it is now, with the changes of every resume among the events.
+            events: the whole journal, in order.
+        """
         from tuner.policy.replay import replay
 
         return replay(spec, events)
@@ -165,6 +155,13 @@ class Policy:
 
     def ask(self) -> Suggestion | None:
         """The next trial; None when num_trials are out, or the space has no more configurations."""
+        suggestion = self.propose()
+        if suggestion is not None:
+            self.adopt(suggestion.trial, suggestion.params)
+        return suggestion
+
+    def propose(self) -> Suggestion | None:
+        """What `ask` would give, without taking it."""
         trial = len(self._observed)
         if self.exhausted or (self.num_trials is not None and trial >= self.num_trials):
             return None
@@ -173,36 +170,42 @@ class Policy:
             self.exhausted = True
             return None
         params, origin = drawn
-        params = {**params, "epochs": params.get("epochs", self._epochs_max)}
-        self.adopt(trial, params)
-        return Suggestion(trial, params, origin)
+        return Suggestion(trial, {**params, "epochs": params.get("epochs", self._epochs_max)}, origin)
 
     def adopt(self, trial: int, params: Params) -> None:
-        """Takes a suggestion from a journal as this policy's own."""
-        self._observed[trial] = _Observed(trial, self._searched(params), int(params["epochs"]))  # type: ignore[arg-type]
-        self._drawn.add(self._searched(params))
+        """Takes a suggestion from a journal as this policy's own.
+
+        One from before a change of the space may lie outside of it: it keeps its number and its place in the rungs, and
+        is not drawn again, but it tells the model nothing.
+        """
+        searched = self._searched(params)
+        counts = self.space.covers(searched)
+        self._observed.add(Observed(trial, searched, int(params["epochs"]), counts))  # type: ignore[arg-type]
+        self._drawn.add(searched)
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
         observed = self._observed[trial]
         if not math.isfinite(value):
-            observed.bad = True
+            self._observed.update(observed, observed.level, observed.loss, bad=True)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
-        loss = self._sign * value
         is_last = epoch >= observed.epochs_max
-        if epoch in self._levels or is_last:
-            observed.level, observed.loss = epoch, loss
-        verdict = None if is_last else self._asha.judge(epoch, loss)
+        if not is_last and epoch not in self._levels:
+            return _GO_ON
+        loss = self._sign * value
+        self._observed.update(observed, epoch, loss, observed.bad)
         if is_last:
             return Decision(STOP, f"all {epoch} epochs", "completed")
-        if verdict is not None and not verdict.goes_on:
-            return Decision(STOP, str(verdict), "stopped")
-        return Decision(CONTINUE, str(verdict or ""))
+        verdict = self._asha.judge(epoch, loss)
+        if verdict is None:
+            return _GO_ON
+        return Decision(CONTINUE, str(verdict)) if verdict.goes_on else Decision(STOP, str(verdict), "stopped")
 
     def close(self, trial: int, outcome: str) -> None:
         """Takes a trial's end; a failed or diverged one counts as bad from now on."""
         observed = self._observed[trial]
-        observed.bad = observed.bad or outcome in ("diverged", "failed", "out_of_memory")
+        if outcome in ("diverged", "failed", "out_of_memory") and not observed.bad:
+            self._observed.update(observed, observed.level, observed.loss, bad=True)
 
     def _searched(self, params: Params) -> Params:
         """Without the `epochs` that `ask` added."""
@@ -212,10 +215,10 @@ class Policy:
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])
-        ordered = self._ordered() if self._algorithm == "tpe" else []
-        has_model = bool(self.space.searched) and self._num_with_results() >= STARTUP_OBSERVATIONS
+        has_model = bool(self.space.searched) and self._observed.num_with_results >= STARTUP_OBSERVATIONS
         explores = trial % EXPLORE_EVERY == EXPLORE_EVERY - 1
         if self._algorithm == "tpe" and has_model and not explores:
+            ordered = self._observed.ordered(MAX_OBSERVATIONS)
             params = self._tpe.suggest(ordered, trial, int(rng.integers(2**31)))
             if params not in self._drawn:
                 return params, "tpe"
@@ -239,14 +242,3 @@ class Policy:
             if params not in self._drawn:
                 return params, "grid"
         return None
-
-    def _num_with_results(self) -> int:
-        return sum(1 for trial in self._observed.values() if trial.level or trial.bad)
-
-    def _ordered(self) -> list[tuple[int, Params]]:
-        """Every trial, best first: those with a result by merit, then running ones without one, then bad ones.
-
-        A running trial stands as a mediocre one (constant liar, Ginsbourger et al. 2010), so that workers spread out.
-        """
-        trials = sorted(self._observed.values(), key=lambda trial: trial.merit)
-        return [(trial.number, trial.params) for trial in trials]

@@ -1,46 +1,97 @@
-"""From a journal's events back to the policy's state, and the proof that every decision follows from them."""
+"""From a journal's events back to the policy's state, and the proof that every decision follows from them.
+
+A resume may change what the policy is built from. The policy after it is the one that the changed spec makes, told all
+that happened before: what was suggested, each value and each end. So the state after any event is a function of the
+spec as it is then and of the events up to it, however often the spec changed on the way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from tuner.events import AnyEvent, EpochReported, TrialEnded, TrialSuggested
-from tuner.policy.policy import Policy
-from tuner.sweep import objective_value
+from tuner.events import AnyEvent, EpochReported, SweepResumed, SweepStarted, TrialEnded, TrialSuggested
+from tuner.policy.policy import Decision, Policy
+from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.sweep import Sweep, objective_value
+
+BUILT_FROM = ("space", "early_stopping", "num_trials")
+"""The parts of a spec that a resume may change and that the policy is built from."""
 
 
-def replay(spec: Any, events: Iterable[AnyEvent]) -> Policy:
-    """The policy after these events, as it was when the last of them was written; see `Policy.replay`."""
+def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
+    """The policy after these events; see `Policy.replay`."""
     policy = Policy.from_spec(spec)
+    metric = spec.objective.metric
     for event in events:
         match event:
+            case EpochReported():
+                policy.tell(event.trial, event.epoch, objective_value(event.metrics, metric))
             case TrialSuggested():
                 policy.adopt(event.trial, event.params)
-            case EpochReported():
-                policy.tell(event.trial, event.epoch, objective_value(event.metrics, spec.objective.metric))
             case TrialEnded():
                 policy.close(event.trial, event.outcome)
     return policy
 
 
-def verify(spec: Any, events: Iterable[AnyEvent]) -> list[str]:
-    """Recomputes every suggestion and decision from the events before it; each difference as one line."""
-    policy = Policy.from_spec(spec)
-    wrong: list[str] = []
-    for event in events:
+def verify(*spec_and_events: Any) -> list[str]:
+    """Recomputes every suggestion and decision of a journal from the events before it; each difference as one line.
+
+    The spec is the journal's own: what `sweep_started` holds, changed by each `sweep_resumed`.
+    """
+    verifier = _Verifier()
+    for event in spec_and_events[-1]:
+        verifier.take(event)
+    return verifier.wrong
+
+
+class _Verifier:
+    """Walks a journal with the policy that its driver had at each event."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+        self._sweep = Sweep()
+        """Told of nothing but what changes the spec."""
+        self._before: list[AnyEvent] = []
+        self._stops: dict[int, Decision] = {}
+
+    def take(self, event: AnyEvent) -> None:
         match event:
-            case TrialSuggested():
-                suggestion = policy.ask()
-                if suggestion is None or (suggestion.trial, suggestion.params) != (event.trial, event.params):
-                    wrong.append(f"trial {event.trial}: the journal has {event.params}, but replay gives {suggestion}")
-                    policy.adopt(event.trial, event.params)
             case EpochReported():
-                value = objective_value(event.metrics, spec.objective.metric)
-                decision = policy.tell(event.trial, event.epoch, value)
-                if (decision.action, decision.reason) != (event.decision, event.reason):
-                    was = f"{event.decision} ({event.reason})"
-                    wrong.append(f"trial {event.trial}, epoch {event.epoch}: {was}, but replay gives {decision}")
+                self._check_epoch(event)
+            case TrialSuggested():
+                self._check_suggestion(event)
             case TrialEnded():
-                policy.close(event.trial, event.outcome)
-    return wrong
+                self._check_end(event)
+            case SweepStarted() | SweepResumed():
+                self._sweep.apply(event)
+                if isinstance(event, SweepStarted) or touches_policy(event):
+                    self._policy = replay(spec_from_mapping(self._sweep.spec, source="the journal"), self._before)
+        self._before.append(event)
+
+    def _check_suggestion(self, event: TrialSuggested) -> None:
+        found = self._policy.propose()
+        if found is None or (found.trial, found.params, found.origin) != (event.trial, event.params, event.origin):
+            was = f"{event.params} ({event.origin})"
+            self.wrong.append(f"trial {event.trial}: the journal has {was}, but replay gives {found}")
+        self._policy.adopt(event.trial, event.params)
+
+    def _check_epoch(self, event: EpochReported) -> None:
+        value = objective_value(event.metrics, self._sweep.metric)
+        decision = self._policy.tell(event.trial, event.epoch, value)
+        if decision.outcome is not None:
+            self._stops[event.trial] = decision
+        if (decision.action, decision.reason) != (event.decision, event.reason):
+            was = f"{event.decision} ({event.reason})"
+            self.wrong.append(f"trial {event.trial}, epoch {event.epoch}: {was}, but replay gives {decision}")
+
+    def _check_end(self, event: TrialEnded) -> None:
+        stop = self._stops.get(event.trial)
+        if stop is not None and stop.outcome != event.outcome:
+            self.wrong.append(f"trial {event.trial}: ended as {event.outcome}, but replay gives {stop.outcome}")
+        self._policy.close(event.trial, event.outcome)
+
+
+def touches_policy(resumed: SweepResumed) -> bool:
+    """Whether a resume changed what the policy is built from."""
+    return any(path.split(".")[0] in BUILT_FROM for path in resumed.changes)

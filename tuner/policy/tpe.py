@@ -37,7 +37,7 @@ class TPE:
 
         if self._domain is None:
             self._domain = self._make_domain()
-        documents = [self._document(number, params, rank) for rank, (number, params) in enumerate(bounded(ordered))]
+        documents = [self._document(number, params, rank) for rank, (number, params) in enumerate(ordered)]
         trials = trials_from_docs(documents, validate=False)
         [suggested] = tpe.suggest([trial], self._domain, trials, seed, n_startup_jobs=0, verbose=False)
         values = suggested["misc"]["vals"]
@@ -85,12 +85,3 @@ class TPE:
         parameter = self._space[name]
         value = params[name]
         return parameter.index(value) if isinstance(parameter, Choice) else parameter.to_unit(value)
-
-
-def bounded(ordered: Sequence[tuple[int, Params]]) -> list[tuple[int, Params]]:
-    """At most MAX_OBSERVATIONS of them, in the same order: the best half, and the newest of the others."""
-    if len(ordered) <= MAX_OBSERVATIONS:
-        return list(ordered)
-    half = MAX_OBSERVATIONS // 2
-    newest = set(sorted((number for number, _ in ordered[half:]), reverse=True)[: MAX_OBSERVATIONS - half])
-    return [*ordered[:half], *(item for item in ordered[half:] if item[0] in newest)]

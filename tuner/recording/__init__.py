@@ -1,8 +1,8 @@
 """Recording in MLflow, by a process of its own that reads the journal. Importing this does not import mlflow."""
 
-from tuner.recording.cursor import Cursor, backlog, read_cursor
+from tuner.recording.cursor import Cursor, Missing, backlog, missing, read_cursor
 from tuner.recording.process import RecorderProcess
 from tuner.recording.service import record
 from tuner.recording.target import without_credentials
 
-__all__ = ["Cursor", "RecorderProcess", "backlog", "read_cursor", "record", "without_credentials"]
+__all__ = ["Cursor", "Missing", "RecorderProcess", "backlog", "missing", "read_cursor", "record", "without_credentials"]

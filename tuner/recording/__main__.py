@@ -1,56 +1,68 @@
 """`python -m tuner.recording SWEEP_FOLDER`: the recorder of one sweep, a process beside its driver.
 
 Works until its standard input ends, as it does when the driver dies, then records the rest and exits: 0 if MLflow has
-everything, 4 if not.
+everything, 4 if not. It then gives up when MLflow has taken nothing for a while.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 import warnings
-from pathlib import Path
 
-from tuner.errors import ServiceError
+from tuner.errors import ServiceError, TunerError
 from tuner.paths import SweepFolder
-from tuner.recording.service import Shutdown, serve
+from tuner.recording.attempt import HangingError
+from tuner.recording.service import DRAIN_PATIENCE_S, Shutdown, serve
 
 NOT_RECORDED = ServiceError.exit_code
+NICENESS = 5
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tuner.recording", description="Records a sweep in MLflow.")
-    parser.add_argument("folder", type=Path, help="the sweep's folder")
-    parser.add_argument("--drain-seconds", type=float, default=60.0, help="for the rest once standard input has ended")
+    parser.add_argument("folder", help="the sweep's folder, a path or a URL")
+    parser.add_argument(
+        "--patience-seconds",
+        type=float,
+        default=DRAIN_PATIENCE_S,
+        help="once standard input has ended, for so long without anything recorded it goes on trying",
+    )
     options = parser.parse_args()
-    folder = SweepFolder(options.folder.absolute())
-    shutdown = Shutdown(options.drain_seconds)
+    shutdown = Shutdown(options.patience_seconds)
     _be_quiet_and_polite()
     _listen(shutdown)
     try:
-        left = serve(folder, shutdown)
-    except (ServiceError, OSError) as error:
-        print(f"tuner: {error}", file=sys.stderr)
+        serve(SweepFolder.at(options.folder), shutdown)
+    except HangingError as error:
+        _say(f"{error}: starting anew")
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "tuner.recording", *sys.argv[1:]])
+    except (TunerError, OSError) as error:
+        _say(str(error))
         return NOT_RECORDED
-    if left:
-        rest = f"tuner: {left} events of sweep {folder.name} are not recorded in MLflow"
-        print(f"{rest}; `tuner record {folder.name}` finishes it", file=sys.stderr)
-    return NOT_RECORDED if left else 0
+    return 0
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # the log's disk may be the one that is full or gone
+        print(f"tuner: {line}", file=sys.stderr, flush=True)
 
 
 def _be_quiet_and_polite() -> None:
     """Training comes first; and only what the recorder itself has to say is worth a line."""
-    os.nice(5)
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log = logging.getLogger("tuner.recording")
     log.addHandler(handler)
     log.propagate = False
+    logging.raiseExceptions = False  # of a log on a full disk
 
 
 def _listen(shutdown: Shutdown) -> None:

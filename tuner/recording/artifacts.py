@@ -7,32 +7,54 @@ import threading
 import time
 from collections.abc import Callable
 
-from tuner.recording.target import without_credentials
+from tuner.recording.reasons import one_line
 
 _log = logging.getLogger("tuner.recording")
 
+RETRY_S = 1.0
+RETRY_MAX_S = 30.0
+
 
 class Uploads:
-    """Texts on their way to the artifact store, each in a thread that ends with the process."""
+    """Texts on their way to the artifact store, in a thread that ends with the process; each until it arrives."""
 
     def __init__(self, log_text: Callable[[str, str, str], None]) -> None:
         self._log_text = log_text
-        self._threads: list[threading.Thread] = []
+        self._waiting: dict[tuple[str, str], str] = {}
+        """The newest text by run and name."""
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
 
     def start(self, run_id: str, text: str, name: str) -> None:
-        thread = threading.Thread(target=self._upload, args=(run_id, text, name), daemon=True)
-        thread.start()
-        self._threads = [*(thread for thread in self._threads if thread.is_alive()), thread]
+        with self._changed:
+            self._waiting[run_id, name] = text
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, daemon=True, name="tuner-artifacts")
+                self._thread.start()
+            self._changed.notify_all()
 
-    def wait(self, timeout_s: float) -> None:
-        """Waits until all have arrived or failed, but no longer than `timeout_s`."""
-        ends_at = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, ends_at - time.monotonic()))
+    def wait(self, timeout_s: float) -> list[str]:
+        """Waits until all have arrived, but no longer than `timeout_s`; returns the names of those that have not."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, timeout_s)
+            return [name for _, name in self._waiting]
 
-    def _upload(self, run_id: str, text: str, name: str) -> None:
-        try:
-            self._log_text(run_id, text, name)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:400]
-            _log.warning("artifact %s: %s", name, without_credentials(f"{type(error).__name__}: {reason}"))
+    def _work(self) -> None:
+        delay_s, logged = RETRY_S, ""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                (run_id, name), text = next(iter(self._waiting.items()))
+            try:
+                self._log_text(run_id, text, name)
+                delay_s, logged = RETRY_S, ""
+            except Exception as error:
+                if logged != (logged := one_line(error)):
+                    _log.warning("artifact %s waits: %s", name, logged)
+                time.sleep(delay_s)
+                delay_s = min(2 * delay_s, RETRY_MAX_S)
+                continue
+            with self._changed:
+                if self._waiting.get((run_id, name)) == text:
+                    del self._waiting[run_id, name]
+                self._changed.notify_all()

@@ -1,14 +1,22 @@
 """The recorder's cursor: how much of the journal MLflow has, and which runs hold it.
 
-It saves work and answers `tuner show`; it is never needed to be right: without it, or with one of another time, the
-recorder starts from the journal's beginning and finds its runs by their tags.
+It saves work and answers `tuner show`; it is never needed to be right: without it, or with one of another time, sweep
+or server, the recorder starts from the journal's beginning and finds its runs by their tags.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
 import msgspec
 
-from tuner.paths import SweepFolder, write_atomically
+from tuner import events as ev
+from tuner.errors import StorageError
+from tuner.paths import SweepFolder, read_bytes, write_atomically
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,17 +29,50 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The sweep's own run, the parent."""
     trials: dict[int, str] = {}
     """The run of each trial."""
-    seq: int = 0
+    seq: _Count = 0
     """Events recorded, counted from the journal's first."""
-    offset: int = 0
+    offset: _Count = 0
     """Bytes of the journal that are recorded for certain."""
+    at: float = 0.0
+    """When the last recorded event happened, so that a cursor of another journal is known as such."""
+    trouble: str = ""
+    """Why MLflow takes nothing now; empty while all is well."""
+
+    def fits(self, events: Sequence[ev.AnyEvent], uri: str) -> bool:
+        """Whether it may belong to a journal that begins with these events and is recorded at `uri`."""
+        if self.uri != uri or self.seq > len(events):
+            return False
+        return self.seq == 0 or (self.run_id != "" and events[self.seq - 1].at == self.at)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What of a sweep is not in MLflow, and why."""
+
+    events: int
+    trials: int
+    """Trials that these events tell about."""
+    reason: str
+
+    def __str__(self) -> str:
+        trials = f", of {self.trials} trial{'s' if self.trials != 1 else ''}," if self.trials else ""
+        is_one = self.events == 1
+        return f"{self.events} event{'' if is_one else 's'}{trials} {'is' if is_one else 'are'} not recorded in MLflow"
+
+
+def missing(folder: SweepFolder, events: Sequence[ev.AnyEvent]) -> Missing:
+    """Which of a journal's events are not in MLflow, by the sweep's cursor."""
+    cursor = read_cursor(folder)
+    rest = events[cursor.seq :]
+    trials = {event.trial for event in rest if hasattr(event, "trial")}
+    return Missing(len(rest), len(trials), cursor.trouble)
 
 
 def read_cursor(folder: SweepFolder) -> Cursor:
     """The cursor of a sweep; an empty one where there is none or it is damaged."""
     try:
-        return msgspec.json.decode(folder.cursor.read_bytes(), type=Cursor)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(read_bytes(folder.cursor), type=Cursor)
+    except (OSError, StorageError, msgspec.MsgspecError, ValueError):
         return Cursor()
 
 

@@ -83,11 +83,14 @@ class Planner:
         self.sweep = Sweep()
         self._updates: dict[RunKey, RunUpdate] = {}
         self._best = _best_figures(self.sweep)
+        self._tested: set[int] = set()
+        """Ended trials whose test metrics are known: later checkpoints only repeat them."""
 
     def skip(self, events: Iterable[ev.AnyEvent]) -> None:
         """Folds events that are recorded already."""
         for event in events:
             self.sweep.apply(event)
+            self._newly_tested(event)
         self._best = _best_figures(self.sweep)
 
     def plan(self, events: Iterable[ev.AnyEvent]) -> dict[RunKey, RunUpdate]:
@@ -96,6 +99,8 @@ class Planner:
         for event in events:
             self.sweep.apply(event)
             self._plan(event)
+            if (trial := self._newly_tested(event)) is not None:
+                self._of(trial.number).rows.extend(_test_rows(trial, event))
             self._follow_best(event)
         return self._updates
 
@@ -113,8 +118,6 @@ class Planner:
                 self._of(event.trial).rows.extend(rows)
             case ev.TrialEnded():
                 self._end_trial(event)
-            case ev.CheckpointSaved() if event.test and self.sweep.trials[event.trial].outcome:
-                self._of(event.trial).rows.extend(_test_rows(self.sweep.trials[event.trial], event))
             case ev.SweepInterruptedEvent():
                 self._end(event, "KILLED")
             case ev.SweepEnded():
@@ -149,11 +152,20 @@ class Planner:
             update.rows.append(_row("best_epoch", trial.best_epoch, event))
         update.rows.append(_row("epochs_trained", trial.epochs_trained, event))
         update.rows.append(_row("training_s", trial.training_s, event))
-        update.rows.extend(_test_rows(trial, event))
         update.tags["tuner.outcome"] = event.outcome
         if event.reason:
             update.tags["tuner.reason"] = tag_text(event.reason)
         update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
+
+    def _newly_tested(self, event: ev.AnyEvent) -> Trial | None:
+        """The ended trial whose best epoch's test metrics this event makes known, if it does."""
+        if not isinstance(event, ev.TrialEnded | ev.CheckpointSaved):
+            return None
+        trial = self.sweep.trials[event.trial]
+        if trial.outcome is None or trial.number in self._tested or not trial.test_metrics:
+            return None
+        self._tested.add(trial.number)
+        return trial
 
     def _follow_best(self, event: ev.AnyEvent) -> None:
         """The parent's curve of the best value, over the epochs trained by all trials."""
@@ -166,9 +178,10 @@ class Planner:
         self._of(PARENT).rows.append(_row("best_epoch", epoch, event, self.sweep.epochs))
 
     def _end_status(self, event: ev.SweepEnded) -> str:
-        if event.state == "finished":
-            return "FINISHED"
-        return "FAILED" if event.state == "stopped" and self.sweep.best is None else "KILLED"
+        """A rule that ends a sweep (no more improvement, say) took what there was; a budget's end waits for more."""
+        if event.state == "stopped":
+            return "FAILED" if self.sweep.best is None else "FINISHED"
+        return "FINISHED" if event.state == "finished" else "KILLED"
 
     def _end(self, event: ev.SweepEnded | ev.SweepInterruptedEvent, status: str) -> None:
         """No run stays RUNNING when nobody works on the sweep; the parent says what came of it."""

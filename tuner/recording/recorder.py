@@ -11,12 +11,16 @@ import os
 import time
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from tuner import events as ev
-from tuner.errors import TrackingError
+from tuner.errors import ServiceError, StorageError
 from tuner.journal import JournalReader
 from tuner.paths import SweepFolder
+from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import Cursor, read_cursor, write_cursor
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.target import RunsLostError, Target
@@ -29,7 +33,10 @@ _log = logging.getLogger("tuner.recording")
 
 SLICE_EVENTS = 1000
 CURSOR_PERIOD_S = 1.0
+REMOTE_CURSOR_PERIOD_S = 10.0
 UPLOADS_S = 10.0
+
+_T = TypeVar("_T")
 
 
 class Recorder:
@@ -46,7 +53,9 @@ class Recorder:
         self._uri = uri
         self.cursor = read_cursor(folder)
         self.num_recorded = 0
+        self._pulse = Pulse()
         self._saved, self._saved_at = self.cursor, -math.inf
+        self._unsaved_reason = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -59,6 +68,7 @@ class Recorder:
         self._planner = Planner()
         self._updates: dict[RunKey, RunUpdate] = {}
         self._num_planned = 0
+        self._last_at = 0.0
         self._store: MlflowStore | None = None
 
     @property
@@ -69,6 +79,16 @@ class Recorder:
     @property
     def public_uri(self) -> str:
         return self._target.public_uri if self._target else ""
+
+    @property
+    def num_trials_behind(self) -> int:
+        """How many trials the events tell about that are not recorded."""
+        trials = {event.trial for event in self._events if hasattr(event, "trial")}
+        return len(trials | {run for run in self._updates if run is not None})
+
+    def attempt(self, work: Callable[[], _T], is_given_up: Callable[[], bool] = lambda: False) -> _T:
+        """Calls `step` or another method so that it cannot hang for ever; after a HangingError use another recorder."""
+        return attempt(work, self._pulse, is_given_up)
 
     def read(self) -> None:
         """Takes what is new in the journal.
@@ -83,6 +103,9 @@ class Recorder:
             _log.warning("the sweep was resumed with another tracking URI or experiment: recording all of it there")
             self._forget()
             self.read()
+        is_connected = self._store is not None or self._target is None
+        if not is_connected and not self.cursor.fits(self._events, self.public_uri):
+            self.cursor = Cursor(trouble=self.cursor.trouble)
 
     def _settings_changed(self, events: list[ev.AnyEvent]) -> bool:
         """Takes the tracking settings from new events; true if others were in use."""
@@ -122,14 +145,12 @@ class Recorder:
 
     def _connect(self) -> MlflowStore:
         assert self._target is not None
-        store = _open_store(self._target, self._settings.sweep_id)
+        store = _open_store(self._target, self._settings.sweep_id, self._pulse)
         cursor = self.cursor
         known = (
-            cursor.uri == self._target.public_uri
-            and cursor.experiment_id == store.experiment_id
+            cursor.experiment_id == store.experiment_id
             and cursor.run_id == store.runs.get(PARENT, "")
             and cursor.trials.items() <= {run: run_id for run, run_id in store.runs.items() if run is not None}.items()
-            and cursor.seq <= self._num_read
         )
         if not known:
             self.cursor = Cursor()
@@ -140,6 +161,7 @@ class Recorder:
     def _plan_slice(self) -> None:
         """The sweep's own run is made before all others and updated after them, as its tags name theirs."""
         size = min(SLICE_EVENTS, len(self._events)) if self._planner.sweep.num_events else 1
+        self._last_at = self._events[size - 1].at
         self._updates = self._planner.plan(self._events.popleft() for _ in range(size))
         self._num_planned = size
         if PARENT in self._updates:
@@ -154,10 +176,17 @@ class Recorder:
             trials={run: run_id for run, run_id in store.runs.items() if run is not None},
             seq=self.cursor.seq + self._num_planned,
             offset=self.cursor.offset if self._events else self._journal.offset,
+            at=self._last_at,
         )
         self.num_recorded += self._num_planned
         self._num_planned = 0
-        if time.monotonic() - self._saved_at >= CURSOR_PERIOD_S or not self._events:
+        if not self._folder.is_remote and not self._events:
+            self.save_cursor()
+
+    def save_cursor_in_time(self) -> None:
+        """Writes the cursor if it moved and was not written lately; each write to an object store costs its price."""
+        period_s = REMOTE_CURSOR_PERIOD_S if self._folder.is_remote else CURSOR_PERIOD_S
+        if time.monotonic() - self._saved_at >= period_s:
             self.save_cursor()
 
     def save_cursor(self) -> None:
@@ -166,17 +195,26 @@ class Recorder:
             return
         try:
             write_cursor(self._folder, self.cursor)
-        except OSError as error:
-            _log.warning("the cursor could not be written: %s", error)
+            self._unsaved_reason = ""
+        except (OSError, StorageError) as error:
+            if self._unsaved_reason != (text := str(error)):
+                _log.warning("the cursor could not be written: %s", text)
+                self._unsaved_reason = text
         self._saved, self._saved_at = self.cursor, time.monotonic()
 
-    def close(self) -> None:
-        """Lets artifacts arrive and writes the cursor; the recorder may not be used after it."""
+    def note_trouble(self, reason: str) -> None:
+        """Says in the cursor why MLflow takes nothing now, for whoever looks at the sweep."""
+        self.cursor = msgspec.structs.replace(self.cursor, trouble=reason)
         self.save_cursor()
-        if self._store is not None:
+
+    def close(self) -> None:
+        """Writes the cursor, lets artifacts arrive and puts right what an outage left in doubt; ends the recorder."""
+        self.save_cursor()
+        store = self._store
+        if store is not None:
             try:
-                self._store.close(UPLOADS_S)
-            except TrackingError as error:
+                self.attempt(lambda: store.close(UPLOADS_S))
+            except ServiceError as error:
                 _log.warning("%s", error)
 
     def _forget(self) -> None:
@@ -184,7 +222,7 @@ class Recorder:
         self._begin()
 
 
-def _open_store(target: Target, sweep_id: str) -> MlflowStore:
+def _open_store(target: Target, sweep_id: str, pulse: Pulse) -> MlflowStore:
     """Imports mlflow, which takes seconds, at the first use and without its noise."""
     os.environ |= {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -198,4 +236,4 @@ def _open_store(target: Target, sweep_id: str) -> MlflowStore:
         from tuner.recording.store import MlflowStore
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3", "git"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return MlflowStore(target, sweep_id)
+    return MlflowStore(target, sweep_id, pulse)

@@ -1,153 +1,214 @@
-"""When the recorder works: while its driver lives and a bounded time more, through outages, one at a time a sweep."""
+"""When the recorder works: while its driver lives and as long after as MLflow takes anything, through outages; one at a
+time for a sweep."""
 
 from __future__ import annotations
 
 import logging
 import math
-import re
 import threading
 import time
+from collections.abc import Callable
 
 import filelock
 
-from tuner.errors import TrackingError, UsageError
+from tuner.errors import StorageError, TrackingError, UsageError
 from tuner.paths import SweepFolder
+from tuner.program import program, storage_option
+from tuner.recording.attempt import HangingError
+from tuner.recording.cursor import Missing, read_cursor
+from tuner.recording.reasons import LastingRefusalError
 from tuner.recording.recorder import Recorder
 
 _log = logging.getLogger("tuner.recording")
 
 POLL_S = 1.0
+REMOTE_POLL_S = 5.0
+"""An object store is asked for more of the journal less often."""
 BACKOFF_S = 1.0
 BACKOFF_MAX_S = 15.0
+"""Between the starts of two attempts in an outage, so that its end is noticed within this time."""
+DRAIN_PATIENCE_S = 20.0
 FOREGROUND_PATIENCE_S = 60.0
 
 
 class Shutdown:
-    """Whether the recorder was asked to end, and how much longer it may drain the journal."""
+    """Whether the recorder was asked to end, and whether it may still try to record the rest.
 
-    def __init__(self, drain_s: float) -> None:
-        self._drain_s = drain_s
+    It may as long as MLflow took something within the last `patience_s`.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self.patience_s = patience_s
         self._asked = threading.Event()
-        self._ends_at = math.inf
+        self._progress_at = math.inf
 
     def ask(self) -> None:
         if not self._asked.is_set():
-            self._ends_at = time.monotonic() + self._drain_s
+            self._progress_at = time.monotonic()
             self._asked.set()
+
+    def progressed(self) -> None:
+        if self.asked:
+            self._progress_at = time.monotonic()
 
     @property
     def asked(self) -> bool:
         return self._asked.is_set()
 
     @property
+    def left_s(self) -> float:
+        """Seconds until it is to give up, unless something is recorded before."""
+        return self._progress_at + self.patience_s - time.monotonic() if self.asked else math.inf
+
+    @property
     def expired(self) -> bool:
-        return time.monotonic() >= self._ends_at
+        return self.left_s <= 0
 
     def wait(self, wait_s: float) -> None:
-        """Sleeps, cut short when it is asked to end or the time to drain is over."""
+        """Sleeps, cut short when it is asked to end or is to give up."""
         if self.asked:
-            time.sleep(max(0.0, min(wait_s, self._ends_at - time.monotonic())))
+            time.sleep(max(0.0, min(wait_s, self.left_s)))
         else:
             self._asked.wait(wait_s)
 
 
 class Outage:
-    """A time in which MLflow takes nothing: how long to wait, and a line in the log only when there is news."""
+    """A time in which nothing is recorded: how long to wait, and a line in the log only when there is news."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._delay_s = BACKOFF_S
-        self._logged = ""
+        self._period_s = BACKOFF_S
+        self.reason = ""
 
-    @property
-    def lasted_s(self) -> float:
-        return 0.0 if self._since is None else time.monotonic() - self._since
-
-    def goes_on(self, error: TrackingError, backlog: int) -> float:
-        """Notes another failure; returns the seconds to wait."""
+    def goes_on(self, error: Exception, recorder: Recorder, attempt_s: float) -> float:
+        """Notes another failure, after an attempt of so many seconds; returns the seconds to wait."""
         self._since = self._since or time.monotonic()
-        news = re.sub(r" at 0x[0-9a-f]+", "", str(error))
-        if news != self._logged:
-            _log.warning("MLflow takes nothing now, %d events wait: %s", backlog, news)
-            self._logged = news
-        delay_s, self._delay_s = self._delay_s, min(2 * self._delay_s, BACKOFF_MAX_S)
-        return delay_s
+        if str(error) != self.reason:
+            self.reason = str(error)
+            what = "MLflow takes nothing" if isinstance(error, TrackingError) else "the journal cannot be read"
+            _log.warning("%s now, %d events wait: %s", what, recorder.backlog, self.reason)
+            recorder.note_trouble(self.reason)
+        wait_s = max(BACKOFF_S, self._period_s - attempt_s)
+        self._period_s = min(2 * self._period_s, BACKOFF_MAX_S)
+        return wait_s
 
     def is_over(self) -> None:
         if self._since is not None:
-            _log.warning("MLflow is back after %.0f s", self.lasted_s)
-            self._since, self._delay_s, self._logged = None, BACKOFF_S, ""
+            _log.warning("recording again after %.0f s", time.monotonic() - self._since)
+            self._since, self._period_s, self.reason = None, BACKOFF_S, ""
 
 
-def follow(recorder: Recorder, shutdown: Shutdown, patience_s: float = math.inf) -> int:
-    """Records until asked to end, then what the journal holds; returns the number of events left over.
+def follow(
+    recorder: Recorder, shutdown: Shutdown, poll_s: float, tell: Callable[[int], None] = lambda left: None
+) -> None:
+    """Records until asked to end, then what the journal holds.
+
+    Args:
+        tell: is told how many events are left.
 
     Raises:
-        TrackingError: MLflow took nothing for `patience_s`.
+        TrackingError: it was asked to end, and MLflow took nothing for the time of patience, or never will.
+        HangingError: a request hangs; a new process is needed.
         StorageError, OSError: the journal cannot be read.
     """
     outage = Outage()
     while True:
-        asked = shutdown.asked  # seen before the last read: whoever asked has written everything by then
+        asked, began_at = shutdown.asked, time.monotonic()  # whoever asked has written everything by then
         try:
             recorder.read()
-            while recorder.step():
+            while recorder.attempt(recorder.step, lambda: shutdown.expired):
+                began_at = time.monotonic()
                 outage.is_over()
-                if shutdown.expired:
-                    return recorder.backlog
+                shutdown.progressed()
+                recorder.save_cursor_in_time()
+                tell(recorder.backlog)
             outage.is_over()
+            recorder.save_cursor_in_time()
             if asked:
-                return 0
-            shutdown.wait(POLL_S)
+                return
+            shutdown.wait(poll_s)
+        except HangingError as error:
+            recorder.note_trouble(outage.reason or str(error))
+            raise
         except TrackingError as error:
-            delay_s = outage.goes_on(error, recorder.backlog)
-            if outage.lasted_s >= patience_s:
+            wait_s = outage.goes_on(error, recorder, time.monotonic() - began_at)
+            if shutdown.expired or (asked and isinstance(error, LastingRefusalError)):
                 raise
-            if shutdown.expired:
-                return recorder.backlog
-            shutdown.wait(delay_s)
+            shutdown.wait(wait_s)
+        except (StorageError, OSError) as error:
+            if asked:
+                raise
+            shutdown.wait(outage.goes_on(error, recorder, 0.0))
 
 
-def serve(folder: SweepFolder, shutdown: Shutdown) -> int:
-    """Records a sweep beside its driver; returns the number of events left over. Waits for another recorder of it."""
+def serve(folder: SweepFolder, shutdown: Shutdown) -> None:
+    """Records a sweep beside its driver. Waits for another recorder of it.
+
+    Raises:
+        TrackingError: MLflow does not have everything; the message says what is missing and why.
+        HangingError: a request hangs, and the driver lives; a new process is needed.
+        StorageError, OSError: the journal cannot be read.
+    """
     lock = filelock.FileLock(folder.recorder_lock)
+    seq = -1
     while not _acquired(lock, POLL_S):
+        if seq != (seq := read_cursor(folder).seq):
+            shutdown.progressed()
         if shutdown.expired:
             recorder = Recorder(folder)
             recorder.read()
-            return recorder.backlog
-    recorder = Recorder(folder)
+            raise _unfinished(folder, recorder, "another recorder is at work on it")
     try:
-        return follow(recorder, shutdown)
-    finally:
+        recorder = Recorder(folder)
+        try:
+            follow(recorder, shutdown, REMOTE_POLL_S if folder.is_remote else POLL_S)
+        except TrackingError as error:
+            if isinstance(error, HangingError) and not shutdown.expired:
+                raise
+            raise _unfinished(folder, recorder, str(error)) from error
+        finally:
+            recorder.save_cursor()
         recorder.close()
+    finally:
         lock.release()
 
 
-def record(folder: SweepFolder, uri: str | None = None) -> int:
+def record(folder: SweepFolder, uri: str | None = None, tell: Callable[[int], None] = lambda left: None) -> int:
     """Records in the foreground what MLflow does not have yet; returns the number of events recorded now.
 
-    `uri` replaces the spec's tracking URI.
+    Args:
+        uri: replaces the spec's tracking URI.
+        tell: is told now and then how many events are left.
 
     Raises:
         UsageError: another recorder is at work on the sweep.
-        TrackingError: MLflow took nothing for a minute; what it has stays.
+        TrackingError: MLflow took nothing for a minute, or never will; what it has stays.
         StorageError, OSError: the journal cannot be read.
     """
     lock = filelock.FileLock(folder.recorder_lock)
     if not _acquired(lock, 0):
         raise UsageError(f"sweep {folder.name}: a recorder is at work on it; wait for it, or stop the sweep first")
-    shutdown = Shutdown(math.inf)
+    shutdown = Shutdown(FOREGROUND_PATIENCE_S)
     shutdown.ask()
     try:
         recorder = Recorder(folder, uri)
         try:
-            follow(recorder, shutdown, FOREGROUND_PATIENCE_S)
+            follow(recorder, shutdown, POLL_S, tell)
+        except TrackingError as error:
+            raise _unfinished(folder, recorder, str(error)) from error
         finally:
-            recorder.close()
+            recorder.save_cursor()
+        recorder.close()
         return recorder.num_recorded
     finally:
         lock.release()
+
+
+def _unfinished(folder: SweepFolder, recorder: Recorder, reason: str) -> TrackingError:
+    """What is missing, why, and the command that records it."""
+    missing = Missing(recorder.backlog, recorder.num_trials_behind, reason)
+    again = f"{program()} record {folder.name}{storage_option(folder.root)}"
+    return TrackingError(f"sweep {folder.name}: {missing}: {reason}. The journal has all; finish with: {again}")
 
 
 def _acquired(lock: filelock.BaseFileLock, timeout_s: float) -> bool:

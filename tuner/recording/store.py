@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,15 +18,20 @@ from mlflow.exceptions import MlflowException
 
 from tuner.errors import TrackingError
 from tuner.recording.artifacts import Uploads
+from tuner.recording.attempt import Pulse
+from tuner.recording.database import check_database
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
+from tuner.recording.reasons import LastingRefusalError, one_line, tracking_error
 from tuner.recording.sqlite import create_database
-from tuner.recording.target import RunsLostError, Target, without_credentials
+from tuner.recording.target import RunsLostError, Target
 
 _log = logging.getLogger("tuner.recording")
 
 _PAGE = 1000
+_BATCH = 1000
 _DOUBTFUL_REFUSALS_MAX = 5
-"""How often BAD_REQUEST is believed to pass: MLflow uses it for a bad item and for some troubles of its database."""
+"""How often BAD_REQUEST is believed to pass, of a store that takes other things: MLflow says it of a bad item, but also
+in some troubles of its database."""
 
 _Entity = Any
 """Metric, Param or RunTag."""
@@ -43,17 +48,25 @@ class MlflowStore:
         runs: the id of each run that exists, deleted ones included.
     """
 
-    def __init__(self, target: Target, sweep_id: str) -> None:
+    def __init__(self, target: Target, sweep_id: str, pulse: Pulse | None = None) -> None:
         """Connects, makes the experiment where it does not exist, and finds the sweep's runs.
+
+        Args:
+            pulse: beats with every answer of the store.
 
         Raises:
             TrackingError: the store cannot be reached now.
         """
+        self._uri = target.uri
         self._sweep_id = sweep_id
+        self._pulse = pulse or Pulse()
+        self._statuses: dict[RunKey, tuple[str, int | None]] = {}
+        """As they were set last."""
         self._doubtful = self._ever_doubtful = False  # whether a request to make a run got no answer
         self._refusals: Counter[tuple[str, str]] = Counter()
-        with _passing_errors():
+        with self._sorted_errors():
             create_database(target.uri)
+            check_database(target.uri)
             self._client = MlflowClient(target.uri, registry_uri=target.uri)
             self.experiment_id = self._experiment(target)
             self._find_runs()
@@ -65,29 +78,38 @@ class MlflowStore:
         Raises:
             TrackingError: it could not be recorded now.
         """
-        with _passing_errors():
+        with self._sorted_errors():
             if self._doubtful:
                 self._find_runs()
             run_id = self.runs.get(run) or self._create(run, update.new)
             if run_id in self._deleted:
                 return
             try:
-                self._record(run_id, update)
+                self._record(run, run_id, update)
             except _RunDeletedError:
                 self._deleted.add(run_id)
                 _log.warning("run %s was deleted in MLflow: nothing more is recorded of it", run_id)
 
     def close(self, timeout_s: float) -> None:
-        """Waits for artifacts under way, and looks once more for runs whose making was in doubt."""
+        """Waits for artifacts under way; after an outage, undoes what requests did that were carried out late."""
         if self._ever_doubtful:
-            with _passing_errors():
+            with self._sorted_errors():
                 self._find_runs()
-        self.uploads.wait(timeout_s)
+                self._restore_statuses()
+        for name in self.uploads.wait(timeout_s):
+            _log.warning("artifact %s did not arrive in MLflow", name)
+
+    def _restore_statuses(self) -> None:
+        for run, (status, end_ms) in self._statuses.items():
+            if run in self.runs and self._found_statuses.get(run) != status:
+                self._set_status(run, self.runs[run], status, end_ms)
 
     def _experiment(self, target: Target) -> str:
         experiment = self._client.get_experiment_by_name(target.experiment)
         if experiment is None:
             return str(self._client.create_experiment(target.experiment, artifact_location=target.artifact_location))
+        if not experiment.experiment_id:
+            raise LastingRefusalError(f"{target.public_uri}: what answers there is not MLflow: check tracking.uri")
         if experiment.lifecycle_stage == "deleted":
             _log.warning("experiment %s was deleted in MLflow, which keeps its name: restored", target.experiment)
             self._client.restore_experiment(experiment.experiment_id)
@@ -95,14 +117,17 @@ class MlflowStore:
 
     def _find_runs(self) -> None:
         """Fetches every run of this sweep; of two of the same trial the fuller stays, the other is deleted."""
+        found = sorted(self._search(), key=_fullness, reverse=True)
         self.runs: dict[RunKey, str] = {}
         self._deleted: set[str] = set()
-        for run in sorted(self._search(), key=_fullness, reverse=True):
+        self._found_statuses: dict[RunKey, str] = {}
+        for run in found:
             number = run.data.tags.get("tuner.trial")
             key = None if number is None else int(number)
             deleted = run.info.lifecycle_stage == "deleted"
             if key not in self.runs:
                 self.runs[key] = run.info.run_id
+                self._found_statuses[key] = run.info.status
                 if deleted:
                     self._deleted.add(run.info.run_id)
             elif not deleted:
@@ -121,6 +146,7 @@ class MlflowStore:
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
+            self._pulse.beat()
             yield from page
             token = page.token
             if not token:
@@ -129,39 +155,40 @@ class MlflowStore:
     def _create(self, run: RunKey, new: NewRun | None) -> str:
         if new is None:
             raise RunsLostError(f"the tracking store lost the run of {'the sweep' if run is None else f'trial {run}'}")
+        tags = self._resolved(new.tags)
         was_doubtful, self._doubtful, self._ever_doubtful = self._ever_doubtful, True, True
         try:
-            made = self._client.create_run(
-                self.experiment_id, start_time=new.start_ms, tags=self._resolved(new.tags), run_name=new.name
-            )
+            made = self._client.create_run(self.experiment_id, start_time=new.start_ms, tags=tags, run_name=new.name)
         except MlflowException as error:
             if error.error_code != "INVALID_PARAMETER_VALUE":
                 raise
             raise RunsLostError(f"the experiment takes no runs: {one_line(error)}") from error  # it was deleted
         self._doubtful, self._ever_doubtful = False, was_doubtful
+        self._pulse.beat()
         self.runs[run] = made.info.run_id
         return self.runs[run]
 
     def _resolved(self, tags: Tags) -> dict[str, str]:
         return {name: self.runs[value.run] if isinstance(value, RunOf) else value for name, value in tags.items()}
 
-    def _record(self, run_id: str, update: RunUpdate) -> None:
+    def _record(self, run: RunKey, run_id: str, update: RunUpdate) -> None:
         params = [Param(name, text) for name, text in update.params.items()]
         tags = [RunTag(name, text) for name, text in self._resolved(update.tags).items()]
         metrics = [Metric(row.key, row.value, row.at_ms, row.step) for row in update.rows]
-        self._log_entities(run_id, [*params, *tags, *metrics])
+        entities: list[_Entity] = [*params, *tags, *metrics]
+        for start in range(0, len(entities), _BATCH):
+            self._log_entities(run_id, entities[start : start + _BATCH])
         if update.status is not None:
-            self._set_status(run_id, update.status, update.end_ms)
+            self._set_status(run, run_id, update.status, update.end_ms)
         for name, text in update.texts.items():
             self.uploads.start(run_id, text, name)
 
     def _log_entities(self, run_id: str, entities: list[_Entity]) -> None:
         """One request, as a rule; the client splits what is over MLflow's limits. A refused batch is halved."""
-        if not entities:
-            return
         kinds = {kind: [entity for entity in entities if isinstance(entity, kind)] for kind in (Metric, Param, RunTag)}
         try:
             self._client.log_batch(run_id, metrics=kinds[Metric], params=kinds[Param], tags=kinds[RunTag])
+            self._pulse.beat()
         except MlflowException as error:
             self._check_refusal(error, run_id, entities)
             if len(entities) == 1:
@@ -171,46 +198,44 @@ class MlflowStore:
             self._log_entities(run_id, entities[:half])
             self._log_entities(run_id, entities[half:])
 
-    def _set_status(self, run_id: str, status: str, end_ms: int | None) -> None:
+    def _set_status(self, run: RunKey, run_id: str, status: str, end_ms: int | None) -> None:
+        self._statuses[run] = (status, end_ms)
         try:
             if end_ms is None:
                 self._client.update_run(run_id, status=status)
             else:
                 self._client.set_terminated(run_id, status, end_ms)
+            self._pulse.beat()
         except MlflowException as error:
             self._check_refusal(error, run_id, [])
             _log.warning("MLflow refuses status %s of run %s: %s", status, run_id, one_line(error))
 
-    def _check_refusal(self, error: MlflowException, run_id: str, entities: list[_Entity]) -> None:
+    def _check_refusal(self, error: MlflowException, run_id: str, entities: Sequence[_Entity]) -> None:
         """Returns if MLflow will never take it; raises what is to be done otherwise."""
         if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
             raise error
         if self._client.get_run(run_id).info.lifecycle_stage == "deleted":
             raise _RunDeletedError
+        self._pulse.beat()
         if error.error_code == "BAD_REQUEST" and len(entities) <= 1:
+            self._client.log_batch(run_id, tags=[RunTag("tuner.sweep_id", self._sweep_id)])  # it is there already
             item = (run_id, entities[0].key if entities else "")
             self._refusals[item] += 1
             if self._refusals[item] < _DOUBTFUL_REFUSALS_MAX:
                 raise error
 
-
-def one_line(error: BaseException) -> str:
-    """An error in a line for the log, without credentials."""
-    text = " ".join(str(error).split())
-    return without_credentials(f"{type(error).__name__}: {text}")[:400]
+    @contextmanager
+    def _sorted_errors(self) -> Iterator[None]:
+        """Whatever a client of a store may raise (HTTP, SQL, files), as one kind of error."""
+        try:
+            yield
+        except TrackingError:
+            raise
+        except Exception as error:
+            if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise RunsLostError(one_line(error)) from error
+            raise tracking_error(error, self._uri) from error
 
 
 def _fullness(run: Run) -> tuple[bool, int, str]:
     return (run.info.lifecycle_stage != "deleted", len(run.data.params) + len(run.data.metrics), str(run.info.run_id))
-
-
-@contextmanager
-def _passing_errors() -> Iterator[None]:
-    """Whatever a client of a store may raise (HTTP, SQL, files), as one kind of error."""
-    try:
-        yield
-    except TrackingError:
-        raise
-    except Exception as error:
-        lost = isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST"
-        raise (RunsLostError if lost else TrackingError)(one_line(error)) from error

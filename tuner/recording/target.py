@@ -30,9 +30,9 @@ class Target:
     def of(cls, spec: dict[str, Any], folder: SweepFolder, uri: str | None = None) -> Target:
         """The target that a resolved spec names, or `uri` in its stead; SQLite in the storage root by default."""
         tracking = spec.get("tracking") or {}
-        default = folder.root.default_tracking_uri
-        chosen = uri or tracking.get("uri") or default
-        artifacts = folder.root.artifacts.as_uri() if chosen == default else None
+        chosen = uri or tracking.get("uri") or folder.root.default_tracking_uri
+        is_default = not folder.is_remote and chosen == folder.root.default_tracking_uri
+        artifacts = folder.root.artifacts.as_uri() if is_default else None
         return cls(chosen, tracking.get("experiment") or str(spec["name"]), artifacts)
 
     @property

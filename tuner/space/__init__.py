@@ -2,7 +2,7 @@
 
 from tuner.space.parameters import KINDS, Choice, Constant, Float, Int, Parameter
 from tuner.space.space import Space, condition_problems
-from tuner.space.words import Params, Scalar, key, nearest, plain, same
+from tuner.space.words import Params, Scalar, cut, key, nearest, plain, same, shown
 
 __all__ = [
     "KINDS",
@@ -15,8 +15,10 @@ __all__ = [
     "Scalar",
     "Space",
     "condition_problems",
+    "cut",
     "key",
     "nearest",
     "plain",
     "same",
+    "shown",
 ]

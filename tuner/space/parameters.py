@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,16 +26,20 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from tuner.space.words import Scalar, plain, same
+from tuner.space.words import Scalar, plain, same, shown
 
 
 def _check_scalar(written: Any) -> Any:
-    finite = not isinstance(written, float) or math.isfinite(written)
-    if finite and (written is None or isinstance(written, bool | int | float | str)):
-        return written
-    raise PydanticCustomError(
-        "rule", "must be a number, text, true, false or null, but got {got}", {"got": repr(written)}
-    )
+    rule = ""
+    if isinstance(written, str):
+        rule = "" if written.isprintable() else "text must be printable"
+    elif isinstance(written, int) and not isinstance(written, bool):
+        rule = "" if -(2**63) <= written < 2**63 else "a whole number must fit into 64 bits"
+    elif not (written is None or isinstance(written, bool) or (isinstance(written, float) and math.isfinite(written))):
+        rule = "must be a number, text, true, false or null"
+    if rule:
+        raise PydanticCustomError("rule", "{rule}, but got {got}", {"rule": rule, "got": shown(written)})
+    return written
 
 
 _SCALAR_SCHEMA: dict[str, Any] = {"type": ["string", "number", "integer", "boolean", "null"]}
@@ -54,11 +59,20 @@ _Wanted = Annotated[
 
 class _Parameter(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        ignored_types=(cached_property,),
     )
 
     when: dict[str, _Wanted] | None = None
     """Active only when each of these earlier parameters has this value, or one of these values."""
+
+
+_MOST_STEPS = 1e12
+"""Steps finer than this would be lost in the rounding of their own sums."""
 
 
 class _Range(_Parameter):
@@ -70,12 +84,18 @@ class _Range(_Parameter):
         low, high, step = self.low, self.high, self.step  # type: ignore[attr-defined]
         if not low < high:
             raise _rule("low", "must be below high", f"low {plain(low)}, high {plain(high)}")
+        if not math.isfinite(high - low):
+            raise _rule("high", "must be less than 1.8e308 above low", f"low {plain(low)}, high {plain(high)}")
         if self.scale == "log" and low <= 0:
             raise _rule("low", "must be above 0 on a log scale", plain(low))
+        if self.scale == "log" and not math.log(low) < math.log(high):
+            raise _rule("low", "must be further below high on a log scale", f"low {plain(low)}, high {plain(high)}")
         if step is not None and step <= 0:
             raise _rule("step", "must be above 0", plain(step))
+        if step is not None and isinstance(step, float) and (high - low) / step > _MOST_STEPS:
+            raise _rule("step", f"must divide high - low into at most {_MOST_STEPS:g} steps", plain(step))
         if step is not None and high - low >= step and not _divides(step, high - low):
-            nearest = low + step * math.floor((high - low) / step)
+            nearest = low + (high - low) // step * step
             raise _rule(
                 "step",
                 f"must divide high - low ({plain(_tidy(high - low))}; a high of {plain(_tidy(nearest))} would do)",
@@ -83,11 +103,11 @@ class _Range(_Parameter):
             )
         return self
 
-    @property
-    def size(self) -> int | None:
-        """The number of values; None if there is a continuum of them."""
-        low, high, step = self.low, self.high, self.step  # type: ignore[attr-defined]
-        return None if step is None else int((high - low) / step * (1 + 1e-12) + 1e-9) + 1
+    def covers(self, value: Scalar) -> bool:
+        """Whether a number lies within the bounds, on the grid or not."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return bool(self.low <= value <= self.high)  # type: ignore[attr-defined]
 
 
 class Float(_Range):
@@ -96,6 +116,13 @@ class Float(_Range):
     low: float
     high: float
     step: float | None = None
+
+    @cached_property
+    def size(self) -> int | None:
+        """The number of values; None if there is a continuum of them."""
+        if self.step is None:
+            return None
+        return 1 if self.high - self.low < self.step else round((self.high - self.low) / self.step) + 1
 
     def from_unit(self, unit: float) -> float:
         """The value at `unit` in [0, 1]."""
@@ -119,16 +146,17 @@ class Float(_Range):
         return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
 
     def contains(self, value: Scalar) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
-            return False
-        return self.step is None or _divides(self.step, value - self.low)
+        return self.covers(value) and (self.step is None or _divides(self.step, value - self.low))  # type: ignore[operator]
 
     def values(self) -> Iterator[float]:
         """Every value of a parameter with a step, one by one: there may be many."""
         return (self._at(index) for index in range(self.size or 0))
 
     def _at(self, index: int) -> float:
-        return min(_tidy(self.low + index * (self.step or 0.0)), self.high)
+        step = self.step or 0.0
+        exact = self.low + index * step
+        tidy = _tidy(exact)
+        return min(max(tidy if abs(tidy - exact) < 1e-6 * step else exact, self.low), self.high)
 
 
 class Int(_Range):
@@ -136,11 +164,16 @@ class Int(_Range):
 
     low: int = Field(ge=-(2**63), lt=2**63)
     high: int = Field(ge=-(2**63), lt=2**63)
-    step: int = 1
+    step: int = Field(1, lt=2**63)
+
+    @cached_property
+    def size(self) -> int:
+        """The number of values."""
+        return (self.high - self.low) // self.step + 1
 
     def from_unit(self, unit: float) -> int:
         """The value at `unit` in [0, 1]."""
-        count = self.size or 1
+        count = self.size
         if self.scale == "linear":
             index = int(unit * count)
         else:
@@ -152,7 +185,7 @@ class Int(_Range):
         """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
         number = int(value)  # type: ignore[arg-type]
         if self.scale == "linear":
-            return ((number - self.low) // self.step + 0.5) / (self.size or 1)
+            return ((number - self.low) // self.step + 0.5) / self.size
         start, end = self._log_edges()
         return (math.log(number) - start) / (end - start)
 
@@ -165,7 +198,7 @@ class Int(_Range):
         return is_whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
 
     def values(self) -> Iterator[int]:
-        return (self.low + index * self.step for index in range(self.size or 1))
+        return (self.low + index * self.step for index in range(self.size))
 
 
 class Choice(_Parameter):
@@ -175,11 +208,16 @@ class Choice(_Parameter):
 
     @model_validator(mode="after")
     def _check_choices(self) -> Choice:
-        kinds = [(type(choice), choice) for choice in self.choices]
-        for index, kind in enumerate(kinds):
-            if kind in kinds[:index]:
-                raise _rule(f"choices[{index}]", "must not stand in the list twice", repr(kind[1]))
+        seen: set[Any] = set()
+        for index, choice in enumerate(self.choices):
+            if _identity(choice) in seen:
+                raise _rule(f"choices[{index}]", "must not stand in the list twice", shown(choice))
+            seen.add(_identity(choice))
         return self
+
+    @cached_property
+    def _indices(self) -> dict[Any, int]:
+        return {_identity(choice): index for index, choice in enumerate(self.choices)}
 
     @property
     def size(self) -> int:
@@ -194,10 +232,13 @@ class Choice(_Parameter):
         return (self.index(value) + 0.5) / len(self.choices)
 
     def index(self, value: Scalar) -> int:
-        return next(i for i, choice in enumerate(self.choices) if same(choice, value))
+        return self._indices[_identity(value)]
 
     def contains(self, value: Scalar) -> bool:
-        return any(same(choice, value) for choice in self.choices)
+        return _identity(value) in self._indices
+
+    def covers(self, value: Scalar) -> bool:
+        return self.contains(value)
 
     def values(self) -> list[Scalar]:
         return list(self.choices)
@@ -236,6 +277,9 @@ class Constant(_Parameter):
     def contains(self, value: Scalar) -> bool:
         return same(self.value, value)
 
+    def covers(self, value: Scalar) -> bool:
+        return self.contains(value)
+
     def values(self) -> list[Scalar]:
         return [self.value]
 
@@ -262,14 +306,21 @@ Parameter = Annotated[
 KINDS: dict[str, type[_Parameter]] = {"float": Float, "int": Int, "choice": Choice, "constant": Constant}
 
 
+def _identity(value: Scalar) -> tuple[bool, Scalar]:
+    """Equal for values that are the same; see `same`."""
+    return isinstance(value, bool), value
+
+
 def _divides(step: float, length: float) -> bool:
+    if isinstance(step, int) and isinstance(length, int):
+        return length % step == 0
     ratio = length / step
     return abs(ratio - round(ratio)) <= 1e-9 * max(1.0, abs(ratio))
 
 
 def _tidy(number: float) -> float:
     """Without the noise of floating-point sums: 0.1 + 0.2 is 0.3."""
-    return float(f"{number:.12g}")
+    return number if isinstance(number, int) else float(f"{number:.12g}")
 
 
 def _rule(field: str, rule: str, received: str) -> PydanticCustomError:

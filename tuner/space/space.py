@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Annotated
 
 import numpy as np
-from pydantic import ConfigDict, RootModel, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from tuner.space.parameters import Choice, Constant, Float, Int, Parameter
-from tuner.space.words import Params, Scalar, nearest, plain, same
+from tuner.space.words import Params, Scalar, nearest, plain, same, shown
+
+MAX_PARAMETERS = 200
+MAX_PROBLEMS = 50
+"""Of conditions; a user mends the first ones first."""
 
 
-class Space(RootModel[dict[str, Parameter]]):
+def _check_name(name: str) -> str:
+    if not name.isidentifier() or len(name) > 100:
+        rule = "a parameter's name must be letters, digits and underscores, 100 at most, but got {got}"
+        raise PydanticCustomError("rule", rule, {"got": shown(name)})
+    return name
+
+
+_Parameters = Annotated[dict[Annotated[str, AfterValidator(_check_name)], Parameter], Field(max_length=MAX_PARAMETERS)]
+
+
+class Space(RootModel[_Parameters]):
     """Named parameters in the order of the spec; a condition may look at earlier ones only."""
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +83,10 @@ class Space(RootModel[dict[str, Parameter]]):
         active = {name for name in self if self.is_active(name, params)}
         return active == set(params) and all(self[name].contains(params[name]) for name in active)
 
+    def covers(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether each of these values lies within its parameter's bounds, on the grid or not."""
+        return all(self.root[name].covers(value) for name, value in params.items())
+
     def grid(self) -> Iterator[Params]:
         """Every configuration of a finite space, the last parameter changing fastest.
 
@@ -101,32 +120,31 @@ class Space(RootModel[dict[str, Parameter]]):
 def condition_problems(
     parameters: Mapping[str, Float | Int | Choice | Constant], declared: Iterable[str] = ()
 ) -> list[tuple[str, str]]:
-    """What is wrong with the conditions of a space, as (path below `space`, message).
+    """What is wrong with the conditions of a space, as (path below `space`, message); the first problems of many.
 
     `declared` names parameters that exist but are themselves invalid: conditions on them cannot be judged.
     """
-    names = [*parameters, *(name for name in declared if name not in parameters)]
-    problems = []
-    seen: set[str] = set(declared) - set(parameters)
+    return list(islice(_condition_problems(parameters, set(declared) - set(parameters)), MAX_PROBLEMS))
+
+
+def _condition_problems(
+    parameters: Mapping[str, Float | Int | Choice | Constant], invalid: set[str]
+) -> Iterator[tuple[str, str]]:
+    seen = set(invalid)
     for name, parameter in parameters.items():
         for other, wanted in (parameter.when or {}).items():
             path = f"{name}.when.{other}"
-            if other not in names or other == name:
-                hint = nearest(other, [candidate for candidate in names if candidate != name])
-                problems.append((path, f"a condition must name a parameter of the space, but got {other!r}{hint}"))
+            if (other not in parameters and other not in invalid) or other == name:
+                hint = nearest(other, [candidate for candidate in (*parameters, *invalid) if candidate != name])
+                yield path, f"a condition must name a parameter of the space, but got {shown(other)}{hint}"
             elif other not in seen:
-                problems.append(
-                    (path, f"a condition must name an earlier parameter, but {other!r} stands after {name!r}")
-                )
+                yield path, f"a condition must name an earlier parameter, but {other!r} stands after {name!r}"
             elif other in parameters:
-                values = wanted if isinstance(wanted, list) else [wanted]
-                problems += [
-                    (path, f"must be a value of {other!r}, but got {value!r}{_nearest_value(value, parameters[other])}")
-                    for value in values
-                    if not parameters[other].contains(value)
-                ]
+                for value in wanted if isinstance(wanted, list) else [wanted]:
+                    if not parameters[other].contains(value):
+                        hint = _nearest_value(value, parameters[other])
+                        yield path, f"must be a value of {other!r}, but got {shown(value)}{hint}"
         seen.add(name)
-    return problems
 
 
 def _nearest_value(value: Scalar, parameter: Float | Int | Choice | Constant) -> str:

@@ -3,21 +3,62 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 Scalar = bool | int | float | str | None
 Params = dict[str, Scalar]
 
+SHOWN_CHARACTERS = 60
+"""So much of a value stands in a message."""
+_COMPARED, _LISTED = 300, 400
+"""Names that a wrong one is compared with, and characters of them that are listed."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean …?` for a name that is close to a known one, else the known ones."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    known = sorted(known)[:_COMPARED]
+    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
     if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+        return f"; did you mean {shown(close[0])}?"
+    listed = ", ".join(name if name.isprintable() else ascii(name) for name in known)
+    return f"; known: {cut(listed, _LISTED)}" if known else ""
+
+
+class _Repr(reprlib.Repr):
+    """`repr` of which the cost is bounded, too: of deep, wide or huge values it looks at the beginning alone."""
+
+    maxlevel = 3
+    maxdict = maxlist = maxtuple = maxset = 6
+    maxstring = maxlong = maxother = SHOWN_CHARACTERS
+
+    def repr_int(self, number: int, level: int) -> str:
+        return repr(number) if number.bit_length() < 200 else f"a whole number of {number.bit_length()} bits"
+
+    def repr_str(self, text: str, level: int) -> str:
+        return repr(text) if len(text) <= SHOWN_CHARACTERS else repr(text[:SHOWN_CHARACTERS])
+
+    def repr_bytes(self, data: bytes, level: int) -> str:
+        return repr(data[:SHOWN_CHARACTERS])
+
+
+_repr = _Repr()
+
+
+def shown(value: Any) -> str:
+    """A value as it may stand in a message, whatever it is: short, on one line and in YAML's words."""
+    words = {None: "nothing", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    return cut(_repr.repr(value), SHOWN_CHARACTERS)
+
+
+def cut(text: str, length: int) -> str:
+    """A text of which no more than so many characters are left."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def same(a: Scalar, b: Scalar) -> bool:
@@ -28,16 +69,19 @@ def same(a: Scalar, b: Scalar) -> bool:
 def key(params: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
     """A configuration as something that can be put in a set; equal for equal configurations."""
     return tuple(
-        sorted(
-            (name, repr(float(v)) if isinstance(v, int | float) and not isinstance(v, bool) else repr(v))
-            for name, v in params.items()
-        )
+        sorted((name, _number_key(v) if isinstance(v, int | float) else repr(v)) for name, v in params.items())
     )
+
+
+def _number_key(number: float) -> str:
+    """Equal for 1 and 1.0, different for True and 1, and for whole numbers that no float tells apart."""
+    if isinstance(number, bool) or (isinstance(number, int) and float(number) != number):
+        return repr(number)
+    return repr(float(number))
 
 
 def plain(number: float) -> str:
     """A number as people write it: 0.0001, 32, 1e-12."""
     if isinstance(number, int):
-        return str(number)
-    text = np.format_float_positional(number, trim="-") if 1e-6 <= abs(number) < 1e16 or number == 0 else repr(number)
-    return text
+        return shown(number)
+    return np.format_float_positional(number, trim="-") if 1e-6 <= abs(number) < 1e16 or number == 0 else repr(number)

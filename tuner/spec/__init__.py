@@ -1,7 +1,8 @@
 """The spec of a sweep: YAML in, a validated `SweepSpec` out, every problem of a file reported together."""
 
-from tuner.spec.loading import dump_yaml, load_spec, spec_from_mapping
+from tuner.spec.loading import load_spec, spec_from_mapping
 from tuner.spec.models import EarlyStopping, Epochs, Objective, Search, SweepSpec
+from tuner.spec.reading import dump_yaml
 
 __all__ = [
     "EarlyStopping",

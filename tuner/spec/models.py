@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from tuner.space import Space
+from tuner.space import Space, nearest, shown
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
+ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
+"""Parameters that a sweep's space gets as constants, at the trainable's defaults, where it has none of them."""
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+SERVER_SCHEMES = tuple(scheme for scheme in TRACKING_SCHEMES if scheme != "sqlite")
+STORAGE_SCHEMES = ("s3", "gs")
+MAX_COUNT = 10**9
+"""Of trials, epochs and the like; more would be a slip of the finger."""
 
 
 class Section(BaseModel):
@@ -20,17 +36,27 @@ class Section(BaseModel):
     )
 
 
+def _check_text(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise PydanticCustomError("rule", "must be printable text, but got {got}", {"got": shown(text)})
+    return text
+
+
+Text = Annotated[str, Field(max_length=4000), AfterValidator(_check_text)]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+
+
 class Objective(Section):
-    metric: str
+    metric: Text
     """One of the metrics that the trainable reports after each epoch, such as val_accuracy or val_loss."""
     mode: Literal["min", "max"]
     """Whether less or more is better."""
 
 
 class Epochs(Section):
-    min: int = Field(1, ge=1)
+    min: Count = 1
     """Early stopping judges a trial for the first time after so many epochs (ASHA's first rung)."""
-    max: int = Field(ge=1)
+    max: Count
     """A trial's whole training."""
 
     @model_validator(mode="after")
@@ -54,10 +80,12 @@ class Search(Section):
 class EarlyStopping(Section):
     algorithm: Literal["asha", "none"] = "asha"
     """Asynchronous successive halving, or train every trial to its end."""
-    reduction_factor: int = Field(3, ge=2)
+    reduction_factor: int = Field(3, ge=2, le=MAX_COUNT)
     """One of so many trials goes on at each rung; rungs stand at epochs.min times its powers."""
 
 
+_LONGEST = 50
+"""Characters of a time or a size."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,12 +93,15 @@ def parse_duration_s(written: Any) -> Any:
     """Seconds from `90`, `"90s"`, `"30m"`, `"1h30m"` or `"2d"`."""
     if not isinstance(written, str):
         return written
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", written)
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", written) if len(written) <= _LONGEST else []
     if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*([smhd])", "", written).strip():
         raise PydanticCustomError(
-            "rule", "must be a time such as 90s, 30m, 2h or 1h30m, but got {got}", {"got": repr(written)}
+            "rule", "must be seconds, or a time such as 90s, 30m, 2h or 1h30m, but got {got}", {"got": shown(written)}
         )
     return float(sum(float(number) * _UNITS_S[unit] for number, unit in parts))
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)]
 
 
 _UNITS_BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -80,27 +111,29 @@ def parse_size_bytes(written: Any) -> Any:
     """Bytes from `6442450944`, `"6GiB"`, `"6 GB"` or `"512M"`; all units are powers of 1024."""
     if not isinstance(written, str):
         return written
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", written)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", written) if len(written) <= _LONGEST else None
     if match is None:
         raise PydanticCustomError(
-            "rule", "must be a size such as 6GiB or 512MiB, but got {got}", {"got": repr(written)}
+            "rule", "must be bytes, or a size such as 6GiB or 512MiB, but got {got}", {"got": shown(written)}
         )
     return float(match[1]) * _UNITS_BYTES[match[2]]
 
 
+Bytes = Annotated[float, BeforeValidator(parse_size_bytes, json_schema_input_type=float | str)]
+MIN_WORKER_BYTES = 2**20
+
+
 class Plateau(Section):
-    trials: int = Field(ge=1)
+    trials: Count
     """So many trials in a row ended without an improvement."""
     min_delta: float = Field(0.0, ge=0)
     """Only what beats the best by more than this is an improvement."""
 
 
 class Budget(Section):
-    wall_time: Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)] | None = Field(
-        None, gt=0
-    )
+    wall_time: Seconds | None = Field(None, gt=0)
     """Seconds, or a time such as 90s, 30m, 2h: the sweep pauses after so long at work, resumes included."""
-    epochs: int | None = Field(None, ge=1)
+    epochs: Count | None = None
     """The sweep pauses after so many epochs of training over all trials."""
     cost: float | None = Field(None, gt=0)
     """The sweep pauses when its slots have cost so much, in the currency of `price`; resumes included."""
@@ -113,7 +146,12 @@ class Budget(Section):
     @classmethod
     def _from_number(cls, written: Any) -> Any:
         """`plateau: 20` is short for `{trials: 20}`."""
-        return {"trials": written} if isinstance(written, int) and not isinstance(written, bool) else written
+        if isinstance(written, int) and not isinstance(written, bool):
+            return {"trials": written}
+        if written is None or isinstance(written, dict | Plateau):
+            return written
+        rule = "must be a number of trials, or {example}, but got {got}"
+        raise PydanticCustomError("rule", rule, {"example": "{trials: …, min_delta: …}", "got": shown(written)})
 
 
 class Resources(Section):
@@ -124,39 +162,51 @@ class Resources(Section):
 
 
 class Failures(Section):
-    max_retries: int = Field(2, ge=0)
+    max_retries: int = Field(2, ge=0, le=MAX_COUNT)
     """How often a trial whose code raised or whose worker died is tried again, from its last checkpoint."""
-    trial_timeout: Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)] | None = (
-        Field(None, gt=0)
-    )
+    trial_timeout: Seconds | None = Field(None, gt=0)
     """Seconds, or a time such as 10m, that one epoch may take, or building the model; null for no end."""
-    worker_memory: Annotated[float, BeforeValidator(parse_size_bytes, json_schema_input_type=float | str)] | None = (
-        Field(None, gt=0)
-    )
+    worker_memory: Bytes | None = None
     """Bytes, or a size such as 6GiB: a worker process that has grown past it is replaced by a fresh one between two
     epochs, at no cost of a retry. null for 90% of the node's memory divided among its trials."""
 
+    @field_validator("worker_memory")
+    @classmethod
+    def _check_memory(cls, size_bytes: float | None) -> float | None:
+        if size_bytes is not None and size_bytes < MIN_WORKER_BYTES:
+            rule = "must be at least 1MiB, a size such as 6GiB, but got {got}"
+            raise PydanticCustomError("rule", rule, {"got": f"{size_bytes:g} bytes"})
+        return size_bytes
+
 
 class Checkpoints(Section):
-    keep: int = Field(5, ge=1)
+    keep: Count = 5
     """Ended trials whose best weights stay on disk: the best so many."""
 
 
 class Tracking(Section):
-    uri: str | None = None
+    uri: Text | None = None
     """An MLflow server or database; null for sqlite, the file mlflow.db in the storage root."""
-    experiment: str | None = None
+    experiment: Text | None = None
     """The MLflow experiment; null for the sweep's name."""
 
     @model_validator(mode="after")
     def _check_scheme(self) -> Tracking:
-        if self.uri is not None and not re.match(rf"({'|'.join(TRACKING_SCHEMES)})(\+\w+)?://?", self.uri):
+        if self.uri is not None and not _has_scheme(self.uri, TRACKING_SCHEMES):
             raise PydanticCustomError(
                 "rule",
                 "must start with a scheme that MLflow knows ({schemes}), but got {got}",
-                {"field": "uri", "schemes": ", ".join(f"{s}://" for s in TRACKING_SCHEMES), "got": repr(self.uri)},
+                {"field": "uri", "schemes": _schemes(TRACKING_SCHEMES), "got": shown(self.uri)},
             )
         return self
+
+
+def _has_scheme(uri: str, schemes: tuple[str, ...]) -> bool:
+    return re.match(rf"({'|'.join(schemes)})(\+\w+)?://?|databricks$", uri) is not None
+
+
+def _schemes(schemes: tuple[str, ...]) -> str:
+    return ", ".join(f"{scheme}://" for scheme in schemes)
 
 
 class SweepSpec(Section):
@@ -164,12 +214,12 @@ class SweepSpec(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """The sweep's name, and its folder's: letters, digits, dots, dashes and underscores."""
-    trainable: str
+    trainable: Text
     """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
-    data: str | None = None
+    data: Text | None = None
     """For trainables that do not load their own: digits, mnist, or a file beside the spec."""
     objective: Objective
-    num_trials: int = Field(ge=1)
+    num_trials: Count
     """How many configurations are tried."""
     epochs: Epochs
     space: Space
@@ -181,34 +231,37 @@ class SweepSpec(Section):
     failures: Failures = Failures()
     checkpoints: Checkpoints = Checkpoints()
     tracking: Tracking = Tracking()
-    storage: str | None = None
-    """The storage root, a local or shared folder; null for $TUNER_STORAGE, else ./sweeps."""
+    storage: Text | None = None
+    """The storage root: a local or shared folder, s3://bucket/… or gs://bucket/…; null for $TUNER_STORAGE, else
+    ./sweeps."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Keras's dtype policy: what the layers compute in."""
-
-    @field_validator("trainable")
-    @classmethod
-    def _check_trainable(cls, trainable: str) -> str:
-        if not trainable.isprintable():
-            raise PydanticCustomError("rule", "must be printable text, but got {got}", {"got": repr(trainable)})
-        return trainable
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
         if name in RESERVED_NAMES:
             rule = "must not be a name that the tracking store has in the storage root, but got {got}"
-            raise PydanticCustomError("rule", rule, {"got": repr(name)})
+            raise PydanticCustomError("rule", rule, {"got": shown(name)})
         return name
 
+    @field_validator("storage")
+    @classmethod
+    def _check_storage(cls, storage: str | None) -> str | None:
+        if storage is None or not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", storage):
+            return storage
+        if not re.match(rf"({'|'.join(STORAGE_SCHEMES)})://[^/\s]+(/.*)?$", storage):
+            scheme = nearest(storage.split(":")[0], STORAGE_SCHEMES)
+            hint = scheme if "mean" in scheme else ""
+            rule = "must be a folder, or start with s3:// or gs:// and a bucket, but got {got}{hint}"
+            raise PydanticCustomError("rule", rule, {"got": shown(storage), "hint": hint})
+        return storage
+
     @model_validator(mode="after")
-    def _check_storage(self) -> SweepSpec:
-        if self.storage is not None and "://" in self.storage:
-            raise PydanticCustomError(
-                "rule",
-                "must be a local or shared folder in this version, but got {got}",
-                {"field": "storage", "got": repr(self.storage)},
-            )
+    def _check_across(self, info: ValidationInfo) -> SweepSpec:
+        problems = [] if info.context is ANY_ACROSS else [f"{path}: {rule}" for _, path, rule in across_problems(self)]
+        if problems:
+            raise PydanticCustomError("across", "{text}", {"text": "; ".join(problems)})
         return self
 
     def resolved(self) -> dict[str, Any]:
@@ -216,6 +269,23 @@ class SweepSpec(Section):
         dump = self.model_dump(mode="json", exclude={"space"})
         space = self.space.model_dump(mode="json", exclude_defaults=True)
         return {key: space if key == "space" else dump[key] for key in type(self).model_fields}
+
+
+ANY_ACROSS = object()
+"""As a validation's context: takes a spec whose fields are right each by itself."""
+
+
+def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """What is wrong between valid fields, as (the fields, path, rule)."""
+    is_server = spec.tracking.uri is not None and _has_scheme(spec.tracking.uri, SERVER_SCHEMES)
+    if spec.storage is not None and "://" in spec.storage and not is_server:
+        servers = f"must be a server ({_schemes(SERVER_SCHEMES)}) where the storage is {shown(spec.storage)}"
+        yield ("storage", "tracking"), "tracking.uri", f"{servers}, but got {shown(spec.tracking.uri)}"
+    if spec.search.algorithm == "grid":
+        for name, parameter in spec.space.items():
+            if parameter.size is None:
+                rule = "a grid needs a step or choices, but got a continuous range"
+                yield ("search",), f"space.{name}", rule
 
 
 def json_schema() -> dict[str, Any]:

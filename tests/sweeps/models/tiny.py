@@ -1,4 +1,5 @@
-"""A user's trainable: a tiny network on made-up points, which diverges, raises or takes its time where a test wants it.
+"""A user's trainable: a tiny network on made-up points, which diverges, raises, hangs, leaks memory or takes its time
+where a test wants it.
 
 Keras is imported where it is needed, which makes looking at the file quick.
 """
@@ -8,6 +9,8 @@ import time
 import numpy as np
 
 from trainables.contract import Data, Params, Trainable
+
+LEAKED = []
 
 
 class Tiny(Trainable):
@@ -30,9 +33,18 @@ class Tiny(Trainable):
         if params.broken == "build":
             raise ValueError("a first line\nunits must be even")
         layers = [keras.Input((3,)), keras.layers.Dense(params.units, activation="relu"), keras.layers.Dense(1)]
+        if params.broken == "memory":
+            raise MemoryError("no room for the weights")
+        if params.broken == "leak":
+            LEAKED.append(np.ones(2**26, "uint8"))
+        if params.broken == "hog":
+            while True:
+                LEAKED.append(np.ones(2**27, "uint8"))
+                time.sleep(0.05)
         if params.broken == "nan":
             layers.append(keras.layers.Rescaling(float("nan")))
-        return _slow(layers, params.pause_s) if params.pause_s else keras.Sequential(layers)
+        pause_s = 3600.0 if params.broken == "hang" else params.pause_s
+        return _slow(layers, pause_s) if pause_s else keras.Sequential(layers)
 
 
 def _slow(layers, pause_s):

@@ -1,0 +1,196 @@
+"""Faults injected for real into real sweeps; each history ends with the offline checker."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.sweeps.conftest import Cli, finish, kill_group
+from tuner import events as ev
+from tuner.sweep import Sweep, fold
+from tuner.verification import verify_sweep
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+
+SLOW_SPACE = {
+    "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
+    "batch_size": 16,
+    "pause_s": 0.01,
+}
+
+
+def verified(cli: Cli, name: str = "tiny", acknowledged: Sequence[ev.AnyEvent] = ()) -> Sweep:
+    """The finished sweep, after the checker found nothing wrong with journal, MLflow store and checkpoints."""
+    found = verify_sweep(cli.folder(name), acknowledged=acknowledged)
+    assert found.ok, "\n".join(str(finding) for finding in found.findings)
+    sweep = fold(cli.events(name))
+    assert sweep.ended is not None and sweep.ended.state == "finished"
+    return sweep
+
+
+def failed_attempts(cli: Cli, name: str = "tiny") -> list[ev.AttemptFailed]:
+    return [event for event in cli.events(name) if isinstance(event, ev.AttemptFailed)]
+
+
+def test_drivers_killed_at_random_moments_lose_nothing(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    """Six SIGKILLs of one sweep's drivers, uniform over a driver's life: set-up, training, recording, end."""
+    seed = int(os.environ.get("TUNER_TEST_SEED", time.time_ns() % 10**6))
+    print(f"TUNER_TEST_SEED={seed}")
+    rng = random.Random(seed)
+    spec = tiny_spec(num_trials=30, space=SLOW_SPACE)
+    acknowledged: list[ev.AnyEvent] = []
+    for _ in range(6):
+        driver = cli.start("run", spec, "--or-resume")
+        try:
+            driver.wait(rng.uniform(0.0, 28.0))
+        except Exception:
+            driver.kill()
+        driver.communicate(timeout=60)
+        events = cli.events("tiny")
+        assert events[: len(acknowledged)] == acknowledged
+        acknowledged = events
+    cli("run", spec, "--or-resume")
+    assert len(verified(cli, acknowledged=acknowledged).trials) == 30
+
+
+def test_a_killed_worker_costs_its_trial_one_attempt_and_no_epoch_but_the_last(
+    cli: Cli, tiny_spec: Callable[..., str]
+) -> None:
+    driver = cli.start("run", tiny_spec(num_trials=4, space=SLOW_SPACE, epochs={"min": 9, "max": 27}))
+    cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
+    sweep = fold(cli.events("tiny"))
+    trial = next(trial for trial in sweep.unfinished if trial.checkpoints)
+    [started] = [e for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.trial == trial.number]
+    os.kill(started.pid, signal.SIGKILL)
+    finish(driver, exit_code=0)
+    verified(cli)
+    [failed] = failed_attempts(cli)
+    assert (failed.trial, failed.attempt, failed.cause, failed.counts) == (trial.number, 1, "worker", True)
+    [_, again] = [e for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.trial == trial.number]
+    assert again.epoch > 0, "it did not go on from its checkpoint"
+    assert {row["attempts"] for row in cli.json("trials", "tiny") if row["trial"] == trial.number} == {2}
+
+
+def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resumed(
+    cli: Cli, tiny_spec: Callable[..., str]
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    two_nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 10**8}
+    )
+    other = two_nodes.add_node(num_cpus=1, object_store_memory=10**8)
+    shared, cli.address = cli.address, two_nodes.address
+    try:
+        spec = tiny_spec(num_trials=6, space=SLOW_SPACE, failures={"max_retries": 0}, epochs={"min": 27, "max": 27})
+        driver = cli.start("run", spec)
+        cli.wait_for("tiny", lambda sweep: sum(bool(trial.checkpoints) for trial in sweep.unfinished) == 2)
+        os.kill(raylet_of(other), signal.SIGKILL)
+        cli.wait_for("tiny", lambda sweep: sweep.slots == 1)
+        cli.wait_for("tiny", lambda sweep: any(trial.attempts == 2 and trial.epochs for trial in sweep.trials.values()))
+        [failed] = failed_attempts(cli)
+        assert (failed.cause, failed.counts) == ("node", False)
+
+        before = cli.events("tiny")
+        os.kill(gcs_of(two_nodes), signal.SIGKILL)
+        driver.communicate(timeout=120)
+        assert driver.returncode != 0
+    finally:
+        cli.address = shared
+        two_nodes.shutdown()
+    cli("resume", "tiny")
+    sweep = verified(cli, acknowledged=before)
+    assert Counter(trial.outcome for trial in sweep.trials.values()) == {"completed": 6}
+
+
+def raylet_of(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
+def gcs_of(cluster: Any) -> int:
+    return int(cluster.head_node.all_processes["gcs_server"][0].process.pid)
+
+
+def test_what_hangs_leaks_or_has_no_room_ends_in_bounds(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    space = {
+        "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
+        "batch_size": 32,
+        "broken": {"choices": ["no", "hang", "memory"]},
+    }
+    failures = {"max_retries": 1, "trial_timeout": "3s"}
+    cli("run", tiny_spec(num_trials=9, space=space, failures=failures, search={"algorithm": "random", "seed": 1}))
+    sweep = verified(cli)
+    by_broken = {
+        broken: {trial.outcome for trial in sweep.trials.values() if trial.params["broken"] == broken}
+        for broken in ("hang", "memory")
+    }
+    assert by_broken == {"hang": {"failed"}, "memory": {"out_of_memory"}}
+    causes = {(sweep.trials[e.trial].params["broken"], e.cause) for e in failed_attempts(cli)}
+    assert causes == {("hang", "timeout"), ("memory", "memory")}
+    [reason] = {trial.reason for trial in sweep.trials.values() if trial.params["broken"] == "hang"}
+    assert "failures.trial_timeout (3 s)" in reason
+
+
+def test_a_worker_that_grew_too_large_makes_room_for_a_fresh_one(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    space = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32, "broken": "leak"}
+    cli("run", tiny_spec(num_trials=12, space=space, failures={"max_retries": 0, "worker_memory": "600MiB"}))
+    sweep = verified(cli)
+    assert sweep.outcomes()["failed"] == 0 and failed_attempts(cli) == []
+    pids = {event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
+    assert len(pids) > 2, "no worker was replaced"
+
+
+def test_rays_memory_monitor_ends_a_trial_as_out_of_memory(
+    cli: Cli, tiny_spec: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = psutil.virtual_memory()
+    threshold = (memory.total - memory.available + 4 * 2**30) / memory.total
+    if threshold > 0.9:
+        pytest.skip("needs 6 GiB of free memory")
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.3f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    space = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32}
+    space["broken"] = {"choices": ["no", "hog"]}
+    cli.address = "local"
+    cli("run", tiny_spec(num_trials=4, space=space, failures={"max_retries": 1}, search={"algorithm": "random"}))
+    sweep = verified(cli)
+    hogs = [trial for trial in sweep.trials.values() if trial.params["broken"] == "hog"]
+    assert hogs and {trial.outcome for trial in hogs} == {"out_of_memory"}
+    assert {event.cause for event in failed_attempts(cli)} == {"memory"}
+
+
+def test_damage_is_mended_and_told(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    """A torn last line, a truncated newest checkpoint, checkpoints that are gone, and no spec.yaml, all at once."""
+    spec = tiny_spec(num_trials=4, space=SLOW_SPACE, epochs={"min": 27, "max": 27})
+    driver = cli.start("run", spec)
+    cli.wait_for("tiny", lambda s: sum(len(trial.checkpoints) >= 2 for trial in s.unfinished) == 2)
+    kill_group(driver)
+    folder, sweep = cli.folder("tiny"), fold(cli.events("tiny"))
+    truncated, gone = list(sweep.unfinished)
+    newest = folder.path / truncated.checkpoints[-1].path
+    newest.write_bytes(newest.read_bytes()[:1000])
+    for saved in gone.checkpoints:
+        (folder.path / saved.path).unlink(missing_ok=True)
+    with open(folder.journal, "ab") as file:
+        file.write(b'{"event":"epoch_repor')
+    folder.spec.unlink()
+
+    said = cli("resume", "tiny").stderr
+    assert "torn last line of 21 bytes" in said and "spec.yaml was missing" in said
+    assert f"trial {truncated.number}: passed over checkpoint {truncated.checkpoints[-1].path}" in said
+    assert f"trial {gone.number}: no checkpoint could be read: it starts anew" in said
+    verified(cli, acknowledged=sweep_events_before_damage(cli, sweep))
+    started = {e.trial: e.epoch for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.attempt == 2}
+    assert started == {truncated.number: truncated.checkpoints[-2].epoch, gone.number: 0}
+
+
+def sweep_events_before_damage(cli: Cli, sweep: Sweep) -> list[ev.AnyEvent]:
+    return cli.events("tiny")[: sweep.num_events]

@@ -1,0 +1,93 @@
+"""verify: holds a sweep's journal, MLflow runs and checkpoints against what was promised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.read_commands import tables
+from tuner.errors import ServiceError
+from tuner.paths import StorageRoot
+
+if TYPE_CHECKING:
+    from tuner.verification import Verification
+
+VIOLATED = ServiceError.exit_code
+
+_COUNTED = {
+    "events": ("events",),
+    "trials": ("trials", "attempts"),
+    "decisions": ("decisions",),
+    "policy": ("observations",),
+    "best": ("epochs",),
+    "rework": ("epochs_trained_twice",),
+    "mlflow": ("runs", "metric_rows"),
+    "checkpoints": ("checkpoints",),
+}
+
+
+def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Verify that a sweep's journal, MLflow runs and checkpoints agree and that nothing is lost."""
+    from tuner.status import open_sweep
+    from tuner.verification import verify_sweep
+
+    root = StorageRoot.resolve(storage)
+    try:
+        folder, _ = open_sweep(root, sweep)
+    except ServiceError:
+        folder = root.sweep(sweep)  # a damaged journal is a finding
+    people.print(f"sweep {sweep}: reading its journal, checkpoints and MLflow runs", markup=False)
+    verified = verify_sweep(folder)
+    if as_json:
+        print_json(as_data(sweep, verified))
+    else:
+        _print(verified)
+    if not verified.ok:
+        num = sum(finding.times for finding in verified.findings)
+        people.print(f"sweep {sweep}: {num} violation{'s' if num > 1 else ''}", markup=False, style="red")
+        raise typer.Exit(VIOLATED)
+    people.print(f"sweep {sweep}: all that was looked at holds", markup=False)
+
+
+def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "sweep": sweep,
+        "ok": verified.ok,
+        "counts": dict(verified.counts),
+        "findings": [
+            {"invariant": found.invariant, "kind": found.kind, "message": found.message, "times": found.times}
+            for found in verified.findings
+        ],
+        "skipped": dict(verified.skipped),
+    }
+
+
+def _print(verified: Verification) -> None:
+    from tuner.verification import INVARIANTS
+
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("invariant", "result", "counted", "what must hold"):
+        rows.add_column(column, overflow="fold")
+    for name, promise in INVARIANTS.items():
+        num = sum(finding.times for finding in verified.findings if finding.invariant == name)
+        result = f"{num} violated" if num else "skipped" if name in verified.skipped else "holds"
+        counted = [
+            f"{verified.counts[key]} {key.replace('_', ' ')}" for key in _COUNTED[name] if key in verified.counts
+        ]
+        rows.add_row(*(Text(cell) for cell in (name, result, ", ".join(counted) or "-", promise)))
+    tables.print(rows)
+    for name, why in verified.skipped.items():
+        tables.print(Text(f"{name}: skipped, as {why}"))
+    for finding in verified.findings:
+        tables.print(Text(str(finding)))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    app.command()(verify)

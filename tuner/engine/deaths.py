@@ -1,0 +1,58 @@
+"""Why a worker died, from what Ray tells of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_RETIRED = re.compile(r"WorkerRetired: (.*)")
+_MEMORY = re.compile(r"OutOfMemoryError|running low on memory")
+_NODE = re.compile(
+    r"node (?:has )?died|node was (?:terminated|preempted|drained)|node is (?:dead|terminated)|NodeDiedError", re.I
+)
+_SAYS_MUCH = re.compile(r"Error|killed|died|exit", re.I)
+_CGROUP = Path("/sys/fs/cgroup/memory.events")
+_KERNEL = Path("/proc/vmstat")
+
+
+def cause_of_death(
+    details: str, silent_s: float, timeout_s: float | None, *, kernel_was_out_of_memory: bool = False
+) -> tuple[str, str]:
+    """The cause (worker, memory, timeout, node, or retired) and a reason in one line.
+
+    Args:
+        details: Ray's text, often many lines.
+        silent_s: how long nothing was heard of the worker.
+        timeout_s: what an epoch may take.
+        kernel_was_out_of_memory: whether this machine's kernel killed a process for its memory at that time.
+    """
+    if retired := _RETIRED.search(details):
+        return "retired", f"its worker made room for a fresh process: {retired[1]}"
+    if _MEMORY.search(details):
+        return "memory", "the worker was killed because its node ran out of memory"
+    if _NODE.search(details):
+        return "node", "the worker's node was lost"
+    if timeout_s is not None and silent_s >= timeout_s:
+        return "timeout", f"it took longer than failures.trial_timeout ({timeout_s:g} s) and was ended"
+    if kernel_was_out_of_memory:
+        return "memory", "the kernel killed the worker because its machine ran out of memory"
+    return "worker", f"the worker process died{_gist(details)}"
+
+
+def kernel_memory_kills() -> int:
+    """How often this machine's kernel has killed a process for its memory; 0 where it does not say."""
+    for path in (_CGROUP, _KERNEL):
+        try:
+            counts = dict(line.split() for line in path.read_text().splitlines())
+            return int(counts["oom_kill"])
+        except (OSError, ValueError, KeyError):
+            continue
+    return 0
+
+
+def _gist(details: str) -> str:
+    """The line that says most, after a colon; empty if none does."""
+    if detail := re.search(r"Worker exit detail: ([^.]*)", details):
+        return f": {' '.join(detail[1].split())}"
+    lines = [line.strip() for line in details.splitlines() if _SAYS_MUCH.search(line)]
+    return f": {lines[-1][:300]}" if lines else ""

@@ -1,0 +1,88 @@
+"""Which checkpoints stay: of ended trials the best weights of the best few, of unfinished ones what they go on from."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tuner.errors import TunerError
+from tuner.paths import AnyPath, SweepFolder, delete
+from tuner.sweep import Sweep, Trial
+
+
+class Retention:
+    """The best ended trials of a sweep, and the files that the others leave behind.
+
+    Only ended trials have a place among the best: they keep their value for good, so that a trial that drops out is
+    never wanted back.
+    """
+
+    def __init__(self, folder: SweepFolder, keep: int, sweep: Sweep) -> None:
+        self._folder, self._keep, self._sweep = folder, keep, sweep
+        self._kept = [trial for trial in sweep.ranked() if trial.outcome is not None][:keep]
+        self._deletions = ThreadPoolExecutor(1, "deletions")
+
+    @property
+    def bar(self) -> float | None:
+        """What a trial's best value must beat to be kept; None while there is room."""
+        return self._kept[-1].best_value if len(self._kept) >= self._keep else None
+
+    def ended(self, trial: Trial) -> list[tuple[Trial, bool]]:
+        """Takes a trial's end; trials whose checkpoints are to be deleted, and whether their best weights stay."""
+        if not trial.usable:
+            return [(trial, False)]
+        sign = -1.0 if self._sweep.mode == "max" else 1.0
+        self._kept.append(trial)
+        self._kept.sort(key=lambda kept: (sign * kept.best_value, kept.number))
+        dropped = self._kept[self._keep :]
+        del self._kept[self._keep :]
+        stays = [] if trial in dropped else [(trial, True)]
+        return [*stays, *((other, False) for other in dropped)]
+
+    def left_over(self) -> list[tuple[Trial, bool]]:
+        """As `ended`, of trials at whose end a driver died before it could let go of their checkpoints."""
+        kept = {trial.number for trial in self._kept}
+        return [
+            (trial, trial.number in kept)
+            for trial in self._sweep.trials.values()
+            if trial.outcome is not None
+            and trial.checkpoints
+            and (trial.number not in kept or [saved.kind for saved in trial.checkpoints] != ["best"])
+        ]
+
+    def delete(self, trial: Trial) -> None:
+        """Deletes the files of an ended trial that its journal does not name any more, in the background."""
+        self._deletions.submit(self._delete, trial.number, {saved.path for saved in trial.checkpoints})
+
+    def delete_orphans(self) -> None:
+        """Waits for deletions; then deletes what no event names, such as what a killed worker left behind."""
+        self._deletions.shutdown()
+        named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
+        try:
+            trials = [int(name) for name in _names(self._folder.checkpoints) if name.isdigit()]
+        except (OSError, TunerError):
+            return
+        for trial in trials:
+            self._delete(trial, named)
+
+    def close(self) -> None:
+        """Waits for deletions under way."""
+        self._deletions.shutdown()
+
+    def _delete(self, trial: int, keep: set[str]) -> None:
+        """Deletes the files of a trial that `keep` does not name. One that cannot be deleted costs room, no more."""
+        folder = self._folder.trial_checkpoints(trial)
+        try:
+            left = 0
+            for name in _names(folder):
+                if f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep:
+                    left += 1
+                else:
+                    delete(folder / name)
+            if not left:
+                delete(folder)
+        except (OSError, TunerError):
+            return
+
+
+def _names(folder: AnyPath) -> list[str]:
+    return [str(entry.name) for entry in list(folder.iterdir())]  # type: ignore[attr-defined]

@@ -1,0 +1,83 @@
+"""Checkpoints on their way to storage, in a thread beside the training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from tuner.engine.messages import SavedCheckpoint
+from tuner.errors import StorageError
+from tuner.paths import AnyPath, SweepFolder, delete, write_atomically
+
+KEPT = {"full": 2, "best": 1}
+"""Of a running trial, by kind; the older full one serves if the newest is damaged."""
+
+
+class Snapshot(Protocol):
+    """A training at the end of an epoch, as `trainables.training` takes it."""
+
+    def to_bytes(self) -> bytes: ...
+
+
+class CheckpointSaver:
+    """Writes one checkpoint after another. What was written is told by `taken`, so that it can be journalled.
+
+    Attributes:
+        write_s: seconds that the last write took, in its thread.
+    """
+
+    def __init__(self, folder: SweepFolder, write: Callable[[AnyPath, bytes], None] = write_atomically) -> None:
+        self._folder, self._write = folder, write
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._under_way: list[Future[SavedCheckpoint]] = []
+        self._written: dict[str, list[AnyPath]] = {kind: [] for kind in KEPT}
+        self.write_s = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        return any(not future.done() for future in self._under_way)
+
+    def begin_trial(self) -> None:
+        """Another trial, or attempt: files of those before are not this one's to delete."""
+        self._written = {kind: [] for kind in KEPT}
+
+    def save(self, saved: SavedCheckpoint, snapshot: Snapshot) -> None:
+        """Begins to write; returns at once."""
+        self._under_way.append(self._thread.submit(self._save, saved, snapshot, self._written[saved.kind]))
+
+    def taken(self, wait_s: float = 0.0) -> list[SavedCheckpoint]:
+        """The checkpoints that reached storage since the last call, after waiting so long for those under way.
+
+        Raises:
+            StorageError: one could not be written.
+        """
+        until = time.monotonic() + wait_s
+        done: list[SavedCheckpoint] = []
+        while self._under_way:
+            future = self._under_way[0]
+            try:
+                done.append(future.result(max(0.0, until - time.monotonic())))
+            except TimeoutError:
+                if not future.done():
+                    break
+                raise
+            except OSError as error:
+                raise StorageError(f"{self._folder.url}: a checkpoint cannot be written: {error}") from error
+            self._under_way.pop(0)
+        return done
+
+    def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:
+        started_s = time.monotonic()
+        path = self._folder.path / saved.path
+        if isinstance(path, Path):
+            path.parent.mkdir(exist_ok=True)  # not the folders above: a sweep that was removed is not begun anew
+        self._write(path, snapshot.to_bytes())
+        written.append(path)
+        while len(written) > KEPT[saved.kind]:
+            delete(written.pop(0))
+        self.write_s = time.monotonic() - started_s
+        return replace(saved, write_s=self.write_s)

@@ -1,0 +1,82 @@
+"""Making a sweep's folder: it exists once its journal holds the first event, and not before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from tuner import events as ev
+from tuner.errors import StorageError, UsageError
+from tuner.journal.journal import Journal, stamped
+from tuner.journal.lease import Lease
+from tuner.paths import SweepFolder, exists, sync_folder, write_atomically
+from tuner.program import program
+
+
+def create_sweep(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) -> Journal:
+    """Makes a sweep's folder, which appears once its journal holds `sweep_started`.
+
+    Raises:
+        UsageError: the name is taken; the message has the two ways on.
+        StorageError: the storage root cannot be written.
+    """
+    if isinstance(folder.path, Path):
+        return _create_by_rename(folder, folder.path, spec_yaml, started)
+    return _create_in_place(folder, spec_yaml, started)
+
+
+def name_taken(folder: SweepFolder) -> UsageError:
+    """The refusal of a name that exists, with the two ways on."""
+    if not folder.exists():
+        return UsageError(f"{folder.path} exists and is no sweep; choose another name (--name)")
+    return UsageError(
+        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name},"
+        f" or --or-resume), or choose another name (--name)"
+    )
+
+
+def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, started: ev.SweepStarted) -> Journal:
+    """On a file system: made under a hidden name, then renamed."""
+    new = path.with_name(f".{folder.name}.{os.getpid()}.new")
+    making = SweepFolder(new)
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        (new / "checkpoints").mkdir(parents=True)
+        write_atomically(making.spec, spec_yaml.encode())
+        write_atomically(making.journal, ev.encode(stamped(started, time.time(), 0)))
+        journal = Journal(making)
+        try:
+            os.rename(new, path)
+            sync_folder(path.parent)
+        except OSError:
+            journal.close()
+            raise
+    except (OSError, StorageError) as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if exists(path):
+            raise name_taken(folder) from None
+        reason = (error.strerror or error) if isinstance(error, OSError) else error
+        raise StorageError(f"{path}: the storage root must be writable, but {reason}") from error
+    journal.moved(folder)
+    return journal
+
+
+def _create_in_place(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) -> Journal:
+    """On an object store, which cannot rename: under the lease, and the first event last."""
+    if folder.exists():
+        raise name_taken(folder)
+    lease = Lease(folder)
+    lease.acquire()
+    try:
+        if folder.exists():
+            raise name_taken(folder)
+        write_atomically(folder.spec, spec_yaml.encode())
+        return Journal.create(folder, lease, time.time, started)
+    except FileExistsError:
+        lease.release()
+        raise name_taken(folder) from None
+    except BaseException:
+        lease.release()
+        raise

@@ -1,0 +1,179 @@
+"""The journal as one file on a local or shared disk: appended and synced before anything acts on an event."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from tuner import events as ev
+from tuner.errors import StorageError
+from tuner.journal import lines
+from tuner.paths import SweepFolder, write_atomically
+
+_CHUNK_BYTES = 8 << 20
+
+
+class FileReader:
+    """Follows a journal's file; `offset` is behind the last complete event, `seq` the next one's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.offset = 0
+        self.seq = 0
+
+    def read(self) -> list[ev.AnyEvent]:
+        """The complete events since the last call; a line that is still being written is left for the next."""
+        return self.read_with_tail()[0]
+
+    def read_with_tail(self) -> tuple[list[ev.AnyEvent], bytes]:
+        """The complete events since the last call, and what stands behind them: a torn last line, or nothing."""
+        events: list[ev.AnyEvent] = []
+        try:
+            with open(self._path, "rb") as file, lines.without_gc():
+                size = os.fstat(file.fileno()).st_size
+                if size < self.offset:
+                    raise StorageError(f"{self._path}: {self.offset} bytes of it were read, but it has {size} now")
+                file.seek(self.offset)
+                rest = bytearray()
+                while chunk := file.read(_CHUNK_BYTES):
+                    at = len(rest)
+                    rest += chunk
+                    last = rest.rfind(b"\n", max(at - 1, 0), len(rest) - 1) + 1  # the last line is kept for the end
+                    if last:
+                        events += self._take(rest[:last])
+                        rest = rest[last:]
+        except OSError as error:
+            raise refused(self._path, "read", error) from error
+        if rest.endswith(b"\n") and lines.is_json(bytes(rest)):
+            events += self._take(rest)
+            rest.clear()
+        elif b"\n" in rest[:-1]:
+            whole = rest.rfind(b"\n") + 1
+            events += self._take(rest[:whole])
+            rest = rest[whole:]
+        return events, bytes(rest)
+
+    def _take(self, data: bytearray) -> list[ev.AnyEvent]:
+        events = lines.decode(data, self._path, self.seq, self.offset, self.seq + 1)
+        self.offset += len(data)
+        self.seq += len(events)
+        return events
+
+
+class _Place(NamedTuple):
+    """Which file it is, and how long."""
+
+    device: int
+    inode: int
+    size: int
+
+
+class FileLog:
+    """Appends to a journal's file."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._path = folder.journal
+        self._handle = -1
+        self._at = (0, 0)
+
+    @property
+    def seq(self) -> int:
+        """The next event's."""
+        return self._at[1]
+
+    def open(self) -> list[ev.AnyEvent]:
+        """All events; a torn last line is cut off, with a warning, and its bytes are kept beside the journal.
+
+        Raises:
+            StorageError: the file is damaged, or cannot be read or written.
+        """
+        reader = FileReader(self._path)
+        events, tail = reader.read_with_tail()
+        try:
+            self._handle = os.open(self._path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            if tail:
+                self._cut_off(tail, reader.offset)
+        except OSError as error:
+            raise refused(self._path, "written", error) from error
+        self._at = (reader.offset, reader.seq)
+        return events
+
+    def write(self, data: bytes, count: int) -> None:
+        """Appends so many lines durably, all or none.
+
+        Raises:
+            StorageError: the disk refused, or the file is not the one that was opened; what was there still is.
+        """
+        end, seq = self._at
+        self._check_place(end)
+        try:
+            self._reserve(end, len(data))
+            written = 0
+            while written < len(data):
+                written += os.pwrite(self._handle, data[written:], end + written)
+            os.fdatasync(self._handle)
+            self._at = (end + len(data), seq + count)
+        except BaseException as error:  # an interrupt, too; no torn line may stay in the middle
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, self._at[0])
+            if isinstance(error, OSError):
+                raise refused(self._path, "written", error) from error
+            raise
+
+    def moved(self, folder: SweepFolder) -> None:
+        self._path = folder.journal
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _reserve(self, end: int, size: int) -> None:
+        """Finds out that the disk is full before a reader can see some of the lines."""
+        try:
+            os.posix_fallocate(self._handle, end, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+
+    def _check_place(self, end: int) -> None:
+        """Of a file that was deleted or replaced, the system would go on taking writes in silence."""
+        if self._handle < 0:
+            raise StorageError(f"{self._path}: the journal is closed")
+        try:
+            named, opened = (
+                _Place(s.st_dev, s.st_ino, s.st_size) for s in (os.stat(self._path), os.fstat(self._handle))
+            )
+        except OSError as error:
+            raise refused(self._path, "written", error) from error
+        if named[:2] != opened[:2]:
+            raise StorageError(f"{self._path}: another file took the journal's place while the sweep ran; restore it")
+        if opened.size != end:
+            raise StorageError(
+                f"{self._path}: must have the {end} bytes that this driver knows, but has {opened.size};"
+                f" something else wrote to it"
+            )
+
+    def _cut_off(self, tail: bytes, end: int) -> None:
+        aside = self._path.with_name(f"journal.torn-{int(time.time())}")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-again")
+        write_atomically(aside, tail)
+        os.ftruncate(self._handle, end)
+        os.fsync(self._handle)
+        warnings.warn(
+            f"{self._path}: dropped a torn last line of {len(tail)} bytes, which nothing was done upon; kept in"
+            f" {aside.name}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def refused(path: Path, what: str, error: OSError) -> StorageError:
+    """The one line for what a disk did not do."""
+    return StorageError(f"{path}: cannot be {what}: {error.strerror or error}; nothing acknowledged is lost")

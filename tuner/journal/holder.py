@@ -1,0 +1,93 @@
+"""Who holds a sweep, as the lease says it, and whether that process can still be alive."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+FRESH_S = 60.0
+"""From another machine, a beat of at most this age (by both clocks, so skew counts) is a live holder's for `status`."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A driver at work; `machine` is the kernel's boot, `namespace` the process ids' there, times are Unix seconds."""
+
+    host: str
+    pid: int
+    since: float
+    id: str = ""
+    machine: str = ""
+    namespace: str = ""
+    beat: float = 0.0
+    released: bool = field(default=False, compare=False)
+
+    @classmethod
+    def this_process(cls) -> Holder:
+        now = time.time()
+        return cls(socket.gethostname(), os.getpid(), now, uuid.uuid4().hex, *here(), beat=now)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Holder | None:
+        """What a lease says; None if it cannot be understood."""
+        try:
+            read: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+            known = {field.name for field in fields(cls)}
+            return msgspec.convert({name: value for name, value in read.items() if name in known}, cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def to_bytes(self) -> bytes:
+        return msgspec.json.encode(asdict(self))
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether it ran on this machine, under the kernel that runs now."""
+        return bool(self.machine) and self.machine == here()[0]
+
+    @property
+    def sees_this_process(self) -> bool:
+        """Whether its process id means something here."""
+        return self.is_of_this_boot and self.namespace == here()[1]
+
+    @property
+    def has_process(self) -> bool:
+        """Whether its process lives; only where `sees_this_process`. A later process may have got its number."""
+        try:
+            return float(psutil.Process(self.pid).create_time()) <= self.since + 2.0
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.Error:
+            return True
+
+    @property
+    def beats(self) -> bool:
+        """Whether its last beat is fresh by the clock; the other machine's may differ, so this is for telling only."""
+        return abs(time.time() - self.beat) <= FRESH_S
+
+    def __str__(self) -> str:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return f"process {self.pid} on {self.host}, since {since}"
+
+
+@functools.cache
+def here() -> tuple[str, str]:
+    """This machine as long as it is not booted again, and the namespace of this process's id."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = f"{uuid.getnode():x}-{int(psutil.boot_time())}"
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    return boot, namespace

@@ -1,0 +1,147 @@
+"""The single writer of a sweep's journal, and its readers; on a file system or an object store alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from tuner import events as ev
+from tuner.errors import StorageError
+from tuner.journal.commit import GroupCommit
+from tuner.journal.file import FileLog, FileReader
+from tuner.journal.lease import Lease
+from tuner.journal.segments import SegmentLog, SegmentReader
+from tuner.paths import SweepFolder
+
+_E = TypeVar("_E", bound=ev.AnyEvent)
+
+
+class Journal:
+    """The single writer of a sweep's journal; holds the lease until `close`. Threads may append at the same time."""
+
+    def __init__(
+        self,
+        folder: SweepFolder,
+        clock: Callable[[], float] = time.time,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        """Opens an existing journal.
+
+        Args:
+            folder: the sweep's.
+            clock: Unix seconds, for `at`.
+            on_wait: is told in a sentence if this waits (up to 20 s) for a holder elsewhere that may have died.
+
+        Raises:
+            SweepHeldError: another driver is at work.
+            StorageError: the journal is empty, damaged, or cannot be read or written.
+        """
+        lease = Lease(folder)
+        lease.acquire(on_wait)
+        try:
+            self._begin(folder, clock, lease)
+            if not self.events:
+                raise empty(folder)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, folder: SweepFolder, lease: Lease, clock: Callable[[], float], first: ev.SweepStarted) -> Journal:
+        """A new journal on an object store, whose lease is held already; it exists once its first event does.
+
+        Raises:
+            FileExistsError: there is one.
+            StorageError: the store refused.
+        """
+        journal = cls.__new__(cls)
+        journal._begin(folder, clock, lease)
+        if journal.events:
+            raise FileExistsError(str(folder.path))
+        journal.events = journal.append(first)
+        return journal
+
+    def _begin(self, folder: SweepFolder, clock: Callable[[], float], lease: Lease) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._lease = lease
+        self._log = SegmentLog(folder) if folder.is_remote else FileLog(folder)
+        self._commit = GroupCommit(self._write)
+        self.events: list[ev.AnyEvent] = self._log.open()
+
+    def append(self, *events: ev.AnyEvent) -> list[ev.AnyEvent]:
+        """Writes events durably, in one go, and returns them with `at` and `seq` set.
+
+        Raises:
+            StorageError: the disk or the store refused; what was acknowledged before is still there.
+            SweepHeldError: another driver was taken for this one's successor.
+        """
+        return self._commit.append(events) if events else []
+
+    def _write(self, events: Sequence[ev.AnyEvent]) -> list[ev.AnyEvent]:
+        self._lease.confirm()
+        now = self._clock()
+        written = [stamped(event, now, self._log.seq + i) for i, event in enumerate(events)]
+        self._log.write(b"".join(ev.encode(event) for event in written), len(written))
+        self._lease.confirm()
+        return written
+
+    def moved(self, folder: SweepFolder) -> None:
+        """The sweep's folder was renamed."""
+        self.folder = folder
+        self._log.moved(folder)
+        self._lease.moved(folder)
+
+    def close(self) -> None:
+        """Frees the sweep for another driver; does nothing a second time."""
+        try:
+            self._log.close()
+        finally:
+            self._lease.release()
+
+
+class JournalReader:
+    """Follows a journal that somebody else writes."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._reader = SegmentReader(folder) if folder.is_remote else FileReader(folder.journal)
+
+    @property
+    def offset(self) -> int:
+        """How far it has read: bytes of the file, or events on an object store."""
+        return self._reader.offset
+
+    @property
+    def seq(self) -> int:
+        """How many events it has read; the next one's `seq`."""
+        return self._reader.seq
+
+    def read(self) -> list[ev.AnyEvent]:
+        """The complete events since the last call.
+
+        Raises:
+            StorageError: it cannot be read, or a line other than the last is damaged; the message says where.
+        """
+        return self._reader.read()
+
+
+def read_events(folder: SweepFolder) -> list[ev.AnyEvent]:
+    """Every complete event of a sweep; none of an empty journal.
+
+    Raises:
+        StorageError: the journal cannot be read, or a line other than the last is damaged.
+    """
+    return JournalReader(folder).read()
+
+
+def empty(folder: SweepFolder) -> StorageError:
+    """The refusal of a journal without any event."""
+    where = folder.segments if folder.is_remote else folder.journal
+    return StorageError(f"{where}: the journal is empty; restore it, or delete the sweep's folder and run it again")
+
+
+def stamped(event: _E, at: float, seq: int) -> _E:
+    return msgspec.structs.replace(event, at=at, seq=seq)

@@ -1,0 +1,205 @@
+"""The journal on an object store: `journal/<first seq>.jsonl`, one object an append, merged as they pile up.
+
+A merged object is `journal/<first seq>-<last seq>.jsonl`. It is created before what it covers is deleted, and no object
+is ever overwritten, so a crash at any point, or a driver that was taken for dead and goes on merging, loses nothing. Of
+objects that hold the same events a reader takes the widest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuner import events as ev
+from tuner.errors import StorageError, SweepHeldError
+from tuner.journal import lines
+from tuner.journal.merging import Merger, Segment
+from tuner.paths import SweepFolder
+from tuner.paths.objectstore import attempt, kind_of, put_new
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+_FETCHED_AT_ONCE = 32
+_LISTINGS = 8
+"""A listing that a merge made old is repeated so often."""
+_NAME = re.compile(r"(\d{12,})(?:-(\d{12,}))?\.jsonl")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object of the journal, by its name: the first seq in it and, of a merged one, the last."""
+
+    name: str
+    first: int
+    last: int | None
+    size: int
+
+
+class SegmentReader:
+    """Follows a journal's segments; `seq` is the next event's."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._folder = folder.segments
+        self.seq = 0
+        self.read_from: list[Segment] = []
+        """The segments of all events so far, in order."""
+        self.listed: list[Listed] = []
+
+    @property
+    def offset(self) -> int:
+        return self.seq
+
+    def read(self) -> list[ev.AnyEvent]:
+        """The events since the last call.
+
+        Raises:
+            StorageError: one is damaged or missing, or the store refused.
+        """
+        events: list[ev.AnyEvent] = []
+        with lines.without_gc():
+            for _ in range(_LISTINGS):
+                self.listed = self._list()
+                if self._read_listed(events):
+                    return events
+        raise StorageError(f"{self._folder}: the events from seq {self.seq} on are missing, but later ones are there")
+
+    def _read_listed(self, events: list[ev.AnyEvent]) -> bool:
+        """Adds the events of what was listed; False if an object was merged away, or events are missing."""
+        wanted = uncovered(self.listed, self.seq)
+        for at in range(0, len(wanted), _FETCHED_AT_ONCE):
+            some = wanted[at : at + _FETCHED_AT_ONCE]
+            fetched = _fetch(self._folder, [listed.name for listed in some])
+            for listed in some:
+                data = fetched.get(listed.name)
+                if data is None or listed.first > self.seq:
+                    return False
+                events += self._take(listed, data)
+        return True
+
+    def _take(self, listed: Listed, data: bytes) -> list[ev.AnyEvent]:
+        path = self._folder / listed.name
+        if not data.endswith(b"\n"):
+            raise StorageError(f"{path}: damaged: its last line has no end")
+        events = lines.decode(data, path, listed.first)
+        last = listed.first + len(events) - 1
+        if listed.last not in (None, last):
+            raise StorageError(f"{path}: damaged: must end with seq {listed.last}, but ends with {last}")
+        new = events[self.seq - listed.first :] if listed.last is not None or listed.first == self.seq else []
+        if new:
+            self.seq = last + 1
+            self.read_from.append(Segment(listed.name, listed.first, last, len(data)))
+        return new
+
+    def _list(self) -> list[Listed]:
+        try:
+            found = attempt(self._folder, "listed", lambda fs: fs.ls(self._folder.path, detail=True))
+        except FileNotFoundError:
+            return []
+        return sorted(_listed(found), key=lambda listed: (listed.first, -(listed.last or listed.first)))
+
+
+class SegmentLog:
+    """Appends to a journal's segments, one object an append."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        self._sweep = folder
+        self._folder = folder.segments
+        self._merger: Merger | None = None
+        self._at: tuple[int, bytes | None] = (0, None)
+
+    @property
+    def seq(self) -> int:
+        """The next event's."""
+        return self._at[0]
+
+    def open(self) -> list[ev.AnyEvent]:
+        """All events. Deletes what a crash left of a merge.
+
+        Raises:
+            StorageError: one is damaged or missing, or the store refused.
+        """
+        reader = SegmentReader(self._sweep)
+        events = reader.read()
+        used = {segment.name for segment in reader.read_from}
+        self._merger = Merger(self._folder, reader.read_from)
+        self._merger.delete([listed.name for listed in reader.listed if listed.name not in used])
+        self._at = (reader.seq, None)
+        return events
+
+    def write(self, data: bytes, count: int) -> None:
+        """Puts so many lines durably, as one object that must not be there yet.
+
+        Raises:
+            SweepHeldError: another driver wrote these numbers.
+            StorageError: the store refused.
+        """
+        if self._merger is None:
+            raise StorageError(f"{self._folder}: the journal is closed")
+        self._take_back()
+        seq = self._at[0]
+        name = f"{seq:012d}.jsonl"
+        self._at = (seq, data)
+        try:
+            put_new(self._folder / name, data)
+        except FileExistsError:
+            self._at = (seq, None)
+            raise SweepHeldError(
+                f"sweep {self._sweep.name}: one driver at a time works on a sweep, but another one wrote event {seq}"
+            ) from None
+        self._at = (seq + count, None)
+        self._merger.add(Segment(name, seq, seq + count - 1, len(data)), data)
+
+    def moved(self, folder: SweepFolder) -> None:
+        """On an object store nothing is renamed."""
+
+    def close(self) -> None:
+        if self._merger is not None:
+            self._merger.close()
+            self._merger = None
+
+    def _take_back(self) -> None:
+        """Deletes what an append left that was refused in the end; nobody was told that it is there."""
+        seq, doubtful = self._at
+        if doubtful is None:
+            return
+        path = self._folder / f"{seq:012d}.jsonl"
+        with contextlib.suppress(FileNotFoundError):
+            if attempt(path, "read", lambda fs: fs.cat_file(path.path)) == doubtful:
+                attempt(path, "deleted", lambda fs: fs.rm_file(path.path))
+        self._at = (seq, None)
+
+
+def uncovered(listed: Iterable[Listed], seq: int) -> list[Listed]:
+    """Of objects in the order of their first event, the widest first, those that hold events from `seq` on."""
+    wanted = []
+    for one in listed:
+        if (one.first if one.last is None else one.last) >= seq:
+            wanted.append(one)
+            seq = (one.first if one.last is None else one.last) + 1
+    return wanted
+
+
+def _listed(found: list[dict[str, object]]) -> Iterable[Listed]:
+    for entry in found:
+        name = str(entry["name"]).rsplit("/", 1)[-1]
+        if match := _NAME.fullmatch(name):
+            first, last = match.groups()
+            yield Listed(name, int(first), int(last) if last else None, int(str(entry["size"] or 0)))
+
+
+def _fetch(folder: UPath, names: list[str]) -> dict[str, bytes]:
+    """The content of these objects, read at the same time; without those that are gone."""
+    paths = [f"{folder.path}/{name}" for name in names]
+
+    def read(fs: object) -> dict[str, bytes]:
+        found: dict[str, bytes | Exception] = fs.cat(paths, on_error="return")  # type: ignore[attr-defined]
+        for content in found.values():
+            if isinstance(content, Exception) and kind_of(content) != "missing":
+                raise content
+        return {path.rsplit("/", 1)[-1]: content for path, content in found.items() if isinstance(content, bytes)}
+
+    return attempt(folder, "read", read)

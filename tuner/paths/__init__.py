@@ -1,0 +1,15 @@
+"""Where everything lies, on file systems and object stores alike, and how it is read and written there."""
+
+from tuner.paths.files import AnyPath, delete, exists, read_bytes, sync_folder, write_atomically
+from tuner.paths.folders import StorageRoot, SweepFolder
+
+__all__ = [
+    "AnyPath",
+    "StorageRoot",
+    "SweepFolder",
+    "delete",
+    "exists",
+    "read_bytes",
+    "sync_folder",
+    "write_atomically",
+]

@@ -1,0 +1,162 @@
+"""Object stores (s3://, gs://) as paths: how they are opened, and which of their faults are worth a second attempt.
+
+Settings are the store's own: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL or a profile for
+s3; GOOGLE_APPLICATION_CREDENTIALS or the machine's own account for gs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import errno
+import importlib.util
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from tuner.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+RETRY_S = 60.0
+"""A fault that may pass (503, 500, a timeout, a cut connection) is met with further attempts for so long."""
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 15
+
+_SCHEMES = ("s3", "gs", "memory")
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+_PASSING_ERRNO = {errno.EBUSY, errno.EREMOTEIO, errno.ETIMEDOUT, errno.ECONNRESET, errno.EPIPE, errno.ECONNREFUSED}
+_PASSING_STATUS = {408, 409, 429}
+_PASSING_NAMES = {
+    "EndpointConnectionError", "ConnectTimeoutError", "HTTPClientError", "ConnectionError", "ResponseParserError",
+    "ClientError", "IncompleteRead", "RequestException", "FSTimeoutError", "ChecksumError",
+}  # fmt: skip
+"""Of botocore, aiohttp, requests and fsspec, by name, so that none of them is imported for this."""
+
+_T = TypeVar("_T")
+Kind = Literal["missing", "exists", "passing", "final"]
+
+
+def open_url(url: str) -> UPath:
+    """The path of an object store's URL.
+
+    Raises:
+        UsageError: no such scheme, no bucket, or what speaks to it is not installed; the message has the way on.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme not in _SCHEMES:
+        near = difflib.get_close_matches(scheme, _SCHEMES[:2], 1, 0.5)
+        meant = f"; did you mean {near[0]}://?" if near else ""
+        raise UsageError(f"storage: must be a folder, s3://BUCKET/… or gs://BUCKET/…, but got {url!r}{meant}")
+    if not rest.strip("/"):
+        raise UsageError(f"storage: must name a bucket, as in {scheme}://BUCKET/…, but got {url!r}")
+    if any(character in rest for character in "*?[]#\\"):
+        raise UsageError(f"storage: must be without any of * ? [ ] # \\, but got {url!r}")
+    if scheme == "gs" and importlib.util.find_spec("gcsfs") is None:
+        raise UsageError(f"storage: gs:// needs gcsfs, which `pip install 'tuner[gs]'` installs, but got {url!r}")
+    from upath import UPath
+
+    path: UPath = UPath(f"{scheme}://{rest.rstrip('/')}", **_options(scheme))
+    if scheme == "s3":
+        path.fs.retries = 1  # of s3fs; `attempt` does them all, within one bound
+    return path
+
+
+def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: float | None = None) -> _T:
+    """Does something with a path's file system, again and again while its faults may pass.
+
+    Args:
+        path: where, for the message.
+        what: read, written, listed or deleted.
+        operation: takes the fsspec file system; must be safe to repeat.
+        retry_s: no attempt begins after so many seconds (RETRY_S).
+
+    Raises:
+        FileNotFoundError, FileExistsError: the object is missing, or there already.
+        StorageError: the store refused for good, or for all that time.
+    """
+    until = time.monotonic() + (RETRY_S if retry_s is None else retry_s)
+    wait_s = _FIRST_WAIT_S
+    while True:
+        try:
+            return operation(path.fs)
+        except Exception as error:
+            kind = kind_of(error)
+            if kind == "missing":
+                raise FileNotFoundError(errno.ENOENT, "no such object", str(path)) from error
+            if kind == "exists":
+                raise FileExistsError(errno.EEXIST, "the object exists", str(path)) from error
+            if kind == "final" or time.monotonic() + wait_s > until:
+                raise refused(path, what, error) from error
+        time.sleep(wait_s * random.uniform(0.5, 1.0))
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def put_new(path: UPath, data: bytes, retry_s: float | None = None) -> None:
+    """Writes an object that must not be there yet; of several writers exactly one succeeds.
+
+    A write whose answer was lost is repeated and then finds its own object, which is no conflict.
+
+    Raises:
+        FileExistsError: another writer was first.
+        StorageError: the store refused.
+    """
+    try:
+        attempt(path, "written", lambda fs: fs.pipe_file(path.path, data, mode="create"), retry_s)
+    except FileExistsError:
+        if attempt(path, "read", lambda fs: fs.cat_file(path.path), retry_s) != data:
+            raise
+    except FileNotFoundError as error:
+        raise refused(path, "written", error) from error
+
+
+def kind_of(error: BaseException) -> Kind:
+    """What an error of an fsspec file system means: missing, exists, passing (try again) or final."""
+    cause = error.__cause__ or error
+    response = getattr(cause, "response", None)
+    response = response if isinstance(response, dict) else {}
+    code = response.get("Error", {}).get("Code", "")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") or getattr(cause, "code", None)
+    if isinstance(error, FileExistsError) or code == "PreconditionFailed":
+        return "exists"
+    if isinstance(error, FileNotFoundError):
+        return "final" if code == "NoSuchBucket" else "missing"
+    if isinstance(error, PermissionError):
+        return "final"
+    if isinstance(status, int | str) and str(status).isdigit():
+        return "passing" if int(status) in _PASSING_STATUS or int(status) >= 500 else "final"
+    if isinstance(error, TimeoutError | ConnectionError | asyncio.TimeoutError):
+        return "passing"
+    if isinstance(error, OSError) and error.errno in _PASSING_ERRNO:
+        return "passing"
+    return "passing" if _PASSING_NAMES & {base.__name__ for base in type(cause).__mro__} else "final"
+
+
+def refused(path: UPath, what: str, error: BaseException) -> StorageError:
+    """The one line for what a store did not do."""
+    code = ""
+    response = getattr(error.__cause__ or error, "response", None)
+    if isinstance(response, dict):
+        code = str(response.get("Error", {}).get("Code", ""))
+    text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+    named = f"{code}: {text}" if code and code not in text else text
+    return StorageError(f"{path}: cannot be {what}: {named}; nothing acknowledged is lost")
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """What fsspec gets: no cached listings (others write, too), bounded waits, one request a small object."""
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if scheme == "s3":
+        options["max_concurrency"] = 1  # else each read asks for the size first
+        options["endpoint_url"] = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        options["config_kwargs"] = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "read_timeout": READ_TIMEOUT_S,
+            "retries": {"total_max_attempts": 1},
+        }
+        if "AWS_REGION" in os.environ and "AWS_DEFAULT_REGION" not in os.environ:
+            options["client_kwargs"] = {"region_name": os.environ["AWS_REGION"]}
+    return options if scheme != "memory" else {}

@@ -1,0 +1,23 @@
+"""Databases as tracking stores, spoken to without a server between."""
+
+from __future__ import annotations
+
+import os
+
+_SCHEMES = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
+CONNECT_S = 10
+
+
+def check_database(uri: str) -> None:
+    """Raises what the driver raises if an SQL database cannot be reached now; other URIs need nothing.
+
+    MLflow itself would try for minutes, sleeping longer and longer, and not notice when the database is back.
+    """
+    if uri.partition(":")[0].partition("+")[0] not in _SCHEMES:
+        return
+    import sqlalchemy
+
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_S))  # libpq would wait for ever
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("select count(*) from sqlite_master" if uri.startswith("sqlite") else "select 1")

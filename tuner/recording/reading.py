@@ -1,0 +1,118 @@
+"""What a tracking store holds of a sweep, as plain values; for verification. Changes nothing in the store."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.errors import TrackingError
+from tuner.recording.plan import Row
+from tuner.recording.target import Target, without_credentials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_PAGE = 1000
+_READERS = 8
+"""Requests at the same time, for a server; a history is one request a run and metric."""
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run that is not deleted. `trial` is None for the sweep's own, the parent."""
+
+    run_id: str
+    trial: int | None
+    parent_run_id: str | None
+    status: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    rows: tuple[Row, ...]
+    """Every row of every metric."""
+
+
+def read_runs(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
+    """Every run of a sweep, the parent first, then by trial; read while it is iterated, a page of runs at a time.
+
+    Raises:
+        TrackingError: the store cannot be reached, or has no such experiment.
+    """
+    try:
+        yield from _read(target, sweep_id)
+    except TrackingError:
+        raise
+    except Exception as error:  # HTTP, SQL, files
+        text = without_credentials(" ".join(str(error).split()))[:400]
+        raise TrackingError(f"{target.public_uri}: cannot be read: {type(error).__name__}: {text}") from error
+
+
+def _read(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
+    client = _client(target)
+    experiment = client.get_experiment_by_name(target.experiment)
+    if experiment is None:
+        raise TrackingError(f"{target.public_uri}: has no experiment {target.experiment!r}")
+    found = sorted(_search(client, experiment.experiment_id, sweep_id), key=_place)
+    with ThreadPoolExecutor(1 if "://" not in target.uri or target.uri.startswith("sqlite:") else _READERS) as readers:
+        for first in range(0, len(found), _PAGE):
+            page = found[first : first + _PAGE]
+            wanted = [(run.info.run_id, key) for run in page for key in run.data.metrics]
+            histories = readers.map(lambda item: _history(client, *item), wanted)
+            for run in page:
+                yield _recorded(run, [row for _ in run.data.metrics for row in next(histories)])
+
+
+def _client(target: Target) -> MlflowClient:
+    """Imports mlflow, which takes seconds, at the first use and without its noise."""
+    if target.uri.startswith("sqlite:///"):
+        path = Path(target.uri.removeprefix("sqlite:///").partition("?")[0])
+        if not path.exists():
+            raise TrackingError(f"{target.public_uri}: there is no such file")  # MLflow would make one
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return MlflowClient(target.uri, registry_uri=target.uri)
+
+
+def _search(client: MlflowClient, experiment_id: str, sweep_id: str) -> Iterator[Run]:
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], f"tags.`tuner.sweep_id` = '{sweep_id}'", max_results=_PAGE, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _place(run: Run) -> int:
+    return int(run.data.tags.get("tuner.trial", -1))
+
+
+def _history(client: MlflowClient, run_id: str, key: str) -> list[Row]:
+    return [Row(key, metric.value, metric.timestamp, metric.step) for metric in client.get_metric_history(run_id, key)]
+
+
+def _recorded(run: Run, rows: list[Row]) -> RecordedRun:
+    tags: dict[str, Any] = run.data.tags
+    return RecordedRun(
+        run_id=run.info.run_id,
+        trial=int(tags["tuner.trial"]) if "tuner.trial" in tags else None,
+        parent_run_id=tags.get("mlflow.parentRunId"),
+        status=str(run.info.status),
+        params=dict(run.data.params),
+        tags=dict(tags),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,77 @@
+"""Why a tracking store took nothing, in one line for people, and whether that can pass by itself."""
+
+from __future__ import annotations
+
+import re
+
+from tuner.errors import TrackingError
+from tuner.recording.target import without_credentials
+
+REASON_CHARS_MAX = 400
+
+_STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
+_LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+_LASTING_STATUSES = {
+    "401": f"the credentials are wrong or missing ({_LOGIN})",
+    "403": "access is denied: check the credentials, their permissions and the server's --allowed-hosts",
+    "404": "there is no MLflow at this address: check host, port and path of tracking.uri",
+    "405": "there is no MLflow at this address: check host, port and path of tracking.uri",
+}
+_LASTING_CODES = {"UNAUTHENTICATED": "401", "CUSTOMER_UNAUTHORIZED": "401", "PERMISSION_DENIED": "403"}
+_NOT_MLFLOW = ("was not in a valid JSON format", "has no field named", "Expecting value")
+
+_LASTING = (
+    (
+        re.compile(r"password authentication failed|Access denied for user|no password supplied"),
+        "the database refuses the credentials",
+    ),
+    (re.compile(r'database "[^"]*" does not exist|Unknown database'), "there is no such database"),
+    (
+        re.compile(r"out-of-date database schema"),
+        "its database is of another MLflow version: run `mlflow db upgrade` there",
+    ),
+    (re.compile(r"No module named '(\w+)'"), "its driver is not installed here"),
+    (re.compile(r"Can't load plugin|Could not parse SQLAlchemy URL|Invalid url"), "it is no address that MLflow knows"),
+)
+
+_FAMILIAR = (
+    (re.compile(r"Connection refused"), "it refuses connections"),
+    (re.compile(r"timed out|timeout exception|timeout expired"), "it gave no answer in time"),
+    (re.compile(r"Name or service not known|NameResolutionError|could not translate host name"), "its name is unknown"),
+    (
+        re.compile(r"Connection aborted|Connection reset|RemoteDisconnected|IncompleteRead|Connection broken"),
+        "it hung up",
+    ),
+    (re.compile(r"database is locked"), "its database is locked by another process"),
+)
+
+
+class LastingRefusalError(TrackingError):
+    """The store refuses, and waiting will not help: wrong credentials, a wrong address."""
+
+
+def tracking_error(error: BaseException, uri: str) -> TrackingError:
+    """What any error of a client of the store at `uri` (HTTP, SQL, files) means to people."""
+    text = " ".join(str(error).split())
+    where = without_credentials(uri)
+    match = _STATUS.search(text)
+    status = next(filter(None, match.groups())) if match else _LASTING_CODES.get(getattr(error, "error_code", ""), "")
+    if status in _LASTING_STATUSES:
+        return LastingRefusalError(f"{where}: HTTP {status}: {_LASTING_STATUSES[status]}")
+    if status:
+        return TrackingError(f"{where}: it answers HTTP {status}")
+    if any(sign in text for sign in _NOT_MLFLOW):
+        return LastingRefusalError(f"{where}: what answers there is not MLflow: check tracking.uri")
+    for pattern, reason in _LASTING:
+        if pattern.search(text):
+            return LastingRefusalError(f"{where}: {reason}: {one_line(error)}")
+    for pattern, reason in _FAMILIAR:
+        if pattern.search(text):
+            return TrackingError(f"{where}: {reason}")
+    return TrackingError(f"{where}: {one_line(error)}")
+
+
+def one_line(error: BaseException) -> str:
+    """An error in a line for the log, without credentials and addresses of objects."""
+    text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
+    return without_credentials(f"{type(error).__name__}: {text}")[:REASON_CHARS_MAX]

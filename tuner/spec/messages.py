@@ -1,0 +1,89 @@
+"""What pydantic finds wrong with a spec, in our words: `path: rule, but got what`, one line for each problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from tuner.space import KINDS, nearest, shown
+from tuner.spec.models import SweepSpec
+from tuner.spec.reading import printable
+
+
+def line(item: Any) -> str:
+    """One problem as `path: rule, but got what`."""
+    location = _without_tags(list(item["loc"]))
+    context = item.get("ctx", {})
+    if "field" in context:
+        location.append(context["field"])
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    return f"{printable(path) or 'spec'}: {_rule(item, location)}"
+
+
+def _rule(item: Any, location: list[Any]) -> str:
+    kind, received, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "rule":
+        return str(item["msg"])
+    if kind == "too_long":
+        return f"must have at most {context['max_length']} parameters, but got {len(received)}"
+    if kind == "missing":
+        return "is required, but is missing"
+    if kind == "extra_forbidden":
+        return f"unknown key{nearest(str(item['loc'][-1]), _known_keys(location[:-1], item))}"
+    if kind == "literal_error":
+        hint = nearest(received, _literals(context)) if isinstance(received, str) else ""
+        return f"must be {context['expected']}, but got {shown(received)}{hint if 'mean' in hint else ''}"
+    if kind == "string_pattern_mismatch":
+        return f"must be letters, digits, dots, dashes and underscores, 100 at most, but got {shown(received)}"
+    rules = {
+        "greater_than": "must be greater than {gt}",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than": "must be less than {lt}",
+        "less_than_equal": "must be at most {le}",
+        "finite_number": "must be a finite number",
+        "too_short": "must not be empty",
+        "string_too_long": "must have at most {max_length} characters",
+        "model_type": "must be a mapping",
+        "dict_type": "must be a mapping",
+    }
+    types = {"float": "a number", "int": "a whole number", "string": "text", "bool": "true or false", "list": "a list"}
+    what = kind.removesuffix("_type").removesuffix("_parsing")
+    rule = rules.get(kind) or (f"must be {types[what]}" if what in types else _lower_first(item["msg"]))
+    return f"{rule.format(**context)}, but got {shown(received)}"
+
+
+def _literals(context: Mapping[str, Any]) -> list[str]:
+    return [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
+
+
+def _without_tags(location: list[Any]) -> list[Any]:
+    """Without the names of union members that pydantic puts into a path."""
+    if location[:1] == ["space"] and len(location) > 2 and location[2] in KINDS:
+        del location[2]
+        if len(location) > 3 and location[2] == "when":
+            del location[4:]
+    *parents, last = location or [""]
+    return [part for part in parents if not str(part).startswith("function-")] + ([last] if last != "[key]" else [])
+
+
+def _known_keys(location: list[Any], item: Any) -> list[str]:
+    """The keys that exist where an unknown one was found."""
+    if location[:1] == ["space"]:
+        return list(KINDS[item["loc"][2]].model_fields)
+    model: type[BaseModel] = SweepSpec
+    for part in location:
+        model = next(m for m in _models(model.model_fields[part].annotation))
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if get_origin(annotation) in (Union, UnionType):
+        return [model for part in get_args(annotation) for model in _models(part)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,160 @@
+"""From YAML that anybody may have written to plain mappings, lists and scalars, in bounded time and memory."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import SpecError, UsageError
+from tuner.space import cut, shown
+
+MAX_SPEC_BYTES = 64 * 1024
+MAX_VALUES = 10_000
+"""Keys and values of a document, each as often as aliases repeat it. The slowest such document takes about half a
+second to read: what has no limit here has one by its bytes."""
+MAX_DEPTH = 20
+MAX_PROBLEMS = 50
+"""Lines of one error."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML 1.2 file that holds one mapping, of plain values and without shared parts.
+
+    Raises:
+        UsageError: no such file, not YAML, or not a mapping.
+        SpecError: it holds what a spec cannot hold; one line each.
+    """
+    name = printable(str(path))
+    written = _parse(_read_text(path, name), f"{name}: must be YAML")
+    if not isinstance(written, dict):
+        raise UsageError(f"{name}: must hold a mapping such as `name: my-sweep`, but got {shown(written)}")
+    plain: dict[str, Any] = _plain(written, name)
+    return plain
+
+
+def apply_override(written: dict[str, Any], override: str) -> None:
+    """Lays `a.b=value` over a mapping; the value is read as YAML.
+
+    Raises:
+        UsageError: it has no `=`, or goes through something that is not a mapping.
+        SpecError: the value is nothing that a spec can hold.
+    """
+    path, separator, text = override.partition("=")
+    name = f"--set {printable(override)}"
+    keys = path.strip().split(".")
+    if not separator or not all(keys) or len(keys) > MAX_DEPTH:
+        raise UsageError(f"{name}: must be PATH=VALUE such as epochs.max=9")
+    if len(text) > MAX_SPEC_BYTES:
+        raise UsageError(f"{name}: the value must be smaller than {MAX_SPEC_BYTES // 1024} KiB")
+    value = _plain(_parse(text, f"{name}: the value must be YAML"), name)
+    tree = written
+    for depth, key in enumerate(keys[:-1]):
+        if tree.get(key) is None:
+            tree[key] = {}
+        if not isinstance(tree[key], dict):
+            raise UsageError(f"{name}: {'.'.join(keys[: depth + 1])} is {shown(tree[key])}, not a mapping")
+        tree = tree[key]
+    tree[keys[-1]] = value
+
+
+def dump_yaml(tree: Mapping[str, Any]) -> str:
+    """A mapping as YAML in its own order."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = io.StringIO()
+    yaml.dump(dict(tree), stream)
+    return stream.getvalue()
+
+
+def printable(text: str) -> str:
+    """A file's name or an argument as it may stand in a message."""
+    return cut(text if text.isprintable() else ascii(text)[1:-1], 300)
+
+
+def _read_text(path: Path, name: str) -> str:
+    """The text of a regular file that is small enough; a pipe or a device would have no end."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise UsageError(
+                f"{name}: must be a file, but is {'a folder' if stat.S_ISDIR(mode) else 'a pipe or a device'}"
+            )
+        with open(path, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NONBLOCK)) as file:
+            data = file.read(MAX_SPEC_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # such as a NUL in its name
+        raise UsageError(f"{name}: cannot be read: {error}") from None
+    if len(data) > MAX_SPEC_BYTES:
+        raise UsageError(f"{name}: a spec must be smaller than {MAX_SPEC_BYTES // 1024} KiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: must be UTF-8 text, but byte {error.start} is not") from None
+
+
+def _parse(text: str, rule: str) -> Any:
+    """What a YAML document holds; aliases are shared parts of it."""
+    from tuner.spec.limits import LimitedYAML
+
+    try:
+        return LimitedYAML(MAX_VALUES, MAX_DEPTH).load(text)
+    except (
+        Exception
+    ) as error:  # ruamel.yaml lets KeyError, IndexError and others out where a tag does not fit its value
+        raise UsageError(f"{rule}, but {_yaml_problem(error)}") from None
+
+
+def _yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    if "integer string conversion" in str(error):
+        return "a number in it has thousands of digits"
+    if isinstance(error, LookupError | TypeError | AttributeError):
+        return f"{where}a value in it does not fit its tag"
+    problem = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
+    return where + printable(" ".join(str(problem).split()))
+
+
+def _plain(written: Any, source: str) -> Any:
+    """A copy in which nothing is shared.
+
+    Raises:
+        SpecError: it holds what a spec cannot hold; one line each.
+    """
+    problems: list[str] = []
+    plain = _copied(written, "", problems)
+    if problems:
+        raise SpecError(source, bounded(problems))
+    return plain
+
+
+def bounded(problems: Iterable[str], num_more: int = 0) -> list[str]:
+    """Lines of one error: of too many the first, and how many more there are."""
+    lines = list(problems)
+    num_more += len(lines[MAX_PROBLEMS:])
+    return [*lines[:MAX_PROBLEMS], f"and {num_more} more problems"] if num_more else lines
+
+
+def _copied(written: Any, path: str, problems: list[str]) -> Any:
+    if isinstance(written, dict):
+        for key in written:
+            if not isinstance(key, str):
+                problems.append(f"{printable(path) or 'spec'}: a key must be text, but got {shown(key)}")
+        return {key: _copied(value, f"{path}.{key}".lstrip("."), problems) for key, value in written.items()}
+    if isinstance(written, list):
+        return [_copied(value, f"{path}[{index}]", problems) for index, value in enumerate(written)]
+    if written is None or type(written) in (bool, int, float, str):
+        return written
+    rule = "must be a number, text, true, false or null"
+    got = f"the date {written}" if isinstance(written, datetime.date) else shown(written)
+    problems.append(f"{printable(path) or 'spec'}: {rule}, but got {got}; put text in quotes")
+    return None

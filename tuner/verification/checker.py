@@ -1,0 +1,163 @@
+"""Reads what a sweep left behind and verifies every invariant of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from tuner import events as ev
+from tuner.errors import TrackingError, TunerError
+from tuner.journal import read_events, read_holder
+from tuner.paths import SweepFolder
+from tuner.policy import Policy
+from tuner.policy.replay import replay
+from tuner.recording import backlog, read_cursor
+from tuner.recording.reading import RecordedRun, read_runs
+from tuner.recording.target import Target
+from tuner.spec import spec_from_mapping
+from tuner.sweep import Sweep, fold
+from tuner.verification import decisions, history, runs, weights
+from tuner.verification.result import INVARIANTS, Finding, Findings, Verification
+from tuner.verification.weights import StoredFile
+
+_PASSED_OVER = re.compile(r"passed over\D*? (?:\S*/)?([^\s/:]+\.npz)")
+_TEMPORARY = ".tmp"
+
+
+def verify_sweep(
+    folder: SweepFolder, acknowledged: Sequence[ev.AnyEvent] = (), *, mlflow: bool = True, checkpoints: bool = True
+) -> Verification:
+    """Verifies a sweep from its files and its MLflow runs alone. Changes nothing.
+
+    Args:
+        acknowledged: events that were seen earlier, and must still be there.
+        mlflow: whether to compare MLflow; a store that cannot be reached is a violation then.
+        checkpoints: whether to read the checkpoint files.
+    """
+    try:
+        events = read_events(folder)
+    except TunerError as error:
+        return _unreadable(str(error))
+    found = Findings()
+    counts = {"events": len(events)}
+    sweep = verify_events(events, acknowledged, _passed_over(folder), found, counts)
+    if sweep is None:
+        return Verification(counts, list(found), _skip(("mlflow", "checkpoints"), "the journal cannot be folded"))
+    skipped: dict[str, str] = {}
+    if sweep.ended is None and read_holder(folder.lease) is not None:
+        skipped = _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
+    if not mlflow:
+        skipped |= _skip(("mlflow",), "not asked for")
+    if not checkpoints:
+        skipped |= _skip(("checkpoints",), "not asked for")
+    if "mlflow" not in skipped:
+        _verify_mlflow(folder, sweep, events, found, counts)
+    if "checkpoints" not in skipped:
+        _verify_checkpoints(folder, sweep, events, found, counts)
+    return Verification(counts, list(found), skipped)
+
+
+def verify_events(
+    events: Sequence[ev.AnyEvent],
+    acknowledged: Iterable[ev.AnyEvent],
+    passed_over: frozenset[str],
+    found: Findings,
+    counts: dict[str, int],
+) -> Sweep | None:
+    """What the journal alone can tell. None if it is too damaged to be folded."""
+    history.check_sequence(events, acknowledged, found)
+    history.check_lives(events, found)
+    try:
+        sweep = fold(events)
+        if not events:
+            raise ValueError("it is empty")
+        spec = spec_from_mapping(sweep.spec, source="the journal")
+        policy = replay(spec, events)
+        counts["trials"] = len(sweep.trials)
+        counts["epochs"] = sweep.epochs
+        counts["decisions"] = decisions.check_decisions(events, found)
+        decisions.check_outcomes(events, found)
+        counts["observations"] = decisions.check_policy(spec, sweep, policy, found)
+        decisions.check_best(sweep, found)
+        counts["attempts"] = sum(trial.attempts for trial in sweep.trials.values())
+        counts["epochs_trained_twice"] = weights.check_rework(events, passed_over, found)
+        history.check_number(sweep, _is_exhausted(policy, sweep), found)
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, TunerError) as error:
+        found.add("events", f"the journal cannot be folded: {type(error).__name__}: {error}")
+        return None
+    return sweep
+
+
+def _is_exhausted(policy: Policy, sweep: Sweep) -> bool:
+    """Whether the policy has nothing more to suggest; asks it only where that matters, and last."""
+    return len(sweep.trials) < sweep.num_trials and policy.ask() is None
+
+
+def _unreadable(message: str) -> Verification:
+    others = [name for name in INVARIANTS if name != "events"]
+    return Verification({}, [Finding("events", message, "lost")], _skip(others, "the journal cannot be read"))
+
+
+def _skip(names: Iterable[str], why: str) -> dict[str, str]:
+    return dict.fromkeys(names, why)
+
+
+def _verify_mlflow(
+    folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent], found: Findings, counts: dict[str, int]
+) -> None:
+    behind = backlog(folder, len(events))
+    if behind:
+        found.add("mlflow", f"{behind} events are not recorded; `tuner record {folder.name}` records them", "lost")
+    ids: dict[int, str] = {}
+    try:
+        recorded = _noting(read_runs(Target.of(sweep.spec, folder), sweep.sweep_id), ids)
+        counts["metric_rows"] = runs.check_runs(sweep, events, recorded, found)
+    except TrackingError as error:
+        found.add("mlflow", str(error), "lost")
+        return
+    counts["runs"] = len(ids)
+    for trial, run_id in read_cursor(folder).trials.items():
+        if ids.get(trial, run_id) != run_id:
+            found.add("mlflow", f"trial {trial}'s run is {ids[trial]}, but the cursor says {run_id}")
+
+
+def _noting(recorded: Iterator[RecordedRun], ids: dict[int, str]) -> Iterator[RecordedRun]:
+    """Passes runs on, and notes their ids by trial (the parent as -1)."""
+    for run in recorded:
+        ids[-1 if run.trial is None else run.trial] = run.run_id
+        yield run
+
+
+def _verify_checkpoints(
+    folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent], found: Findings, counts: dict[str, int]
+) -> None:
+    try:
+        files = _stored_files(folder)
+        names = [path.name for path in folder.path.iterdir()]
+    except (OSError, TunerError) as error:
+        found.add("checkpoints", f"{folder.checkpoints} cannot be read: {error}", "lost")
+        return
+    if sweep.ended is not None and sweep.ended.state == "finished":
+        for name in sorted(name for name in names if name.endswith(_TEMPORARY)):
+            found.add("checkpoints", f"{name} is a temporary file that nobody deleted")
+    counts["checkpoints"] = weights.check_files(sweep, weights.kept_trials(events), files, found)
+
+
+def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
+    """Every file below `checkpoints/`, read."""
+    files: dict[str, StoredFile] = {}
+    if not folder.checkpoints.exists():
+        return files
+    for trial in folder.checkpoints.iterdir():
+        for path in trial.iterdir() if trial.is_dir() else [trial]:
+            name = f"{folder.checkpoints.name}/" + (f"{trial.name}/{path.name}" if path is not trial else path.name)
+            files[name] = weights.read_checkpoint_file(name, path.read_bytes())
+    return files
+
+
+def _passed_over(folder: SweepFolder) -> frozenset[str]:
+    """Names of checkpoints that a worker said it could not read."""
+    try:
+        return frozenset(_PASSED_OVER.findall(folder.driver_log.read_text(errors="replace")))
+    except OSError:
+        return frozenset()

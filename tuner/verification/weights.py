@@ -1,0 +1,156 @@
+"""Checkpoints: where attempts went on from, which files a sweep must have, and whether they can be read."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner import events as ev
+from tuner.sweep import Sweep, Trial, fold
+from tuner.verification.result import Findings
+
+CHECKPOINTS_TRIED = 3
+"""An attempt that can read none of so many starts anew, as the engine has it."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file below `checkpoints/`, and what is in it; `error` says why it cannot be read."""
+
+    path: str
+    """Relative to the sweep's folder, with slashes."""
+    epoch: int = 0
+    best_epoch: int = 0
+    num_state: int = 0
+    """Arrays of what training goes on with."""
+    num_best: int = 0
+    """Arrays of the best epoch's weights."""
+    error: str = ""
+
+
+def read_checkpoint_file(path: str, data: bytes) -> StoredFile:
+    """Reads a checkpoint whole: every array, checksums included, and no pickle."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            names = [name for name in arrays.files if arrays[name] is not None]
+            header = json.loads(str(arrays["header"]))
+        return StoredFile(
+            path,
+            int(header["epoch"]),
+            int(header["best_epoch"]),
+            sum(name.startswith("state_") for name in names),
+            sum(name.startswith("best_") for name in names),
+        )
+    except Exception as error:  # whatever NumPy, zip and JSON make of damaged bytes
+        return StoredFile(path, error=f"{type(error).__name__}: {error}")
+
+
+def check_rework(events: Sequence[ev.AnyEvent], passed_over: Collection[str], found: Findings) -> int:
+    """Where each attempt after the first went on from; returns how many journalled epochs were trained again.
+
+    `passed_over`: the names of files that an attempt could not read, as the driver's log tells.
+    """
+    full: dict[int, list[ev.CheckpointSaved]] = {}
+    epochs: dict[int, int] = {}
+    again = 0
+    for event in events:
+        match event:
+            case ev.CheckpointSaved() if event.kind == "full":
+                full.setdefault(event.trial, []).append(event)
+            case ev.EpochReported():
+                epochs[event.trial] = max(event.epoch, epochs.get(event.trial, 0))
+            case ev.TrialStarted() if event.attempt > 1:
+                done = epochs.get(event.trial, 0)
+                again += max(0, done - event.epoch)
+                usable = [saved for saved in full.get(event.trial, ()) if saved.epoch <= done]
+                readable = [s for s in usable[-CHECKPOINTS_TRIED:] if s.path.rpartition("/")[2] not in passed_over]
+                if readable and event.epoch < readable[-1].epoch:
+                    newest = f"{readable[-1].path} is of epoch {readable[-1].epoch}"
+                    where = f"trial {event.trial}, attempt {event.attempt}"
+                    found.add("rework", f"{where}: went on from epoch {event.epoch}, but {newest}", "lost")
+    return again
+
+
+def kept_trials(events: Sequence[ev.AnyEvent]) -> list[int]:
+    """The ended trials whose best weights are kept, the best first.
+
+    The best `checkpoints.keep` of those that had ended at each moment; one that dropped out never comes back.
+    """
+    final = fold(events)
+    sign = -1.0 if final.mode == "max" else 1.0
+    walk = Sweep()
+    kept: list[Trial] = []
+    for event in events:
+        if isinstance(event, ev.SweepStarted | ev.SweepResumed):
+            walk.apply(event)
+        elif isinstance(event, ev.TrialEnded) and final.trials[event.trial].usable:
+            kept.append(final.trials[event.trial])
+            kept.sort(key=lambda trial: (sign * trial.best_value, trial.number))
+        else:
+            continue
+        del kept[int(walk.spec["checkpoints"]["keep"]) :]
+    return [trial.number for trial in kept]
+
+
+def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFile], found: Findings) -> int:
+    """The files that must be there, and after the end no others; returns how many must."""
+    is_finished = sweep.ended is not None and sweep.ended.state == "finished"
+    needed: set[str] = set()
+    for trial in sweep.trials.values():
+        if trial.outcome is None:
+            needed |= _check_unfinished(trial, files, found)
+        elif trial.number in kept:
+            needed |= _check_kept(trial, files, is_finished, found)
+        elif is_finished and trial.checkpoints:
+            names = ", ".join(saved.path for saved in trial.checkpoints)
+            found.add("checkpoints", f"trial {trial.number} is not among the best, but the journal keeps its {names}")
+    if is_finished:
+        for path in sorted(files.keys() - needed):
+            found.add("checkpoints", f"{path} lies there, but the finished sweep does not need it")
+    return len(needed)
+
+
+def _check_unfinished(trial: Trial, files: Mapping[str, StoredFile], found: Findings) -> set[str]:
+    """An unfinished trial needs the newest checkpoint that it can go on from."""
+    full = [saved for saved in trial.checkpoints if saved.kind == "full" and saved.epoch <= trial.epochs_trained]
+    if full:
+        _check_file(trial, full[-1], files, found)
+    return {saved.path for saved in full}
+
+
+def _check_kept(trial: Trial, files: Mapping[str, StoredFile], is_finished: bool, found: Findings) -> set[str]:
+    """A kept trial needs its best epoch's weights, after the sweep's end in one file that holds nothing else."""
+    best = [saved for saved in trial.checkpoints if saved.best_epoch == trial.best_epoch]
+    if is_finished and [saved.kind for saved in trial.checkpoints] != ["best"]:
+        kinds = ", ".join(f"{saved.kind} of epoch {saved.epoch}" for saved in trial.checkpoints) or "none"
+        found.add("checkpoints", f"trial {trial.number} must have one checkpoint of its best weights, but has {kinds}")
+    if not best:
+        message = f"trial {trial.number} is among the best, but no checkpoint has its best epoch {trial.best_epoch}"
+        found.add("checkpoints", message, "lost")
+        return set()
+    _check_file(trial, best[-1], files, found)
+    return {best[-1].path}
+
+
+def _check_file(trial: Trial, saved: ev.CheckpointSaved, files: Mapping[str, StoredFile], found: Findings) -> None:
+    """A journalled checkpoint is there, whole, and what the journal says it is."""
+    file = files.get(saved.path)
+    if file is None:
+        found.add("checkpoints", f"{saved.path} is missing, which trial {trial.number} needs", "lost")
+        return
+    if file.error:
+        found.add("checkpoints", f"{saved.path} cannot be read: {file.error}", "lost")
+        return
+    expected = (saved.epoch, saved.best_epoch)
+    if saved.kind == "full" and (file.epoch, file.best_epoch) != expected:
+        was = (file.epoch, file.best_epoch)
+        found.add("checkpoints", f"{saved.path} has (epoch, best epoch) {was}, but the journal says {expected}")
+    elif file.best_epoch != saved.best_epoch:
+        message = f"{saved.path} has best epoch {file.best_epoch}, but the journal says {saved.best_epoch}"
+        found.add("checkpoints", message)
+    if (saved.kind == "full" and not file.num_state) or (saved.best_epoch and not file.num_best):
+        found.add("checkpoints", f"{saved.path} lacks arrays: {file.num_state} of state, {file.num_best} of best")
