@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.objectstore import s3_root, s3_server  # noqa: F401 - fixtures
+from tests.objectstore import memory_root, s3_root, s3_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -161,3 +161,9 @@ def s3_root(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     s3_server.faults.clear()
     yield s3_server.new_root()
     s3_server.faults.clear()
+
+
+@pytest.fixture
+def memory_root() -> str:
+    """The URL of an empty storage root in this process's memory, for what needs no server and no second process."""
+    return f"memory://{uuid.uuid4().hex}/sweeps"

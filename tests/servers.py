@@ -198,7 +198,7 @@ class MlflowServer:
 
     def __init__(self, backend_uri: str, folder: Path, port: int | None = None) -> None:
         self.port = port or free_port()
-        self._backend_uri, self._folder = backend_uri, folder
+        self.backend_uri, self._folder = backend_uri, folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -207,7 +207,7 @@ class MlflowServer:
 
     def start(self, wait: bool = True) -> None:
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", self._backend_uri]
+        command += ["--workers", "1", "--backend-store-uri", self.backend_uri]
         command += ["--artifacts-destination", str(self._folder / "artifacts")]
         quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with open(self._folder / "mlflow-server.log", "ab") as log:

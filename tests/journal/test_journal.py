@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.making import SUGGESTED, new_sweep
+from tests.journal.making import SUGGESTED, child, new_sweep, suggested
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError, UsageError
 from tuner.journal import Journal, JournalReader, read_events, read_holder
@@ -162,3 +163,119 @@ def test_a_root_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> Non
     with pytest.raises(StorageError, match="the storage root must be writable"):
         new_sweep(tmp_path / "file")
     assert SweepFolder(tmp_path / "file" / "test").path.exists() is False
+
+
+def test_a_last_line_that_is_not_json_is_torn_and_its_bytes_are_kept(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path)
+    journal.append(SUGGESTED)
+    journal.close()
+    torn = b'{"event":"trial_sug\x00\x00\xff\n'
+    with open(journal.folder.journal, "ab") as file:
+        file.write(torn)
+    assert len(read_events(journal.folder)) == 2
+    with pytest.warns(RuntimeWarning, match=f"dropped a torn last line of {len(torn)} bytes.*kept in journal.torn-"):
+        Journal(journal.folder).close()
+    assert [path.read_bytes() for path in tmp_path.glob("test/journal.torn-*")] == [torn]
+    Journal(journal.folder).close()  # and nothing to warn of a second time
+
+
+@pytest.mark.parametrize(
+    ("keep", "what"),
+    [
+        ([0, 2, 3], "line 2, byte .*: seq must be 1, but got 2; events are missing"),
+        ([0, 1, 1, 2], "seq must be 2, but got 1; an event is repeated"),
+    ],
+)
+def test_a_gap_or_a_repetition_is_damage(tmp_path: Path, keep: list[int], what: str) -> None:
+    journal = new_sweep(tmp_path)
+    journal.append(*(suggested(trial) for trial in range(3)))
+    journal.close()
+    lines = journal.folder.journal.read_bytes().splitlines(keepends=True)
+    journal.folder.journal.write_bytes(b"".join(lines[at] for at in keep))
+    for read in (lambda: read_events(journal.folder), lambda: Journal(journal.folder)):
+        with pytest.raises(StorageError, match=what):
+            read()
+    assert read_holder(journal.folder) is None
+
+
+def test_an_empty_journal_is_a_clear_error(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path)
+    journal.close()
+    journal.folder.journal.write_bytes(b"")
+    with pytest.raises(StorageError, match="the journal is empty; restore it"):
+        Journal(journal.folder)
+    assert read_events(journal.folder) == []
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "written to"])
+def test_a_journal_changed_under_the_sweep_takes_no_more_events(tmp_path: Path, how: str) -> None:
+    journal = new_sweep(tmp_path)
+    path = journal.folder.journal
+    if how == "removed":
+        shutil.rmtree(journal.folder.path)  # type: ignore[arg-type]
+    elif how == "replaced":
+        copy = path.read_bytes()
+        path.unlink()
+        path.write_bytes(copy)
+    else:
+        with open(path, "ab") as file:
+            file.write(b"something\n")
+    expected = {
+        "removed": "No such file or directory; nothing acknowledged is lost",
+        "replaced": "another file took the journal's place",
+        "written to": "something else wrote to it",
+    }
+    with pytest.raises(StorageError, match=expected[how]):
+        journal.append(SUGGESTED)
+    journal.close()
+
+
+def test_a_reader_is_told_when_the_journal_became_shorter(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path)
+    journal.append(SUGGESTED)
+    journal.close()
+    reader = JournalReader(journal.folder)
+    assert len(reader.read()) == reader.seq == 2 and reader.offset == journal.folder.journal.stat().st_size
+    os.truncate(journal.folder.journal, 10)
+    with pytest.raises(StorageError, match="bytes of it were read, but it has 10 now"):
+        reader.read()
+
+
+def test_a_full_disk_shows_readers_none_of_the_refused_events(tmp_path: Path) -> None:
+    """On a disk whose size is limited: what does not fit is refused as a whole, and fits once there is room."""
+    journal = new_sweep(tmp_path)
+    size = journal.folder.journal.stat().st_size
+    code = """
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        journal = Journal(folder)
+        size = folder.journal.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 300, resource.RLIM_INFINITY))
+        try:
+            journal.append(*(suggested(trial) for trial in range(10)))
+        except Exception as error:
+            print(type(error).__name__, error)
+        print(len(read_events(folder)), folder.journal.stat().st_size == size)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        journal.append(*(suggested(trial) for trial in range(10)))
+        journal.close()
+    """
+    journal.close()
+    process = child(code, journal.folder.url)
+    said, errors = process.communicate()
+    assert process.returncode == 0, errors
+    refusal, after = said.splitlines()
+    assert refusal.startswith("StorageError") and "File too large; nothing acknowledged is lost" in refusal
+    assert after == "1 True" and size > 0
+    assert len(read_events(journal.folder)) == 11
+
+
+def test_a_large_journal_is_read_across_its_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuner.journal.file._CHUNK_BYTES", 70)
+    journal = new_sweep(tmp_path)
+    journal.append(*(suggested(trial) for trial in range(20)))
+    journal.close()
+    assert [event.seq for event in read_events(journal.folder)] == list(range(21))
+    with open(journal.folder.journal, "ab") as file:
+        file.write(b"x" * 500)
+    assert len(read_events(journal.folder)) == 21

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import sqlite3
 import warnings
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy
+from sqlalchemy import NullPool
 
 from tuner import events as ev
 from tuner.paths import StorageRoot, SweepFolder
@@ -100,51 +100,53 @@ def recorded(story: Story, empty_database: Path) -> Story:
 
 
 class Database:
-    """What a tracking database holds, read behind MLflow's back."""
+    """What a tracking database, of a path or an SQL URI, holds; read behind MLflow's back."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, at: Path | str, experiment: str | None = None) -> None:
+        """Looks at one experiment alone where it is named."""
+        self._engine = sqlalchemy.create_engine(f"sqlite:///{at}" if isinstance(at, Path) else at, poolclass=NullPool)
+        here = f"(select experiment_id from experiments where name = '{experiment}')" if experiment else "experiment_id"
+        self._active = f"r.lifecycle_stage = 'active' and r.experiment_id in ({here})"
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with contextlib.closing(sqlite3.connect(self._path)) as connection:
-            return connection.execute(query).fetchall()
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
 
     def execute(self, statement: str) -> None:
-        with contextlib.closing(sqlite3.connect(self._path)) as connection:
-            connection.execute(statement)
-            connection.commit()
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(statement)
 
     def runs(self) -> dict[str, tuple[str, int, int | None]]:
         """Status, start and end of each active run by its name, which must be unique."""
-        rows = self.rows("select name, status, start_time, end_time from runs where lifecycle_stage = 'active'")
+        rows = self.rows(f"select name, status, start_time, end_time from runs r where {self._active}")
         assert len({name for name, *_ in rows}) == len(rows), "a run was made twice"
         return {name: (status, start, end) for name, status, start, end in rows}
 
     def values(self, table: str, name: str) -> dict[str, str]:
         """Params or tags of a run."""
         query = f"select t.key, t.value from {table} t join runs r on r.run_uuid = t.run_uuid where r.name = '{name}'"
-        return dict(self.rows(query))
+        return dict(self.rows(query))  # type: ignore[arg-type]
 
     def metric(self, name: str, key: str) -> list[tuple[int, int, float | None]]:
         """Step, time and value (None for NaN) of every row of a run's metric."""
-        return self.rows(
+        return self.rows(  # type: ignore[return-value]
             "select m.step, m.timestamp, case when m.is_nan then null else m.value end from metrics m"
             f" join runs r on r.run_uuid = m.run_uuid where r.name = '{name}' and m.key = '{key}' order by 1, 2"
         )
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that must not depend on how often the recorder was interrupted; runs by name, as ids differ."""
-        run = "join runs r on r.run_uuid = t.run_uuid and r.lifecycle_stage = 'active'"
-        no_ids = "t.key not in ('mlflow.parentRunId', 'tuner.best_run_id')"
-        return {
-            "runs": sorted((name, *rest) for name, rest in self.runs().items()),
-            "params": self.rows(f"select r.name, t.key, t.value from params t {run} order by 1, 2"),
-            "tags": self.rows(f"select r.name, t.key, t.value from tags t {run} where {no_ids} order by 1, 2"),
-            "metrics": self.rows(
-                f"select r.name, t.key, t.step, t.timestamp, t.is_nan, t.value from metrics t {run} order by 1, 2, 3, 4"
-            ),
-            "newest": self.rows(f"select r.name, t.key, t.step, t.value from latest_metrics t {run} order by 1, 2"),
+        run = f"join runs r on r.run_uuid = t.run_uuid and {self._active}"
+        no_ids = "t.key not in ('mlflow.parentRunId', 'tuner.best_run_id', 'mlflow.user', 'mlflow.source.name')"
+        value = "case when t.is_nan then null else t.value end"
+        found = {
+            "runs": [(name, *rest) for name, rest in self.runs().items()],
+            "params": self.rows(f"select r.name, t.key, t.value from params t {run}"),
+            "tags": self.rows(f"select r.name, t.key, t.value from tags t {run} where {no_ids}"),
+            "metrics": self.rows(f"select r.name, t.key, t.step, t.timestamp, {value} from metrics t {run}"),
+            "newest": self.rows(f"select r.name, t.key, t.step, {value} from latest_metrics t {run}"),
         }
+        return {what: sorted(rows, key=repr) for what, rows in found.items()}
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from tuner.errors import TunerError
@@ -62,26 +63,26 @@ class Retention:
         except (OSError, TunerError):
             return
         for trial in trials:
-            self._delete(trial, named)
+            if not self._delete(trial, named, unfinished_writes=True):
+                with contextlib.suppress(OSError, TunerError):
+                    delete(self._folder.trial_checkpoints(trial))
 
     def close(self) -> None:
         """Waits for deletions under way."""
         self._deletions.shutdown()
 
-    def _delete(self, trial: int, keep: set[str]) -> None:
-        """Deletes the files of a trial that `keep` does not name. One that cannot be deleted costs room, no more."""
+    def _delete(self, trial: int, keep: set[str], unfinished_writes: bool = False) -> int:
+        """Deletes the files of a trial that `keep` does not name; how many stay. The folder itself stays: a worker may
+        still write into it. A file that cannot be deleted costs room, no more."""
         folder = self._folder.trial_checkpoints(trial)
-        try:
-            left = 0
+        stay = 0
+        with contextlib.suppress(OSError, TunerError):
             for name in _names(folder):
                 if f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep:
-                    left += 1
-                else:
+                    stay += 1
+                elif unfinished_writes or not name.startswith("."):
                     delete(folder / name)
-            if not left:
-                delete(folder)
-        except (OSError, TunerError):
-            return
+        return stay
 
 
 def _names(folder: AnyPath) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -49,25 +49,24 @@ class CheckpointSaver:
         """Begins to write; returns at once."""
         self._under_way.append(self._thread.submit(self._save, saved, snapshot, self._written[saved.kind]))
 
-    def taken(self, wait_s: float = 0.0) -> list[SavedCheckpoint]:
+    def taken(self, wait_s: float | None = 0.0) -> list[SavedCheckpoint]:
         """The checkpoints that reached storage since the last call, after waiting so long for those under way.
+
+        None waits until all have arrived.
 
         Raises:
             StorageError: one could not be written.
         """
-        until = time.monotonic() + wait_s
+        until = None if wait_s is None else time.monotonic() + wait_s
         done: list[SavedCheckpoint] = []
         while self._under_way:
-            future = self._under_way[0]
+            wait([self._under_way[0]], until and max(0.0, until - time.monotonic()))
+            if not self._under_way[0].done():
+                break
             try:
-                done.append(future.result(max(0.0, until - time.monotonic())))
-            except TimeoutError:
-                if not future.done():
-                    break
-                raise
+                done.append(self._under_way.pop(0).result())
             except OSError as error:
                 raise StorageError(f"{self._folder.url}: a checkpoint cannot be written: {error}") from error
-            self._under_way.pop(0)
         return done
 
     def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:

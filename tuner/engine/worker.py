@@ -153,11 +153,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         path = self._folder.checkpoint(trial, attempt, epoch, kind)
         return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
 
-    def _patience_s(self, epochs: list[TrainedEpoch]) -> float:
+    def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
         """How long a report waits for checkpoints under way: for good where they may be the trial's last here."""
         if self._must_arrive or self._memory.is_outgrown:
             self._must_arrive = False
-            return math.inf
+            return None
         return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
 
     @contextmanager

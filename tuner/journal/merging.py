@@ -37,18 +37,22 @@ class Segment:
 def choose(sizes: Sequence[int], fan_in: int = FAN_IN) -> tuple[int, int] | None:
     """Which objects to merge next, as (start, stop); None if there are few enough.
 
-    Of each step, those at the end that are all below it count.
+    Of the objects at the end that are below a step, those from the step before on must be `fan_in`; the oldest of them
+    become one that is no longer below it.
     """
+    least = 0
     for step in STEPS_BYTES:
         start = len(sizes)
         while start > 0 and sizes[start - 1] < step:
             start -= 1
-        if len(sizes) - start >= fan_in:
+        grown = [at for at in range(start, len(sizes)) if sizes[at] >= least]
+        if len(grown) >= fan_in:
             stop, total = start, 0
-            while stop < len(sizes) and (total < step or stop - start < 2):
+            while stop <= grown[-1] and (total < step or stop - start < 2):
                 total += sizes[stop]
                 stop += 1
             return start, stop
+        least = step
     return None
 
 

@@ -23,6 +23,7 @@ class TPE:
     def __init__(self, space: Space) -> None:
         self._space = space
         self._domain: Any = None
+        self._miscs: dict[int, dict[str, Any]] = {}
 
     def suggest(self, ordered: Sequence[tuple[int, Params]], trial: int, seed: int) -> Params:
         """A configuration that resembles the first of `ordered` more than the rest.
@@ -60,25 +61,30 @@ class TPE:
 
     def _document(self, trial: int, params: Params, rank: int) -> dict[str, Any]:
         """A finished trial as Hyperopt keeps them, with its rank as the loss."""
-        names = self._space.searched
-        values = {name: [self._label(name, params)] if name in params else [] for name in names}
+        if trial not in self._miscs:
+            self._miscs[trial] = self._misc(trial, params)
         return {
             "tid": trial,
             "state": 2,
             "spec": None,
             "result": {"status": "ok", "loss": float(rank)},
-            "misc": {
-                "tid": trial,
-                "cmd": self._domain.cmd,
-                "workdir": None,
-                "idxs": {name: [trial] if values[name] else [] for name in names},
-                "vals": values,
-            },
+            "misc": self._miscs[trial],
             "exp_key": None,
             "owner": None,
             "version": 0,
             "book_time": None,
             "refresh_time": None,
+        }
+
+    def _misc(self, trial: int, params: Params) -> dict[str, Any]:
+        """The part of a document that stays the same whatever the trial's rank."""
+        values = {name: [self._label(name, params)] if name in params else [] for name in self._space.searched}
+        return {
+            "tid": trial,
+            "cmd": self._domain.cmd,
+            "workdir": None,
+            "idxs": {name: [trial] if found else [] for name, found in values.items()},
+            "vals": values,
         }
 
     def _label(self, name: str, params: Params) -> float:

@@ -69,20 +69,26 @@ def _read(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
 
 
 def _client(target: Target) -> MlflowClient:
-    """Imports mlflow, which takes seconds, at the first use and without its noise."""
     if target.uri.startswith("sqlite:///"):
         path = Path(target.uri.removeprefix("sqlite:///").partition("?")[0])
         if not path.exists():
             raise TrackingError(f"{target.public_uri}: there is no such file")  # MLflow would make one
+    quiet_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(target.uri, registry_uri=target.uri)
+
+
+def quiet_mlflow() -> None:
+    """Imports mlflow, which takes seconds, without its noise."""
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from mlflow import MlflowClient
+        import mlflow  # noqa: F401 - its warnings come with its import
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return MlflowClient(target.uri, registry_uri=target.uri)
 
 
 def _search(client: MlflowClient, experiment_id: str, sweep_id: str) -> Iterator[Run]:

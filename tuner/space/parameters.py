@@ -29,10 +29,14 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from tuner.space.words import Scalar, plain, same, shown
 
 
+_LONGEST_TEXT = 500
+
+
 def _check_scalar(written: Any) -> Any:
     rule = ""
     if isinstance(written, str):
-        rule = "" if written.isprintable() else "text must be printable"
+        fits = written.isprintable() and len(written) <= _LONGEST_TEXT
+        rule = "" if fits else f"text must be printable, and at most {_LONGEST_TEXT} characters"
     elif isinstance(written, int) and not isinstance(written, bool):
         rule = "" if -(2**63) <= written < 2**63 else "a whole number must fit into 64 bits"
     elif not (written is None or isinstance(written, bool) or (isinstance(written, float) and math.isfinite(written))):

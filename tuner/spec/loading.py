@@ -45,7 +45,7 @@ def spec_from_mapping(written: Mapping[str, Any], source: str = "spec", folder: 
         items = [item for item in error.errors(include_url=False) if item["type"] not in ("conditions", "across")]
         rest, unmet = _valid_rest(items, written)
         problems = [line(item) for item in items[:MAX_PROBLEMS]]
-        problems += [f"space.{path}: {message}" for path, message in _condition_problems(written.get("space"))]
+        problems += [f"{printable(f'space.{path}')}: {message}" for path, message in _condition_problems(written.get("space"))]
         problems = bounded(dict.fromkeys([*problems, *unmet]), len(items[MAX_PROBLEMS:]))
         if rest is not None and folder is not None:
             rest = _with_absolute_paths(rest, folder)

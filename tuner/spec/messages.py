@@ -44,6 +44,7 @@ def _rule(item: Any, location: list[Any]) -> str:
         "less_than": "must be less than {lt}",
         "less_than_equal": "must be at most {le}",
         "finite_number": "must be a finite number",
+        "string_unicode": "must be printable text",
         "too_short": "must not be empty",
         "string_too_long": "must have at most {max_length} characters",
         "model_type": "must be a mapping",

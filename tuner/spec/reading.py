@@ -68,6 +68,7 @@ def dump_yaml(tree: Mapping[str, Any]) -> str:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    yaml.width = 2**20  # long text stays on its line: folding it may change it
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     stream = io.StringIO()
     yaml.dump(dict(tree), stream)
@@ -121,6 +122,8 @@ def _yaml_problem(error: Exception) -> str:
     if isinstance(error, LookupError | TypeError | AttributeError):
         return f"{where}a value in it does not fit its tag"
     problem = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
+    if str(problem).startswith("but "):
+        problem = f"{getattr(error, 'context', '')}, {problem}"
     return where + printable(" ".join(str(problem).split()))
 
 

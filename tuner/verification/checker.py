@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tuner import events as ev
 from tuner.errors import TrackingError, TunerError
 from tuner.journal import read_events, read_holder
-from tuner.paths import SweepFolder
+from tuner.paths import SweepFolder, exists, read_bytes
 from tuner.policy import Policy
 from tuner.policy.replay import replay
 from tuner.recording import backlog, read_cursor
@@ -44,7 +45,7 @@ def verify_sweep(
     if sweep is None:
         return Verification(counts, list(found), _skip(("mlflow", "checkpoints"), "the journal cannot be folded"))
     skipped: dict[str, str] = {}
-    if sweep.ended is None and read_holder(folder.lease) is not None:
+    if sweep.ended is None and read_holder(folder) is not None:
         skipped = _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
     if not mlflow:
         skipped |= _skip(("mlflow",), "not asked for")
@@ -144,14 +145,15 @@ def _verify_checkpoints(
 
 
 def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
-    """Every file below `checkpoints/`, read."""
+    """Every file below `checkpoints/`, read; one that vanishes meanwhile is none."""
     files: dict[str, StoredFile] = {}
-    if not folder.checkpoints.exists():
+    if not exists(folder.checkpoints):
         return files
-    for trial in folder.checkpoints.iterdir():
-        for path in trial.iterdir() if trial.is_dir() else [trial]:
-            name = f"{folder.checkpoints.name}/" + (f"{trial.name}/{path.name}" if path is not trial else path.name)
-            files[name] = weights.read_checkpoint_file(name, path.read_bytes())
+    for entry in folder.checkpoints.iterdir():
+        for path in entry.iterdir() if entry.name.isdigit() else [entry]:
+            name = "/".join(path.parts[len(folder.path.parts) :])
+            with contextlib.suppress(FileNotFoundError):
+                files[name] = weights.read_checkpoint_file(name, read_bytes(path))
     return files
 
 

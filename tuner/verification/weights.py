@@ -145,12 +145,9 @@ def _check_file(trial: Trial, saved: ev.CheckpointSaved, files: Mapping[str, Sto
     if file.error:
         found.add("checkpoints", f"{saved.path} cannot be read: {file.error}", "lost")
         return
-    expected = (saved.epoch, saved.best_epoch)
-    if saved.kind == "full" and (file.epoch, file.best_epoch) != expected:
-        was = (file.epoch, file.best_epoch)
-        found.add("checkpoints", f"{saved.path} has (epoch, best epoch) {was}, but the journal says {expected}")
-    elif file.best_epoch != saved.best_epoch:
-        message = f"{saved.path} has best epoch {file.best_epoch}, but the journal says {saved.best_epoch}"
-        found.add("checkpoints", message)
+    if (file.epoch, file.best_epoch) != (saved.epoch, saved.best_epoch):
+        has = f"epoch {file.epoch} with the best epoch {file.best_epoch}"
+        said = f"epoch {saved.epoch} with {saved.best_epoch}"
+        found.add("checkpoints", f"{saved.path} is of {has}, but the journal says {said}")
     if (saved.kind == "full" and not file.num_state) or (saved.best_epoch and not file.num_best):
         found.add("checkpoints", f"{saved.path} lacks arrays: {file.num_state} of state, {file.num_best} of best")

@@ -1,0 +1,198 @@
+"""Tracking that fails in every way: training goes on, the backlog drains after, nothing is lost and nothing is twice."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.recording.histories import PretendDriver, environment, expected_rows, expected_statuses
+from tests.servers import MlflowServer, Mode, Postgres, Proxy, locked_sqlite, wait_until
+from tuner.errors import TrackingError
+from tuner.recording import RecorderProcess, missing, read_cursor, record, service
+
+if TYPE_CHECKING:
+    from conftest import Database
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+TIMEOUT_S = 2
+"""MLflow's HTTP time limit in these tests."""
+
+
+@pytest.fixture(scope="module")
+def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_database, folder / "mlflow.db")
+    with MlflowServer(f"sqlite:///{folder}/mlflow.db", folder) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(server: MlflowServer) -> Iterator[Proxy]:
+    with Proxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def short_timeouts() -> Iterator[None]:
+    with environment(MLFLOW_HTTP_REQUEST_TIMEOUT=str(TIMEOUT_S)):
+        yield
+
+
+class Checker:
+    """Holds what a store has of a sweep against its journal, and against what an undisturbed recorder makes of it."""
+
+    def __init__(self, database_type: type[Database], empty_database: Path, folder: Path) -> None:
+        self._type, self._empty, self._folder = database_type, empty_database, folder
+
+    def check(self, driver: PretendDriver, uri: str) -> None:
+        found = self._type(uri, driver.folder.name)
+        assert {name: status for name, (status, _, _) in found.runs().items()} == expected_statuses(driver.events)
+        everything = found.everything()
+        of_trials = [row for row in everything["metrics"] if row[0].startswith("trial ")]
+        assert of_trials == expected_rows(driver.events)
+        reference = self._folder / "reference.db"
+        shutil.copy(self._empty, reference)
+        driver.folder.cursor.unlink()
+        record(driver.folder, f"sqlite:///{reference}")
+        assert everything == self._type(reference).everything()
+
+
+@pytest.fixture
+def checker(new_database: type[Database], empty_database: Path, tmp_path: Path) -> Checker:
+    return Checker(new_database, empty_database, tmp_path)
+
+
+def is_recorded(driver: PretendDriver, since: int) -> bool:
+    """Whether all that the journal held at a time is in MLflow."""
+    return read_cursor(driver.folder).seq >= since
+
+
+def wait_until_recorded(driver: PretendDriver) -> None:
+    since = len(driver.events)
+    wait_until(lambda: is_recorded(driver, since))
+
+
+def test_a_server_that_fails_in_every_way(server: MlflowServer, proxy: Proxy, checker: Checker, tmp_path: Path) -> None:
+    with PretendDriver(tmp_path, "every-way", proxy.url) as driver:
+        recorder = RecorderProcess(driver.folder)
+        recorder.start()
+        modes: list[Mode] = ["refuse", "hang", "error", "cut", "missing", "late"]
+        for mode in modes:
+            wait_until_recorded(driver)
+            proxy.mode = mode
+            time.sleep(2 * TIMEOUT_S)
+            proxy.mode = "pass"
+        wait_until_recorded(driver)
+        server.stop()
+        server.start()
+        driver.finish()
+        assert recorder.finish()
+    log = driver.folder.recorder_log.read_text()
+    assert log.count("MLflow takes nothing now") == log.count("recording again after") > len(modes)
+    assert missing(driver.folder, driver.events).events == 0
+    assert read_cursor(driver.folder).trouble == ""
+    checker.check(driver, server.backend_uri)
+
+
+def test_a_recorder_killed_again_and_again_in_outages(
+    server: MlflowServer, proxy: Proxy, checker: Checker, tmp_path: Path
+) -> None:
+    chance = random.Random(5)
+    modes: list[Mode] = ["pass", "cut", "pass", "error", "late", "pass"]
+    with PretendDriver(tmp_path, "killed", proxy.url) as driver:
+        recorder = RecorderProcess(driver.folder)
+        for mode in modes:
+            proxy.mode = mode
+            recorder.start()
+            time.sleep(chance.uniform(4, 6) if mode == "pass" else chance.uniform(3, 4))
+            recorder.kill()
+        proxy.mode = "pass"
+        driver.finish()
+        assert recorder.finish()
+    checker.check(driver, server.backend_uri)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("refuse", "it refuses connections"),
+        ("hang", "no answer"),
+        ("error", "it answers HTTP 500"),
+        ("deny", "HTTP 401: the credentials are wrong or missing"),
+        ("missing", "HTTP 404: there is no MLflow at this address"),
+        ("alien", "what answers there is not MLflow"),
+    ],
+)
+def test_away_at_the_end_it_says_what_is_missing_and_a_later_one_finishes(
+    server: MlflowServer, proxy: Proxy, checker: Checker, tmp_path: Path, mode: Mode, reason: str
+) -> None:
+    driver = PretendDriver(tmp_path, f"away-{mode}", proxy.url)
+    driver.write(num_trials=4)
+    record(driver.folder)
+    num_before = len(driver.events)
+    driver.finish()
+    driver_events, shutdown = driver.events, service.Shutdown(patience_s=1.0)
+    proxy.mode = mode
+    shutdown.ask()
+    with pytest.raises(TrackingError, match="is not recorded in MLflow") as caught:
+        service.serve(driver.folder, shutdown)
+    assert reason in str(caught.value) and proxy.url in str(caught.value)
+    rest = missing(driver.folder, driver_events)
+    assert (rest.events, rest.trials) == (len(driver_events) - num_before, 0) == (1, 0)
+    assert reason in rest.reason
+    proxy.mode = "pass"
+    record(driver.folder)
+    checker.check(driver, server.backend_uri)
+
+
+def test_in_an_outage_it_asks_seldom(proxy: Proxy, tmp_path: Path) -> None:
+    proxy.mode = "error"
+    with PretendDriver(tmp_path, "seldom", proxy.url) as driver:
+        recorder = RecorderProcess(driver.folder)
+        recorder.start()
+        wait_until(lambda: proxy.num_requests > 0)
+        time.sleep(8)
+        recorder.kill()
+    assert 3 <= proxy.num_requests <= 6  # after 0, 1, 3, 7 s
+
+
+def test_a_locked_database(checker: Checker, empty_database: Path, tmp_path: Path) -> None:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    with PretendDriver(tmp_path, "locked", None) as driver:
+        recorder = RecorderProcess(driver.folder)
+        recorder.start()
+        wait_until_recorded(driver)
+        with locked_sqlite(tmp_path / "mlflow.db"):
+            wait_until(lambda: "locked by another process" in driver.folder.recorder_log.read_text())
+        wait_until_recorded(driver)
+        driver.finish()
+        assert recorder.finish()
+    checker.check(driver, f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.mark.skipif(bool(Postgres.is_missing()), reason=Postgres.is_missing())
+def test_postgresql_restarted_under_the_recorder_and_under_the_server(checker: Checker, tmp_path: Path) -> None:
+    with Postgres(tmp_path) as postgres:
+        server = MlflowServer(postgres.uri, tmp_path)
+        server.start()
+        for name, uri in (("direct", postgres.uri), ("behind", server.url)):
+            with PretendDriver(tmp_path, name, uri) as driver:
+                recorder = RecorderProcess(driver.folder)
+                recorder.start()
+                wait_until_recorded(driver)
+                postgres.stop()
+                time.sleep(2)
+                postgres.start()
+                wait_until_recorded(driver)
+                driver.finish()
+                assert recorder.finish()
+            assert "MLflow takes nothing now" in driver.folder.recorder_log.read_text()
+            checker.check(driver, postgres.uri)
+        server.stop()

@@ -1,0 +1,231 @@
+"""The faults of a soak. Each is done to a target whose driver is at work, at a random moment, and is over on return.
+
+A fault returns whether it could be done: a worker that is not there yet cannot be killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.servers import Mode
+from tests.soak.target import Target
+from tuner import events as ev
+
+INTERRUPTED = (0, 1, 3, 4, -2, -15, 130)
+"""A driver that was asked to leave: done already, resumable, or not yet at work; 4 where tracking is away, too."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`needs`: a storage or a tracking that the target must have; empty for any."""
+
+    kind: str
+    do: Callable[[Target], bool]
+    needs: str = ""
+
+
+def kill_driver(target: Target) -> bool:
+    if target.driver is None or target.driver.poll() is not None:
+        return False
+    target.kill()
+    return True
+
+
+def terminate_driver(target: Target) -> bool:
+    return _ask_to_leave(target, signal.SIGTERM)
+
+
+def interrupt_driver(target: Target) -> bool:
+    if not _ask_to_leave(target, signal.SIGINT, wait=target.rng.random() < 0.5):
+        return False
+    if target.driver is not None and target.driver.poll() is None:
+        time.sleep(target.rng.uniform(0, 1))
+        target.signal(signal.SIGINT)  # the second one does not wait
+        target.wait(*INTERRUPTED)
+    return True
+
+
+def _ask_to_leave(target: Target, number: signal.Signals, wait: bool = True) -> bool:
+    if target.driver is None or target.driver.poll() is not None:
+        return False
+    target.signal(number)
+    if wait:
+        target.wait(*INTERRUPTED)
+    return True
+
+
+def kill_worker(target: Target) -> bool:
+    workers = target.workers()
+    if not workers:
+        return False
+    target.rng.choice(sorted(workers, key=lambda process: process.pid)).kill()
+    return True
+
+
+def kill_recorder(target: Target) -> bool:
+    recorders = target.recorders()
+    for recorder in recorders:
+        recorder.kill()
+    return bool(recorders)
+
+
+def tear_the_last_line(target: Target) -> bool:
+    """What a machine that died in the middle of a write leaves: the beginning of an event that nobody acted on."""
+    if not kill_driver(target) or not target.sweep_folder.exists():
+        return False
+    line = ev.encode(ev.SlotsChanged(slots=2, at=time.time(), seq=len(target.events())))
+    with open(target.sweep_folder.journal, "ab") as file:
+        file.write(line[: target.rng.randint(1, len(line) - 2)])
+    return True
+
+
+def truncate_the_newest_checkpoint(target: Target) -> bool:
+    return _harm_checkpoint(target, lambda data: data[: target.rng.randrange(len(data))])
+
+
+def delete_the_newest_checkpoint(target: Target) -> bool:
+    return _harm_checkpoint(target, None)
+
+
+def _harm_checkpoint(target: Target, change: Callable[[bytes], bytes] | None) -> bool:
+    if not kill_driver(target):
+        return False
+    path = target.newest_checkpoint()
+    if path is None or not path.exists():
+        return False
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(path.read_bytes()))
+    return True
+
+
+def delete_the_cursor(target: Target) -> bool:
+    return _harm_cursor(target, None)
+
+
+def garble_the_cursor(target: Target) -> bool:
+    return _harm_cursor(target, b'{"uri": "x", "seq": 99999')
+
+
+def _harm_cursor(target: Target, content: bytes | None) -> bool:
+    if not kill_driver(target):
+        return False
+    kill_recorder(target)
+    cursor = target.sweep_folder.cursor
+    if not cursor.exists():
+        return False
+    if content is None:
+        cursor.unlink()
+    else:
+        cursor.write_bytes(content)
+    return True
+
+
+def delete_the_spec(target: Target) -> bool:
+    """The journal holds the spec, so its file is for people."""
+    if not kill_driver(target) or not target.sweep_folder.spec.exists():
+        return False
+    target.sweep_folder.spec.unlink()
+    return True
+
+
+def tracking_fails(mode: Mode) -> Callable[[Target], bool]:
+    def do(target: Target) -> bool:
+        proxy = target.places.proxy
+        proxy.mode = mode
+        _sleep_while_at_work(target, target.rng.uniform(2, 25))
+        proxy.mode = "pass"
+        return True
+
+    return do
+
+
+def restart_tracking(target: Target) -> bool:
+    server = target.places.server
+    server.stop()
+    _sleep_while_at_work(target, target.rng.uniform(0, 10))
+    server.start()
+    return True
+
+
+def fill_the_disk(target: Target) -> bool:
+    """The driver, or a worker's checkpoint, finds no room: exit 4, and after there is room again it goes on."""
+    if target.driver is None or target.driver.poll() is not None:
+        return False
+    ballast = target.folder / "disk" / "ballast"
+    with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    try:
+        _sleep_while_at_work(target, 30)
+        is_over = target.driver.poll() is not None
+        if is_over:
+            target.wait(0, 4)
+    finally:
+        ballast.unlink()
+    return True
+
+
+def storage_fails(target: Target) -> bool:
+    """S3 answers with 503 and 500, or not at all, to one request in five."""
+    faults = target.places.s3.faults
+    faults.random.seed(target.rng.random())
+    faults.fraction = 0.2
+    _sleep_while_at_work(target, target.rng.uniform(3, 15))
+    faults.clear()
+    return True
+
+
+def resume_twice(target: Target) -> bool:
+    """Two drivers at the same moment: one works, the other is refused and names it."""
+    kill_driver(target)
+    if not target.sweep_folder.exists() or target.is_finished:
+        return False
+    first, second = target.start_driver(), target.start("resume", "soak")
+    until = time.monotonic() + 90
+    while time.monotonic() < until and first.poll() is None and second.poll() is None:
+        time.sleep(0.1)
+    loser, winner = (first, second) if first.poll() is not None else (second, first)
+    target.driver = winner
+    if loser.poll() is None:
+        target.problems.append("two drivers work on the sweep at the same time")
+        os.killpg(loser.pid, signal.SIGKILL)
+        loser.wait()
+    elif loser.returncode != 2:
+        target.problems.append(f"of two drivers the second ended with exit {loser.returncode}, not 2")
+    return True
+
+
+def _sleep_while_at_work(target: Target, sleep_s: float) -> None:
+    until = time.monotonic() + sleep_s
+    while time.monotonic() < until and target.driver is not None and target.driver.poll() is None:
+        time.sleep(0.1)
+
+
+FAULTS = [
+    Fault("kill-driver", kill_driver),
+    Fault("terminate-driver", terminate_driver),
+    Fault("interrupt-driver", interrupt_driver),
+    Fault("kill-worker", kill_worker),
+    Fault("kill-recorder", kill_recorder),
+    Fault("torn-line", tear_the_last_line, "file"),
+    Fault("truncated-checkpoint", truncate_the_newest_checkpoint),
+    Fault("deleted-checkpoint", delete_the_newest_checkpoint),
+    Fault("deleted-cursor", delete_the_cursor),
+    Fault("garbled-cursor", garble_the_cursor),
+    Fault("deleted-spec", delete_the_spec),
+    Fault("tracking-refuses", tracking_fails("refuse"), "server"),
+    Fault("tracking-hangs", tracking_fails("hang"), "server"),
+    Fault("tracking-errors", tracking_fails("error"), "server"),
+    Fault("tracking-cuts", tracking_fails("cut"), "server"),
+    Fault("tracking-restarts", restart_tracking, "server"),
+    Fault("disk-full", fill_the_disk, "disk"),
+    Fault("s3-errors", storage_fails, "s3"),
+    Fault("two-drivers", resume_twice),
+]
