@@ -15,6 +15,7 @@ from tuner.engine.messages import Assignment, Failure, Report, TrainedEpoch
 from tuner.journal import Journal, create_sweep
 from tuner.paths import SweepFolder
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+from tuner.sweep import fold
 
 Curve = Callable[[dict[str, Any], int], float]
 
@@ -134,6 +135,4 @@ class PretendCluster:
 
 def coordinator_of(journal: Journal) -> Coordinator:
     """A coordinator as a driver makes it, for the spec in the journal."""
-    started = journal.events[0]
-    assert isinstance(started, ev.SweepStarted)
-    return Coordinator(spec_from_mapping(started.spec), journal, log=lambda line: None)
+    return Coordinator(spec_from_mapping(fold(journal.events).spec), journal, log=lambda line: None)

@@ -125,7 +125,7 @@ class S3Server:
             time.sleep(self.faults.hang_s)
         if kind in _ANSWERS:
             status, code, message = _ANSWERS[kind]
-            body = _XML.format(code, message).encode()
+            body = _XML.format(code, message).encode() if method != "HEAD" else b""
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]

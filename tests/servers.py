@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -212,8 +213,12 @@ class MlflowServer:
         quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with open(self._folder / "mlflow-server.log", "ab") as log:
             self._process = subprocess.Popen(command, env=quiet, stdout=log, stderr=log, start_new_session=True)
-        if wait:
-            wait_until(self.answers, period_s=0.2)
+        try:
+            if wait:
+                wait_until(self.answers, period_s=0.2)
+        except BaseException:
+            self.stop()
+            raise
 
     def answers(self) -> bool:
         try:
@@ -241,12 +246,10 @@ class MlflowServer:
 class Postgres:
     """A PostgreSQL server on loopback; as another user where tests run as root, which it refuses."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.port = free_port()
-        self._data = folder / "postgres"
-        self._data.mkdir()
+        self._data = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's folders are closed to other users
         if os.getuid() == 0:
-            self._open_path(folder)
             shutil.chown(self._data, "postgres")
         self._run("initdb", "-U", "tuner", "-A", "trust", "--no-sync", "-D", str(self._data))
         self.start()
@@ -274,20 +277,13 @@ class Postgres:
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._data))
 
-    def signal(self, number: signal.Signals) -> None:
-        """Sends a signal to the server and all its processes; SIGSTOP makes it hang."""
-        server = int((self._data / "postmaster.pid").read_text().split()[0])
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(server)], capture_output=True, check=False)
-        for pid in (server, *map(int, children.stdout.split())):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
     def __enter__(self) -> Postgres:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self.stop()
+        shutil.rmtree(self._data)
 
     @staticmethod
     def _binary(name: str) -> str | None:
@@ -301,13 +297,6 @@ class Postgres:
         other = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
         command = [*other, binary, *arguments]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/")
-
-    @staticmethod
-    def _open_path(folder: Path) -> None:
-        """Temporary folders of tests are their owner's alone; another user must pass through them."""
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o001)
 
 
 @contextlib.contextmanager

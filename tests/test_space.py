@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tuner.space import Choice, Constant, Float, Int, Space, key, plain, same
+from tuner.space import Choice, Constant, Float, Int, Space, key, nearest, plain, same, shown
 
 units = st.floats(0, 1)
 
@@ -74,6 +74,42 @@ def test_steps_are_free_of_floating_point_noise() -> None:
 def test_a_log_scale_spreads_the_logarithm_evenly() -> None:
     parameter = Float(low=1e-4, high=1e-1, scale="log")
     assert [parameter.from_unit(u) for u in (0, 1 / 3, 2 / 3, 1)] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+
+
+@pytest.mark.parametrize("bounds", [(0, 10**13), (-(2**63), 2**63 - 1), (1, 2**60)])
+def test_large_whole_numbers_stay_within_their_bounds(bounds: tuple[int, int]) -> None:
+    parameter = Int(low=bounds[0], high=bounds[1])
+    assert (parameter.from_unit(0.0), parameter.from_unit(1.0)) == bounds
+    assert parameter.size == bounds[1] - bounds[0] + 1
+
+
+def test_a_step_finer_than_twelve_digits_of_the_bounds_is_kept() -> None:
+    assert list(Float(low=1e15, high=1e15 + 3, step=1.0).values()) == [1e15, 1e15 + 1, 1e15 + 2, 1e15 + 3]
+    odd = Float(low=0.1234567890123456, high=1.1234567890123456, step=0.5)
+    assert all(odd.contains(value) for value in odd.values())
+
+
+def test_a_range_covers_what_lies_between_its_bounds_on_the_grid_or_not() -> None:
+    parameter = Int(low=16, high=64, step=16)
+    assert parameter.covers(40) and not parameter.contains(40)
+    assert not parameter.covers(65) and not parameter.covers(True) and not parameter.covers("40")
+    space = Space.model_validate({"units": {"low": 16, "high": 64, "step": 16}, "activation": {"choices": ["relu"]}})
+    assert space.covers({"units": 17}) and space.covers({"units": 64, "activation": "relu"})
+    assert not space.covers({"units": 17, "activation": "tanh"})
+
+
+def test_whole_numbers_that_no_float_tells_apart_are_different_configurations() -> None:
+    assert key({"a": 2**60}) != key({"a": 2**60 + 1})
+
+
+def test_a_message_shows_little_of_any_value() -> None:
+    bomb: list[object] = ["x"]
+    for _ in range(50):
+        bomb = [bomb] * 9
+    for value in (bomb, "x" * 10**6, 16**10_000, b"x" * 10**6, {"a": bomb}, [[[[1]]]], {1: {2: {3: {4: 5}}}}):
+        assert len(shown(value)) <= 60
+    assert [shown(value) for value in (None, True, 3, "a", 0.1)] == ["nothing", "true", "3", "'a'", "0.1"]
+    assert len(nearest("x" * 10**5, ("y" * 50 + str(n) for n in range(1000)))) < 500
 
 
 def test_the_kind_of_a_parameter_follows_from_what_is_written() -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from tuner.policy.asha import rung_epochs
-from tuner.space import Choice, Float, Int, Params, plain, same
+from tuner.space import Choice, Float, Int, Params, cut, plain, shown
 from tuner.spec import SweepSpec
 
 NUM_SAMPLES = 10
 MAX_DRAWS = 10_000
 """Enough to see what is never sampled."""
+MAX_VALUES = 100_000
+"""Of all parameters together: a check takes a moment, whatever the spec."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def expected_epochs(spec: SweepSpec, num_trials: int) -> int:
 
 
 def _draws(spec: SweepSpec, count: int) -> list[Params]:
+    count = min(count, max(NUM_SAMPLES, MAX_VALUES // max(1, len(spec.space.root))))
     if spec.search.algorithm == "grid":
         return list(islice(spec.space.grid(), count))
     return [spec.space.sample(np.random.default_rng([spec.search.seed, trial])) for trial in range(count)]
@@ -79,9 +82,10 @@ def _never_sampled(spec: SweepSpec, draws: list[Params]) -> list[str]:
         if not drawn:
             warnings.append(f"space.{name}: never active in {len(draws)} independent draws")
         elif isinstance(parameter, Choice):
-            never = [choice for choice in parameter.choices if not any(same(choice, value) for value in drawn)]
+            known = {(isinstance(value, bool), value) for value in drawn}
+            never = [choice for choice in parameter.choices if (isinstance(choice, bool), choice) not in known]
             if never:
-                values = ", ".join(repr(value) for value in never)
+                values = cut(", ".join(map(shown, never)), 200)
                 warnings.append(f"space.{name}: {len(draws)} independent draws never give {values}")
     return warnings
 

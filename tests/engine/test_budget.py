@@ -49,7 +49,9 @@ def test_cost_counts_every_slot_by_the_hour_at_work_or_idle_over_all_drivers() -
     budget = make_spec(budget={"cost": 21.0, "price": 2.0}).budget
     assert used_up(budget, sweep, 93_600.0 + 3599) is None
     end = used_up(budget, sweep, 93_600.0 + 3 * 3600 + 1800.1)
-    assert end is not None and end.state == "paused" and end.reason == "the budget of 21 is used up (2 an hour and slot)"
+    assert (
+        end is not None and end.state == "paused" and end.reason == "the budget of 21 is used up (2 an hour and slot)"
+    )
 
 
 def test_a_plateau_is_no_improvement_beyond_min_delta_by_so_many_trials() -> None:

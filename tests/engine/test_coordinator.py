@@ -35,7 +35,7 @@ def check_history(folder: SweepFolder) -> Sweep:
     events = read_events(folder)
     sweep = fold(events)
     assert [event.seq for event in events] == list(range(len(events)))
-    assert verify(make_spec(**sweep.spec), events) == []
+    assert verify(events) == []
     epochs = Counter((e.trial, e.epoch) for e in events if isinstance(e, ev.EpochReported))
     assert set(epochs.values()) <= {1}, "an epoch was journalled twice"
     for trial in sweep.trials.values():

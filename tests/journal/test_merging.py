@@ -44,6 +44,7 @@ def test_many_single_appends_end_as_some_dozens_of_objects() -> None:
     assert written < 6 * sum(sizes)
 
 
+@pytest.mark.slow
 def test_objects_are_merged_while_the_sweep_runs_and_when_it_ends(s3_server: S3Server, s3_root: str) -> None:
     journal = new_sweep(s3_root)
     reader = JournalReader(journal.folder)
@@ -125,7 +126,7 @@ def test_a_reader_that_finds_an_object_merged_away_lists_again(
     folder = _sweep_of_single_objects(memory_root, 5, monkeypatch)
     from tuner.journal import segments
 
-    real, calls = segments._fetch, []
+    real, calls = segments.read_many, []
 
     def fetch_late(*args: object) -> dict[str, bytes]:
         if not calls:
@@ -133,11 +134,12 @@ def test_a_reader_that_finds_an_object_merged_away_lists_again(
             Journal(folder).close()  # merges all
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(segments, "_fetch", fetch_late)
+    monkeypatch.setattr(segments, "read_many", fetch_late)
     assert [event.seq for event in read_events(folder)] == list(range(6))
     assert [path.name for path in folder.segments.iterdir()] == ["000000000000-000000000005.jsonl"]
 
 
+@pytest.mark.slow
 def test_names_of_objects_are_in_the_order_of_their_events(s3_server: S3Server, s3_root: str) -> None:
     journal = new_sweep(s3_root)
     for trial in range(40):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.policy.observations import Observations, Observed
@@ -26,11 +26,13 @@ def by_full_sort(trials: list[Observed], at_most: int) -> list[int]:
     ordered = sorted((t for t in trials if t.counts), key=lambda t: (t.bad, -t.level, t.loss, t.number))
     if len(ordered) <= at_most:
         return [t.number for t in ordered]
-    best, others = ordered[: at_most // 2], ordered[at_most // 2 :]
+    half = (at_most + 1) // 2
+    best, others = ordered[:half], ordered[half:]
     newest = sorted((t.number for t in others), reverse=True)[: at_most - len(best)]
     return [t.number for t in [*best, *(t for t in others if t.number in newest)]]
 
 
+@settings(deadline=None, max_examples=300)
 @given(steps, st.integers(1, 50))
 def test_the_order_is_that_of_a_full_sort_at_every_moment(steps: list[tuple[object, ...]], at_most: int) -> None:
     observations, trials = Observations(), []

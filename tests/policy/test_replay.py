@@ -256,6 +256,10 @@ def test_a_finished_sweep_can_be_extended() -> None:
         driven.resume("num_trials=44")
 
 
+def last_suggested(driven: Driven) -> ev.TrialSuggested:
+    return [event for event in driven.events if isinstance(event, ev.TrialSuggested)][-1]
+
+
 def _tampered(driven: Driven, kind: type, **fields: Any) -> list[str]:
     index = max(i for i, event in enumerate(driven.events) if isinstance(event, kind))
     return verify([*driven.events[:index], msgspec.structs.replace(driven.events[index], **fields)])
@@ -272,6 +276,7 @@ def test_what_does_not_follow_from_the_journal_is_told() -> None:
     assert "replay gives Suggestion" in _tampered(driven, ev.TrialSuggested, origin="grid")[0]
     assert "replay gives Decision" in _tampered(driven, ev.EpochReported, reason="because")[0]
     assert "ended as failed, but replay gives" in _tampered(driven, ev.TrialEnded, outcome="failed")[0]
+    assert "trial 29: suggested twice" in verify([*driven.events, last_suggested(driven)])
     unchanged = [ev.SweepResumed(changes={}) if isinstance(e, ev.SweepResumed) else e for e in driven.events]
     assert verify(unchanged)
 

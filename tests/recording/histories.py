@@ -1,5 +1,5 @@
-"""A driver that only pretends to train: it appends a sweep's events to a real journal while the recorder follows it; and
-what MLflow must hold of them in the end, worked out from the events alone."""
+"""A driver that only pretends to train: it appends a sweep's events to a real journal while the recorder follows it;
+and what MLflow must hold of them in the end, worked out from the events alone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ Row = tuple[str, str, int, int, float | None]
 
 
 class PretendDriver:
-    """Appends one batch of events after another from a thread, until `finish`; then ends the trials at work, and the sweep."""
+    """Appends one batch of events after another from a thread, until `finish`, which ends the sweep."""
 
-    def __init__(
-        self, root: Path, name: str, uri: str | None, period_s: float = 0.02, num_trials: int = 10_000
-    ) -> None:
+    def __init__(self, root: Path, name: str, uri: str | None, period_s: float = 0.1, num_trials: int = 10_000) -> None:
         spec = make_spec(name=name, num_trials=num_trials, tracking__uri=uri, tracking__experiment=name)
         self.journal = new_sweep(root, spec)
         self.folder = self.journal.folder

@@ -1,9 +1,11 @@
-"""Tracking that fails in every way: training goes on, the backlog drains after, nothing is lost and nothing is twice."""
+"""Tracking that fails in every way: the backlog drains after, nothing is lost and nothing is there twice."""
 
 from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-TIMEOUT_S = 2
+TIMEOUT_S = 3
 """MLflow's HTTP time limit in these tests."""
 
 
@@ -83,11 +85,11 @@ def test_a_server_that_fails_in_every_way(server: MlflowServer, proxy: Proxy, ch
     with PretendDriver(tmp_path, "every-way", proxy.url) as driver:
         recorder = RecorderProcess(driver.folder)
         recorder.start()
-        modes: list[Mode] = ["refuse", "hang", "error", "cut", "missing", "late"]
+        modes: list[Mode] = ["refuse", "hang", "error", "cut", "late"]
         for mode in modes:
             wait_until_recorded(driver)
             proxy.mode = mode
-            time.sleep(2 * TIMEOUT_S)
+            time.sleep(TIMEOUT_S + 1)
             proxy.mode = "pass"
         wait_until_recorded(driver)
         server.stop()
@@ -95,7 +97,7 @@ def test_a_server_that_fails_in_every_way(server: MlflowServer, proxy: Proxy, ch
         driver.finish()
         assert recorder.finish()
     log = driver.folder.recorder_log.read_text()
-    assert log.count("MLflow takes nothing now") == log.count("recording again after") > len(modes)
+    assert log.count("recording again after") >= len(modes)
     assert missing(driver.folder, driver.events).events == 0
     assert read_cursor(driver.folder).trouble == ""
     checker.check(driver, server.backend_uri)
@@ -105,13 +107,14 @@ def test_a_recorder_killed_again_and_again_in_outages(
     server: MlflowServer, proxy: Proxy, checker: Checker, tmp_path: Path
 ) -> None:
     chance = random.Random(5)
-    modes: list[Mode] = ["pass", "cut", "pass", "error", "late", "pass"]
+    modes: list[Mode] = ["cut", "late", "pass"]
     with PretendDriver(tmp_path, "killed", proxy.url) as driver:
         recorder = RecorderProcess(driver.folder)
         for mode in modes:
-            proxy.mode = mode
+            proxy.mode, proxy.num_requests = mode, 0
             recorder.start()
-            time.sleep(chance.uniform(4, 6) if mode == "pass" else chance.uniform(3, 4))
+            wait_until(lambda: proxy.num_requests > 0)
+            time.sleep(chance.uniform(0.5, 3))
             recorder.kill()
         proxy.mode = "pass"
         driver.finish()
@@ -154,13 +157,32 @@ def test_away_at_the_end_it_says_what_is_missing_and_a_later_one_finishes(
 
 def test_in_an_outage_it_asks_seldom(proxy: Proxy, tmp_path: Path) -> None:
     proxy.mode = "error"
-    with PretendDriver(tmp_path, "seldom", proxy.url) as driver:
-        recorder = RecorderProcess(driver.folder)
-        recorder.start()
-        wait_until(lambda: proxy.num_requests > 0)
-        time.sleep(8)
-        recorder.kill()
-    assert 3 <= proxy.num_requests <= 6  # after 0, 1, 3, 7 s
+    driver = PretendDriver(tmp_path, "seldom", proxy.url)
+    driver.finish()
+    shutdown = service.Shutdown(patience_s=6.0)
+    shutdown.ask()
+    with pytest.raises(TrackingError):
+        service.serve(driver.folder, shutdown)
+    assert 3 <= proxy.num_requests <= 5  # after 0, 1, 3 s and in the end
+
+
+def test_a_request_that_hangs_without_a_time_limit_is_met_with_a_new_process(
+    server: MlflowServer, proxy: Proxy, checker: Checker, tmp_path: Path
+) -> None:
+    code = "import sys; from tuner.recording import attempt; attempt.HANGS_S = 2;"
+    code += "from tuner.recording.__main__ import main; sys.exit(main())"
+    proxy.mode = "hang"
+    with PretendDriver(tmp_path, "hangs", proxy.url) as driver, environment(MLFLOW_HTTP_REQUEST_TIMEOUT="600"):
+        command = [sys.executable, "-P", "-c", code, driver.folder.url]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as recorder:
+            assert recorder.stdin is not None and recorder.stderr is not None
+            assert "no answer for 2 s: starting anew" in recorder.stderr.readline()
+            proxy.mode = "pass"
+            wait_until_recorded(driver)
+            driver.finish()
+            recorder.stdin.close()
+            assert recorder.wait() == 0
+    checker.check(driver, server.backend_uri)
 
 
 def test_a_locked_database(checker: Checker, empty_database: Path, tmp_path: Path) -> None:
@@ -179,9 +201,7 @@ def test_a_locked_database(checker: Checker, empty_database: Path, tmp_path: Pat
 
 @pytest.mark.skipif(bool(Postgres.is_missing()), reason=Postgres.is_missing())
 def test_postgresql_restarted_under_the_recorder_and_under_the_server(checker: Checker, tmp_path: Path) -> None:
-    with Postgres(tmp_path) as postgres:
-        server = MlflowServer(postgres.uri, tmp_path)
-        server.start()
+    with Postgres() as postgres, MlflowServer(postgres.uri, tmp_path) as server:
         for name, uri in (("direct", postgres.uri), ("behind", server.url)):
             with PretendDriver(tmp_path, name, uri) as driver:
                 recorder = RecorderProcess(driver.folder)
@@ -195,4 +215,3 @@ def test_postgresql_restarted_under_the_recorder_and_under_the_server(checker: C
                 assert recorder.finish()
             assert "MLflow takes nothing now" in driver.folder.recorder_log.read_text()
             checker.check(driver, postgres.uri)
-        server.stop()

@@ -76,7 +76,7 @@ def kill_recorder(target: Target) -> bool:
 
 def tear_the_last_line(target: Target) -> bool:
     """What a machine that died in the middle of a write leaves: the beginning of an event that nobody acted on."""
-    if not kill_driver(target) or not target.sweep_folder.exists():
+    if not target.sweep_folder.exists() or not kill_driver(target):
         return False
     line = ev.encode(ev.SlotsChanged(slots=2, at=time.time(), seq=len(target.events())))
     with open(target.sweep_folder.journal, "ab") as file:
@@ -93,11 +93,12 @@ def delete_the_newest_checkpoint(target: Target) -> bool:
 
 
 def _harm_checkpoint(target: Target, change: Callable[[bytes], bytes] | None) -> bool:
-    if not kill_driver(target):
+    if target.newest_checkpoint() is None or not kill_driver(target):
         return False
     path = target.newest_checkpoint()
     if path is None or not path.exists():
         return False
+    target.is_harmed = True
     if change is None:
         path.unlink()
     else:
@@ -114,14 +115,12 @@ def garble_the_cursor(target: Target) -> bool:
 
 
 def _harm_cursor(target: Target, content: bytes | None) -> bool:
-    if not kill_driver(target):
+    cursor = target.sweep_folder.cursor
+    if not cursor.exists() or not kill_driver(target):
         return False
     kill_recorder(target)
-    cursor = target.sweep_folder.cursor
-    if not cursor.exists():
-        return False
     if content is None:
-        cursor.unlink()
+        cursor.unlink(missing_ok=True)
     else:
         cursor.write_bytes(content)
     return True
@@ -129,9 +128,9 @@ def _harm_cursor(target: Target, content: bytes | None) -> bool:
 
 def delete_the_spec(target: Target) -> bool:
     """The journal holds the spec, so its file is for people."""
-    if not kill_driver(target) or not target.sweep_folder.spec.exists():
+    if not target.sweep_folder.exists() or not kill_driver(target):
         return False
-    target.sweep_folder.spec.unlink()
+    target.sweep_folder.spec.unlink(missing_ok=True)
     return True
 
 
@@ -184,8 +183,7 @@ def storage_fails(target: Target) -> bool:
 
 def resume_twice(target: Target) -> bool:
     """Two drivers at the same moment: one works, the other is refused and names it."""
-    kill_driver(target)
-    if not target.sweep_folder.exists() or target.is_finished:
+    if not target.sweep_folder.exists() or not kill_driver(target) or target.is_finished:
         return False
     first, second = target.start_driver(), target.start("resume", "soak")
     until = time.monotonic() + 90

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from tuner.errors import SpecError, UsageError
 from tuner.policy import Policy
 from tuner.preview import preview
 from tuner.spec import SweepSpec, dump_yaml, load_spec, spec_from_mapping
+from tuner.spec.models import json_schema
 from tuner.spec.reading import MAX_DEPTH, MAX_PROBLEMS, MAX_SPEC_BYTES, MAX_VALUES
 
 VALID: dict[str, Any] = {
@@ -47,18 +49,19 @@ VALID: dict[str, Any] = {
 HUGE_HEX = "0x" + "f" * 10_000
 SCALARS: list[Any] = [
     None, True, False, 0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(10**30), 10**400, 0.0, -0.0, 0.1,
-    5e-324, 1e-300, 1e16, 1e300, 1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf, math.nan, "", " ",
-    "a", "learning_rate", "sgd", "constant", "grid", "tpe", "log", "null", "~", "on", "=", "<<", "1e5", "0x10", "1_000",
-    "2024-01-02", "1:30", "- a", "a: b", "#", "!!int 3", "&a", "*a", "'", '"', "\0", "\n", "\t", "\x85", "\u2028",
-    "\ud800", "\ufeff", "é", "😀", "x" * 5000, "9" * 5000, "9" * 400 + "h", "1e400", "s3://bucket", "gs://", "sqlite:///x",
-    "../../x", "/", "./a.py:B", "~/x", "a\0b",
+    5e-324, 1e-300, 1e16, 1e300, 1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf, math.nan, "",
+    " ", "a", "learning_rate", "sgd", "constant", "grid", "tpe", "log", "null", "~", "on", "=", "<<", "1e5", "0x10",
+    "1_000", "2024-01-02", "1:30", "- a", "a: b", "#", "!!int 3", "&a", "*a", "'", '"', "\0", "\n", "\t", "\x85",
+    "\u2028", "\ud800", "\ufeff", "é", "😀", "x" * 5000, "9" * 5000, "9" * 400 + "h", "1e400", "s3://bucket", "gs://",
+    "sqlite:///x", "../../x", "/", "./a.py:B", "~/x", "a\0b",
 ]  # fmt: skip
 scalars = st.sampled_from(SCALARS) | st.floats() | st.integers() | st.text(max_size=20)
-keys = st.sampled_from(
-    ["name", "space", "epochs", "max", "min", "low", "high", "step", "scale", "choices", "value", "when", "units", "uri",
-     "budget", "plateau", "trials", "search", "algorithm", "storage", "tracking", "learning_rate", "schedule", "x", "a.b",
-     "float", "int", "constant", "function-before[x]", "[key]", "__class__", "", "\n"]
-) | st.text(max_size=8)  # fmt: skip
+KEYS = [
+    "name", "space", "epochs", "max", "min", "low", "high", "step", "scale", "choices", "value", "when", "units",
+    "uri", "budget", "plateau", "trials", "search", "algorithm", "storage", "tracking", "learning_rate", "schedule",
+    "x", "a.b", "float", "int", "constant", "function-before[x]", "[key]", "__class__", "", "\n",
+]  # fmt: skip
+keys = st.sampled_from(KEYS) | st.text(max_size=8)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(keys, inner, max_size=5), max_leaves=12
 )
@@ -74,9 +77,12 @@ parameters = st.one_of(
 anything = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+SCHEMA = jsonschema.Draft202012Validator(json_schema())
+
+
 def outcome(make: Callable[[], SweepSpec], within_s: float = 2.0) -> SweepSpec | None:
     """The spec, or None if it was refused in clear lines; all in little time."""
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         spec = make()
     except UsageError as error:
@@ -86,14 +92,15 @@ def outcome(make: Callable[[], SweepSpec], within_s: float = 2.0) -> SweepSpec |
         assert not isinstance(error, SpecError) or len(lines) == len(error.problems)
         return None
     finally:
-        assert time.perf_counter() - began < within_s
+        assert time.process_time() - began < within_s
     return spec
 
 
 def check_it_works(folder: Path, spec: SweepSpec) -> None:
     """A valid spec goes the whole way: resolved, written, journalled, shown, and asked for a first trial."""
-    began = time.perf_counter()
+    began = time.process_time()
     resolved = spec.resolved()
+    SCHEMA.validate(resolved)
     assert SweepSpec(**resolved) == spec == spec_from_mapping(json.loads(json.dumps(resolved, allow_nan=False)))
     path = folder / "resolved.yaml"
     path.write_text(dump_yaml(resolved), encoding="utf-8")
@@ -108,9 +115,8 @@ def check_it_works(folder: Path, spec: SweepSpec) -> None:
             value = parameter.from_unit(unit)
             assert parameter.contains(value) and 0.0 <= parameter.to_unit(value) <= 1.0
             assert len(list(islice(parameter.values(), 100))) >= min(parameter.size or 0, 100)  # type: ignore[arg-type]
-    if len(spec.space.root) < 50:
-        assert preview(spec, 1200).num_trials >= 1
-    assert time.perf_counter() - began < 4.0
+    assert preview(spec, 1200).num_trials >= 1
+    assert time.process_time() - began < 4.0
 
 
 def load(folder: Path, content: bytes | str, overrides: tuple[str, ...] = ()) -> SweepSpec | None:
@@ -150,6 +156,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def test_the_valid_spec_works(tmp_path: Path) -> None:
+    SCHEMA.validate(VALID)
     check_it_works(tmp_path, spec_from_mapping(VALID))
     assert load(tmp_path, dump_yaml(VALID)) == spec_from_mapping(VALID)
 
@@ -188,11 +195,11 @@ def test_random_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
 
 
 SNIPPETS = [
-    "&a ", "*a", "<<: *a\n", "<<: [*a, *a]", "!!python/object:os.system ", "!!binary ", "!!set ", "!!timestamp ", "!!int ",
-    "!!bool ", "!!float ", "!!str ", "!!null ", "!!omap ", "!!pairs ", "!!map ", "!x ", "? ", "- ", ": ", "[", "]", "{", "}",
-    ",", "'", '"', "|\n", ">\n", "#", "%YAML 1.1\n---\n", "---\n", "...\n", "\0", "\t", "\r", "\ufeff", "\x85", "\\ud800",
-    '"\\ud800"', "2024-01-02", "2024-13-45", ".nan", ".inf", "1e400", HUGE_HEX, "9" * 5000, "name: b\n", "1: 2\n", "~: 1\n",
-    "? [a]\n: b\n", "=", "0o9", "\u2028",
+    "&a ", "*a", "<<: *a\n", "<<: [*a, *a]", "!!python/object:os.system ", "!!binary ", "!!set ", "!!timestamp ",
+    "!!int ", "!!bool ", "!!float ", "!!str ", "!!null ", "!!omap ", "!!pairs ", "!!map ", "!x ", "? ", "- ", ": ",
+    "[", "]", "{", "}", ",", "'", '"', "|\n", ">\n", "#", "%YAML 1.1\n---\n", "---\n", "...\n", "\0", "\t", "\r",
+    "\ufeff", "\x85", "\\ud800", '"\\ud800"', "2024-01-02", "2024-13-45", ".nan", ".inf", "1e400", HUGE_HEX,
+    "9" * 5000, "name: b\n", "1: 2\n", "~: 1\n", "? [a]\n: b\n", "=", "0o9", "\u2028",
 ]  # fmt: skip
 TEXT = dump_yaml(VALID)
 

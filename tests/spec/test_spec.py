@@ -200,6 +200,13 @@ def test_a_grid_over_a_continuum_is_told_with_all_other_problems(tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("epochs", [None, "3", 0, True, {"low": 1.5, "high": 9}, {"choices": [1, 2.5]}])
+def test_epochs_in_the_space_are_whole_numbers(epochs: Any) -> None:
+    with pytest.raises(SpecError, match=r"space\.epochs: must be whole numbers of at least 1, but got"):
+        make_spec(space={"epochs": epochs})
+    assert make_spec(space={"epochs": {"low": 1, "high": 9}}).space["epochs"].size == 9
+
+
 @pytest.mark.parametrize(
     ("path", "written", "message"),
     [

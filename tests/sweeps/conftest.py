@@ -21,7 +21,7 @@ from tuner import events as ev
 from tuner.journal import read_events
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.policy.replay import verify
-from tuner.spec import dump_yaml, spec_from_mapping
+from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, fold
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
@@ -60,7 +60,8 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Cli:
     """Runs `tuner` commands on one storage root."""
 
-    root: Path
+    root: Path | str
+    """A folder, or a URL."""
     address: str
     database: Path
     """An empty tracking store, whose making takes seconds; each root gets a copy."""
@@ -104,8 +105,8 @@ class Cli:
         return process
 
     def _prepare(self) -> None:
-        if not self.root.exists():
-            self.root.mkdir(parents=True)
+        if isinstance(self.root, Path) and not (self.root / "mlflow.db").exists():
+            self.root.mkdir(parents=True, exist_ok=True)
             shutil.copy(self.database, self.root / "mlflow.db")
 
     def kill_all(self) -> None:
@@ -113,12 +114,15 @@ class Cli:
         for process in self.started:
             if process.poll() is None:
                 kill_group(process)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
     def folder(self, name: str) -> SweepFolder:
-        return StorageRoot(self.root).sweep(name)
+        return StorageRoot.resolve(str(self.root)).sweep(name)
 
     def events(self, name: str) -> list[ev.AnyEvent]:
-        return read_events(self.folder(name)) if self.folder(name).journal.exists() else []
+        return read_events(self.folder(name)) if self.folder(name).exists() else []
 
     def wait_for(self, name: str, condition: Callable[[Sweep], bool], timeout_s: float = 120) -> Sweep:
         """The sweep as soon as its journal meets a condition."""
@@ -188,7 +192,7 @@ def check_history(folder: SweepFolder) -> Sweep:
 
     events = read_events(folder)
     sweep = fold(events)
-    assert verify(spec_from_mapping(sweep.spec), events) == []
+    assert verify(events) == []
     assert len(sweep.trials) == sweep.num_trials and sweep.outcomes()["unfinished"] == 0
     client = MlflowClient(folder.root.default_tracking_uri)
     experiment = client.get_experiment_by_name(sweep.spec["tracking"]["experiment"] or sweep.name)

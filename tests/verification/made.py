@@ -13,9 +13,10 @@ import numpy as np
 from tests.kit import accuracy, make_spec
 from tuner import events as ev
 from tuner.policy import Policy
+from tuner.policy.replay import replay
 from tuner.recording.plan import PARENT, Planner, RunKey, RunOf
 from tuner.recording.reading import RecordedRun
-from tuner.spec import SweepSpec
+from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.sweep import Sweep
 from tuner.verification.checker import verify_events
 from tuner.verification.result import Finding, Findings
@@ -46,7 +47,7 @@ class Made:
         sweep = verify_events(self.events, self.acknowledged, self.passed_over, found, {})
         if sweep is not None:
             check_runs(sweep, self.events, self.runs, found)
-            check_files(sweep, kept_trials(self.events), self.files, found)
+            check_files(sweep, kept_trials(self.events, sweep), self.files, found)
         return list(found)
 
 
@@ -146,17 +147,29 @@ class Maker:
         self.live.pop(number, None)
         self.add(ev.TrialEnded(trial=number, outcome=outcome, reason=reason))
         self.policy.close(number, outcome)
-        kept = kept_trials(self.events)
+        if self.sweep.trials[number].checkpoints:
+            self.add(ev.CheckpointsDeleted(trial=number, keeps_best=True))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Deletes the checkpoints of ended trials that are not among the best."""
+        kept = kept_trials(self.events, self.sweep)
         for trial in self.sweep.trials.values():
-            if trial.outcome is not None and trial.checkpoints and (trial.number == number or trial.number not in kept):
-                is_kept = trial.number in kept
-                self.add(ev.CheckpointsDeleted(trial=trial.number, keeps_best=is_kept))
+            if trial.outcome is not None and trial.checkpoints and trial.number not in kept:
+                self.add(ev.CheckpointsDeleted(trial=trial.number))
         named = {saved.path for trial in self.sweep.trials.values() for saved in trial.checkpoints}
         self.files = {path: file for path, file in self.files.items() if path in named}
 
-    def killed_and_resumed(self) -> None:
+    def resumed(self, **changes: Any) -> None:
+        """Another driver goes on, perhaps with a changed spec; nested keys as a__b."""
         self.live.clear()
-        self.add(ev.SweepResumed(changes={}))
+        self.add(ev.SweepResumed(changes={path.replace("__", "."): value for path, value in changes.items()}))
+        self.spec = spec_from_mapping(self.sweep.spec)
+        self.policy = replay(self.spec, self.events)
+        for trial in list(self.sweep.unfinished):
+            if trial.failures > self.spec.failures.max_retries:
+                self._end(trial.number, "failed", "ValueError: no")
+        self._let_go()
 
     def made(self) -> Made:
         return Made(list(self.events), dict(self.files), recorded(self.events))
@@ -168,7 +181,7 @@ def make(*, num_trials: int = 16, seed: int = 0, kills: tuple[int, ...] = (20, 3
     maker = Maker(spec, seed)
     for steps in kills:
         if not maker.run(steps):
-            maker.killed_and_resumed()
+            maker.resumed()
     if end == "finished":
         assert maker.run()
         maker.add(ev.SweepEnded(reason=f"all {num_trials} trials ended"))

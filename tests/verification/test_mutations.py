@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.verification.made import Made, make
+from tests.kit import make_spec
+from tests.verification.made import KEEP, Made, Maker, make
 from tuner import events as ev
 from tuner.recording.plan import Row
 from tuner.recording.reading import RecordedRun
@@ -34,6 +35,36 @@ def good(end: str = "finished") -> Made:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_sound_history_has_no_violation(seed: int, end: str) -> None:
     assert [str(finding) for finding in make(seed=seed, end=end).verify()] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"early_stopping__reduction_factor": 2},
+        {"space__learning_rate__high": 0.02},
+        {"checkpoints__keep": 1},
+        {"checkpoints__keep": 6},
+        {"failures__max_retries": 0},
+    ],
+    ids=str,
+)
+def test_a_sweep_that_was_changed_on_the_way_and_extended_after_its_end_is_sound(
+    seed: int, changes: dict[str, Any]
+) -> None:
+    maker = Maker(make_spec(num_trials=12, search__seed=seed, checkpoints__keep=KEEP), seed)
+    maker.run(40)
+    maker.resumed(**changes)
+    for num_trials in (16, 20):
+        assert maker.run()
+        maker.add(ev.SweepEnded(reason="all trials ended"))
+        assert [str(finding) for finding in maker.made().verify()] == []
+        maker.resumed(num_trials=num_trials)
+    assert maker.run()
+    maker.add(ev.SweepEnded(reason="all trials ended"))
+    made = maker.made()
+    assert [str(finding) for finding in made.verify()] == []
+    assert len(made.runs) == 21
 
 
 def test_the_history_that_is_mutated_has_everything_in_it() -> None:
@@ -326,6 +357,10 @@ def wrong_best_params(made: Made) -> None:
     change_run(made, None, lambda run: dataclasses.replace(run, tags=run.tags | {"tuner.best.batch_size": "1"}))
 
 
+def a_wrong_best_run(made: Made) -> None:
+    change_run(made, None, lambda run: dataclasses.replace(run, tags=run.tags | {"tuner.best_run_id": "run-99"}))
+
+
 def with_rows(made: Made, trial: int | None, alter: Callable[[list[Row]], list[Row]]) -> None:
     change_run(made, trial, lambda run: dataclasses.replace(run, rows=tuple(alter(list(run.rows)))))
 
@@ -466,10 +501,10 @@ MUTATIONS = {
     "mlflow": [
         lose_a_run, lose_the_parent, a_second_run, a_second_parent, a_run_of_no_trial, a_run_left_running,
         the_parent_left_running, a_diverged_run_finished, a_wrong_parent, alter_a_param, write_a_number_otherwise,
-        lose_a_param, a_param_too_many, alter_a_tag, a_wrong_best_trial, wrong_best_params, lose_a_row, lose_a_nan,
-        repeat_a_row, repeat_a_row_exactly, alter_a_value, alter_a_step, alter_a_time, lose_a_best_value,
-        lose_the_training_time, lose_a_point_of_the_parents_curve, alter_a_test_metric, lose_a_test_metric,
-        alter_a_value_at_a_rung,
+        lose_a_param, a_param_too_many, alter_a_tag, a_wrong_best_trial, a_wrong_best_run, wrong_best_params,
+        lose_a_row, lose_a_nan, repeat_a_row, repeat_a_row_exactly, alter_a_value, alter_a_step, alter_a_time,
+        lose_a_best_value, lose_the_training_time, lose_a_point_of_the_parents_curve, alter_a_test_metric,
+        lose_a_test_metric, alter_a_value_at_a_rung,
     ],
     "checkpoints": [
         lose_a_file, damage_a_file, weights_of_another_epoch, a_file_without_weights, an_orphan,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from tests.verification.made import Made, make
 from tests.verification.test_files import checkpoint_bytes
 from tuner import events as ev
+from tuner.cli.main import app
+from tuner.journal import Journal
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.verification import Finding, Verification, verify_sweep
 
@@ -135,22 +137,37 @@ def test_a_damaged_journal_is_one_finding(folder: SweepFolder) -> None:
     assert {finding.invariant for finding in verify_sweep(folder).findings} >= {"events"}
 
 
-def verify(folder: SweepFolder, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tuner.cli.main", "verify", "test", "--storage", str(folder.root.path), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+def verify(folder: SweepFolder, *options: str) -> Result:
+    """The command, in this process."""
+    return CliRunner().invoke(app, ["verify", "test", "--storage", str(folder.root.path), *options])
 
 
 def test_the_command_says_what_holds_and_what_does_not(folder: SweepFolder) -> None:
     done = verify(folder)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "mlflow" in done.stdout and "13 runs" in done.stdout and "all that was looked at holds" in done.stderr
 
     sorted(folder.checkpoints.rglob("*.npz"))[0].unlink()
     done = verify(folder, "--json")
-    assert done.returncode == 4 and "Traceback" not in done.stderr
+    assert done.exit_code == 4
     data = json.loads(done.stdout)
     assert list(data) == ["sweep", "ok", "counts", "findings", "skipped"]
     assert data["ok"] is False and data["findings"][0]["invariant"] == "checkpoints"
     assert "sweep test: 1 violation" in done.stderr
     done = verify(folder)
-    assert done.returncode == 4 and "is missing, which trial" in done.stdout
+    assert done.exit_code == 4 and "is missing, which trial" in done.stdout
+
+    folder.journal.write_bytes(b"{\n" + folder.journal.read_bytes())
+    done = verify(folder)
+    assert done.exit_code == 4 and "skipped, as the journal cannot be read" in done.stdout
+
+
+def test_a_sweep_that_a_driver_works_on_is_verified_by_its_journal_alone(folder: SweepFolder) -> None:
+    lines = folder.journal.read_bytes().splitlines(keepends=True)
+    folder.journal.write_bytes(b"".join(lines[:-1]))  # not ended
+    journal = Journal(folder)
+    verified = verify_sweep(folder)
+    journal.close()
+    assert verified.ok and set(verified.skipped) == {"mlflow", "checkpoints"}
+    assert "a driver is at work on the sweep" in verified.skipped["mlflow"]
+    assert not verify_sweep(folder).skipped

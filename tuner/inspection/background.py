@@ -19,6 +19,7 @@ from pathlib import Path
 from tuner.errors import SpecError
 from tuner.inspection.examine import Inspected, inspect, is_file
 from tuner.spec import SweepSpec, load_spec
+from tuner.spec.reading import bounded
 
 
 class Inspection:
@@ -94,4 +95,4 @@ def load_checked(path: Path, overrides: Sequence[str] = (), name: str | None = N
         if not isinstance(error.rest, SweepSpec):
             raise
         found = Inspection(error.rest).result()
-        raise SpecError(error.source, [*error.problems, *found.problems]) from None
+        raise SpecError(error.source, bounded([*error.problems, *found.problems])) from None

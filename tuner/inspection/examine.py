@@ -14,8 +14,7 @@ from trainables.contract import Data, DataError, Params, Trainable, epoch_metric
 from tuner.errors import SpecError
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.spec import SweepSpec, spec_from_mapping
-
-ALWAYS_RECORDED = ("learning_rate", "batch_size")
+from tuner.spec.models import ALWAYS_IN_SPACE
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        missing = {name: self.defaults[name] for name in ALWAYS_RECORDED if name not in spec.space}
+        missing = {name: self.defaults[name] for name in ALWAYS_IN_SPACE if name not in spec.space}
         space = {**spec.space.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space})
 
@@ -117,7 +116,7 @@ def contract_problems(trainable: type[Trainable]) -> list[str]:
 
 def _defaults(known: type[Params]) -> dict[str, Any]:
     """The values of what every trial records where the space does not set it."""
-    fields = {name: known.model_fields[name] for name in ALWAYS_RECORDED}
+    fields = {name: known.model_fields[name] for name in ALWAYS_IN_SPACE}
     return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 

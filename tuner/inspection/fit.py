@@ -27,8 +27,6 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
             problems += [f"{path}{place}: {rule}" for rule in _refusals(known, name, value)]
         if parameter.when and (name in IN_EVERY_TRIAL or known.model_fields[name].is_required()):
             problems.append(f"{path}.when: every trial needs a value of {name}, so it must have no condition")
-        if spec.search.algorithm == "grid" and parameter.size is None:
-            problems.append(f"{path}: a grid needs a step or choices, but got a continuous range")
     problems += [
         f"space.{name}: the trainable has no default for it, so it is required, but is missing"
         for name, info in known.model_fields.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tuner import events as ev
@@ -15,8 +16,16 @@ from tuner.paths import SweepFolder, exists, sync_folder, write_atomically
 from tuner.program import program
 
 
-def create_sweep(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) -> Journal:
+def create_sweep(
+    folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted, on_wait: Callable[[str], None] | None = None
+) -> Journal:
     """Makes a sweep's folder, which appears once its journal holds `sweep_started`.
+
+    Args:
+        folder: where it shall be.
+        spec_yaml: what `spec.yaml` shall say.
+        started: the first event.
+        on_wait: is told in a sentence if this waits (up to 20 s) for a driver elsewhere that began to make it.
 
     Raises:
         UsageError: the name is taken; the message has the two ways on.
@@ -24,7 +33,7 @@ def create_sweep(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) 
     """
     if isinstance(folder.path, Path):
         return _create_by_rename(folder, folder.path, spec_yaml, started)
-    return _create_in_place(folder, spec_yaml, started)
+    return _create_in_place(folder, spec_yaml, started, on_wait)
 
 
 def name_taken(folder: SweepFolder) -> UsageError:
@@ -63,12 +72,14 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, started: 
     return journal
 
 
-def _create_in_place(folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted) -> Journal:
+def _create_in_place(
+    folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted, on_wait: Callable[[str], None] | None
+) -> Journal:
     """On an object store, which cannot rename: under the lease, and the first event last."""
     if folder.exists():
         raise name_taken(folder)
     lease = Lease(folder)
-    lease.acquire()
+    lease.acquire(on_wait)
     try:
         if folder.exists():
             raise name_taken(folder)

@@ -116,7 +116,7 @@ class FileLog:
             written = 0
             while written < len(data):
                 written += os.pwrite(self._handle, data[written:], end + written)
-            os.fdatasync(self._handle)
+            getattr(os, "fdatasync", os.fsync)(self._handle)
             self._at = (end + len(data), seq + count)
         except BaseException as error:  # an interrupt, too; no torn line may stay in the middle
             with contextlib.suppress(OSError):
@@ -135,6 +135,8 @@ class FileLog:
 
     def _reserve(self, end: int, size: int) -> None:
         """Finds out that the disk is full before a reader can see some of the lines."""
+        if not hasattr(os, "posix_fallocate"):
+            return
         try:
             os.posix_fallocate(self._handle, end, size)
         except OSError as error:

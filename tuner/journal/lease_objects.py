@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuner.errors import StorageError
 from tuner.journal.holder import Holder
 from tuner.journal.lease_files import Seen, Taken
-from tuner.paths import SweepFolder, read_bytes
+from tuner.paths import SweepFolder, names, read_bytes
 from tuner.paths.objectstore import attempt, put_new
 
 if TYPE_CHECKING:
@@ -126,9 +126,5 @@ class LeaseObjects:
         return self._folder / f"{generation:012d}.json"
 
     def _generations(self) -> list[int]:
-        try:
-            listed = attempt(self._folder, "listed", lambda fs: fs.ls(self._folder.path, detail=False))
-        except FileNotFoundError:
-            return []
-        names = (str(name).rsplit("/", 1)[-1].removesuffix(".json") for name in listed)
-        return sorted(int(name) for name in names if name.isdecimal())
+        numbers = (name.removesuffix(".json") for name in names(self._folder))
+        return sorted(int(number) for number in numbers if number.isdecimal())

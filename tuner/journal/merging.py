@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuner.errors import StorageError
-from tuner.paths.objectstore import attempt, put_new
+from tuner.paths.objectstore import attempt, put_new, read_many
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -94,7 +94,7 @@ class Merger:
         while start > 0 and self._segments[start - 1].size < STEPS_BYTES[-1]:
             start -= 1
         if len(self._segments) - start > 1:
-            with contextlib.suppress(StorageError, FileNotFoundError):
+            with contextlib.suppress(StorageError):
                 self._merge(self._segments[start:])
 
     def _chosen(self) -> list[Segment] | None:
@@ -110,7 +110,7 @@ class Merger:
                         self._thread = None
                         return
                 self._merge(group)
-        except (StorageError, FileNotFoundError):
+        except StorageError:
             with self._changed:
                 self._thread = None
 
@@ -118,8 +118,7 @@ class Merger:
         """Creates the object that holds a run of others, and then deletes these.
 
         Raises:
-            StorageError: the store refused; whatever was done, every event is still there.
-            FileNotFoundError: another driver merged them.
+            StorageError: the store refused, or another driver was there; every event is there still.
         """
         first, last = group[0].first, group[-1].last
         data = b"".join(self._contents(group))
@@ -138,8 +137,8 @@ class Merger:
     def _contents(self, group: list[Segment]) -> list[bytes]:
         with self._changed:
             contents = {segment.name: self._fresh[segment.name] for segment in group if segment.name in self._fresh}
-        paths = {f"{self._folder.path}/{segment.name}" for segment in group if segment.name not in contents}
-        if paths:
-            read = attempt(self._folder, "read", lambda fs: dict(fs.cat(sorted(paths))), _GIVE_UP_S)
-            contents |= {path.rsplit("/", 1)[-1]: bytes(content) for path, content in read.items()}
+        others = [segment.name for segment in group if segment.name not in contents]
+        contents |= read_many(self._folder, others, _GIVE_UP_S)
+        if len(contents) < len(group):
+            raise StorageError(f"{self._folder}: another driver merged objects of this journal")
         return [contents[segment.name] for segment in group]

@@ -18,10 +18,10 @@ from tuner.errors import StorageError, SweepHeldError
 from tuner.journal import lines
 from tuner.journal.merging import Merger, Segment
 from tuner.paths import SweepFolder
-from tuner.paths.objectstore import attempt, kind_of, put_new
+from tuner.paths.objectstore import attempt, put_new, read_many
 
 if TYPE_CHECKING:
-    from upath import UPath
+    pass
 
 _FETCHED_AT_ONCE = 32
 _LISTINGS = 8
@@ -72,7 +72,7 @@ class SegmentReader:
         wanted = uncovered(self.listed, self.seq)
         for at in range(0, len(wanted), _FETCHED_AT_ONCE):
             some = wanted[at : at + _FETCHED_AT_ONCE]
-            fetched = _fetch(self._folder, [listed.name for listed in some])
+            fetched = read_many(self._folder, [listed.name for listed in some])
             for listed in some:
                 data = fetched.get(listed.name)
                 if data is None or listed.first > self.seq:
@@ -189,17 +189,3 @@ def _listed(found: list[dict[str, object]]) -> Iterable[Listed]:
         if match := _NAME.fullmatch(name):
             first, last = match.groups()
             yield Listed(name, int(first), int(last) if last else None, int(str(entry["size"] or 0)))
-
-
-def _fetch(folder: UPath, names: list[str]) -> dict[str, bytes]:
-    """The content of these objects, read at the same time; without those that are gone."""
-    paths = [f"{folder.path}/{name}" for name in names]
-
-    def read(fs: object) -> dict[str, bytes]:
-        found: dict[str, bytes | Exception] = fs.cat(paths, on_error="return")  # type: ignore[attr-defined]
-        for content in found.values():
-            if isinstance(content, Exception) and kind_of(content) != "missing":
-                raise content
-        return {path.rsplit("/", 1)[-1]: content for path, content in found.items() if isinstance(content, bytes)}
-
-    return attempt(folder, "read", read)

@@ -1,6 +1,6 @@
 """Where everything lies, on file systems and object stores alike, and how it is read and written there."""
 
-from tuner.paths.files import AnyPath, delete, exists, read_bytes, sync_folder, write_atomically
+from tuner.paths.files import AnyPath, delete, exists, names, read_bytes, sync_folder, write_atomically
 from tuner.paths.folders import StorageRoot, SweepFolder
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "SweepFolder",
     "delete",
     "exists",
+    "names",
     "read_bytes",
     "sync_folder",
     "write_atomically",

@@ -74,6 +74,22 @@ def exists(path: AnyPath) -> bool:
     return False
 
 
+def names(folder: AnyPath) -> list[str]:
+    """The names of the files and folders in a folder, in order; none if it is not there.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    if isinstance(folder, Path):
+        with _told(folder, "listed"):
+            return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    remote = folder
+    with contextlib.suppress(FileNotFoundError):
+        listed = objectstore.attempt(remote, "listed", lambda fs: fs.ls(remote.path, detail=False))
+        return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in listed)
+    return []
+
+
 def delete(path: AnyPath) -> None:
     """Deletes a file, or a folder with all in it; does nothing if it is not there.
 

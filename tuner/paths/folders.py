@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuner.errors import UsageError
 from tuner.paths import objectstore
-from tuner.paths.files import AnyPath
+from tuner.paths.files import AnyPath, names
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -67,22 +67,12 @@ class StorageRoot:
         Raises:
             StorageError: the object store cannot be listed.
         """
-        folders = [self.sweep(name) for name in sorted(self._names()) if not name.startswith(".")]
+        folders = [self.sweep(name) for name in names(self.path) if not name.startswith(".")]
         if not self.is_remote:
             return [folder for folder in folders if folder.exists()]
         with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
             there = pool.map(SweepFolder.exists, folders)
             return [folder for folder, is_sweep in zip(folders, there, strict=True) if is_sweep]
-
-    def _names(self) -> list[str]:
-        if isinstance(self.path, Path):
-            return [path.name for path in self.path.iterdir()] if self.path.is_dir() else []
-        root: UPath = self.path
-        try:
-            listed = objectstore.attempt(root, "listed", lambda fs: fs.ls(root.path, detail=True))
-        except FileNotFoundError:
-            return []
-        return [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in listed if entry["type"] == "directory"]
 
 
 @dataclass(frozen=True)
@@ -122,11 +112,7 @@ class SweepFolder:
         """
         if isinstance(self.path, Path):
             return self.journal.exists()
-        segments = self.segments
-        try:
-            return bool(objectstore.attempt(segments, "listed", lambda fs: fs.ls(segments.path, detail=False)))
-        except FileNotFoundError:
-            return False
+        return bool(names(self.segments))
 
     @property
     def local(self) -> Path:

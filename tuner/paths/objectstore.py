@@ -13,7 +13,7 @@ import importlib.util
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuner.errors import StorageError, UsageError
@@ -51,7 +51,7 @@ def open_url(url: str) -> UPath:
         near = difflib.get_close_matches(scheme, _SCHEMES[:2], 1, 0.5)
         meant = f"; did you mean {near[0]}://?" if near else ""
         raise UsageError(f"storage: must be a folder, s3://BUCKET/… or gs://BUCKET/…, but got {url!r}{meant}")
-    if not rest.strip("/"):
+    if not rest.partition("/")[0]:
         raise UsageError(f"storage: must name a bucket, as in {scheme}://BUCKET/…, but got {url!r}")
     if any(character in rest for character in "*?[]#\\"):
         raise UsageError(f"storage: must be without any of * ? [ ] # \\, but got {url!r}")
@@ -60,8 +60,6 @@ def open_url(url: str) -> UPath:
     from upath import UPath
 
     path: UPath = UPath(f"{scheme}://{rest.rstrip('/')}", **_options(scheme))
-    if scheme == "s3":
-        path.fs.retries = 1  # of s3fs; `attempt` does them all, within one bound
     return path
 
 
@@ -82,7 +80,10 @@ def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: flo
     wait_s = _FIRST_WAIT_S
     while True:
         try:
-            return operation(path.fs)
+            fs = path.fs
+            if fs.protocol[0] == "s3":
+                fs.retries = 1  # its own attempts; they are all made here, within one bound
+            return operation(fs)
         except Exception as error:
             kind = kind_of(error)
             if kind == "missing":
@@ -111,6 +112,32 @@ def put_new(path: UPath, data: bytes, retry_s: float | None = None) -> None:
             raise
     except FileNotFoundError as error:
         raise refused(path, "written", error) from error
+
+
+def read_many(folder: UPath, names: Iterable[str], retry_s: float | None = None) -> dict[str, bytes]:
+    """The content of objects by name, read at the same time; without those that are missing.
+
+    Raises:
+        StorageError: the store refused; what it gave already is not asked for again before that.
+    """
+    wanted = {f"{folder.path}/{name}": name for name in names}
+    contents: dict[str, bytes] = {}
+
+    def read(fs: Any) -> None:
+        found: dict[str, bytes | Exception] = fs.cat(sorted(wanted), on_error="return") if wanted else {}
+        failed = None
+        for path, content in found.items():
+            if not isinstance(content, Exception):
+                contents[wanted.pop(path)] = bytes(content)
+            elif kind_of(content) == "missing":
+                del wanted[path]
+            else:
+                failed = content
+        if failed is not None:
+            raise failed
+
+    attempt(folder, "read", read, retry_s)
+    return contents
 
 
 def kind_of(error: BaseException) -> Kind:

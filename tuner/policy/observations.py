@@ -77,7 +77,7 @@ class Observations:
         """(number, params) of the trials that count, best first; of too many the best half, and the newest others."""
         merits = self._merits
         if len(merits) > at_most:
-            best = merits[: at_most // 2]
+            best = merits[: (at_most + 1) // 2]
             others = (trial.merit for trial in reversed(self._trials.values()) if trial.counts)
             newest = islice((merit for merit in others if merit > best[-1]), at_most - len(best))
             merits = best + sorted(newest)

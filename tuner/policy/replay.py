@@ -8,7 +8,6 @@ spec as it is then and of the events up to it, however often the spec changed on
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from tuner.events import AnyEvent, EpochReported, SweepResumed, SweepStarted, TrialEnded, TrialSuggested
 from tuner.policy.policy import Decision, Policy
@@ -34,13 +33,14 @@ def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
     return policy
 
 
-def verify(*spec_and_events: Any) -> list[str]:
+def verify(events: Iterable[AnyEvent]) -> list[str]:
     """Recomputes every suggestion and decision of a journal from the events before it; each difference as one line.
 
-    The spec is the journal's own: what `sweep_started` holds, changed by each `sweep_resumed`.
+    The spec is the journal's own: what `sweep_started` holds, changed by each `sweep_resumed`. The events must be such
+    that a sweep can be folded from them.
     """
     verifier = _Verifier()
-    for event in spec_and_events[-1]:
+    for event in events:
         verifier.take(event)
     return verifier.wrong
 
@@ -70,6 +70,9 @@ class _Verifier:
         self._before.append(event)
 
     def _check_suggestion(self, event: TrialSuggested) -> None:
+        if event.trial < self._policy.num_suggested:
+            self.wrong.append(f"trial {event.trial}: suggested twice")
+            return
         found = self._policy.propose()
         if found is None or (found.trial, found.params, found.origin) != (event.trial, event.params, event.origin):
             was = f"{event.params} ({event.origin})"

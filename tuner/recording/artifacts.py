@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from tuner.recording.reasons import one_line
-
 _log = logging.getLogger("tuner.recording")
 
 RETRY_S = 1.0
@@ -18,8 +16,9 @@ RETRY_MAX_S = 30.0
 class Uploads:
     """Texts on their way to the artifact store, in a thread that ends with the process; each until it arrives."""
 
-    def __init__(self, log_text: Callable[[str, str, str], None]) -> None:
-        self._log_text = log_text
+    def __init__(self, log_text: Callable[[str, str, str], None], reason: Callable[[Exception], str]) -> None:
+        """`log_text` uploads; `reason` says in a line why it did not."""
+        self._log_text, self._reason = log_text, reason
         self._waiting: dict[tuple[str, str], str] = {}
         """The newest text by run and name."""
         self._changed = threading.Condition()
@@ -49,7 +48,7 @@ class Uploads:
                 self._log_text(run_id, text, name)
                 delay_s, logged = RETRY_S, ""
             except Exception as error:
-                if logged != (logged := one_line(error)):
+                if logged != (logged := self._reason(error)):
                     _log.warning("artifact %s waits: %s", name, logged)
                 time.sleep(delay_s)
                 delay_s = min(2 * delay_s, RETRY_MAX_S)

@@ -92,10 +92,11 @@ class Outage:
         self._period_s = min(2 * self._period_s, BACKOFF_MAX_S)
         return wait_s
 
-    def is_over(self) -> None:
+    def is_over(self, recorder: Recorder) -> None:
         if self._since is not None:
             _log.warning("recording again after %.0f s", time.monotonic() - self._since)
             self._since, self._period_s, self.reason = None, BACKOFF_S, ""
+            recorder.note_trouble("")
 
 
 def follow(
@@ -118,18 +119,19 @@ def follow(
             recorder.read()
             while recorder.attempt(recorder.step, lambda: shutdown.expired):
                 began_at = time.monotonic()
-                outage.is_over()
+                outage.is_over(recorder)
                 shutdown.progressed()
                 recorder.save_cursor_in_time()
                 tell(recorder.backlog)
-            outage.is_over()
+            outage.is_over(recorder)
             recorder.save_cursor_in_time()
             if asked:
                 return
             shutdown.wait(poll_s)
         except HangingError as error:
-            recorder.note_trouble(outage.reason or str(error))
-            raise
+            reason = outage.reason or f"{recorder.public_uri}: {error}"
+            recorder.note_trouble(reason)
+            raise HangingError(reason) from error
         except TrackingError as error:
             wait_s = outage.goes_on(error, recorder, time.monotonic() - began_at)
             if shutdown.expired or (asked and isinstance(error, LastingRefusalError)):

@@ -21,7 +21,7 @@ from tuner.recording.artifacts import Uploads
 from tuner.recording.attempt import Pulse
 from tuner.recording.database import check_database
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
-from tuner.recording.reasons import LastingRefusalError, one_line, tracking_error
+from tuner.recording.reasons import one_line, tracking_error
 from tuner.recording.sqlite import create_database
 from tuner.recording.target import RunsLostError, Target
 
@@ -57,7 +57,8 @@ class MlflowStore:
         Raises:
             TrackingError: the store cannot be reached now.
         """
-        self._uri = target.uri
+        self._uri, self._public_uri = target.uri, target.public_uri
+        self.runs: dict[RunKey, str] = {}
         self._sweep_id = sweep_id
         self._pulse = pulse or Pulse()
         self._statuses: dict[RunKey, tuple[str, int | None]] = {}
@@ -70,7 +71,7 @@ class MlflowStore:
             self._client = MlflowClient(target.uri, registry_uri=target.uri)
             self.experiment_id = self._experiment(target)
             self._find_runs()
-        self.uploads = Uploads(self._client.log_text)
+        self.uploads = Uploads(self._client.log_text, lambda error: str(tracking_error(error, target.uri)))
 
     def apply(self, run: RunKey, update: RunUpdate) -> None:
         """Makes the run unless it exists, and records what is new about it. May be repeated at will.
@@ -107,21 +108,34 @@ class MlflowStore:
     def _experiment(self, target: Target) -> str:
         experiment = self._client.get_experiment_by_name(target.experiment)
         if experiment is None:
-            return str(self._client.create_experiment(target.experiment, artifact_location=target.artifact_location))
-        if not experiment.experiment_id:
-            raise LastingRefusalError(f"{target.public_uri}: what answers there is not MLflow: check tracking.uri")
+            made = self._client.create_experiment(target.experiment, artifact_location=target.artifact_location)
+            return self._answered(made)
+        self._answered(experiment.experiment_id)
         if experiment.lifecycle_stage == "deleted":
             _log.warning("experiment %s was deleted in MLflow, which keeps its name: restored", target.experiment)
             self._client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
 
+    def _answered(self, entity_id: str | None) -> str:
+        """The id; what MLflow's client makes of an answer that broke off has none."""
+        if not entity_id:
+            raise TrackingError(f"{self._public_uri}: its answers break off, or are not MLflow's")
+        return str(entity_id)
+
     def _find_runs(self) -> None:
-        """Fetches every run of this sweep; of two of the same trial the fuller stays, the other is deleted."""
-        found = sorted(self._search(), key=_fullness, reverse=True)
-        self.runs: dict[RunKey, str] = {}
+        """Fetches every run of this sweep. Of two of the same trial one is deleted: the one that was not recorded in so
+        far, else the less full one."""
+        known = set(self.runs.values())
+        found = list(self._search())
+        if not found:  # so looks an answer that broke off, too
+            self._answered(self._client.get_experiment(self.experiment_id).experiment_id)
+            found = list(self._search())
+        found.sort(key=lambda run: (run.info.run_id in known, *_fullness(run)), reverse=True)
+        self.runs = {}
         self._deleted: set[str] = set()
         self._found_statuses: dict[RunKey, str] = {}
         for run in found:
+            self._answered(run.info.run_id)
             number = run.data.tags.get("tuner.trial")
             key = None if number is None else int(number)
             deleted = run.info.lifecycle_stage == "deleted"
@@ -147,6 +161,8 @@ class MlflowStore:
                 page_token=token,
             )
             self._pulse.beat()
+            if token and not page:
+                self._answered(None)
             yield from page
             token = page.token
             if not token:
@@ -163,9 +179,9 @@ class MlflowStore:
             if error.error_code != "INVALID_PARAMETER_VALUE":
                 raise
             raise RunsLostError(f"the experiment takes no runs: {one_line(error)}") from error  # it was deleted
+        self.runs[run] = self._answered(made.info.run_id)
         self._doubtful, self._ever_doubtful = False, was_doubtful
         self._pulse.beat()
-        self.runs[run] = made.info.run_id
         return self.runs[run]
 
     def _resolved(self, tags: Tags) -> dict[str, str]:

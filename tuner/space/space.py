@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, model_validator
 from pydantic_core import PydanticCustomError
 
-from tuner.space.parameters import Choice, Constant, Float, Int, Parameter
+from tuner.space.parameters import Choice, Constant, Parameter
+from tuner.space.ranges import Float, Int
 from tuner.space.words import Params, Scalar, nearest, plain, same, shown
 
 MAX_PARAMETERS = 200

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tuner.errors import SpecError
-from tuner.space import Parameter, condition_problems
+from tuner.errors import SpecError, UsageError
+from tuner.space import Parameter, Space, condition_problems
+from tuner.spec.fields import MAX_COUNT
 from tuner.spec.messages import line
-from tuner.spec.models import ANY_ACROSS, MAX_COUNT, Search, SweepSpec, Tracking, across_problems
+from tuner.spec.models import ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
 
 
@@ -45,7 +46,9 @@ def spec_from_mapping(written: Mapping[str, Any], source: str = "spec", folder: 
         items = [item for item in error.errors(include_url=False) if item["type"] not in ("conditions", "across")]
         rest, unmet = _valid_rest(items, written)
         problems = [line(item) for item in items[:MAX_PROBLEMS]]
-        problems += [f"{printable(f'space.{path}')}: {message}" for path, message in _condition_problems(written.get("space"))]
+        problems += [
+            f"{printable(f'space.{path}')}: {message}" for path, message in _condition_problems(written.get("space"))
+        ]
         problems = bounded(dict.fromkeys([*problems, *unmet]), len(items[MAX_PROBLEMS:]))
         if rest is not None and folder is not None:
             rest = _with_absolute_paths(rest, folder)
@@ -61,6 +64,8 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
         changes["trainable"] = f"{os.path.realpath(folder / file)}:{class_name}"
     if spec.data is not None and _is_file(folder / spec.data):
         changes["data"] = os.path.realpath(folder / spec.data)
+    if not all(path.isprintable() for path in changes.values()):
+        raise UsageError(f"{printable(str(folder))}: the name of a spec's folder must be printable text")
     return spec.model_copy(update=changes)
 
 
@@ -79,8 +84,11 @@ def _valid_rest(items: Iterable[Any], written: Mapping[str, Any]) -> tuple[Sweep
         spec = SweepSpec.model_validate({**_PLACEHOLDERS, **rest}, context=ANY_ACROSS)
     except ValidationError:
         return None, []
-    unmet = [f"{path}: {rule}" for fields, path, rule in across_problems(spec) if not any((f,) in bad for f in fields)]
-    return spec.model_copy(update={"storage": None, "tracking": Tracking(), "search": Search()}), unmet
+    across = [(path, rule) for fields, path, rule in across_problems(spec) if not any((f,) in bad for f in fields)]
+    sound: dict[str, Any] = {"storage": None, "tracking": Tracking(), "search": Search()}
+    if "space.epochs" in dict(across):
+        sound["space"] = Space({name: parameter for name, parameter in spec.space.items() if name != "epochs"})
+    return spec.model_copy(update=sound), [f"{path}: {rule}" for path, rule in across]
 
 
 _PLACEHOLDERS: dict[str, Any] = {

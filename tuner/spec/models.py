@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,7 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tuner.space import Space, nearest, shown
+from tuner.space import Float, Int, Space, nearest, shown
+from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
@@ -26,24 +26,12 @@ ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 SERVER_SCHEMES = tuple(scheme for scheme in TRACKING_SCHEMES if scheme != "sqlite")
 STORAGE_SCHEMES = ("s3", "gs")
-MAX_COUNT = 10**9
-"""Of trials, epochs and the like; more would be a slip of the finger."""
 
 
 class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
-
-
-def _check_text(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise PydanticCustomError("rule", "must be printable text, but got {got}", {"got": shown(text)})
-    return text
-
-
-Text = Annotated[str, Field(max_length=4000), AfterValidator(_check_text)]
-Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
 class Objective(Section):
@@ -84,50 +72,21 @@ class EarlyStopping(Section):
     """One of so many trials goes on at each rung; rungs stand at epochs.min times its powers."""
 
 
-_LONGEST = 50
-"""Characters of a time or a size."""
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration_s(written: Any) -> Any:
-    """Seconds from `90`, `"90s"`, `"30m"`, `"1h30m"` or `"2d"`."""
-    if not isinstance(written, str):
-        return written
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", written) if len(written) <= _LONGEST else []
-    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*([smhd])", "", written).strip():
-        raise PydanticCustomError(
-            "rule", "must be seconds, or a time such as 90s, 30m, 2h or 1h30m, but got {got}", {"got": shown(written)}
-        )
-    return float(sum(float(number) * _UNITS_S[unit] for number, unit in parts))
-
-
-Seconds = Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)]
-
-
-_UNITS_BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-
-
-def parse_size_bytes(written: Any) -> Any:
-    """Bytes from `6442450944`, `"6GiB"`, `"6 GB"` or `"512M"`; all units are powers of 1024."""
-    if not isinstance(written, str):
-        return written
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", written) if len(written) <= _LONGEST else None
-    if match is None:
-        raise PydanticCustomError(
-            "rule", "must be bytes, or a size such as 6GiB or 512MiB, but got {got}", {"got": shown(written)}
-        )
-    return float(match[1]) * _UNITS_BYTES[match[2]]
-
-
-Bytes = Annotated[float, BeforeValidator(parse_size_bytes, json_schema_input_type=float | str)]
-MIN_WORKER_BYTES = 2**20
-
-
 class Plateau(Section):
     trials: Count
     """So many trials in a row ended without an improvement."""
     min_delta: float = Field(0.0, ge=0)
     """Only what beats the best by more than this is an improvement."""
+
+
+def parse_plateau(written: Any) -> Any:
+    """`plateau: 20` is short for `{trials: 20}`."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return {"trials": written}
+    if written is None or isinstance(written, dict | Plateau):
+        return written
+    rule = "must be a number of trials, or {example}, but got {got}"
+    raise PydanticCustomError("rule", rule, {"example": "{trials: …, min_delta: …}", "got": shown(written)})
 
 
 class Budget(Section):
@@ -139,19 +98,10 @@ class Budget(Section):
     """The sweep pauses when its slots have cost so much, in the currency of `price`; resumes included."""
     price: float = Field(1.0, gt=0)
     """What one slot costs an hour, at work or idle, in any currency; 1 makes `cost` a number of slot-hours."""
-    plateau: Plateau | None = None
+    plateau: Annotated[Plateau | None, BeforeValidator(parse_plateau, json_schema_input_type=Plateau | int | None)] = (
+        None
+    )
     """The sweep stops early when no trial improves on the best any more."""
-
-    @field_validator("plateau", mode="before")
-    @classmethod
-    def _from_number(cls, written: Any) -> Any:
-        """`plateau: 20` is short for `{trials: 20}`."""
-        if isinstance(written, int) and not isinstance(written, bool):
-            return {"trials": written}
-        if written is None or isinstance(written, dict | Plateau):
-            return written
-        rule = "must be a number of trials, or {example}, but got {got}"
-        raise PydanticCustomError("rule", rule, {"example": "{trials: …, min_delta: …}", "got": shown(written)})
 
 
 class Resources(Section):
@@ -286,6 +236,12 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
             if parameter.size is None:
                 rule = "a grid needs a step or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
+    epochs = spec.space.root.get("epochs")
+    if epochs is not None:
+        ends = [epochs.low, epochs.high] if isinstance(epochs, Float | Int) else epochs.values()
+        wrong = [value for value in ends if not isinstance(value, int) or isinstance(value, bool) or value < 1]
+        if wrong:
+            yield (), "space.epochs", f"must be whole numbers of at least 1, but got {shown(wrong[0])}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tuner import events as ev
-from tuner.errors import TrackingError, TunerError
+from tuner.errors import TunerError
 from tuner.journal import read_events, read_holder
 from tuner.paths import SweepFolder, exists, read_bytes
 from tuner.policy import Policy
@@ -113,7 +113,7 @@ def _verify_mlflow(
     try:
         recorded = _noting(read_runs(Target.of(sweep.spec, folder), sweep.sweep_id), ids)
         counts["metric_rows"] = runs.check_runs(sweep, events, recorded, found)
-    except TrackingError as error:
+    except TunerError as error:
         found.add("mlflow", str(error), "lost")
         return
     counts["runs"] = len(ids)
@@ -141,7 +141,7 @@ def _verify_checkpoints(
     if sweep.ended is not None and sweep.ended.state == "finished":
         for name in sorted(name for name in names if name.endswith(_TEMPORARY)):
             found.add("checkpoints", f"{name} is a temporary file that nobody deleted")
-    counts["checkpoints"] = weights.check_files(sweep, weights.kept_trials(events), files, found)
+    counts["checkpoints"] = weights.check_files(sweep, weights.kept_trials(events, sweep), files, found)
 
 
 def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:

@@ -35,7 +35,7 @@ def check_runs(sweep: Sweep, events: Sequence[ev.AnyEvent], runs: Iterable[Recor
     test = _TestMetrics(events)
     rows_of_parent = parent_rows(events)
     seen: Counter[int | None] = Counter()
-    parent_id, num_rows = "", 0
+    parent_id, best_id, num_rows = "", "", 0
     for run in runs:
         seen[run.trial] += 1
         num_rows += len(run.rows)
@@ -43,13 +43,17 @@ def check_runs(sweep: Sweep, events: Sequence[ev.AnyEvent], runs: Iterable[Recor
         if seen[run.trial] > 1:
             found.add("mlflow", f"{name} has a second run {run.run_id}", "duplicated")
         elif run.trial is None:
-            parent_id = run.run_id
+            parent_id, best_id = run.run_id, run.tags.get("tuner.best_run_id", "")
             _check_parent(sweep, run, found)
             _check_rows(name, run, rows_of_parent, test.allowed(None), found)
         elif run.trial not in sweep.trials:
             found.add("mlflow", f"{name} has a run, but the journal has no such trial", "duplicated")
         else:
             trial = sweep.trials[run.trial]
+            if trial is sweep.best and (sweep.ended or sweep.interrupted) and best_id != run.run_id:
+                found.add(
+                    "mlflow", f"the best trial's run is {run.run_id}, but the sweep's run names {best_id or 'none'}"
+                )
             _check_trial(sweep, trial, run, parent_id, found)
             _check_rows(name, run, trial_rows(sweep, trial, test.ended_ms(trial)), test.allowed(trial.number), found)
             _check_newest_test(name, run, trial, found)
@@ -80,7 +84,7 @@ def _parent_statuses(sweep: Sweep) -> tuple[str, ...]:
     if sweep.ended.state == "finished":
         return ("FINISHED",)
     if sweep.ended.state == "stopped":
-        return ("FINISHED", "KILLED") if sweep.best else ("FAILED",)
+        return ("FINISHED",) if sweep.best else ("FAILED",)
     return ("KILLED",)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tuner import events as ev
-from tuner.sweep import Sweep, Trial, fold
+from tuner.sweep import Sweep, Trial
 from tuner.verification.result import Findings
 
 CHECKPOINTS_TRIED = 3
@@ -75,25 +76,26 @@ def check_rework(events: Sequence[ev.AnyEvent], passed_over: Collection[str], fo
     return again
 
 
-def kept_trials(events: Sequence[ev.AnyEvent]) -> list[int]:
+def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:
     """The ended trials whose best weights are kept, the best first.
 
-    The best `checkpoints.keep` of those that had ended at each moment; one that dropped out never comes back.
+    The best `checkpoints.keep`, but for those that others beat at a moment when fewer were kept: theirs are deleted.
     """
-    final = fold(events)
-    sign = -1.0 if final.mode == "max" else 1.0
-    walk = Sweep()
-    kept: list[Trial] = []
+    sign = -1.0 if sweep.mode == "max" else 1.0
+    spec = Sweep()
+    """Told of nothing but what changes the spec."""
+    keep = 0
+    ranked: list[tuple[float, int]] = []
+    dropped: set[int] = set()
     for event in events:
         if isinstance(event, ev.SweepStarted | ev.SweepResumed):
-            walk.apply(event)
-        elif isinstance(event, ev.TrialEnded) and final.trials[event.trial].usable:
-            kept.append(final.trials[event.trial])
-            kept.sort(key=lambda trial: (sign * trial.best_value, trial.number))
-        else:
-            continue
-        del kept[int(walk.spec["checkpoints"]["keep"]) :]
-    return [trial.number for trial in kept]
+            spec.apply(event)
+            keep = int(spec.spec["checkpoints"]["keep"])
+            dropped.update(number for _, number in ranked[keep:])
+        elif isinstance(event, ev.TrialEnded) and sweep.trials[event.trial].usable:
+            insort(ranked, (sign * sweep.trials[event.trial].best_value, event.trial))
+            dropped.update(number for _, number in ranked[keep : keep + 1])
+    return [number for _, number in ranked[:keep] if number not in dropped]
 
 
 def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFile], found: Findings) -> int:
