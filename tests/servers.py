@@ -267,7 +267,7 @@ class Postgres:
 
     @property
     def uri(self) -> str:
-        return f"postgresql://tuner@127.0.0.1:{self.port}/postgres"
+        return f"postgresql+psycopg2://tuner@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"

@@ -16,14 +16,17 @@ Params = dict[str, Scalar]
 Metrics = dict[str, float | None]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """What every event has: `at`, Unix seconds, and `seq`, its place in the journal from 0; the journal sets both."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="event"):
+    """What every event has: `at`, Unix seconds, and `seq`, its place in the journal from 0; the journal sets both.
+
+    Events hold plain values and never each other, so the garbage collector need not look at half a million of them.
+    """
 
     at: float = 0.0
     seq: int = -1
 
 
-class SweepStarted(Event, frozen=True, kw_only=True, tag="sweep_started"):
+class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):
     """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names."""
 
     spec: dict[str, Any]
@@ -32,13 +35,13 @@ class SweepStarted(Event, frozen=True, kw_only=True, tag="sweep_started"):
     sweep_id: str = ""
 
 
-class SlotsChanged(Event, frozen=True, kw_only=True, tag="slots_changed"):
+class SlotsChanged(Event, frozen=True, kw_only=True, gc=False, tag="slots_changed"):
     """How many trials the cluster can train at the same time from now on."""
 
     slots: int
 
 
-class TrialSuggested(Event, frozen=True, kw_only=True, tag="trial_suggested"):
+class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_suggested"):
     """The policy's answer to ask(). `origin` says what drew it: random, tpe, grid."""
 
     trial: int
@@ -46,7 +49,7 @@ class TrialSuggested(Event, frozen=True, kw_only=True, tag="trial_suggested"):
     origin: str
 
 
-class TrialStarted(Event, frozen=True, kw_only=True, tag="trial_started"):
+class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):
     """An attempt (from 1) at a trial reached a worker, which goes on from `epoch` (0: from the start)."""
 
     trial: int
@@ -57,7 +60,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, tag="trial_started"):
     epoch: int = 0
 
 
-class EpochReported(Event, frozen=True, kw_only=True, tag="epoch_reported"):
+class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):
     """One validated epoch (from 1) and what the policy decided on it: continue or stop."""
 
     trial: int
@@ -69,7 +72,7 @@ class EpochReported(Event, frozen=True, kw_only=True, tag="epoch_reported"):
     reason: str
 
 
-class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
+class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoint_saved"):
     """A checkpoint after `epoch` is on storage at `path`, relative to the sweep's folder.
 
     A `full` one holds all that training needs to go on, the best epoch's weights included; a `best` one holds these
@@ -86,14 +89,14 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     write_s: float = 0.0
 
 
-class CheckpointsDeleted(Event, frozen=True, kw_only=True, tag="checkpoints_deleted"):
+class CheckpointsDeleted(Event, frozen=True, kw_only=True, gc=False, tag="checkpoints_deleted"):
     """An ended trial's checkpoints were deleted: all, as others are better, or all but its newest best weights."""
 
     trial: int
     keeps_best: bool = False
 
 
-class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt_failed"):
+class AttemptFailed(Event, frozen=True, kw_only=True, gc=False, tag="attempt_failed"):
     """An attempt ended in an error.
 
     `cause`: error (the user's code raised), memory, timeout (an epoch took too long), worker (its process died) or node
@@ -107,7 +110,7 @@ class AttemptFailed(Event, frozen=True, kw_only=True, tag="attempt_failed"):
     counts: bool = True
 
 
-class TrialEnded(Event, frozen=True, kw_only=True, tag="trial_ended"):
+class TrialEnded(Event, frozen=True, kw_only=True, gc=False, tag="trial_ended"):
     """The trial's end, for good. `outcome` is one of OUTCOMES."""
 
     trial: int
@@ -115,19 +118,19 @@ class TrialEnded(Event, frozen=True, kw_only=True, tag="trial_ended"):
     reason: str
 
 
-class SweepInterruptedEvent(Event, frozen=True, kw_only=True, tag="sweep_interrupted"):
+class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="sweep_interrupted"):
     """The driver left in order before the sweep's end."""
 
     reason: str
 
 
-class SweepResumed(Event, frozen=True, kw_only=True, tag="sweep_resumed"):
+class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resumed"):
     """Another driver goes on with the sweep; `changes` maps a spec's path to its new value."""
 
     changes: dict[str, Any]
 
 
-class SweepEnded(Event, frozen=True, kw_only=True, tag="sweep_ended"):
+class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):
     """The sweep's end. `state`: finished (as asked), paused (a budget is used up), stopped (by the user or a rule)."""
 
     reason: str

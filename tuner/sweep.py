@@ -181,6 +181,9 @@ class Sweep:
         self.num_events += 1
         if self.spans and not isinstance(event, ev.SweepResumed):  # no driver ran before that
             self.spans[-1].last_at = max(self.spans[-1].last_at, event.at)
+        if isinstance(event, ev.EpochReported):  # nearly all there is
+            self._apply_epoch(self.trials[event.trial], event)
+            return
         match event:
             case ev.SweepStarted():
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
@@ -209,8 +212,6 @@ class Sweep:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
                 trial.started_at = trial.started_at or event.at
-            case ev.EpochReported():
-                self._apply_epoch(trial, event)
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
@@ -254,10 +255,14 @@ def fold(events: Iterable[ev.AnyEvent]) -> Sweep:
 
 def objective_value(metrics: ev.Metrics, metric: str) -> float:
     """The objective's value at an epoch; NaN if it, the loss or the validation loss is not finite (it diverged)."""
-    values = [ev.number(metrics[name]) for name in (metric, "loss", "val_loss") if name in metrics]
-    if metric not in metrics or not all(math.isfinite(value) for value in values):
+    value = metrics.get(metric)
+    if value is None or not math.isfinite(value):
         return math.nan
-    return values[0]
+    for name in ("loss", "val_loss"):
+        other = metrics.get(name, 0.0)
+        if other is None or not math.isfinite(other):
+            return math.nan
+    return value
 
 
 def _set_path(tree: dict[str, Any], path: str, value: Any) -> None:

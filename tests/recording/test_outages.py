@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import subprocess
@@ -201,17 +202,21 @@ def test_a_locked_database(checker: Checker, empty_database: Path, tmp_path: Pat
 
 @pytest.mark.skipif(bool(Postgres.is_missing()), reason=Postgres.is_missing())
 def test_postgresql_restarted_under_the_recorder_and_under_the_server(checker: Checker, tmp_path: Path) -> None:
-    with Postgres() as postgres, MlflowServer(postgres.uri, tmp_path) as server:
-        for name, uri in (("direct", postgres.uri), ("behind", server.url)):
-            with PretendDriver(tmp_path, name, uri) as driver:
-                recorder = RecorderProcess(driver.folder)
-                recorder.start()
-                wait_until_recorded(driver)
-                postgres.stop()
-                time.sleep(2)
-                postgres.start()
-                wait_until_recorded(driver)
-                driver.finish()
-                assert recorder.finish()
-            assert "MLflow takes nothing now" in driver.folder.recorder_log.read_text()
+    with Postgres() as postgres, MlflowServer(postgres.uri, tmp_path) as server, contextlib.ExitStack() as stack:
+        uris = {"direct": postgres.uri, "behind": server.url}
+        drivers = [stack.enter_context(PretendDriver(tmp_path, name, uri)) for name, uri in uris.items()]
+        recorders = [RecorderProcess(driver.folder) for driver in drivers]
+        for recorder in recorders:
+            recorder.start()
+        for driver in drivers:
+            wait_until_recorded(driver)
+        postgres.stop()
+        for driver in drivers:
+            log = driver.folder.recorder_log
+            wait_until(lambda log=log: "MLflow takes nothing now" in log.read_text())  # type: ignore[misc]
+        postgres.start()
+        for driver, recorder in zip(drivers, recorders, strict=True):
+            wait_until_recorded(driver)
+            driver.finish()
+            assert recorder.finish()
             checker.check(driver, postgres.uri)

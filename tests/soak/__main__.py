@@ -81,7 +81,7 @@ class Soak:
         target = Target(self.places, rng, self.places.folder / f"sweep-{seed}", storage, tracking, say)
         say(f"a sweep on {storage}, recorded in {tracking}")
         try:
-            for _ in range(rng.randint(2, 5)):
+            for _ in range(rng.randint(3, 6)):
                 self._fault(target)
             self._to_the_end(target)
             verified = self._verified(target)
@@ -121,8 +121,9 @@ class Soak:
                 return
             target.start_driver()
         assert target.driver is not None
-        moment_s = target.rng.uniform(0.0, self.life_s)
-        self._wait(target, moment_s)
+        age_s = time.monotonic() - target.started_at
+        self._wait(target, target.rng.uniform(0.0, max(5.0, self.life_s - age_s)))
+        moment_s = time.monotonic() - target.started_at
         if target.driver.poll() is not None:
             target.wait(0, 1, 4)
         was_done = fault.do(target)

@@ -155,7 +155,7 @@ def restart_tracking(target: Target) -> bool:
 
 def fill_the_disk(target: Target) -> bool:
     """The driver, or a worker's checkpoint, finds no room: exit 4, and after there is room again it goes on."""
-    if target.driver is None or target.driver.poll() is not None:
+    if target.driver is None or target.driver.poll() is not None or not target.workers():
         return False
     ballast = target.folder / "disk" / "ballast"
     with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:

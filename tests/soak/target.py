@@ -77,7 +77,7 @@ class Target:
             "name": NAME,
             "trainable": f"{MODELS / 'tiny.py'}:Tiny",
             "objective": {"metric": "val_loss", "mode": "min"},
-            "num_trials": self.rng.randint(6, 14),
+            "num_trials": self.rng.randint(8, 16),
             "epochs": {"min": 3, "max": 27},
             "space": {
                 "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},

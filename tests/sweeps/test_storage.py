@@ -87,8 +87,8 @@ def test_a_sweep_on_an_object_store_survives_its_drivers_and_the_stores_faults(
 ) -> None:
     mlflow_server.start()
     spec = tiny_spec(
-        num_trials=6,
-        space=SLOW_SPACE,
+        num_trials=4,
+        space={**SLOW_SPACE, "pause_s": 0.05},
         epochs={"min": 9, "max": 18},
         storage=s3_root,
         tracking={"uri": mlflow_server.url},
@@ -96,7 +96,7 @@ def test_a_sweep_on_an_object_store_survives_its_drivers_and_the_stores_faults(
     cli.root = s3_root
     s3_server.faults.fraction = 0.1
     driver = cli.start("run", spec)
-    sweep = cli.wait_for("tiny", lambda sweep: sum(bool(trial.checkpoints) for trial in sweep.unfinished) == 2)
+    sweep = cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
     refused = cli("resume", "tiny", exit_code=2)
     assert f"process {driver.pid} on" in refused.stderr and "one driver at a time" in refused.stderr
     driver.kill()

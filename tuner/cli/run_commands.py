@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +66,7 @@ def resume(
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and the like may change."""
+    """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
     from tuner.engine.driver import resume_sweep
     from tuner.spec.changes import changes_from_overrides
     from tuner.status import open_sweep
@@ -91,7 +91,8 @@ def record(sweep: SweepName, storage: Storage = None) -> None:
 
     folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
     behind = backlog(folder, folded.num_events)
-    record_all(folder)
+    with people.status("") if people.is_terminal else nullcontext() as line:
+        record_all(folder, tell=lambda left: line.update(f"{left} events left") if line else None)
     people.print(f"sweep {sweep}: {behind} events were missing in MLflow; all {folded.num_events} are there now")
 
 
@@ -126,15 +127,16 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
 
 
 def _tell_end(folder: SweepFolder, ended: Ended) -> None:
-    from tuner import status
+    from tuner.journal import read_events
+    from tuner.recording import missing
 
     sweep = ended.sweep
     _tell_people(folder, sweep)
     if not ended.is_recorded:
-        mlflow = status.show(folder, sweep)["mlflow"]
+        what = missing(folder, read_events(folder))
         raise TrackingError(
-            f"{mlflow['uri']}: MLflow did not take the last {mlflow['backlog']} events; they are safe in the journal."
-            f" Finish with: {program()} record {sweep.name}{storage_option(folder.root)}"
+            f"sweep {sweep.name}: {what}{f': {what.reason}' if what.reason else ''}. The journal has all; finish with:"
+            f" {program()} record {sweep.name}{storage_option(folder.root)}"
         )
 
 

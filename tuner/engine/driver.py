@@ -35,7 +35,6 @@ from tuner.versions import versions
 
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
-RECORDER_DRAIN_S = 90.0
 EDITED_SPEC = "spec.edited.yaml"
 
 
@@ -84,7 +83,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         started = ev.SweepStarted(
             spec=resolved.resolved(), versions=versions(), seed=resolved.search.seed, sweep_id=uuid.uuid4().hex
         )
-        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started)
+        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, on_wait=observer.phase)
         return _Driver(resolved, journal, inspected, address, observer).run()
 
 
@@ -280,7 +279,7 @@ class _Driver:
         self._journal.close()
         self._observer.phase("recording the rest in MLflow")
         try:
-            is_recorded = self._recorder.finish(RECORDER_DRAIN_S)
+            is_recorded = self._recorder.finish()
         except KeyboardInterrupt:  # the recorder goes on by itself
             is_recorded = False
         sweep = self._coordinator.sweep

@@ -6,7 +6,7 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from tuner.errors import TunerError
-from tuner.paths import AnyPath, SweepFolder, delete
+from tuner.paths import SweepFolder, delete, names
 from tuner.sweep import Sweep, Trial
 
 
@@ -59,7 +59,7 @@ class Retention:
         self._deletions.shutdown()
         named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
         try:
-            trials = [int(name) for name in _names(self._folder.checkpoints) if name.isdigit()]
+            trials = [int(name) for name in names(self._folder.checkpoints) if name.isdigit()]
         except (OSError, TunerError):
             return
         for trial in trials:
@@ -77,13 +77,9 @@ class Retention:
         folder = self._folder.trial_checkpoints(trial)
         stay = 0
         with contextlib.suppress(OSError, TunerError):
-            for name in _names(folder):
+            for name in names(folder):
                 if f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep:
                     stay += 1
                 elif unfinished_writes or not name.startswith("."):
                     delete(folder / name)
         return stay
-
-
-def _names(folder: AnyPath) -> list[str]:
-    return [str(entry.name) for entry in list(folder.iterdir())]  # type: ignore[attr-defined]
