@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV = $(BIN)/python -m uv
 
-.PHONY: setup demo test test-fast check lock clean
+.PHONY: setup demo test test-fast soak check lock clean
 
 setup: $(READY)
 
@@ -26,6 +26,10 @@ test: setup
 
 test-fast: setup
 	$(BIN)/python -m pytest -m "not slow"
+
+# Real sweeps under a random schedule of all faults; `make soak SOAK="--minutes 60 --seed 7"`.
+soak: setup
+	$(BIN)/python -m tests.soak $(SOAK)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -79,6 +79,8 @@ class PretendCluster:
         dies: float = 0.0,
     ) -> None:
         self.coordinator, self.curve, self.batch, self.dies = coordinator, curve, batch, dies
+        self.silent: set[int] = set()
+        """Trials whose attempt has not reported yet."""
         self.rng = np.random.default_rng(seed)
         self.workers: dict[int, tuple[Assignment, int]] = {}
         coordinator.set_slots(slots)
@@ -89,6 +91,7 @@ class PretendCluster:
             while assignment := self.coordinator.next_trial():
                 done = self.coordinator.sweep.trials[assignment.trial].epochs_trained
                 self.workers[assignment.trial] = (assignment, done if self.rng.random() < 0.5 else 0)
+                self.silent.add(assignment.trial)
             if not self.workers:
                 assert self.coordinator.finished
                 return True
@@ -119,7 +122,8 @@ class PretendCluster:
                     break
         except Exception as error:
             failure = Failure("error", f"{type(error).__name__}: {error}", "a traceback")
-        first = done == self.workers[assignment.trial][1] and done
+        first = assignment.trial in self.silent
+        self.silent.discard(assignment.trial)
         self.workers[assignment.trial] = (assignment, epochs[-1].epoch if epochs else done)
         return Report(
             trial=assignment.trial,
@@ -127,7 +131,7 @@ class PretendCluster:
             node="here",
             pid=1,
             gpus=(),
-            started_at_epoch=int(first),
+            started_at_epoch=done if first else None,
             epochs=tuple(epochs),
             failure=failure,
         )

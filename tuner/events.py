@@ -50,7 +50,10 @@ class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_sugg
 
 
 class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):
-    """An attempt (from 1) at a trial reached a worker, which goes on from `epoch` (0: from the start)."""
+    """An attempt (from 1) at a trial reached a worker, which goes on from `epoch` (0: from the start).
+
+    `passed_over` are newer checkpoints that could not be read.
+    """
 
     trial: int
     attempt: int
@@ -58,6 +61,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     pid: int
     gpus: list[str]
     epoch: int = 0
+    passed_over: list[str] = []
 
 
 class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from tuner import events as ev
 from tuner.engine.messages import Failure, Report
 from tuner.journal import Journal, read_events
 from tuner.paths import SweepFolder
-from tuner.policy.replay import verify
 from tuner.sweep import Sweep, fold
+from tuner.verification import verify_sweep
 
 
 def run_sweep(folder: Path, curve: Any = accuracy, spec: Any = None, **cluster: Any) -> Sweep:
@@ -32,22 +31,9 @@ def run_sweep(folder: Path, curve: Any = accuracy, spec: Any = None, **cluster: 
 
 def check_history(folder: SweepFolder) -> Sweep:
     """The invariants of every history, from the file alone."""
-    events = read_events(folder)
-    sweep = fold(events)
-    assert [event.seq for event in events] == list(range(len(events)))
-    assert verify(events) == []
-    epochs = Counter((e.trial, e.epoch) for e in events if isinstance(e, ev.EpochReported))
-    assert set(epochs.values()) <= {1}, "an epoch was journalled twice"
-    for trial in sweep.trials.values():
-        assert [epoch.epoch for epoch in trial.epochs] == list(range(1, trial.epochs_trained + 1))
-    ended = Counter(e.trial for e in events if isinstance(e, ev.TrialEnded))
-    assert set(ended.values()) <= {1}
-    usable = [t for t in sweep.trials.values() if t.usable]
-    assert (sweep.best is None) == (not usable)
-    if sweep.best is not None:
-        assert sweep.best.best_value == max(t.best_value for t in usable)
-        assert sweep.ranked()[0].best_value == sweep.best.best_value
-    return sweep
+    found = verify_sweep(folder, mlflow=False, checkpoints=False)
+    assert found.ok, str(found)
+    return fold(read_events(folder))
 
 
 def test_a_sweep_ends_with_every_trial_once(tmp_path: Path) -> None:
@@ -232,6 +218,31 @@ def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path)
         [saved] = sweep.trials[trial].checkpoints
         assert saved.kind == "best" and saved.best_epoch == sweep.trials[trial].best_epoch
         assert [file.name for file in journal.folder.trial_checkpoints(trial).iterdir()] == [Path(saved.path).name]
+
+
+def test_a_listing_that_fails_costs_no_weights_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.engine import retention
+    from tuner.errors import StorageError
+
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    assert coordinator.next_trial() is not None
+    name = journal.folder.checkpoint(0, 1, 1, "best")
+    (journal.folder.path / name).parent.mkdir()
+    (journal.folder.path / name).touch()
+    coordinator._append(ev.CheckpointSaved(trial=0, epoch=1, path=name, kind="best"))
+    listed = retention.names
+
+    def names(folder: Any) -> list[str]:
+        if folder.name == "000000":
+            raise StorageError("503")
+        return listed(folder)
+
+    monkeypatch.setattr(retention, "names", names)
+    coordinator._retention.delete_orphans()
+    assert (journal.folder.path / name).exists()
+    journal.close()
 
 
 @pytest.mark.parametrize("failing", [False, True])

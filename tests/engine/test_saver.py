@@ -51,14 +51,14 @@ def test_a_checkpoint_is_told_once_it_is_on_storage(folder: SweepFolder) -> None
 
 def test_of_each_kind_the_newest_stay_and_other_attempts_are_left_alone(folder: SweepFolder) -> None:
     saver = CheckpointSaver(folder)
-    for epoch in (1, 2, 3):
+    for epoch in (1, 2, 3, 4):
         saver.save(saved(folder, epoch), Snapshot())
         saver.save(saved(folder, epoch, "best"), Snapshot())
-    assert len(saver.taken(10)) == 6
-    assert names(folder) == ["best-000003", "full-000002", "full-000003"]
+    assert len(saver.taken(10)) == 8
+    assert names(folder) == ["best-000004", "full-000002", "full-000003", "full-000004"]
     saver.begin_trial()
-    saver.save(saved(folder, 4), Snapshot())
-    assert len(saver.taken(10)) == 1 and len(names(folder)) == 4
+    saver.save(saved(folder, 5), Snapshot())
+    assert len(saver.taken(10)) == 1 and len(names(folder)) == 5
 
 
 def test_a_refused_write_is_told_as_storage_and_a_removed_sweep_stays_removed(folder: SweepFolder) -> None:

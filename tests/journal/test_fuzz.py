@@ -83,7 +83,7 @@ ANY_JSON = st.recursive(
 @example(GOOD.decode().encode("utf-16"))
 @example(b"\x00" * 10_000_000)
 @example(LINES[0] + b"\n" * 200_000 + LINES[1])
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_reader_gives_events_or_a_storage_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz" / "journal.jsonl"
     path.parent.mkdir(exist_ok=True)

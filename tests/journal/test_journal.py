@@ -325,7 +325,7 @@ def test_whatever_was_acknowledged_before_a_kill_is_there(
         seqs = [int(process.stdout.readline()) for _ in range(lines)]
         process.kill()
         rest, errors = process.communicate()
-        assert errors == ""
+        assert "Error" not in errors  # a line that the kill tore is told
         acknowledged = max(*seqs, *map(int, rest.split()[:-1]), acknowledged)
         events = read_events(SweepFolder.at(f"{root}/test"))
         assert [event.seq for event in events] == list(range(len(events)))

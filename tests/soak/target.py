@@ -86,7 +86,7 @@ class Target:
                 "pause_s": 0.01,
             },
             "search": {"seed": self.rng.randrange(1000)},
-            "failures": {"max_retries": 20},
+            "failures": {"max_retries": 3 if broken else 20},
             "checkpoints": {"keep": 3},
             "tracking": {"uri": uri, "experiment": f"soak-{self.folder.name}"},
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -50,12 +51,8 @@ def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
     filler = small_disk / "filler"
-    with open(filler, "wb") as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-                file.flush()
-        except OSError:
+    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
             pass
     said = finish(driver, exit_code=4)
     assert "No space left on device" in said and "tuner resume tiny --storage" in said

@@ -35,7 +35,6 @@ class Made:
     files: dict[str, StoredFile]
     runs: list[RecordedRun] = field(default_factory=list)
     acknowledged: Sequence[ev.AnyEvent] = ()
-    passed_over: frozenset[str] = frozenset()
 
     def copy(self) -> Made:
         """Another one of the same events, files and runs, which are frozen."""
@@ -44,7 +43,7 @@ class Made:
     def verify(self) -> list[Finding]:
         """All that `verify_sweep` does, but from plain values."""
         found = Findings()
-        sweep = verify_events(self.events, self.acknowledged, self.passed_over, found, {})
+        sweep = verify_events(self.events, self.acknowledged, found, {})
         if sweep is not None:
             check_runs(sweep, self.events, self.runs, found)
             check_files(sweep, kept_trials(self.events, sweep), self.files, found)

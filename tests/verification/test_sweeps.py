@@ -15,8 +15,8 @@ from tests.verification.made import Made, make
 from tests.verification.test_files import checkpoint_bytes
 from tuner import events as ev
 from tuner.cli.main import app
-from tuner.journal import Journal
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.journal import Journal, create_sweep
+from tuner.paths import StorageRoot, SweepFolder, delete, write_atomically
 from tuner.verification import Finding, Verification, verify_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -171,3 +171,21 @@ def test_a_sweep_that_a_driver_works_on_is_verified_by_its_journal_alone(folder:
     assert verified.ok and set(verified.skipped) == {"mlflow", "checkpoints"}
     assert "a driver is at work on the sweep" in verified.skipped["mlflow"]
     assert not verify_sweep(folder).skipped
+
+
+def test_a_sweep_on_an_object_store_is_verified_alike(s3_root: str) -> None:
+    made = make(num_trials=12)
+    folder = StorageRoot.resolve(s3_root).sweep("test")
+    started = made.events[0]
+    assert isinstance(started, ev.SweepStarted)
+    journal = create_sweep(folder, "", started)
+    journal.append(*made.events[1:])
+    journal.close()
+    for path, file in made.files.items():
+        data = checkpoint_bytes(file.epoch, file.best_epoch, file.num_state, file.num_best)
+        write_atomically(folder.path / path, data)
+    verified = verify_sweep(folder, mlflow=False)
+    assert verified.ok and verified.counts["checkpoints"] == 3
+    delete(folder.path / next(iter(made.files)))
+    finding = only(verify_sweep(folder, mlflow=False))
+    assert (finding.invariant, finding.kind) == ("checkpoints", "lost")

@@ -189,6 +189,7 @@ class Coordinator:
             pid=report.pid,
             gpus=list(report.gpus),
             epoch=report.started_at_epoch or 0,
+            passed_over=list(report.passed_over),
         )
         self._append(started)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
@@ -305,4 +304,4 @@ class _Driver:
             with open(self._folder.driver_log, "a") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.rstrip()}\n")
         except OSError:
-            logging.getLogger(__name__).warning(line)
+            pass  # a full disk, most likely: the journal or a checkpoint meets it, too, and says so

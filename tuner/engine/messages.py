@@ -97,5 +97,7 @@ class Report:
     checkpoints: tuple[SavedCheckpoint, ...] = ()
     """Those that reached storage since the last report; of the worker's trial before, too."""
     failure: Failure | None = None
+    passed_over: tuple[str, ...] = ()
+    """Checkpoints that could not be read when the attempt began."""
     notes: tuple[str, ...] = ()
-    """Things worth a line in the log, such as a damaged checkpoint that was passed over."""
+    """Things worth a line for people, such as why a checkpoint was passed over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tuner.errors import TunerError
 from tuner.paths import SweepFolder, delete, names
@@ -60,26 +61,27 @@ class Retention:
         named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
         try:
             trials = [int(name) for name in names(self._folder.checkpoints) if name.isdigit()]
-        except (OSError, TunerError):
+        except TunerError:
             return
         for trial in trials:
-            if not self._delete(trial, named, unfinished_writes=True):
-                with contextlib.suppress(OSError, TunerError):
-                    delete(self._folder.trial_checkpoints(trial))
+            self._delete(trial, named, unfinished_writes=True)
+            folder = self._folder.trial_checkpoints(trial)
+            if isinstance(folder, Path):  # object stores have no empty folders
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # refuses one that still holds a file
 
     def close(self) -> None:
         """Waits for deletions under way."""
         self._deletions.shutdown()
 
-    def _delete(self, trial: int, keep: set[str], unfinished_writes: bool = False) -> int:
-        """Deletes the files of a trial that `keep` does not name; how many stay. The folder itself stays: a worker may
-        still write into it. A file that cannot be deleted costs room, no more."""
+    def _delete(self, trial: int, keep: set[str], unfinished_writes: bool = False) -> None:
+        """Deletes the files of a trial that `keep` does not name; the folder stays: a worker may still write into it.
+
+        A file that cannot be deleted costs room, no more.
+        """
         folder = self._folder.trial_checkpoints(trial)
-        stay = 0
-        with contextlib.suppress(OSError, TunerError):
+        with contextlib.suppress(TunerError):
             for name in names(folder):
-                if f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep:
-                    stay += 1
-                elif unfinished_writes or not name.startswith("."):
+                is_named = f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep
+                if not is_named and (unfinished_writes or not name.startswith(".")):
                     delete(folder / name)
-        return stay

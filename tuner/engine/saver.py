@@ -13,8 +13,8 @@ from tuner.engine.messages import SavedCheckpoint
 from tuner.errors import StorageError
 from tuner.paths import AnyPath, SweepFolder, delete, write_atomically
 
-KEPT = {"full": 2, "best": 1}
-"""Of a running trial, by kind; the older full one serves if the newest is damaged."""
+KEPT = {"full": 3, "best": 1}
+"""Of a running trial, by kind: the newest full one may not be journalled yet, and the one before may be damaged."""
 
 
 class Snapshot(Protocol):

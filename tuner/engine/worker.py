@@ -52,7 +52,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes the next trial; only notes it, so that nothing can fail where Tune does not expect it."""
         self._assignment: Assignment = new_config["assignment"]
-        self._has_started = False
+        self._has_started, self._passed_over = False, list[str]()
         self._saved_at = time.monotonic()
         self._best_written, self._must_arrive = 0, False
         self._saver.begin_trial()
@@ -108,6 +108,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             epochs=tuple(epochs),
             checkpoints=tuple(checkpoints),
             failure=failure,
+            passed_over=tuple(self._passed_over),
             notes=tuple(notes),
         )
 
@@ -127,6 +128,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
                     break
                 except (CheckpointError, FileNotFoundError) as error:
                     notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
+                    self._passed_over.append(path)
             else:
                 self._trainer.start(assignment.params, assignment.seed)
         if assignment.checkpoints and not self._trainer.epoch:

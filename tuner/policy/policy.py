@@ -153,6 +153,10 @@ class Policy:
     def num_suggested(self) -> int:
         return len(self._observed)
 
+    def observed(self, trial: int) -> Observed:
+        """What is known of a suggested trial."""
+        return self._observed[trial]
+
     def ask(self) -> Suggestion | None:
         """The next trial; None when num_trials are out, or the space has no more configurations."""
         suggestion = self.propose()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tuner import events as ev
 from tuner.errors import TunerError
 from tuner.journal import read_events, read_holder
-from tuner.paths import SweepFolder, exists, read_bytes
+from tuner.paths import SweepFolder, names, read_bytes
 from tuner.policy import Policy
 from tuner.policy.replay import replay
 from tuner.recording import backlog, read_cursor
@@ -21,7 +20,6 @@ from tuner.verification import decisions, history, runs, weights
 from tuner.verification.result import INVARIANTS, Finding, Findings, Verification
 from tuner.verification.weights import StoredFile
 
-_PASSED_OVER = re.compile(r"passed over\D*? (?:\S*/)?([^\s/:]+\.npz)")
 _TEMPORARY = ".tmp"
 
 
@@ -41,7 +39,7 @@ def verify_sweep(
         return _unreadable(str(error))
     found = Findings()
     counts = {"events": len(events)}
-    sweep = verify_events(events, acknowledged, _passed_over(folder), found, counts)
+    sweep = verify_events(events, acknowledged, found, counts)
     if sweep is None:
         return Verification(counts, list(found), _skip(("mlflow", "checkpoints"), "the journal cannot be folded"))
     skipped: dict[str, str] = {}
@@ -61,7 +59,6 @@ def verify_sweep(
 def verify_events(
     events: Sequence[ev.AnyEvent],
     acknowledged: Iterable[ev.AnyEvent],
-    passed_over: frozenset[str],
     found: Findings,
     counts: dict[str, int],
 ) -> Sweep | None:
@@ -81,7 +78,7 @@ def verify_events(
         counts["observations"] = decisions.check_policy(spec, sweep, policy, found)
         decisions.check_best(sweep, found)
         counts["attempts"] = sum(trial.attempts for trial in sweep.trials.values())
-        counts["epochs_trained_twice"] = weights.check_rework(events, passed_over, found)
+        counts["epochs_trained_twice"] = weights.check_rework(events, found)
         history.check_number(sweep, _is_exhausted(policy, sweep), found)
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, TunerError) as error:
         found.add("events", f"the journal cannot be folded: {type(error).__name__}: {error}")
@@ -134,12 +131,12 @@ def _verify_checkpoints(
 ) -> None:
     try:
         files = _stored_files(folder)
-        names = [path.name for path in folder.path.iterdir()]
+        beside = names(folder.path)
     except (OSError, TunerError) as error:
         found.add("checkpoints", f"{folder.checkpoints} cannot be read: {error}", "lost")
         return
     if sweep.ended is not None and sweep.ended.state == "finished":
-        for name in sorted(name for name in names if name.endswith(_TEMPORARY)):
+        for name in [name for name in beside if name.endswith(_TEMPORARY)]:
             found.add("checkpoints", f"{name} is a temporary file that nobody deleted")
     counts["checkpoints"] = weights.check_files(sweep, weights.kept_trials(events, sweep), files, found)
 
@@ -147,19 +144,10 @@ def _verify_checkpoints(
 def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
     """Every file below `checkpoints/`, read; one that vanishes meanwhile is none."""
     files: dict[str, StoredFile] = {}
-    if not exists(folder.checkpoints):
-        return files
-    for entry in folder.checkpoints.iterdir():
-        for path in entry.iterdir() if entry.name.isdigit() else [entry]:
-            name = "/".join(path.parts[len(folder.path.parts) :])
+    for entry in names(folder.checkpoints):
+        inside = [f"{entry}/{name}" for name in names(folder.checkpoints / entry)] if entry.isdigit() else [entry]
+        for name in inside:
+            path = f"{folder.checkpoints.name}/{name}"
             with contextlib.suppress(FileNotFoundError):
-                files[name] = weights.read_checkpoint_file(name, read_bytes(path))
+                files[path] = weights.read_checkpoint_file(path, read_bytes(folder.path / path))
     return files
-
-
-def _passed_over(folder: SweepFolder) -> frozenset[str]:
-    """Names of checkpoints that a worker said it could not read."""
-    try:
-        return frozenset(_PASSED_OVER.findall(folder.driver_log.read_text(errors="replace")))
-    except OSError:
-        return frozenset()

@@ -65,7 +65,7 @@ def check_policy(spec: SweepSpec, sweep: Sweep, policy: Policy, found: Findings)
     sign = -1.0 if sweep.mode == "max" else 1.0
     for trial in sweep.trials.values():
         expected = expected_observation(sweep, trial, rungs)
-        seen = policy._observed[trial.number]
+        seen = policy.observed(trial.number)
         observed = (seen.bad, seen.level, sign * seen.loss if seen.level else math.nan)
         if expected[:2] != observed[:2] or (expected[1] and expected[2] != observed[2]):
             told = "bad {}, level {}, value {}"

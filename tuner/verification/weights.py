@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from bisect import insort
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,11 +50,8 @@ def read_checkpoint_file(path: str, data: bytes) -> StoredFile:
         return StoredFile(path, error=f"{type(error).__name__}: {error}")
 
 
-def check_rework(events: Sequence[ev.AnyEvent], passed_over: Collection[str], found: Findings) -> int:
-    """Where each attempt after the first went on from; returns how many journalled epochs were trained again.
-
-    `passed_over`: the names of files that an attempt could not read, as the driver's log tells.
-    """
+def check_rework(events: Sequence[ev.AnyEvent], found: Findings) -> int:
+    """Where each attempt after the first went on from; returns how many journalled epochs were trained again."""
     full: dict[int, list[ev.CheckpointSaved]] = {}
     epochs: dict[int, int] = {}
     again = 0
@@ -68,7 +65,7 @@ def check_rework(events: Sequence[ev.AnyEvent], passed_over: Collection[str], fo
                 done = epochs.get(event.trial, 0)
                 again += max(0, done - event.epoch)
                 usable = [saved for saved in full.get(event.trial, ()) if saved.epoch <= done]
-                readable = [s for s in usable[-CHECKPOINTS_TRIED:] if s.path.rpartition("/")[2] not in passed_over]
+                readable = [s for s in usable[-CHECKPOINTS_TRIED:] if s.path not in event.passed_over]
                 if readable and event.epoch < readable[-1].epoch:
                     newest = f"{readable[-1].path} is of epoch {readable[-1].epoch}"
                     where = f"trial {event.trial}, attempt {event.attempt}"
