@@ -24,6 +24,8 @@ from tuner.journal.lease_files import LeaseFiles, Taken
 from tuner.journal.lease_objects import LeaseObjects
 from tuner.paths import AnyPath, SweepFolder, delete, read_bytes, write_atomically
 
+pytestmark = pytest.mark.slow  # it waits for processes and for what they wait for
+
 ELSEWHERE = Holder("far-away", 4711, 1.7e9, id="e" * 32, machine="another boot", namespace="pid:[1]", beat=1.7e9)
 
 

@@ -147,7 +147,7 @@ def _inspected(
             resources.check_room(slot, slot.count([resources.local_node()]))
         if inspection.in_background or not resources.is_local(address):
             observer.phase("starting Ray, while the trainable is checked")
-            resources.start_ray(address, slot)
+            resources.start_ray(address)
             resources.check_room(slot, slot.count(resources.cluster_nodes()))
         inspected = inspection.result()
         yield inspected.resolve(spec, source), inspected
@@ -180,7 +180,7 @@ class _Driver:
                 self._recorder.start()
                 if not self._coordinator.finished:
                     self._observer.phase("starting Ray")
-                    resources.start_ray(self._address, resources.Slot.of(self._spec.resources))
+                    resources.start_ray(self._address)
                     with self._signals():  # again: Ray has put a SIGTERM handler of its own in place of ours
                         self._train()
             except KeyboardInterrupt:

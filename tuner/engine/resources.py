@@ -29,9 +29,6 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-PRELOADED_MAX = 16
-"""Ray starts a process for each CPU before it is needed; so many may import TensorFlow on the chance that they are."""
-
 
 @dataclass(frozen=True)
 class Slot:
@@ -110,12 +107,8 @@ def is_local(address: str | None) -> bool:
     return (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
 
 
-def start_ray(address: str | None, slot: Slot | None = None) -> None:
+def start_ray(address: str | None) -> None:
     """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine.
-
-    Args:
-        slot: what a trial will take. Where that makes a Ray of our own need a worker for each of few CPUs, these import
-            TensorFlow while Ray starts.
 
     Raises:
         ServiceError: the cluster does not answer.
@@ -129,11 +122,7 @@ def start_ray(address: str | None, slot: Slot | None = None) -> None:
 
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address == "local":
-        cpus = int(local_node()["CPU"])
-        options |= {"num_cpus": cpus, "include_dashboard": False}
-        if slot is not None and slot == Slot(cpus=1, gpus=0) and cpus <= PRELOADED_MAX:
-            os.environ["RAY_preload_python_modules"] = "tensorflow,keras"  # noqa: SIM112 - Ray's own name
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
     try:
         ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
