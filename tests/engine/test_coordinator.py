@@ -92,6 +92,21 @@ def test_diverged_trials_end_at_once_and_are_never_best(tmp_path: Path) -> None:
     assert sweep.best is not None and sweep.best.outcome != "diverged"
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("epoch", [1, 5, 27])
+def test_no_infinity_at_any_epoch_is_ever_best(tmp_path: Path, value: float, epoch: int) -> None:
+    """The first, a middle and the last epoch; -inf would be the best of losses, and inf of accuracies."""
+
+    def curve(params: dict[str, Any], at: int) -> float:
+        return value if at == epoch and params["batch_size"] == 32 else accuracy(params, at)
+
+    spec = make_spec(early_stopping={"algorithm": "none"}, search__algorithm="random", num_trials=12)
+    sweep = run_sweep(tmp_path, curve, spec)
+    hit = [trial for trial in sweep.trials.values() if trial.params["batch_size"] == 32]
+    assert hit and {(trial.outcome, trial.epochs_trained) for trial in hit} == {("diverged", epoch)}
+    assert sweep.best is not None and sweep.best.params["batch_size"] != 32
+
+
 def test_a_finite_objective_beside_a_nan_loss_is_divergence(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)

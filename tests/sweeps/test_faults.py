@@ -112,6 +112,21 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
     assert Counter(trial.outcome for trial in sweep.trials.values()) == {"completed": 3}
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_running_epochs(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    """An epoch takes 18 s here."""
+    driver = cli.start("run", tiny_spec(num_trials=2, space={**SLOW_SPACE, "pause_s": 1.5}, epochs={"max": 2}))
+    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 1)
+    driver.send_signal(signal.SIGINT)
+    time.sleep(1.0)
+    driver.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    said = finish(driver, exit_code=3)
+    assert "Ctrl-C again not to wait" in said and "nothing is lost" in said
+    assert time.monotonic() - started < 15
+    shown = cli.json("show", "tiny")
+    assert shown["state"] == "interrupted" and shown["outcomes"]["unfinished"] == 2
+
+
 def raylet_of(node: Any) -> int:
     return int(node.all_processes["raylet"][0].process.pid)
 

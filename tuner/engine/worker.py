@@ -76,7 +76,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         notes: list[str] = []
         first_epoch = failure = None
         try:
-            checkpoints += self._saver.taken()
+            checkpoints += self._late_checkpoints(notes)
             if not self._has_started:
                 first_epoch = self._start(notes)
                 self._has_started = True
@@ -111,6 +111,18 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             passed_over=tuple(self._passed_over),
             notes=tuple(notes),
         )
+
+    def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
+        """Those under way at the last report. A failure to make one for the trial before is not this one's."""
+        try:
+            return self._saver.taken()
+        except StorageError:
+            raise
+        except Exception as error:
+            if self._has_started:
+                raise
+            notes.append(f"a checkpoint of the worker's trial before could not be made: {_one_line(error)}")
+            return []
 
     def _start(self, notes: list[str]) -> int:
         """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
