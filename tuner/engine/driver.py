@@ -195,22 +195,23 @@ class _Driver:
 
     def _train(self) -> None:
         slot = resources.Slot.of(self._spec.resources)
-        self._coordinator.set_slots(slot.count(resources.cluster_nodes()))
+        nodes = resources.cluster_nodes()
+        self._coordinator.set_slots(slot.count(nodes))
         self._observer.training(self._coordinator)
         self._is_training = True
         try:
-            self._fit(slot)
+            self._fit(self._settings(slot, nodes), slot)
         finally:
             self._is_training = False
             self._observer.trained()
 
-    def _fit(self, slot: resources.Slot) -> None:
+    def _fit(self, settings: WorkerSettings, slot: resources.Slot) -> None:
         """Runs Tune's loop; one that ends unexpectedly is started again from the journal, a bounded number of times."""
         from tuner.engine import tune_adapter
 
         for start in range(1, FIT_STARTS + 1):
             try:
-                tune_adapter.fit(self._coordinator, self._settings(slot), self._data, slot)
+                tune_adapter.fit(self._coordinator, settings, self._data, slot)
                 return
             except (TunerError, KeyboardInterrupt):
                 raise
@@ -226,7 +227,7 @@ class _Driver:
                 self._coordinator = self._coordinator.restarted()
                 self._observer.training(self._coordinator)
 
-    def _settings(self, slot: resources.Slot) -> WorkerSettings:
+    def _settings(self, slot: resources.Slot, nodes: list[dict[str, float]]) -> WorkerSettings:
         return WorkerSettings(
             trainable=self._spec.trainable,
             data=self._spec.data,
@@ -236,7 +237,7 @@ class _Driver:
             sweep=self._folder.url,
             threads=slot.threads,
             trial_timeout_s=self._spec.failures.trial_timeout,
-            memory_bytes=self._spec.failures.worker_memory or slot.memory_bytes(resources.cluster_nodes()),
+            memory_bytes=self._spec.failures.worker_memory or slot.memory_bytes(nodes),
             environment=resources.storage_environment() if self._folder.is_remote else {},
         )
 
