@@ -38,6 +38,8 @@ class Trial:
     checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float = math.nan
+    best_seq: int = -1
+    """The event that told of the best epoch: of equal values the first one reached is the better."""
 
     @property
     def epochs_trained(self) -> int:
@@ -171,10 +173,12 @@ class Sweep:
         return objective_value(epoch.metrics, self.metric)
 
     def ranked(self) -> list[Trial]:
-        """Usable trials, the best first; of equals the earlier number."""
-        sign = -1.0 if self.mode == "max" else 1.0
-        usable = (trial for trial in self.trials.values() if trial.usable)
-        return sorted(usable, key=lambda trial: (sign * trial.best_value, trial.number))
+        """Usable trials, the best first."""
+        return sorted((trial for trial in self.trials.values() if trial.usable), key=self.rank)
+
+    def rank(self, trial: Trial) -> tuple[float, int, int]:
+        """Sorts the best usable trial first; of equal values the one that was reached first."""
+        return (-trial.best_value if self.mode == "max" else trial.best_value, trial.best_seq, trial.number)
 
     def apply(self, event: ev.AnyEvent) -> None:
         """Takes the next event of the journal."""
@@ -240,7 +244,7 @@ class Sweep:
         if not math.isfinite(value):
             return
         if trial.best_epoch == 0 or is_better(value, trial.best_value, self.mode):
-            trial.best_epoch, trial.best_value = event.epoch, value
+            trial.best_epoch, trial.best_value, trial.best_seq = event.epoch, value, event.seq
         if trial.usable and (self.best is None or is_better(trial.best_value, self.best.best_value, self.mode)):
             self.best = trial
 

@@ -224,6 +224,7 @@ def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path)
     coordinator.report = report  # type: ignore[method-assign]
     assert PretendCluster(coordinator, accuracy).run()
     coordinator.close()
+    coordinator.tidy()
     journal.close()
     sweep = fold(read_events(journal.folder))
     best = {trial.number for trial in sweep.ranked()[:2]}
@@ -233,6 +234,32 @@ def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path)
         [saved] = sweep.trials[trial].checkpoints
         assert saved.kind == "best" and saved.best_epoch == sweep.trials[trial].best_epoch
         assert [file.name for file in journal.folder.trial_checkpoints(trial).iterdir()] == [Path(saved.path).name]
+
+
+def test_of_equal_values_the_first_reached_is_best_and_keeps_its_weights(tmp_path: Path) -> None:
+    """Accuracies saturate: the lower number that comes later takes nobody's place."""
+    from tuner.engine.messages import SavedCheckpoint, TrainedEpoch
+
+    journal = new_sweep(tmp_path, make_spec(epochs={"max": 1}, checkpoints={"keep": 1}, num_trials=2))
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(2)
+    first, second = coordinator.next_trial(), coordinator.next_trial()
+    assert first is not None and second is not None and (first.trial, second.trial) == (0, 1)
+    assert first.wants_weights(0.9, "max")
+    for trial in (1, 0):
+        saved = SavedCheckpoint(trial, 1, journal.folder.checkpoint(trial, 1, 1, "best"), 1, "best")
+        path = journal.folder.path / saved.path
+        path.parent.mkdir()
+        path.touch()
+        metrics: ev.Metrics = {"loss": 0.1, "val_loss": 0.1, "val_accuracy": 0.9}
+        epochs = (TrainedEpoch(1, metrics, 0.1),)
+        coordinator.report(Report(trial, 1, "here", 1, (), 0, epochs=epochs, checkpoints=(saved,)))
+        coordinator.release(trial)
+    coordinator.close()
+    coordinator.tidy()
+    journal.close()
+    assert coordinator.sweep.best is coordinator.sweep.trials[1] is coordinator.sweep.ranked()[0]
+    assert [path.name for path in journal.folder.checkpoints.iterdir()] == ["000001"]  # type: ignore[attr-defined]
 
 
 def test_a_listing_that_fails_costs_no_weights_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

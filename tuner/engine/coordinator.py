@@ -136,8 +136,8 @@ class Coordinator:
         return suggestion.trial
 
     def _assignment(self, trial: Trial) -> Assignment:
-        full = [saved for saved in reversed(trial.checkpoints) if saved.kind == "full"]
-        usable = [saved for saved in full if saved.epoch <= trial.epochs_trained]
+        full = [saved for saved in trial.checkpoints if saved.kind == "full" and saved.epoch <= trial.epochs_trained]
+        usable = sorted(reversed(full), key=lambda saved: -saved.epoch)
         return Assignment(
             trial=trial.number,
             attempt=trial.attempts + 1,
@@ -257,7 +257,10 @@ class Coordinator:
         """All slots are free: Tune has left. If it was not asked to, each live trial has lost an attempt."""
         for trial in list(self.live):
             if self.stopping is None:
-                self.lost(trial, "node", "Ray Tune's loop ended")
+                try:
+                    self.lost(trial, "node", "Ray Tune's loop ended")
+                except TunerError as error:  # the journal takes nothing: `resume` finds the trial unfinished
+                    self.stop(str(error))
             self.release(trial)
 
     def restarted(self) -> Coordinator:
@@ -299,10 +302,13 @@ class Coordinator:
             if self._is_complete and (self.end is None or self.end.state == "paused"):
                 self.end = ev.SweepEnded(reason=self._why_finished())
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
-            if self.end is not None and self.end.state != "paused":
-                self._retention.delete_orphans()
-            self._retention.close()
             self._append(last)
+
+    def tidy(self) -> None:
+        """After `close`: deletes what nobody needs. Left out, it costs room, no more."""
+        if self.end is not None and self.end.state != "paused":
+            self._retention.delete_orphans()
+        self._retention.close()
 
     def _why_finished(self) -> str:
         if self.policy.num_suggested < self.spec.num_trials:

@@ -8,7 +8,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,7 +83,10 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
             spec=resolved.resolved(), versions=versions(), seed=resolved.search.seed, sweep_id=uuid.uuid4().hex
         )
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, on_wait=observer.phase)
-        return _Driver(resolved, journal, inspected, address, observer).run()
+        try:
+            return _Driver(resolved, journal, inspected, address, observer).run()
+        finally:
+            journal.close()
 
 
 def resume_sweep(
@@ -181,8 +184,8 @@ class _Driver:
                 if not self._coordinator.finished:
                     self._observer.phase("starting Ray")
                     resources.start_ray(self._address)
-                    with self._signals():  # again: Ray has put a SIGTERM handler of its own in place of ours
-                        self._train()
+                    self._take_signals()  # again: Ray has put a SIGTERM handler of its own in place of ours
+                    self._train()
             except KeyboardInterrupt:
                 self._coordinator.stop("interrupted by the user")
             except StorageError as error:
@@ -224,7 +227,11 @@ class _Driver:
                     raise ServiceError(f"{what}; nothing acknowledged is lost. Go on with: {self._again}") from error
                 self._log(f"{what}; it is started again")
                 self._observer.trained()
-                self._coordinator = self._coordinator.restarted()
+                before = self._coordinator
+                self._coordinator = before.restarted()
+                if before.stopping is not None:  # the user was quicker
+                    self._coordinator.stop(before.stopping, before.end)
+                    return
                 self._observer.training(self._coordinator)
 
     def _settings(self, slot: resources.Slot, nodes: list[dict[str, float]]) -> WorkerSettings:
@@ -247,38 +254,45 @@ class _Driver:
 
         While no trial runs, both are a KeyboardInterrupt.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(number: int, frame: Any) -> None:
-            if not self._is_training:
-                raise KeyboardInterrupt
-            is_first = self._coordinator.stopping is None
-            self._coordinator.stop(f"interrupted by {signal.Signals(number).name}")
-            if number == signal.SIGTERM or not is_first:
-                from tuner.engine import tune_adapter
-
-                tune_adapter.stop_at_once()
-            else:
-                self._observer.phase("stopping after the running epochs; Ctrl-C again not to wait for them")
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = self._take_signals()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def _take_signals(self) -> dict[signal.Signals, Any]:
+        """Puts our handlers in place; those that were there."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if not self._is_training:
+            raise KeyboardInterrupt
+        is_first = self._coordinator.stopping is None
+        self._coordinator.stop(f"interrupted by {signal.Signals(number).name}")
+        if number == signal.SIGTERM or not is_first:
+            from tuner.engine import tune_adapter
+
+            tune_adapter.stop_at_once()
+        else:
+            self._observer.phase("stopping after the running epochs; Ctrl-C again not to wait for them")
+
     def _finish(self) -> Ended:
         """Journals the end, lets the recorder catch up, and turns the end into a result or an error."""
         if self._coordinator.fatal is not None:
             self._leave()
             raise type(self._coordinator.fatal)(f"{self._coordinator.fatal}. Once that is mended: {self._again}")
-        self._coordinator.close()
-        self._journal.close()
-        self._observer.phase("recording the rest in MLflow")
         try:
+            self._coordinator.close()
+        except StorageError as error:
+            self._leave()
+            raise StorageError(f"{error}. Once that is mended, go on with: {self._again}") from error
+        try:
+            self._coordinator.tidy()
+            self._journal.close()
+            self._observer.phase("recording the rest in MLflow")
             is_recorded = self._recorder.finish()
         except KeyboardInterrupt:  # the recorder goes on by itself
             is_recorded = False
@@ -297,7 +311,8 @@ class _Driver:
             self._coordinator.close()
         except (TunerError, OSError, ValueError) as error:
             self._log(f"the end could not be journalled: {error}")
-        self._journal.close()
+        with suppress(TunerError, OSError):
+            self._journal.close()
         self._recorder.finish(5.0)
 
     def _log(self, line: str) -> None:

@@ -47,8 +47,10 @@ class Assignment:
     """Weights of a best value worse than this will not be kept, so need not be written; None: write them."""
 
     def wants_weights(self, best_value: float, mode: Mode) -> bool:
-        """Whether weights with this best value may be among those that the sweep keeps."""
-        return math.isfinite(best_value) and (self.keep_above is None or is_better(best_value, self.keep_above, mode))
+        """Whether weights with this best value may be among those that the sweep keeps; of equals the first is."""
+        if not math.isfinite(best_value):
+            return False
+        return self.keep_above is None or not is_better(self.keep_above, best_value, mode)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tuner.errors import TunerError
-from tuner.paths import SweepFolder, delete, names
+from tuner.paths import AnyPath, SweepFolder, delete, names
 from tuner.sweep import Sweep, Trial
 
 
@@ -32,12 +32,12 @@ class Retention:
         """Takes a trial's end; trials whose checkpoints are to be deleted, and whether their best weights stay."""
         if not trial.usable:
             return [(trial, False)]
-        sign = -1.0 if self._sweep.mode == "max" else 1.0
         self._kept.append(trial)
-        self._kept.sort(key=lambda kept: (sign * kept.best_value, kept.number))
+        self._kept.sort(key=self._sweep.rank)
         dropped = self._kept[self._keep :]
         del self._kept[self._keep :]
-        stays = [] if trial in dropped else [(trial, True)]
+        has_best = any(saved.kind == "best" for saved in trial.checkpoints)
+        stays = [(trial, True)] if trial not in dropped and has_best else []
         return [*stays, *((other, False) for other in dropped)]
 
     def left_over(self) -> list[tuple[Trial, bool]]:
@@ -52,36 +52,32 @@ class Retention:
         ]
 
     def delete(self, trial: Trial) -> None:
-        """Deletes the files of an ended trial that its journal does not name any more, in the background."""
-        self._deletions.submit(self._delete, trial.number, {saved.path for saved in trial.checkpoints})
+        """Deletes the files of an ended trial that its journal does not name any more, in the background.
+
+        One that cannot be deleted costs room, no more.
+        """
+        keep = {saved.path for saved in trial.checkpoints}
+        self._deletions.submit(self._delete, self._folder.trial_checkpoints(trial.number), keep)
 
     def delete_orphans(self) -> None:
         """Waits for deletions; then deletes what no event names, such as what a killed worker left behind."""
-        self._deletions.shutdown()
+        self.close()
         named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
-        try:
-            trials = [int(name) for name in names(self._folder.checkpoints) if name.isdigit()]
-        except TunerError:
-            return
-        for trial in trials:
-            self._delete(trial, named, unfinished_writes=True)
-            folder = self._folder.trial_checkpoints(trial)
-            if isinstance(folder, Path):  # object stores have no empty folders
-                with contextlib.suppress(OSError):
-                    folder.rmdir()  # refuses one that still holds a file
+        with contextlib.suppress(TunerError):
+            for name in names(self._folder.checkpoints):
+                folder = self._folder.checkpoints / name
+                self._delete(folder, named, unfinished_writes=True)
+                if isinstance(folder, Path):  # object stores have no empty folders
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()  # refuses one that still holds a file
 
     def close(self) -> None:
-        """Waits for deletions under way."""
-        self._deletions.shutdown()
+        """Waits for deletions under way; those that would take requests are left to the sweep's end."""
+        self._deletions.shutdown(cancel_futures=self._folder.is_remote)
 
-    def _delete(self, trial: int, keep: set[str], unfinished_writes: bool = False) -> None:
-        """Deletes the files of a trial that `keep` does not name; the folder stays: a worker may still write into it.
-
-        A file that cannot be deleted costs room, no more.
-        """
-        folder = self._folder.trial_checkpoints(trial)
-        with contextlib.suppress(TunerError):
-            for name in names(folder):
-                is_named = f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep
-                if not is_named and (unfinished_writes or not name.startswith(".")):
-                    delete(folder / name)
+    def _delete(self, folder: AnyPath, keep: set[str], unfinished_writes: bool = False) -> None:
+        """Deletes a trial's files that `keep` does not name; the folder stays: a worker may still write into it."""
+        for name in names(folder):
+            is_named = f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep
+            if not is_named and (unfinished_writes or not name.startswith(".")):
+                delete(folder / name)

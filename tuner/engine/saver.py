@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tuner.engine.messages import SavedCheckpoint
-from tuner.errors import StorageError
+from tuner.errors import StorageError, TunerError
 from tuner.paths import AnyPath, SweepFolder, delete, write_atomically
 
 KEPT = {"full": 3, "best": 1}
@@ -27,7 +28,7 @@ class CheckpointSaver:
     """Writes one checkpoint after another. What was written is told by `taken`, so that it can be journalled.
 
     Attributes:
-        write_s: seconds that the last write took, in its thread.
+        write_s: seconds that the last write of a full one took, in its thread.
     """
 
     def __init__(self, folder: SweepFolder, write: Callable[[AnyPath, bytes], None] = write_atomically) -> None:
@@ -63,6 +64,8 @@ class CheckpointSaver:
             wait([self._under_way[0]], until and max(0.0, until - time.monotonic()))
             if not self._under_way[0].done():
                 break
+            if done and self._under_way[0].exception() is not None:
+                break  # what has arrived is told first
             try:
                 done.append(self._under_way.pop(0).result())
             except OSError as error:
@@ -75,8 +78,11 @@ class CheckpointSaver:
         if isinstance(path, Path):
             path.parent.mkdir(exist_ok=True)  # not the folders above: a sweep that was removed is not begun anew
         self._write(path, snapshot.to_bytes())
+        write_s = time.monotonic() - started_s
+        if saved.kind == "full":
+            self.write_s = write_s
         written.append(path)
         while len(written) > KEPT[saved.kind]:
-            delete(written.pop(0))
-        self.write_s = time.monotonic() - started_s
-        return replace(saved, write_s=self.write_s)
+            with contextlib.suppress(TunerError):  # it costs room, no more
+                delete(written.pop(0))
+        return replace(saved, write_s=write_s)

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -54,7 +55,11 @@ class _Run:
         self.nodes: dict[int, str] = {}
         """Trial number -> the address of its worker's node."""
         self.here = ray.util.get_node_ip_address()
-        self.memory_kills = kernel_memory_kills()
+        self.memory_kills = deque([kernel_memory_kills()], maxlen=5)
+        """Of this machine's kernel so far, at the last few looks."""
+        self.loop_at = 0.0
+        """When Tune's loop last came by: what nobody has read yet says nothing about a worker."""
+        self.suspects: set[int] = set()
         self.error: BaseException | None = None
         self.stop_at_once = False
 
@@ -122,11 +127,9 @@ class JournalSearcher(Searcher):  # type: ignore[misc]
         _run.actors.pop(trial, None)
         if error:
             details = _run.errors.pop(trial_id, "")
-            kills, _run.memory_kills = kernel_memory_kills() - _run.memory_kills, kernel_memory_kills()
             is_here = _run.nodes.get(trial, _run.here) == _run.here
-            cause, reason = cause_of_death(
-                details, silent_s, _run.timeout_s, kernel_was_out_of_memory=is_here and kills > 0
-            )
+            killed = is_here and kernel_memory_kills() > _run.memory_kills[0]
+            cause, reason = cause_of_death(details, silent_s, _run.timeout_s, kernel_was_out_of_memory=killed)
             _run.coordinator.lost(trial, cause, reason, details)
         _run.coordinator.release(trial)
 
@@ -163,6 +166,7 @@ class DriverStopper(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
+        _run.loop_at = time.monotonic()
         return _run.must_stop
 
 
@@ -209,6 +213,7 @@ def _watch(run: _Run, slot: Slot) -> Iterator[None]:
         while not left.wait(WATCH_EVERY_S):
             try:
                 run.coordinator.set_slots(max(1, slot.count(cluster_nodes())))
+                run.memory_kills.append(kernel_memory_kills())
                 _kill_hanging(run)
             except ray.exceptions.RayError:
                 continue  # the cluster is busy with itself
@@ -226,11 +231,18 @@ def _watch(run: _Run, slot: Slot) -> Iterator[None]:
 
 
 def _kill_hanging(run: _Run) -> None:
-    if run.timeout_s is None:
+    """Ends workers that were silent for too long at two looks, while Tune's loop came by between them."""
+    now = time.monotonic()
+    if run.timeout_s is None or now - run.loop_at > WATCH_EVERY_S:
+        run.suspects.clear()
         return
-    for trial, heard_at in list(run.heard_at.items()):
-        if time.monotonic() - heard_at > run.timeout_s + HANG_GRACE_S and run.actors.get(trial) is not None:
-            ray.kill(run.actors[trial], no_restart=True)
+    limit_s = run.timeout_s + HANG_GRACE_S
+    silent = {trial for trial, heard_at in list(run.heard_at.items()) if now - heard_at > limit_s}
+    for trial in silent & run.suspects:
+        actor = run.actors.get(trial)
+        if actor is not None:
+            ray.kill(actor, no_restart=True)
+    run.suspects = silent
 
 
 @contextmanager

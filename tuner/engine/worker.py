@@ -27,6 +27,10 @@ REPORT_EVERY_S = 0.25
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they cost at most this share of the time."""
+CHECKPOINT_EVERY_MAX_S = 300.0
+"""But one write that took long is no reason for none at all."""
+LOADING_S = 600.0
+"""What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
 GROWTH = 1.25
 """A process that has always been so large is not replaced by one that will be, too."""
 
@@ -47,6 +51,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self._saver = CheckpointSaver(self._folder)
         self._memory = Memory(settings.memory_bytes)
         self._trainer: Any = None
+        self._is_broken = False
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -67,6 +72,8 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         if self._memory.is_outgrown:
             raise WorkerRetired(f"it holds {self._memory.used_bytes / 2**20:.0f} MiB")
+        if self._is_broken:
+            raise WorkerRetired("TensorFlow failed in it, or it had no memory left")
         return {"report": self._train()}
 
     def _train(self) -> Report:
@@ -98,6 +105,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             checkpoints += self._saver.taken(self._patience_s(epochs))
         except Exception as error:
             failure = _failure(error)
+            self._is_broken = failure.cause == "memory" or _is_of_tensorflow(error)
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
@@ -127,21 +135,23 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
     def _start(self, notes: list[str]) -> int:
         """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
         if self._trainer is None:
-            self._trainer = _make_trainer(self._settings, self._data)
+            with self._watched(LOADING_S):
+                self._trainer = _make_trainer(self._settings, self._data)
             self._data = None
         from trainables.training import CheckpointError
 
         assignment = self._assignment
-        with self._watched():
-            for path in assignment.checkpoints:
-                try:
-                    data = read_bytes(self._folder.path / path)
+        for path in assignment.checkpoints:
+            try:
+                data = read_bytes(self._folder.path / path)
+                with self._watched():
                     self._trainer.start(assignment.params, assignment.seed, data)
-                    break
-                except (CheckpointError, FileNotFoundError) as error:
-                    notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
-                    self._passed_over.append(path)
-            else:
+                break
+            except (CheckpointError, FileNotFoundError) as error:
+                notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
+                self._passed_over.append(path)
+        else:
+            with self._watched():
                 self._trainer.start(assignment.params, assignment.seed)
         if assignment.checkpoints and not self._trainer.epoch:
             notes.append("no checkpoint could be read: it starts anew")
@@ -149,18 +159,17 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return int(self._trainer.epoch)
 
     def _save_what_is_due(self, waits: bool) -> None:
-        """The best weights where the trial may end with them; all of it when enough time has passed."""
+        """All of it when enough time has passed; the best weights where the trial may end with them."""
         trainer, assignment = self._trainer, self._assignment
+        every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
+        is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
+        if trainer.epoch < assignment.epochs_max and (is_due or self._memory.is_outgrown):
+            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
+            self._saved_at = time.monotonic()
         is_new = trainer.best_epoch != self._best_written
         if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
             self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
             self._best_written, self._must_arrive = trainer.best_epoch, True
-        if trainer.epoch >= assignment.epochs_max or self._saver.is_busy:
-            return
-        every_s = max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE)
-        if self._memory.is_outgrown or time.monotonic() - self._saved_at >= every_s:
-            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
-            self._saved_at = time.monotonic()
 
     def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
         trial, attempt, epoch = self._assignment.trial, self._assignment.attempt, self._trainer.epoch
@@ -175,13 +184,13 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, more_s: float = 0.0) -> Iterator[None]:
         """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
         timeout_s = self._settings.trial_timeout_s
         if timeout_s is None:
             yield
             return
-        faulthandler.dump_traceback_later(timeout_s, exit=True)
+        faulthandler.dump_traceback_later(timeout_s + more_s, exit=True)
         try:
             yield
         finally:
@@ -240,6 +249,12 @@ def _failure(error: Exception) -> Failure:
         return Failure("storage" if isinstance(error, StorageError) else "data", str(error), details)
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     return Failure("memory" if is_memory else "error", _one_line(error), details)
+
+
+def _is_of_tensorflow(error: Exception) -> bool:
+    """Whether the runtime itself failed, such as a GPU; a wrong argument is the trial's own."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return "OpError" in names and "InvalidArgumentError" not in names
 
 
 def _one_line(error: Exception) -> str:

@@ -78,21 +78,20 @@ def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:
 
     The best `checkpoints.keep`, but for those that others beat at a moment when fewer were kept: theirs are deleted.
     """
-    sign = -1.0 if sweep.mode == "max" else 1.0
     spec = Sweep()
     """Told of nothing but what changes the spec."""
     keep = 0
-    ranked: list[tuple[float, int]] = []
+    ranked: list[tuple[float, int, int]] = []
     dropped: set[int] = set()
     for event in events:
         if isinstance(event, ev.SweepStarted | ev.SweepResumed):
             spec.apply(event)
             keep = int(spec.spec["checkpoints"]["keep"])
-            dropped.update(number for _, number in ranked[keep:])
+            dropped.update(number for *_, number in ranked[keep:])
         elif isinstance(event, ev.TrialEnded) and sweep.trials[event.trial].usable:
-            insort(ranked, (sign * sweep.trials[event.trial].best_value, event.trial))
-            dropped.update(number for _, number in ranked[keep : keep + 1])
-    return [number for _, number in ranked[:keep] if number not in dropped]
+            insort(ranked, sweep.rank(sweep.trials[event.trial]))
+            dropped.update(number for *_, number in ranked[keep : keep + 1])
+    return [number for *_, number in ranked[:keep] if number not in dropped]
 
 
 def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFile], found: Findings) -> int:
