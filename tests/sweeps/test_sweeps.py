@@ -75,7 +75,8 @@ def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
     done = cli("run", tiny_spec("AlwaysRaises", num_trials=50), exit_code=1)
     assert "the first 10 trials failed" in done.stderr and "there is no such layer" in done.stderr
     shown = cli.json("show", "tiny")
-    assert shown["state"] == "stopped" and shown["outcomes"]["failed"] == 10 and shown["best"] is None
+    assert shown["state"] == "stopped" and shown["best"] is None
+    assert shown["outcomes"]["failed"] in (10, 11), "one more may have been on its way in the other slot"
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
@@ -124,7 +125,7 @@ def test_a_killed_sweep_loses_nothing_that_was_journalled(cli: Cli, tiny_spec: C
     os.kill(second.pid, signal.SIGTERM)
     assert "interrupted by SIGTERM; nothing is lost" in finish(second, exit_code=3)
     assert (
-        "space.units: decides what the sweep's trials are"
+        "space.units: no trial so far has it, so it cannot be added; start another sweep"
         in cli("resume", "tiny", "--set", "space.units=8", exit_code=2).stderr
     )
 
