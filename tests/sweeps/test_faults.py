@@ -114,7 +114,10 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
 
 def test_a_second_ctrl_c_does_not_wait_for_the_running_epochs(cli: Cli, tiny_spec: Callable[..., str]) -> None:
     """An epoch takes 18 s here."""
-    driver = cli.start("run", tiny_spec(num_trials=2, space={**SLOW_SPACE, "pause_s": 1.5}, epochs={"max": 2}))
+    space = {**SLOW_SPACE, "pause_s": 1.5}
+    driver = cli.start(
+        "run", tiny_spec(num_trials=2, space=space, epochs={"max": 2}, early_stopping={"algorithm": "none"})
+    )
     cli.wait_for("tiny", lambda sweep: sweep.epochs >= 1)
     driver.send_signal(signal.SIGINT)
     time.sleep(1.0)
