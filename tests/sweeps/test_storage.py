@@ -127,7 +127,8 @@ def test_tracking_away_to_the_end_is_exit_4_and_recorded_later(
         shown = cli.json("show", "tiny")
         assert shown["state"] == "finished" and shown["mlflow"]["backlog"] > 0
         assert not verify_sweep(cli.folder("tiny")).ok
-        cli("record", "tiny", exit_code=4)
+        proxy.mode = "deny"  # which no waiting cures
+        assert "401" in cli("record", "tiny", exit_code=4).stderr
         proxy.mode = "pass"
         cli("record", "tiny")
         verified(cli)
