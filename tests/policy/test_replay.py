@@ -128,7 +128,7 @@ CHANGES = [
 WIDER = {**SPACE, "units": {"low": 16, "high": 256, "step": 16}}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 2**16),
     resumes=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(CHANGES)), max_size=4),
