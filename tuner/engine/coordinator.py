@@ -15,7 +15,7 @@ import numpy as np
 
 from tuner import events as ev
 from tuner.engine.budget import plateau, used_up
-from tuner.engine.messages import Assignment, Report, SavedCheckpoint
+from tuner.engine.messages import Assignment, Report
 from tuner.engine.retention import Retention
 from tuner.errors import StorageError, TunerError, UsageError
 from tuner.journal import Journal, read_events
@@ -177,7 +177,7 @@ class Coordinator:
             if saved.trial != report.trial:
                 other = self.sweep.trials[saved.trial]
                 if other.outcome is None:
-                    self._append(_journalled(saved))
+                    self._append(saved.event)
                 else:
                     self._retention.delete(other)
 
@@ -221,7 +221,7 @@ class Coordinator:
             if decision.action == STOP:
                 outcome = (decision.outcome or "stopped", decision.reason)
                 break
-        batch += [_journalled(saved) for saved in report.checkpoints if saved.trial == trial.number]
+        batch += [saved.event for saved in report.checkpoints if saved.trial == trial.number]
         if outcome is not None:
             self._end(trial, *outcome, *batch)
         elif batch:
@@ -340,15 +340,3 @@ class Coordinator:
 def training_seed(sweep_seed: int, trial: int) -> int:
     """The seed of a trial's weights, shuffling and dropout: the same through retries, resumes and machines."""
     return int(np.random.SeedSequence([sweep_seed, trial]).generate_state(1)[0]) >> 1
-
-
-def _journalled(saved: SavedCheckpoint) -> ev.CheckpointSaved:
-    return ev.CheckpointSaved(
-        trial=saved.trial,
-        epoch=saved.epoch,
-        path=saved.path,
-        best_epoch=saved.best_epoch,
-        test=saved.test,
-        kind=saved.kind,
-        write_s=round(saved.write_s, 6),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from tuner.events import Metrics, Params
+from tuner.events import CheckpointSaved, Metrics, Params
 from tuner.sweep import Mode, is_better
 
 
@@ -73,6 +73,11 @@ class SavedCheckpoint:
     kind: str = "full"
     test: Metrics = field(default_factory=dict)
     write_s: float = 0.0
+
+    @property
+    def event(self) -> CheckpointSaved:
+        """What the journal says of it."""
+        return CheckpointSaved(**{**vars(self), "write_s": round(self.write_s, 6)})
 
 
 @dataclass(frozen=True)

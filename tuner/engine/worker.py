@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
 import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
+from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.engine.saver import CheckpointSaver
 from tuner.errors import StorageError
@@ -31,8 +31,6 @@ CHECKPOINT_EVERY_MAX_S = 300.0
 """But one write that took long is no reason for none at all."""
 LOADING_S = 600.0
 """What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
-GROWTH = 1.25
-"""A process that has always been so large is not replaced by one that will be, too."""
 
 
 class WorkerRetired(Exception):
@@ -195,27 +193,6 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
-
-
-class Memory:
-    """What a process holds for itself, and whether that has grown too large. Shared data do not count."""
-
-    def __init__(self, limit_bytes: float | None) -> None:
-        self._process = psutil.Process()
-        self._limit_bytes = limit_bytes
-        self._first_bytes = math.inf
-        self.used_bytes = 0
-
-    def look(self) -> None:
-        """Called after each epoch; the first call tells what the process needs at least."""
-        info = self._process.memory_info()
-        self.used_bytes = info.rss - getattr(info, "shared", 0)
-        self._first_bytes = min(self._first_bytes, self.used_bytes)
-
-    @property
-    def is_outgrown(self) -> bool:
-        limit_bytes = self._limit_bytes
-        return limit_bytes is not None and self.used_bytes > max(limit_bytes, GROWTH * self._first_bytes)
 
 
 class _DataFault(Exception):

@@ -20,11 +20,26 @@ _LISTED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class StorageRoot:
-    """The folder, or the place in an object store, in which each sweep is a folder; beside them the default tracking
-    store, on a file system."""
+class _Place:
+    """Somewhere on a file system or in an object store."""
 
     path: AnyPath
+
+    @property
+    def url(self) -> str:
+        """Names this place in any process: a path on a file system, else a URL."""
+        return str(self.path)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store."""
+        return not isinstance(self.path, Path)
+
+
+@dataclass(frozen=True)
+class StorageRoot(_Place):
+    """The folder, or the place in an object store, in which each sweep is a folder; beside them the default tracking
+    store, on a file system."""
 
     @classmethod
     def resolve(cls, option: str | None = None, spec: str | None = None) -> StorageRoot:
@@ -35,16 +50,6 @@ class StorageRoot:
         """
         chosen = option or spec or os.environ.get("TUNER_STORAGE") or "./sweeps"
         return cls(objectstore.open_url(chosen) if "://" in chosen else Path(chosen).expanduser().absolute())
-
-    @property
-    def url(self) -> str:
-        """What `resolve` makes this root from, anywhere."""
-        return str(self.path)
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether it lies in an object store."""
-        return not isinstance(self.path, Path)
 
     @property
     def default_tracking_uri(self) -> str:
@@ -76,25 +81,13 @@ class StorageRoot:
 
 
 @dataclass(frozen=True)
-class SweepFolder:
+class SweepFolder(_Place):
     """The folder of one sweep, on a file system or in an object store."""
-
-    path: AnyPath
 
     @classmethod
     def at(cls, url: str) -> SweepFolder:
         """The folder that another process calls by `url`."""
         return cls(objectstore.open_url(url) if "://" in url else Path(url).absolute())
-
-    @property
-    def url(self) -> str:
-        """Names this folder in any process: a path on a file system, else a URL."""
-        return str(self.path)
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether it lies in an object store."""
-        return not isinstance(self.path, Path)
 
     @property
     def name(self) -> str:

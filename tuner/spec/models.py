@@ -118,7 +118,7 @@ class Failures(Section):
     """Seconds, or a time such as 10m, that one epoch may take, or building the model; null for no end."""
     worker_memory: Bytes | None = None
     """Bytes, or a size such as 6GiB: a worker process that has grown past it is replaced by a fresh one between two
-    epochs, at no cost of a retry. null for 90% of the node's memory divided among its trials."""
+    epochs, at no cost of a retry. null for an equal share of what Ray counts as its node's memory."""
 
     @field_validator("worker_memory")
     @classmethod
