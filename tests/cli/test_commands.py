@@ -135,7 +135,10 @@ def test_a_damaged_sweep_does_not_hide_the_others(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("search.algorithm=grid", "space.learning_rate: a grid needs a step or choices, but got a continuous range"),
+        (
+            "search.algorithm=grid",
+            "space.learning_rate: a grid needs a step, num or choices, but got a continuous range",
+        ),
         ("space.learning_rate.when={units: 32}", "condition"),
         ("name=mlflow.db", "must not be a name that the tracking store has"),
         ("name=2024-13-45", "the value must be YAML"),

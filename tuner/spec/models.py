@@ -173,7 +173,7 @@ class SweepSpec(Section):
     """How many configurations are tried."""
     epochs: Epochs
     space: Space
-    """The parameters: {low, high, scale, step}, {choices: […]} or a constant, each with `when` conditions."""
+    """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with `when` conditions."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()
     budget: Budget = Budget()
@@ -234,7 +234,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
     if spec.search.algorithm == "grid":
         for name, parameter in spec.space.items():
             if parameter.size is None:
-                rule = "a grid needs a step or choices, but got a continuous range"
+                rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
     epochs = spec.space.root.get("epochs")
     if epochs is not None:
