@@ -125,6 +125,9 @@ CHANGES = [
     ["budget.plateau=20", "tracking.uri=http://127.0.0.1:5000"],
     [],
 ]
+POINTS = [
+    {"learning_rate": rate, "batch_size": 64, "schedule": "constant", "units": 32} for rate in (0.001, 0.09, 0.01)
+]
 WIDER = {**SPACE, "units": {"low": 16, "high": 256, "step": 16}}
 
 
@@ -133,14 +136,16 @@ WIDER = {**SPACE, "units": {"low": 16, "high": 256, "step": 16}}
     seed=st.integers(0, 2**16),
     resumes=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(CHANGES)), max_size=4),
     algorithm=st.sampled_from(["tpe", "tpe", "random"]),
+    num_points=st.integers(0, 3),
 )
 def test_killed_and_changed_anywhere_the_journal_explains_every_decision(
-    seed: int, resumes: list[tuple[int, list[str]]], algorithm: str
+    seed: int, resumes: list[tuple[int, list[str]]], algorithm: str, num_points: int
 ) -> None:
     def curve(params: dict[str, Any], epoch: int) -> float:
         return math.nan if params["learning_rate"] > 0.2 else accuracy(params, epoch)
 
-    driven = Driven(make_spec(space=WIDER, search={"algorithm": algorithm, "seed": seed}), seed, curve)
+    search = {"algorithm": algorithm, "seed": seed, "points": POINTS[:num_points]}
+    driven = Driven(make_spec(space=WIDER, search=search), seed, curve)
     for steps, overrides in resumes:
         driven.run(steps)
         driven.resume(*overrides)

@@ -129,6 +129,14 @@ def load(folder: Path, content: bytes | str, overrides: tuple[str, ...] = ()) ->
     return spec
 
 
+@anything
+@given(points=values | st.lists(st.dictionaries(st.sampled_from([*VALID["space"], "x"]), scalars | values), max_size=4))
+def test_points_of_any_kind_work_or_are_refused(points: Any) -> None:
+    spec = outcome(lambda: spec_from_mapping({**VALID, "search": {"points": points}}, is_new=True))
+    if spec is not None:
+        assert len(Policy.from_spec(spec)._points) == len(spec.search.points)
+
+
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every path in a tree of mappings and lists."""
     inner = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()

@@ -7,7 +7,7 @@ rebuilds the same state, and every decision can be recomputed from the events be
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -16,7 +16,7 @@ import numpy as np
 from tuner.policy.asha import Asha, rung_epochs
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE
-from tuner.space import Params, Space, key
+from tuner.space import Params, Space, completed, key
 
 CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
@@ -30,7 +30,7 @@ _REDRAWS = 16
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A new trial: its number, its active parameters with `epochs`, and what drew it (random, tpe or grid)."""
+    """A new trial: its number, its active parameters with `epochs`, and what drew it (point, random, tpe or grid)."""
 
     trial: int
     params: Params
@@ -94,6 +94,7 @@ class Policy:
         seed: of all randomness.
         num_trials: how many suggestions there are at most; None for no end.
         algorithm: tpe, random or grid.
+        points: configurations to begin with; those that are none of the space are left out.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Policy:
         *,
         num_trials: int | None = None,
         algorithm: Literal["tpe", "random", "grid"] = "tpe",
+        points: Sequence[Params] = (),
     ) -> None:
         self.space = space
         self.num_trials = num_trials
@@ -123,6 +125,7 @@ class Policy:
         self._observed = Observations()
         self._drawn = _Drawn()
         self._grid: Iterator[Params] | None = None
+        self._points = [params for point in points if (params := completed(space, point)) is not None]
 
     @classmethod
     def from_spec(cls, spec: Any) -> Policy:
@@ -135,6 +138,7 @@ class Policy:
             spec.search.seed,
             num_trials=spec.num_trials,
             algorithm=spec.search.algorithm,
+            points=spec.search.points,
         )
 
     @classmethod
@@ -216,6 +220,9 @@ class Policy:
         return {name: value for name, value in params.items() if name in self.space}
 
     def _draw(self, trial: int) -> tuple[Params, str] | None:
+        point = next((point for point in self._points if point not in self._drawn), None)
+        if point is not None:
+            return point, "point"
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])

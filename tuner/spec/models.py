@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tuner.space import Float, Int, Space, nearest, shown
+from tuner.space.base import Value
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
@@ -63,6 +64,8 @@ class Search(Section):
     """How configurations are chosen: Hyperopt's TPE, independent draws, or every configuration in turn."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Every suggestion and every training draws its randomness from this seed and the trial's number."""
+    points: list[dict[str, Value]] = []
+    """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
 
 
 class EarlyStopping(Section):
