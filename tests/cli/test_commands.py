@@ -105,6 +105,13 @@ def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr
 
 
+def test_an_unknown_earlier_sweep_is_told_before_anything_starts(root: Path) -> None:
+    names = ("--name", "new", "--set", "search.warm_start=[tset]")
+    done = tuner("run", "digits", "--storage", str(root), *names, exit_code=2)
+    assert "search.warm_start[0]: must name a sweep in" in done.stderr and "did you mean 'test'?" in done.stderr
+    assert not (root / "new").exists()
+
+
 def test_an_empty_or_damaged_journal_is_said_to_be(root: Path) -> None:
     journal = root / "test" / "journal.jsonl"
     journal.write_bytes(b"{}\n" + journal.read_bytes())

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from tuner.policy.asha import Asha, rung_epochs
+from tuner.policy.earlier import EarlierTrial
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE
 from tuner.space import Params, Space, completed, key
@@ -125,6 +126,7 @@ class Policy:
         self._observed = Observations()
         self._drawn = _Drawn()
         self._grid: Iterator[Params] | None = None
+        self._earlier: list[EarlierTrial] = []
         self._points = [params for point in points if (params := completed(space, point)) is not None]
 
     @classmethod
@@ -190,6 +192,10 @@ class Policy:
         counts = self.space.covers(searched)
         self._observed.add(Observed(trial, searched, int(params["epochs"]), counts))  # type: ignore[arg-type]
         self._drawn.add(searched)
+
+    def learn(self, earlier: Sequence[EarlierTrial]) -> None:
+        """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
+        self._earlier += [trial for trial in earlier if self.space.covers(trial.params)]
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""

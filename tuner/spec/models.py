@@ -66,6 +66,17 @@ class Search(Section):
     """Every suggestion and every training draws its randomness from this seed and the trial's number."""
     points: list[dict[str, Value]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
+    warm_start: list[Text] = []
+    """Earlier sweeps in the storage root, or MLflow experiments, of which the search learns before its first trial."""
+
+    @field_validator("warm_start")
+    @classmethod
+    def _check_warm_start(cls, names: list[str]) -> list[str]:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                rule = "must not stand in the list twice, but got {got}"
+                raise PydanticCustomError("rule", rule, {"field": index, "got": shown(name)})
+        return names
 
 
 class EarlyStopping(Section):
