@@ -96,6 +96,33 @@ def test_list_show_and_trials_tell_of_a_sweep(root: Path) -> None:
     assert "interrupted" in tuner("list", *storage).stdout
 
 
+def test_explain_says_why_a_trial_was_suggested_and_why_it_ended(root: Path) -> None:
+    storage = ("--storage", str(root))
+    rows = json.loads(tuner("trials", "test", "--json", *storage).stdout)
+    stopped = next(row for row in rows if row["outcome"] == "stopped")
+    data = json.loads(tuner("explain", "test", str(stopped["trial"]), "--json", *storage).stdout)
+    assert list(data) == [
+        "sweep", "trial", "params", "metric", "mode", "suggestion", "rungs", "failures", "epochs", "epochs_max",
+        "outcome", "reason",
+    ]  # fmt: skip
+    assert (data["params"], data["outcome"], data["reason"]) == (stopped["params"], "stopped", stopped["reason"])
+    last = data["rungs"][-1]
+    assert last["value"] < last["cutoff"] and last["place"] > last["places"] and not last["goes_on"]
+    assert len(last["compared"]) == last["of"] - 1
+    text = " ".join(tuner("explain", "test", str(stopped["trial"]), *storage).stdout.split())
+    assert f"at least {last['cutoff']:.4g} was needed" in text and data["suggestion"]["why"] in text
+    unfinished = next(row for row in rows if row["outcome"] == "unfinished")
+    assert "end none yet, after" in " ".join(
+        tuner("explain", "test", str(unfinished["trial"]), *storage).stdout.split()
+    )
+    refused = tuner("explain", "test", "99", *storage, exit_code=2).stderr
+    assert (
+        refused == f"sweep test has no trial '99': its trials are 0 to {len(rows) - 1}; did you mean {len(rows) - 1}?\n"
+    )
+    assert "no trial 'x': its trials are 0 to" in tuner("explain", "test", "x", *storage, exit_code=2).stderr
+    assert "did you mean 'test'?" in tuner("explain", "tset", "0", *storage, exit_code=2).stderr
+
+
 def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     storage = ("--storage", str(root))
     assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"

@@ -159,6 +159,22 @@ class Policy:
     def num_suggested(self) -> int:
         return len(self._observed)
 
+    @property
+    def num_observed(self) -> int:
+        """How many suggested trials have a result, a bad end included."""
+        return sum(self._observed[number].has_result for number in range(len(self._observed)))
+
+    @property
+    def num_earlier(self) -> int:
+        """How many trials of earlier sweeps say something about this space."""
+        return len(self._earlier)
+
+    def good(self) -> list[int]:
+        """The trials that the model holds as good now, best first: Hyperopt's rule."""
+        ordered = self._observed.ordered(MAX_OBSERVATIONS)
+        num_good = min(math.ceil(0.25 * math.sqrt(len(ordered))), 25)
+        return [number for number, _ in ordered[:num_good] if self._observed[number].level > 0]
+
     def observed(self, trial: int) -> Observed:
         """What is known of a suggested trial."""
         return self._observed[trial]
