@@ -117,6 +117,11 @@ def test_a_value_of_num_may_be_written_with_fewer_digits() -> None:
     assert parameter.contains(0.000316227766) and not parameter.contains(0.0003162)
 
 
+def test_between_two_values_of_num_the_nearest_on_the_scale_counts() -> None:
+    parameter = Float(low=1e-4, high=1e-1, scale="log", num=4)
+    assert [parameter.from_unit(parameter.to_unit(rate)) for rate in (0.03, 0.05, 0.1)] == [0.01, 0.1, 0.1]
+
+
 @pytest.mark.parametrize("bounds", [(0, 10**13), (-(2**63), 2**63 - 1), (1, 2**60)])
 def test_large_whole_numbers_stay_within_their_bounds(bounds: tuple[int, int]) -> None:
     parameter = Int(low=bounds[0], high=bounds[1])

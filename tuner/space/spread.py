@@ -21,6 +21,7 @@ class Spread:
     def __init__(self, low: float, high: float, num: int, is_log: bool) -> None:
         between = _between_logs if is_log else _between
         inner = (between(low, high, index, num - 1) for index in range(1, num - 1))
+        self._is_log = is_log
         self.values: list[Any] = [low, *(min(max(value, low), high) for value in inner), high]
 
     @property
@@ -40,12 +41,12 @@ class Spread:
         neighbour = self.values[index + 1 if index + 1 < len(self.values) else index - 1]
         return bool(abs(self.values[index] - value) <= _SAME * abs(neighbour - self.values[index]))
 
-    def nearest(self, value: Scalar) -> Any:
-        return self.values[self._nearest(value)]
-
     def _nearest(self, value: Any) -> int:
-        right = min(max(bisect_left(self.values, value), 1), len(self.values) - 1)
-        return right if self.values[right] - value <= value - self.values[right - 1] else right - 1
+        """The place of the value that is nearest on the scale."""
+        place = min(max(bisect_left(self.values, value), 1), len(self.values) - 1)
+        before, after = self.values[place - 1], self.values[place]
+        is_after = after / value <= value / before if self._is_log else after - value <= value - before
+        return place if is_after else place - 1
 
 
 def _between(low: float, high: float, index: int, parts: int) -> float:
