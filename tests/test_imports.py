@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = [
     "versions", "errors", "space", "events", "paths", "program", "sweep", "spec", "journal", "policy", "recording",
-    "verification", "inspection", "preview", "status", "engine", "cli",
+    "warmstart", "verification", "inspection", "preview", "status", "engine", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 

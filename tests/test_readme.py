@@ -77,3 +77,5 @@ def test_the_example_of_a_trainable_fits_its_spec(tmp_path: Path) -> None:
     assert spec.trainable == f"{tmp_path / 'my_model.py'}:MyModel"
     assert len([line for line in python_text.splitlines() if line.strip() and not line.startswith("#")]) <= 20
     compile(python_text, "my_model.py", "exec")
+    (tmp_path / "points.yaml").write_text(f"{yaml_text}\n{blocks[2]}")
+    assert len(load_checked(tmp_path / "points.yaml").search.points) == 1

@@ -19,6 +19,8 @@ units = st.floats(0, 1)
 def ints(draw: st.DrawFn) -> Int:
     scale = draw(st.sampled_from(["linear", "log"]))
     low = draw(st.integers(1 if scale == "log" else -1000, 1000))
+    if draw(st.booleans()):
+        return Int(low=low, high=8 * abs(low) + 5000, num=draw(st.integers(2, 4)), scale=scale)
     step = draw(st.integers(1, 40))
     return Int(low=low, high=low + step * draw(st.integers(1, 200)), step=step, scale=scale)
 
@@ -27,6 +29,8 @@ def ints(draw: st.DrawFn) -> Int:
 def floats(draw: st.DrawFn) -> Float:
     scale = draw(st.sampled_from(["linear", "log"]))
     low = draw(st.floats(1e-6 if scale == "log" else -1e3, 1e3))
+    if draw(st.booleans()):
+        return Float(low=low, high=low + draw(st.floats(1e-3, 1e3)), num=draw(st.integers(2, 40)), scale=scale)
     if draw(st.booleans()):
         step = draw(st.sampled_from([0.05, 0.1, 0.25, 1.0]))
         low = round(max(low, 1.0), 1)
@@ -74,6 +78,48 @@ def test_steps_are_free_of_floating_point_noise() -> None:
 def test_a_log_scale_spreads_the_logarithm_evenly() -> None:
     parameter = Float(low=1e-4, high=1e-1, scale="log")
     assert [parameter.from_unit(u) for u in (0, 1 / 3, 2 / 3, 1)] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+
+
+@given(ints() | floats(), units)
+def test_a_range_with_num_has_so_many_values_and_each_comes_back(parameter: Int | Float, unit: float) -> None:
+    if parameter.num is None:
+        return
+    values = list(parameter.values())
+    assert len(set(values)) == parameter.size == parameter.num and values == sorted(values)
+    assert (values[0], values[-1]) == (parameter.low, parameter.high)
+    assert all(parameter.contains(value) for value in values)
+    assert [parameter.from_unit(parameter.to_unit(value)) for value in values] == values
+    assert parameter.from_unit(unit) in values
+    between = (values[0] + values[1]) / 2
+    assert parameter.covers(between) and not parameter.contains(between)
+    assert 0 < parameter.to_unit(between) < 1
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ({"low": 1e-4, "high": 1e-1, "scale": "log", "num": 4}, [1e-4, 1e-3, 1e-2, 1e-1]),
+        ({"low": 0, "high": 0.5, "num": 6}, [0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        ({"low": 16, "high": 128, "scale": "log", "num": 4}, [16, 32, 64, 128]),
+        ({"low": 1, "high": 10, "num": 4}, [1, 4, 7, 10]),
+        ({"low": 0, "high": 5, "num": 3, "step": 1}, [0, 3, 5]),
+        ({"low": -(2**63), "high": 2**63 - 1, "num": 3}, [-(2**63), 0, 2**63 - 1]),
+    ],
+)
+def test_num_values_are_evenly_apart_on_the_scale(written: dict[str, Any], values: list[float]) -> None:
+    parameter = Space.model_validate({"x": written})["x"]
+    assert list(parameter.values()) == values
+    assert {type(parameter.from_unit(unit)) for unit in (0.0, 0.5, 1.0)} == {type(parameter.values().__next__())}  # type: ignore[union-attr]
+
+
+def test_a_value_of_num_may_be_written_with_fewer_digits() -> None:
+    parameter = Float(low=1e-4, high=1e-1, scale="log", num=7)
+    assert parameter.contains(0.000316227766) and not parameter.contains(0.0003162)
+
+
+def test_between_two_values_of_num_the_nearest_on_the_scale_counts() -> None:
+    parameter = Float(low=1e-4, high=1e-1, scale="log", num=4)
+    assert [parameter.from_unit(parameter.to_unit(rate)) for rate in (0.03, 0.05, 0.1)] == [0.01, 0.1, 0.1]
 
 
 @pytest.mark.parametrize("bounds", [(0, 10**13), (-(2**63), 2**63 - 1), (1, 2**60)])
@@ -136,6 +182,17 @@ def test_the_kind_of_a_parameter_follows_from_what_is_written() -> None:
         ({"low": 0, "high": 10, "step": 3}, "must divide high - low (10; a high of 9 would do), but got 3"),
         ({"low": 0, "high": 1, "step": -0.5}, "must be above 0, but got -0.5"),
         ({"low": float("nan"), "high": 1}, "finite"),
+        ({"low": 0.0, "high": 1, "step": 0.5, "num": 3}, "must not stand beside a step, but got num 3, step 0.5"),
+        ({"low": 0.0, "high": 1, "num": 1}, "greater than or equal to 2"),
+        ({"low": 0.0, "high": 1, "num": 10_001}, "less than or equal to 10000"),
+        (
+            {"low": 0, "high": 1, "num": 5},
+            "must give so many different whole numbers (with a high of 1.0 they are real ones), but got 5",
+        ),
+        (
+            {"low": 1.0, "high": 1 + 2**-52, "num": 3},
+            "must give so many different numbers, but got 3, which gives 2 only",
+        ),
         ({"choices": []}, "at least 1 item"),
         ({"choices": [1, 2, 1]}, "must not stand in the list twice, but got 1"),
         ([1, 2], "must be a value, {choices: […]} or {low: …, high: …}"),
@@ -174,7 +231,7 @@ def test_the_grid_holds_every_configuration_once() -> None:
 def test_a_grid_over_a_continuum_is_refused() -> None:
     space = Space.model_validate({"rate": {"low": 0.1, "high": 1.0}})
     assert space.size() is None
-    with pytest.raises(ValueError, match=r"space\.rate: a grid needs a step or choices"):
+    with pytest.raises(ValueError, match=r"space\.rate: a grid needs a step, num or choices"):
         list(space.grid())
 
 

@@ -35,6 +35,17 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     sweep_id: str = ""
 
 
+class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
+    """What the policy begins with knowing of a sweep or an experiment of before, in the same write as `sweep_started`.
+
+    Each of `trials` has `trial`, `params`, `epoch`, `epochs_max`, `value` and `bad` (see `tuner.policy.earlier`). They
+    are no trials of this sweep: they count in nothing of it.
+    """
+
+    source: str
+    trials: list[dict[str, Any]]
+
+
 class SlotsChanged(Event, frozen=True, kw_only=True, gc=False, tag="slots_changed"):
     """How many trials the cluster can train at the same time from now on."""
 
@@ -42,7 +53,7 @@ class SlotsChanged(Event, frozen=True, kw_only=True, gc=False, tag="slots_change
 
 
 class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_suggested"):
-    """The policy's answer to ask(). `origin` says what drew it: random, tpe, grid."""
+    """The policy's answer to ask(). `origin` says what drew it: point, random, tpe, grid."""
 
     trial: int
     params: Params
@@ -143,6 +154,7 @@ class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):
 
 AnyEvent = (
     SweepStarted
+    | WarmStarted
     | SlotsChanged
     | TrialSuggested
     | TrialStarted

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from tuner.policy.asha import rung_epochs
-from tuner.space import Choice, Float, Int, Params, cut, plain, shown
+from tuner.space import Choice, Float, Int, Params, completed, cut, plain, shown
 from tuner.spec import SweepSpec
 
 NUM_SAMPLES = 10
@@ -41,6 +41,9 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
         warnings.append(
             f"num_trials: the space has {size} configurations only, so {size} of {spec.num_trials} trials run"
         )
+    if len(spec.search.points) > spec.num_trials:
+        num = len(spec.search.points)
+        warnings.append(f"search.points: of {num} points the first {spec.num_trials} run only, as num_trials says")
     full, expected = _epochs(spec, draws[:num_trials], num_trials)
     if spec.budget.epochs is not None and spec.budget.epochs < expected:
         warnings.append(f"budget.epochs: {spec.budget.epochs} epochs are fewer than the sweep will want")
@@ -70,9 +73,12 @@ def expected_epochs(spec: SweepSpec, num_trials: int) -> int:
 
 def _draws(spec: SweepSpec, count: int) -> list[Params]:
     count = min(count, max(NUM_SAMPLES, MAX_VALUES // max(1, len(spec.space.root))))
+    points = [params for point in spec.search.points if (params := completed(spec.space, point)) is not None]
     if spec.search.algorithm == "grid":
-        return list(islice(spec.space.grid(), count))
-    return [spec.space.sample(np.random.default_rng([spec.search.seed, trial])) for trial in range(count)]
+        others = (params for params in spec.space.grid() if params not in points)
+    else:
+        others = (spec.space.sample(np.random.default_rng([spec.search.seed, n])) for n in range(len(points), count))
+    return list(islice(chain(points, others), count))
 
 
 def _never_sampled(spec: SweepSpec, draws: list[Params]) -> list[str]:

@@ -198,6 +198,8 @@ class Sweep:
                     _set_path(self.spec, path, value)
                 self.ended = self.interrupted = None
                 self.spans.append(DriverSpan(event.at, event.at))
+            case ev.WarmStarted():
+                pass  # none of its trials is this sweep's
             case ev.SlotsChanged():
                 span = self.spans[-1]
                 span.slots.append((event.at if span.slots else span.started_at, event.slots))

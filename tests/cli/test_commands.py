@@ -96,6 +96,33 @@ def test_list_show_and_trials_tell_of_a_sweep(root: Path) -> None:
     assert "interrupted" in tuner("list", *storage).stdout
 
 
+def test_explain_says_why_a_trial_was_suggested_and_why_it_ended(root: Path) -> None:
+    storage = ("--storage", str(root))
+    rows = json.loads(tuner("trials", "test", "--json", *storage).stdout)
+    stopped = next(row for row in rows if row["outcome"] == "stopped")
+    data = json.loads(tuner("explain", "test", str(stopped["trial"]), "--json", *storage).stdout)
+    assert list(data) == [
+        "sweep", "trial", "params", "metric", "mode", "suggestion", "rungs", "failures", "epochs", "epochs_max",
+        "outcome", "reason",
+    ]  # fmt: skip
+    assert (data["params"], data["outcome"], data["reason"]) == (stopped["params"], "stopped", stopped["reason"])
+    last = data["rungs"][-1]
+    assert last["value"] < last["cutoff"] and last["place"] > last["places"] and not last["goes_on"]
+    assert len(last["compared"]) == last["of"] - 1
+    text = " ".join(tuner("explain", "test", str(stopped["trial"]), *storage).stdout.split())
+    assert f"at least {last['cutoff']:.4g} was needed" in text and data["suggestion"]["why"] in text
+    unfinished = next(row for row in rows if row["outcome"] == "unfinished")
+    assert "end none yet, after" in " ".join(
+        tuner("explain", "test", str(unfinished["trial"]), *storage).stdout.split()
+    )
+    refused = tuner("explain", "test", "99", *storage, exit_code=2).stderr
+    assert (
+        refused == f"sweep test has no trial '99': its trials are 0 to {len(rows) - 1}; did you mean {len(rows) - 1}?\n"
+    )
+    assert "no trial 'x': its trials are 0 to" in tuner("explain", "test", "x", *storage, exit_code=2).stderr
+    assert "did you mean 'test'?" in tuner("explain", "tset", "0", *storage, exit_code=2).stderr
+
+
 def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     storage = ("--storage", str(root))
     assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"
@@ -103,6 +130,13 @@ def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     assert "must be PATH=VALUE" in tuner("check", "digits", "--set", "x", exit_code=2).stderr
     assert "No such command" in tuner("shwo", exit_code=2).stderr
     assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr
+
+
+def test_an_unknown_earlier_sweep_is_told_before_anything_starts(root: Path) -> None:
+    names = ("--name", "new", "--set", "search.warm_start=[tset]")
+    done = tuner("run", "digits", "--storage", str(root), *names, exit_code=2)
+    assert "search.warm_start[0]: must name a sweep in" in done.stderr and "did you mean 'test'?" in done.stderr
+    assert not (root / "new").exists()
 
 
 def test_an_empty_or_damaged_journal_is_said_to_be(root: Path) -> None:
@@ -135,7 +169,10 @@ def test_a_damaged_sweep_does_not_hide_the_others(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("search.algorithm=grid", "space.learning_rate: a grid needs a step or choices, but got a continuous range"),
+        (
+            "search.algorithm=grid",
+            "space.learning_rate: a grid needs a step, num or choices, but got a continuous range",
+        ),
         ("space.learning_rate.when={units: 32}", "condition"),
         ("name=mlflow.db", "must not be a name that the tracking store has"),
         ("name=2024-13-45", "the value must be YAML"),

@@ -15,11 +15,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.making import SUGGESTED, child, new_sweep, suggested
+from tests.journal.making import STARTED, SUGGESTED, child, folder_in, new_sweep, suggested
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError, UsageError
-from tuner.journal import Journal, JournalReader, read_events, read_holder
+from tuner.journal import Journal, JournalReader, create_sweep, read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
+
+
+def test_a_sweep_appears_with_what_it_learned_of_earlier_ones(tmp_path: Path) -> None:
+    learned = [ev.WarmStarted(source=name, trials=[{"trial": "0"}]) for name in ("one", "two")]
+    journal = create_sweep(folder_in(tmp_path), "name: test\n", STARTED, learned)
+    kinds = [type(event).__name__ for event in journal.events]
+    assert kinds == ["SweepStarted", "WarmStarted", "WarmStarted"]
+    assert [event.seq for event in journal.events] == [0, 1, 2]
+    assert journal.append(suggested(0))[0].seq == 3
+    journal.close()
+    assert [event.seq for event in read_events(folder_in(tmp_path))] == [0, 1, 2, 3]
 
 
 def test_what_was_appended_is_read_again_in_order(tmp_path: Path) -> None:

@@ -174,6 +174,13 @@ def test_an_empty_journal_is_a_clear_error(memory_root: str) -> None:
     assert create_sweep(folder, "", STARTED).append(suggested(0))[0].seq == 1
 
 
+def test_a_sweep_appears_with_what_it_learned_of_earlier_ones(memory_root: str) -> None:
+    folder = folder_in(memory_root)
+    journal = create_sweep(folder, "", STARTED, [ev.WarmStarted(source="one", trials=[])])
+    assert [type(event).__name__ for event in journal.events] == ["SweepStarted", "WarmStarted"]
+    assert journal.append(suggested(0))[0].seq == 2
+
+
 def test_a_closed_journal_takes_nothing(memory_root: str) -> None:
     journal = new_sweep(memory_root)
     journal.close()

@@ -110,6 +110,28 @@ def test_a_small_space_is_searched_without_repeats_and_ends_early(algorithm: str
     assert len({key(observed.params) for observed in trials_of(policy)}) == 6
 
 
+@pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])
+def test_points_come_first_in_their_order_and_never_again(algorithm: str) -> None:
+    space = {"units": {"low": 1, "high": 3}, "activation": {"choices": ["relu", "tanh"]}, "learning_rate": 0.1}
+    points = [{"units": 3, "activation": "tanh"}, {"units": 1, "activation": "tanh", "learning_rate": 0.1}]
+    search = {"algorithm": algorithm, "points": points}
+    policy = Policy.from_spec(make_spec(space=space, num_trials=50, search=search))
+    first, second, third = (policy.ask() for _ in range(3))
+    assert first and second and third
+    assert first.params == {**points[0], "learning_rate": 0.1, "epochs": 27}
+    assert second.params == {**points[1], "epochs": 27}
+    assert (first.origin, second.origin) == ("point", "point") and third.origin != "point"
+    run_one_by_one(policy)
+    assert policy.exhausted and len({key(observed.params) for observed in trials_of(policy)}) == 6
+
+
+def test_points_outside_of_a_space_that_was_narrowed_are_passed_over() -> None:
+    points = [{"learning_rate": 0.05}, {"learning_rate": 0.002}]
+    spec = make_spec(space={"learning_rate": {"low": 1e-3, "high": 1e-2}}, search={"points": points}, num_trials=3)
+    origins = [suggestion.origin for suggestion in iter(Policy.from_spec(spec).ask, None)]
+    assert origins == ["point", "random", "random"]
+
+
 def test_a_space_of_constants_is_one_trial() -> None:
     policy = Policy.from_spec(make_spec(space={"learning_rate": 0.01}))
     assert len(run_one_by_one(policy)) == 1 and policy.exhausted

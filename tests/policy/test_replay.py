@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.kit import SPACE, accuracy, make_spec
 from tuner import events as ev
 from tuner.errors import SpecError
-from tuner.policy import STOP, Policy
-from tuner.policy.replay import verify
+from tuner.policy import STOP, EarlierTrial, Policy
+from tuner.policy.replay import earlier_trials, verify
 from tuner.space import key
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
@@ -125,6 +125,9 @@ CHANGES = [
     ["budget.plateau=20", "tracking.uri=http://127.0.0.1:5000"],
     [],
 ]
+POINTS = [
+    {"learning_rate": rate, "batch_size": 64, "schedule": "constant", "units": 32} for rate in (0.001, 0.09, 0.01)
+]
 WIDER = {**SPACE, "units": {"low": 16, "high": 256, "step": 16}}
 
 
@@ -133,14 +136,16 @@ WIDER = {**SPACE, "units": {"low": 16, "high": 256, "step": 16}}
     seed=st.integers(0, 2**16),
     resumes=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(CHANGES)), max_size=4),
     algorithm=st.sampled_from(["tpe", "tpe", "random"]),
+    num_points=st.integers(0, 3),
 )
 def test_killed_and_changed_anywhere_the_journal_explains_every_decision(
-    seed: int, resumes: list[tuple[int, list[str]]], algorithm: str
+    seed: int, resumes: list[tuple[int, list[str]]], algorithm: str, num_points: int
 ) -> None:
     def curve(params: dict[str, Any], epoch: int) -> float:
         return math.nan if params["learning_rate"] > 0.2 else accuracy(params, epoch)
 
-    driven = Driven(make_spec(space=WIDER, search={"algorithm": algorithm, "seed": seed}), seed, curve)
+    search = {"algorithm": algorithm, "seed": seed, "points": POINTS[:num_points]}
+    driven = Driven(make_spec(space=WIDER, search=search), seed, curve)
     for steps, overrides in resumes:
         driven.run(steps)
         driven.resume(*overrides)
@@ -243,6 +248,47 @@ def test_after_another_reduction_factor_trials_are_judged_by_all_values_at_the_n
         if index >= resumed_at:
             places = max(1, len(values[event.epoch]) // factor)
             assert (event.decision == "continue") == (place <= places)
+
+
+EARLIER = [
+    EarlierTrial("one", str(number), {"learning_rate": rate, "batch_size": 64, "schedule": "constant"}, 9, 27, 0.9, bad)
+    for number, (rate, bad) in enumerate([(0.001, False), (0.05, False), (0.09, True)])
+]
+
+
+def test_what_was_learned_of_earlier_sweeps_is_known_again_as_far_as_the_space_covers_it() -> None:
+    driven = Driven(make_spec())
+    driven.write(ev.WarmStarted(source="one", trials=[trial.to_plain() for trial in EARLIER]))
+    driven.policy.learn(EARLIER)
+    driven.run(60)
+    assert Policy.replay(driven.spec, driven.events)._earlier == EARLIER
+    driven.resume("space.learning_rate.high=0.06")
+    assert driven.policy._earlier == EARLIER[:2]
+    driven.run()
+    assert verify(driven.events) == [] and len(fold(driven.events).trials) == 30
+
+
+@pytest.mark.parametrize(
+    ("epoch", "epochs_max", "value", "bad"),
+    [
+        (28, 27, 0.5, False),
+        (-1, 27, math.nan, True),
+        (0, 27, 0.5, True),
+        (3, 27, math.nan, True),
+        (0, 9, math.nan, False),
+    ],
+)
+def test_an_earlier_trial_says_what_must_hold(epoch: int, epochs_max: int, value: float, bad: bool) -> None:
+    with pytest.raises(ValueError, match="but got"):
+        EarlierTrial("one", "3", {}, epoch, epochs_max, value, bad)
+
+
+def test_an_earlier_trial_without_a_value_comes_back_from_a_journal() -> None:
+    trial = EarlierTrial("one", "3", {"learning_rate": 0.1}, 0, 27, math.nan, True)
+    [written] = [ev.decode(ev.encode(ev.WarmStarted(source="one", trials=[trial.to_plain()])))]
+    assert isinstance(written, ev.WarmStarted)
+    [again] = earlier_trials(written)
+    assert math.isnan(again.value) and str(again) == str(trial)
 
 
 def test_a_finished_sweep_can_be_extended() -> None:

@@ -36,6 +36,7 @@ VALID: dict[str, Any] = {
         **SPACE,
         "units": {"low": 16, "high": 128, "step": 16},
         "dropout": {"low": 0.0, "high": 0.5, "step": 0.1},
+        "weight_decay": {"low": 1e-6, "high": 1e-2, "scale": "log", "num": 5},
         "momentum": {"value": 0.9, "when": {"units": [16, 32]}},
         "optimizer": "sgd",
     },
@@ -57,7 +58,7 @@ SCALARS: list[Any] = [
 ]  # fmt: skip
 scalars = st.sampled_from(SCALARS) | st.floats() | st.integers() | st.text(max_size=20)
 KEYS = [
-    "name", "space", "epochs", "max", "min", "low", "high", "step", "scale", "choices", "value", "when", "units",
+    "name", "space", "epochs", "max", "min", "low", "high", "step", "num", "scale", "choices", "value", "when", "units",
     "uri", "budget", "plateau", "trials", "search", "algorithm", "storage", "tracking", "learning_rate", "schedule",
     "x", "a.b", "float", "int", "constant", "function-before[x]", "[key]", "__class__", "", "\n",
 ]  # fmt: skip
@@ -68,7 +69,7 @@ values = st.recursive(
 parameters = st.one_of(
     st.fixed_dictionaries(
         {"low": scalars, "high": scalars},
-        optional={"step": scalars, "scale": st.sampled_from(["log", "linear", "x"]), "when": values},
+        optional={"step": scalars, "num": scalars, "scale": st.sampled_from(["log", "linear", "x"]), "when": values},
     ),
     st.fixed_dictionaries({"choices": st.lists(scalars, max_size=6)}, optional={"when": values}),
     st.fixed_dictionaries({"value": scalars}, optional={"when": values}),
@@ -126,6 +127,14 @@ def load(folder: Path, content: bytes | str, overrides: tuple[str, ...] = ()) ->
     if spec is not None:
         check_it_works(folder, spec)
     return spec
+
+
+@anything
+@given(points=values | st.lists(st.dictionaries(st.sampled_from([*VALID["space"], "x"]), scalars | values), max_size=4))
+def test_points_of_any_kind_work_or_are_refused(points: Any) -> None:
+    spec = outcome(lambda: spec_from_mapping({**VALID, "search": {"points": points}}, is_new=True))
+    if spec is not None:
+        assert len(Policy.from_spec(spec)._points) == len(spec.search.points)
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

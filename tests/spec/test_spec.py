@@ -195,7 +195,7 @@ def test_a_grid_over_a_continuum_is_told_with_all_other_problems(tmp_path: Path)
     text = GOOD.replace("num_trials: 4", "num_trials: 0\nsearch: {algorithm: grid}").replace("units:", "uints:")
     assert problems(tmp_path, text) == [
         "num_trials: must be at least 1, but got 0",
-        "space.learning_rate: a grid needs a step or choices, but got a continuous range",
+        "space.learning_rate: a grid needs a step, num or choices, but got a continuous range",
         "space.uints: the trainable has no such parameter; did you mean 'units'?",
     ]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from tests.verification.made import Made, make
 from tuner import events as ev
-from tuner.policy import Policy
+from tuner.policy import EarlierTrial, Policy
 from tuner.policy.replay import replay
 from tuner.spec import spec_from_mapping
 from tuner.sweep import Sweep, fold
+from tuner.verification.checker import verify_events
 from tuner.verification.decisions import check_best, check_policy
 from tuner.verification.result import Findings
 
@@ -54,6 +57,22 @@ def test_a_trials_wrong_best_epoch_is_told() -> None:
     assert len(best(sweep)) == 1
     trial.best_epoch, trial.best_value = trial.best_epoch + 1, trial.best_value + 1
     assert len(best(sweep)) == 2  # the trial's own, and the sweep's
+
+
+def test_what_a_sweep_learned_of_earlier_ones_is_none_of_its_trials_and_stands_before_them() -> None:
+    made = make()
+    params = {"learning_rate": 99.0, "batch_size": 64, "schedule": "constant"}  # so its suggestions stay the same
+    trial = EarlierTrial("one", "7", params, 27, 27, 1.0, False)
+    learned = ev.WarmStarted(source="one", trials=[trial.to_plain()])
+    events = [made.events[0], learned, *made.events[1:]]
+    for seq, event in enumerate(events):
+        events[seq] = msgspec.structs.replace(event, seq=seq)
+    assert len(fold(events).trials) == len(fold(made.events).trials) and fold(events).epochs == fold(made.events).epochs
+    found = Findings()
+    assert verify_events(events, (), found, {}) is not None and list(found) == []
+    late = [*made.events, msgspec.structs.replace(learned, seq=len(made.events))]
+    verify_events(late, (), found, {})
+    assert any("must learn of earlier trials before its own" in str(finding) for finding in found)
 
 
 def test_a_policy_that_was_told_less_or_otherwise_is_told() -> None:

@@ -116,6 +116,8 @@ def describe(parameter: Float | Int | Choice | Constant) -> str:
         details = ["log"] if parameter.scale == "log" else []
         if parameter.step is not None and parameter.step != 1:
             details.append(f"step {plain(parameter.step)}")
+        if parameter.num is not None:
+            details.append(f"{parameter.num} values")
         text += f" ({', '.join(details)})" if details else ""
     conditions = ", ".join(f"{name} is {value}" for name, value in (parameter.when or {}).items())
     return f"{text}, when {conditions}" if conditions else text

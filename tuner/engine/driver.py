@@ -31,6 +31,7 @@ from tuner.recording import RecorderProcess
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.sweep import Sweep, fold
 from tuner.versions import versions
+from tuner.warmstart import read_sources
 
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
@@ -68,7 +69,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     """Runs a new sweep to its end.
 
     Raises:
-        SpecError: the spec does not fit its trainable or its data.
+        SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
         UsageError: the name is taken.
         SweepInterrupted: the user left; the sweep can be resumed.
         NoUsableTrialError: no trial reached a usable value.
@@ -77,16 +78,27 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     folder = root.sweep(spec.name)
     if exists(folder.path):
         raise name_taken(folder)
+    learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
     with _inspected(spec, source, address, observer) as (resolved, inspected):
         started = ev.SweepStarted(
             spec=resolved.resolved(), versions=versions(), seed=resolved.search.seed, sweep_id=uuid.uuid4().hex
         )
-        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, on_wait=observer.phase)
+        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase)
         try:
             return _Driver(resolved, journal, inspected, address, observer).run()
         finally:
             journal.close()
+
+
+def _learn(spec: SweepSpec, root: StorageRoot, where: str, observer: Observer) -> list[ev.WarmStarted]:
+    """What the sweep begins with knowing of earlier ones; what is left out of them is told."""
+    if not spec.search.warm_start:
+        return []
+    observer.phase("reading earlier trials")
+    sources = read_sources(spec, root, where)
+    observer.note(f"warm start: {'; '.join(map(str, sources))}")
+    return [source.event for source in sources]
 
 
 def resume_sweep(

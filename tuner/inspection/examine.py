@@ -34,13 +34,13 @@ class Inspected:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
 
         Raises:
-            SpecError: the spec does not fit the trainable.
+            SpecError: the spec does not fit the trainable, or one of its points not what the trainable adds.
         """
         if self.problems:
             raise SpecError(source, self.problems)
         missing = {name: self.defaults[name] for name in ALWAYS_IN_SPACE if name not in spec.space}
         space = {**spec.space.model_dump(exclude_defaults=True), **missing}
-        return spec_from_mapping({**spec.resolved(), "space": space})
+        return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
 
 def is_file(trainable: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tuner import events as ev
@@ -17,7 +17,11 @@ from tuner.program import program
 
 
 def create_sweep(
-    folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted, on_wait: Callable[[str], None] | None = None
+    folder: SweepFolder,
+    spec_yaml: str,
+    started: ev.SweepStarted,
+    learned: Sequence[ev.WarmStarted] = (),
+    on_wait: Callable[[str], None] | None = None,
 ) -> Journal:
     """Makes a sweep's folder, which appears once its journal holds `sweep_started`.
 
@@ -25,6 +29,7 @@ def create_sweep(
         folder: where it shall be.
         spec_yaml: what `spec.yaml` shall say.
         started: the first event.
+        learned: what stands behind it; the folder appears with all of them.
         on_wait: is told in a sentence if this waits (up to 20 s) for a driver elsewhere that began to make it.
 
     Raises:
@@ -32,8 +37,8 @@ def create_sweep(
         StorageError: the storage root cannot be written.
     """
     if isinstance(folder.path, Path):
-        return _create_by_rename(folder, folder.path, spec_yaml, started)
-    return _create_in_place(folder, spec_yaml, started, on_wait)
+        return _create_by_rename(folder, folder.path, spec_yaml, [started, *learned])
+    return _create_in_place(folder, spec_yaml, [started, *learned], on_wait)
 
 
 def name_taken(folder: SweepFolder) -> UsageError:
@@ -46,7 +51,7 @@ def name_taken(folder: SweepFolder) -> UsageError:
     )
 
 
-def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, started: ev.SweepStarted) -> Journal:
+def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Sequence[ev.AnyEvent]) -> Journal:
     """On a file system: made under a hidden name, then renamed."""
     new = path.with_name(f".{folder.name}.{os.getpid()}.new")
     making = SweepFolder(new)
@@ -54,7 +59,9 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, started: 
         shutil.rmtree(new, ignore_errors=True)
         (new / "checkpoints").mkdir(parents=True)
         write_atomically(making.spec, spec_yaml.encode())
-        write_atomically(making.journal, ev.encode(stamped(started, time.time(), 0)))
+        now = time.time()
+        lines = (ev.encode(stamped(event, now, seq)) for seq, event in enumerate(first))
+        write_atomically(making.journal, b"".join(lines))
         journal = Journal(making)
         try:
             os.rename(new, path)
@@ -73,9 +80,9 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, started: 
 
 
 def _create_in_place(
-    folder: SweepFolder, spec_yaml: str, started: ev.SweepStarted, on_wait: Callable[[str], None] | None
+    folder: SweepFolder, spec_yaml: str, first: Sequence[ev.AnyEvent], on_wait: Callable[[str], None] | None
 ) -> Journal:
-    """On an object store, which cannot rename: under the lease, and the first event last."""
+    """On an object store, which cannot rename: under the lease, and the first events last."""
     if folder.exists():
         raise name_taken(folder)
     lease = Lease(folder)
@@ -84,7 +91,7 @@ def _create_in_place(
         if folder.exists():
             raise name_taken(folder)
         write_atomically(folder.spec, spec_yaml.encode())
-        return Journal.create(folder, lease, time.time, started)
+        return Journal.create(folder, lease, time.time, first)
     except FileExistsError:
         lease.release()
         raise name_taken(folder) from None

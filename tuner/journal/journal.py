@@ -50,8 +50,10 @@ class Journal:
             raise
 
     @classmethod
-    def create(cls, folder: SweepFolder, lease: Lease, clock: Callable[[], float], first: ev.SweepStarted) -> Journal:
-        """A new journal on an object store, whose lease is held already; it exists once its first event does.
+    def create(
+        cls, folder: SweepFolder, lease: Lease, clock: Callable[[], float], first: Sequence[ev.AnyEvent]
+    ) -> Journal:
+        """A new journal on an object store, whose lease is held already; it exists once its first events do.
 
         Raises:
             FileExistsError: there is one.
@@ -61,7 +63,7 @@ class Journal:
         journal._begin(folder, clock, lease)
         if journal.events:
             raise FileExistsError(str(folder.path))
-        journal.events = journal.append(first)
+        journal.events = journal.append(*first)
         return journal
 
     def _begin(self, folder: SweepFolder, clock: Callable[[], float], lease: Lease) -> None:

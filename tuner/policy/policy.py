@@ -7,16 +7,17 @@ rebuilds the same state, and every decision can be recomputed from the events be
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from tuner.policy.asha import Asha, rung_epochs
+from tuner.policy.earlier import EarlierTrial
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE
-from tuner.space import Params, Space, key
+from tuner.space import Params, Space, completed, key
 
 CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
@@ -30,7 +31,7 @@ _REDRAWS = 16
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A new trial: its number, its active parameters with `epochs`, and what drew it (random, tpe or grid)."""
+    """A new trial: its number, its active parameters with `epochs`, and what drew it (point, random, tpe or grid)."""
 
     trial: int
     params: Params
@@ -94,6 +95,7 @@ class Policy:
         seed: of all randomness.
         num_trials: how many suggestions there are at most; None for no end.
         algorithm: tpe, random or grid.
+        points: configurations to begin with; those that are none of the space are left out.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Policy:
         *,
         num_trials: int | None = None,
         algorithm: Literal["tpe", "random", "grid"] = "tpe",
+        points: Sequence[Params] = (),
     ) -> None:
         self.space = space
         self.num_trials = num_trials
@@ -123,6 +126,8 @@ class Policy:
         self._observed = Observations()
         self._drawn = _Drawn()
         self._grid: Iterator[Params] | None = None
+        self._earlier: list[EarlierTrial] = []
+        self._points = [params for point in points if (params := completed(space, point)) is not None]
 
     @classmethod
     def from_spec(cls, spec: Any) -> Policy:
@@ -135,6 +140,7 @@ class Policy:
             spec.search.seed,
             num_trials=spec.num_trials,
             algorithm=spec.search.algorithm,
+            points=spec.search.points,
         )
 
     @classmethod
@@ -152,6 +158,22 @@ class Policy:
     @property
     def num_suggested(self) -> int:
         return len(self._observed)
+
+    @property
+    def num_observed(self) -> int:
+        """How many suggested trials have a result, a bad end included."""
+        return sum(self._observed[number].has_result for number in range(len(self._observed)))
+
+    @property
+    def num_earlier(self) -> int:
+        """How many trials of earlier sweeps say something about this space."""
+        return len(self._earlier)
+
+    def good(self) -> list[int]:
+        """The trials that the model holds as good now, best first: Hyperopt's rule."""
+        ordered = self._observed.ordered(MAX_OBSERVATIONS)
+        num_good = min(math.ceil(0.25 * math.sqrt(len(ordered))), 25)
+        return [number for number, _ in ordered[:num_good] if self._observed[number].level > 0]
 
     def observed(self, trial: int) -> Observed:
         """What is known of a suggested trial."""
@@ -187,6 +209,10 @@ class Policy:
         self._observed.add(Observed(trial, searched, int(params["epochs"]), counts))  # type: ignore[arg-type]
         self._drawn.add(searched)
 
+    def learn(self, earlier: Sequence[EarlierTrial]) -> None:
+        """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
+        self._earlier += [trial for trial in earlier if self.space.covers(trial.params)]
+
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
         observed = self._observed[trial]
@@ -216,6 +242,9 @@ class Policy:
         return {name: value for name, value in params.items() if name in self.space}
 
     def _draw(self, trial: int) -> tuple[Params, str] | None:
+        point = next((point for point in self._points if point not in self._drawn), None)
+        if point is not None:
+            return point, "point"
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])

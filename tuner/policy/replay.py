@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tuner.events import AnyEvent, EpochReported, SweepResumed, SweepStarted, TrialEnded, TrialSuggested
+from tuner.events import (
+    AnyEvent,
+    EpochReported,
+    SweepResumed,
+    SweepStarted,
+    TrialEnded,
+    TrialSuggested,
+    WarmStarted,
+)
+from tuner.policy.earlier import EarlierTrial
 from tuner.policy.policy import Decision, Policy
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.sweep import Sweep, objective_value
@@ -30,7 +39,14 @@ def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
                 policy.adopt(event.trial, event.params)
             case TrialEnded():
                 policy.close(event.trial, event.outcome)
+            case WarmStarted():
+                policy.learn(earlier_trials(event))
     return policy
+
+
+def earlier_trials(event: WarmStarted) -> list[EarlierTrial]:
+    """The trials that a sweep began with knowing."""
+    return [EarlierTrial.from_plain(event.source, trial) for trial in event.trials]
 
 
 def verify(events: Iterable[AnyEvent]) -> list[str]:
@@ -67,6 +83,8 @@ class _Verifier:
                 self._sweep.apply(event)
                 if isinstance(event, SweepStarted) or touches_policy(event):
                     self._policy = replay(spec_from_mapping(self._sweep.spec, source="the journal"), self._before)
+            case WarmStarted():
+                self._policy.learn(earlier_trials(event))
         self._before.append(event)
 
     def _check_suggestion(self, event: TrialSuggested) -> None:

@@ -1,6 +1,7 @@
 """The search space: parameters with inclusive bounds, and conditions between them."""
 
 from tuner.space.parameters import KINDS, Choice, Constant, Parameter
+from tuner.space.points import completed, point_problems
 from tuner.space.ranges import Float, Int
 from tuner.space.space import Space, condition_problems
 from tuner.space.words import Params, Scalar, cut, key, nearest, plain, same, shown
@@ -15,11 +16,13 @@ __all__ = [
     "Params",
     "Scalar",
     "Space",
+    "completed",
     "condition_problems",
     "cut",
     "key",
     "nearest",
     "plain",
+    "point_problems",
     "same",
     "shown",
 ]

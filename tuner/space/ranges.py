@@ -1,4 +1,7 @@
-"""Ranges of numbers with inclusive bounds, on a linear or a logarithmic scale, on a grid or not."""
+"""Ranges of numbers with inclusive bounds, on a linear or a logarithmic scale, on a grid or not.
+
+A grid is what `step` makes, from the low bound on, or `num` values that are evenly apart on the scale.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,20 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tuner.space.base import BaseParameter, broken
+from tuner.space.spread import Spread
 from tuner.space.words import Scalar, plain
 
 _MOST_STEPS = 1e12
 """Steps finer than this would be lost in the rounding of their own sums."""
+MAX_NUM = 10_000
+"""Values of a range with `num`; with more of them leave `num` out."""
 
 
 class _Range(BaseParameter):
     scale: Literal["linear", "log"] = "linear"
     """Whether values or their logarithms are spread evenly."""
+    num: int | None = Field(None, ge=2, le=MAX_NUM)
+    """So many values and nothing between them: both bounds, and the rest evenly apart on the scale. Takes no step."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Any:
@@ -42,7 +50,22 @@ class _Range(BaseParameter):
                 f"must divide high - low ({plain(_tidy(high - low))}; a high of {plain(_tidy(nearest))} would do)",
                 plain(step),
             )
+        if self.num is not None and step is not None and not (step == 1 and isinstance(step, int)):
+            raise broken("num", "must not stand beside a step", f"num {self.num}, step {plain(step)}")
+        if self._spread is not None and self._spread.num_different < len(self._spread.values):
+            whole = (
+                f"whole numbers (with a high of {high}.0 they are real ones)" if isinstance(high, int) else "numbers"
+            )
+            received = f"{self.num}, which gives {self._spread.num_different} only"
+            raise broken("num", f"must give so many different {whole}", received)
         return self
+
+    @cached_property
+    def _spread(self) -> Spread | None:
+        """The values of a range with `num`."""
+        if self.num is None:
+            return None
+        return Spread(self.low, self.high, self.num, self.scale == "log")  # type: ignore[attr-defined]
 
     def covers(self, value: Scalar) -> bool:
         """Whether a number lies within the bounds, on the grid or not."""
@@ -62,11 +85,13 @@ class Float(_Range):
     def size(self) -> int | None:
         """The number of values; None if there is a continuum of them."""
         if self.step is None:
-            return None
+            return self.num
         return 1 if self.high - self.low < self.step else round((self.high - self.low) / self.step) + 1
 
     def from_unit(self, unit: float) -> float:
         """The value at `unit` in [0, 1]."""
+        if self._spread is not None:
+            return float(self._spread.from_unit(unit))
         if self.size is not None and self.scale == "linear":
             return self._at(min(int(unit * self.size), self.size - 1))
         if self.scale == "linear":
@@ -80,6 +105,8 @@ class Float(_Range):
     def to_unit(self, value: Scalar) -> float:
         """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
         number = float(value)  # type: ignore[arg-type]
+        if self._spread is not None:
+            return self._spread.to_unit(number)
         if self.size is not None and self.step is not None and self.scale == "linear":
             return (round((number - self.low) / self.step) + 0.5) / self.size
         if self.scale == "linear":
@@ -87,10 +114,14 @@ class Float(_Range):
         return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
 
     def contains(self, value: Scalar) -> bool:
+        if self._spread is not None:
+            return self.covers(value) and self._spread.contains(value)
         return self.covers(value) and (self.step is None or _divides(self.step, value - self.low))  # type: ignore[operator]
 
     def values(self) -> Iterator[float]:
-        """Every value of a parameter with a step, one by one: there may be many."""
+        """Every value of a parameter with a step or num, one by one: there may be many."""
+        if self._spread is not None:
+            return iter(self._spread.values)
         return (self._at(index) for index in range(self.size or 0))
 
     def _at(self, index: int) -> float:
@@ -110,10 +141,12 @@ class Int(_Range):
     @cached_property
     def size(self) -> int:
         """The number of values."""
-        return (self.high - self.low) // self.step + 1
+        return self.num or (self.high - self.low) // self.step + 1
 
     def from_unit(self, unit: float) -> int:
         """The value at `unit` in [0, 1]."""
+        if self._spread is not None:
+            return int(self._spread.from_unit(unit))
         count = self.size
         if self.scale == "linear":
             index = int(unit * count)
@@ -125,6 +158,8 @@ class Int(_Range):
     def to_unit(self, value: Scalar) -> float:
         """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
         number = int(value)  # type: ignore[arg-type]
+        if self._spread is not None:
+            return self._spread.to_unit(number)
         if self.scale == "linear":
             return ((number - self.low) // self.step + 0.5) / self.size
         start, end = self._log_edges()
@@ -136,9 +171,13 @@ class Int(_Range):
 
     def contains(self, value: Scalar) -> bool:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if self._spread is not None:
+            return is_whole and value in self._spread.values
         return is_whole and self.low <= value <= self.high and (value - self.low) % self.step == 0  # type: ignore[operator]
 
     def values(self) -> Iterator[int]:
+        if self._spread is not None:
+            return iter(self._spread.values)
         return (self.low + index * self.step for index in range(self.size))
 
 

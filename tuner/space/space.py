@@ -96,7 +96,7 @@ class Space(RootModel[_Parameters]):
         """
         for name, parameter in self.items():
             if parameter.size is None:
-                raise ValueError(f"space.{name}: a grid needs a step or choices, but got a continuous range")
+                raise ValueError(f"space.{name}: a grid needs a step, num or choices, but got a continuous range")
         return self._grid({}, list(self))
 
     def _grid(self, params: Params, rest: list[str]) -> Iterator[Params]:

@@ -119,4 +119,4 @@ def _like(old: AnyParameter, new: AnyParameter) -> AnyParameter:
     if not (isinstance(old, Float) and isinstance(new, Int)):
         return new
     step = float(new.step) if "step" in new.model_fields_set else None
-    return Float(low=float(new.low), high=float(new.high), step=step, scale=new.scale, when=new.when)
+    return Float(low=float(new.low), high=float(new.high), step=step, num=new.num, scale=new.scale, when=new.when)

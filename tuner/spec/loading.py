@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from tuner.errors import SpecError, UsageError
-from tuner.space import Parameter, Space, condition_problems
+from tuner.space import Parameter, Space, condition_problems, point_problems
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.messages import line
-from tuner.spec.models import ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
+from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
 
 
@@ -31,11 +31,17 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), name: str | None 
         apply_override(written, override)
     if name is not None:
         written["name"] = name
-    return spec_from_mapping(written, source=printable(str(path)), folder=path.parent)
+    return spec_from_mapping(written, source=printable(str(path)), folder=path.parent, is_new=True)
 
 
-def spec_from_mapping(written: Mapping[str, Any], source: str = "spec", folder: Path | None = None) -> SweepSpec:
-    """The spec that a mapping describes; `folder` is what relative paths in it are relative to.
+def spec_from_mapping(
+    written: Mapping[str, Any], source: str = "spec", folder: Path | None = None, *, is_new: bool = False
+) -> SweepSpec:
+    """The spec that a mapping describes.
+
+    Args:
+        folder: what relative paths in it are relative to.
+        is_new: whether no trial has begun, so that its points must lie in its space, which a resume may narrow.
 
     Raises:
         SpecError: all that is wrong with it, one line for each problem.
@@ -49,10 +55,13 @@ def spec_from_mapping(written: Mapping[str, Any], source: str = "spec", folder: 
         problems += [
             f"{printable(f'space.{path}')}: {message}" for path, message in _condition_problems(written.get("space"))
         ]
+        unmet += _point_problems(written) if is_new else []
         problems = bounded(dict.fromkeys([*problems, *unmet]), len(items[MAX_PROBLEMS:]))
         if rest is not None and folder is not None:
             rest = _with_absolute_paths(rest, folder)
         raise SpecError(source, problems, rest=rest) from None
+    if is_new and spec.search.points and (problems := _point_problems(written)):
+        raise SpecError(source, bounded(problems), rest=_with_absolute_paths(spec, folder) if folder else spec)
     return _with_absolute_paths(spec, folder) if folder is not None else spec
 
 
@@ -116,13 +125,33 @@ def _condition_problems(written: Any) -> list[tuple[str, str]]:
     """Conditions are judged among the parameters that are valid by themselves, so that all problems come at once."""
     if not isinstance(written, dict):
         return []
+    return condition_problems(_valid_parameters(written), declared=[str(name) for name in written])
+
+
+def _valid_parameters(written: Any) -> dict[str, Any]:
     valid = {}
-    for name, parameter in written.items():
+    for name, parameter in written.items() if isinstance(written, dict) else ():
         try:
             valid[str(name)] = _adapter().validate_python(parameter)
         except ValidationError:
             continue
-    return condition_problems(valid, declared=[str(name) for name in written])
+    return valid
+
+
+def _point_problems(written: Mapping[str, Any]) -> list[str]:
+    """Points are judged in as much of the space as is valid."""
+    search = written.get("search")
+    points = search.get("points") if isinstance(search, Mapping) else getattr(search, "points", None)
+    if not isinstance(points, list):
+        return []
+    declared = written.get("space")
+    try:
+        problems = point_problems(Space.model_validate(declared), points, unknown=ALWAYS_IN_SPACE)
+    except ValidationError:
+        valid = {name: p.model_copy(update={"when": None}) for name, p in _valid_parameters(declared).items()}
+        unknown = {*ALWAYS_IN_SPACE, *(declared if isinstance(declared, dict) else ())}
+        problems = point_problems(Space.model_construct(valid), points, unknown, is_whole=False)
+    return [f"search.points{printable(path)}: {rule}" for path, rule in problems]
 
 
 @cache

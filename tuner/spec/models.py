@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tuner.space import Float, Int, Space, nearest, shown
+from tuner.space.base import Value
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
@@ -63,6 +64,19 @@ class Search(Section):
     """How configurations are chosen: Hyperopt's TPE, independent draws, or every configuration in turn."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Every suggestion and every training draws its randomness from this seed and the trial's number."""
+    points: list[dict[str, Value]] = []
+    """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
+    warm_start: list[Text] = []
+    """Earlier sweeps in the storage root, or MLflow experiments, of which the search learns before its first trial."""
+
+    @field_validator("warm_start")
+    @classmethod
+    def _check_warm_start(cls, names: list[str]) -> list[str]:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                rule = "must not stand in the list twice, but got {got}"
+                raise PydanticCustomError("rule", rule, {"field": index, "got": shown(name)})
+        return names
 
 
 class EarlyStopping(Section):
@@ -173,7 +187,7 @@ class SweepSpec(Section):
     """How many configurations are tried."""
     epochs: Epochs
     space: Space
-    """The parameters: {low, high, scale, step}, {choices: […]} or a constant, each with `when` conditions."""
+    """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with `when` conditions."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()
     budget: Budget = Budget()
@@ -234,7 +248,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
     if spec.search.algorithm == "grid":
         for name, parameter in spec.space.items():
             if parameter.size is None:
-                rule = "a grid needs a step or choices, but got a continuous range"
+                rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
     epochs = spec.space.root.get("epochs")
     if epochs is not None:

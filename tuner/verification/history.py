@@ -44,6 +44,9 @@ def check_lives(events: Sequence[ev.AnyEvent], found: Findings) -> None:
             left = True
         elif isinstance(event, ev.SweepResumed):
             left = False
+        elif isinstance(event, ev.WarmStarted):
+            if lives:
+                found.add("events", f"event {event.seq}: a sweep must learn of earlier trials before its own")
         elif isinstance(event, ev.TrialSuggested):
             _check_suggested(event, lives, found)
         elif not isinstance(event, ev.SweepStarted | ev.SlotsChanged):

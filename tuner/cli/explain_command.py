@@ -1,0 +1,178 @@
+"""explain: why a trial was suggested, and why it was stopped or went on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tuner.cli.output import AsJson, Storage, SweepName, params_text, print_json, short
+from tuner.cli.read_commands import tables
+from tuner.errors import UsageError
+from tuner.paths import StorageRoot
+
+if TYPE_CHECKING:
+    from tuner.policy.explain import Explanation, Judgement, Reached
+    from tuner.sweep import Sweep
+
+NUM_COMPARED = 5
+"""Of the trials that one is compared with, the best so many are listed for people."""
+
+TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)]
+
+
+def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Explain from the journal why a trial was suggested, and why it was stopped or went on."""
+    from tuner.journal import read_events
+    from tuner.policy.explain import explain as explained
+    from tuner.status import open_sweep
+
+    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    number = _number(folded, trial)
+    found = explained(read_events(folder), number)
+    print_json(as_data(folded, found)) if as_json else _print(folded, found)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    app.command()(explain)
+
+
+def _number(sweep: Sweep, trial: str) -> int:
+    """The number of a trial that there is."""
+    number = int(trial) if trial.isdecimal() and len(trial) < 10 else -1
+    if number in sweep.trials:
+        return number
+    last = len(sweep.trials) - 1
+    there = f"its trials are 0 to {last}" if last >= 0 else "it has none yet"
+    nearest = f"; did you mean {last}?" if number > last >= 0 else ""
+    raise UsageError(f"sweep {sweep.name} has no trial {trial!r}: {there}{nearest}")
+
+
+def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "sweep": sweep.name,
+        "trial": found.trial,
+        "params": found.params,
+        "metric": sweep.metric,
+        "mode": sweep.mode,
+        "suggestion": {
+            "origin": found.origin,
+            "why": found.why,
+            "observed": found.num_observed,
+            "running": found.num_running,
+            "earlier": found.num_earlier,
+            "good": [_reached(good) for good in found.good],
+        },
+        "rungs": [_rung(judgement) for judgement in found.judgements],
+        "failures": [
+            {"attempt": failed.attempt, "cause": failed.cause, "reason": failed.reason, "counts": failed.counts}
+            for failed in found.failures
+        ],
+        "epochs": found.epochs,
+        "epochs_max": found.epochs_max,
+        "outcome": found.outcome or "unfinished",
+        "reason": found.reason,
+    }
+
+
+def _reached(reached: Reached) -> dict[str, Any]:
+    has_value = reached.epoch > 0
+    return {"trial": reached.trial, "epoch": reached.epoch, "value": reached.value if has_value else None}
+
+
+def _rung(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "epoch": judgement.epoch,
+        "value": judgement.value,
+        "cutoff": judgement.cutoff,
+        "place": judgement.place,
+        "of": judgement.size,
+        "places": judgement.places,
+        "goes_on": judgement.goes_on,
+        "compared": [{"trial": other.trial, "value": other.value} for other in judgement.compared],
+    }
+
+
+def _print(sweep: Sweep, found: Explanation) -> None:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(no_wrap=True)
+    rows.add_column(overflow="fold")
+    for name, text in _rows(sweep, found):
+        rows.add_row(name, Text(text))
+    tables.print(rows)
+    if found.judgements:
+        tables.print(_rungs(sweep, found))
+
+
+def _rows(sweep: Sweep, found: Explanation) -> list[tuple[str, str]]:
+    rows = [
+        ("trial", f"{found.trial} of {sweep.name}"),
+        ("parameters", params_text(found.params)),
+        ("suggested as", found.why),
+        ("known then", _known(found)),
+    ]
+    if found.good:
+        rows.append(
+            (
+                "good then",
+                _listed(found.good, lambda one: f"trial {one.trial}: {short(one.value)} at epoch {one.epoch}"),
+            )
+        )
+    for failed in found.failures:
+        used = "" if failed.counts else " (no retry used)"
+        rows.append((f"attempt {failed.attempt}", f"{failed.cause}: {failed.reason}{used}"))
+    return [*rows, ("end", _end(sweep, found))]
+
+
+def _known(found: Explanation) -> str:
+    parts = [_count(found.num_observed, "trial", "with a result"), f"{found.num_running} without one yet"]
+    if found.num_earlier:
+        parts.append(_count(found.num_earlier, "trial", "of earlier sweeps"))
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str, what: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {what}"
+
+
+def _listed(reached: tuple[Reached, ...], write: Callable[[Reached], str]) -> str:
+    """The best ones with their values, and how many more there are."""
+    texts = [write(one) for one in reached[:NUM_COMPARED]]
+    more = len(reached) - len(texts)
+    return ", ".join(texts) + (f" and {more} more" if more else "") if texts else "none"
+
+
+def _rungs(sweep: Sweep, found: Explanation) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("rung", sweep.metric, "needed", "place", "goes on"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("trials there before, best first", overflow="fold")
+    for rung in found.judgements:
+        cells = (
+            f"epoch {rung.epoch}",
+            short(rung.value),
+            "any" if rung.cutoff is None else short(rung.cutoff),
+            f"{rung.place} of {rung.size}",
+            "yes" if rung.goes_on else "no",
+            _listed(rung.compared, lambda other: f"{other.trial}: {short(other.value)}"),
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _end(sweep: Sweep, found: Explanation) -> str:
+    trained = f"after {found.epochs} of {_count(found.epochs_max, 'epoch', '').strip()}"
+    if found.outcome is None:
+        return f"none yet, {trained}"
+    last = found.judgements[-1] if found.judgements else None
+    if found.outcome == "stopped" and last is not None and not last.goes_on and last.cutoff is not None:
+        side = "at least" if sweep.mode == "max" else "at most"
+        needed = f"{sweep.metric} was {short(last.value)}, {side} {short(last.cutoff)} was needed"
+        return f"stopped {trained}: {needed} ({found.reason})"
+    return f"{found.outcome} {trained}: {found.reason}"

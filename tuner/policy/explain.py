@@ -1,0 +1,175 @@
+"""Why a trial was suggested and why it ended as it did, worked out from a journal alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tuner.events import AnyEvent, AttemptFailed, EpochReported, SweepResumed, SweepStarted, TrialEnded, TrialSuggested
+from tuner.policy.asha import Asha
+from tuner.policy.policy import CONTINUE, Policy
+from tuner.policy.replay import replay
+from tuner.space import Params
+from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.sweep import Sweep, objective_value
+
+ORIGINS = {
+    "point": "one of the spec's points, which come first",
+    "random": "an independent draw, whatever was observed",
+    "tpe": "TPE's proposal: of its candidates the likeliest among the good trials against all others",
+    "grid": "the next configuration of the grid",
+}
+"""What drew a configuration, in words."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A value that a trial reached, and after which epoch."""
+
+    trial: int
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a trial stood at a rung, when it got there."""
+
+    epoch: int
+    value: float
+    cutoff: float | None
+    """The value that was needed to go on; None where any was enough."""
+    place: int
+    size: int
+    """Values at the rung, its own included."""
+    places: int
+    """The best so many go on."""
+    goes_on: bool
+    compared: tuple[Reached, ...]
+    """All that were at the rung before it, best first."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that led to a trial, and to its end."""
+
+    trial: int
+    params: Params
+    origin: str
+    num_observed: int
+    """Trials that had a result when this one was suggested."""
+    num_running: int
+    """Trials that were out without one."""
+    num_earlier: int
+    """Trials of earlier sweeps that the search knew."""
+    good: tuple[Reached, ...]
+    """The trials that a model of the good ones held as such then, best first; empty where nothing is modelled."""
+    epochs: int
+    epochs_max: int
+    judgements: tuple[Judgement, ...]
+    failures: tuple[AttemptFailed, ...]
+    outcome: str | None
+    """None while it has no end."""
+    reason: str
+
+    @property
+    def why(self) -> str:
+        """Its origin in words."""
+        return ORIGINS.get(self.origin, f"drawn as {self.origin!r}")
+
+
+def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
+    """Explains a trial of a journal.
+
+    Raises:
+        LookupError: it was never suggested.
+    """
+    index = next((i for i, e in enumerate(events) if isinstance(e, TrialSuggested) and e.trial == trial), None)
+    if index is None:
+        raise LookupError(trial)
+    suggested = events[index]
+    assert isinstance(suggested, TrialSuggested)
+    before = events[:index]
+    spec = _spec_after(before)
+    policy = replay(spec, before)
+    models = spec.search.algorithm == "tpe" and policy.num_observed > 0
+    ended = next((e for e in events if isinstance(e, TrialEnded) and e.trial == trial), None)
+    return Explanation(
+        trial=trial,
+        params=suggested.params,
+        origin=suggested.origin,
+        num_observed=policy.num_observed,
+        num_running=policy.num_suggested - policy.num_observed,
+        num_earlier=policy.num_earlier,
+        good=tuple(_reached(policy, spec, number) for number in policy.good()) if models else (),
+        epochs=max((e.epoch for e in events if isinstance(e, EpochReported) and e.trial == trial), default=0),
+        epochs_max=int(suggested.params["epochs"]),  # type: ignore[arg-type]
+        judgements=tuple(_judgements(events, trial)),
+        failures=tuple(e for e in events if isinstance(e, AttemptFailed) and e.trial == trial),
+        outcome=ended.outcome if ended is not None else None,
+        reason=ended.reason if ended is not None else "",
+    )
+
+
+def _spec_after(events: Sequence[AnyEvent]) -> SweepSpec:
+    """The spec as it was after these events."""
+    sweep = Sweep()
+    for event in events:
+        if isinstance(event, SweepStarted | SweepResumed):
+            sweep.apply(event)
+    return spec_from_mapping(sweep.spec, source="the journal")
+
+
+def _reached(policy: Policy, spec: SweepSpec, trial: int) -> Reached:
+    observed = policy.observed(trial)
+    return Reached(trial, observed.level, _sign(spec) * observed.loss if observed.level else math.nan)
+
+
+def _sign(spec: SweepSpec) -> float:
+    """What makes a loss, of which less is better, of a value, and the other way round."""
+    return -1.0 if spec.objective.mode == "max" else 1.0
+
+
+def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
+    """Walks the journal with the rungs that its driver had at each event."""
+    rungs: dict[int, list[Reached]] = {}
+    epochs_max: dict[int, int] = {}
+    sweep = Sweep()
+    for event in events:
+        if isinstance(event, SweepStarted | SweepResumed):
+            sweep.apply(event)
+            spec = spec_from_mapping(sweep.spec, source="the journal")
+            judged_at = Policy.from_spec(spec).judged_at
+        elif isinstance(event, TrialSuggested):
+            epochs_max[event.trial] = int(event.params["epochs"])  # type: ignore[arg-type]
+        elif isinstance(event, EpochReported) and event.epoch < epochs_max[event.trial]:  # a last epoch is in no rung
+            value = objective_value(event.metrics, spec.objective.metric)
+            if not math.isfinite(value):
+                continue
+            others = rungs.setdefault(event.epoch, [])
+            if event.trial == trial and event.epoch in judged_at:
+                yield _judgement(spec, others, event, value)
+            others.append(Reached(event.trial, event.epoch, value))
+
+
+def _judgement(spec: SweepSpec, others: Sequence[Reached], event: EpochReported, value: float) -> Judgement:
+    """Asks the rung as it was."""
+    sign = _sign(spec)
+    asha = Asha([event.epoch], spec.early_stopping.reduction_factor)
+    for other in others:
+        asha.judge(event.epoch, sign * other.value)
+    verdict = asha.judge(event.epoch, sign * value)
+    assert verdict is not None
+    ordered = sorted(others, key=lambda other: sign * other.value)
+    cutoff = ordered[verdict.places - 1].value if len(ordered) >= verdict.places else None
+    return Judgement(
+        epoch=event.epoch,
+        value=value,
+        cutoff=cutoff,
+        place=verdict.place,
+        size=verdict.size,
+        places=verdict.places,
+        goes_on=event.decision == CONTINUE,
+        compared=tuple(ordered),
+    )

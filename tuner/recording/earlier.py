@@ -1,0 +1,119 @@
+"""Finished runs of any experiment, Tuner's or others', as plain values; for a sweep that begins with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import TrackingError
+from tuner.events import UNUSABLE
+from tuner.recording.database import check_database
+from tuner.recording.reading import quiet_mlflow
+from tuner.recording.reasons import tracking_error
+from tuner.recording.values import key_text
+
+_PAGE = 1000
+_READERS = 8
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run with the values of one metric, in the order of their steps; the newest of each step."""
+
+    run_id: str
+    params: dict[str, str]
+    values: tuple[float, ...]
+    is_ours: bool
+    """Whether it is a trial that Tuner recorded, with one value an epoch."""
+    is_finished: bool
+    failed: bool
+    """Whether it is one of ours that diverged or failed; of other runs nobody knows why they did."""
+
+
+def experiment_names(uri: str) -> list[str]:
+    """The experiments of a tracking store; none where its file does not exist.
+
+    Raises:
+        TrackingError: it cannot be read.
+    """
+    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE).partition("?")[0]).exists():
+        return []
+    with _sorted_errors(uri):
+        return [str(found.name) for found in _pages(_client(uri).search_experiments)]
+
+
+def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> list[EarlierRun]:
+    """The newest runs of an experiment that are or were trainings: those that only hold others are left out.
+
+    Raises:
+        TrackingError: the store cannot be read, or the experiment is gone.
+    """
+    key = key_text(metric)
+    with _sorted_errors(uri), ThreadPoolExecutor(1 if uri.startswith(_SQLITE) else _READERS) as readers:
+        client = _client(uri)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            raise TrackingError(f"experiment {experiment!r} is gone")
+        order = {"order_by": ["attributes.start_time DESC"]}
+        runs = []
+        for run in _pages(client.search_runs, [found.experiment_id], **order):
+            if "tuner.sweep" in run.data.tags and "tuner.trial" not in run.data.tags:
+                continue
+            runs.append(run)
+            if len(runs) == at_most:
+                break
+        histories = readers.map(lambda run: _history(client, run, key), runs)
+        return [_earlier(run, values) for run, values in zip(runs, histories, strict=True)]
+
+
+def _earlier(run: Any, values: tuple[float, ...]) -> EarlierRun:
+    tags = run.data.tags
+    return EarlierRun(
+        run_id=str(run.info.run_id),
+        params=dict(run.data.params),
+        values=values,
+        is_ours="tuner.trial" in tags,
+        is_finished=run.info.status == "FINISHED",
+        failed=tags.get("tuner.outcome") in UNUSABLE,
+    )
+
+
+def _history(client: Any, run: Any, key: str) -> tuple[float, ...]:
+    if key not in run.data.metrics:
+        return ()
+    rows = sorted(client.get_metric_history(run.info.run_id, key), key=lambda row: (row.step, row.timestamp))
+    return tuple({row.step: float(row.value) for row in rows}.values())
+
+
+def _client(uri: str) -> Any:
+    quiet_mlflow()
+    check_database(uri)
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri, registry_uri=uri)
+
+
+def _pages(search: Any, *args: Any, **options: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        page = search(*args, max_results=_PAGE, page_token=token, **options)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+@contextmanager
+def _sorted_errors(uri: str) -> Iterator[None]:
+    """Whatever a client of a store may raise (HTTP, SQL, files), as one kind of error."""
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        raise tracking_error(error, uri) from error
