@@ -170,8 +170,17 @@ class DriverStopper(tune.Stopper):  # type: ignore[misc]
         return _run.must_stop
 
 
-def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, slot: Slot) -> None:
+def fit(
+    coordinator: Coordinator,
+    settings: WorkerSettings,
+    data: Data | None,
+    slot: Slot,
+    worker: type[tune.Trainable] = KerasWorker,
+) -> None:
     """Runs Tune until the coordinator has nothing more to do.
+
+    Args:
+        worker: what trains; benchmarks have one that does not.
 
     Raises:
         Exception: what an adapter or Tune itself raised; the journal is sound whatever it was.
@@ -181,11 +190,11 @@ def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, s
     for name in ("ray.tune", "ray.air", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     scratch = tempfile.mkdtemp(prefix="tuner-tune-")
-    worker = tune.with_parameters(KerasWorker, settings=settings, data=data)
+    trainable = tune.with_parameters(worker, settings=settings, data=data)
     try:
         with _watch(_run, slot), _deaths_of_any_kind():
             tune.Tuner(
-                tune.with_resources(worker, slot.resources),
+                tune.with_resources(trainable, slot.resources),
                 tune_config=tune.TuneConfig(
                     num_samples=-1, search_alg=JournalSearcher(), scheduler=JournalScheduler(), reuse_actors=True
                 ),
@@ -195,6 +204,7 @@ def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, s
                     verbose=0,
                     stop=DriverStopper(),
                     failure_config=tune.FailureConfig(max_failures=0),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # for a class it defaults to True
                 ),
             ).fit()
     finally:
