@@ -18,9 +18,11 @@ class NoTrainingWorker(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._assignment: Assignment = new_config["assignment"]
-        self._epoch = 0
+        self.take(new_config["assignment"])
         return True
+
+    def take(self, assignment: Assignment) -> None:
+        self._assignment, self._epoch = assignment, 0
 
     def step(self) -> dict[str, Any]:
         self._epoch += 1

@@ -53,13 +53,16 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Takes the next trial; only notes it, so that nothing can fail where Tune does not expect it."""
-        self._assignment: Assignment = new_config["assignment"]
+        self.take(new_config["assignment"])
+        return True
+
+    def take(self, assignment: Assignment) -> None:
+        """Takes the next trial; only notes it, so that nothing can fail where nobody expects it."""
+        self._assignment = assignment
         self._has_started, self._passed_over = False, list[str]()
         self._saved_at = time.monotonic()
         self._best_written, self._must_arrive = 0, False
         self._saver.begin_trial()
-        return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks for none."""
