@@ -2,16 +2,16 @@
 
     python -m tests.benchmarks.tune_throughput [--trials 2000] [--epochs 3] [--slots 4] [--algorithm tpe]
 
-Each side runs in a fresh process that starts a Ray of its own on this machine, with the same slots, trials, epochs, rungs
-(ASHA, reduction factor 3) and space; a worker answers each epoch at once, one result an epoch. The clock runs from the
-first result to the last, so that starting Ray and the first worker does not count.
+Each side runs in a fresh process that starts a Ray of its own on this machine, with the same slots, trials, epochs,
+rungs (ASHA, reduction factor 3) and space; a worker answers each epoch at once, one result an epoch. The clock runs
+from the first result to the last, so that starting Ray and the first worker does not count.
 
-- stock: `tune.Tuner` with HyperOptSearch (TPE, or independent draws with `--algorithm random`), AsyncHyperBandScheduler,
-  as many trials at a time as slots, warm workers (`reuse_actors`), no checkpoints, and the CSV, JSON and TensorBoard files
-  that it writes by itself. Nothing survives a crash but its snapshot every ten seconds or so.
-- stock, cold: the same with a process a trial, its default; `--cold-trials` of them only, since they take seconds each.
-- tuner: `tune_adapter.fit` with the real coordinator, policy and a journal that is synced before anything acts on it. No
-  recorder runs, as stock has no MLflow callback here.
+- stock: `tune.Tuner` with HyperOptSearch (TPE, or independent draws: `--algorithm random`), AsyncHyperBandScheduler,
+  as many trials at a time as slots, warm workers (`reuse_actors`), no checkpoints, and the CSV, JSON and TensorBoard
+  files that it writes by itself. Nothing survives a crash but its snapshot every ten seconds or so.
+- cold: the same with a process a trial, which is Tune's default; of `--cold-trials` only, since they take seconds each.
+- tuner: `tune_adapter.fit` with the real coordinator, policy and a journal that is synced before anything acts on it.
+  No recorder runs, as stock has no MLflow callback here.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _timed(method: Any, seconds: list[float]) -> Any:
 def in_fresh_process(side: str, arguments: list[str]) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.benchmarks.tune_throughput", "--only", side, *arguments]
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([*command, "--folder", folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([*command, "--folder", folder], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     rates = "  ".join(f"{figures[name] / figures['seconds']:7.1f} {name}/s" for name in ("epochs", "trials"))

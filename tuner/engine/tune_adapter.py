@@ -1,7 +1,7 @@
 """Ray Tune's Searcher, scheduler and stopper over a Coordinator: thin, and without a rule of their own.
 
 Tune pickles them, so the coordinator is module state. An exception in an adapter is kept and ends the run in order.
-A Tune trial is a worker's turn: it is handed trial after trial, and ends with its process or when there is no more work.
+A Tune trial is a worker's turn: it is handed trial after trial, and ends with its process or when no work is left.
 """
 
 from __future__ import annotations

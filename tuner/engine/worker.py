@@ -23,7 +23,7 @@ from tuner.paths import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
-"""Short epochs are reported together; a report costs about 20 ms of the driver and the worker's wait."""
+"""Short epochs are reported together; a report costs the driver some milliseconds, and the worker its wait."""
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they cost at most this share of the time."""
