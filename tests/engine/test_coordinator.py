@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner import events as ev
-from tuner.engine.messages import Failure, Report
+from tuner.engine.messages import Failure, Report, TrainedEpoch
 from tuner.journal import Journal, read_events
 from tuner.paths import SweepFolder
 from tuner.sweep import Sweep, fold
@@ -107,14 +107,31 @@ def test_no_infinity_at_any_epoch_is_ever_best(tmp_path: Path, value: float, epo
     assert sweep.best is not None and sweep.best.params["batch_size"] != 32
 
 
+def test_a_first_report_is_one_durable_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    assert coordinator.next_trial() is not None
+    writes: list[list[str]] = []
+    append = journal.append
+
+    def noted(*events: ev.AnyEvent) -> list[ev.AnyEvent]:
+        writes.append([type(event).__name__ for event in events])
+        return append(*events)
+
+    monkeypatch.setattr(journal, "append", noted)
+    metrics: ev.Metrics = {"loss": 0.2, "val_loss": 0.1, "val_accuracy": 0.9}
+    assert coordinator.report(Report(0, 1, "here", 1, (), 0, epochs=(TrainedEpoch(1, metrics, 0.1),)))
+    assert writes == [["TrialStarted", "EpochReported"]]
+    journal.close()
+
+
 def test_a_finite_objective_beside_a_nan_loss_is_divergence(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)
     coordinator.set_slots(1)
     assignment = coordinator.next_trial()
     assert assignment is not None
-    from tuner.engine.messages import TrainedEpoch
-
     metrics: ev.Metrics = {"loss": math.nan, "val_loss": 0.1, "val_accuracy": 0.9}
     report = Report(0, 1, "here", 1, (), 0, epochs=(TrainedEpoch(1, metrics, 0.1),))
     assert coordinator.report(report) is False

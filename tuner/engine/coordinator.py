@@ -161,8 +161,6 @@ class Coordinator:
             trial = self.sweep.trials[report.trial]
             if trial.outcome is not None:
                 return False
-            if report.started_at_epoch is not None:
-                self._append_started(report)
             goes_on = self._take_epochs(trial, report)
             if report.failure is not None and trial.outcome is None:
                 self._fail(trial, report.attempt, report.failure.cause, report.failure.message)
@@ -181,21 +179,9 @@ class Coordinator:
                 else:
                     self._retention.delete(other)
 
-    def _append_started(self, report: Report) -> None:
-        started = ev.TrialStarted(
-            trial=report.trial,
-            attempt=report.attempt,
-            node=report.node,
-            pid=report.pid,
-            gpus=list(report.gpus),
-            epoch=report.started_at_epoch or 0,
-            passed_over=list(report.passed_over),
-        )
-        self._append(started)
-
     def _take_epochs(self, trial: Trial, report: Report) -> bool:
-        """Journals new epochs, the policy's decisions on them and the checkpoints, in one durable write."""
-        batch: list[ev.AnyEvent] = []
+        """Journals an attempt's start, new epochs, the policy's decisions and checkpoints, in one durable write."""
+        batch: list[ev.AnyEvent] = [] if report.started is None else [report.started]
         missing = ""
         outcome: tuple[str, str] | None = None
         final = trial.epochs_trained

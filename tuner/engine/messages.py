@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from tuner.events import CheckpointSaved, Metrics, Params
+from tuner.events import CheckpointSaved, Metrics, Params, TrialStarted
 from tuner.sweep import Mode, is_better
 
 
@@ -108,3 +108,18 @@ class Report:
     """Checkpoints that could not be read when the attempt began."""
     notes: tuple[str, ...] = ()
     """Things worth a line for people, such as why a checkpoint was passed over."""
+
+    @property
+    def started(self) -> TrialStarted | None:
+        """What the journal says of an attempt's first report."""
+        if self.started_at_epoch is None:
+            return None
+        return TrialStarted(
+            trial=self.trial,
+            attempt=self.attempt,
+            node=self.node,
+            pid=self.pid,
+            gpus=list(self.gpus),
+            epoch=self.started_at_epoch,
+            passed_over=list(self.passed_over),
+        )

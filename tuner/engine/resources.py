@@ -15,7 +15,7 @@ from typing import Any
 from tuner.errors import ServiceError, UsageError
 from tuner.spec.models import Resources
 
-_QUIET = {
+QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial: the journal has it all
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Tune's own snapshots are not used
     "TUNE_MAX_PENDING_TRIALS_PG": "100000",  # the Searcher says when the slots are full
@@ -113,7 +113,7 @@ def start_ray(address: str | None) -> None:
     Raises:
         ServiceError: the cluster does not answer.
     """
-    os.environ.update(_QUIET)
+    os.environ.update(QUIET)
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     import ray
 

@@ -1,7 +1,7 @@
 """Ray Tune's Searcher, scheduler and stopper over a Coordinator: thin, and without a rule of their own.
 
 Tune pickles them, so the coordinator is module state. An exception in an adapter is kept and ends the run in order.
-Each attempt at a trial is one Tune trial.
+A Tune trial is a worker's turn: it is handed trial after trial, and ends with its process or when no work is left.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ray.tune.search import Searcher
 from trainables.contract import Data
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import cause_of_death, kernel_memory_kills
-from tuner.engine.messages import WorkerSettings
+from tuner.engine.messages import Assignment, Report, WorkerSettings
 from tuner.engine.resources import Slot, cluster_nodes
 from tuner.engine.worker import KerasWorker
 
@@ -45,9 +45,9 @@ class _Run:
         self.coordinator = coordinator
         self.timeout_s = timeout_s
         self.trials: dict[str, int] = {}
-        """Tune's trial id of a live attempt -> our trial number."""
+        """Tune's trial id of a worker's turn -> the number of the trial that it is at."""
         self.errors: dict[str, str] = {}
-        """Tune's trial id of an attempt whose worker died -> what Ray says of it."""
+        """Tune's trial id of a turn whose worker died -> what Ray says of it."""
         self.actors: dict[int, Any] = {}
         """Trial number -> its worker's handle."""
         self.heard_at: dict[int, float] = {}
@@ -66,6 +66,43 @@ class _Run:
     @property
     def must_stop(self) -> bool:
         return self.stop_at_once or self.error is not None
+
+    def begins(self, turn: str) -> Assignment | None:
+        """What the worker of this turn does next; None when there is nothing now."""
+        assignment = self.coordinator.next_trial()
+        if assignment is not None:
+            self.trials[turn] = assignment.trial
+            self.heard_at[assignment.trial] = time.monotonic()
+        return assignment
+
+    def heard(self, turn: str, report: Report, actor: Any) -> bool:
+        """Takes a worker's report; whether it goes on with its trial."""
+        trial = self.trials[turn]
+        if report.trial != trial:
+            self.coordinator.lost(trial, "node", "its worker went on with the trial before")
+            return False
+        goes_on = self.coordinator.report(report)
+        self.is_with(trial, actor, report.node)
+        return goes_on
+
+    def is_with(self, trial: int, actor: Any, node: str) -> None:
+        """This worker has the trial, and showed that it lives."""
+        self.heard_at[trial] = time.monotonic()
+        self.actors[trial], self.nodes[trial] = actor, node
+
+    def ends(self, turn: str, why_died: str | None = None) -> None:
+        """The worker of this turn is at its trial no more; `why_died` is what Ray says if it is gone."""
+        trial = self.trials.pop(turn, None)
+        if trial is None:
+            return
+        silent_s = time.monotonic() - self.heard_at.pop(trial, time.monotonic())
+        self.actors.pop(trial, None)
+        if why_died is not None:
+            is_here = self.nodes.get(trial, self.here) == self.here
+            killed = is_here and kernel_memory_kills() > self.memory_kills[0]
+            cause, reason = cause_of_death(why_died, silent_s, self.timeout_s, kernel_was_out_of_memory=killed)
+            self.coordinator.lost(trial, cause, reason, why_died)
+        self.coordinator.release(trial)
 
 
 _run: _Run
@@ -95,7 +132,7 @@ def _guarded(otherwise: Any) -> Callable[[_F], _F]:
 
 
 class JournalSearcher(Searcher):  # type: ignore[misc]
-    """Gives a free slot the coordinator's next trial; an attempt that died makes its trial come again."""
+    """Gives a new worker the coordinator's next trial; an attempt that died makes its trial come again."""
 
     def __init__(self) -> None:
         super().__init__(metric=None, mode=None)
@@ -111,41 +148,31 @@ class JournalSearcher(Searcher):  # type: ignore[misc]
 
     @_guarded(otherwise=Searcher.FINISHED)
     def suggest(self, trial_id: str) -> Any:
-        assignment = _run.coordinator.next_trial()
+        assignment = _run.begins(trial_id)
         if assignment is None:
             return Searcher.FINISHED if _run.coordinator.finished or _run.must_stop else None
-        _run.trials[trial_id] = assignment.trial
-        _run.heard_at[assignment.trial] = time.monotonic()
         return {"assignment": assignment}
 
     @_guarded(otherwise=None)
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        trial = _run.trials.pop(trial_id, None)
-        if trial is None:
-            return
-        silent_s = time.monotonic() - _run.heard_at.pop(trial, time.monotonic())
-        _run.actors.pop(trial, None)
-        if error:
-            details = _run.errors.pop(trial_id, "")
-            is_here = _run.nodes.get(trial, _run.here) == _run.here
-            killed = is_here and kernel_memory_kills() > _run.memory_kills[0]
-            cause, reason = cause_of_death(details, silent_s, _run.timeout_s, kernel_was_out_of_memory=killed)
-            _run.coordinator.lost(trial, cause, reason, details)
-        _run.coordinator.release(trial)
+        _run.ends(trial_id, _run.errors.pop(trial_id, "") if error else None)
 
 
 class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Tells the coordinator what a worker reports, and Tune what follows."""
+    """Tells the coordinator what a worker reports, and the worker what follows."""
 
     @_guarded(otherwise=TrialScheduler.STOP)
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        report = result["report"]
-        goes_on = _run.coordinator.report(report)
-        _run.heard_at[report.trial] = time.monotonic()
-        _run.actors[report.trial] = trial.temporary_state.ray_actor
-        _run.nodes[report.trial] = report.node
-        decision: str = TrialScheduler.CONTINUE if goes_on and not _run.must_stop else TrialScheduler.STOP
-        return decision
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        turn, report, worker = trial.trial_id, result["report"], trial.temporary_state.ray_actor
+        if _run.heard(turn, report, worker):
+            return TrialScheduler.STOP if _run.must_stop else TrialScheduler.CONTINUE
+        _run.ends(turn)
+        assignment = None if _run.must_stop else _run.begins(turn)
+        if assignment is None:
+            return TrialScheduler.STOP
+        worker.take.remote(assignment)  # an actor's tasks run in order: before the step that follows from CONTINUE
+        _run.is_with(assignment.trial, worker, report.node)
+        return TrialScheduler.CONTINUE
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """As FIFO does, but among the live trials instead of all that there were."""
@@ -170,8 +197,17 @@ class DriverStopper(tune.Stopper):  # type: ignore[misc]
         return _run.must_stop
 
 
-def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, slot: Slot) -> None:
+def fit(
+    coordinator: Coordinator,
+    settings: WorkerSettings,
+    data: Data | None,
+    slot: Slot,
+    worker: type[tune.Trainable] = KerasWorker,
+) -> None:
     """Runs Tune until the coordinator has nothing more to do.
+
+    Args:
+        worker: what trains; benchmarks have one that does not.
 
     Raises:
         Exception: what an adapter or Tune itself raised; the journal is sound whatever it was.
@@ -181,11 +217,11 @@ def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, s
     for name in ("ray.tune", "ray.air", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     scratch = tempfile.mkdtemp(prefix="tuner-tune-")
-    worker = tune.with_parameters(KerasWorker, settings=settings, data=data)
+    trainable = tune.with_parameters(worker, settings=settings, data=data)
     try:
         with _watch(_run, slot), _deaths_of_any_kind():
             tune.Tuner(
-                tune.with_resources(worker, slot.resources),
+                tune.with_resources(trainable, slot.resources),
                 tune_config=tune.TuneConfig(
                     num_samples=-1, search_alg=JournalSearcher(), scheduler=JournalScheduler(), reuse_actors=True
                 ),
@@ -195,6 +231,7 @@ def fit(coordinator: Coordinator, settings: WorkerSettings, data: Data | None, s
                     verbose=0,
                     stop=DriverStopper(),
                     failure_config=tune.FailureConfig(max_failures=0),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # for a class it defaults to True
                 ),
             ).fit()
     finally:

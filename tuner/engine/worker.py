@@ -23,7 +23,7 @@ from tuner.paths import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
-"""Short epochs are reported together; a report costs about 20 ms of the driver and the worker's wait."""
+"""Short epochs are reported together; a report costs the driver some milliseconds, and the worker its wait."""
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they cost at most this share of the time."""
@@ -53,13 +53,16 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Takes the next trial; only notes it, so that nothing can fail where Tune does not expect it."""
-        self._assignment: Assignment = new_config["assignment"]
+        self.take(new_config["assignment"])
+        return True
+
+    def take(self, assignment: Assignment) -> None:
+        """Takes the next trial; only notes it, so that nothing can fail where nobody expects it."""
+        self._assignment = assignment
         self._has_started, self._passed_over = False, list[str]()
         self._saved_at = time.monotonic()
         self._best_written, self._must_arrive = 0, False
         self._saver.begin_trial()
-        return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks for none."""
