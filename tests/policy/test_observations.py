@@ -7,59 +7,106 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.policy.ends import Ends
 from tuner.policy.observations import Observations, Observed
+
+RUNGS = [1, 3, 9]
+LEVELS = [*RUNGS, 27]
 
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.booleans()),
-        st.tuples(
-            st.just("learn"), st.integers(0, 40), st.sampled_from([1, 3, 9]), st.sampled_from([0.1, 0.5, 0.5, 2])
-        ),
+        st.tuples(st.just("learn"), st.integers(0, 40), st.sampled_from([0.1, 0.5, 0.5, 2])),
         st.tuples(st.just("spoil"), st.integers(0, 40)),
     ),
-    max_size=120,
+    max_size=150,
 )
 
 
-def by_full_sort(trials: list[Observed], at_most: int) -> list[int]:
+class Reference:
     """What `Observations.ordered` promises, in its plainest form."""
-    ordered = sorted((t for t in trials if t.counts), key=lambda t: (t.bad, -t.level, t.loss, t.number))
-    if len(ordered) <= at_most:
-        return [t.number for t in ordered]
-    half = (at_most + 1) // 2
-    best, others = ordered[:half], ordered[half:]
-    newest = sorted((t.number for t in others), reverse=True)[: at_most - len(best)]
-    return [t.number for t in [*best, *(t for t in others if t.number in newest)]]
+
+    def __init__(self) -> None:
+        self.trials: list[Observed] = []
+        self.ends = Ends(len(LEVELS))
+        self.bad: list[int] = []
+
+    def merit(self, trial: Observed) -> tuple[float, ...]:
+        if trial.bad:
+            return (2, self.bad.index(trial.number))
+        if not trial.level:
+            return (1, trial.number)
+        return (0, *self.ends.end(LEVELS.index(trial.level), trial.loss), trial.number)
+
+    def ordered(self, at_most: int) -> list[int]:
+        counting = sorted((t for t in self.trials if t.counts), key=self.merit)
+        if len(counting) > at_most:
+            best, others = counting[: (at_most + 1) // 2], counting[(at_most + 1) // 2 :]
+            newest = sorted(others, key=lambda t: t.number)[len(others) - (at_most - len(best)) :]
+            counting = best + sorted(newest, key=self.ended_or_not)
+        return [t.number for t in counting]
+
+    def ended_or_not(self, trial: Observed) -> tuple[float, ...]:
+        """Among the newest, bad ones stand by their number."""
+        return (2, trial.number) if trial.bad else self.merit(trial)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(steps, st.integers(1, 50))
 def test_the_order_is_that_of_a_full_sort_at_every_moment(steps: list[tuple[object, ...]], at_most: int) -> None:
-    observations, trials = Observations(), []
+    observations, reference = Observations(RUNGS), Reference()
     for what, *args in steps:
         if what == "add":
-            trial = Observed(len(trials), {}, 27, counts=bool(args[0]))
-            trials.append(trial)
+            trial = Observed(len(reference.trials), {}, 27, counts=bool(args[0]))
+            reference.trials.append(trial)
             observations.add(trial)
-        elif trials:
-            trial = trials[int(args[0]) % len(trials)]  # type: ignore[call-overload]
-            if what == "learn":
-                _, level, loss = args
-                observations.update(trial, level, loss, trial.bad)  # type: ignore[arg-type]
-            else:
+        elif reference.trials:
+            trial = reference.trials[int(args[0]) % len(reference.trials)]  # type: ignore[call-overload]
+            if what == "learn" and trial.level < 27 and not trial.bad:
+                place = LEVELS.index(trial.level) + 1 if trial.level else 0
+                loss = float(args[1])  # type: ignore[arg-type]
+                if place:
+                    reference.ends.add(place - 1, trial.loss, loss)
+                observations.update(trial, LEVELS[place], loss, bad=False)
+            elif what == "spoil" and not trial.bad:
+                reference.bad.append(trial.number)
                 observations.update(trial, trial.level, trial.loss, bad=True)
-        assert [number for number, _ in observations.ordered(at_most)] == by_full_sort(trials, at_most)
-        assert observations.num_with_results == sum(t.counts and (t.bad or t.level > 0) for t in trials)
-    assert len(observations) == len(trials)
+        assert observations.ordered(at_most) == reference.ordered(at_most)
+        assert observations.num_with_results == sum(t.counts and (t.bad or t.level > 0) for t in reference.trials)
+    assert len(observations) == len(reference.trials)
 
 
 def test_too_many_are_cut_to_the_best_half_and_the_newest_others() -> None:
-    observations = Observations()
+    observations = Observations(RUNGS)
     for number in range(1000):
         trial = Observed(number, {"units": number}, 27)
         observations.add(trial)
         observations.update(trial, 1, -number, bad=False)
-    kept = [number for number, _ in observations.ordered(300)]
+    kept = observations.ordered(300)
     assert kept == [*range(999, 849, -1), *range(849, 699, -1)]
     observations.update(observations[999], 1, math.inf, bad=True)
-    assert [number for number, _ in observations.ordered(4)] == [998, 997, 996, 999]
+    assert observations.ordered(4) == [998, 997, 996, 999]
+
+
+def reach(observations: Observations, number: int, *losses: float) -> None:
+    trial = Observed(number, {}, 27)
+    observations.add(trial)
+    for epoch, loss in zip(LEVELS, losses, strict=False):
+        observations.update(trial, epoch, loss, bad=False)
+
+
+def test_while_few_have_gone_on_whoever_went_further_is_better() -> None:
+    observations = Observations(RUNGS)
+    reach(observations, 0, 0.9, 0.9)
+    reach(observations, 1, 0.1)
+    assert observations.ordered(9) == [0, 1]
+
+
+def test_a_poor_trial_that_went_on_early_falls_behind_good_ones_that_are_still_shallow() -> None:
+    """The first trial of a sweep goes on whatever it is worth: nothing was there to compare it with."""
+    observations = Observations(RUNGS)
+    reach(observations, 0, 0.9, 0.8, 0.7, 0.65)
+    for number in (1, 2, 3, 4):
+        reach(observations, number, 0.3 + number / 100, 0.25 + number / 100, 0.2 + number / 100, 0.18 + number / 100)
+    reach(observations, 5, 0.30)
+    assert observations.ordered(9) == [5, 1, 2, 3, 4, 0]

@@ -78,7 +78,7 @@ def test_a_diverged_trial_is_stopped_at_once_and_counts_as_bad(value: float, mod
     decision = policy.tell(first.trial, 1, value)
     assert (decision.action, decision.outcome) == (STOP, "diverged")
     assert policy.tell(second.trial, 1, -1e9 if mode == "max" else 1e9).action == CONTINUE
-    assert [number for number, _ in policy._observed.ordered(99)] == [second.trial, first.trial]
+    assert policy._observed.ordered(99) == [second.trial, first.trial]
 
 
 def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
@@ -87,7 +87,7 @@ def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
     assert good and running and failed
     policy.tell(good.trial, 1, 0.5)
     policy.close(failed.trial, "failed")
-    assert [number for number, _ in policy._observed.ordered(99)] == [good.trial, running.trial, failed.trial]
+    assert policy._observed.ordered(99) == [good.trial, running.trial, failed.trial]
 
 
 def test_deeper_rungs_come_first_then_the_value_there() -> None:
@@ -98,7 +98,7 @@ def test_deeper_rungs_come_first_then_the_value_there() -> None:
     policy.tell(1, 1, 0.9)
     policy.tell(2, 1, 0.95)
     assert all(trials)
-    assert [number for number, _ in policy._observed.ordered(99)] == [0, 2, 1]
+    assert policy._observed.ordered(99) == [0, 2, 1]
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])

@@ -195,8 +195,8 @@ def test_observations_inside_the_new_ranges_keep_counting_and_those_outside_keep
     narrowed = driven.policy
     inside = [n for n, params in enumerate(driven.suggested()) if 0.001 <= params["learning_rate"] <= 0.02]
     assert 0 < len(inside) < 30
-    counted = [number for number, _ in narrowed._observed.ordered(99)]
-    assert counted == [number for number, _ in whole._observed.ordered(99) if number in inside]
+    counted = narrowed._observed.ordered(99)
+    assert counted == [number for number in whole._observed.ordered(99) if number in inside]
     assert narrowed.num_suggested == 30
     assert vars(narrowed._asha) == vars(whole._asha)
     assert narrowed._drawn.keys == whole._drawn.keys

@@ -1,15 +1,15 @@
-"""What the policy knows of its trials, kept in their order of merit while values arrive."""
+"""What the policy knows of its trials, and their order of merit at any moment."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from tuner.policy.ends import Ends
 from tuner.space import Params
-
-Merit = tuple[bool, int, float, int]
 
 
 @dataclass(slots=True)
@@ -28,11 +28,6 @@ class Observed:
     bad: bool = False
 
     @property
-    def merit(self) -> Merit:
-        """Sorts the best trial first: by deepest rung, then by value there; bad ones last."""
-        return (self.bad, -self.level, self.loss, self.number)
-
-    @property
     def has_result(self) -> bool:
         return self.bad or self.level > 0
 
@@ -40,15 +35,24 @@ class Observed:
 class Observations:
     """Every trial by its number, and those that count in their order of merit.
 
-    First those with a result, then running ones without one, then bad ones: a running trial stands as a mediocre one
-    (constant liar, Ginsbourger et al. 2010), so that workers spread out.
+    First those with a result, by the end that is expected of them (see `Ends`), then running ones without a result,
+    then bad ones: a running trial stands as a mediocre one (constant liar, Ginsbourger et al. 2010), so that workers
+    spread out.
+
+    Args:
+        rungs: the epochs at which trials are compared, rising; a whole training comes after them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rungs: Sequence[int] = ()) -> None:
         self.num_with_results = 0
         """How many of the trials that count have one."""
+        self._places = {epoch: place for place, epoch in enumerate(rungs)}
+        self._ends = Ends(len(rungs) + 1)
         self._trials: dict[int, Observed] = {}
-        self._merits: list[Merit] = []
+        self._reached: list[list[tuple[float, int]]] = [[] for _ in range(len(rungs) + 1)]
+        """For each level (loss, number) of the trials that came so far and no further, the best first."""
+        self._running: dict[int, None] = {}
+        self._bad: dict[int, None] = {}
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -61,24 +65,60 @@ class Observations:
         assert not trial.has_result and trial.number not in self._trials
         self._trials[trial.number] = trial
         if trial.counts:
-            insort(self._merits, trial.merit)
+            self._running[trial.number] = None
 
     def update(self, trial: Observed, level: int, loss: float, bad: bool) -> None:
         """Changes what is known of a trial, and so its place."""
         if trial.counts:
-            del self._merits[bisect_left(self._merits, trial.merit)]
+            self._take_out(trial)
             self.num_with_results -= trial.has_result
+        if not bad and trial.level and self._place(level) == self._place(trial.level) + 1:
+            self._ends.add(self._place(trial.level), trial.loss, loss)
         trial.level, trial.loss, trial.bad = level, loss, bad
         if trial.counts:
-            insort(self._merits, trial.merit)
+            self._put_in(trial)
             self.num_with_results += trial.has_result
 
-    def ordered(self, at_most: int) -> list[tuple[int, Params]]:
-        """(number, params) of the trials that count, best first; of too many the best half, and the newest others."""
-        merits = self._merits
-        if len(merits) > at_most:
-            best = merits[: (at_most + 1) // 2]
-            others = (trial.merit for trial in reversed(self._trials.values()) if trial.counts)
-            newest = islice((merit for merit in others if merit > best[-1]), at_most - len(best))
-            merits = best + sorted(newest)
-        return [(number, self._trials[number].params) for *_, number in merits]
+    def ordered(self, at_most: int) -> list[int]:
+        """The numbers of the trials that count, best first; of too many the best half, and the newest others."""
+        with_end = [
+            (*self._ends.end(place, loss), number)
+            for place, reached in enumerate(self._reached)
+            for loss, number in islice(reached, at_most)
+        ]
+        ordered = [number for *_, number in sorted(with_end)]
+        others = [*self._running, *self._bad]
+        total = sum(map(len, self._reached)) + len(others)
+        if total <= at_most:
+            return ordered + others
+        best = [*ordered, *others][: (at_most + 1) // 2]
+        kept = set(best)
+        newest = (n for n, trial in reversed(self._trials.items()) if trial.counts and n not in kept)
+        return best + sorted(islice(newest, at_most - len(best)), key=self._merit)
+
+    def _merit(self, number: int) -> tuple[int, int, float, int]:
+        trial = self._trials[number]
+        if not trial.has_result or trial.bad:
+            return (1 + trial.bad, 0, 0.0, number)
+        return (0, *self._ends.end(self._place(trial.level), trial.loss), number)
+
+    def _place(self, level: int) -> int:
+        """Which level an epoch is; one that is no rung ends a whole training."""
+        return self._places.get(level, len(self._places))
+
+    def _put_in(self, trial: Observed) -> None:
+        if trial.bad:
+            self._bad[trial.number] = None
+        elif trial.level:
+            insort(self._reached[self._place(trial.level)], (trial.loss, trial.number))
+        else:
+            self._running[trial.number] = None
+
+    def _take_out(self, trial: Observed) -> None:
+        if trial.bad:
+            del self._bad[trial.number]
+        elif trial.level:
+            reached = self._reached[self._place(trial.level)]
+            del reached[bisect_left(reached, (trial.loss, trial.number))]
+        else:
+            del self._running[trial.number]

@@ -26,7 +26,10 @@ STARTUP_OBSERVATIONS = 10
 """TPE models nothing before so many trials have been observed; until then draws are independent."""
 EXPLORE_EVERY = 8
 """Of so many suggestions one is an independent draw, so that a misled model cannot hide a region for good."""
+EARLIER_MAX = 60
+"""So many trials of earlier sweeps are known at the start, one fewer with each result of this sweep's own."""
 _REDRAWS = 16
+_MODEL_DRAWS = 4
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Policy:
         """The epochs after which a trial may be stopped before its end."""
         self._asha = Asha(sorted(self.judged_at), early_stopping.reduction_factor)
         self._tpe = TPE(space)
-        self._observed = Observations()
+        self._observed = Observations(sorted(self._levels))
         self._drawn = _Drawn()
         self._grid: Iterator[Params] | None = None
         self._earlier: list[EarlierTrial] = []
@@ -170,10 +173,9 @@ class Policy:
         return len(self._earlier)
 
     def good(self) -> list[int]:
-        """The trials that the model holds as good now, best first: Hyperopt's rule."""
-        ordered = self._observed.ordered(MAX_OBSERVATIONS)
-        num_good = min(math.ceil(0.25 * math.sqrt(len(ordered))), 25)
-        return [number for number, _ in ordered[:num_good] if self._observed[number].level > 0]
+        """The trials of this sweep that the model holds as good now, best first."""
+        good, _ = self._split()
+        return [number for number in good if number >= 0 and self._observed[number].level > 0]
 
     def observed(self, trial: int) -> Observed:
         """What is known of a suggested trial."""
@@ -207,11 +209,16 @@ class Policy:
         searched = self._searched(params)
         counts = self.space.covers(searched)
         self._observed.add(Observed(trial, searched, int(params["epochs"]), counts))  # type: ignore[arg-type]
+        if counts:
+            self._tpe.learn(trial, searched)
         self._drawn.add(searched)
 
     def learn(self, earlier: Sequence[EarlierTrial]) -> None:
         """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
-        self._earlier += [trial for trial in earlier if self.space.covers(trial.params)]
+        for trial in earlier:
+            if self.space.covers(trial.params):
+                self._earlier.append(trial)
+                self._tpe.learn(-len(self._earlier), trial.params)
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
@@ -248,18 +255,43 @@ class Policy:
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])
-        has_model = bool(self.space.searched) and self._observed.num_with_results >= STARTUP_OBSERVATIONS
+        num_known = self._observed.num_with_results + len(self._earlier_counting())
+        has_model = bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
         explores = trial % EXPLORE_EVERY == EXPLORE_EVERY - 1
         if self._algorithm == "tpe" and has_model and not explores:
-            ordered = self._observed.ordered(MAX_OBSERVATIONS)
-            params = self._tpe.suggest(ordered, trial, int(rng.integers(2**31)))
-            if params not in self._drawn:
-                return params, "tpe"
+            good, others = self._split()
+            for _ in range(_MODEL_DRAWS):
+                params = self._tpe.suggest(good, others, rng)
+                if params not in self._drawn:
+                    return params, "tpe"
         for _ in range(_REDRAWS):
             params = self.space.sample(rng)
             if params not in self._drawn:
                 return params, "random"
         return self._last_resort(params, rng)
+
+    def _split(self) -> tuple[list[int], list[int]]:
+        """The trials that the model holds as good, best first, and all others; earlier ones have negative numbers."""
+        ordered, earlier = self._observed.ordered(MAX_OBSERVATIONS), self._earlier_counting()
+        own, theirs = _num_good(len(ordered)), _num_good(len(earlier))
+        if self._observed.num_with_results < STARTUP_OBSERVATIONS and earlier:
+            own = 0  # too few to say which of them are good
+        return [*ordered[:own], *earlier[:theirs]], [*ordered[own:], *earlier[theirs:]]
+
+    def _earlier_counting(self) -> list[int]:
+        """Trials of earlier sweeps, the best first; each result of this sweep's own takes the place of one."""
+        left = max(0, EARLIER_MAX - self._observed.num_with_results)
+        if not left or not self._earlier:
+            return []
+        order = sorted(range(len(self._earlier)), key=lambda index: self._earlier_merit(self._earlier[index]))
+        if len(order) > left:  # the best, and an even selection of the rest
+            best, rest = order[: left // 2], order[left // 2 :]
+            order = best + [rest[i * len(rest) // (left - len(best))] for i in range(left - len(best))]
+        return [-1 - index for index in order]
+
+    def _earlier_merit(self, trial: EarlierTrial) -> tuple[bool, float, float]:
+        """Sorts the best first: those that were trained the furthest, by their value there."""
+        return trial.bad, -trial.epoch / trial.epochs_max, self._sign * trial.value if trial.epoch else math.inf
 
     def _last_resort(self, params: Params, rng: np.random.Generator) -> tuple[Params, str] | None:
         """One of the configurations that are left in a small space, None if there is none; else a repeated draw."""
@@ -275,3 +307,8 @@ class Policy:
             if params not in self._drawn:
                 return params, "grid"
         return None
+
+
+def _num_good(num_observed: int) -> int:
+    """How many of the observed trials are held as good: Hyperopt's rule."""
+    return min(math.ceil(0.25 * math.sqrt(num_observed)), 25)

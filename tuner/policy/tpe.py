@@ -1,7 +1,9 @@
-"""Hyperopt's tree-structured Parzen estimator (Bergstra et al. 2011) over the unit cube of a space.
+"""Hyperopt's tree-structured Parzen estimator (Bergstra et al. 2011, section 4) over the unit cube of a space.
 
-Each searched parameter is one flat Hyperopt label: uniform in [0, 1] for ranges, an integer for choices. An inactive
-parameter has no observation in that trial, which is what Hyperopt's own conditional spaces come to.
+The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between two
+suggestions; `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
+ten times as much. Each searched parameter is modelled by itself: ranges as a mixture of normals truncated to [0, 1],
+choices by their counts. An inactive parameter has no observation in that trial.
 """
 
 from __future__ import annotations
@@ -13,81 +15,83 @@ import numpy as np
 
 from tuner.space import Choice, Params, Space
 
-MAX_OBSERVATIONS = 300
-"""Hyperopt's cost a suggestion grows with its observations; the best half and the newest half of so many are kept."""
+MAX_OBSERVATIONS = 250
+"""The best half and the newest half of so many trials are modelled, so that a suggestion's cost is bounded."""
+CANDIDATES = 24
+"""Draws from the good trials' density of which the likeliest is taken; Hyperopt's default."""
+_PRIOR_WEIGHT = 1.0
+_FORGETTING = 25
+"""Of more observations the older ones count less; Hyperopt's default."""
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class TPE:
-    """Suggests configurations from trials in their order of merit."""
+    """Suggests configurations that resemble good trials more than others.
+
+    Array legend: T trials told so far, P searched parameters, N candidates.
+    """
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._domain: Any = None
-        self._miscs: dict[int, dict[str, Any]] = {}
+        self._names = space.searched
+        self._sizes = [p.size if isinstance(p := space[name], Choice) else 0 for name in self._names]
+        """The number of choices of each parameter; 0 for a range."""
+        self._rows: Array = np.empty((64, len(self._names)))
+        """(T, P) of observed values: a place in [0, 1], or a choice's index; NaN where inactive."""
+        self._place: dict[int, int] = {}
 
-    def suggest(self, ordered: Sequence[tuple[int, Params]], trial: int, seed: int) -> Params:
-        """A configuration that resembles the first of `ordered` more than the rest.
+    def learn(self, trial: int, params: Params) -> None:
+        """Takes the configuration of a trial that later suggestions may name; each once."""
+        place = self._place[trial] = len(self._place)
+        if place == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[place] = [self._label(name, params) for name in self._names]
+
+    def suggest(self, good: Sequence[int], others: Sequence[int], rng: np.random.Generator) -> Params:
+        """A configuration likelier among the good trials than among the others, as l(x) / g(x) has it.
 
         Args:
-            ordered: (trial, params) of the observed trials, best first; only their order matters.
-            trial: the number of the new trial.
-            seed: makes the suggestion a function of its arguments.
+            good, others: trials by number, all learned.
+            rng: makes the suggestion a function of its arguments.
         """
-        from hyperopt import tpe
-        from hyperopt.base import trials_from_docs
-
-        if self._domain is None:
-            self._domain = self._make_domain()
-        documents = [self._document(number, params, rank) for rank, (number, params) in enumerate(ordered)]
-        trials = trials_from_docs(documents, validate=False)
-        [suggested] = tpe.suggest([trial], self._domain, trials, seed, n_startup_jobs=0, verbose=False)
-        values = suggested["misc"]["vals"]
-        return self._space.from_units({name: self._unit(name, values[name][0]) for name in self._space.searched})
-
-    def _make_domain(self) -> Any:
-        from hyperopt import hp
-        from hyperopt.base import Domain
-
-        labels = {}
-        for name in self._space.searched:
-            parameter = self._space[name]
-            is_choice = isinstance(parameter, Choice)
-            labels[name] = hp.randint(name, parameter.size) if is_choice else hp.uniform(name, 0.0, 1.0)
-        return Domain(lambda params: 0.0, labels)
-
-    def _unit(self, name: str, value: float) -> float:
-        parameter = self._space[name]
-        return (int(value) + 0.5) / parameter.size if isinstance(parameter, Choice) else float(np.clip(value, 0.0, 1.0))
-
-    def _document(self, trial: int, params: Params, rank: int) -> dict[str, Any]:
-        """A finished trial as Hyperopt keeps them, with its rank as the loss."""
-        if trial not in self._miscs:
-            self._miscs[trial] = self._misc(trial, params)
-        return {
-            "tid": trial,
-            "state": 2,
-            "spec": None,
-            "result": {"status": "ok", "loss": float(rank)},
-            "misc": self._miscs[trial],
-            "exp_key": None,
-            "owner": None,
-            "version": 0,
-            "book_time": None,
-            "refresh_time": None,
-        }
-
-    def _misc(self, trial: int, params: Params) -> dict[str, Any]:
-        """The part of a document that stays the same whatever the trial's rank."""
-        values = {name: [self._label(name, params)] if name in params else [] for name in self._space.searched}
-        return {
-            "tid": trial,
-            "cmd": self._domain.cmd,
-            "workdir": None,
-            "idxs": {name: [trial] if found else [] for name, found in values.items()},
-            "vals": values,
-        }
+        below = self._rows[sorted(self._place[trial] for trial in good)]
+        above = self._rows[sorted(self._place[trial] for trial in others)]
+        units = {}
+        for column, (name, size) in enumerate(zip(self._names, self._sizes, strict=True)):
+            b, a = (values[~np.isnan(values)] for values in (below[:, column], above[:, column]))
+            units[name] = _choice(b, a, size, rng) if size else _range(b, a, rng)
+        return self._space.from_units(units)
 
     def _label(self, name: str, params: Params) -> float:
         parameter = self._space[name]
+        if name not in params:
+            return np.nan
         value = params[name]
-        return parameter.index(value) if isinstance(parameter, Choice) else parameter.to_unit(value)
+        return float(parameter.index(value)) if isinstance(parameter, Choice) else parameter.to_unit(value)
+
+
+def _range(below: Array, above: Array, rng: np.random.Generator) -> float:
+    from hyperopt.tpe import GMM1, GMM1_lpdf, adaptive_parzen_normal
+
+    good, others = (adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=_FORGETTING) for values in (below, above))
+    candidates = GMM1(*good, low=0.0, high=1.0, rng=rng, size=(CANDIDATES,))
+    scores = GMM1_lpdf(candidates, *good, low=0.0, high=1.0) - GMM1_lpdf(candidates, *others, low=0.0, high=1.0)
+    return float(candidates[np.argmax(scores)])
+
+
+def _choice(below: Array, above: Array, size: int, rng: np.random.Generator) -> float:
+    good, others = (_shares(values, size) for values in (below, above))
+    candidates = rng.choice(size, size=CANDIDATES, p=good)
+    best = candidates[np.argmax(np.log(good[candidates]) - np.log(others[candidates]))]
+    return (float(best) + 0.5) / size
+
+
+def _shares(values: Array, size: int) -> Array:
+    """How often each choice stands among the values, the oldest counting less, with one of each added."""
+    from hyperopt.tpe import linear_forgetting_weights
+
+    weights = linear_forgetting_weights(len(values), _FORGETTING)
+    counts = np.bincount(values.astype(int), weights=weights, minlength=size) + _PRIOR_WEIGHT
+    shares: Array = counts / counts.sum()
+    return shares

@@ -1,0 +1,53 @@
+"""Expected ends: lines between levels that keep the order within a level and cannot be bent by a few odd values."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuner.policy.ends import MAX_PAIRS, MIN_PAIRS, Ends
+
+losses = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(losses, losses), max_size=30), losses, losses)
+def test_within_a_level_the_order_stays(pairs: list[tuple[float, float]], one: float, other: float) -> None:
+    ends = Ends(3)
+    for loss, next_loss in pairs:
+        ends.add(0, loss, next_loss)
+    better, worse = sorted([one, other])
+    assert ends.end(0, better) <= ends.end(0, worse)
+    assert ends.end(2, better) == (0, better)
+
+
+def test_without_pairs_whoever_went_further_is_better() -> None:
+    ends = Ends(3)
+    assert ends.end(2, 9.0) < ends.end(1, 0.5) < ends.end(0, 0.1)
+
+
+def test_an_end_is_read_off_the_trials_that_went_on() -> None:
+    ends = Ends(3)
+    for loss in (0.2, 0.3, 0.4, 0.5, 0.6):
+        ends.add(0, loss, loss / 2)
+        ends.add(1, loss / 2, loss / 2 - 0.05)
+    levels, end = ends.end(0, 0.4)
+    assert levels == 0 and end == pytest.approx(0.15)
+    assert ends.end(0, 0.3)[1] < ends.end(0, 0.4)[1]
+
+
+def test_many_pairs_cost_no_more_and_the_best_are_kept() -> None:
+    ends = Ends(2)
+    for number in range(1000):
+        ends.add(0, number / 1000, number / 2000 if number < MAX_PAIRS else 1e9)
+    assert ends.end(0, 0.1)[1] == pytest.approx(0.05)
+
+
+def test_fewer_pairs_than_needed_lead_nowhere() -> None:
+    ends = Ends(2)
+    for _ in range(MIN_PAIRS - 1):
+        ends.add(0, 0.5, 0.25)
+    assert ends.end(0, 0.5) == (1, 0.5)
+    ends.add(0, 0.5, 0.25)
+    assert ends.end(0, 0.5) == (0, 0.25)

@@ -1,0 +1,67 @@
+"""What a trial would have come to: its loss, carried from the deepest rung it reached to the end of a whole training.
+
+Losses at different epochs cannot be compared, but their ends can be estimated: from each level (a rung, or a whole
+training) to the next leads a straight line, fitted to the trials that reached both. Its slope is shrunk towards the
+ratio of the spreads while pairs are few. Which trials go on is decided by the loss at the level that the line starts
+from, so leaving out those that were stopped does not bend it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Sequence
+
+MIN_PAIRS = 3
+"""Before so many trials have reached both levels, whoever went further counts as better."""
+MAX_PAIRS = 128
+"""The best so many of a level are fitted to: the line is needed there, and costs the same however long a sweep is."""
+_SHRINKAGE = 3.0
+_MIN_SLOPE = 0.05
+
+Line = tuple[float, float, float]
+"""(mean loss at a level, mean loss at the next one, slope)."""
+
+
+class Ends:
+    """The lines between the levels of one sweep; a level is told by its place, the last one is a whole training."""
+
+    def __init__(self, num_levels: int) -> None:
+        self._last = num_levels - 1
+        self._pairs: list[list[tuple[float, float]]] = [[] for _ in range(self._last)]
+        self._lines: list[Line | None] = [None] * self._last
+
+    def add(self, level: int, loss: float, next_loss: float) -> None:
+        """Takes a trial that went on from a level to the next."""
+        pairs = self._pairs[level]
+        insort(pairs, (loss, next_loss))
+        if len(pairs) > MAX_PAIRS:
+            pairs.pop()
+        if len(pairs) >= MIN_PAIRS:
+            self._lines[level] = _line(pairs)
+
+    def end(self, level: int, loss: float) -> tuple[int, float]:
+        """Sorts by the expected end, the best first: (levels that no line leads over yet, loss after the last line)."""
+        for place in range(level, self._last):
+            line = self._lines[place]
+            if line is None:
+                return self._last - place, loss
+            mean, next_mean, slope = line
+            loss = next_mean + slope * (loss - mean)
+        return 0, loss
+
+
+def _line(pairs: Sequence[tuple[float, float]]) -> Line:
+    """Least squares, ridged towards the ratio of the standard deviations, at most 1; always rising."""
+    count = len(pairs)
+    mean = math.fsum(loss for loss, _ in pairs) / count
+    next_mean = math.fsum(loss for _, loss in pairs) / count
+    squares = math.fsum((loss - mean) ** 2 for loss, _ in pairs)
+    next_squares = math.fsum((loss - next_mean) ** 2 for _, loss in pairs)
+    products = math.fsum((loss - mean) * (other - next_mean) for loss, other in pairs)
+    if not (0 < squares < math.inf and next_squares < math.inf):
+        return mean, next_mean, 1.0
+    ratio = min(1.0, math.sqrt(next_squares / squares))
+    ridge = _SHRINKAGE * squares / count
+    slope = (products + ridge * ratio) / (squares + ridge)
+    return mean, next_mean, max(slope, _MIN_SLOPE * ratio, 1e-9)
