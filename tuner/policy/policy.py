@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -244,6 +245,11 @@ class Policy:
         if outcome in ("diverged", "failed", "out_of_memory") and not observed.bad:
             self._observed.update(observed, observed.level, observed.loss, bad=True)
 
+    @cached_property
+    def _size(self) -> int | None:
+        """The number of configurations, where they can be counted."""
+        return self.space.size()
+
     def _searched(self, params: Params) -> Params:
         """Without the `epochs` that `ask` added."""
         return {name: value for name, value in params.items() if name in self.space}
@@ -295,7 +301,7 @@ class Policy:
 
     def _last_resort(self, params: Params, rng: np.random.Generator) -> tuple[Params, str] | None:
         """One of the configurations that are left in a small space, None if there is none; else a repeated draw."""
-        if self.space.size() is None:
+        if self._size is None:
             return params, "random"
         left = [candidate for candidate in self.space.grid() if candidate not in self._drawn]
         return (left[int(rng.integers(len(left)))], "random") if left else None

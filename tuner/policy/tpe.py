@@ -74,7 +74,9 @@ class TPE:
 def _range(below: Array, above: Array, rng: np.random.Generator) -> float:
     from hyperopt.tpe import GMM1, GMM1_lpdf, adaptive_parzen_normal
 
-    good, others = (adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=_FORGETTING) for values in (below, above))
+    good, others = (
+        adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=_FORGETTING) for values in (below, above)
+    )
     candidates = GMM1(*good, low=0.0, high=1.0, rng=rng, size=(CANDIDATES,))
     scores = GMM1_lpdf(candidates, *good, low=0.0, high=1.0) - GMM1_lpdf(candidates, *others, low=0.0, high=1.0)
     return float(candidates[np.argmax(scores)])

@@ -127,7 +127,9 @@ class DigitsNoisy(_Network):
         data = data_sets.digits()
         (x, y), validation = data.train, data.validation
         rng = np.random.default_rng(1)
-        return Data((x, np.where(rng.random(len(y)) < 1 / 3, rng.integers(0, 10, len(y)), y).astype(y.dtype)), validation)
+        return Data(
+            (x, np.where(rng.random(len(y)) < 1 / 3, rng.integers(0, 10, len(y)), y).astype(y.dtype)), validation
+        )
 
 
 class Spirals(_Network):

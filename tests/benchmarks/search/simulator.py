@@ -10,7 +10,7 @@ import heapq
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -105,7 +105,11 @@ def simulate(policy: SearchPolicy, table: Table, epochs: int, seed: int, cluster
             if asked is not None:
                 worker.trial, params = asked
                 if worker.trial not in known:
-                    known[worker.trial] = (table.curve(params), float(np.exp(cluster.spread * rng.standard_normal())), 0)
+                    known[worker.trial] = (
+                        table.curve(params),
+                        float(np.exp(cluster.spread * rng.standard_normal())),
+                        0,
+                    )
                     run.num_trials += 1
                     run.params.append(params)
                 worker.curve, worker.pace, worker.epoch = known[worker.trial]

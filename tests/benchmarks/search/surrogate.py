@@ -1,10 +1,10 @@
 """From a table to a continuous landscape: a Gaussian process over its learning curves.
 
-A table of hundreds of rows is soon searched whole, which flatters whoever draws most. Between its rows, curves are those
-of a Gaussian process (Matern 5/2, a length scale a parameter, fitted noise) on the logarithms of the losses, their
-epochs reduced to principal components; on top comes what training with another seed does: the residual curve of one of
-the nearest rows, the same each time for the same configuration. `python -m tests.benchmarks.search.surrogate NAME…`
-fits and stores it beside the curves.
+A table of hundreds of rows is soon searched whole, which flatters whoever draws most. Between its rows, curves are
+those of a Gaussian process (Matern 5/2, a length scale a parameter, fitted noise) on the logarithms of the losses,
+their epochs reduced to principal components; on top comes what training with another seed does: the residual curve of
+one of the nearest rows, the same each time for the same configuration. `python -m tests.benchmarks.search.surrogate
+NAME…` fits and stores it beside the curves; NAME:loss judges a family with classes by its loss.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def fit(name: str, judged_by: Any = "") -> dict[str, Array]:
     )
     residuals = logs - mean - fitted @ basis
     explained = 1 - residuals[:, -1].var() / logs[:, -1].var()
-    print(f"{table.name}: {valid.mean():.0%} finite, {explained:.1%} of the last epoch's variance explained", flush=True)
+    print(
+        f"{table.name}: {valid.mean():.0%} finite, {explained:.1%} of the last epoch's variance explained", flush=True
+    )
     made = {
         "inputs": inputs, "scales": np.array(scales), "alphas": np.array(alphas), "mean": mean, "basis": basis,
         "residuals": residuals,

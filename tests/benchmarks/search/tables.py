@@ -1,7 +1,7 @@
 """Tables of really trained networks: a configuration's learning curve is looked up, not trained.
 
-A configuration that is not in a table gets the curve of its nearest neighbour there, in the unit cube of the space, with
-a distance of 1 between different choices and the learning rate counted threefold, as nothing else matters as much.
+A configuration that is not in a table gets the curve of its nearest neighbour there, in the unit cube of the space,
+with a distance of 1 between different choices and the learning rate counted threefold, as nothing else matters as much.
 """
 
 from __future__ import annotations

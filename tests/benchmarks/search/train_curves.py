@@ -1,4 +1,4 @@
-"""Trains a family's configurations and stores their learning curves: `python -m tests.benchmarks.search.train_curves NAME…`.
+"""Trains families and stores their learning curves: `python -m tests.benchmarks.search.train_curves NAME…`.
 
 `curves/NAME.npz` holds the configurations as JSON and, for each, the validation loss and, where there are classes, the
 validation accuracy after every epoch; NaN from a divergence on. MNIST comes from $TUNER_DATA_DIR or Keras's download,
@@ -55,7 +55,9 @@ def train(name: str) -> None:
             for metric in metrics:
                 curves[metric][number, epoch] = result[metric]
         if number % 50 == 49:
-            print(f"{name}: {number + 1} in {time.perf_counter() - started_s:.0f} s, {trainer.traces} traces", flush=True)
+            print(
+                f"{name}: {number + 1} in {time.perf_counter() - started_s:.0f} s, {trainer.traces} traces", flush=True
+            )
     CURVES.mkdir(exist_ok=True)
     np.savez_compressed(CURVES / f"{name}.npz", configurations=np.array(json.dumps(found)), **curves)
 

@@ -1,0 +1,134 @@
+"""What a decision costs as a sweep grows, and what one decision maker does to large clusters.
+
+`python -m tests.benchmarks.search.scale`: ask and tell at 500 and 10,000 trials; `Policy.replay` of 10,000 trials of 10
+epochs; and clusters of 500 to 10,000 workers in virtual time, in which each real second of deciding is charged while
+the workers wait for their answer one after another. `--epoch-s` is what an epoch takes there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.search.baselines import Ours
+from tests.benchmarks.search.simulator import Cluster, simulate
+from tests.benchmarks.search.tables import Table, coordinates, make_table
+from tuner import events as ev
+from tuner.policy import Policy
+from tuner.space import Space
+
+SPACE = Space(
+    {
+        "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
+        "batch_size": {"choices": [32, 64, 128, 256]},
+        "momentum": {"low": 0.0, "high": 0.99},
+        "dropout": {"low": 0.0, "high": 0.5},
+        "units": {"low": 16, "high": 512, "step": 16},
+    }
+)
+
+
+def spec(num_trials: int, epochs: int) -> Any:
+    """What `Policy.from_spec` reads of a spec."""
+    return SimpleNamespace(
+        space=SPACE,
+        objective=SimpleNamespace(metric="val_loss", mode="min"),
+        epochs=SimpleNamespace(min=1, max=epochs),
+        early_stopping=SimpleNamespace(algorithm="asha", reduction_factor=3),
+        search=SimpleNamespace(algorithm="tpe", seed=0, points=()),
+        num_trials=num_trials,
+    )
+
+
+def grown(num_trials: int) -> Policy:
+    """A policy that has seen so many trials, eight of them still running."""
+    policy, rng = Policy.from_spec(spec(10**6, 27)), np.random.default_rng(0)
+    for number in range(num_trials):
+        policy.adopt(number, {**SPACE.sample(rng), "epochs": 27})
+        if number >= 8:
+            finish(policy, number - 8, rng)
+    return policy
+
+
+def finish(policy: Policy, trial: int, rng: np.random.Generator) -> list[float]:
+    """Trains a trial until it is stopped; seconds of each tell."""
+    taken, quality = [], float(rng.random())
+    for epoch in range(1, 28):
+        value = quality + 1 / epoch + 0.05 * float(rng.random())
+        started_s = time.perf_counter()
+        decision = policy.tell(trial, epoch, value)
+        taken.append(time.perf_counter() - started_s)
+        if decision.action == "stop":
+            policy.close(trial, decision.outcome or "stopped")
+            break
+    return taken
+
+
+def decisions(num_trials: int, repeats: int = 60) -> tuple[float, float, float]:
+    """Milliseconds: the median ask, the slowest ask, the mean tell."""
+    policy, rng = grown(num_trials), np.random.default_rng(1)
+    policy.ask()
+    asks, tells = [], []
+    for _ in range(repeats):
+        started_s = time.perf_counter()
+        suggestion = policy.ask()
+        asks.append(time.perf_counter() - started_s)
+        assert suggestion is not None
+        tells += finish(policy, suggestion.trial, rng)
+    return 1e3 * statistics.median(asks), 1e3 * max(asks), 1e3 * statistics.mean(tells)
+
+
+def replay_s(num_trials: int, epochs: int) -> float:
+    """Seconds of `Policy.replay` over trials that all train so many epochs."""
+    rng, events = np.random.default_rng(0), []
+    for number in range(num_trials):
+        events.append(ev.TrialSuggested(trial=number, params={**SPACE.sample(rng), "epochs": epochs}, origin="random"))
+        for epoch in range(1, epochs + 1):
+            metrics: ev.Metrics = {"val_loss": float(rng.random()) / epoch}
+            event = ev.EpochReported(
+                trial=number, attempt=1, epoch=epoch, metrics=metrics, epoch_s=1.0, decision="continue", reason=""
+            )
+            events.append(event)
+    started_s = time.perf_counter()
+    Policy.replay(spec(num_trials, epochs), events)
+    return time.perf_counter() - started_s
+
+
+def made_table(rows: int = 2000) -> Table:
+    """Curves without a training: what is measured here is time."""
+    rng = np.random.default_rng(0)
+    found = [SPACE.sample(rng) for _ in range(rows)]
+    quality = ((np.array([coordinates(SPACE, params) for params in found]) - 0.4) ** 2).sum(1)
+    return make_table("made", SPACE, found, quality[:, None] + 1 / np.arange(1, 28))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.search.scale")
+    parser.add_argument("--epoch-s", type=float, default=60.0)
+    parser.add_argument("--epochs-a-worker", type=int, default=40)
+    options = parser.parse_args()
+    small, large = decisions(500), decisions(10_000)
+    for count, (ask, slowest, tell) in ((500, small), (10_000, large)):
+        print(f"{count:>6} trials: ask {ask:.2f} ms (median; slowest {slowest:.2f}), tell {tell:.3f} ms (mean)")
+    print(f"ratio: ask {large[0] / small[0]:.2f}, tell {large[2] / small[2]:.2f}")
+    print(f"replay of 10,000 trials x 10 epochs: {replay_s(10_000, 10):.2f} s")
+    table, rate = made_table(), {}
+    for workers in (1, 500, 1_000, 10_000):
+        cluster = Cluster(workers, spread=0, straggling=0, losses=0, latency=1 / options.epoch_s)
+        epochs = workers * options.epochs_a_worker * (5 if workers == 1 else 1)
+        done = simulate(Ours(SPACE, 27, 0), table, epochs, 0, cluster)
+        rate[workers] = epochs / done.ended_at
+        print(
+            f"{workers:>6} workers, {options.epoch_s:g} s an epoch: {done.busy / (done.ended_at * workers):.2%} training"
+            f", {rate[workers] / rate[1] / workers:.1%} of linear speed, {done.num_trials} trials, first whole training"
+            f" after {done.first_full_at / 27:.3f} of its length, deciding {done.deciding_s:.1f} s"
+        )
+
+
+if __name__ == "__main__":
+    main()
