@@ -96,7 +96,7 @@ def test_a_policy_that_was_told_less_or_otherwise_is_told() -> None:
     assert len(wrong(ev.TrialEnded, outcome="failed")) == 1
     told_otherwise = replay(spec, made.events)
     trial = next(trial.number for trial in fold(made.events).trials.values() if trial.outcome == "stopped")
-    told_otherwise.tell(trial, 1, 0.123)
+    told_otherwise.tell(trial, 1, 0.9999)
     assert len(policy(made, told_otherwise)) == 1
     told_otherwise.tell(trial, 1, math.nan)
     assert "bad True" in policy(made, told_otherwise)[0]

@@ -24,7 +24,9 @@ class Observed:
     level: int = 0
     """The deepest rung reached, or the last epoch of a completed trial."""
     loss: float = math.inf
-    """The loss at `level`."""
+    """The best loss up to `level`: what a trial is worth is its best epoch, whose weights are kept."""
+    best_loss: float = math.inf
+    """The best loss so far."""
     bad: bool = False
 
     @property

@@ -227,11 +227,12 @@ class Policy:
         if not math.isfinite(value):
             self._observed.update(observed, observed.level, observed.loss, bad=True)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
+        loss = self._sign * value
+        observed.best_loss = min(observed.best_loss, loss)
         is_last = epoch >= observed.epochs_max
         if not is_last and epoch not in self._levels:
             return _GO_ON
-        loss = self._sign * value
-        self._observed.update(observed, epoch, loss, observed.bad)
+        self._observed.update(observed, epoch, observed.best_loss, observed.bad)
         if is_last:
             return Decision(STOP, f"all {epoch} epochs", "completed")
         verdict = self._asha.judge(epoch, loss)

@@ -77,14 +77,16 @@ def check_policy(spec: SweepSpec, sweep: Sweep, policy: Policy, found: Findings)
 
 
 def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> tuple[bool, int, float]:
-    """Whether a trial is bad, the deepest rung (or last epoch) that it reached, and the value there."""
-    level, value, bad = 0, math.nan, trial.outcome in ev.UNUSABLE
+    """Whether a trial is bad, the deepest rung (or last epoch) that it reached, and the best value up to there."""
+    level, value, best, bad = 0, math.nan, math.nan, trial.outcome in ev.UNUSABLE
     for epoch in trial.epochs:
         at_epoch = sweep.value(epoch)
         if not math.isfinite(at_epoch):
             bad = True
-        elif epoch.epoch in rungs or epoch.epoch >= int(trial.params["epochs"]):  # type: ignore[arg-type]
-            level, value = epoch.epoch, at_epoch
+            continue
+        best = at_epoch if math.isnan(best) or is_better(at_epoch, best, sweep.mode) else best
+        if epoch.epoch in rungs or epoch.epoch >= int(trial.params["epochs"]):  # type: ignore[arg-type]
+            level, value = epoch.epoch, best
     return bad, level, value
 
 

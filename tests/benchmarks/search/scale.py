@@ -123,9 +123,10 @@ def main() -> None:
         epochs = workers * options.epochs_a_worker * (5 if workers == 1 else 1)
         done = simulate(Ours(SPACE, 27, 0), table, epochs, 0, cluster)
         rate[workers] = epochs / done.ended_at
+        training = done.busy / (done.ended_at * workers)
         print(
-            f"{workers:>6} workers, {options.epoch_s:g} s an epoch: {done.busy / (done.ended_at * workers):.2%} training"
-            f", {rate[workers] / rate[1] / workers:.1%} of linear speed, {done.num_trials} trials, first whole training"
+            f"{workers:>6} workers, {options.epoch_s:g} s an epoch: {training:.2%} training,"
+            f" {rate[workers] / rate[1] / workers:.1%} of linear speed, {done.num_trials} trials, first whole training"
             f" after {done.first_full_at / 27:.3f} of its length, deciding {done.deciding_s:.1f} s"
         )
 
