@@ -30,6 +30,7 @@ class Reached:
     trial: int
     epoch: int
     value: float
+    """At that epoch; of a trial that the model holds as good, the best up to there, which is what it goes by."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from pydantic import Field
 
@@ -20,6 +19,9 @@ from trainables import data as data_sets
 from trainables.contract import Data, Trainable
 from trainables.contract import Params as TrainingParams
 from tuner.space import Space
+
+if TYPE_CHECKING:
+    import keras
 
 EPOCHS = 27
 NUM_CONFIGURATIONS = 700
@@ -51,6 +53,8 @@ class _Network(Trainable):
     Params = _Params
 
     def build_model(self, params: Any) -> keras.Model:
+        import keras
+
         model = keras.Sequential([keras.layers.Flatten()])
         for _ in range(params.depth):
             model.add(keras.layers.Dense(params.units, activation=params.activation))
@@ -61,6 +65,8 @@ class _Network(Trainable):
 
 class _Convolutional(_Network):
     def build_model(self, params: Any) -> keras.Model:
+        import keras
+
         model = keras.Sequential()
         for layer in range(params.depth):
             filters = params.units * (1 + layer)
