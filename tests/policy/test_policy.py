@@ -184,7 +184,7 @@ def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging:
             suggestion = live.ask()
             if suggestion is None:
                 break
-            told.append(("ask", suggestion.trial, suggestion.params))
+            told.append(("ask", suggestion.trial, suggestion.params, suggestion.origin))
             running.append([suggestion, 0])
             continue
         pick = running[int(rng.integers(len(running)))]

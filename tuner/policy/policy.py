@@ -16,6 +16,7 @@ import numpy as np
 
 from tuner.policy.asha import Asha, rung_epochs
 from tuner.policy.earlier import EarlierTrial
+from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE
 from tuner.space import Params, Space, completed, key
@@ -25,8 +26,6 @@ STOP: Literal["stop"] = "stop"
 
 STARTUP_OBSERVATIONS = 10
 """TPE models nothing before so many trials have been observed; until then draws are independent."""
-EXPLORE_EVERY = 8
-"""Of so many suggestions one is an independent draw, so that a misled model cannot hide a region for good."""
 EARLIER_MAX = 60
 """So many trials of earlier sweeps are known at the start, one fewer with each result of this sweep's own."""
 _REDRAWS = 16
@@ -125,10 +124,14 @@ class Policy:
         self._levels = frozenset(rung_epochs(epochs.min, epochs.max, early_stopping.reduction_factor))
         self.judged_at = self._levels if early_stopping.algorithm == "asha" else frozenset()
         """The epochs after which a trial may be stopped before its end."""
+        self._first_rung = epochs.min
         self._asha = Asha(sorted(self.judged_at), early_stopping.reduction_factor)
         self._tpe = TPE(space)
         self._observed = Observations(sorted(self._levels))
         self._drawn = _Drawn()
+        self._mixture = Mixture()
+        self._modelled: set[int] = set()
+        """Trials that the model suggested."""
         self._grid: Iterator[Params] | None = None
         self._earlier: list[EarlierTrial] = []
         self._points = [params for point in points if (params := completed(space, point)) is not None]
@@ -186,7 +189,7 @@ class Policy:
         """The next trial; None when num_trials are out, or the space has no more configurations."""
         suggestion = self.propose()
         if suggestion is not None:
-            self.adopt(suggestion.trial, suggestion.params)
+            self.adopt(suggestion.trial, suggestion.params, suggestion.origin)
         return suggestion
 
     def propose(self) -> Suggestion | None:
@@ -201,7 +204,7 @@ class Policy:
         params, origin = drawn
         return Suggestion(trial, {**params, "epochs": params.get("epochs", self._epochs_max)}, origin)
 
-    def adopt(self, trial: int, params: Params) -> None:
+    def adopt(self, trial: int, params: Params, origin: str) -> None:
         """Takes a suggestion from a journal as this policy's own.
 
         One from before a change of the space may lie outside of it: it keeps its number and its place in the rungs, and
@@ -213,6 +216,8 @@ class Policy:
         if counts:
             self._tpe.learn(trial, searched)
         self._drawn.add(searched)
+        if origin == "tpe":
+            self._modelled.add(trial)
 
     def learn(self, earlier: Sequence[EarlierTrial]) -> None:
         """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
@@ -238,6 +243,7 @@ class Policy:
         verdict = self._asha.judge(epoch, loss)
         if verdict is None:
             return _GO_ON
+        self._mixture.judged(trial in self._modelled, epoch / self._first_rung, verdict.goes_on)
         return Decision(CONTINUE, str(verdict)) if verdict.goes_on else Decision(STOP, str(verdict), "stopped")
 
     def close(self, trial: int, outcome: str) -> None:
@@ -262,9 +268,10 @@ class Policy:
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])
-        num_known = self._observed.num_with_results + len(self._earlier_counting())
-        has_model = bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
-        explores = trial % EXPLORE_EVERY == EXPLORE_EVERY - 1
+        num_own, num_earlier = self._observed.num_with_results, len(self._earlier_counting())
+        has_model = bool(self.space.searched) and num_own + num_earlier >= STARTUP_OBSERVATIONS
+        knows_what_pays = bool(self.judged_at) and num_own >= num_earlier
+        explores = rng.random() < (self._mixture.share_of_draws if knows_what_pays else LEAST)
         if self._algorithm == "tpe" and has_model and not explores:
             good, others = self._split()
             for _ in range(_MODEL_DRAWS):

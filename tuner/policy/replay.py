@@ -36,7 +36,7 @@ def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
             case EpochReported():
                 policy.tell(event.trial, event.epoch, objective_value(event.metrics, metric))
             case TrialSuggested():
-                policy.adopt(event.trial, event.params)
+                policy.adopt(event.trial, event.params, event.origin)
             case TrialEnded():
                 policy.close(event.trial, event.outcome)
             case WarmStarted():
@@ -95,7 +95,7 @@ class _Verifier:
         if found is None or (found.trial, found.params, found.origin) != (event.trial, event.params, event.origin):
             was = f"{event.params} ({event.origin})"
             self.wrong.append(f"trial {event.trial}: the journal has {was}, but replay gives {found}")
-        self._policy.adopt(event.trial, event.params)
+        self._policy.adopt(event.trial, event.params, event.origin)
 
     def _check_epoch(self, event: EpochReported) -> None:
         value = objective_value(event.metrics, self._sweep.metric)

@@ -49,7 +49,7 @@ def grown(num_trials: int) -> Policy:
     """A policy that has seen so many trials, eight of them still running."""
     policy, rng = Policy.from_spec(spec(10**6, 27)), np.random.default_rng(0)
     for number in range(num_trials):
-        policy.adopt(number, {**SPACE.sample(rng), "epochs": 27})
+        policy.adopt(number, {**SPACE.sample(rng), "epochs": 27}, "random")
         if number >= 8:
             finish(policy, number - 8, rng)
     return policy
