@@ -121,7 +121,9 @@ def draw(names: Sequence[str], regrets: Array, path: Path) -> None:
         line = regrets[i].mean((0, 1))
         finite = np.isfinite(line)
         axes.plot(np.arange(1, BUDGET + 1)[finite], line[finite], label=name, linewidth=2.5 if name == "tuner" else 1.2)
-    axes.set(xscale="log", yscale="log", xlim=(BUDGET / 20, BUDGET), xlabel="epochs trained", ylabel="regret")
+    axes.set(
+        xscale="log", yscale="log", xlim=(BUDGET / 20, BUDGET), xlabel="epochs trained", ylabel="regret", ylim=(0.02, 1)
+    )
     axes.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path)
