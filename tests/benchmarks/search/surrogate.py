@@ -57,7 +57,6 @@ class Surrogate(Table):
     mean: Array = None  # type: ignore[assignment]
     basis: Array = None  # type: ignore[assignment]
     residuals: Array = None  # type: ignore[assignment]
-    valid: Array = None  # type: ignore[assignment]
     bounds: tuple[float, float] = (0.0, 1.0)
 
     @property
@@ -119,7 +118,7 @@ def fit(name: str, judged_by: Any = "") -> dict[str, Array]:
         "inputs": inputs, "scales": np.array(scales), "alphas": np.array(alphas), "mean": mean, "basis": basis,
         "residuals": residuals,
     }  # fmt: skip
-    surrogate = replace_fields(table, made, valid, (0.0, 1.0))
+    surrogate = replace_fields(table, made, (0.0, 1.0))
     rng = np.random.default_rng(0)
     curves = [surrogate.curve(table.space.sample(rng)) for _ in range(_DRAWS)]
     lowest = np.array([np.nanmin(curve) if np.isfinite(curve[0]) else np.inf for curve in curves])
@@ -127,10 +126,10 @@ def fit(name: str, judged_by: Any = "") -> dict[str, Array]:
     return {name: np.asarray(value, np.float32) for name, value in made.items()}
 
 
-def replace_fields(table: Table, made: dict[str, Array], valid: Array, bounds: tuple[float, float]) -> Surrogate:
+def replace_fields(table: Table, made: dict[str, Array], bounds: tuple[float, float]) -> Surrogate:
     fields = {name: np.asarray(value, float) for name, value in made.items() if name != "bounds"}
     base = {name: getattr(table, name) for name in Table.__dataclass_fields__}
-    return Surrogate(**{**base, **fields}, valid=valid, bounds=bounds)
+    return Surrogate(**{**base, **fields}, bounds=bounds)
 
 
 @cache
@@ -140,7 +139,7 @@ def landscape(name: str, judged_by: Any = "") -> Surrogate:
     with np.load(CURVES / f"{name}{judged_by and '-'}{judged_by}.surrogate.npz") as file:
         made = dict(file)
     bounds = (float(made["bounds"][0]), float(made["bounds"][1]))
-    return replace_fields(replace(table, name=f"{table.name}~"), made, np.isfinite(table.losses).all(1), bounds)
+    return replace_fields(replace(table, name=f"{table.name}~"), made, bounds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ with a distance of 1 between different choices and the learning rate counted thr
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -71,17 +71,14 @@ class Table:
 
     def with_noise(self, noise: float) -> Table:
         """The same, but each value told differs by a normal error of so many times (median - best)."""
-        return Table(f"{self.name}+noise", *self._fields(), noise)
+        return replace(self, name=f"{self.name}+noise", noise=noise)
 
     def with_divergence(self, share: float) -> Table:
         """The same, but the configurations of the highest learning rates, `share` of all, are NaN from the start."""
         rates = self.points[:, self.space.searched.index("learning_rate")]
         losses = self.losses.copy()
         losses[rates > np.quantile(rates, 1 - share)] = np.nan
-        return Table(f"{self.name}+nan", self.space, losses, self.points, self.categorical, self.weights)
-
-    def _fields(self) -> tuple[Any, ...]:
-        return self.space, self.losses, self.points, self.categorical, self.weights
+        return replace(self, name=f"{self.name}+nan", losses=losses)
 
 
 def coordinates(space: Space, params: Params) -> Array:
