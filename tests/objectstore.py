@@ -34,7 +34,7 @@ class Faults:
 
     Attributes:
         fraction: of the requests.
-        kinds: drawn from KINDS, "403", and "hang" (answers after `hang_s`).
+        kinds: drawn from KINDS, "403", and "hang" (done and answered once the faults are cleared).
         methods: only of these requests.
         delay_s: every request takes so much longer, as on a network.
         count: the faults so far, by kind.
@@ -43,13 +43,13 @@ class Faults:
     fraction: float = 0.0
     kinds: tuple[str, ...] = KINDS
     methods: tuple[str, ...] = ("GET", "PUT", "POST", "DELETE", "HEAD")
-    hang_s: float = 30.0
     delay_s: float = 0.0
     before: Callable[[str, str], None] | None = None
     """Is called with method and path before a request is done."""
     count: dict[str, int] = field(default_factory=dict)
     requests: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(7))
+    cleared: threading.Event = field(default_factory=threading.Event)
 
     def draw(self, method: str) -> str | None:
         if method not in self.methods or self.random.random() >= self.fraction:
@@ -59,6 +59,7 @@ class Faults:
         return kind
 
     def clear(self) -> None:
+        self.cleared.set()
         self.__init__()  # type: ignore[misc]
 
 
@@ -122,7 +123,7 @@ class S3Server:
             self.faults.before(method, path)
         time.sleep(self.faults.delay_s)
         if kind == "hang":
-            time.sleep(self.faults.hang_s)
+            self.faults.cleared.wait(60)
         if kind in _ANSWERS:
             status, code, message = _ANSWERS[kind]
             body = _XML.format(code, message).encode() if method != "HEAD" else b""

@@ -100,6 +100,11 @@ class Driven:
         return [e.params for e in self.events if isinstance(e, ev.TrialSuggested)]
 
 
+def fewer_trials_than(num_suggested: int) -> list[str]:
+    """The overrides of CHANGES that are refused once so many trials are out."""
+    return [f"num_trials={number}" for number in (40, 50) if number < num_suggested]
+
+
 def state(policy: Policy) -> Any:
     """All that later decisions depend on."""
     trials = [policy._observed[number] for number in range(policy.num_suggested)]
@@ -148,7 +153,7 @@ def test_killed_and_changed_anywhere_the_journal_explains_every_decision(
     driven = Driven(make_spec(space=WIDER, search=search), seed, curve)
     for steps, overrides in resumes:
         driven.run(steps)
-        driven.resume(*overrides)
+        driven.resume(*(text for text in overrides if text not in fewer_trials_than(driven.policy.num_suggested)))
     driven.run()
     assert verify(driven.events) == []
     assert driven.policy.num_suggested == driven.spec.num_trials and not driven.running

@@ -145,7 +145,8 @@ def test_what_hangs_leaks_or_has_no_room_ends_in_bounds(cli: Cli, tiny_spec: Cal
         "broken": {"choices": ["no", "hang", "memory"]},
     }
     failures = {"max_retries": 1, "trial_timeout": "3s"}
-    cli("run", tiny_spec(num_trials=4, space=space, failures=failures, search={"algorithm": "random", "seed": 1}))
+    points = [{"learning_rate": 0.01, "broken": broken} for broken in ("hang", "memory", "no")]
+    cli("run", tiny_spec(num_trials=3, space=space, failures=failures, search={"points": points}))
     sweep = verified(cli)
     by_broken = {
         broken: {trial.outcome for trial in sweep.trials.values() if trial.params["broken"] == broken}
