@@ -40,6 +40,9 @@ check: setup
 lock: setup
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
 		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --constraint requirements.lock \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate deploy/mlflow/requirements.in \
+		--output-file deploy/mlflow/requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

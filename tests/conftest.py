@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.objectstore import memory_root, s3_root, s3_server  # noqa: F401 - fixtures
+from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class Faults:
 class S3Server:
     """The server, in threads of this process; `environ` is what a client needs to find it."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -79,8 +79,8 @@ class S3Server:
         self.faults = Faults()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._writing = threading.Lock()
-        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=Quiet)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = make_server(host, 0, self, threaded=True, request_handler=Quiet)
+        self.url = f"http://{host}:{self._server.server_port}"
         self.environ = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+import pytest
+
 PATIENCE_S = 60.0
 
 Mode = Literal["pass", "refuse", "hang", "error", "cut", "deny", "missing", "alien", "late"]
@@ -39,9 +41,9 @@ def wait_until(condition: Callable[[], bool], patience_s: float = PATIENCE_S, pe
         time.sleep(period_s)
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -246,12 +248,19 @@ class MlflowServer:
 class Postgres:
     """A PostgreSQL server on loopback; as another user where tests run as root, which it refuses."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._data = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's folders are closed to other users
+    def __init__(self, password: str | None = None) -> None:
+        """Starts it; `password` is asked of whoever connects, where one is given."""
+        self.port, self.password = free_port(), password
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's folders are closed to other users
+        self._data = self._folder / "data"
+        asks = ["-A", "trust"]
+        if password is not None:
+            (self._folder / "password").write_text(password)
+            asks = ["-A", "scram-sha-256", f"--pwfile={self._folder / 'password'}"]
         if os.getuid() == 0:
-            shutil.chown(self._data, "postgres")
-        self._run("initdb", "-U", "tuner", "-A", "trust", "--no-sync", "-D", str(self._data))
+            for path in (self._folder, *self._folder.iterdir()):
+                shutil.chown(path, "postgres")
+        self._run("initdb", "-U", "tuner", *asks, "--no-sync", "-D", str(self._data))
         self.start()
 
     @staticmethod
@@ -265,9 +274,22 @@ class Postgres:
                 return "PostgreSQL does not run as root, and there is no user postgres or no setpriv"
         return ""
 
+    @staticmethod
+    def require() -> None:
+        """Skips a test where it cannot be had; on CI, where it is installed, the test fails."""
+        if missing := Postgres.is_missing():
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+
     @property
     def uri(self) -> str:
-        return f"postgresql+psycopg2://tuner@127.0.0.1:{self.port}/postgres"
+        user = "tuner" if self.password is None else f"tuner:{self.password}"
+        return f"postgresql+psycopg2://{user}@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """libpq's settings, for URIs that name nothing."""
+        environ = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "tuner", "PGDATABASE": "postgres"}
+        return environ if self.password is None else environ | {"PGPASSWORD": self.password}
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
@@ -283,7 +305,7 @@ class Postgres:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self.stop()
-        shutil.rmtree(self._data)
+        shutil.rmtree(self._folder)
 
     @staticmethod
     def _binary(name: str) -> str | None:

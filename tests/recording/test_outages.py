@@ -200,8 +200,8 @@ def test_a_locked_database(checker: Checker, empty_database: Path, tmp_path: Pat
     checker.check(driver, f"sqlite:///{tmp_path}/mlflow.db")
 
 
-@pytest.mark.skipif(bool(Postgres.is_missing()), reason=Postgres.is_missing())
 def test_postgresql_restarted_under_the_recorder_and_under_the_server(checker: Checker, tmp_path: Path) -> None:
+    Postgres.require()
     with Postgres() as postgres, MlflowServer(postgres.uri, tmp_path) as server, contextlib.ExitStack() as stack:
         uris = {"direct": postgres.uri, "behind": server.url}
         drivers = [stack.enter_context(PretendDriver(tmp_path, name, uri)) for name, uri in uris.items()]
