@@ -10,19 +10,19 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = [
     "versions", "errors", "space", "events", "paths", "program", "sweep", "spec", "journal", "policy", "recording",
-    "warmstart", "verification", "inspection", "preview", "status", "engine", "cli",
+    "warmstart", "verification", "inspection", "preview", "status", "engine", "cluster", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
 ONLY_IN = {
-    "ray": "tuner/engine/",
+    "ray": ("tuner/engine/", "tuner/cluster/"),
     "mlflow": "tuner/recording/",
     "hyperopt": "tuner/policy/",
     "tensorflow": ("trainables/", "tuner/engine/worker.py"),
     "keras": "trainables/",
     "typer": "tuner/cli/",
     "rich": "tuner/cli/",
-    "ruamel": ("tuner/spec/", "tuner/recording/"),
+    "ruamel": ("tuner/spec/", "tuner/recording/", "tuner/cluster/"),
 }
 
 

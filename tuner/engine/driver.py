@@ -19,6 +19,7 @@ from tuner.engine.messages import WorkerSettings
 from tuner.errors import (
     NoUsableTrialError,
     ServiceError,
+    SpecError,
     StorageError,
     SweepInterrupted,
     TunerError,
@@ -29,6 +30,7 @@ from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atom
 from tuner.program import program, storage_option
 from tuner.recording import RecorderProcess
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.sweep import Sweep, fold
 from tuner.versions import versions
 from tuner.warmstart import read_sources
@@ -80,7 +82,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         raise name_taken(folder)
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
-    with _inspected(spec, source, address, observer) as (resolved, inspected):
+    with _inspected(spec, folder, source, address, observer) as (resolved, inspected):
         started = ev.SweepStarted(
             spec=resolved.resolved(), versions=versions(), seed=resolved.search.seed, sweep_id=uuid.uuid4().hex
         )
@@ -123,7 +125,7 @@ def resume_sweep(
             observer.note(what)
         resumed = ev.SweepResumed(changes=changes)
         spec = spec_from_mapping(fold([*journal.events, resumed]).spec)
-        with _inspected(spec, str(folder.spec), address, observer) as (_, inspected):
+        with _inspected(spec, folder, str(folder.spec), address, observer) as (_, inspected):
             journal.events += journal.append(resumed)
             write_atomically(folder.spec, dump_yaml(spec.resolved()).encode())
             return _Driver(spec, journal, inspected, address, observer).run()
@@ -149,14 +151,15 @@ def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
 
 @contextmanager
 def _inspected(
-    spec: SweepSpec, source: str, address: str | None, observer: Observer
+    spec: SweepSpec, folder: SweepFolder, source: str, address: str | None, observer: Observer
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
-    """The spec made complete from its trainable, and room for its trials made sure of.
+    """The spec made complete from its trainable, and made sure that its trials have room and all nodes its files.
 
     Ray starts meanwhile where a child process looks at a user's file.
     """
     inspection = Inspection(spec)
     slot = resources.Slot.of(spec.resources)
+    unshared: list[str] = []
     try:
         if resources.is_local(address):
             resources.check_room(slot, slot.count([resources.local_node()]))
@@ -164,7 +167,11 @@ def _inspected(
             observer.phase("starting Ray, while the trainable is checked")
             resources.start_ray(address)
             resources.check_room(slot, slot.count(resources.cluster_nodes()))
+            used = spec.model_copy(update={"storage": folder.root.url})
+            unshared = sharing_problems(used, resources.num_hosts(), shared_folders())
         inspected = inspection.result()
+        if unshared:
+            raise SpecError(source, [*inspected.problems, *unshared])
         yield inspected.resolve(spec, source), inspected
     finally:
         inspection.cancel()

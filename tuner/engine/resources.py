@@ -87,6 +87,13 @@ def cluster_nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
+def num_hosts() -> int:
+    """How many machines the joined cluster has; several nodes of one machine share its files."""
+    import ray
+
+    return len({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]})
+
+
 def nodes_of(address: str | None) -> list[dict[str, float]]:
     """The nodes of the cluster at `address` (or $RAY_ADDRESS), or this machine; leaves the cluster again.
 

@@ -156,7 +156,7 @@ class Tracking(Section):
 
     @model_validator(mode="after")
     def _check_scheme(self) -> Tracking:
-        if self.uri is not None and not _has_scheme(self.uri, TRACKING_SCHEMES):
+        if self.uri is not None and not has_scheme(self.uri, TRACKING_SCHEMES):
             raise PydanticCustomError(
                 "rule",
                 "must start with a scheme that MLflow knows ({schemes}), but got {got}",
@@ -165,7 +165,8 @@ class Tracking(Section):
         return self
 
 
-def _has_scheme(uri: str, schemes: tuple[str, ...]) -> bool:
+def has_scheme(uri: str, schemes: tuple[str, ...]) -> bool:
+    """Whether a tracking URI is of one of these schemes, SQLAlchemy's drivers (`postgresql+psycopg`) included."""
     return re.match(rf"({'|'.join(schemes)})(\+\w+)?://?|databricks$", uri) is not None
 
 
@@ -241,7 +242,7 @@ ANY_ACROSS = object()
 
 def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """What is wrong between valid fields, as (the fields, path, rule)."""
-    is_server = spec.tracking.uri is not None and _has_scheme(spec.tracking.uri, SERVER_SCHEMES)
+    is_server = spec.tracking.uri is not None and has_scheme(spec.tracking.uri, SERVER_SCHEMES)
     if spec.storage is not None and "://" in spec.storage and not is_server:
         servers = f"must be a server ({_schemes(SERVER_SCHEMES)}) where the storage is {shown(spec.storage)}"
         yield ("storage", "tracking"), "tracking.uri", f"{servers}, but got {shown(spec.tracking.uri)}"

@@ -1,0 +1,64 @@
+"""What a cluster file says of shared files: how many nodes, which folders are mounted, which files are copied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.kit import make_spec
+from tuner.cluster.shared import driver_environment, max_nodes, mounted_folders, problems
+from tuner.spec.sharing import SHARED_FOLDERS
+
+CLUSTER: dict[str, Any] = {
+    "max_workers": 8,
+    "provider": {"type": "aws"},
+    "head_node_type": "head",
+    "available_node_types": {"head": {}, "gpu": {"max_workers": 3}},
+    "setup_commands": ["sudo mkdir -p /mnt/efs && sudo mount -t nfs4 -o nfsvers=4.1 fs-1.example:/ /mnt/efs; ls /srv"],
+    "file_mounts": {"/srv/data": "/home/me/data"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "nodes"),
+    [
+        ({}, 4),
+        ({"max_workers": 2}, 3),
+        ({"available_node_types": {"head": {}, "gpu": {}}}, 9),
+        ({"available_node_types": {"head": {"max_workers": 1}, "gpu": {"max_workers": 0}}}, 2),
+        ({"max_workers": 0}, 1),
+        ({"provider": {"type": "local", "head_ip": "h", "worker_ips": ["a", "b"]}}, 3),
+    ],
+)
+def test_a_cluster_has_its_head_and_as_many_workers_as_its_file_allows(changes: dict[str, Any], nodes: int) -> None:
+    assert max_nodes({**CLUSTER, **changes}) == nodes
+
+
+def test_a_folder_that_a_command_mounts_is_shared() -> None:
+    assert mounted_folders(CLUSTER) == ["/mnt/efs"]
+    spec = make_spec(storage="/mnt/efs/sweeps", tracking__uri="http://mlflow:5000", data="/home/me/data/x.npz")
+    assert problems(spec, CLUSTER) == []
+    [storage] = problems(spec, {**CLUSTER, "setup_commands": ["ls /mnt/efs"]})
+    assert storage.startswith("storage: must be shared by all 4 nodes")
+    assert problems(make_spec(), {**CLUSTER, "max_workers": 0}) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "folders"),
+    [
+        ("sudo mount /dev/nvme1n1 /data", []),
+        ("mount.nfs4 fs:/ /mnt/a && mount -t lustre fs@tcp:/x /mnt/b", ["/mnt/a", "/mnt/b"]),
+        ("sudo mount -t efs fs-12345678:/ /mnt/efs || true", ["/mnt/efs"]),
+        ("echo 'mount /a", []),
+    ],
+)
+def test_disks_of_one_machine_are_not_shared(command: str, folders: list[str]) -> None:
+    assert mounted_folders({"setup_commands": [command]}) == folders
+
+
+def test_the_driver_on_the_head_is_told_what_the_file_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SHARED_FOLDERS, raising=False)
+    assert driver_environment(CLUSTER)[SHARED_FOLDERS].endswith("/mnt/efs:/srv/data")
+    monkeypatch.setenv(SHARED_FOLDERS, "/mnt/nas")
+    assert driver_environment({})[SHARED_FOLDERS].startswith("/mnt/nas")

@@ -1,0 +1,1 @@
+"""Clusters: the files that describe them, what of a sweep fits them, and launching."""

@@ -1,0 +1,70 @@
+"""What a cluster file says of the files that its nodes share, held against what a sweep reads and writes.
+
+The rules themselves are `tuner.spec.sharing`'s; the driver holds them against the nodes that it finds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tuner.spec import SweepSpec
+from tuner.spec.sharing import SHARED_FOLDERS, shared_folders, sharing_problems
+
+_COMMAND_LISTS = (
+    "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
+    "head_start_ray_commands", "worker_start_ray_commands",
+)  # fmt: skip
+
+
+def problems(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
+    """What only one node of a cluster file's cluster would see of a spec; one line each, with the way on."""
+    folders = [*shared_folders(), *mounted_folders(cluster)]
+    return sharing_problems(spec, max_nodes(cluster), folders, file_mounts(cluster))
+
+
+def max_nodes(cluster: Mapping[str, Any]) -> int:
+    """Head and workers, as many as a cluster file allows."""
+    provider = cluster.get("provider") or {}
+    if provider.get("type") == "local" and "worker_ips" in provider:
+        return 1 + len(provider["worker_ips"] or ())
+    limit: int = cluster.get("max_workers", 2)  # Ray's own default
+    head = cluster.get("head_node_type")
+    types = (cluster.get("available_node_types") or {}).items()
+    wanted: int = sum(kind.get("max_workers", 0 if name == head else limit) for name, kind in types)
+    return 1 + min(limit, wanted)
+
+
+def file_mounts(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """Path on each node -> path here."""
+    return dict(cluster.get("file_mounts") or {})
+
+
+def mounted_folders(cluster: Mapping[str, Any]) -> list[str]:
+    """The folders that a cluster file's commands mount from the network (`mount -t nfs4 HOST:/ /mnt/share`)."""
+    return [folder for command in _commands(cluster) for folder in _mounted_by(command)]
+
+
+def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """What the driver on the head must be told, so that it judges a sweep's paths as this machine does."""
+    folders = [*shared_folders(), *mounted_folders(cluster), *file_mounts(cluster)]
+    return {SHARED_FOLDERS: os.pathsep.join(dict.fromkeys(folders))} if folders else {}
+
+
+def _commands(cluster: Mapping[str, Any]) -> Iterator[str]:
+    kinds = (cluster.get("available_node_types") or {}).values()
+    for section in (cluster, *kinds, *(kind.get("docker") or {} for kind in kinds)):
+        for name in _COMMAND_LISTS:
+            yield from (command for command in section.get(name) or () if isinstance(command, str))
+
+
+def _mounted_by(command: str) -> Iterator[str]:
+    """The target of each `mount` of a network source (HOST:PATH) in a shell command."""
+    for part in re.split(r"[;&|()\n]+", command):
+        words = part.split()
+        is_mount = any(word == "mount" or word.startswith("mount.") for word in words)
+        sources = [index for index, word in enumerate(words) if ":/" in word and "=" not in word]
+        if is_mount and sources:
+            yield from [word for word in words[sources[0] + 1 :] if os.path.isabs(word)][:1]

@@ -1,0 +1,106 @@
+"""Whether all nodes of a cluster see what a sweep reads and writes: pure rules on a spec's storage, tracking and data.
+
+A folder counts as shared if this machine has a network file system there, if $TUNER_SHARED_FOLDERS names it, or if the
+caller says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from trainables.data import BUILT_IN
+from tuner.space import shown
+from tuner.spec.models import SERVER_SCHEMES, STORAGE_SCHEMES, SweepSpec, has_scheme
+
+SHARED_FOLDERS = "TUNER_SHARED_FOLDERS"
+"""The environment's word for folders that are the same on each node: paths with colons between them."""
+
+NETWORK_FILE_SYSTEMS = {
+    "nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "ceph", "fuse.ceph", "fuse.ceph-fuse", "glusterfs",
+    "fuse.glusterfs", "beegfs", "beegfs_nodev", "wekafs", "panfs", "pvfs2", "ocfs2", "gfs2", "afs", "fuse.juicefs",
+}  # fmt: skip
+"""Types that one machine writes and all others read. Without buckets mounted as folders (gcsfuse, s3fs): a journal
+cannot be appended to there; s3:// and gs:// are for them."""
+
+
+def sharing_problems(
+    spec: SweepSpec, nodes: int, folders: Iterable[str] = (), mounts: Mapping[str, str] | None = None
+) -> list[str]:
+    """What of a spec only one of a cluster's nodes would see, one line each with the way on; none for a single node.
+
+    Args:
+        folders: absolute paths that are the same on each node (see `shared_folders`).
+        mounts: a cluster file's `file_mounts`, path on each node -> path here.
+    """
+    if nodes <= 1:
+        return []
+    folders = list(folders)
+    return [
+        *_storage_problems(spec.storage, nodes, folders),
+        *_tracking_problems(spec.tracking.uri, nodes),
+        *_data_problems(spec.data, nodes, folders, mounts or {}),
+    ]
+
+
+def on_nodes(path: str, mounts: Mapping[str, str]) -> str | None:
+    """Where a file or folder of this machine lies on each node once `file_mounts` has copied it; None if it does not.
+
+    A path that is one of a node's already stays as it is.
+    """
+    for there, here in mounts.items():
+        source = os.path.abspath(os.path.expanduser(here))
+        if _is_within(path, source):
+            return str(PurePosixPath(there) / PurePosixPath(path).relative_to(source))
+    return path if any(_is_within(path, there) for there in mounts) else None
+
+
+def shared_folders() -> list[str]:
+    """The folders of this machine that other machines see as well."""
+    import psutil
+
+    named = [folder for folder in os.environ.get(SHARED_FOLDERS, "").split(os.pathsep) if os.path.isabs(folder)]
+    partitions = psutil.disk_partitions(all=True)
+    return named + [part.mountpoint for part in partitions if part.fstype in NETWORK_FILE_SYSTEMS]
+
+
+def _storage_problems(storage: str | None, nodes: int, folders: list[str]) -> list[str]:
+    if storage is not None and storage.startswith(tuple(f"{scheme}://" for scheme in STORAGE_SCHEMES)):
+        return []
+    if storage is not None and any(_is_within(storage, folder) for folder in folders):
+        return []
+    rule = f"must be shared by all {nodes} nodes: s3://BUCKET/…, gs://BUCKET/… or a network folder"
+    return [f"storage: {rule}, but got {_got(storage, './sweeps')}{_folder_hint(storage)}"]
+
+
+def _tracking_problems(uri: str | None, nodes: int) -> list[str]:
+    if uri is not None and has_scheme(uri, SERVER_SCHEMES):
+        return []
+    rule = f"must be a server that all {nodes} nodes reach, such as https://mlflow.example.com"
+    return [f"tracking.uri: {rule}, but got {_got(uri, 'SQLite, a file of one machine')}"]
+
+
+def _data_problems(data: str | None, nodes: int, folders: list[str], mounts: Mapping[str, str]) -> list[str]:
+    if data is None or data in BUILT_IN or "://" in data or on_nodes(data, mounts) is not None:
+        return []
+    if any(_is_within(data, folder) for folder in folders):
+        return []
+    rule = f"must be on all {nodes} nodes: s3://BUCKET/…, gs://BUCKET/…, a network folder, or copied by file_mounts"
+    example = f"; in the cluster file: file_mounts: {{~/data/{PurePosixPath(data).name}: {data}}}"
+    return [f"data: {rule}, but got {shown(data)}{example}"]
+
+
+def _folder_hint(path: str | None) -> str:
+    is_path = path is not None and os.path.isabs(path)
+    return f"; if each node has that folder from the network, say so: export {SHARED_FOLDERS}={path}" if is_path else ""
+
+
+def _got(value: str | None, default: str) -> str:
+    return shown(value) if value is not None else f"none, which is {default}"
+
+
+def _is_within(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it, by their names alone."""
+    path, folder = os.path.normpath(path), os.path.normpath(folder)
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
