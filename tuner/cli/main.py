@@ -7,7 +7,16 @@ import warnings
 
 import typer
 
-from tuner.cli import explain_command, read_commands, run_commands, spec_commands, ui_command, verify_command
+from tuner.cli import (
+    driver_commands,
+    explain_command,
+    launch_command,
+    read_commands,
+    run_commands,
+    spec_commands,
+    ui_command,
+    verify_command,
+)
 from tuner.cli.output import people
 from tuner.errors import TunerError
 
@@ -19,7 +28,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (run_commands, read_commands, explain_command, verify_command, spec_commands, ui_command):
+for group in (
+    run_commands,
+    launch_command,
+    driver_commands,
+    read_commands,
+    explain_command,
+    verify_command,
+    spec_commands,
+    ui_command,
+):
     group.register(app)
 
 

@@ -31,6 +31,10 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"),
 ]
+ClusterFile = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="FILE", help="Ask the cluster of this launcher file, where it was launched."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 
 

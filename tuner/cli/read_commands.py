@@ -13,7 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner import status
-from tuner.cli.output import AsJson, Storage, SweepName, duration_text, params_text, people, print_json, short
+from tuner.cli.cluster_command import ask_there
+from tuner.cli.output import (
+    AsJson,
+    ClusterFile,
+    Storage,
+    SweepName,
+    duration_text,
+    params_text,
+    people,
+    print_json,
+    short,
+)
 from tuner.paths import StorageRoot
 
 tables = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -38,8 +49,10 @@ def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     tables.print(table)
 
 
-def show(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
+def show(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, as_json: AsJson = False) -> None:
     """Show how a sweep stands."""
+    if cluster is not None:
+        ask_there(cluster, sweep, ["show", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     data = status.show(folder, folded)
     if as_json:
@@ -62,8 +75,10 @@ def show(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> 
     tables.print(table)
 
 
-def trials(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
+def trials(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, as_json: AsJson = False) -> None:
     """List the trials of a sweep, with their parameters, outcomes and reasons."""
+    if cluster is not None:
+        ask_there(cluster, sweep, ["trials", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     rows = status.trials(folder, folded)
     if as_json:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuner.cli.cluster_command import resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
     Address,
     AsJson,
+    ClusterFile,
     Overrides,
     SpecFile,
     Storage,
@@ -39,6 +41,7 @@ def run(
     overrides: Overrides = None,
     storage: Storage = None,
     address: Address = None,
+    is_shipped: Annotated[bool, typer.Option("--shipped", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a sweep from its spec to its end."""
@@ -46,7 +49,7 @@ def run(
     from tuner.inspection import load_checked
 
     path = spec_path(spec)
-    loaded = load_checked(path, overrides or [], name)
+    loaded = load_checked(path, overrides or [], name, is_shipped=is_shipped)
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
     with _json_at_the_end(folder, as_json):
@@ -64,6 +67,7 @@ def resume(
     num_trials: Annotated[int | None, typer.Option("--num-trials", help="Short for --set num_trials=N.")] = None,
     storage: Storage = None,
     address: Address = None,
+    cluster: ClusterFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
@@ -71,8 +75,10 @@ def resume(
     from tuner.spec.changes import changes_from_overrides
     from tuner.status import open_sweep
 
-    folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
+    if cluster is not None:
+        resume_there(cluster, sweep, wanted, {"--storage": storage, "--address": address, "--json": as_json})
+    folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}", markup=False)
     with _json_at_the_end(folder, as_json):

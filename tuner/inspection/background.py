@@ -82,7 +82,9 @@ class Inspection:
             Path(self._handover).unlink(missing_ok=True)
 
 
-def load_checked(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> SweepSpec:
+def load_checked(
+    path: Path, overrides: Sequence[str] = (), name: str | None = None, *, is_shipped: bool = False
+) -> SweepSpec:
     """`load_spec`; of an invalid spec, what is valid is held against its trainable, so that all problems come at once.
 
     Raises:
@@ -90,7 +92,7 @@ def load_checked(path: Path, overrides: Sequence[str] = (), name: str | None = N
         UsageError: the file cannot be read.
     """
     try:
-        return load_spec(path, overrides, name)
+        return load_spec(path, overrides, name, is_shipped=is_shipped)
     except SpecError as error:
         if not isinstance(error.rest, SweepSpec):
             raise

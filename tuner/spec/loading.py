@@ -18,8 +18,14 @@ from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tr
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
 
 
-def load_spec(path: Path | str, overrides: Sequence[str] = (), name: str | None = None) -> SweepSpec:
+def load_spec(
+    path: Path | str, overrides: Sequence[str] = (), name: str | None = None, *, is_shipped: bool = False
+) -> SweepSpec:
     """The spec in a YAML file, with overrides such as `epochs.max=9` laid over it. Paths become absolute.
+
+    Args:
+        is_shipped: the file lies in a cluster job's working directory, which has another place in each cluster, and
+            paths stay relative to it.
 
     Raises:
         SpecError: all that is wrong with it, one line for each problem.
@@ -31,7 +37,8 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), name: str | None 
         apply_override(written, override)
     if name is not None:
         written["name"] = name
-    return spec_from_mapping(written, source=printable(str(path)), folder=path.parent, is_new=True)
+    folder = None if is_shipped else path.parent
+    return spec_from_mapping(written, source=printable(str(path)), folder=folder, is_new=True)
 
 
 def spec_from_mapping(

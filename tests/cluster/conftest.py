@@ -1,0 +1,1 @@
+"""A cluster of hosts on one machine, for all tests of this room."""

@@ -1,0 +1,72 @@
+"""stop, logs: a running sweep's driver, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from tuner import status
+from tuner.cli.cluster_command import ask_there, logs_there
+from tuner.cli.output import ClusterFile, Storage, SweepName, people
+from tuner.errors import UsageError
+from tuner.journal import read_holder
+from tuner.paths import StorageRoot
+from tuner.program import program, storage_option
+
+LOOK_EVERY_S = 0.25
+
+
+def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None) -> None:
+    """Stop a running sweep after the running epochs, to be resumed; a second time does not wait for them."""
+    if cluster is not None:
+        ask_there(cluster, sweep, ["stop", sweep], {"--storage": storage})
+    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    holder = read_holder(folder.lease)
+    if holder is None:
+        raise UsageError(f"sweep {sweep}: no driver is at work on it; it is {status.state(folder, folded)}")
+    if not holder.sees_this_process:
+        raise UsageError(
+            f"sweep {sweep}: its driver is {holder}, out of reach from here; stop it there, or with --cluster"
+        )
+    os.kill(holder.pid, signal.SIGINT)
+    people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs", markup=False)
+    while read_holder(folder.lease) == holder:
+        time.sleep(LOOK_EVERY_S)
+    folder, folded = status.open_sweep(folder.root, sweep)
+    again = f"; go on with it: {program()} resume {sweep}{storage_option(folder.root)}"
+    where = status.state(folder, folded)
+    people.print(f"sweep {sweep} is {where}{again if where == 'interrupted' else ''}", markup=False)
+
+
+def logs(
+    sweep: SweepName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the driver has ended.")] = False,
+    storage: Storage = None,
+    cluster: ClusterFile = None,
+) -> None:
+    """Print what a sweep's driver has said: with --cluster its progress, here what Ray and its workers told it."""
+    if cluster is not None:
+        logs_there(cluster, sweep, follow, {"--storage": storage})
+    folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    if not folder.driver_log.exists():
+        raise UsageError(f"{folder.driver_log}: no driver of sweep {sweep} has logged anything on this machine")
+    with open(folder.driver_log) as log:
+        while True:
+            is_over = not follow or read_holder(folder.lease) is None
+            while text := log.read(65536):
+                sys.stdout.write(text)
+            sys.stdout.flush()
+            if is_over:
+                return
+            time.sleep(LOOK_EVERY_S)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    app.command()(stop)
+    app.command()(logs)

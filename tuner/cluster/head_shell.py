@@ -1,0 +1,122 @@
+"""Commands on a cluster's head, over the launcher's own ssh, from wherever its file lies.
+
+Ray's command runner knows how to get there: keys, jump hosts, containers. It is asked for the ssh command alone, so
+that input, output and exit codes pass through as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import ServiceError
+from tuner.spec.reading import read_yaml
+
+LOST = 255
+"""ssh's exit code where the connection was refused or broke."""
+CONNECT_TIMEOUT_S = 20
+_PYTHON = (
+    'python="$(dirname "$(command -v ray || echo .)")/python"; [ -x "$python" ] || python=python3; '
+    '[ -n "${RAY_AUTH_MODE:-}" ] || [ ! -f "$HOME/.ray/auth_token" ] || export RAY_AUTH_MODE=token; '
+)
+"""The interpreter beside the `ray` that the shell finds; the token is used where there is one, as Ray itself does."""
+
+
+class HeadShell:
+    """The way to the head of a running cluster."""
+
+    def __init__(self, cluster_file: Path) -> None:
+        """Looks for the head.
+
+        Raises:
+            ServiceError: the cluster has no head, or its provider does not answer.
+        """
+        self.cluster_file = cluster_file
+        with _quiet_launcher(f"{cluster_file}: its head cannot be found"):
+            self._config, self._provider, self._node = _find_head(cluster_file)
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return str(self._config["cluster_name"])
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Runs a shell script there; its output is kept."""
+        return subprocess.run(self.argv(script), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    def start(self, script: str, **options: Any) -> subprocess.Popen[str]:
+        """Runs a shell script there while the caller does something else; its output goes where ours goes."""
+        return subprocess.Popen(self.argv(script), stdin=subprocess.DEVNULL, text=True, **options)
+
+    def copy(self, source: Path, target: str) -> None:
+        """Copies a folder's content into a folder there.
+
+        Raises:
+            ServiceError: it did not get there.
+        """
+        with _quiet_launcher(f"{self.name}: {source.name} could not be copied to the head"):
+            self._runner(subprocess, has_terminal=True).run_rsync_up(f"{source}/", f"{target}/")
+
+    def argv(self, script: str) -> list[str]:
+        """The command that runs a script in a login shell of the head, as the launcher's own commands run."""
+        shell = f"source ~/.bashrc; ({_PYTHON}{script}) 1>&4 2>&3"  # what a login prints is dropped
+        command = f"bash --login -i -c {shlex.quote(shell)} 4>&1 3>&2 1>/dev/null 2>/dev/null"
+        kept = _Kept()
+        with _quiet_launcher(f"{self.name}: its head cannot be reached"):
+            self._runner(kept, has_terminal=False).run(command, timeout=CONNECT_TIMEOUT_S, with_output=True)
+        assert kept.argv is not None
+        return [kept.argv[0], "-o", "LogLevel=ERROR", *kept.argv[1:]]
+
+    def _runner(self, process_runner: Any, has_terminal: bool) -> Any:
+        """Ray's command runner; with a terminal, a command's two outputs are one."""
+        from ray.autoscaler._private.command_runner import set_using_login_shells
+
+        set_using_login_shells(has_terminal)
+        provider, config = self._config["provider"], self._config
+        internal = provider.get("use_internal_ips", False) and not provider.get("use_external_head_ip", False)
+        return self._provider.get_command_runner(
+            "", self._node, config["auth"], config["cluster_name"], process_runner, internal, config.get("docker")
+        )
+
+
+class _Kept:
+    """In the place of `subprocess` in a command runner: keeps the command instead of running it."""
+
+    argv: list[str] | None = None
+
+    def check_output(self, argv: list[str]) -> bytes:
+        self.argv = argv
+        return b""
+
+
+def _find_head(cluster_file: Path) -> tuple[dict[str, Any], Any, str]:
+    """The bootstrapped config, its provider and the head's node id."""
+    from ray.autoscaler._private import commands
+    from ray.autoscaler._private.providers import _get_node_provider
+
+    config = commands._bootstrap_config(read_yaml(cluster_file))
+    provider = _get_node_provider(config["provider"], config["cluster_name"])
+    if config["provider"]["type"] == "local" and "head_ip" in config["provider"]:
+        return config, provider, config["provider"]["head_ip"]  # which this machine may not have launched
+    return config, provider, commands._get_running_head_node(config, str(cluster_file), None, _provider=provider)
+
+
+@contextlib.contextmanager
+def _quiet_launcher(what: str) -> Iterator[None]:
+    """Ray's launcher talks on both outputs, and exits: its talk is dropped, its failures become one line."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    except (Exception, SystemExit) as error:
+        lines = " ".join(str(error).split())
+        raise ServiceError(f"{what}: {type(error).__name__}: {lines[:300]}") from error
+    finally:
+        logging.disable(level)

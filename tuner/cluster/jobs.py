@@ -1,0 +1,148 @@
+"""A sweep's driver as Ray jobs, seen from the head: `python -m tuner.cluster.jobs …`, which a laptop runs over ssh.
+
+A sweep NAME's first job is NAME, those that go on with it are NAME-2, NAME-3, …: Ray refuses a number that there is,
+so that two launches at the same time never start two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.cluster.launched import SPEC, Launched
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+SWEEP = "tuner.sweep"
+"""The key of a job's metadata that names its sweep."""
+UNKNOWN_END = 4
+"""The exit code for a driver that ended without one, as by its node's loss: that of ServiceError."""
+
+
+class SweepJobs:
+    """The jobs of one sweep."""
+
+    def __init__(self, name: str, client: JobSubmissionClient) -> None:
+        self._name, self._client = name, client
+
+    def all(self) -> list[Any]:
+        """The sweep's jobs, the oldest first."""
+        jobs = [job for job in self._client.list_jobs() if (job.metadata or {}).get(SWEEP) == self._name]
+        return sorted(jobs, key=lambda job: job.start_time or 0)
+
+    def running(self) -> str | None:
+        """The id of the job that runs or is about to."""
+        return next((job.submission_id for job in self.all() if not job.status.is_terminal()), None)
+
+    def others_run(self) -> bool:
+        """Whether the cluster works for anybody else."""
+        jobs = [job for job in self._client.list_jobs() if not job.status.is_terminal()]
+        return any((job.metadata or {}).get(SWEEP) != self._name for job in jobs)
+
+    def submit(self, arguments: Sequence[str]) -> str:
+        """Starts a driver, with a `tuner` command's arguments; its job's id.
+
+        Raises:
+            RuntimeError: Ray refused it.
+        """
+        launched = Launched(self._name)
+        taken = {job.submission_id for job in self._client.list_jobs()}
+        numbered = (f"{self._name}-{number}" for number in range(2, len(taken) + 3))
+        free = next(one for one in (self._name, *numbered) if one not in taken)
+        return str(
+            self._client.submit_job(
+                entrypoint=shlex.join(launched.command(*arguments)),
+                submission_id=free,
+                runtime_env={"working_dir": str(launched.project)},
+                metadata={SWEEP: self._name},
+            )
+        )
+
+    async def follow(self, job: str) -> int:
+        """Prints what the job's driver says until it ends; its exit code."""
+        with contextlib.suppress(RuntimeError):  # the tail broke off; how the job stands is asked below
+            async for text in self._client.tail_job_logs(job):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+        while not (info := self._client.get_job_info(job)).status.is_terminal():
+            await asyncio.sleep(1)
+        if info.driver_exit_code is None or info.driver_exit_code < 0:
+            message = " ".join((info.message or "no message").split())[:300]
+            print(f"job {job}: {info.status.value.lower()}: {message}")
+            return UNKNOWN_END
+        return int(info.driver_exit_code)
+
+
+def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[str, Any]:
+    """Starts the sweep's driver with what a launch has brought, or finds the one that runs."""
+    launched = Launched(name)
+    try:
+        if (running := jobs.running()) is not None:
+            return {"job": running, "attached": True}
+        goes_on = or_resume or launched.exists()
+        launched.install(incoming)
+    finally:
+        shutil.rmtree(incoming)
+    arguments = ["run", SPEC, "--shipped", *(["--or-resume"] if goes_on else [])]
+    return {"job": jobs.submit(arguments), "attached": False, "goes_on": goes_on}
+
+
+def main() -> None:
+    """One request of a laptop's: data, alone, on standard output; refusals in one line, with an exit code."""
+    logging.disable(logging.WARNING)
+    parser = argparse.ArgumentParser(prog="tuner.cluster.jobs")
+    parser.add_argument("request", choices=("submit", "resume", "follow", "logs", "others"))
+    parser.add_argument("name")
+    parser.add_argument("--incoming", type=Path)
+    parser.add_argument("--or-resume", action="store_true")
+    parser.add_argument("--job")
+    parser.add_argument("rest", nargs="*")
+    asked = parser.parse_args()
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = JobSubmissionClient()
+        sys.exit(_answer(asked, SweepJobs(asked.name, client), client))
+    except (RuntimeError, ConnectionError) as error:
+        sys.exit(_refused(4, f"the head's job server: {' '.join(str(error).split())[:500]}"))
+
+
+def _answer(asked: argparse.Namespace, jobs: SweepJobs, client: JobSubmissionClient) -> int:
+    if asked.request == "submit":
+        print(json.dumps(submit(jobs, asked.name, asked.incoming, asked.or_resume)))
+    elif asked.request == "resume":
+        if (running := jobs.running()) is not None:
+            return _refused(
+                2, f"sweep {asked.name}: its job {running} runs; `tuner logs {asked.name} --follow` watches"
+            )
+        print(json.dumps({"job": jobs.submit(["resume", asked.name, *asked.rest])}))
+    elif asked.request == "others":
+        print(json.dumps({"others": jobs.others_run()}))
+    else:
+        every = jobs.all()
+        if not every:
+            return _refused(2, f"sweep {asked.name}: no job of it has run on this cluster")
+        last = asked.job or every[-1].submission_id
+        if asked.request == "follow":
+            return asyncio.run(jobs.follow(last))
+        sys.stdout.write(client.get_job_logs(last))
+    return 0
+
+
+def _refused(code: int, line: str) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Launching a sweep on a cluster, and coming back to it: everything runs on the head, over the launcher's ssh."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.cluster.head_shell import LOST, HeadShell
+from tuner.cluster.launched import FOLDER
+from tuner.cluster.shipping import pack
+from tuner.errors import ServiceError, UsageError
+from tuner.spec import SweepSpec
+
+_STDERR = 2
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A sweep's driver on the cluster."""
+
+    sweep: str
+    job: str
+    attached: bool = False
+    """It ran already."""
+    goes_on: bool = False
+    """It goes on with what is there."""
+
+
+def bring_up(cluster_file: Path) -> HeadShell:
+    """The way to the cluster's head, after it was started if it did not run. One that runs is left as it is, whatever
+    its file says now: the launcher would replace a head whose settings have changed, and with it every sweep on it.
+
+    Raises:
+        ServiceError: it did not come up.
+    """
+    if (head := _running(cluster_file)) is not None:
+        return head
+    if (code := _ray("up", cluster_file)) != 0:
+        raise ServiceError(f"{cluster_file}: `ray up` ended with exit code {code}, as it says above")
+    return HeadShell(cluster_file)
+
+
+def _running(cluster_file: Path) -> HeadShell | None:
+    """The head if Ray answers on it."""
+    try:
+        head = HeadShell(cluster_file)
+    except ServiceError:
+        return None
+    return head if head.run("ray health-check").returncode == 0 else None
+
+
+def bring_down(cluster_file: Path) -> None:
+    """Releases the cluster's machines.
+
+    Raises:
+        ServiceError: the launcher says that it did not.
+    """
+    if (code := _ray("down", cluster_file)) != 0:
+        raise ServiceError(f"{cluster_file}: `ray down` ended with exit code {code}: look for machines left over")
+
+
+def _ray(command: str, cluster_file: Path) -> int:
+    """Runs a command of Ray's launcher, whose output is for people; its exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "ray.scripts.scripts", command, "--yes", str(cluster_file)],
+        stdin=subprocess.DEVNULL,
+        stdout=_STDERR,
+        env={"RAY_USAGE_STATS_ENABLED": "0", **os.environ},
+    ).returncode
+
+
+def submit(head: HeadShell, spec: SweepSpec, storage: str, or_resume: bool) -> Submitted:
+    """Ships a sweep and starts its driver, which outlives us; or finds the one that runs.
+
+    Raises:
+        UsageError: the user's code is too large to be sent.
+        ServiceError: the head refused.
+    """
+    incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
+    with tempfile.TemporaryDirectory() as folder:
+        pack(spec, storage, os.environ, Path(folder))
+        _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
+        head.copy(Path(folder), f"~/{incoming}")
+    words = f'--incoming "$HOME/{incoming}"{" --or-resume" if or_resume else ""}'
+    told = _asked(
+        head, f'PYTHONPATH="$HOME/{incoming}/project" "$python" -m tuner.cluster.jobs submit {spec.name} {words}'
+    )
+    return Submitted(spec.name, **told)
+
+
+def resume(head: HeadShell, sweep: str, arguments: Sequence[str]) -> Submitted:
+    """Starts a driver that goes on with a sweep launched before.
+
+    Raises:
+        UsageError: it was not launched here, or its driver runs.
+        ServiceError: the head refused.
+    """
+    rest = ["--", *arguments] if arguments else []
+    return Submitted(sweep, goes_on=True, **_asked(head, _in_project(sweep, "jobs", ["resume", sweep, *rest])))
+
+
+def follow(head: HeadShell, sweep: str, job: str) -> int:
+    """Passes on what a job's driver says, to standard error, until it ends; its exit code.
+
+    Raises:
+        ServiceError: the connection to the head was lost.
+    """
+    script = _in_project(sweep, "jobs", ["follow", sweep, "--job", job])
+    code = head.start(script, stdout=_STDERR).wait()
+    if code == LOST:
+        raise ServiceError(f"sweep {sweep}: the connection to {head.name}'s head was lost; the sweep goes on there")
+    return code
+
+
+def works_for_others(head: HeadShell, sweep: str) -> bool:
+    """Whether jobs of anybody else run on the cluster."""
+    return bool(_asked(head, _in_project(sweep, "jobs", ["others", sweep]))["others"])
+
+
+def logs(head: HeadShell, sweep: str, is_followed: bool) -> int:
+    """Prints what a sweep's newest driver has said, and says from now on if it is followed; an exit code."""
+    return head.start(_in_project(sweep, "jobs", ["follow" if is_followed else "logs", sweep])).wait()
+
+
+def tuner_there(head: HeadShell, sweep: str, arguments: Sequence[str]) -> int:
+    """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
+    columns = os.environ.get("COLUMNS")
+    wide = f"export COLUMNS={columns}; " if columns and columns.isdecimal() else ""
+    code = head.start(wide + _in_project(sweep, "launched", [sweep, *arguments])).wait()
+    if code == LOST:
+        raise ServiceError(f"{head.cluster_file}: the head of cluster {head.name} does not answer")
+    return code
+
+
+def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:
+    """A script that runs one of our modules on the head with the code that was launched there."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", sweep):
+        raise UsageError(f"{sweep!r} is no sweep's name: letters, digits, dots, dashes and underscores")
+    absent = f"sweep {sweep} was not launched on this cluster; go on with it from its storage: tuner launch --or-resume"
+    return (
+        f'project="$HOME/{FOLDER}/{sweep}/project"; '
+        f'[ -d "$project" ] || {{ echo {shlex.quote(absent)} >&2; exit 2; }}; '
+        f'PYTHONPATH="$project" exec "$python" -m tuner.cluster.{module} {shlex.join(arguments)}'
+    )
+
+
+def _asked(head: HeadShell, script: str) -> Any:
+    return json.loads(_checked(head, head.run(script)).splitlines()[-1])
+
+
+def _checked(head: HeadShell, done: subprocess.CompletedProcess[str]) -> str:
+    """A script's output.
+
+    Raises:
+        UsageError: it says that what is asked for is wrong.
+        ServiceError: it failed otherwise.
+    """
+    if done.returncode == 0:
+        return done.stdout
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    if done.returncode == UsageError.exit_code:
+        raise UsageError(last)
+    raise ServiceError(f"the head of cluster {head.name}: {last}")

@@ -1,0 +1,63 @@
+"""A launched sweep's folder on the head, and `tuner` commands with its code, storage and secrets.
+
+    ~/.tuner/launched/NAME/project/       tuner, trainables, the user's code and sweep.yaml: the job's working directory
+    ~/.tuner/launched/NAME/environment    variables of its driver, for nobody else's eyes
+
+`python -m tuner.cluster.launched NAME COMMAND…` is such a command: a job's entry point, or what a laptop asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SPEC = "sweep.yaml"
+FOLDER = ".tuner/launched"
+"""Below the home folder."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """One launched sweep, on the head."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return Path.home() / FOLDER / self.name
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def environment(self) -> Path:
+        return self.folder / "environment"
+
+    def exists(self) -> bool:
+        return self.project.is_dir()
+
+    def install(self, incoming: Path) -> None:
+        """Puts what a launch has brought in place of what was there; running jobs have a copy of their own."""
+        for part in (self.project, self.environment):
+            if part.exists():
+                part.rename(incoming / f"{part.name}.before")
+            (incoming / part.name).rename(part)
+
+    def command(self, *arguments: str) -> list[str]:
+        """A `tuner` command on this sweep, as a process."""
+        return [sys.executable, "-m", "tuner.cluster.launched", self.name, *arguments]
+
+
+def main() -> None:
+    """Becomes the command."""
+    launched = Launched(sys.argv[1])
+    os.environ.update(json.loads(launched.environment.read_text()))
+    os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])
+
+
+if __name__ == "__main__":
+    main()

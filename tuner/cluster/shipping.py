@@ -1,0 +1,118 @@
+"""What a launch takes to the cluster: this project, the spec, the user's code and what the driver must know in private.
+
+The project and the code become the job's working directory, which Ray brings to every node, also to those that join
+later. In it the spec names the user's file relative to that directory, so that its trials are the same ones on whatever
+cluster goes on with the sweep.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import trainables
+import tuner
+from tuner.cluster.launched import SPEC
+from tuner.errors import UsageError
+from tuner.spec import SweepSpec, dump_yaml
+
+CODE = "code"
+MAX_CODE_BYTES = 20 * 2**20
+"""Of a user's code; data belongs into the storage, which each node reads by itself."""
+_PASSED_ON = (
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "GOOGLE_CLOUD_PROJECT",
+    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+)  # fmt: skip
+_AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def pack(spec: SweepSpec, storage: str, environ: Mapping[str, str], folder: Path) -> None:
+    """Fills a folder with all that the head needs of a sweep.
+
+    Args:
+        spec: with absolute paths.
+        environ: of which the driver is told `passed_on`.
+
+    Raises:
+        UsageError: the user's code is too large.
+    """
+    project = folder / "project"
+    project.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__")
+    for package in (tuner, trainables):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, project / source.name, ignore=ignore)
+    trainable = spec.trainable
+    file, _, class_name = trainable.rpartition(":")
+    if file.endswith(".py"):
+        _copy_code(Path(file), project / CODE)
+        trainable = f"{CODE}/{Path(file).name}:{class_name}"
+    shipped = spec.model_copy(update={"trainable": trainable, "storage": storage})
+    (project / SPEC).write_text(dump_yaml(shipped.resolved()))
+    private = folder / "environment"
+    private.touch(mode=0o600)
+    private.write_text(json.dumps({**passed_on(environ), "TUNER_STORAGE": storage}))
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the driver is told of this machine's environment: where storage is, and the keys to it and to tracking.
+
+    Temporary AWS keys would end before the sweep does: the nodes' own role is used instead.
+    """
+    names = _PASSED_ON if "AWS_SESSION_TOKEN" in environ else (*_PASSED_ON, *_AWS_KEYS)
+    return {name: environ[name] for name in names if environ.get(name)}
+
+
+def _copy_code(file: Path, target: Path) -> None:
+    """The user's file and the modules and packages beside it that it imports, theirs included."""
+    copied = sorted(imported_beside(file))
+    size_bytes = sum(path.stat().st_size for path in copied)
+    if size_bytes > MAX_CODE_BYTES:
+        largest = max(copied, key=lambda path: path.stat().st_size)
+        raise UsageError(
+            f"{file}: what is sent to a cluster, it and what it imports beside it, must be smaller than"
+            f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {largest.name}); data"
+            f" belongs into a bucket or a shared folder"
+        )
+    for path in copied:
+        place = target / path.relative_to(file.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+
+
+def imported_beside(file: Path) -> set[Path]:
+    """The files below a Python file's folder that it needs: itself, and what it and those import from there.
+
+    Of a package all files come along, as its code may read them.
+    """
+    folder, found, todo = file.parent, {file}, [file]
+    while todo:
+        for name in _imported(todo.pop()):
+            top = folder / name.split(".")[0]
+            module = top.with_suffix(".py")
+            if name.split(".")[0] in (*sys.stdlib_module_names, "tuner", "trainables"):
+                continue
+            if (top / "__init__.py").is_file() or (not module.is_file() and top.is_dir()):
+                new = {path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+            else:
+                new = {module} if module.is_file() else set()
+            todo += [path for path in new - found if path.suffix == ".py"]
+            found |= new
+    return found
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """The modules that a file imports anywhere in it; none of one that cannot be read, which its import will say."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
