@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from tuner.cli.cluster_command import cluster_path, watch
 from tuner.cli.output import Overrides, SpecFile, Storage, people, spec_path
 from tuner.errors import SpecError
+from tuner.paths import StorageRoot
 
 if TYPE_CHECKING:
     from tuner.spec import SweepSpec
@@ -30,13 +31,12 @@ def launch(
     from tuner.cluster.launch import bring_down, bring_up, submit, works_for_others
 
     file = cluster_path(cluster)
-    loaded = _checked(spec, overrides or [], name)
-    root = storage or loaded.storage or os.environ.get("TUNER_STORAGE") or "./sweeps"
+    checked = _checked(spec, overrides or [], name, storage, file)
     head = bring_up(file)
-    submitted = submit(head, loaded, root, or_resume)
+    submitted = submit(head, checked, or_resume)
     code = watch(head, submitted)
     if down_when_done:
-        if works_for_others(head, loaded.name):
+        if works_for_others(head, checked.name):
             people.print(f"cluster {head.name} works for others too, so it stays up", style="yellow", markup=False)
         else:
             bring_down(file)
@@ -48,14 +48,24 @@ def register(app: typer.Typer) -> None:
     app.command()(launch)
 
 
-def _checked(spec: str, overrides: list[str], name: str | None) -> SweepSpec:
-    """The spec, held against its trainable as far as that goes here: data may be at hand on the cluster alone."""
+def _checked(spec: str, overrides: list[str], name: str | None, storage: str | None, cluster: Path) -> SweepSpec:
+    """The spec, held against its trainable and the cluster file as far as that goes here.
+
+    Raises:
+        SpecError: all that is wrong with them. The data may be at hand on the cluster alone, and is judged there.
+        UsageError: a file cannot be read.
+    """
+    from tuner.cluster import shared
     from tuner.inspection import Inspection, load_checked
+    from tuner.spec.reading import read_yaml
 
     path = spec_path(spec)
     loaded = load_checked(path, overrides, name)
+    root = StorageRoot.resolve(storage, loaded.storage)
+    loaded = loaded.model_copy(update={"storage": root.url})
     found = Inspection(loaded).result().problems
     problems = [problem for problem in found if not problem.startswith(("data:", "trainable: load_data must work"))]
+    problems += shared.problems(loaded, read_yaml(cluster))
     if problems:
         raise SpecError(str(path), problems)
     return loaded

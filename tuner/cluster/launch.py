@@ -17,9 +17,11 @@ from typing import Any
 
 from tuner.cluster.head_shell import LOST, HeadShell
 from tuner.cluster.launched import FOLDER
-from tuner.cluster.shipping import pack
+from tuner.cluster.shared import driver_environment
+from tuner.cluster.shipping import pack, passed_on
 from tuner.errors import ServiceError, UsageError
 from tuner.spec import SweepSpec
+from tuner.spec.reading import read_yaml
 
 _STDERR = 2
 
@@ -79,16 +81,20 @@ def _ray(command: str, cluster_file: Path) -> int:
     ).returncode
 
 
-def submit(head: HeadShell, spec: SweepSpec, storage: str, or_resume: bool) -> Submitted:
+def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
     """Ships a sweep and starts its driver, which outlives us; or finds the one that runs.
+
+    Args:
+        spec: with absolute paths and its storage.
 
     Raises:
         UsageError: the user's code is too large to be sent.
         ServiceError: the head refused.
     """
     incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
+    private = {**passed_on(os.environ), **driver_environment(read_yaml(head.cluster_file))}
     with tempfile.TemporaryDirectory() as folder:
-        pack(spec, storage, os.environ, Path(folder))
+        pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder))
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
         head.copy(Path(folder), f"~/{incoming}")
     words = f'--incoming "$HOME/{incoming}"{" --or-resume" if or_resume else ""}'

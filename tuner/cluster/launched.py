@@ -56,6 +56,7 @@ def main() -> None:
     """Becomes the command."""
     launched = Launched(sys.argv[1])
     os.environ.update(json.loads(launched.environment.read_text()))
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # workers stay in the job's working directory, where the code is
     os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])
 
 

@@ -30,12 +30,12 @@ _PASSED_ON = (
 _AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
-def pack(spec: SweepSpec, storage: str, environ: Mapping[str, str], folder: Path) -> None:
+def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
     """Fills a folder with all that the head needs of a sweep.
 
     Args:
-        spec: with absolute paths.
-        environ: of which the driver is told `passed_on`.
+        spec: with absolute paths and its storage.
+        private: variables for its driver alone.
 
     Raises:
         UsageError: the user's code is too large.
@@ -51,11 +51,11 @@ def pack(spec: SweepSpec, storage: str, environ: Mapping[str, str], folder: Path
     if file.endswith(".py"):
         _copy_code(Path(file), project / CODE)
         trainable = f"{CODE}/{Path(file).name}:{class_name}"
-    shipped = spec.model_copy(update={"trainable": trainable, "storage": storage})
+    shipped = spec.model_copy(update={"trainable": trainable})
     (project / SPEC).write_text(dump_yaml(shipped.resolved()))
-    private = folder / "environment"
-    private.touch(mode=0o600)
-    private.write_text(json.dumps({**passed_on(environ), "TUNER_STORAGE": storage}))
+    environment = folder / "environment"
+    environment.touch(mode=0o600)
+    environment.write_text(json.dumps(dict(private)))
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
