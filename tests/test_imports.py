@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "versions", "errors", "space", "events", "paths", "program", "sweep", "spec", "journal", "policy", "recording",
-    "warmstart", "verification", "inspection", "preview", "status", "engine", "cluster", "cli",
+    "versions", "errors", "secrets", "space", "events", "paths", "program", "sweep", "spec", "journal", "policy",
+    "recording", "warmstart", "verification", "inspection", "preview", "status", "engine", "cluster", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 

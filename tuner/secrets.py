@@ -1,0 +1,100 @@
+"""Secrets live in the environment of the processes that need them, and are written nowhere.
+
+A tracking store's URI may hold a password. It is taken out of the spec as soon as that is read (`take_credentials`) and
+put into this process's environment, which its children inherit; the spec, and so the journal and all that is made of
+it, has the address alone. Who opens the store puts both together again (`with_credentials`). After a resume the
+environment must give the password: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, for
+a server, PGPASSWORD for PostgreSQL, or MLFLOW_TRACKING_URI, the whole URI, for any.
+
+Who sends a sweep to another machine takes `shipped(os.environ)`: what is `plain` may stand in the `env_vars` of a Ray
+job's runtime environment, a manifest or a command line, all of which others can read. What is `secret` must not: it
+goes in a file of mode 600 over ssh, or as a Kubernetes secret, and is read into the driver's environment there. The
+spec goes as `dump_yaml(spec.resolved())`, which holds no credentials, rather than as the user's file, which may.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+
+_USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
+_SECRET_OPTION = re.compile(
+    r"(?<=[?&])(?!sslkey=)([^=&\s]*(?:password|pwd|token|secret|key|signature)[^=&\s]*)=[^&\s'\"]*", re.IGNORECASE
+)
+_DATABASE_USER = re.compile(r"\b((?:postgresql|mysql|mssql)(?:\+\w+)?://)[^/:@\s]*@")
+"""A user whose password is somewhere else. An HTTP user without a password may be a token."""
+
+_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_KEY|ACCOUNT_KEY")
+_NEEDED = ("AWS_", "FSSPEC_", "GOOGLE_CLOUD_", "DATABRICKS_", "MLFLOW_TRACKING_", "MLFLOW_HTTP_", "MLFLOW_S3_", "PG")
+_OF_ONE_MACHINE = re.compile(
+    r"_(FILE|PATH|PROFILE|BUNDLE)$|^PG(PASSFILE|SERVICE|SYSCONF|SSL(CERT|KEY|ROOTCERT))|^AWS_CONTAINER_"
+)
+_HIDDEN_CHARS_MIN = 8
+"""A shorter secret is a word that messages may hold for other reasons."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What of an environment a sweep needs on another machine: settings of storage and tracking."""
+
+    plain: dict[str, str]
+    secret: dict[str, str]
+
+
+def shipped(environ: Mapping[str, str]) -> Shipped:
+    """The settings of storage and tracking; without those that name files and profiles of this machine."""
+    needed = {name: text for name, text in environ.items() if name.startswith(_NEEDED)}
+    needed = {name: text for name, text in needed.items() if not _OF_ONE_MACHINE.search(name)}
+    secret = {name: text for name, text in needed.items() if is_secret(name, text)}
+    return Shipped({name: text for name, text in needed.items() if name not in secret}, secret)
+
+
+def is_secret(name: str, text: str) -> bool:
+    """Whether an environment variable holds a secret, by its name, or as a URI with credentials."""
+    named = _SECRET_NAME.search(name.upper()) is not None and not _OF_ONE_MACHINE.search(name.upper())
+    return named or has_credentials(text)
+
+
+def without_credentials(text: str) -> str:
+    """A URI, or any text with URIs in it, as it may be written: without users, passwords and tokens."""
+    return _SECRET_OPTION.sub(r"\1=***", _USER_INFO.sub("", text))
+
+
+def has_credentials(text: str) -> bool:
+    """Whether a URI, or a text with URIs in it, holds a password or a token."""
+    without_user = _DATABASE_USER.sub(r"\1", text)
+    return "://" in text and without_credentials(without_user) != without_user
+
+
+def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A text without credentials in its URIs, and without the secrets that the environment holds."""
+    text = without_credentials(text)
+    for name, secret in environ.items():
+        if len(secret) >= _HIDDEN_CHARS_MIN and secret in text and is_secret(name, secret):
+            text = text.replace(secret, "***")
+    return text
+
+
+def take_credentials(uri: str, environ: MutableMapping[str, str] = os.environ) -> str:
+    """The address of a tracking store's URI; its credentials, if it has any, are in `environ` from now on."""
+    if not has_credentials(uri):
+        return uri
+    environ[TRACKING_URI] = uri
+    return _address(uri)
+
+
+def with_credentials(uri: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A tracking store's URI with the credentials that `environ` has for its address."""
+    known = environ.get(TRACKING_URI, "")
+    return known if has_credentials(known) and _address(known) == _address(uri) else uri
+
+
+def _address(uri: str) -> str:
+    """A URI without user and password, and without the options that hold secrets."""
+    rest, mark, options = _USER_INFO.sub("", uri).partition("?")
+    kept = [option for option in options.split("&") if option and not _SECRET_OPTION.search(f"?{option}")]
+    return f"{rest}?{'&'.join(kept)}" if mark and kept else rest
