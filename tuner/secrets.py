@@ -23,16 +23,19 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 _USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
 _SECRET_OPTION = re.compile(
-    r"(?<=[?&])(?!sslkey=)([^=&\s]*(?:password|pwd|token|secret|key|signature)[^=&\s]*)=[^&\s'\"]*", re.IGNORECASE
+    r"(?<=[?&])(?!sslkey=)([^=&?\s]{0,40}(?:password|pwd|token|secret|key|signature)[^=&?\s]{0,40})=[^&\s'\"]*", re.I
 )
 _DATABASE_USER = re.compile(r"\b((?:postgresql|mysql|mssql)(?:\+\w+)?://)[^/:@\s]*@")
 """A user whose password is somewhere else. An HTTP user without a password may be a token."""
+
+_URI = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\",}]+")
 
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_KEY|ACCOUNT_KEY")
 _NEEDED = ("AWS_", "FSSPEC_", "GOOGLE_CLOUD_", "DATABRICKS_", "MLFLOW_TRACKING_", "MLFLOW_HTTP_", "MLFLOW_S3_", "PG")
 _OF_ONE_MACHINE = re.compile(
     r"_(FILE|PATH|PROFILE|BUNDLE)$|^PG(PASSFILE|SERVICE|SYSCONF|SSL(CERT|KEY|ROOTCERT))|^AWS_CONTAINER_"
 )
+NO_CREDENTIALS = "must hold no user, password or token: a spec is copied into the journal and into MLflow"
 _HIDDEN_CHARS_MIN = 8
 """A shorter secret is a word that messages may hold for other reasons."""
 
@@ -85,6 +88,11 @@ def take_credentials(uri: str, environ: MutableMapping[str, str] = os.environ) -
         return uri
     environ[TRACKING_URI] = uri
     return _address(uri)
+
+
+def take_all_credentials(text: str, environ: MutableMapping[str, str] = os.environ) -> str:
+    """A text in which each URI of a tracking store is its address alone, as by `take_credentials`."""
+    return _URI.sub(lambda found: take_credentials(found[0], environ), text)
 
 
 def with_credentials(uri: str, environ: Mapping[str, str] = os.environ) -> str:

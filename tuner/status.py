@@ -9,7 +9,8 @@ from tuner.errors import StorageError, UsageError
 from tuner.events import EpochReported, number
 from tuner.journal import read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.recording import backlog, read_cursor, without_credentials
+from tuner.recording import backlog, read_cursor
+from tuner.secrets import without_credentials
 from tuner.space import nearest
 from tuner.sweep import Sweep, Trial, fold
 
@@ -65,7 +66,7 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
 
 
 def tracking_uri(folder: SweepFolder, sweep: Sweep) -> str:
-    """Where the sweep is recorded; may hold credentials, so it is not for printing."""
+    """Where the sweep is recorded; without credentials, unless an old journal holds them."""
     return str(sweep.spec["tracking"]["uri"] or folder.root.default_tracking_uri)
 
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from tuner.cli.output import duration_text, params_text, people
 from tuner.paths import SweepFolder
 from tuner.recording import backlog
+from tuner.secrets import redacted
 
 if TYPE_CHECKING:
     from tuner.engine.coordinator import Coordinator
@@ -90,7 +91,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Something went otherwise than it should, and the sweep goes on."""
-        people.print(text, markup=False, style="yellow")
+        people.print(redacted(text), markup=False, style="yellow")
 
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""

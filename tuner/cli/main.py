@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -19,6 +20,7 @@ from tuner.cli import (
 )
 from tuner.cli.output import people
 from tuner.errors import TunerError
+from tuner.secrets import redacted, take_all_credentials
 
 app = typer.Typer(
     name="tuner",
@@ -43,13 +45,14 @@ for group in (
 
 def main() -> None:
     """Runs the command line; exit codes are those of `tuner.errors`."""
+    _hide_credentials()
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", RuntimeWarning)
     warnings.showwarning = _show_warning
     try:
         app(standalone_mode=True)
     except TunerError as error:
-        people.print(str(error), markup=False, style="red" if error.exit_code != 3 else "yellow")
+        people.print(redacted(str(error)), markup=False, style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
@@ -58,9 +61,19 @@ def main() -> None:
         sys.exit(3)
 
 
+def _hide_credentials() -> None:
+    """Starts the command anew with what `--set tracking.uri=…` holds in its environment.
+
+    A command line is for everybody to see, and Ray keeps its driver's with the cluster's jobs.
+    """
+    arguments = [take_all_credentials(text) if "tracking" in text else text for text in sys.orig_argv]
+    if arguments != sys.orig_argv:
+        os.execve(sys.executable, arguments, os.environ)
+
+
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """One line for people, without the place in our code that it comes from."""
-    people.print(str(message), markup=False, style="yellow")
+    people.print(redacted(str(message)), markup=False, style="yellow")
 
 
 if __name__ == "__main__":

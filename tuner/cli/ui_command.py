@@ -12,6 +12,7 @@ import typer
 from tuner.cli.output import Storage, people
 from tuner.errors import UsageError
 from tuner.paths import StorageRoot
+from tuner.secrets import with_credentials, without_credentials
 
 
 def ui(
@@ -23,19 +24,18 @@ def ui(
     from tuner import status
 
     root = StorageRoot.resolve(storage)
-    uri = root.default_tracking_uri
-    if sweep is not None:
-        uri = status.tracking_uri(*status.open_sweep(root, sweep))
+    uri = status.tracking_uri(*status.open_sweep(root, sweep)) if sweep is not None else root.default_tracking_uri
     if uri.startswith(("http://", "https://")):
-        people.print(f"sweep {sweep} is recorded on a server: open {uri}")
+        people.print(f"sweep {sweep} is recorded on a server: open {without_credentials(uri)}")
         return
     if uri == root.default_tracking_uri and not (root.path / "mlflow.db").exists():
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     port = _free_port(port)
     people.print(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", uri, "--artifacts-destination", str(root.artifacts)]
-    os.execve(sys.executable, command, {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    command += ["--artifacts-destination", str(root.artifacts)]
+    store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
+    os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
 
 
 def register(app: typer.Typer) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tuner.secrets import redacted
+
 _RETIRED = re.compile(r"WorkerRetired: (.*)")
 _MEMORY = re.compile(r"OutOfMemoryError|running low on memory")
 _NODE = re.compile(
@@ -55,4 +57,4 @@ def _gist(details: str) -> str:
     if detail := re.search(r"Worker exit detail: ([^.]*)", details):
         return f": {' '.join(detail[1].split())}"
     lines = [line.strip() for line in details.splitlines() if _SAYS_MUCH.search(line)]
-    return f": {lines[-1][:300]}" if lines else ""
+    return f": {redacted(lines[-1])[:300]}" if lines else ""

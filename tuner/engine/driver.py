@@ -29,6 +29,7 @@ from tuner.journal import Journal, create_sweep, name_taken, read_events
 from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.program import program, storage_option
 from tuner.recording import RecorderProcess
+from tuner.secrets import redacted
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.sweep import Sweep, fold
@@ -337,6 +338,6 @@ class _Driver:
     def _log(self, line: str) -> None:
         try:
             with open(self._folder.driver_log, "a") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.rstrip()}\n")
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {redacted(line.rstrip())}\n")
         except OSError:
             pass  # a full disk, most likely: the journal or a checkpoint meets it, too, and says so

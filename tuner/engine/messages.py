@@ -26,8 +26,8 @@ class WorkerSettings:
     """What an epoch may take, or building a model."""
     memory_bytes: float | None = None
     """A worker whose own memory has grown past this makes room for a fresh one."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """What the driver's environment says of object stores, for workers whose own does not."""
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
 
 
 @dataclass(frozen=True)

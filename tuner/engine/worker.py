@@ -20,6 +20,7 @@ from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, 
 from tuner.engine.saver import CheckpointSaver
 from tuner.errors import StorageError
 from tuner.paths import SweepFolder, read_bytes
+from tuner.secrets import redacted
 from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
@@ -224,9 +225,9 @@ def _make_trainer(settings: WorkerSettings, data: Data | None) -> Any:
 
 
 def _failure(error: Exception) -> Failure:
-    details = "".join(traceback.format_exception(error))
+    details = redacted("".join(traceback.format_exception(error)))
     if isinstance(error, StorageError | _DataFault):
-        return Failure("storage" if isinstance(error, StorageError) else "data", str(error), details)
+        return Failure("storage" if isinstance(error, StorageError) else "data", redacted(str(error)), details)
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     return Failure("memory" if is_memory else "error", _one_line(error), details)
 
@@ -240,4 +241,4 @@ def _is_of_tensorflow(error: Exception) -> bool:
 def _one_line(error: Exception) -> str:
     """An error's type and its last line that says something."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1].strip()}"[:500] if lines else type(error).__name__
+    return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuner.errors import StorageError, UsageError
+from tuner.secrets import has_credentials, redacted, without_credentials
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -46,6 +47,9 @@ def open_url(url: str) -> UPath:
     Raises:
         UsageError: no such scheme, no bucket, or what speaks to it is not installed; the message has the way on.
     """
+    if has_credentials(url):
+        keys = "give keys in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in a profile"
+        raise UsageError(f"storage: must hold no user, password or key: {keys}, but got {without_credentials(url)!r}")
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES:
         near = difflib.get_close_matches(scheme, _SCHEMES[:2], 1, 0.5)
@@ -170,7 +174,7 @@ def refused(path: UPath, what: str, error: BaseException) -> StorageError:
         code = str(response.get("Error", {}).get("Code", ""))
     text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
     named = f"{code}: {text}" if code and code not in text else text
-    return StorageError(f"{path}: cannot be {what}: {named}; nothing acknowledged is lost")
+    return StorageError(f"{path}: cannot be {what}: {redacted(named)}; nothing acknowledged is lost")
 
 
 def _options(scheme: str) -> dict[str, Any]:

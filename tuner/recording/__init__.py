@@ -3,6 +3,5 @@
 from tuner.recording.cursor import Cursor, Missing, backlog, missing, read_cursor
 from tuner.recording.process import RecorderProcess
 from tuner.recording.service import record
-from tuner.recording.target import without_credentials
 
-__all__ = ["Cursor", "Missing", "RecorderProcess", "backlog", "missing", "read_cursor", "record", "without_credentials"]
+__all__ = ["Cursor", "Missing", "RecorderProcess", "backlog", "missing", "read_cursor", "record"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tuner.errors import TrackingError
-from tuner.recording.target import without_credentials
+from tuner.secrets import redacted, without_credentials
 
 REASON_CHARS_MAX = 400
 
@@ -23,7 +23,7 @@ _NOT_MLFLOW = ("was not in a valid JSON format", "has no field named", "Expectin
 _LASTING = (
     (
         re.compile(r"password authentication failed|Access denied for user|no password supplied"),
-        "the database refuses the credentials",
+        "the database refuses the credentials (set PGUSER and PGPASSWORD, or the whole URI as MLFLOW_TRACKING_URI)",
     ),
     (re.compile(r'database "[^"]*" does not exist|Unknown database'), "there is no such database"),
     (
@@ -74,4 +74,4 @@ def tracking_error(error: BaseException, uri: str) -> TrackingError:
 def one_line(error: BaseException) -> str:
     """An error in a line for the log, without credentials and addresses of objects."""
     text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
-    return without_credentials(f"{type(error).__name__}: {text}")[:REASON_CHARS_MAX]
+    return redacted(f"{type(error).__name__}: {text}")[:REASON_CHARS_MAX]

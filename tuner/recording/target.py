@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from tuner.errors import TrackingError
 from tuner.paths import SweepFolder
-
-_USER_INFO = re.compile(r"(?<=://)[^/\s'\"]*@")
-_SECRET_OPTION = re.compile(r"(?<=[?&])([^=&\s]*(?:password|token|secret|key)[^=&\s]*)=[^&\s'\"]*", re.IGNORECASE)
+from tuner.secrets import with_credentials, without_credentials
 
 
 class RunsLostError(TrackingError):
@@ -22,6 +19,7 @@ class Target:
     """A tracking store and an experiment in it."""
 
     uri: str
+    """With the credentials that the environment has for it."""
     experiment: str
     artifact_location: str | None
     """Of an experiment made anew; None: the server's own choice."""
@@ -33,13 +31,8 @@ class Target:
         chosen = uri or tracking.get("uri") or folder.root.default_tracking_uri
         is_default = not folder.is_remote and chosen == folder.root.default_tracking_uri
         artifacts = folder.root.artifacts.as_uri() if is_default else None
-        return cls(chosen, tracking.get("experiment") or str(spec["name"]), artifacts)
+        return cls(with_credentials(chosen), tracking.get("experiment") or str(spec["name"]), artifacts)
 
     @property
     def public_uri(self) -> str:
         return without_credentials(self.uri)
-
-
-def without_credentials(text: str) -> str:
-    """A URI, or any text with URIs in it, without users, passwords and tokens."""
-    return _SECRET_OPTION.sub(r"\1=***", _USER_INFO.sub("", text))

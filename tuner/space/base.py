@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from tuner.secrets import NO_CREDENTIALS, has_credentials
 from tuner.space.words import shown
 
 _LONGEST_TEXT = 500
@@ -19,6 +20,7 @@ def _check_scalar(written: Any) -> Any:
     if isinstance(written, str):
         fits = written.isprintable() and len(written) <= _LONGEST_TEXT
         rule = "" if fits else f"text must be printable, and at most {_LONGEST_TEXT} characters"
+        rule = NO_CREDENTIALS if fits and has_credentials(written) else rule
     elif isinstance(written, int) and not isinstance(written, bool):
         rule = "" if -(2**63) <= written < 2**63 else "a whole number must fit into 64 bits"
     elif not (written is None or isinstance(written, bool) or (isinstance(written, float) and math.isfinite(written))):

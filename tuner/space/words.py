@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from tuner.secrets import without_credentials
+
 Scalar = bool | int | float | str | None
 Params = dict[str, Scalar]
 
 SHOWN_CHARACTERS = 60
 """So much of a value stands in a message."""
+_LOOKED_AT = 4000
+"""So much of a text is searched for credentials, which are not shown."""
 _COMPARED, _LISTED = 300, 400
 """Names that a wrong one is compared with, and characters of them that are listed."""
 
@@ -39,7 +43,7 @@ class _Repr(reprlib.Repr):
         return repr(number) if number.bit_length() < 200 else f"a whole number of {number.bit_length()} bits"
 
     def repr_str(self, text: str, level: int) -> str:
-        return repr(text) if len(text) <= SHOWN_CHARACTERS else repr(text[:SHOWN_CHARACTERS])
+        return repr(without_credentials(text[:_LOOKED_AT])[:SHOWN_CHARACTERS])
 
     def repr_bytes(self, data: bytes, level: int) -> str:
         return repr(data[:SHOWN_CHARACTERS])

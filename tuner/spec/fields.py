@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from tuner.secrets import NO_CREDENTIALS, has_credentials
 from tuner.space import shown
 
 MAX_COUNT = 10**9
@@ -17,6 +18,8 @@ MAX_COUNT = 10**9
 def _check_text(text: str) -> str:
     if not text.isprintable() or not text.strip():
         raise PydanticCustomError("rule", "must be printable text, but got {got}", {"got": shown(text)})
+    if has_credentials(text):
+        raise PydanticCustomError("rule", "{rule}, but got {got}", {"rule": NO_CREDENTIALS, "got": shown(text)})
     return text
 
 

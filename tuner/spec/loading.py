@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from tuner.errors import SpecError, UsageError
+from tuner.secrets import take_credentials
 from tuner.space import Parameter, Space, condition_problems, point_problems
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.messages import line
@@ -44,7 +45,7 @@ def load_spec(
 def spec_from_mapping(
     written: Mapping[str, Any], source: str = "spec", folder: Path | None = None, *, is_new: bool = False
 ) -> SweepSpec:
-    """The spec that a mapping describes.
+    """The spec that a mapping describes; credentials in its tracking.uri are in the environment from now on.
 
     Args:
         folder: what relative paths in it are relative to.
@@ -53,8 +54,9 @@ def spec_from_mapping(
     Raises:
         SpecError: all that is wrong with it, one line for each problem.
     """
+    written = _without_credentials(written)
     try:
-        spec = SweepSpec.model_validate(dict(written))
+        spec = SweepSpec.model_validate(written)
     except ValidationError as error:
         items = [item for item in error.errors(include_url=False) if item["type"] not in ("conditions", "across")]
         rest, unmet = _valid_rest(items, written)
@@ -70,6 +72,13 @@ def spec_from_mapping(
     if is_new and spec.search.points and (problems := _point_problems(written)):
         raise SpecError(source, bounded(problems), rest=_with_absolute_paths(spec, folder) if folder else spec)
     return _with_absolute_paths(spec, folder) if folder is not None else spec
+
+
+def _without_credentials(written: Mapping[str, Any]) -> dict[str, Any]:
+    tracking = written.get("tracking")
+    if not isinstance(tracking, Mapping) or not isinstance(uri := tracking.get("uri"), str):
+        return dict(written)
+    return {**written, "tracking": {**tracking, "uri": take_credentials(uri)}}
 
 
 def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:

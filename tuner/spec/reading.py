@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import SpecError, UsageError
+from tuner.secrets import without_credentials
 from tuner.space import cut, shown
 
 MAX_SPEC_BYTES = 64 * 1024
@@ -77,6 +78,7 @@ def dump_yaml(tree: Mapping[str, Any]) -> str:
 
 def printable(text: str) -> str:
     """A file's name or an argument as it may stand in a message."""
+    text = without_credentials(text[:4000])
     return cut(text if text.isprintable() else ascii(text)[1:-1], 300)
 
 

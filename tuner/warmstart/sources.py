@@ -13,8 +13,8 @@ from tuner.errors import SpecError
 from tuner.journal import read_events
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.policy.earlier import EarlierTrial
-from tuner.recording import without_credentials
 from tuner.recording.earlier import EarlierRun, experiment_names, read_earlier_runs
+from tuner.secrets import with_credentials, without_credentials
 from tuner.space import Params, nearest
 from tuner.spec import SweepSpec
 from tuner.sweep import Sweep, Trial, fold
@@ -65,7 +65,7 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
     """
     names = spec.search.warm_start
     folders = {name: folder for name in names if (folder := root.sweep(name)).exists()}
-    uri = spec.tracking.uri or root.default_tracking_uri
+    uri = with_credentials(spec.tracking.uri or root.default_tracking_uri)
     experiments = experiment_names(uri) if len(folders) < len(names) else []
     known = {*(folder.name for folder in root.sweeps()), *experiments} if len(folders) < len(names) else set()
     problems = [
