@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV = $(BIN)/python -m uv
 
-.PHONY: setup demo test test-fast soak check lock clean
+.PHONY: setup demo test test-fast test-hosts soak check lock clean
 
 setup: $(READY)
 
@@ -22,10 +22,14 @@ demo: setup
 	$(BIN)/tuner run digits --name digits-$$(date +%Y%m%d-%H%M%S)
 
 test: setup
-	$(BIN)/python -m pytest --durations=25
+	$(BIN)/python -m pytest --durations=25 -m "not hosts"
+
+# Clusters of several hosts on one machine: needs root, iproute2, openssh-server and rsync.
+test-hosts: setup
+	$(BIN)/python -m pytest --durations=0 -m hosts
 
 test-fast: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not hosts"
 
 # Real sweeps under a random schedule of all faults; `make soak SOAK="--minutes 60 --seed 7"`.
 soak: setup

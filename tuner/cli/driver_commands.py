@@ -35,7 +35,7 @@ def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None)
         )
     os.kill(holder.pid, signal.SIGINT)
     people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs", markup=False)
-    while read_holder(folder.lease) == holder:
+    while (now := read_holder(folder.lease)) is not None and now.id == holder.id:
         time.sleep(LOOK_EVERY_S)
     folder, folded = status.open_sweep(folder.root, sweep)
     again = f"; go on with it: {program()} resume {sweep}{storage_option(folder.root)}"

@@ -72,12 +72,17 @@ def bring_down(cluster_file: Path) -> None:
 
 
 def _ray(command: str, cluster_file: Path) -> int:
-    """Runs a command of Ray's launcher, whose output is for people; its exit code."""
+    """Runs a command of Ray's launcher, whose output is for people; its exit code.
+
+    On machines of one's own, autoscaler v2 takes the head for a worker and leaves the last machine out (Ray 2.60).
+    """
+    is_local = read_yaml(cluster_file)["provider"].get("type") == "local"
+    options = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_UP_enable_autoscaler_v2": "0" if is_local else "1"}
     return subprocess.run(
         [sys.executable, "-m", "ray.scripts.scripts", command, "--yes", str(cluster_file)],
         stdin=subprocess.DEVNULL,
         stdout=_STDERR,
-        env={"RAY_USAGE_STATS_ENABLED": "0", **os.environ},
+        env={**options, **os.environ},
     ).returncode
 
 
