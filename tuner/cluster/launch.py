@@ -18,8 +18,9 @@ from typing import Any
 from tuner.cluster.head_shell import LOST, HeadShell
 from tuner.cluster.launched import FOLDER
 from tuner.cluster.shared import driver_environment
-from tuner.cluster.shipping import pack, passed_on
+from tuner.cluster.shipping import pack
 from tuner.errors import ServiceError, UsageError
+from tuner.secrets import shipped
 from tuner.spec import SweepSpec
 from tuner.spec.reading import read_yaml
 
@@ -97,7 +98,8 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
         ServiceError: the head refused.
     """
     incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
-    private = {**passed_on(os.environ), **driver_environment(read_yaml(head.cluster_file))}
+    settings = shipped(os.environ)
+    private = settings.plain | settings.secret | driver_environment(read_yaml(head.cluster_file))
     with tempfile.TemporaryDirectory() as folder:
         pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder))
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))

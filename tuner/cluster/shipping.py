@@ -23,11 +23,6 @@ from tuner.spec import SweepSpec, dump_yaml
 CODE = "code"
 MAX_CODE_BYTES = 20 * 2**20
 """Of a user's code; data belongs into the storage, which each node reads by itself."""
-_PASSED_ON = (
-    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "GOOGLE_CLOUD_PROJECT",
-    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
-)  # fmt: skip
-_AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
@@ -56,15 +51,6 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
     environment = folder / "environment"
     environment.touch(mode=0o600)
     environment.write_text(json.dumps(dict(private)))
-
-
-def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the driver is told of this machine's environment: where storage is, and the keys to it and to tracking.
-
-    Temporary AWS keys would end before the sweep does: the nodes' own role is used instead.
-    """
-    names = _PASSED_ON if "AWS_SESSION_TOKEN" in environ else (*_PASSED_ON, *_AWS_KEYS)
-    return {name: environ[name] for name in names if environ.get(name)}
 
 
 def _copy_code(file: Path, target: Path) -> None:

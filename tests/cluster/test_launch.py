@@ -1,0 +1,118 @@
+"""Sweeps launched over ssh on hosts of one machine: Ray's own launcher, S3, and MLflow on PostgreSQL, all real.
+
+The tests go on with one another's cluster, and each would bring one up by itself. The last one kills its head.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.cluster.conftest import TOKEN, Site
+from tests.servers import wait_until
+from tuner import events as ev
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.hosts,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+
+SLOW = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 16, "pause_s": 0.1}
+FULL = {"algorithm": "none"}
+
+
+def addresses(events: list[ev.AnyEvent]) -> set[str]:
+    """The nodes on which trials ran."""
+    return {event.node for event in events if isinstance(event, ev.TrialStarted)}
+
+
+def test_a_sweep_of_40_trials_on_three_hosts(site: Site) -> None:
+    cluster = site.cluster_file("head", ("one", "two"))
+    said = site("launch", site.spec("forty", num_trials=40), "--cluster", cluster)
+    assert "tuner show forty --cluster" in said or "show forty --cluster" in said
+    assert "all 40 trials ended" in said
+    sweep = site.verified("forty")
+    assert len(sweep.trials) == 40
+    assert len(addresses(site.events("forty"))) == 2
+    assert site.json("show", "forty", "--cluster", cluster)["state"] == "finished"
+
+
+def test_dashboard_and_job_api_refuse_calls_without_the_token(site: Site) -> None:
+    site("launch", site.spec("token", num_trials=2), "--cluster", site.cluster_file("head", ("one", "two")))
+    ask = "curl -s -o /dev/null -w '%{{http_code}} ' {} http://127.0.0.1:8265{}; "
+    paths = ("/", "/api/jobs/", "/api/cluster_status", "/nodes?view=summary")
+    refused = site.ssh(site.hosts["head"], "".join(ask.format("", path) for path in paths))
+    assert refused.split() == ["401"] * len(paths)
+    wrong = site.ssh(site.hosts["head"], ask.format("-H 'Authorization: Bearer wrong'", "/api/jobs/"))
+    right = site.ssh(site.hosts["head"], ask.format(f"-H 'Authorization: Bearer {TOKEN}'", "/api/jobs/"))
+    assert (wrong.split(), right.split()) == (["403"], ["200"])
+
+
+def test_the_sweep_goes_on_without_its_client(site: Site) -> None:
+    cluster = site.cluster_file("head", ("one", "two"))
+    client = site.start("launch", site.spec("alone", space=SLOW), "--cluster", cluster)
+    assert client.stdout is not None
+    for line in client.stdout:
+        if "is submitted on cluster" in line:
+            break
+    os.killpg(client.pid, signal.SIGKILL)
+    client.wait()
+    wait_until(lambda: site.json("show", "alone", "--cluster", cluster, laptop="other")["state"] == "finished", 240, 3)
+    site.verified("alone")
+    assert "trials ended" in site("logs", "alone", "--cluster", cluster, laptop="other")
+
+
+def test_a_second_launch_a_stop_and_a_resume_from_a_laptop(site: Site) -> None:
+    cluster = site.cluster_file("head", ("one", "two"))
+    spec = site.spec("twice", space=SLOW, early_stopping=FULL)
+    first = site.start("launch", spec, "--cluster", cluster)
+    site.wait_for("twice", lambda sweep: sweep.epochs >= 3)
+    second = site.start("launch", spec, "--cluster", cluster)
+    time.sleep(3)
+    stopped = site("stop", "twice", "--cluster", cluster)
+    assert "stops after the running epochs" in stopped and "is interrupted" in stopped
+    for client in (first, second):
+        said = client.communicate(timeout=120)[0]
+        assert client.returncode == 3, said
+        assert "go on with it:" in said
+    assert "runs already" in said
+    acknowledged = site.events("twice")
+    assert site.json("show", "twice", "--cluster", cluster)["state"] == "interrupted"
+    said = site("resume", "twice", "--cluster", cluster, "--set", "num_trials=10")
+    assert "as job twice-2" in said and "all 10 trials ended" in said
+    site.verified("twice", acknowledged)
+    assert len(site.json("trials", "twice", "--cluster", cluster)) == 10
+
+
+def test_a_worker_is_cut_off_and_another_joins(site: Site) -> None:
+    cluster = site.cluster_file("head", ("one", "two"))
+    client = site.start(
+        "launch", site.spec("cut", space=SLOW, num_trials=10, early_stopping=FULL), "--cluster", cluster
+    )
+    site.wait_for("cut", lambda sweep: len(addresses(site.events("cut"))) == 2 and sweep.epochs >= 4)
+    acknowledged = site.events("cut")
+    site.hosts["one"].cut()
+    site.join("three", "head")
+    said = client.communicate(timeout=300)[0]
+    assert client.returncode == 0, said
+    site.verified("cut", acknowledged)
+    assert addresses(site.events("cut")) > addresses(acknowledged)
+
+
+def test_the_head_dies_and_a_new_one_goes_on_from_storage_alone(site: Site) -> None:
+    cluster = site.cluster_file("head", ("two",))
+    client = site.start("launch", spec := site.spec("moved", space=SLOW, early_stopping=FULL), "--cluster", cluster)
+    site.wait_for("moved", lambda sweep: sweep.epochs >= 6)
+    site.hosts["head"].kill()
+    acknowledged = site.events("moved")
+    said = client.communicate(timeout=120)[0]
+    assert client.returncode == 4 and "connection" in said, said
+    other = site.cluster_file("three", ("two",))
+    said = site("launch", spec, "--cluster", other, "--or-resume")
+    assert "all 12 trials ended" in said
+    site.verified("moved", acknowledged)
