@@ -22,6 +22,8 @@ import numpy as np  # after the number of threads
 
 from tests.benchmarks.search.baselines import POLICIES
 from tests.benchmarks.search.families import EPOCHS, REPORTED_ON, TUNED_ON
+from tests.benchmarks.search.published import REPORTED_ON as PUBLISHED
+from tests.benchmarks.search.published import SHORT_NAMES, published
 from tests.benchmarks.search.simulator import Cluster, at_budget, simulate
 from tests.benchmarks.search.surrogate import landscape
 from tests.benchmarks.search.tables import CURVES, Array, Table, family
@@ -42,11 +44,12 @@ class Job:
 
 @cache
 def table_named(name: str) -> Table:
-    """NAME a family's rows alone, NAME~ its landscape, with :loss judged by the loss, +noise or +nan a variant."""
+    """NAME a published table, or a family's rows alone, NAME~ its landscape, NAME:loss judged by the loss; +noise or
+    +nan is a variant of any."""
     base, _, variant = name.partition("+")
     is_landscape = base.endswith("~")
     base, _, judged_by = base.rstrip("~").partition(":")
-    table = (landscape if is_landscape else family)(base, judged_by)
+    table = published(base) if base in SHORT_NAMES else (landscape if is_landscape else family)(base, judged_by)
     if variant == "noise":
         return table.with_noise(NOISE)
     return table.with_divergence(DIVERGING) if variant == "nan" else table
@@ -104,9 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def default_tables() -> list[str]:
-    """Each reporting family's rows, and its landscape where one is stored; of those that were trained."""
+    """Each reporting family's rows, its landscape where one is stored, and the published tables kept for reporting."""
     found = [name for name in REPORTED_ON if (CURVES / f"{name}.npz").exists()]
-    return found + [f"{name}~" for name in found if (CURVES / f"{name}.surrogate.npz").exists()]
+    landscapes = [f"{name}~" for name in found if (CURVES / f"{name}.surrogate.npz").exists()]
+    return [*found, *landscapes, *PUBLISHED]
 
 
 def draw(names: Sequence[str], regrets: Array, path: Path) -> None:
@@ -133,7 +137,7 @@ def _options(arguments: Sequence[str] | None) -> Any:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.search.compare")
     parser.add_argument("--policies", nargs="*", choices=list(POLICIES), help="default: all")
     parser.add_argument(
-        "--tables", nargs="*", help=f"default: {', '.join(REPORTED_ON)}; tuned on: {', '.join(TUNED_ON)}"
+        "--tables", nargs="*", help=f"default: {', '.join(default_tables())}; families tuned on: {', '.join(TUNED_ON)}"
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=8)
