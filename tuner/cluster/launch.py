@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from tuner.cluster.launched import FOLDER
 from tuner.cluster.shared import driver_environment
 from tuner.cluster.shipping import pack
 from tuner.errors import ServiceError, UsageError
-from tuner.secrets import shipped
+from tuner.secrets import has_credentials, shipped
 from tuner.spec import SweepSpec
 from tuner.spec.reading import read_yaml
 
@@ -115,9 +116,13 @@ def resume(head: HeadShell, sweep: str, arguments: Sequence[str]) -> Submitted:
     """Starts a driver that goes on with a sweep launched before.
 
     Raises:
-        UsageError: it was not launched here, or its driver runs.
+        UsageError: it was not launched here, its driver runs, or an argument holds a password.
         ServiceError: the head refused.
     """
+    if any(map(has_credentials, arguments)):
+        raise UsageError(
+            "--set: holds a password, which the job's command would show; give it in the environment, and launch again"
+        )
     rest = ["--", *arguments] if arguments else []
     return Submitted(sweep, goes_on=True, **_asked(head, _in_project(sweep, "jobs", ["resume", sweep, *rest])))
 
@@ -147,8 +152,8 @@ def logs(head: HeadShell, sweep: str, is_followed: bool) -> int:
 
 def tuner_there(head: HeadShell, sweep: str, arguments: Sequence[str]) -> int:
     """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
-    columns = os.environ.get("COLUMNS")
-    wide = f"export COLUMNS={columns}; " if columns and columns.isdecimal() else ""
+    columns = shutil.get_terminal_size((0, 0)).columns
+    wide = f"export COLUMNS={columns}; " if columns else ""
     code = head.start(wide + _in_project(sweep, "launched", [sweep, *arguments])).wait()
     if code == LOST:
         raise ServiceError(f"{head.cluster_file}: the head of cluster {head.name} does not answer")

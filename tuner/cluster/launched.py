@@ -42,6 +42,7 @@ class Launched:
 
     def install(self, incoming: Path) -> None:
         """Puts what a launch has brought in place of what was there; running jobs have a copy of their own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         for part in (self.project, self.environment):
             if part.exists():
                 part.rename(incoming / f"{part.name}.before")

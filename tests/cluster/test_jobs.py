@@ -1,0 +1,104 @@
+"""A sweep's jobs on the head: one at a time, under names that say whose they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tuner.cluster.jobs import SweepJobs, submit
+from tuner.cluster.launched import Launched
+
+
+class Status(str):
+    def is_terminal(self) -> bool:
+        return self not in ("PENDING", "RUNNING")
+
+
+@dataclass
+class Client:
+    """In the place of Ray's job client."""
+
+    jobs: list[Any] = field(default_factory=list)
+
+    def list_jobs(self) -> list[Any]:
+        return self.jobs[::-1]
+
+    def submit_job(self, *, submission_id: str, entrypoint: str, runtime_env: Any, metadata: dict[str, str]) -> str:
+        if any(job.submission_id == submission_id for job in self.jobs):
+            raise RuntimeError("there is such a job")
+        seen = {
+            "entrypoint": entrypoint,
+            "runtime_env": runtime_env,
+            "metadata": metadata,
+            "start_time": len(self.jobs),
+        }
+        self.jobs.append(SimpleNamespace(submission_id=submission_id, status=Status("RUNNING"), **seen))
+        return submission_id
+
+
+@pytest.fixture
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Launches a sweep through a client, with files as a laptop has copied them."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def launch(client: Client, name: str = "mine", version: str = "1", or_resume: bool = False) -> dict[str, Any]:
+        incoming = tmp_path / "incoming"
+        (incoming / "project").mkdir(parents=True)
+        (incoming / "project" / "sweep.yaml").write_text(version)
+        (incoming / "environment").write_text(json.dumps({"MLFLOW_TRACKING_PASSWORD": "canary"}))
+        told = submit(SweepJobs(name, client), name, incoming, or_resume)  # type: ignore[arg-type]
+        assert not incoming.exists()
+        return told
+
+    return launch
+
+
+def end(client: Client, status: str = "FAILED") -> None:
+    for job in client.jobs:
+        job.status = Status(status)
+
+
+def test_a_second_launch_attaches_while_the_first_runs(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    assert launch(client) == {"job": "mine", "attached": False, "goes_on": False}
+    assert launch(client, version="2") == {"job": "mine", "attached": True}
+    assert len(client.jobs) == 1 and (Launched("mine").project / "sweep.yaml").read_text() == "1"
+
+
+def test_a_launch_after_the_end_goes_on_with_what_it_brought(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    launch(client)
+    assert "--or-resume" not in client.jobs[0].entrypoint
+    for number in (2, 3):
+        end(client)
+        assert launch(client, version=str(number)) == {"job": f"mine-{number}", "attached": False, "goes_on": True}
+        assert client.jobs[-1].entrypoint.endswith("mine run sweep.yaml --shipped --or-resume")
+        assert (Launched("mine").project / "sweep.yaml").read_text() == str(number)
+
+
+def test_a_new_head_goes_on_with_what_storage_has_only_when_told_to(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    assert launch(client, or_resume=True)["goes_on"] and "--or-resume" in client.jobs[0].entrypoint
+
+
+def test_sweeps_whose_names_meet_keep_their_jobs_apart(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    launch(client, "mine")
+    launch(client, "mine-2")
+    end(client)
+    assert launch(client, "mine")["job"] == "mine-3"
+    assert [job.submission_id for job in SweepJobs("mine", client).all()] == ["mine", "mine-3"]  # type: ignore[arg-type]
+    assert SweepJobs("mine-2", client).others_run() and not SweepJobs("mine", client).others_run()  # type: ignore[arg-type]
+
+
+def test_a_job_holds_no_secret(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    launch(client)
+    assert "canary" not in str(vars(client.jobs[0]))
+    assert "canary" in Launched("mine").environment.read_text()

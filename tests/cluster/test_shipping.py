@@ -1,0 +1,92 @@
+"""What a launch takes along: the code that is needed, a spec that is the same everywhere, secrets apart."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tuner.cluster.shipping import imported_beside, pack
+from tuner.errors import UsageError
+from tuner.spec import SweepSpec, load_spec
+
+SPEC = """
+name: mine
+trainable: ./model.py:Model
+objective: {metric: val_loss, mode: min}
+num_trials: 3
+epochs: {max: 2}
+space: {learning_rate: {low: 0.001, high: 0.1}}
+storage: s3://bucket/sweeps
+tracking: {uri: "http://tracking:5000"}
+"""
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """A folder with a spec, a model, what that imports, and what it does not."""
+    files = {
+        "sweep.yaml": SPEC,
+        "model.py": "import json\nimport keras\nfrom layers import block\ndef later():\n    import late.deep.module\n",
+        "layers.py": "from shared import sizes\n",
+        "shared/__init__.py": "",
+        "shared/sizes.json": "{}",
+        "late/deep/module.py": "import layers, model",
+        "tuner.py": "",
+        "json.py": "",
+        "notes.py": "",
+        "data.npz": "",
+        "shared/__pycache__/old.pyc": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def pack_into(folder: Path, spec: SweepSpec) -> Path:
+    folder.mkdir()
+    pack(spec, {"MLFLOW_TRACKING_PASSWORD": "canary"}, folder)
+    return folder
+
+
+def test_the_imported_files_beside_a_trainable_come_along(beside: Path) -> None:
+    names = {str(path.relative_to(beside)) for path in imported_beside(beside / "model.py")}
+    needed = {"model.py", "layers.py", "shared/__init__.py", "shared/sizes.json", "late/deep/module.py"}
+    assert names == needed
+
+
+def test_code_that_python_cannot_read_comes_along_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("def (:")
+    assert imported_beside(tmp_path / "model.py") == {tmp_path / "model.py"}
+
+
+def test_a_shipped_sweep_names_its_trainable_alike_wherever_it_lies(beside: Path, tmp_path: Path) -> None:
+    spec = load_spec(beside / "sweep.yaml")
+    assert spec.trainable == f"{beside / 'model.py'}:Model"
+    found = []
+    for place in ("one", "two"):
+        packed = pack_into(tmp_path / place, spec)
+        found.append(load_spec(packed / "project" / "sweep.yaml", is_shipped=True))
+        assert (packed / "project" / "code" / "layers.py").is_file()
+        assert {"tuner", "trainables", "code", "sweep.yaml"} == {path.name for path in (packed / "project").iterdir()}
+    assert found[0] == found[1] == spec.model_copy(update={"trainable": "code/model.py:Model"})
+
+
+def test_secrets_lie_in_a_file_for_their_owner_alone(beside: Path, tmp_path: Path) -> None:
+    packed = pack_into(tmp_path / "packed", load_spec(beside / "sweep.yaml"))
+    holding = [path for path in packed.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+    assert holding == [packed / "environment"]
+    assert stat.S_IMODE(holding[0].stat().st_mode) == 0o600
+    assert json.loads(holding[0].read_text()) == {"MLFLOW_TRACKING_PASSWORD": "canary"}
+
+
+def test_too_much_code_is_refused_with_its_largest_file(
+    beside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuner.cluster.shipping.MAX_CODE_BYTES", 2**20)
+    (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
+    with pytest.raises(UsageError, match=r"must be smaller than 1 MiB, but got 2 MiB \(the largest: weights.bin\)"):
+        pack_into(tmp_path / "packed", load_spec(beside / "sweep.yaml"))
