@@ -3,50 +3,105 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from tuner.cli.output import Address, AsJson, Overrides, SpecFile, Storage, params_text, print_json, spec_path
+from tuner.cli.output import Address, AsJson, Overrides, Storage, params_text, print_json, spec_path
 from tuner.cli.read_commands import tables
+from tuner.errors import UsageError
 from tuner.space import Choice, Constant, Float, Int, plain
+
+if TYPE_CHECKING:
+    from tuner.inspection import Inspected
+    from tuner.spec import SweepSpec
 
 
 def check(
-    spec: SpecFile,
+    spec: Annotated[
+        str | None, typer.Argument(metavar="[SPEC]", help="A YAML file, or a shipped trainable's name.")
+    ] = None,
     overrides: Overrides = None,
     storage: Storage = None,
     address: Address = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="FILE", help="A Ray cluster file, judged with the spec or alone.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a spec and show what it would do; touches neither storage nor tracking."""
+    """Check a spec, a cluster file, or both, and show what would be done; contacts neither storage nor tracking."""
+    if spec is None and cluster is None:
+        raise UsageError("check: give a SPEC, --cluster FILE, or both")
+    if address is not None and cluster is not None:
+        raise UsageError("check: give --address of a cluster that runs, or the --cluster file of one, but not both")
+    if spec is None:
+        _check_cluster(Path(str(cluster)), {"--set": overrides, "--storage": storage}, as_json)
+    elif cluster is None:
+        _check_spec(spec_path(spec), overrides or [], storage, address, as_json)
+    else:
+        _check_both(spec_path(spec), overrides or [], storage, Path(cluster), as_json)
+
+
+def _check_spec(path: Path, overrides: list[str], storage: str | None, address: str | None, as_json: bool) -> None:
     from tuner.engine.resources import Slot, nodes_of
     from tuner.inspection import Inspection, load_checked
-    from tuner.preview import preview
 
-    path = spec_path(spec)
-    loaded = load_checked(path, overrides or [])
+    loaded = load_checked(path, overrides)
     if storage is not None:
         loaded = loaded.model_copy(update={"storage": storage})
     inspected = Inspection(loaded).result()
     resolved = inspected.resolve(loaded, str(path))
     slots = Slot.of(resolved.resources).count(nodes_of(address))
-    found = preview(resolved, inspected.num_train)
-    warnings = list(found.warnings)
-    if not slots:
-        warnings.append("resources: no node has room for one trial")
-    data = {
-        "spec": resolved.resolved(),
+    warnings = [] if slots else ["resources: no node has room for one trial"]
+    data = _findings(resolved, inspected, slots, warnings)
+    print_json(data) if as_json else _tell(str(path), data, resolved, "what is here")
+
+
+def _check_both(path: Path, overrides: list[str], storage: str | None, cluster: Path, as_json: bool) -> None:
+    from tuner.cluster.check import judge
+
+    judged = judge(path, overrides, None, storage, cluster)
+    resolved = judged.inspected.resolve(judged.spec, str(path))
+    found = judged.cluster
+    data = _findings(resolved, judged.inspected, found.slots, found.warnings)
+    data["cluster"] = {"file": found.file, "max_nodes": found.max_nodes, "slots": found.slots}
+    if as_json:
+        print_json(data)
+        return
+    _tell(str(path), data, resolved, f"the {found.max_nodes} nodes, at most, of {found.file}")
+
+
+def _check_cluster(path: Path, not_alone: dict[str, Any], as_json: bool) -> None:
+    from tuner.cluster.check import check_cluster
+
+    if given := [option for option, value in not_alone.items() if value]:
+        raise UsageError(f"check: {given[0]} has no meaning without a SPEC")
+    found = check_cluster(path)
+    if found.problems:
+        raise UsageError("\n".join(found.problems))
+    if as_json:
+        print_json({"cluster": {"file": found.file, "max_nodes": found.max_nodes}, "warnings": found.warnings})
+        return
+    tables.print(f"[bold]{escape(found.file)}[/bold] is a valid cluster file: {found.max_nodes} nodes at most")
+    _tell_warnings(found.warnings)
+
+
+def _findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings: list[str]) -> dict[str, Any]:
+    from tuner.preview import preview
+
+    found = preview(spec, inspected.num_train)
+    return {
+        "spec": spec.resolved(),
         "samples": found.samples,
         "slots": slots,
         "num_trials": found.num_trials,
         "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
         "training_examples": inspected.num_train,
         "metrics": inspected.metrics,
-        "warnings": warnings,
+        "warnings": [*found.warnings, *warnings],
     }
-    print_json(data) if as_json else _tell(str(path), data, resolved)
 
 
 def schema() -> None:
@@ -83,7 +138,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _tell(path: str, data: dict[str, Any], spec: Any) -> None:
+def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     from tuner.spec import dump_yaml
 
     out = tables.print
@@ -96,12 +151,17 @@ def _tell(path: str, data: dict[str, Any], spec: Any) -> None:
     for params in data["samples"]:
         out(f"  {params_text(params)}", markup=False)
     epochs = data["epochs"]
-    out(f"\n  trials   {data['num_trials']}, {data['slots']} at the same time on what is here")
+    slots = "an unknown number" if data["slots"] is None else data["slots"]
+    out(f"\n  trials   {data['num_trials']}, {slots} at the same time on {where}", markup=False)
     out(f"  epochs   {epochs['without_early_stopping']} without early stopping", end="")
     out(f", about {epochs['with_early_stopping']} with it" if spec.early_stopping.algorithm != "none" else "")
     out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples")
-    for warning in data["warnings"]:
-        out(f"  [yellow]warning[/yellow]  {escape(warning)}")
+    _tell_warnings(data["warnings"])
+
+
+def _tell_warnings(warnings: list[str]) -> None:
+    for warning in warnings:
+        tables.print(f"  [yellow]warning[/yellow]  {escape(warning)}")
     sys.stdout.flush()
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tuner.cluster.sizes import max_workers
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS, shared_folders, sharing_problems
 
@@ -31,10 +32,7 @@ def max_nodes(cluster: Mapping[str, Any]) -> int:
     if provider.get("type") == "local" and "worker_ips" in provider:
         return 1 + len(provider["worker_ips"] or ())
     limit: int = cluster.get("max_workers", 2)  # Ray's own default
-    head = cluster.get("head_node_type")
-    types = (cluster.get("available_node_types") or {}).items()
-    wanted: int = sum(kind.get("max_workers", 0 if name == head else limit) for name, kind in types)
-    return 1 + min(limit, wanted)
+    return 1 + min(limit, sum(max_workers(cluster, name) for name in cluster.get("available_node_types") or ()))
 
 
 def file_mounts(cluster: Mapping[str, Any]) -> dict[str, str]:

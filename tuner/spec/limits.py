@@ -10,13 +10,14 @@ from ruamel.yaml.events import AliasEvent
 
 
 class LimitedYAML(YAML):
-    """YAML 1.2 of plain values, at most so many and so deep.
+    """YAML of plain values, at most so many and so deep.
 
     A value counts as often as aliases repeat it, which bounds what merge keys and nested aliases unfold to.
     """
 
-    def __init__(self, max_values: int, max_depth: int) -> None:
+    def __init__(self, max_values: int, max_depth: int, version: tuple[int, int] = (1, 2)) -> None:
         super().__init__(typ="safe", pure=True)
+        self.version = version
         self.max_values, self.deepest = max_values, max_depth
         self.Composer = _LimitedComposer
 

@@ -6,6 +6,7 @@ import datetime
 import io
 import os
 import stat
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,18 @@ MAX_PROBLEMS = 50
 """Lines of one error."""
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML 1.2 file that holds one mapping, of plain values and without shared parts.
+def read_yaml(path: Path, version: tuple[int, int] = (1, 2)) -> dict[str, Any]:
+    """A YAML file that holds one mapping, of plain values and without shared parts.
+
+    Args:
+        version: YAML's; in 1.1, which PyYAML reads, `yes`, `no`, `on` and `off` are true and false.
 
     Raises:
         UsageError: no such file, not YAML, or not a mapping.
         SpecError: it holds what a spec cannot hold; one line each.
     """
     name = printable(str(path))
-    written = _parse(_read_text(path, name), f"{name}: must be YAML")
+    written = _parse(_read_text(path, name), f"{name}: must be YAML", version)
     if not isinstance(written, dict):
         raise UsageError(f"{name}: must hold a mapping such as `name: my-sweep`, but got {shown(written)}")
     plain: dict[str, Any] = _plain(written, name)
@@ -104,12 +108,14 @@ def _read_text(path: Path, name: str) -> str:
         raise UsageError(f"{name}: must be UTF-8 text, but byte {error.start} is not") from None
 
 
-def _parse(text: str, rule: str) -> Any:
+def _parse(text: str, rule: str, version: tuple[int, int] = (1, 2)) -> Any:
     """What a YAML document holds; aliases are shared parts of it."""
     from tuner.spec.limits import LimitedYAML
 
     try:
-        return LimitedYAML(MAX_VALUES, MAX_DEPTH).load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a number should look like
+            return LimitedYAML(MAX_VALUES, MAX_DEPTH, version).load(text)
     except (
         Exception
     ) as error:  # ruamel.yaml lets KeyError, IndexError and others out where a tag does not fit its value

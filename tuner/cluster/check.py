@@ -1,0 +1,113 @@
+"""A cluster file and a sweep on it, judged as a whole before any machine is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tuner.cluster import shared
+from tuner.cluster.capacity import capacity, idle_card_problems
+from tuner.cluster.node_config import node_config_problems
+from tuner.cluster.pins import locked, pin_problems
+from tuner.cluster.providers import provider_problems
+from tuner.cluster.schema import launcher_problems, read_cluster, schema_problems, with_defaults
+from tuner.cluster.sizes import size_problems
+from tuner.cluster.starting import start_problems, start_warnings
+from tuner.errors import SpecError, UsageError
+from tuner.inspection import Inspected, Inspection, load_checked
+from tuner.paths import StorageRoot
+from tuner.spec import SweepSpec
+from tuner.spec.reading import bounded, printable
+
+
+@dataclass(frozen=True)
+class ClusterCheck:
+    """What was found; each problem with the file it is in."""
+
+    file: str
+    max_nodes: int
+    """Head and workers, at most."""
+    slots: int | None = None
+    """Trials of the sweep at the same time, at most; None without a spec, or if the file does not tell."""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A spec and a cluster file that fit each other."""
+
+    spec: SweepSpec
+    """With the storage where the sweep will be."""
+    inspected: Inspected
+    cluster: ClusterCheck
+
+
+def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str | None, cluster: Path) -> Judged:
+    """A spec held against its trainable and a cluster file, as far as that goes on this machine.
+
+    Raises:
+        UsageError: all that is wrong with either of them. The data may be at hand on the cluster alone, and is judged
+            there.
+    """
+    try:
+        loaded = load_checked(spec, overrides, name)
+    except SpecError as error:
+        raise UsageError("\n".join([*str(error).splitlines(), *check_cluster(cluster).problems])) from None
+    loaded = loaded.model_copy(update={"storage": StorageRoot.resolve(storage, loaded.storage).url})
+    inspected = Inspection(loaded).result()
+    elsewhere = ("data:", "trainable: load_data must work")
+    inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
+    source = printable(str(spec))
+    found = check_cluster(cluster, loaded, source)
+    if problems := [*(f"{source}: {line}" for line in inspected.problems), *found.problems]:
+        raise UsageError("\n".join(problems))
+    return Judged(loaded, inspected, found)
+
+
+def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec") -> ClusterCheck:
+    """Looks at a cluster file, and at a spec whose storage is where it will be; contacts nobody.
+
+    Args:
+        source: what the spec is called in problems.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    file = printable(str(path))
+    try:
+        cluster = read_cluster(path)
+    except SpecError as error:  # values that no such file can hold
+        return ClusterCheck(file, 0, problems=str(error).splitlines())
+    lines, sound = schema_problems(cluster)
+    if not isinstance(sound.get("provider"), dict) or "type" not in sound["provider"]:
+        return ClusterCheck(file, 0, problems=[f"{file}: {line}" for line in bounded(lines)])
+    full = with_defaults(sound)
+    lines += [
+        *provider_problems(sound),
+        *node_config_problems(sound),
+        *size_problems(sound),
+        *pin_problems(full, locked(), sound),
+        *start_problems(full),
+    ]
+    found = lines or launcher_problems(cluster)
+    problems = [f"{file}: {line}" for line in bounded(found)]
+    warnings = start_warnings(full)
+    if spec is None:
+        return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
+    fit = capacity(spec, full)
+    room = fit.problems if not lines else idle_card_problems(spec)  # of a wrong file nobody knows what it has
+    problems += [f"{source}: {line}" for line in [*room, *shared.problems(spec, full)]]
+    warnings += [*fit.warnings, *_tracking_warnings(spec, full)]
+    return ClusterCheck(file, shared.max_nodes(full), fit.slots, problems, warnings)
+
+
+def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
+    """A server that only this machine reaches would be looked for on the head."""
+    host = urlsplit(spec.tracking.uri or "").hostname
+    if host not in ("localhost", "127.0.0.1", "::1") or shared.max_nodes(cluster) <= 1:
+        return []
+    return [f"tracking.uri: {host} is the head itself once the sweep runs there"]

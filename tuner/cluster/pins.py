@@ -1,0 +1,133 @@
+"""Which versions a cluster file installs, held against the lock file: nodes of several versions make no cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LOCK = Path(__file__).parents[2] / "requirements.lock"
+PYTHON_MIN = (3, 11)
+_COMMANDS = (
+    "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
+    "head_start_ray_commands", "worker_start_ray_commands",
+)  # fmt: skip
+_DECISIVE = ("ray", "tensorflow", "keras", "hyperopt", "mlflow")
+"""Of these each installation must name its version."""
+_NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])(?:\[[^\]]*\])?"
+_PINNED = re.compile(_NAME + r"\s*={2,3}\s*([0-9][\w.!+*-]*)")
+_WHEEL = re.compile(r"(?:^|[/\s'\"])([A-Za-z][\w.]*?)-(\d[\w.!+]*)(?:-\d\w*)?-(?:py|cp)(\d)(\d*)-[\w.]+-[\w.]+\.whl")
+_INSTALL = re.compile(r"\b(?:pip3?|uv)\b[^;&|]*?\b(?:install|add)\b([^;&|]*)")
+_PYTHON = re.compile(r"(?:--python[ =]|\bpython=+)v?(\d)\.(\d+)")
+_IMAGE = re.compile(r"(?:^|/)(rayproject/ray(?:-ml|-llm)?|tensorflow/tensorflow)(?::([\w.-]+))?(@sha256:\w+)?$")
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Versions that all nodes must have, and where that is written."""
+
+    versions: Mapping[str, str]
+    source: str
+
+
+@cache
+def locked() -> Pins:
+    """The lock file's versions; those of this environment where this is no checkout."""
+    if LOCK.is_file():
+        pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", LOCK.read_text(), re.MULTILINE)
+        return Pins({_normal(name): version for name, version in pins}, LOCK.name)
+    here = {_normal(d.metadata["Name"]): d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return Pins(here, "this environment")
+
+
+def pin_problems(cluster: Mapping[str, Any], pins: Pins, written: Mapping[str, Any]) -> list[str]:
+    """Versions in commands and images that are others than the lock file's, or none.
+
+    Args:
+        cluster: with Ray's defaults filled in.
+        written: the file as it stands, so that a default is called one.
+    """
+    problems: list[str] = []
+    pythons: dict[tuple[int, int], str] = {}
+    for path, command in _all_commands(cluster):
+        default = "" if path.split("[")[0].split(".")[0] in written else " (Ray's default, as the file has none)"
+        problems += [f"{path}{default}: {rule}" for rule in _command_problems(command, pins)]
+        pythons.update({version: path for version in _pythons(command)})
+    for path, image in _all_images(cluster):
+        problems += [f"{path}: {rule}" for rule in _image_problems(image, pins)]
+        pythons.update({version: path for version in _image_pythons(image)})
+    for (major, minor), path in pythons.items():
+        if (major, minor) < PYTHON_MIN:
+            rule = f"must install Python {PYTHON_MIN[0]}.{PYTHON_MIN[1]} or newer, which {pins.source} is for"
+            problems.append(f"{path}: {rule}, but got {major}.{minor}")
+    sound = {version: path for version, path in sorted(pythons.items()) if version >= PYTHON_MIN}
+    if len(sound) > 1:
+        names = ", ".join(f"{major}.{minor} in {path}" for (major, minor), path in sound.items())
+        problems.append(f"the file: all nodes must have one Python, but got {names}")
+    return list(dict.fromkeys(problems))
+
+
+def _command_problems(command: str, pins: Pins) -> Iterator[str]:
+    for name, version in _PINNED.findall(command):
+        yield from _drift(name, version, pins)
+    for name, version, *_ in _WHEEL.findall(command):
+        yield from _drift(name.replace("_", "-"), version, pins)
+    without_wheels = re.sub(r"[\w.-]+(\[[^\]]*\])?\s*@\s*\S+|\S+\.whl\S*", " ", command)
+    for arguments in _INSTALL.findall(without_wheels):
+        for name in re.findall(_NAME + r"(?=\s|['\"]|[<>~!]|$)(?!\s*==)", arguments):
+            if _normal(name) in _DECISIVE and not re.search(rf"{re.escape(name)}(\[[^\]]*\])?\s*==", arguments):
+                expected = pins.versions.get(_normal(name))
+                yield f"must install {name}=={expected}, as {pins.source} has it, but names no version"
+
+
+def _drift(name: str, version: str, pins: Pins) -> Iterator[str]:
+    expected = pins.versions.get(_normal(name))
+    if expected is not None and version != expected:
+        yield f"must install {name}=={expected}, as {pins.source} has it, but got {version}"
+
+
+def _image_problems(image: str, pins: Pins) -> Iterator[str]:
+    found = _IMAGE.search(image)
+    if found is None:
+        return
+    package = found[1].split("/")[1].split("-")[0]
+    expected, tag = pins.versions.get(package), found[2]
+    if expected is not None and (tag is None or re.match(r"\d+(\.\d+)*", tag) is None):
+        yield f"must be an image of {package} {expected}, as {pins.source} has it, but got {image!r}"
+    elif expected is not None and tag is not None and tag.split("-")[0] != expected:
+        yield f"must be an image of {package} {expected}, as {pins.source} has it, but got {tag.split('-')[0]}"
+
+
+def _pythons(command: str) -> Iterator[tuple[int, int]]:
+    yield from ((int(major), int(minor)) for major, minor in _PYTHON.findall(command))
+    yield from ((int(major), int(minor)) for _, _, major, minor in _WHEEL.findall(command) if minor)
+
+
+def _image_pythons(image: str) -> Iterator[tuple[int, int]]:
+    if _IMAGE.search(image):
+        yield from ((3, int(minor)) for minor in re.findall(r"-py3(\d+)\b", image))
+
+
+def _all_commands(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    nodes = {f"available_node_types.{k}.": v for k, v in (cluster.get("available_node_types") or {}).items()}
+    for prefix, section in {"": cluster, **nodes}.items():
+        for key in _COMMANDS:
+            for index, command in enumerate(section.get(key) or ()):
+                yield f"{prefix}{key}[{index}]", command
+
+
+def _all_images(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    nodes = {f"available_node_types.{k}.": v for k, v in (cluster.get("available_node_types") or {}).items()}
+    for prefix, section in {"": cluster, **nodes}.items():
+        for key, image in (section.get("docker") or {}).items():
+            if key.endswith("image") and isinstance(image, str):
+                yield f"{prefix}docker.{key}", image
+
+
+def _normal(name: str) -> str:
+    """A package's name as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

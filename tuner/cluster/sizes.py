@@ -1,0 +1,59 @@
+"""How many machines a cluster file asks for: limits that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tuner.space import nearest, shown
+
+
+def size_problems(cluster: Mapping[str, Any]) -> list[str]:
+    """A head type that does not exist, and minima above their maxima; of a file that fits Ray's schema."""
+    return [*_head_problems(cluster), *_type_problems(cluster), *_host_problems(cluster)]
+
+
+def max_workers(cluster: Mapping[str, Any], name: str) -> int:
+    """At most so many workers of a node type."""
+    limit: int = cluster.get("max_workers", 2)  # Ray's own default
+    node = cluster["available_node_types"][name]
+    own: int = node.get("max_workers", 0 if name == cluster.get("head_node_type") else limit)
+    return min(limit, own)
+
+
+def _head_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+    types, head = cluster.get("available_node_types"), cluster.get("head_node_type")
+    if types and head is None:
+        yield f"head_node_type: is required where there are node types, but is missing{nearest('', types)}"
+    elif types and head not in types:
+        yield f"head_node_type: must be one of available_node_types, but got {shown(head)}{nearest(str(head), types)}"
+
+
+def _type_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+    limit = cluster.get("max_workers", 2)
+    total = 0
+    for name, node in (cluster.get("available_node_types") or {}).items():
+        least = node.get("min_workers", 0)
+        most = node.get("max_workers", 0 if name == cluster.get("head_node_type") else limit)
+        path = f"available_node_types.{name}"
+        for key in ("min_workers", "max_workers"):
+            if node.get(key, 0) < 0:
+                yield f"{path}.{key}: must be at least 0, but got {node[key]}"
+        if least > most:
+            yield f"{path}.min_workers: must not be above its max_workers, but got min {least}, max {most}"
+        total += max(0, least)
+    if total > limit:
+        yield f"max_workers: must be at least the node types' min_workers together, {total}, but got {limit}"
+
+
+def _host_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+    provider = cluster["provider"]
+    hosts = provider.get("worker_ips")
+    if provider.get("type") != "local" or not isinstance(hosts, list):
+        return
+    least, most = cluster.get("min_workers", 0), cluster.get("max_workers", len(hosts))
+    if least > most:
+        yield f"min_workers: must not be above max_workers, but got min {least}, max {most}"
+    for key, value in (("min_workers", least), ("max_workers", most)):
+        if value > len(hosts):
+            yield f"{key}: must not be above the {len(hosts)} addresses of provider.worker_ips, but got {value}"

@@ -1,0 +1,53 @@
+"""How a cluster file starts Ray: whether workers would come, and whether others could run code on the head."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.cluster.shared import file_mounts, max_nodes
+
+TOKEN = "~/.ray/auth_token"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def start_problems(cluster: Mapping[str, Any]) -> list[str]:
+    """A head that starts no Ray or no workers; of a file with Ray's defaults filled in."""
+    commands = cluster.get("head_start_ray_commands") or ()
+    starts = [command for command in commands if "ray start" in command]
+    if not starts:
+        return ["head_start_ray_commands: must hold `ray start --head …`, but none does"]
+    if max_nodes(cluster) > 1 and not any("--autoscaling-config" in command for command in starts):
+        rule = (
+            "must start the head with --autoscaling-config=~/ray_bootstrap_config.yaml, without which no worker comes"
+        )
+        return [f"head_start_ray_commands: {rule}"]
+    return []
+
+
+def start_warnings(cluster: Mapping[str, Any]) -> list[str]:
+    """What lets others in, and what this machine lacks."""
+    warnings = []
+    text = " ".join(cluster.get("head_start_ray_commands") or ())
+    hosts = re.findall(r"--dashboard-host[= ](\S+)", text)
+    if any(host not in _LOOPBACK for host in hosts):
+        rule = "runs anybody's code: keep it at --dashboard-host=127.0.0.1, which tuner tunnels to"
+        warnings.append(f"head_start_ray_commands: the dashboard's job server at {hosts[-1]} {rule}")
+    if not re.search(r"RAY_AUTH_MODE=['\"]?token", text):
+        warnings.append("head_start_ray_commands: without RAY_AUTH_MODE=token whoever reaches the head runs code on it")
+    return warnings + _missing_here(cluster)
+
+
+def _missing_here(cluster: Mapping[str, Any]) -> list[str]:
+    """Files that are to be copied from this machine, and are not there (yet)."""
+    key = (cluster.get("auth") or {}).get("ssh_private_key")
+    here = {**{f"file_mounts.{there}": source for there, source in file_mounts(cluster).items()}}
+    here |= {"auth.ssh_private_key": key} if key else {}
+    warnings = []
+    for place, source in here.items():
+        if isinstance(source, str) and not os.path.exists(os.path.expanduser(source)):
+            way_on = "; make it: ray get-auth-token --generate" if source == TOKEN else ""
+            warnings.append(f"{place}: there is no {source} on this machine{way_on}")
+    return warnings
