@@ -26,21 +26,27 @@ cannot be appended to there; s3:// and gs:// are for them."""
 
 
 def sharing_problems(
-    spec: SweepSpec, nodes: int, folders: Iterable[str] = (), mounts: Mapping[str, str] | None = None
+    spec: SweepSpec,
+    nodes: int,
+    folders: Iterable[str] = (),
+    mounts: Mapping[str, str] | None = None,
+    *,
+    are_pods: bool = False,
 ) -> list[str]:
     """What of a spec only one of a cluster's nodes would see, one line each with the way on; none for a single node.
 
     Args:
         folders: absolute paths that are the same on each node (see `shared_folders`).
         mounts: a cluster file's `file_mounts`, path on each node -> path here.
+        are_pods: nodes are a launch's pods, which share the volumes that it names.
     """
     if nodes <= 1:
         return []
     folders = list(folders)
     return [
-        *_storage_problems(spec.storage, nodes, folders),
+        *_storage_problems(spec.storage, nodes, folders, are_pods),
         *_tracking_problems(spec.tracking.uri, nodes),
-        *_data_problems(spec.data, nodes, folders, mounts or {}),
+        *_data_problems(spec.data, nodes, folders, mounts or {}, are_pods),
     ]
 
 
@@ -65,13 +71,13 @@ def shared_folders() -> list[str]:
     return named + [part.mountpoint for part in partitions if part.fstype in NETWORK_FILE_SYSTEMS]
 
 
-def _storage_problems(storage: str | None, nodes: int, folders: list[str]) -> list[str]:
+def _storage_problems(storage: str | None, nodes: int, folders: list[str], are_pods: bool) -> list[str]:
     if storage is not None and storage.startswith(tuple(f"{scheme}://" for scheme in STORAGE_SCHEMES)):
         return []
     if storage is not None and any(_is_within(storage, folder) for folder in folders):
         return []
     rule = f"must be shared by all {nodes} nodes: s3://BUCKET/…, gs://BUCKET/… or a network folder"
-    return [f"storage: {rule}, but got {_got(storage, './sweeps')}{_folder_hint(storage)}"]
+    return [f"storage: {rule}, but got {_got(storage, './sweeps')}{_folder_hint(storage, are_pods)}"]
 
 
 def _tracking_problems(uri: str | None, nodes: int) -> list[str]:
@@ -81,18 +87,24 @@ def _tracking_problems(uri: str | None, nodes: int) -> list[str]:
     return [f"tracking.uri: {rule}, but got {_got(uri, 'SQLite, a file of one machine')}"]
 
 
-def _data_problems(data: str | None, nodes: int, folders: list[str], mounts: Mapping[str, str]) -> list[str]:
+def _data_problems(
+    data: str | None, nodes: int, folders: list[str], mounts: Mapping[str, str], are_pods: bool
+) -> list[str]:
     if data is None or data in BUILT_IN or "://" in data or on_nodes(data, mounts) is not None:
         return []
     if any(_is_within(data, folder) for folder in folders):
         return []
-    rule = f"must be on all {nodes} nodes: s3://BUCKET/…, gs://BUCKET/…, a network folder, or copied by file_mounts"
+    rule = f"must be on all {nodes} nodes: s3://BUCKET/…, gs://BUCKET/…, a network folder"
+    if are_pods:
+        return [f"data: {rule}, but got {shown(data)}{_folder_hint(data, are_pods)}"]
     example = f"; in the cluster file: file_mounts: {{~/data/{PurePosixPath(data).name}: {data}}}"
-    return [f"data: {rule}, but got {shown(data)}{example}"]
+    return [f"data: {rule}, or copied by file_mounts, but got {shown(data)}{example}"]
 
 
-def _folder_hint(path: str | None) -> str:
+def _folder_hint(path: str | None, are_pods: bool) -> str:
     is_path = path is not None and os.path.isabs(path)
+    if are_pods:
+        return f"; a volume that all pods can write: --volume CLAIM:{path}" if is_path else ""
     return f"; if each node has that folder from the network, say so: export {SHARED_FOLDERS}={path}" if is_path else ""
 
 

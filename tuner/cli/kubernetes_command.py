@@ -1,0 +1,127 @@
+"""What `tuner launch --kubernetes` does: a sweep's objects, printed, written to a file or applied."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.cli.output import people
+from tuner.errors import SpecError, UsageError
+from tuner.paths import StorageRoot
+from tuner.program import program
+from tuner.spec.reading import printable
+
+if TYPE_CHECKING:
+    from tuner.cluster.kubernetes.kubectl import Applied
+    from tuner.cluster.kubernetes.options import Options
+    from tuner.spec import SweepSpec
+
+
+def checked(
+    path: Path, overrides: Sequence[str], name: str | None, storage: str | None, options: Options
+) -> SweepSpec:
+    """The spec with the storage where the sweep will be, held against its trainable and what pods share.
+
+    Raises:
+        SpecError: all that is wrong with it. The data may be at hand in the cluster alone, and is judged there.
+        UsageError: an option is wrong, or the file cannot be read.
+    """
+    from tuner.inspection import Inspection, load_checked
+
+    if wrong := options.problems():
+        raise UsageError("\n".join(wrong))
+    spec = load_checked(path, overrides, name)
+    spec = spec.model_copy(update={"storage": StorageRoot.resolve(storage, spec.storage).url})
+    elsewhere = ("data:", "trainable: load_data must work")
+    problems = [line for line in Inspection(spec).result().problems if not line.startswith(elsewhere)]
+    if problems := [*problems, *_misfits(spec, options)]:
+        raise SpecError(printable(str(path)), problems)
+    return spec
+
+
+def _misfits(spec: SweepSpec, options: Options) -> list[str]:
+    """What of a spec the pods could not share or should not show, and cards that would stay idle; one line each."""
+    from tuner.cluster.capacity import idle_card_problems
+    from tuner.cluster.kubernetes.sizing import WorkerPod
+    from tuner.secrets import has_credentials
+    from tuner.spec.sharing import sharing_problems
+
+    addresses = {"storage": spec.storage, "data": spec.data, "tracking.uri": spec.tracking.uri}
+    rule = "must hold no password or key, which the manifest would show; put it into a Secret and name that: --secret"
+    shown = [f"{path}: {rule}" for path, address in addresses.items() if address and has_credentials(address)]
+    num_pods = 1 + WorkerPod.of(spec, options).max_pods
+    shared = sharing_problems(spec, num_pods, options.claims(), are_pods=True)
+    return [*shown, *idle_card_problems(spec), *shared]
+
+
+def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_applied: bool) -> None:
+    """Prints a sweep's objects, or writes them, or applies them; all is checked before.
+
+    Raises:
+        UsageError: the user's code cannot be shipped, or the cluster would refuse what was made of the options.
+        ServiceError: the cluster refused it.
+    """
+    from tuner.cluster.kubernetes.documents import to_yaml
+    from tuner.cluster.kubernetes.job import manifest
+    from tuner.cluster.kubernetes.kubectl import apply
+    from tuner.secrets import shipped
+
+    environment = shipped(os.environ)
+    objects = manifest(spec, options, environment.plain)
+    text = to_yaml(objects)
+    if output is not None:
+        _write(output, text)
+    elif not is_applied:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    _tell_needs(options, objects, environment.secret)
+    if is_applied:
+        _tell_way_back(spec, objects, apply(objects))
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise UsageError(f"--output {output}: cannot be written: {error.strerror or error}") from None
+
+
+def _tell_needs(options: Options, objects: Sequence[Mapping[str, object]], secret: Mapping[str, str]) -> None:
+    """What the cluster must have that the manifest cannot bring."""
+    from tuner.cluster.kubernetes.options import default_image
+
+    text = str(objects)
+    for image in (default_image(False), default_image(True)):
+        if options.image is None and f"'{image}'" in text:
+            people.print(f"image {image}: deploy/README.md says how to build it; --image names yours", markup=False)
+    if secret and not options.secrets:
+        literals = " ".join(f'--from-literal={name}="${name}"' for name in sorted(secret))
+        people.print(
+            f"not in the manifest, as they are secret: {', '.join(sorted(secret))}. If the pods need them:\n"
+            f"  kubectl create secret generic sweep-secrets {literals}\n"
+            f"  and launch with --secret sweep-secrets",
+            style="yellow",
+            markup=False,
+        )
+
+
+def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], applied: Applied) -> None:
+    metadata = objects[-1]["metadata"]
+    assert isinstance(metadata, dict)
+    name = metadata["name"]
+    where = f" --namespace {metadata['namespace']}" if "namespace" in metadata else ""
+    people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold", markup=False)
+    storage = shlex.quote(str(spec.storage))
+    for command in (
+        f"kubectl get rayjob {name}{where}",
+        f"kubectl logs --follow job/{name}{where}",
+        f"{program()} show {spec.name} --storage {storage}",
+        f"kubectl delete rayjob {name}{where}",
+    ):
+        people.print(f"  {command}", markup=False)
+    if applied == "runs already":
+        people.print("  it was left as it is; to change it, delete the RayJob first, and launch again", markup=False)

@@ -1,0 +1,52 @@
+"""The spec and the user's code as a ConfigMap, which every pod has as its working directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tuner.cluster.kubernetes.rules import MAX_CONFIG_MAP_BYTES
+from tuner.cluster.launched import SPEC
+from tuner.cluster.shipping import CODE, imported_beside
+from tuner.errors import UsageError
+from tuner.spec import SweepSpec, dump_yaml
+
+
+def shipped_files(spec: SweepSpec) -> dict[str, str]:
+    """Path in the working directory -> text: the spec, and the user's file with what it imports from beside it.
+
+    Raises:
+        UsageError: a file cannot be in a ConfigMap, or all together are too large.
+    """
+    files: dict[str, str] = {}
+    file, _, class_name = spec.trainable.rpartition(":")
+    if file.endswith(".py"):
+        folder = Path(file).parent
+        files = {f"{CODE}/{path.relative_to(folder)}": _text(path) for path in sorted(imported_beside(Path(file)))}
+        spec = spec.model_copy(update={"trainable": f"{CODE}/{Path(file).name}:{class_name}"})
+    files[SPEC] = dump_yaml(spec.resolved())
+    size_bytes = sum(len(text.encode()) for text in files.values())
+    if size_bytes > MAX_CONFIG_MAP_BYTES:
+        largest = max(files, key=lambda path: len(files[path]))
+        raise UsageError(
+            f"{file}: it and what it imports beside it must be at most 1 MiB for a ConfigMap, but got"
+            f" {size_bytes / 2**20:.1f} MiB (the largest: {largest}); put packages into the image, data into a bucket"
+        )
+    return files
+
+
+def config_map_data(files: dict[str, str]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """A ConfigMap's data, whose keys hold no slashes, and the items that say where in a volume each key goes."""
+    keys = {path: path if "/" not in path else f"file-{number}" for number, path in enumerate(sorted(files))}
+    return {keys[path]: files[path] for path in sorted(files)}, [
+        {"key": key, "path": path} for path, key in keys.items()
+    ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{path}: what goes to Kubernetes with a sweep must be UTF-8 text; put this file into the image or a bucket"
+        ) from None

@@ -1,0 +1,178 @@
+"""The RayJob of a sweep, and the ConfigMap beside it.
+
+The job's entrypoint starts the sweep or goes on with it: each retry is a RayCluster of its own, which knows nothing of
+the last one but what storage holds. The head trains nothing, so that driver, recorder and autoscaler are not disturbed.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from tuner.cluster.kubernetes.files import config_map_data, shipped_files
+from tuner.cluster.kubernetes.options import Options, default_image, job_name, mount_names
+from tuner.cluster.kubernetes.rules import ELASTIC, QUEUE_LABEL, problems
+from tuner.cluster.kubernetes.sizing import WorkerPod
+from tuner.cluster.launched import SPEC
+from tuner.errors import UsageError
+from tuner.spec import SweepSpec
+from tuner.spec.sharing import SHARED_FOLDERS
+
+SWEEP = "tuner.sweep"
+"""The annotation with the sweep's own name."""
+WORKING_DIRECTORY = "/home/tuner/sweep"
+_HEAD = {"cpu": "2", "memory": "8Gi"}
+_IDLE_S = 300
+"""A worker without work for so long is given back; a new one takes minutes until its first epoch."""
+_TTL_S = 60
+"""The cluster stays for so long after the sweep's end."""
+
+
+def manifest(spec: SweepSpec, options: Options, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A sweep's objects, in the order in which they are applied.
+
+    Args:
+        spec: checked, with its storage, and with absolute paths.
+        environment: variables of every pod; no secrets, which anybody who may read the job would see.
+
+    Raises:
+        UsageError: the user's code cannot be shipped, or the cluster would refuse an object.
+    """
+    data, items = config_map_data(shipped_files(spec))
+    metadata = _metadata(spec, options)
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    job = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": _queued(metadata, options),
+        "spec": _job(spec, options, _Pods(spec, options, environment, items)),
+    }
+    wrong = [f"{one['kind']} {metadata['name']}: {line}" for one in (config_map, job) for line in problems(one)]
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    return [config_map, job]
+
+
+def _metadata(spec: SweepSpec, options: Options) -> dict[str, Any]:
+    return {
+        "name": job_name(spec.name),
+        **({"namespace": options.namespace} if options.namespace is not None else {}),
+        "labels": {"app.kubernetes.io/name": "tuner"},
+        "annotations": {SWEEP: spec.name},
+    }
+
+
+def _queued(metadata: dict[str, Any], options: Options) -> dict[str, Any]:
+    """Kueue lets a job with an autoscaler in only as an elastic one."""
+    if options.queue is None:
+        return metadata
+    return {
+        **metadata,
+        "labels": {**metadata["labels"], QUEUE_LABEL: options.queue},
+        "annotations": {**metadata["annotations"], ELASTIC: "true"},
+    }
+
+
+def _job(spec: SweepSpec, options: Options, pods: _Pods) -> dict[str, Any]:
+    return {
+        "entrypoint": shlex.join(["tuner", "run", SPEC, "--shipped", "--name", spec.name, "--or-resume"]),
+        "submissionMode": "K8sJobMode",
+        "backoffLimit": options.retries,
+        "shutdownAfterJobFinishes": True,
+        "ttlSecondsAfterFinished": _TTL_S,
+        **({"suspend": True} if options.queue is not None else {}),
+        "rayClusterSpec": {
+            "rayVersion": version("ray"),
+            "authOptions": {"mode": "token"},
+            "enableInTreeAutoscaling": True,
+            "autoscalerOptions": {"version": "v2", "idleTimeoutSeconds": _IDLE_S},
+            "headGroupSpec": {"rayStartParams": {"num-cpus": "0", "num-gpus": "0"}, "template": pods.head()},
+            "workerGroupSpecs": [
+                {
+                    "groupName": "gpu-workers" if pods.worker.gpus else "cpu-workers",
+                    "replicas": options.min_workers,
+                    "minReplicas": options.min_workers,
+                    "maxReplicas": pods.worker.max_pods,
+                    "rayStartParams": {},
+                    "template": pods.workers(),
+                }
+            ],
+        },
+    }
+
+
+class _Pods:
+    """The pods of one sweep's cluster: one image, environment and working directory for all."""
+
+    def __init__(
+        self, spec: SweepSpec, options: Options, environment: Mapping[str, str], items: list[dict[str, Any]]
+    ) -> None:
+        self.worker = WorkerPod.of(spec, options)
+        self._options = options
+        self._mounts = mount_names(options.claims())
+        self._image = options.image or default_image(bool(self.worker.gpus))
+        self._environment = {
+            "RAY_CHDIR_TO_TRIAL_DIR": "0",  # trials stay where the code is
+            "RAY_USAGE_STATS_ENABLED": "0",
+            **environment,
+            **({SHARED_FOLDERS: ":".join(self._mounts)} if self._mounts else {}),
+        }
+        self._volumes = [
+            {"name": "sweep", "configMap": {"name": job_name(spec.name), "items": items}},
+            *(
+                {"name": self._mounts[path], "persistentVolumeClaim": {"claimName": claim}}
+                for path, claim in options.claims().items()
+            ),
+        ]
+
+    def head(self) -> dict[str, Any]:
+        """It needs its service account's token, for the autoscaler."""
+        ports = {"gcs-server": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
+        container = self._container("ray-head", _HEAD)
+        container["ports"] = [{"name": name, "containerPort": port} for name, port in ports.items()]
+        return self._template(container, {})
+
+    def workers(self) -> dict[str, Any]:
+        worker = self.worker
+        resources = {"cpu": str(worker.cpus), "memory": f"{math.ceil(worker.memory_bytes / 2**20)}Mi"}
+        more: dict[str, Any] = {"automountServiceAccountToken": False}
+        if worker.gpus:
+            resources["nvidia.com/gpu"] = str(worker.gpus)
+            more["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+        return self._template(self._container("ray-worker", resources), more)
+
+    def _container(self, name: str, resources: dict[str, str]) -> dict[str, Any]:
+        secrets = [{"secretRef": {"name": secret}} for secret in self._options.secrets]
+        return {
+            "name": name,
+            "image": self._image,
+            "workingDir": WORKING_DIRECTORY,
+            "env": [{"name": name, "value": value} for name, value in self._environment.items()],
+            **({"envFrom": secrets} if secrets else {}),
+            "resources": {"requests": dict(resources), "limits": dict(resources)},
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [
+                {"name": "sweep", "mountPath": WORKING_DIRECTORY, "readOnly": True},
+                *({"name": name, "mountPath": path} for path, name in self._mounts.items()),
+            ],
+        }
+
+    def _template(self, container: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        account = self._options.service_account
+        return {
+            "spec": {
+                **({"serviceAccountName": account} if account is not None else {}),
+                **more,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 1000,
+                    "fsGroup": 1000,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [container],
+                "volumes": self._volumes,
+            }
+        }

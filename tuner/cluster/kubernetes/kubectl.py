@@ -1,0 +1,52 @@
+"""Applying a sweep's objects with the user's own kubectl: it knows the cluster, and how to sign in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from tuner.cluster.kubernetes.documents import to_yaml
+from tuner.errors import ServiceError, UsageError
+
+_ENDED = ("Complete", "Failed", "ValidationFailed")
+_DELETE_TIMEOUT = "--timeout=120s"
+
+Applied = Literal["runs already", "goes on", "is submitted"]
+
+
+def apply(objects: Sequence[dict[str, Any]]) -> Applied:
+    """Brings a ConfigMap and its RayJob into the cluster.
+
+    A job that has not ended is left as it is. One that has would do nothing any more, and is made anew; its entrypoint
+    goes on with the sweep.
+
+    Raises:
+        UsageError: there is no kubectl.
+        ServiceError: the cluster did not take them.
+    """
+    metadata = objects[-1]["metadata"]
+    where = [f"--namespace={metadata['namespace']}"] if "namespace" in metadata else []
+    job = f"rayjobs.ray.io/{metadata['name']}"
+    there = _kubectl(["get", job, *where, "--ignore-not-found", "--output=json"])
+    if there.strip():
+        status = json.loads(there).get("status") or {}
+        if status.get("jobDeploymentStatus") not in _ENDED:
+            return "runs already"
+        _kubectl(["delete", job, *where, "--wait", _DELETE_TIMEOUT])
+    _kubectl(["apply", *where, "--filename=-"], to_yaml(objects))
+    return "goes on" if there.strip() else "is submitted"
+
+
+def _kubectl(arguments: Sequence[str], text: str | None = None) -> str:
+    try:
+        done = subprocess.run(["kubectl", *arguments], input=text, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise UsageError(
+            "--apply: kubectl must be on the PATH; or print the manifest, and apply it elsewhere"
+        ) from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ServiceError(f"kubectl {arguments[0]}: {last}")
+    return done.stdout

@@ -1,0 +1,101 @@
+"""What `tuner launch --kubernetes` is asked for beside the spec, and what of it is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import PurePosixPath
+
+from tuner.cluster.kubernetes.naming import DNS_1035, is_dns_label, is_dns_name, is_label_value
+from tuner.cluster.kubernetes.rules import MAX_JOB_NAME
+from tuner.space import shown
+
+MAX_WORKERS = 8
+"""So many workers are allowed where nobody says; a sweep of few trials gets fewer."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and on what a sweep runs in a Kubernetes cluster."""
+
+    namespace: str | None = None
+    image: str | None = None
+    min_workers: int = 1
+    max_workers: int | None = None
+    trials_per_worker: int | None = None
+    memory_bytes: float | None = None
+    """Of each trial."""
+    retries: int = 3
+    """How often a job whose head was lost, or whose driver failed, is begun again, each time on a new RayCluster."""
+    queue: str | None = None
+    service_account: str | None = None
+    secrets: tuple[str, ...] = ()
+    """Names of Secrets whose keys become environment variables of every pod."""
+    volumes: tuple[str, ...] = ()
+    """Shared folders, each as CLAIM:/PATH."""
+
+    def claims(self) -> dict[str, str]:
+        """Path in every pod -> the PersistentVolumeClaim that is mounted there."""
+        return {path: claim for claim, _, path in (volume.partition(":") for volume in self.volumes)}
+
+    def problems(self) -> list[str]:
+        """What of the options is wrong, one line each."""
+        return list(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        names = {"--namespace": [self.namespace], "--service-account": [self.service_account], "--secret": self.secrets}
+        for option, values in names.items():
+            is_valid = is_dns_label if option == "--namespace" else is_dns_name
+            for name in values:
+                if name is not None and not is_valid(name):
+                    yield f"{option}: must be lower-case letters, digits and dashes, but got {shown(name)}"
+        if self.queue is not None and not (self.queue and is_label_value(self.queue)):
+            yield f"--queue: must be the name of a Kueue LocalQueue, but got {shown(self.queue)}"
+        if self.image is not None and not re.fullmatch(r"[\w][\w.:/@-]*", self.image):
+            yield f"--image: must be [REGISTRY/]NAME:TAG, but got {shown(self.image)}"
+        yield from self._number_problems()
+        yield from self._volume_problems()
+
+    def _number_problems(self) -> Iterator[str]:
+        least = {"--min-workers": self.min_workers, "--trials-per-worker": self.trials_per_worker}
+        for option, number in least.items():
+            if number is not None and number < 1:
+                yield f"{option}: must be at least 1, but got {number}"
+        if self.max_workers is not None and self.max_workers < self.min_workers:
+            yield f"--max-workers: must not be below --min-workers {self.min_workers}, but got {self.max_workers}"
+        if self.retries < 0:
+            yield f"--retries: must be at least 0, but got {self.retries}"
+
+    def _volume_problems(self) -> Iterator[str]:
+        for volume in self.volumes:
+            claim, _, path = volume.partition(":")
+            if not is_dns_name(claim) or ":" in path or not PurePosixPath(path).is_absolute() or path == "/":
+                yield f"--volume: must be CLAIM:/PATH, but got {shown(volume)}"
+        if len(self.claims()) < len(self.volumes):
+            yield "--volume: two claims must not have the same path"
+
+
+def job_name(sweep: str) -> str:
+    """The RayJob's name for a sweep: the sweep's own where Kubernetes takes it, else one like it.
+
+    It ends in six digits of the sweep's hash then, so that two sweeps never share one.
+    """
+    if len(sweep) <= MAX_JOB_NAME and DNS_1035.fullmatch(sweep):
+        return sweep
+    word = re.sub(r"[^a-z0-9]+", "-", sweep.lower()).strip("-")
+    word = word if word[:1].isalpha() else f"sweep-{word}"
+    mark = hashlib.sha256(sweep.encode()).hexdigest()[:6]
+    return f"{word[: MAX_JOB_NAME - 7].rstrip('-')}-{mark}"
+
+
+def default_image(has_gpus: bool) -> str:
+    """The image that deploy/README.md builds."""
+    return f"tuner:{version('tuner')}{'-gpu' if has_gpus else ''}"
+
+
+def mount_names(paths: Iterable[str]) -> dict[str, str]:
+    """Path -> the name of its volume in the pod."""
+    return {path: f"shared-{number}" for number, path in enumerate(paths)}
