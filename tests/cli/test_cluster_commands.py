@@ -88,5 +88,7 @@ def test_logs_are_what_the_driver_wrote_here(interrupted: Path) -> None:
 
 def test_a_password_never_becomes_part_of_a_jobs_command(cluster: str, tmp_path: Path) -> None:
     override = "tracking.uri=https://me:canary@tracking:5000"
-    said = tuner("resume", "mine", "--set", override, "--cluster", cluster, RAY_TMPDIR=str(tmp_path), exit_code=2).stderr
+    said = tuner(
+        "resume", "mine", "--set", override, "--cluster", cluster, RAY_TMPDIR=str(tmp_path), exit_code=2
+    ).stderr
     assert said.startswith("--set: holds a password") and "canary" not in said

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from tuner.spec import SweepSpec
 
 
-def checked(
-    path: Path, overrides: Sequence[str], name: str | None, storage: str | None, options: Options
-) -> SweepSpec:
+def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str | None, options: Options) -> SweepSpec:
     """The spec with the storage where the sweep will be, held against its trainable and what pods share.
 
     Raises:
