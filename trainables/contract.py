@@ -75,7 +75,8 @@ class Trainable(ABC):
 
     def __init__(self, data: str | None = None) -> None:
         self.data = data
-        """The spec's `data`: an absolute path or a built-in set's name; None for trainables that load their own."""
+        """The spec's `data`: an absolute path, a URL in a bucket (see `trainables.remote.local_copy`), or the name of a
+        built-in set; None for trainables that load their own."""
 
     @abstractmethod
     def load_data(self) -> Data:

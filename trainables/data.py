@@ -1,4 +1,4 @@
-"""The data that trainables share: scikit-learn's digits, MNIST, and a user's own `.npz` file."""
+"""The data that trainables share: scikit-learn's digits, MNIST, and a user's own `.npz` file, here or in a bucket."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import gzip
 import importlib.util
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from trainables import remote
 from trainables.contract import Data, DataError
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +41,7 @@ class Labels:
 
 
 def load(name_or_path: str) -> Data:
-    """A built-in data set by its name, or a user's `.npz` file by its path.
+    """A built-in data set by its name, or a user's `.npz` file by its path or its s3:// or gs:// URL.
 
     Raises:
         DataError: it does not exist or has the wrong form.
@@ -47,7 +50,8 @@ def load(name_or_path: str) -> Data:
         return digits()
     if name_or_path == "mnist":
         return mnist()
-    return npz(Path(name_or_path))
+    with _file(name_or_path) as path:
+        return npz(path)
 
 
 def labels(name_or_path: str) -> Labels:
@@ -58,9 +62,19 @@ def labels(name_or_path: str) -> Labels:
     """
     if name_or_path in BUILT_IN:
         return Labels("integer", 10)
-    path = Path(name_or_path)
-    arrays = _read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
-    return _labels(path, arrays)
+    with _file(name_or_path) as path:
+        arrays = _read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
+        return _labels(path, arrays)
+
+
+@contextmanager
+def _file(path_or_url: str) -> Iterator[Path]:
+    """The file of this machine that holds the data; what is wrong with it is said of what the user wrote."""
+    path = remote.local_copy(path_or_url) if remote.is_url(path_or_url) else Path(path_or_url).expanduser()
+    try:
+        yield path
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), path_or_url)) from error
 
 
 def digits() -> Data:

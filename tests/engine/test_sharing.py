@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import make_spec
+from tests.kit import make_spec, new_sweep
 from tuner.engine import driver, resources
+from tuner.engine.resources import Slot
 from tuner.errors import SpecError
+from tuner.inspection import Inspected
 from tuner.paths import StorageRoot
 
 
@@ -33,3 +35,15 @@ def test_two_machines_and_a_local_folder_are_refused_with_all_other_problems(tmp
     told = [problem.split(":")[0] for problem in refused.value.problems]
     assert told == ["objective.metric", "storage", "tracking.uri"] and str(tmp_path) in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("data", "is_told"), [("s3://bucket/faces.npz", True), ("digits", False)])
+def test_workers_are_told_of_the_store_that_holds_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, is_told: bool
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    spec = make_spec(data=data)
+    journal = new_sweep(tmp_path, spec)
+    made = driver._Driver(spec, journal, Inspected({}, [], None), None, Silent())  # type: ignore[arg-type]
+    journal.close()
+    assert ("AWS_ENDPOINT_URL" in made._settings(Slot(1, 0), []).environment) == is_told

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.kit import make_spec
+from tests.objectstore import S3Server
 from tuner.inspection import Inspection
 from tuner.inspection.examine import inspect
 
@@ -87,3 +89,18 @@ def test_the_child_process_hands_over_the_data_and_leaves_nothing_behind(tmp_pat
     assert found.data is not None and found.data.train[0].shape == (40, 3)
     Inspection(spec).cancel()
     assert set(Path("/dev/shm").glob("tuner-data-*")) <= before
+
+
+@pytest.mark.slow
+def test_data_in_a_bucket_is_looked_at_before_anything_runs(
+    s3_server: S3Server, s3_root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    np.savez(tmp_path / "faces.npz", x_train=np.zeros((50, 4), "float32"), y_train=np.arange(50) % 3)
+    bucket, _, key = s3_root.removeprefix("s3://").partition("/")
+    s3_server.client().upload_file(str(tmp_path / "faces.npz"), bucket, f"{key}/faces.npz")
+    space = {"learning_rate": 0.1, "batch_size": 8}
+    found = inspect(make_spec(trainable="mlp", data=f"{s3_root}/faces.npz", space=space))
+    assert (found.problems, found.num_train) == ([], 45)
+    [problem] = inspect(make_spec(trainable="mlp", data=f"{s3_root}/face.npz", space=space)).problems
+    assert problem == f"data: {s3_root}/face.npz: cannot be read: there is no such object"

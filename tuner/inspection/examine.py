@@ -82,6 +82,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
     num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
+        if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
+            return _unknown(['trainable: must have a loss, such as loss = "mse"'])
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += metric_problems(spec, metrics)
         data = trainable.load_data()
@@ -107,8 +109,6 @@ def contract_problems(trainable: type[Trainable]) -> list[str]:
     problems = []
     if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
-    if not hasattr(trainable, "loss"):
-        problems.append('trainable: must have a loss, such as loss = "mse"')
     if isinstance(trainable.metrics, str):
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
     return problems

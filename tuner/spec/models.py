@@ -182,7 +182,7 @@ class SweepSpec(Section):
     trainable: Text
     """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
     data: Text | None = None
-    """For trainables that do not load their own: digits, mnist, or a file beside the spec."""
+    """For trainables that do not load their own: digits, mnist, a file beside the spec, s3://bucket/… or gs://bucket/…"""
     objective: Objective
     num_trials: Count
     """How many configurations are tried."""

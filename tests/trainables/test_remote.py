@@ -1,0 +1,108 @@
+"""Data in a bucket, on a real S3 server: read once on a machine, whole or not at all, and anew when it has changed."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.objectstore import S3Server
+from trainables import data as data_sets
+from trainables.contract import DataError
+from trainables.remote import local_copy
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "tuner" / "data"
+
+
+def put(server: S3Server, url: str, content: bytes) -> None:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    server.client().put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def packed(num_examples: int = 20, **others: object) -> bytes:
+    stream = io.BytesIO()
+    x, y = np.zeros((num_examples, 3), "float32"), np.arange(num_examples) % 2
+    np.savez(stream, **{"x_train": x, "y_train": y, **others})  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x.npz", "s4://bucket/x.npz", "s3://bucket", "s3://bucket/"])
+def test_a_url_that_names_no_object_is_one_line(url: str) -> None:
+    with pytest.raises(DataError, match=r"must (start with s3:// or gs://|name an object)") as refused:
+        data_sets.load(url)
+    assert str(refused.value).startswith(url) and ("did you mean s3" in str(refused.value)) == url.startswith("s4")
+
+
+@pytest.mark.slow
+def test_an_object_is_read_as_a_file_would_be_and_kept(s3_server: S3Server, s3_root: str, cache: Path) -> None:
+    url = f"{s3_root}/faces.npz"
+    put(s3_server, url, packed(20))
+    assert data_sets.labels(url).size == 2 and len(data_sets.load(url).train[0]) == 18
+    first = local_copy(url)
+    assert first.name == "faces.npz" and first.parent.parent == cache
+    put(s3_server, url, packed(30))
+    assert len(data_sets.load(url).train[0]) == 27 and local_copy(url) != first
+    assert sorted(path.suffix for path in cache.iterdir()) == ["", "", ".lock", ".lock"]
+
+
+@pytest.mark.slow
+def test_a_folder_is_copied_with_what_is_below_it(s3_server: S3Server, s3_root: str, cache: Path) -> None:
+    for name in ("cats/1.png", "cats/2.png", "dogs/1.png"):
+        put(s3_server, f"{s3_root}/images/{name}", name.encode())
+    folder = local_copy(f"{s3_root}/images/")
+    found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.png")}
+    assert found == {name: name for name in ("cats/1.png", "cats/2.png", "dogs/1.png")}
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_said_of_the_url(s3_server: S3Server, s3_root: str, cache: Path) -> None:
+    with pytest.raises(DataError, match=f"^{s3_root}/none.npz: cannot be read: there is no such object$"):
+        data_sets.load(f"{s3_root}/none.npz")
+    put(s3_server, f"{s3_root}/bad.npz", packed(x_tset=np.zeros(3)))
+    with pytest.raises(DataError, match=f"^{s3_root}/bad.npz: must hold no other arrays, but got x_tset"):
+        data_sets.load(f"{s3_root}/bad.npz")
+    put(s3_server, f"{s3_root}/good.npz", packed())
+    s3_server.faults.fraction, s3_server.faults.kinds = 1.0, ("403",)
+    with pytest.raises(DataError, match=f"^{s3_root}/good.npz: cannot be read: .*(Forbidden|Denied)"):
+        data_sets.load(f"{s3_root}/good.npz")
+
+
+@pytest.mark.slow
+def test_many_processes_of_a_machine_download_once(s3_server: S3Server, s3_root: str, cache: Path) -> None:
+    put(s3_server, f"{s3_root}/faces.npz", packed(1000))
+    downloads: list[str] = []
+
+    def note(method: str, path: str) -> None:
+        if method == "GET" and path.endswith("/faces.npz"):
+            downloads.append(path)
+
+    s3_server.faults.before, s3_server.faults.delay_s = note, 0.1
+    code = f"from trainables import data; print(len(data.load('{s3_root}/faces.npz').train[0]))"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.communicate()[0] for process in processes] == ["900\n"] * 4
+    assert len(downloads) == 1
+
+
+@pytest.mark.slow
+def test_a_download_that_fails_leaves_nothing_behind(s3_server: S3Server, s3_root: str, cache: Path) -> None:
+    put(s3_server, f"{s3_root}/faces.npz", packed())
+
+    def refuse_the_next_one(method: str, path: str) -> None:
+        s3_server.faults.fraction, s3_server.faults.kinds, s3_server.faults.methods = 1.0, ("403",), ("GET",)
+
+    s3_server.faults.before = refuse_the_next_one
+    with pytest.raises(DataError, match=r"cannot be read: .*(Forbidden|Denied)"):
+        local_copy(f"{s3_root}/faces.npz")
+    s3_server.faults.clear()
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
+    assert local_copy(f"{s3_root}/faces.npz").read_bytes() == packed()

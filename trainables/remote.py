@@ -1,0 +1,96 @@
+"""Data in a bucket: s3:// and gs:// URLs as files of this machine, downloaded once however many processes ask."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from trainables.contract import DataError
+
+SCHEMES = ("s3", "gs")
+_VERSION_KEYS = ("ETag", "etag", "generation", "LastModified", "size")
+"""What object stores say of an object that changes when it is written anew."""
+
+
+def is_url(data: str) -> bool:
+    return "://" in data
+
+
+def local_copy(url: str) -> Path:
+    """The file, or the folder, that a URL names, as it lies in this machine's cache: $XDG_CACHE_HOME/tuner/data.
+
+    The first process on a machine downloads it, and others wait for that one. What was written anew in the bucket is
+    downloaded anew, beside the older copy. Credentials are those of the environment.
+
+    Raises:
+        DataError: no such object, no access, or no such scheme.
+    """
+    from filelock import FileLock
+
+    try:
+        fs, path = _file_system(url), url.partition("://")[2].rstrip("/")
+        objects: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+        if not objects:
+            raise FileNotFoundError("there is no such object")
+        folder = _cache() / _key(url, objects)
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                _download(fs, path, list(objects), folder)
+    except DataError:
+        raise
+    except Exception as error:  # each store has its own kinds, none of which is a base of all
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(f"{url}: cannot be read: {reason}") from error
+    return folder / _name(path) if list(objects) == [path] else folder
+
+
+def _file_system(url: str) -> Any:
+    scheme, _, rest = url.partition("://")
+    if scheme not in SCHEMES:
+        near = difflib.get_close_matches(scheme, SCHEMES, 1, 0.5)
+        hint = f"; did you mean {near[0]}://?" if near else ""
+        raise DataError(f"{url}: must start with {' or '.join(f'{known}://' for known in SCHEMES)}{hint}")
+    if not rest.partition("/")[2].strip("/"):
+        raise DataError(f"{url}: must name an object in a bucket, as in {scheme}://BUCKET/data.npz")
+    import fsspec
+
+    try:
+        return fsspec.filesystem(scheme, use_listings_cache=False)
+    except ImportError as error:
+        raise DataError(f"{url}: needs what `pip install 'tuner[{scheme}]'` installs: {error}") from error
+
+
+def _cache() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tuner" / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _key(url: str, objects: dict[str, dict[str, Any]]) -> str:
+    """Names one version of what a URL holds."""
+    versions = [[name, *(str(objects[name].get(key)) for key in _VERSION_KEYS)] for name in sorted(objects)]
+    store = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return hashlib.sha256(repr([store, url.rstrip("/"), versions]).encode()).hexdigest()[:24]
+
+
+def _download(fs: Any, path: str, names: list[str], folder: Path) -> None:
+    """Into a folder that appears when it is complete, with what is within the URL below it."""
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        targets = [partial / (name[len(path) :].lstrip("/") or _name(path)) for name in names]
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        fs.get(names, [str(target) for target in targets])
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
