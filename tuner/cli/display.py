@@ -17,7 +17,7 @@ from rich.text import Text
 
 from tuner.cli.output import duration_text, params_text, people
 from tuner.paths import SweepFolder
-from tuner.recording import backlog
+from tuner.recording import read_cursor
 from tuner.secrets import redacted
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Snapshot:
     elapsed_s: float
     left_s: float | None
     backlog: int
+    trouble: str = ""
+    """Why MLflow takes nothing now; empty while all is well."""
 
     @property
     def ended(self) -> int:
@@ -66,7 +68,7 @@ class Display:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._live: Live | None = None
-        self._recorded, self._backlog_at = 0, -math.inf
+        self._recorded, self._trouble, self._cursor_at = 0, "", -math.inf
         self._status = people.status("") if people.is_terminal else None
 
     def __enter__(self) -> Display:
@@ -117,10 +119,14 @@ class Display:
             self._live = None
 
     def _watch(self) -> None:
-        best = ""
-        told_at = time.monotonic()
+        best = trouble = ""
+        started_at = told_at = time.monotonic()
         while not self._stop.wait(LIVE_EVERY_S):
             now = self._snapshot()
+            if time.monotonic() - started_at >= LINE_EVERY_S:  # by then it is no longer the last driver's
+                if now.trouble and not trouble:
+                    self.note(f"MLflow takes nothing now, and the sweep goes on: {now.trouble}")
+                trouble = now.trouble
             if self._live is not None:
                 self._live.update(panel(now))
             elif now.best != best or time.monotonic() - told_at >= LINE_EVERY_S:
@@ -155,13 +161,15 @@ class Display:
             elapsed_s=wall_s,
             left_s=left_s,
             backlog=self._backlog(num_events),
+            trouble=self._trouble,
         )
 
     def _backlog(self, num_events: int) -> int:
         """Events that are not in MLflow, looked up less often where that takes a request."""
-        if not self._folder.is_remote or time.monotonic() - self._backlog_at >= LINE_EVERY_S:
-            self._recorded = num_events - backlog(self._folder, num_events)
-            self._backlog_at = time.monotonic()
+        if not self._folder.is_remote or time.monotonic() - self._cursor_at >= LINE_EVERY_S:
+            cursor = read_cursor(self._folder)
+            self._recorded, self._trouble = cursor.seq, cursor.trouble
+            self._cursor_at = time.monotonic()
         return max(0, num_events - self._recorded)
 
 

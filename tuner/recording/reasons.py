@@ -13,7 +13,7 @@ _STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error res
 _LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 _LASTING_STATUSES = {
     "401": f"the credentials are wrong or missing ({_LOGIN})",
-    "403": "access is denied: check the credentials, their permissions and the server's --allowed-hosts",
+    "403": "access is denied: the user needs EDIT on the experiment, and the host a place among --allowed-hosts",
     "404": "there is no MLflow at this address: check host, port and path of tracking.uri",
     "405": "there is no MLflow at this address: check host, port and path of tracking.uri",
 }
