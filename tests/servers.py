@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -290,6 +291,17 @@ class Postgres:
         """libpq's settings, for URIs that name nothing."""
         environ = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "tuner", "PGDATABASE": "postgres"}
         return environ if self.password is None else environ | {"PGPASSWORD": self.password}
+
+    def new_database(self) -> str:
+        """Makes an empty database; its name."""
+        import psycopg2
+
+        name = f"database_{uuid.uuid4().hex[:8]}"
+        connection = psycopg2.connect(self.uri.replace("+psycopg2", ""))
+        connection.autocommit = True
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"create database {name}")
+        return name
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"

@@ -7,6 +7,7 @@ as that of a test network.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -48,20 +49,29 @@ class TrackingServer:
     Attributes:
         url: for clients, without user and password.
         bucket_url: where the server keeps artifacts.
+        environ_of_server: its whole environment.
     """
 
-    def __init__(self, postgres: Postgres, store: S3Server, folder: Path, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        postgres: Postgres,
+        store: S3Server,
+        folder: Path,
+        host: str = "127.0.0.1",
+        different: Mapping[str, str] | None = None,
+    ) -> None:
         """Starts it.
 
         Args:
             folder: for its log, of the user who runs the tests.
             host: an address of this machine, which it binds to and answers for.
+            different: variables of its environment that shall be otherwise.
         """
         self.host, self.port = host, free_port(host)
         self.url = f"http://{host}:{self.port}"
         self.bucket_url = store.new_root()
         self.log = folder / "mlflow-server.log"
-        different = {
+        here = {
             "MLFLOW_HOST": host,
             "MLFLOW_PORT": str(self.port),
             "MLFLOW_WORKERS": "1",
@@ -77,18 +87,17 @@ class TrackingServer:
             "AWS_ACCESS_KEY_ID": store.environ["AWS_ACCESS_KEY_ID"],
             "AWS_SECRET_ACCESS_KEY": store.environ["AWS_SECRET_ACCESS_KEY"],
         }
-        self._environ = settings() | different | postgres.environ | secrets
+        foreign = ("MLFLOW_", "AWS_", "PG")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        self.environ_of_server = inherited | settings() | here | postgres.environ | secrets | dict(different or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "AWS_", "PG"))
-        }
         command = [sys.executable, "-m", "mlflow", *arguments()]
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                command, env=inherited | self._environ, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environ_of_server, stdout=log, stderr=log, start_new_session=True
             )
         try:
             wait_until(self.answers, patience_s=START_S, period_s=0.2)
@@ -106,7 +115,8 @@ class TrackingServer:
     def stop(self) -> None:
         """Kills it, as a machine's end does."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

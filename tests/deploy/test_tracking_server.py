@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.objectstore import S3Server
+from tests.servers import Postgres
 from tests.tracking_server import ADMIN, TrackingServer
 
 pytestmark = pytest.mark.slow
@@ -60,3 +65,18 @@ def test_artifacts_go_through_the_server_into_the_bucket(tracking_server: Tracki
     assert server.ask("PUT", path, reader, data=b"overwritten").status_code == 403
     assert server.ask("GET", path, None).status_code == 401
     assert server.ask("GET", path, ADMIN).content == b"kept"
+
+
+@pytest.mark.parametrize("missing", ["MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY"])
+def test_it_does_not_start_without_a_secret(
+    postgres: Postgres, s3_server: S3Server, tmp_path: Path, missing: str
+) -> None:
+    with pytest.raises(AssertionError, match=missing):
+        TrackingServer(postgres, s3_server, tmp_path, different={missing: "", "PGDATABASE": postgres.new_database()})
+
+
+def test_the_upgrade_command_takes_the_servers_settings(tracking_server: TrackingServer) -> None:
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", "postgresql+psycopg2:///"]
+    done = subprocess.run(command, env=tracking_server.environ_of_server, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert tracking_server.ask("GET", "experiments/get", params={"experiment_id": "0"}).status_code == 200

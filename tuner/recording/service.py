@@ -133,8 +133,11 @@ def follow(
             recorder.note_trouble(reason)
             raise HangingError(reason) from error
         except TrackingError as error:
+            if asked and isinstance(error, LastingRefusalError):
+                recorder.note_trouble(str(error))
+                raise
             wait_s = outage.goes_on(error, recorder, time.monotonic() - began_at)
-            if shutdown.expired or (asked and isinstance(error, LastingRefusalError)):
+            if shutdown.expired:
                 raise
             shutdown.wait(wait_s)
         except (StorageError, OSError) as error:
