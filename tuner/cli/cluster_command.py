@@ -1,69 +1,99 @@
-"""What `--cluster FILE` does: the command runs on the head, where code, storage and driver are, and we pass it on."""
+"""What `--cluster FILE` and `--address URL` do: the command runs on the head, where code, storage and driver are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from tuner.cli.output import people
-from tuner.errors import SweepInterrupted, UsageError
+from tuner.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.program import program
 
 if TYPE_CHECKING:
-    from tuner.cluster.head_shell import HeadShell
-    from tuner.cluster.launch import Submitted
+    from tuner.cluster.launch import Head, Submitted
 
 
-def ask_there(cluster: str, sweep: str, arguments: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
-    """Runs a command on the cluster's head, and ends as it ends.
+@dataclass(frozen=True)
+class There:
+    """The cluster that a command asks: by its launcher file, or by the address of its job server."""
 
-    Args:
-        not_with: options, with their values, that have no meaning there.
+    cluster: str | None
+    address: str | None
 
-    Raises:
-        UsageError: one of them is given, or there is no such file.
-        ServiceError: the head does not answer.
-    """
+    def __bool__(self) -> bool:
+        return self.cluster is not None or self.address is not None
+
+    def head(self, not_with: Mapping[str, object]) -> Head:
+        """The way to its head.
+
+        Args:
+            not_with: options, with their values, that have no meaning there.
+
+        Raises:
+            UsageError: one of them is given, both of ours are, or there is no such file.
+            ServiceError: the head does not answer.
+        """
+        mine = f"--{'address' if self.cluster is None else 'cluster'}"
+        given = [option for option, value in not_with.items() if value]
+        if self.cluster is not None and self.address is not None:
+            given = ["--address"]
+        if given:
+            raise UsageError(f"{given[0]}: has no meaning with {mine}, where the sweep has what it was launched with")
+        if self.cluster is None:
+            from tuner.cluster.job_shell import JobShell
+
+            return JobShell(str(self.address))
+        path = cluster_path(self.cluster)
+        from tuner.cluster.head_shell import HeadShell
+
+        return HeadShell(path)
+
+
+def ask_there(there: There, sweep: str, arguments: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
+    """Runs a command on the cluster's head, and ends as it ends; raises as `There.head`."""
     from tuner.cluster.launch import tuner_there
 
-    raise typer.Exit(tuner_there(_head(cluster, not_with), sweep, arguments))
+    raise typer.Exit(tuner_there(there.head(not_with), sweep, arguments))
 
 
-def logs_there(cluster: str, sweep: str, is_followed: bool, not_with: Mapping[str, object]) -> NoReturn:
-    """Prints the log of the sweep's newest driver; raises as `ask_there`."""
+def logs_there(there: There, sweep: str, is_followed: bool, not_with: Mapping[str, object]) -> NoReturn:
+    """Prints the log of the sweep's newest driver; raises as `There.head`."""
     from tuner.cluster.launch import logs
 
-    raise typer.Exit(logs(_head(cluster, not_with), sweep, is_followed))
+    raise typer.Exit(logs(there.head(not_with), sweep, is_followed))
 
 
-def resume_there(cluster: str, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
-    """Starts a driver on the cluster that goes on with the sweep, and watches it; raises as `ask_there`."""
+def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
+    """Starts a driver on the cluster that goes on with the sweep, and watches it; raises as `There.head`."""
     from tuner.cluster.launch import resume
 
-    head = _head(cluster, not_with)
+    head = there.head(not_with)
     arguments = [word for override in overrides for word in ("--set", override)]
     raise typer.Exit(watch(head, resume(head, sweep, arguments)))
 
 
-def watch(head: HeadShell, submitted: Submitted) -> int:
+def watch(head: Head, submitted: Submitted) -> int:
     """Shows what the sweep's driver says until it ends, and how to come back; its exit code."""
     from tuner.cluster.launch import follow
 
-    name, file = submitted.sweep, head.cluster_file
+    name = submitted.sweep
     how = "runs already" if submitted.attached else "goes on" if submitted.goes_on else "is submitted"
     people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}", style="bold", markup=False)
     for command in (f"show {name}", f"logs {name} --follow", f"stop {name}", f"resume {name}"):
-        people.print(f"  {program()} {command} --cluster {file}", markup=False)
+        people.print(f"  {program()} {command} {head.option}", markup=False)
+    again = f"watch it again: {program()} logs {name} --follow {head.option}"
     try:
         code = follow(head, name, submitted.job)
     except KeyboardInterrupt:
-        back = f"{program()} logs {name} --follow --cluster {file}"
-        raise SweepInterrupted(f"left sweep {name}, which goes on; watch it again: {back}") from None
+        raise SweepInterrupted(f"left sweep {name}, which goes on; {again}") from None
+    except ServiceError as error:
+        raise ServiceError(f"{error}. Sweep {name} goes on while its head lives; {again}") from error
     if code == SweepInterrupted.exit_code:
-        people.print(f"go on with it: {program()} resume {name} --cluster {file}", style="yellow", markup=False)
+        people.print(f"go on with it: {program()} resume {name} {head.option}", style="yellow", markup=False)
     return code
 
 
@@ -77,13 +107,3 @@ def cluster_path(cluster: str) -> Path:
     if not path.is_file():
         raise UsageError(f"--cluster {cluster}: must be a Ray cluster launcher file, but there is no such file")
     return path
-
-
-def _head(cluster: str, not_with: Mapping[str, object]) -> HeadShell:
-    given = [option for option, value in not_with.items() if value]
-    if given:
-        raise UsageError(f"{given[0]}: has no meaning with --cluster, where the sweep keeps what it was launched with")
-    path = cluster_path(cluster)
-    from tuner.cluster.head_shell import HeadShell
-
-    return HeadShell(path)

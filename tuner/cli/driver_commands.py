@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from tuner import status
-from tuner.cli.cluster_command import ask_there, logs_there
-from tuner.cli.output import ClusterFile, Storage, SweepName, people
+from tuner.cli.cluster_command import There, ask_there, logs_there
+from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people
 from tuner.errors import UsageError
 from tuner.journal import read_holder
 from tuner.paths import StorageRoot
@@ -21,10 +21,10 @@ from tuner.program import program, storage_option
 LOOK_EVERY_S = 0.25
 
 
-def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None) -> None:
+def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, address: JobServer = None) -> None:
     """Stop a running sweep after the running epochs, to be resumed; a second time does not wait for them."""
-    if cluster is not None:
-        ask_there(cluster, sweep, ["stop", sweep], {"--storage": storage})
+    if there := There(cluster, address):
+        ask_there(there, sweep, ["stop", sweep], {"--storage": storage})
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     holder = read_holder(folder.lease)
     if holder is None:
@@ -48,10 +48,11 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the driver has ended.")] = False,
     storage: Storage = None,
     cluster: ClusterFile = None,
+    address: JobServer = None,
 ) -> None:
     """Print what a sweep's driver has said: with --cluster its progress, here what Ray and its workers told it."""
-    if cluster is not None:
-        logs_there(cluster, sweep, follow, {"--storage": storage})
+    if there := There(cluster, address):
+        logs_there(there, sweep, follow, {"--storage": storage})
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
     if not folder.driver_log.exists():
         raise UsageError(f"{folder.driver_log}: no driver of sweep {sweep} has logged anything on this machine")

@@ -35,6 +35,10 @@ ClusterFile = Annotated[
     str | None,
     typer.Option("--cluster", metavar="FILE", help="Ask the cluster of this launcher file, where it was launched."),
 ]
+JobServer = Annotated[
+    str | None,
+    typer.Option("--address", metavar="URL", help="Ask the cluster whose job server this is: http://127.0.0.1:8265."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 
 

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner import status
-from tuner.cli.cluster_command import ask_there
+from tuner.cli.cluster_command import There, ask_there
 from tuner.cli.output import (
     AsJson,
     ClusterFile,
+    JobServer,
     Storage,
     SweepName,
     duration_text,
@@ -49,10 +50,16 @@ def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     tables.print(table)
 
 
-def show(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, as_json: AsJson = False) -> None:
+def show(
+    sweep: SweepName,
+    storage: Storage = None,
+    cluster: ClusterFile = None,
+    address: JobServer = None,
+    as_json: AsJson = False,
+) -> None:
     """Show how a sweep stands."""
-    if cluster is not None:
-        ask_there(cluster, sweep, ["show", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
+    if there := There(cluster, address):
+        ask_there(there, sweep, ["show", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     data = status.show(folder, folded)
     if as_json:
@@ -75,10 +82,16 @@ def show(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None,
     tables.print(table)
 
 
-def trials(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, as_json: AsJson = False) -> None:
+def trials(
+    sweep: SweepName,
+    storage: Storage = None,
+    cluster: ClusterFile = None,
+    address: JobServer = None,
+    as_json: AsJson = False,
+) -> None:
     """List the trials of a sweep, with their parameters, outcomes and reasons."""
-    if cluster is not None:
-        ask_there(cluster, sweep, ["trials", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
+    if there := There(cluster, address):
+        ask_there(there, sweep, ["trials", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     rows = status.trials(folder, folded)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuner.cli.cluster_command import resume_there
+from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
     Address,
@@ -76,8 +76,9 @@ def resume(
     from tuner.status import open_sweep
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
-    if cluster is not None:
-        resume_there(cluster, sweep, wanted, {"--storage": storage, "--address": address, "--json": as_json})
+    job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
+    if there := There(cluster, job_server):
+        resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json})
     folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}", markup=False)

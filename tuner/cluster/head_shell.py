@@ -21,7 +21,8 @@ from tuner.spec.reading import read_yaml
 LOST = 255
 """ssh's exit code where the connection was refused or broke."""
 CONNECT_TIMEOUT_S = 20
-_PYTHON = (
+_STDERR = 2
+PYTHON = (
     'python="$(dirname "$(command -v ray || echo .)")/python"; [ -x "$python" ] || python=python3; '
     '[ -n "${RAY_AUTH_MODE:-}" ] || [ ! -f "$HOME/.ray/auth_token" ] || export RAY_AUTH_MODE=token; '
 )
@@ -46,13 +47,27 @@ class HeadShell:
         """The cluster's name."""
         return str(self._config["cluster_name"])
 
+    @property
+    def option(self) -> str:
+        """What to add to a command so that it comes here."""
+        return f"--cluster {shlex.quote(str(self.cluster_file))}"
+
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Runs a shell script there; its output is kept."""
         return subprocess.run(self.argv(script), stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
-    def start(self, script: str, **options: Any) -> subprocess.Popen[str]:
-        """Runs a shell script there while the caller does something else; its output goes where ours goes."""
-        return subprocess.Popen(self.argv(script), stdin=subprocess.DEVNULL, text=True, **options)
+    def pass_on(self, script: str, to_people: bool = False) -> int:
+        """Runs a shell script there, whose output goes where ours goes, all of it to standard error if that is for
+        people; its exit code.
+
+        Raises:
+            ServiceError: the connection to the head was refused or lost.
+        """
+        out = _STDERR if to_people else None
+        code = subprocess.run(self.argv(script), stdin=subprocess.DEVNULL, stdout=out).returncode
+        if code == LOST:
+            raise ServiceError(f"{self.cluster_file}: the connection to the head of {self.name} failed or was lost")
+        return code
 
     def copy(self, source: Path, target: str) -> None:
         """Copies a folder's content into a folder there.
@@ -65,7 +80,7 @@ class HeadShell:
 
     def argv(self, script: str) -> list[str]:
         """The command that runs a script in a login shell of the head, as the launcher's own commands run."""
-        shell = f"source ~/.bashrc; ({_PYTHON}{script}) 1>&4 2>&3"  # what a login prints is dropped
+        shell = f"source ~/.bashrc; ({PYTHON}{script}) 1>&4 2>&3"  # what a login prints is dropped
         command = f"bash --login -i -c {shlex.quote(shell)} 4>&1 3>&2 1>/dev/null 2>/dev/null"
         kept = _Kept()
         with _quiet_launcher(f"{self.name}: its head cannot be reached"):

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.cluster.head_shell import LOST, HeadShell
+from tuner.cluster.head_shell import HeadShell
+from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
 from tuner.cluster.shared import driver_environment
 from tuner.cluster.shipping import pack
@@ -26,6 +27,9 @@ from tuner.spec import SweepSpec
 from tuner.spec.reading import read_yaml
 
 _STDERR = 2
+
+
+Head = HeadShell | JobShell
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
     return Submitted(spec.name, **told)
 
 
-def resume(head: HeadShell, sweep: str, arguments: Sequence[str]) -> Submitted:
+def resume(head: Head, sweep: str, arguments: Sequence[str]) -> Submitted:
     """Starts a driver that goes on with a sweep launched before.
 
     Raises:
@@ -127,37 +131,30 @@ def resume(head: HeadShell, sweep: str, arguments: Sequence[str]) -> Submitted:
     return Submitted(sweep, goes_on=True, **_asked(head, _in_project(sweep, "jobs", ["resume", sweep, *rest])))
 
 
-def follow(head: HeadShell, sweep: str, job: str) -> int:
+def follow(head: Head, sweep: str, job: str) -> int:
     """Passes on what a job's driver says, to standard error, until it ends; its exit code.
 
     Raises:
-        ServiceError: the connection to the head was lost.
+        ServiceError: the connection to the head was lost, which the sweep does not notice.
     """
-    script = _in_project(sweep, "jobs", ["follow", sweep, "--job", job])
-    code = head.start(script, stdout=_STDERR).wait()
-    if code == LOST:
-        raise ServiceError(f"sweep {sweep}: the connection to {head.name}'s head was lost; the sweep goes on there")
-    return code
+    return head.pass_on(_in_project(sweep, "jobs", ["follow", sweep, "--job", job]), to_people=True)
 
 
-def works_for_others(head: HeadShell, sweep: str) -> bool:
+def works_for_others(head: Head, sweep: str) -> bool:
     """Whether jobs of anybody else run on the cluster."""
     return bool(_asked(head, _in_project(sweep, "jobs", ["others", sweep]))["others"])
 
 
-def logs(head: HeadShell, sweep: str, is_followed: bool) -> int:
+def logs(head: Head, sweep: str, is_followed: bool) -> int:
     """Prints what a sweep's newest driver has said, and says from now on if it is followed; an exit code."""
-    return head.start(_in_project(sweep, "jobs", ["follow" if is_followed else "logs", sweep])).wait()
+    return head.pass_on(_in_project(sweep, "jobs", ["follow" if is_followed else "logs", sweep]))
 
 
-def tuner_there(head: HeadShell, sweep: str, arguments: Sequence[str]) -> int:
+def tuner_there(head: Head, sweep: str, arguments: Sequence[str]) -> int:
     """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
     columns = shutil.get_terminal_size((0, 0)).columns
     wide = f"export COLUMNS={columns}; " if columns else ""
-    code = head.start(wide + _in_project(sweep, "launched", [sweep, *arguments])).wait()
-    if code == LOST:
-        raise ServiceError(f"{head.cluster_file}: the head of cluster {head.name} does not answer")
-    return code
+    return head.pass_on(wide + _in_project(sweep, "launched", [sweep, *arguments]))
 
 
 def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:
@@ -172,11 +169,11 @@ def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:
     )
 
 
-def _asked(head: HeadShell, script: str) -> Any:
+def _asked(head: Head, script: str) -> Any:
     return json.loads(_checked(head, head.run(script)).splitlines()[-1])
 
 
-def _checked(head: HeadShell, done: subprocess.CompletedProcess[str]) -> str:
+def _checked(head: Head, done: subprocess.CompletedProcess[str]) -> str:
     """A script's output.
 
     Raises:

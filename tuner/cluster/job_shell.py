@@ -1,0 +1,81 @@
+"""Commands on a cluster's head through its job server, for who has an address of that rather than the launcher's file.
+
+The address is a tunnel's end, mostly (`ray dashboard cluster.yaml` makes one). Each command is a short job of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.cluster.head_shell import PYTHON
+from tuner.errors import ServiceError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+_ASK_EVERY_S = 0.5
+
+
+class JobShell:
+    """The way to the head of the cluster whose job server listens at an address."""
+
+    def __init__(self, address: str) -> None:
+        """Looks for it.
+
+        Raises:
+            ServiceError: nothing answers there, or it asks for a token that we do not have.
+        """
+        self.name, self.option = address, f"--address {shlex.quote(address)}"
+        if (Path.home() / ".ray" / "auth_token").exists():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        self._client = self._connected()
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Runs a shell script there; its two outputs come as one."""
+        code, printed = asyncio.run(self._done(script, is_shown=False))
+        return subprocess.CompletedProcess(script, code, printed, printed)
+
+    def pass_on(self, script: str, to_people: bool = False) -> int:
+        """Runs a shell script there, whose output goes where ours goes; its exit code."""
+        return asyncio.run(self._done(script, is_shown=True, to_people=to_people))[0]
+
+    async def _done(self, script: str, is_shown: bool, to_people: bool = False) -> tuple[int, str]:
+        mark = f"tuner-asks-{uuid.uuid4().hex[:12]}"  # before it, Ray says what it does
+        try:
+            job = self._client.submit_job(
+                entrypoint=f"bash -c {shlex.quote(f'echo {mark}; {PYTHON}{script}')}", submission_id=mark
+            )
+            printed = ""
+            async for text in self._client.tail_job_logs(job):
+                before, printed = printed, printed + text
+                if is_shown:
+                    out = sys.stderr if to_people else sys.stdout
+                    out.write(_after(mark, printed)[len(_after(mark, before)) :])
+                    out.flush()
+            while not (info := self._client.get_job_info(job)).status.is_terminal():
+                await asyncio.sleep(_ASK_EVERY_S)
+        except (RuntimeError, OSError) as error:
+            raise ServiceError(f"{self.name}: {' '.join(str(error).split())[:300]}") from error
+        if info.driver_exit_code is None:
+            raise ServiceError(f"{self.name}: {' '.join((info.message or 'the job ended').split())[:300]}")
+        return int(info.driver_exit_code), _after(mark, printed)
+
+    def _connected(self) -> JobSubmissionClient:
+        from ray.job_submission import JobSubmissionClient
+
+        try:
+            return JobSubmissionClient(self.name)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise ServiceError(f"--address {self.name}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _after(mark: str, printed: str) -> str:
+    """What stands behind the line with the mark."""
+    return printed.rpartition(f"\n{mark}\n")[2] if f"\n{mark}\n" in printed else ""
