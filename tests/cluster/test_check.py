@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.kit import make_spec
 from tuner.cluster import check as checking
-from tuner.cluster.check import ClusterCheck, check_cluster
+from tuner.cluster.check import ClusterCheck, check_cluster, judge
 from tuner.cluster.pins import locked
 from tuner.cluster.schema import read_cluster
 from tuner.errors import UsageError
@@ -288,3 +289,19 @@ def test_ray_s_launcher_has_the_last_word(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(checking, "launcher_problems", lambda cluster: ["the file: Ray refuses it: so there"])
     assert problems(tmp_path, lambda cluster: None) == ["the file: Ray refuses it: so there"]
     assert "so there" not in str(problems(tmp_path, put("max_workrs", 1)))
+
+
+def test_a_sweep_s_data_is_where_file_mounts_put_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "faces.npz", x_train=np.zeros((50, 4), "float32"), y_train=np.arange(50) % 3)
+    written = {**make_spec(**SHARED, trainable="mlp", space={"batch_size": 8}).resolved(), "data": "data/faces.npz"}
+    (tmp_path / "s.yaml").write_text(dump_yaml(written))
+    cluster = read_cluster(ROOT / "cluster.yaml")
+    path = tmp_path / "c.yaml"
+    path.write_text(dump_yaml(cluster))
+    with pytest.raises(UsageError, match=r"data: must be on all 9 nodes: .*copied by file_mounts"):
+        judge(tmp_path / "s.yaml", [], None, None, path)
+    cluster["file_mounts"]["~/data"] = str(tmp_path / "data")
+    path.write_text(dump_yaml(cluster))
+    judged = judge(tmp_path / "s.yaml", [], None, None, path)
+    assert (judged.spec.data, judged.inspected.num_train) == ("~/data/faces.npz", 45)

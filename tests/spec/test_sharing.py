@@ -75,5 +75,7 @@ def test_folders_are_found_in_the_environment_and_among_the_mounts(monkeypatch: 
     parts = [("/", "ext4"), ("/mnt/efs", "nfs4"), ("/mnt/bucket", "fuse.gcsfuse"), ("/scratch", "lustre")]
     found = [SimpleNamespace(mountpoint=where, fstype=kind) for where, kind in parts]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: found)
-    monkeypatch.setenv(SHARED_FOLDERS, "/data:relative:/srv/share")
-    assert shared_folders() == ["/data", "/srv/share", "/mnt/efs", "/scratch"]
+    monkeypatch.setenv(SHARED_FOLDERS, "/data:relative:~/share")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert shared_folders() == ["/data", "/home/me/share", "/mnt/efs", "/scratch"]
+    assert sharing_problems(make_spec(**SHARED, data="~/share/x.npz"), 2, shared_folders()) == []

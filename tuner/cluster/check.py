@@ -21,6 +21,7 @@ from tuner.inspection import Inspected, Inspection, load_checked
 from tuner.paths import StorageRoot
 from tuner.spec import SweepSpec
 from tuner.spec.reading import bounded, printable
+from tuner.spec.sharing import on_nodes
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Judged:
     """A spec and a cluster file that fit each other."""
 
     spec: SweepSpec
-    """With the storage where the sweep will be."""
+    """With storage and data where they are for the cluster's nodes."""
     inspected: Inspected
     cluster: ClusterCheck
 
@@ -65,7 +66,8 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
     found = check_cluster(cluster, loaded, source)
     if problems := [*(f"{source}: {line}" for line in inspected.problems), *found.problems]:
         raise UsageError("\n".join(problems))
-    return Judged(loaded, inspected, found)
+    data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
+    return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found)
 
 
 def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec") -> ClusterCheck:

@@ -66,7 +66,8 @@ def shared_folders() -> list[str]:
     """The folders of this machine that other machines see as well."""
     import psutil
 
-    named = [folder for folder in os.environ.get(SHARED_FOLDERS, "").split(os.pathsep) if os.path.isabs(folder)]
+    words = map(os.path.expanduser, os.environ.get(SHARED_FOLDERS, "").split(os.pathsep))
+    named = [word for word in words if os.path.isabs(word)]
     partitions = psutil.disk_partitions(all=True)
     return named + [part.mountpoint for part in partitions if part.fstype in NETWORK_FILE_SYSTEMS]
 
@@ -114,5 +115,5 @@ def _got(value: str | None, default: str) -> str:
 
 def _is_within(path: str, folder: str) -> bool:
     """Whether a path is a folder or lies in it, by their names alone."""
-    path, folder = os.path.normpath(path), os.path.normpath(folder)
+    path, folder = (os.path.normpath(os.path.expanduser(name)) for name in (path, folder))
     return path == folder or path.startswith(folder.rstrip("/") + "/")
