@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ import pytest
 
 from tests.cluster.hosts import Host, Hosts, is_missing
 from tests.objectstore import S3Server
-from tests.servers import Postgres
+from tests.servers import Postgres, free_port, wait_until
 from tests.tracking_server import TrackingServer
 from tuner import events as ev
 from tuner.journal import read_events
@@ -90,11 +92,26 @@ class Site:
         """What a script on a host prints."""
         (host.home / ".ray").mkdir(exist_ok=True)
         (host.home / ".ray" / "auth_token").write_text(TOKEN)
-        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        command = ["ssh", *options, "-i", str(self.hosts.key), f"root@{host.address}", f"source ~/.bashrc; {script}"]
+        command = [*self._ssh(host), f"source ~/.bashrc; {script}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def _ssh(self, host: Host) -> list[str]:
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        return ["ssh", *options, "-i", str(self.hosts.key), f"root@{host.address}"]
+
+    @contextlib.contextmanager
+    def tunnel(self, name: str, port: int) -> Iterator[int]:
+        """A port here that leads to one on a host's loopback."""
+        here = free_port()
+        command = [*self._ssh(self.hosts[name]), "-N", "-L", f"127.0.0.1:{here}:127.0.0.1:{port}"]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+            try:
+                wait_until(lambda: answers(here))
+                yield here
+            finally:
+                process.terminate()
 
     def spec(self, name: str, **changes: Any) -> str:
         """A spec of the tiny network, whose storage and tracking are those of the site; its path."""
@@ -116,7 +133,8 @@ class Site:
     def start(self, *arguments: str, laptop: str = "laptop") -> subprocess.Popen[str]:
         """A `tuner` command on a laptop, in a process group of its own."""
         home = self.folder / laptop
-        home.mkdir(exist_ok=True)
+        (home / ".ray").mkdir(parents=True, exist_ok=True)
+        (home / ".ray" / "auth_token").write_text(TOKEN)
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -205,3 +223,12 @@ def site(whole_site: Site) -> Iterator[Site]:
     yield whole_site
     whole_site.end_all()
     whole_site.started.clear()
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on this machine's loopback."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import time
+import subprocess
 
 import pytest
 
@@ -30,6 +30,12 @@ LONG = {"space": SLOW, "early_stopping": {"algorithm": "none"}}
 def addresses(events: list[ev.AnyEvent]) -> set[str]:
     """The nodes on which trials ran."""
     return {event.node for event in events if isinstance(event, ev.TrialStarted)}
+
+
+def heard(client: subprocess.Popen[str], text: str) -> None:
+    """Reads what a command prints until it says this."""
+    assert client.stdout is not None
+    assert any(text in line for line in client.stdout)
 
 
 def test_a_sweep_of_40_trials_on_three_hosts(site: Site) -> None:
@@ -67,10 +73,7 @@ def asked(site: Site, token: str) -> list[int]:
 def test_the_sweep_goes_on_without_its_client(site: Site) -> None:
     cluster = site.cluster_file("head", ("one", "two"))
     client = site.start("launch", site.spec("alone", space=SLOW, num_trials=6), "--cluster", cluster)
-    assert client.stdout is not None
-    for line in client.stdout:
-        if "is submitted on cluster" in line:
-            break
+    heard(client, "sweep alone is submitted")
     os.killpg(client.pid, signal.SIGKILL)
     client.wait()
     site.wait_for("alone", lambda sweep: True)
@@ -79,26 +82,30 @@ def test_the_sweep_goes_on_without_its_client(site: Site) -> None:
     assert "trials ended" in site("logs", "alone", "--cluster", cluster, laptop="other")
 
 
-def test_a_second_launch_a_stop_and_a_resume_from_a_laptop(site: Site) -> None:
+def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Site) -> None:
     cluster = site.cluster_file("head", ("one", "two"))
     spec = site.spec("twice", num_trials=6, **LONG)
     first = site.start("launch", spec, "--cluster", cluster)
-    site.wait_for("twice", lambda sweep: sweep.epochs >= 3)
+    site.wait_for("twice", lambda sweep: sweep.epochs >= 1)
+    os.killpg(first.pid, signal.SIGINT)
+    said = first.communicate(timeout=60)[0]
+    assert (first.returncode, said.splitlines()[-1].partition(";")[0]) == (3, "left sweep twice, which goes on")
     second = site.start("launch", spec, "--cluster", cluster)
-    time.sleep(3)
+    heard(second, "sweep twice runs already")
     stopped = site("stop", "twice", "--cluster", cluster)
     assert "stops after the running epochs" in stopped and "is interrupted" in stopped
-    for client in (first, second):
-        said = client.communicate(timeout=120)[0]
-        assert client.returncode == 3, said
-        assert "go on with it:" in said
-    assert "runs already" in said
+    said = second.communicate(timeout=120)[0]
+    assert second.returncode == 3 and "go on with it:" in said, said
     acknowledged = site.events("twice")
-    assert site.json("show", "twice", "--cluster", cluster)["state"] == "interrupted"
     said = site("resume", "twice", "--cluster", cluster, "--set", "num_trials=5")
     assert "as job twice-2" in said and "all 5 trials ended" in said
     site.verified("twice", acknowledged)
-    assert len(site.json("trials", "twice", "--cluster", cluster)) == 5
+    with site.tunnel("head", 8265) as port:
+        server = ("--address", f"http://127.0.0.1:{port}")
+        assert site.json("show", "twice", *server)["state"] == "finished"
+        assert len(site.json("trials", "twice", *server)) == 5
+        assert "all 5 trials ended" in site("logs", "twice", *server)
+        assert "no driver is at work" in site("stop", "twice", *server, exit_code=2)
 
 
 def test_a_worker_is_cut_off_and_another_joins(site: Site) -> None:
@@ -123,6 +130,7 @@ def test_the_head_dies_and_a_new_one_goes_on_from_storage_alone(site: Site) -> N
     said = client.communicate(timeout=120)[0]
     assert client.returncode == 4 and "watch it again" in said, said
     other = site.cluster_file("three", ("two",))
-    said = site("launch", spec, "--cluster", other, "--or-resume")
+    said = site("launch", spec, "--cluster", other, "--or-resume", "--down-when-done")
     assert "all 6 trials ended" in said
     site.verified("moved", acknowledged)
+    assert "gcs_server" not in site.ssh(site.hosts["three"], "ps aux")

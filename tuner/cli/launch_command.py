@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -138,6 +139,12 @@ def _launch_with_ray(
     checked = judged.spec
     for warning in judged.cluster.warnings:
         people.print(f"warning: {warning}", style="yellow", markup=False)
+    if os.environ.get("AWS_SESSION_TOKEN"):
+        people.print(
+            "warning: temporary AWS keys go along, and the sweep stops when they end; a role of the nodes has no end",
+            style="yellow",
+            markup=False,
+        )
     head = bring_up(file)
     submitted = submit(head, checked, or_resume)
     code = watch(head, submitted)
