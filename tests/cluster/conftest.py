@@ -148,6 +148,7 @@ class Site:
             text=True,
             env={**inherited, **self.environ, "HOME": str(home), "RAY_TMPDIR": str(home)},
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # which background jobs ignore
         )
         self.started.append(process)
         return process
