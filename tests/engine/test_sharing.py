@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,22 @@ def test_workers_are_told_of_the_store_that_holds_the_data(
     made = driver._Driver(spec, journal, Inspected({}, [], None), None, Silent())  # type: ignore[arg-type]
     journal.close()
     assert ("AWS_ENDPOINT_URL" in made._settings(Slot(1, 0), []).environment) == is_told
+
+
+@pytest.mark.slow
+def test_a_real_cluster_of_two_addresses_is_seen_as_two_machines(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ray.cluster_utils import Cluster
+
+        few = {"include_dashboard": False, "object_store_memory": 10**8}
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **few})
+        cluster.add_node(num_cpus=1, node_ip_address="127.0.0.2", **few)
+    command = [sys.executable, "-m", "tuner.cli.main", "run", "digits", "--storage", str(tmp_path / "sweeps")]
+    try:
+        done = subprocess.run([*command, "--address", cluster.address], capture_output=True, text=True)
+    finally:
+        cluster.shutdown()
+    assert done.returncode == 2 and "storage: must be shared by all 2 nodes" in done.stderr
+    assert "tracking.uri: must be a server that all 2 nodes reach" in done.stderr
+    assert not (tmp_path / "sweeps").exists()

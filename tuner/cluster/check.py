@@ -86,7 +86,7 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
         return ClusterCheck(file, 0, problems=str(error).splitlines())
     lines, sound = schema_problems(cluster)
     if not isinstance(sound.get("provider"), dict) or "type" not in sound["provider"]:
-        return ClusterCheck(file, 0, problems=[f"{file}: {line}" for line in bounded(lines)])
+        return ClusterCheck(file, 0, problems=[f"{file}: {_one_line(line)}" for line in bounded(lines)])
     full = with_defaults(sound)
     lines += [
         *provider_problems(sound),
@@ -96,8 +96,8 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
         *start_problems(full),
     ]
     found = lines or launcher_problems(cluster)
-    problems = [f"{file}: {line}" for line in bounded(found)]
-    warnings = start_warnings(full)
+    problems = [f"{file}: {_one_line(line)}" for line in bounded(found)]
+    warnings = [_one_line(warning) for warning in start_warnings(full)]
     if spec is None:
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
     fit = capacity(spec, full)
@@ -113,3 +113,8 @@ def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]
     if host not in ("localhost", "127.0.0.1", "::1") or shared.max_nodes(cluster) <= 1:
         return []
     return [f"tracking.uri: {host} is the head itself once the sweep runs there"]
+
+
+def _one_line(text: str) -> str:
+    """A message in which nothing that a key may hold, such as the end of a line, is lost or does harm."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -122,12 +122,19 @@ def _ec2() -> Any:
 
 
 def _gcp_instance() -> dict[str, Any]:
-    package = find_spec("googleapiclient")
-    document = Path(*(package.submodule_search_locations or ())) if package else Path()
-    document = document / "discovery_cache" / "documents" / "compute.v1.json"
-    if not document.is_file():
+    schemas = _gcp_schemas()
+    if schemas is None:
         return {"type": "mapping", "members": lambda: {key: {"type": "any"} for key in _GCP_INSTANCE}}
-    return _from_discovery({"$ref": "Instance"}, json.loads(document.read_text())["schemas"])
+    return _from_discovery({"$ref": "Instance"}, schemas)
+
+
+@cache
+def _gcp_schemas() -> dict[str, Any] | None:
+    """Google's description of Compute Engine, where its client is installed."""
+    package = find_spec("googleapiclient")
+    folder = Path(*(package.submodule_search_locations or ())) if package else Path()
+    document = folder / "discovery_cache" / "documents" / "compute.v1.json"
+    return dict(json.loads(document.read_text())["schemas"]) if document.is_file() else None
 
 
 def _from_discovery(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:

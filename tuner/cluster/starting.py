@@ -10,6 +10,8 @@ from typing import Any
 from tuner.cluster.shared import file_mounts, max_nodes
 
 TOKEN = "~/.ray/auth_token"
+_EXAMPLES = ("ami-0123456789abcdef0", "my-project", "192.0.2.")
+"""Of the files that are shipped: an image, a project and addresses that do not exist."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -37,7 +39,7 @@ def start_warnings(cluster: Mapping[str, Any]) -> list[str]:
         warnings.append(f"head_start_ray_commands: the dashboard's job server at {hosts[-1]} {rule}")
     if not re.search(r"RAY_AUTH_MODE=['\"]?token", text):
         warnings.append("head_start_ray_commands: without RAY_AUTH_MODE=token whoever reaches the head runs code on it")
-    return warnings + _missing_here(cluster)
+    return [*warnings, *_missing_here(cluster), *_unedited(cluster)]
 
 
 def _missing_here(cluster: Mapping[str, Any]) -> list[str]:
@@ -51,3 +53,16 @@ def _missing_here(cluster: Mapping[str, Any]) -> list[str]:
             way_on = "; make it: ray get-auth-token --generate" if source == TOKEN else ""
             warnings.append(f"{place}: there is no {source} on this machine{way_on}")
     return warnings
+
+
+def _unedited(cluster: Mapping[str, Any]) -> list[str]:
+    """Examples that still stand where a user's own values belong."""
+    provider = cluster["provider"]
+    values = {"provider.project_id": provider.get("project_id"), "provider.head_ip": provider.get("head_ip")}
+    for name, node in (cluster.get("available_node_types") or {}).items():
+        values[f"available_node_types.{name}.node_config.ImageId"] = (node.get("node_config") or {}).get("ImageId")
+    return [
+        f"{place}: {value} is an example: put in your own"
+        for place, value in values.items()
+        if isinstance(value, str) and value.startswith(_EXAMPLES)
+    ]
