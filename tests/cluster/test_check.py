@@ -124,6 +124,7 @@ def test_a_misspelt_key_is_told_with_its_place_and_the_nearest_one(tmp_path: Pat
         ("docker", {"image": "rayproject/ray:latest-gpu", "container_name": "ray"}, "must be an image of ray 2.60.0"),
         ("docker", {"image": "rayproject/ray:2.60.0-py310", "container_name": "ray"}, "but got 3.10"),
         ("head_start_ray_commands", ["ray start --head"], "without which no worker comes"),
+        ("file_mounts", {"~/x": 5}, "file_mounts.~/x: must be a path of this machine, but got 5"),
         ("head_start_ray_commands", ["ray stop"], "must hold `ray start --head …`, but none does"),
     ],
 )
@@ -228,6 +229,7 @@ def test_what_a_cluster_of_one_node_keeps_to_itself_is_no_problem(tmp_path: Path
     ("base", "path", "value", "problem"),
     [
         ("deploy/gcp.yaml", "provider.project", "x", "provider.project: unknown key; did you mean 'project_id'?"),
+        ("deploy/gcp.yaml", "provider.availability_zone", "us-west1-a", "must be a zone of the region us-central1"),
         ("deploy/gcp.yaml", "available_node_types.gpu.node_config.machinType", "x", "did you mean 'machineType'?"),
         ("deploy/gcp.yaml", "available_node_types.gpu.node_config.scheduling.provisioningModl", "x", "provisioningMod"),
         ("deploy/gcp.yaml", "available_node_types.gpu.node_config.scheduling", [{"preemptable": True}], "preemptible"),
@@ -255,6 +257,20 @@ def test_without_google_s_client_the_outermost_keys_are_known(tmp_path: Path, mo
     assert check_cluster(ROOT / "deploy/gcp.yaml").problems == []
     [problem] = problems(tmp_path, put("available_node_types.gpu.node_config.diks", []), "deploy/gcp.yaml")
     assert problem.endswith("node_config.diks: unknown key; did you mean 'disks'?")
+
+
+@pytest.mark.parametrize(
+    ("value", "warning"),
+    [
+        ({"GroupName": "tuner"}, None),
+        (None, "Ray makes a group that is open for ssh from everywhere"),
+        ({"GroupName": "x", "IpPermissions": [{"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}, "lets everybody in"),
+    ],
+)
+def test_a_security_group_that_is_open_to_all_is_a_warning(tmp_path: Path, value: Any, warning: str | None) -> None:
+    found = checked(tmp_path, put("provider.security_group", value))
+    told = [line for line in found.warnings if line.startswith("provider.security_group")]
+    assert found.problems == [] and (told == [] if warning is None else warning in told[0])
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
 def test_any_damage_is_told_in_lines(monkeypatch: pytest.MonkeyPatch, cluster: dict[str, Any], gpus: float) -> None:
     monkeypatch.setattr(checking, "read_cluster", lambda path: cluster)
     before = copy.deepcopy(cluster)
-    found = checking.check_cluster(Path("c.yaml"), make_spec(resources={"gpus_per_trial": gpus}))
+    spec = make_spec(data="/data/x.npz", resources={"gpus_per_trial": gpus})
+    found = checking.check_cluster(Path("c.yaml"), spec)
     assert cluster == before
     assert all(line.startswith(("c.yaml: ", "spec: ")) and "\n" not in line for line in found.problems)
     assert all("\n" not in line for line in found.warnings)

@@ -47,13 +47,13 @@ def provider_problems(cluster: Mapping[str, Any]) -> list[str]:
             ]
     missing = [key for key in _REQUIRED.get(kind, ()) if not provider.get(key)]
     problems += [f"provider.{key}: is required, but is missing" for key in missing]
-    places = {"aws": _aws_places, "local": _hosts}.get(kind)
+    places = {"aws": _aws_places, "gcp": _gcp_places, "local": _hosts}.get(kind)
     return problems + (list(places(provider)) if places else [])
 
 
 def _aws_places(provider: Mapping[str, Any]) -> Iterator[str]:
     region, zones = provider.get("region"), provider.get("availability_zone")
-    if not isinstance(region, str):
+    if not isinstance(region, str) or not region:
         return
     regions = _aws_regions()
     if region not in regions:
@@ -63,6 +63,12 @@ def _aws_places(provider: Mapping[str, Any]) -> Iterator[str]:
         if not zone.strip().startswith(region):
             rule = f"must be zones of the region {region}"
             yield f"provider.availability_zone: {rule}, but got {shown(zone.strip())}"
+
+
+def _gcp_places(provider: Mapping[str, Any]) -> Iterator[str]:
+    region, zone = provider.get("region"), provider.get("availability_zone")
+    if isinstance(region, str) and isinstance(zone, str) and region and zone and not zone.startswith(f"{region}-"):
+        yield f"provider.availability_zone: must be a zone of the region {region}, but got {shown(zone)}"
 
 
 def _hosts(provider: Mapping[str, Any]) -> Iterator[str]:

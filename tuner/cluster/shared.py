@@ -37,7 +37,7 @@ def max_nodes(cluster: Mapping[str, Any]) -> int:
 
 def file_mounts(cluster: Mapping[str, Any]) -> dict[str, str]:
     """Path on each node -> path here."""
-    return dict(cluster.get("file_mounts") or {})
+    return {there: here for there, here in (cluster.get("file_mounts") or {}).items() if isinstance(here, str)}
 
 
 def mounted_folders(cluster: Mapping[str, Any]) -> list[str]:

@@ -8,15 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.cluster.shared import file_mounts, max_nodes
+from tuner.space import shown
 
 TOKEN = "~/.ray/auth_token"
 _EXAMPLES = ("ami-0123456789abcdef0", "my-project", "192.0.2.")
 """Of the files that are shipped: an image, a project and addresses that do not exist."""
+_GROUPS = {"SecurityGroupIds", "NetworkInterfaces", "LaunchTemplate"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def start_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """A head that starts no Ray or no workers; of a file with Ray's defaults filled in."""
+    """Files that cannot be copied, a head that starts no Ray or no workers; of a file with Ray's defaults filled in."""
+    mounts = (cluster.get("file_mounts") or {}).items()
+    wrong = [(there, here) for there, here in mounts if not isinstance(here, str)]
+    return [
+        *(f"file_mounts.{there}: must be a path of this machine, but got {shown(here)}" for there, here in wrong),
+        *_command_problems(cluster),
+    ]
+
+
+def _command_problems(cluster: Mapping[str, Any]) -> list[str]:
     commands = cluster.get("head_start_ray_commands") or ()
     starts = [command for command in commands if "ray start" in command]
     if not starts:
@@ -39,13 +50,29 @@ def start_warnings(cluster: Mapping[str, Any]) -> list[str]:
         warnings.append(f"head_start_ray_commands: the dashboard's job server at {hosts[-1]} {rule}")
     if not re.search(r"RAY_AUTH_MODE=['\"]?token", text):
         warnings.append("head_start_ray_commands: without RAY_AUTH_MODE=token whoever reaches the head runs code on it")
-    return [*warnings, *_missing_here(cluster), *_unedited(cluster)]
+    return [*warnings, *_open_groups(cluster), *_missing_here(cluster), *_unedited(cluster)]
+
+
+def _open_groups(cluster: Mapping[str, Any]) -> list[str]:
+    """On AWS, machines that everybody may knock at: what Ray makes of a group that it has to make."""
+    provider = cluster["provider"]
+    group = provider.get("security_group") or {}
+    types = (cluster.get("available_node_types") or {}).values()
+    has_groups = all(_GROUPS & set(node.get("node_config") or {}) for node in types)
+    if provider.get("type") != "aws" or has_groups:
+        return []
+    if "GroupName" not in group:
+        rule = "Ray makes a group that is open for ssh from everywhere: make one, and name it here (see cluster.yaml)"
+        return [f"provider.security_group: {rule}"]
+    if "0.0.0.0/0" in str(group.get("IpPermissions")):
+        return ["provider.security_group.IpPermissions: 0.0.0.0/0 lets everybody in: name your own addresses"]
+    return []
 
 
 def _missing_here(cluster: Mapping[str, Any]) -> list[str]:
     """Files that are to be copied from this machine, and are not there (yet)."""
     key = (cluster.get("auth") or {}).get("ssh_private_key")
-    here = {**{f"file_mounts.{there}": source for there, source in file_mounts(cluster).items()}}
+    here = {f"file_mounts.{there}": source for there, source in file_mounts(cluster).items()}
     here |= {"auth.ssh_private_key": key} if key else {}
     warnings = []
     for place, source in here.items():
