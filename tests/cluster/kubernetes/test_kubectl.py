@@ -1,0 +1,131 @@
+"""`tuner launch --kubernetes`, printed and applied; the kubectl is real, the API server is pretended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.cli.test_commands import Done, tuner
+from tests.cluster.kubernetes.api import Api, pretended_api
+from tuner.cluster.kubernetes import rules
+
+SHARED = ("--storage", "s3://bucket/sweeps", "--set", "tracking.uri=https://mlflow.example.com")
+CONFIG_MAP = "/api/v1/namespaces/team/configmaps/digits"
+RAY_JOB = "/apis/ray.io/v1/namespaces/team/rayjobs/digits"
+CANARY = "canary-of-a-secret-key"
+
+
+def launch(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
+    return tuner("launch", "digits", "--kubernetes", *arguments, exit_code=exit_code, **environment)
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "MLFLOW_", "RAY_", "TUNER_", "PG"))]:
+        monkeypatch.delenv(name)
+
+
+def test_the_manifest_is_printed_alone_and_taken() -> None:
+    done = launch(*SHARED, "--queue", "q", "--set", "resources.gpus_per_trial=0.5", AWS_REGION="eu-west-1")
+    documents = list(YAML(typ="safe", pure=True).load_all(done.stdout))
+    assert [one["kind"] for one in documents] == ["ConfigMap", "RayJob"]
+    assert [rules.problems(one) for one in documents] == [[], []]
+    assert "eu-west-1" in done.stdout
+    assert done.stderr.startswith("image tuner:") and done.stderr.count("\n") == 1
+
+
+def test_it_is_written_to_a_file(tmp_path: Path) -> None:
+    done = launch(*SHARED, "--output", str(tmp_path / "job.yaml"))
+    assert done.stdout == "" and "kind: RayJob" in (tmp_path / "job.yaml").read_text()
+    done = launch(*SHARED, "--output", str(tmp_path / "none" / "job.yaml"), exit_code=2)
+    assert done.stderr == f"--output {tmp_path / 'none' / 'job.yaml'}: cannot be written: No such file or directory\n"
+
+
+def test_secrets_stay_out_of_it() -> None:
+    secrets = {"AWS_ACCESS_KEY_ID": "AKIA" + CANARY, "AWS_SECRET_ACCESS_KEY": CANARY}
+    uri = f"tracking.uri=https://me:{CANARY}@mlflow.example.com"
+    done = launch(*SHARED[:2], "--set", uri, **secrets)
+    assert CANARY not in done.stdout + done.stderr
+    assert "uri: https://mlflow.example.com" in done.stdout
+    assert '--from-literal=AWS_SECRET_ACCESS_KEY="$AWS_SECRET_ACCESS_KEY"' in done.stderr
+    done = launch(*SHARED, "--secret", "sweep-secrets", **secrets)
+    assert CANARY not in done.stdout and "name: sweep-secrets" in done.stdout and "--from-literal" not in done.stderr
+
+
+def test_what_pods_do_not_share_is_refused_together_with_the_spec() -> None:
+    done = launch("--storage", "sweeps", "--set", "num_trials=0", exit_code=2)
+    assert "num_trials: must be at least 1, but got 0" in done.stderr
+    done = launch("--storage", "/mnt/sweeps", "--set", "objective.metric=val_nothing", exit_code=2)
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3 and done.stdout == ""
+    assert "objective.metric: must be" in lines[0]
+    assert "storage: must be shared by all 9 nodes" in lines[1] and lines[1].endswith("--volume CLAIM:/mnt/sweeps")
+    assert "tracking.uri: must be a server that all 9 nodes reach" in lines[2]
+    launch("--storage", "/mnt/sweeps", *SHARED[2:], "--volume", "claim:/mnt/sweeps")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--kubernetes", "--down-when-done"), "--down-when-done: only with --cluster; a RayJob's cluster always ends"),
+        ((), "launch: needs --cluster FILE, for a cluster of Ray's launcher, or --kubernetes; one of them"),
+        (("--kubernetes", "--cluster", "c.yaml"), "launch: needs --cluster FILE, for a cluster of Ray's launcher"),
+        (("--cluster", "c.yaml", "--queue", "q", "--apply"), "--queue: only with --kubernetes\n--apply: only with"),
+        (("--kubernetes", "--memory", "much"), "--memory: must be bytes, or a size such as 6GiB or 512MiB"),
+        (("--kubernetes", "--memory", "1"), "--memory: must be at least 1MiB"),
+        (
+            ("--kubernetes", "--min-workers", "0", "--retries", "-1"),
+            "--min-workers: must be at least 1, but got 0\n--r",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(arguments: tuple[str, ...], told: str) -> None:
+    assert tuner("launch", "digits", *SHARED, *arguments, exit_code=2).stderr.startswith(told)
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    if shutil.which("kubectl") is None:
+        pytest.skip("needs kubectl")
+    with pretended_api() as api:
+        monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        yield api
+
+
+def test_it_is_applied_once_and_made_anew_when_it_has_ended(api: Api) -> None:
+    where = ("--namespace", "team", "--apply")
+    done = launch(*SHARED, *where)
+    assert api.calls == ["create ConfigMap", "create RayJob"] and set(api.objects) == {CONFIG_MAP, RAY_JOB}
+    assert done.stdout == ""
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    assert "sweep digits is submitted on Kubernetes as RayJob digits" in lines
+    assert "kubectl logs --follow job/digits --namespace team" in lines
+    assert [line for line in lines if line.endswith("show digits --storage s3://bucket/sweeps")]
+
+    api.objects[RAY_JOB]["status"] = {"jobDeploymentStatus": "Running"}
+    done = launch(*SHARED, *where, "--set", "num_trials=99")
+    assert api.calls == ["create ConfigMap", "create RayJob"]
+    assert "sweep digits runs already" in done.stderr and "it was left as it is" in done.stderr
+
+    api.objects[RAY_JOB]["status"] = {"jobDeploymentStatus": "Failed"}
+    done = launch(*SHARED, *where, "--set", "num_trials=99")
+    assert api.calls[2:] == ["delete RayJob", "patch ConfigMap", "create RayJob"]
+    assert "num_trials: 99" in api.objects[CONFIG_MAP]["data"]["sweep.yaml"]
+    assert "sweep digits goes on" in done.stderr
+
+
+def test_a_cluster_that_refuses_or_does_not_answer_is_told_in_one_line(api: Api, tmp_path: Path) -> None:
+    api.refuses = "no quota is left"
+    done = launch(*SHARED, "--namespace", "team", "--apply", exit_code=4)
+    assert "kubectl apply: " in done.stderr.splitlines()[-1] and "no quota is left" in done.stderr.splitlines()[-1]
+    api.server_port = 1
+    done = launch(*SHARED, "--apply", exit_code=4, KUBECONFIG=str(api.kubeconfig(tmp_path)))
+    assert done.stderr.splitlines()[-1].startswith("kubectl get: ")
+    done = launch(*SHARED, "--apply", exit_code=2, PATH=str(tmp_path))
+    assert done.stderr.splitlines()[-1].startswith("--apply: kubectl must be on the PATH")
