@@ -101,6 +101,16 @@ def without_autoscaler(job: Any) -> None:
     cluster["workerGroupSpecs"][0]["idleTimeoutSeconds"] = 5
 
 
+def old_with_priority(job: Any) -> None:
+    job["spec"]["rayClusterSpec"]["rayVersion"] = "2.55.1"
+    job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["priority"] = 3
+
+
+def annotated(job: Any) -> None:
+    job["spec"]["rayClusterSpec"]["gcsFaultToleranceOptions"] = {"redisAddress": "redis:6379"}
+    job["metadata"]["annotations"]["ray.io/ft-enabled"] = "true"
+
+
 def two_groups_of_a_name(job: Any) -> None:
     job["spec"]["rayClusterSpec"]["workerGroupSpecs"] *= 2
 
@@ -135,7 +145,9 @@ def setting(path: str, value: Any) -> Callable[[Any], None]:
         (setting("spec.runtimeEnvYAML", "[a]"), "spec.runtimeEnvYAML: must be the text of a YAML mapping"),
         (setting("spec.managedBy", "me"), "spec.managedBy: must be one of"),
         (setting("spec.rayClusterSpec", None), "spec.rayClusterSpec: is required"),
-        (setting("spec.deletionStrategy", {"onSuccess": {"policy": "DeleteSelf"}}), "spec.deletionStrategy: needs the"),
+        (old_with_priority, f"{GROUP}.priority: needs a rayVersion of at least 2.56.0, but got '2.55.1'"),
+        (setting(f"{CLUSTER}.gcsFaultToleranceOptions", {"backend": "rocksdb"}), "backend: rocksdb needs a"),
+        (annotated, "metadata.annotations.ray.io/ft-enabled: must be given in gcsFaultToleranceOptions"),
         (selected, "spec.clusterSelector: must name a cluster as ray.io/cluster"),
         (sidecar, "spec.submitterConfig: must be left out with submissionMode SidecarMode"),
         (setting(f"{HEAD}.template.spec.containers", []), f"{HEAD}.template.spec.containers: must hold a container"),
@@ -165,6 +177,45 @@ def setting(path: str, value: Any) -> Callable[[Any], None]:
 def test_rules(job: Any, change: Callable[[Any], None], told: str) -> None:
     change(job)
     assert [line for line in rules.problems(job) if told in line], rules.problems(job)
+
+
+def rule(policy: str, ttl_s: int = 0, **condition: str) -> dict[str, Any]:
+    return {"policy": policy, "condition": {"ttlSeconds": ttl_s, **(condition or {"jobStatus": "FAILED"})}}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "told"),
+    [
+        ({}, "deletionStrategy: must have deletionRules, or onSuccess and onFailure"),
+        ({"onSuccess": {"policy": "DeleteSelf"}}, "deletionStrategy.onFailure: must have a policy"),
+        (
+            {"onSuccess": {"policy": "DeleteWorkers"}, "onFailure": {"policy": "DeleteSelf"}},
+            "deletionStrategy.onSuccess.policy: must not be DeleteWorkers with enableInTreeAutoscaling: true",
+        ),
+        (
+            {"deletionRules": [rule("DeleteCluster", 9), rule("DeleteSelf", 3)]},
+            "deletionRules: DeleteSelf must not come before DeleteCluster for 'FAILED', but got 3 s, 9 s",
+        ),
+        ({"deletionRules": [rule("DeleteSelf")] * 2}, "deletionRules[1]: must not repeat DeleteSelf for 'FAILED'"),
+        ({"deletionRules": [rule("DeleteSelf", -1)]}, "condition.ttlSeconds: must be at least 0, but got -1"),
+        (
+            {"deletionRules": [rule("DeleteSelf", jobStatus="FAILED", jobDeploymentStatus="Failed")]},
+            "deletionRules[0].condition: must have one of jobStatus and jobDeploymentStatus",
+        ),
+    ],
+)
+def test_a_deletion_strategy_is_consistent(job: Any, strategy: Any, told: str) -> None:
+    job["spec"] |= {"deletionStrategy": strategy, "shutdownAfterJobFinishes": False, "ttlSecondsAfterFinished": 0}
+    job["spec"]["suspend"] = False
+    del job["metadata"]["labels"][rules.QUEUE_LABEL]
+    lines = rules.problems(job)
+    assert len(lines) == 1 and told in lines[0], lines
+
+
+def test_deletion_rules_and_a_shutdown_exclude_each_other(job: Any) -> None:
+    job["spec"]["deletionStrategy"] = {"deletionRules": [rule("DeleteSelf", 3), rule("DeleteCluster", 3)]}
+    told = "spec.deletionStrategy.deletionRules: must not be given beside shutdownAfterJobFinishes: true"
+    assert rules.problems(job) == [told]
 
 
 def test_cards_are_whole_and_asked_for_as_they_are_limited(job: Any) -> None:

@@ -24,8 +24,9 @@ def cluster_problems(cluster: Object) -> Problems:
         path = f"workerGroupSpecs[{index}]"
         yield from _group(path, group)
         yield from _replicas(path, group)
-        if group.get("suspend"):
-            yield f"{path}.suspend", "must not be true"
+        yield from _priority(cluster, path, group)
+        if group.get("suspend") and cluster.get("enableInTreeAutoscaling"):
+            yield f"{path}.suspend", "must not be true with enableInTreeAutoscaling: true"
         if group.get("idleTimeoutSeconds", 0) < 0:
             yield f"{path}.idleTimeoutSeconds", f"must be at least 0, but got {group['idleTimeoutSeconds']}"
     for name, count in Counter(group["groupName"] for group in groups).items():
@@ -41,6 +42,11 @@ def cluster_problems(cluster: Object) -> Problems:
         yield "managedBy", f"must be one of {', '.join(MANAGERS)}, but got {shown(cluster['managedBy'])}"
     if "upgradeStrategy" in cluster:
         yield "upgradeStrategy", "must be left out of a RayJob's cluster"
+
+
+def _priority(cluster: Object, path: str, group: Object) -> Problems:
+    if group.get("priority") and _ray_version(cluster) < (2, 56):
+        yield f"{path}.priority", f"needs a rayVersion of at least 2.56.0, but got {shown(cluster.get('rayVersion'))}"
 
 
 def _replicas(path: str, group: Object) -> Problems:
@@ -100,11 +106,15 @@ def _authentication(cluster: Object) -> Problems:
     options = cluster.get("authOptions", {})
     if options.get("enableK8sTokenAuth"):
         yield "authOptions.enableK8sTokenAuth", "must not be true in a RayJob"
-    if options and options.get("mode", "token") == "token":
-        version = re.fullmatch(r"v?(\d+)\.(\d+)(\.\d+)?.*", cluster.get("rayVersion", ""))
-        if version is None or (int(version[1]), int(version[2])) < (2, 52):
-            got = shown(cluster.get("rayVersion"))
-            yield "rayVersion", f"must be at least 2.52.0 for authOptions.mode token, but got {got}"
+    if options and options.get("mode", "token") == "token" and _ray_version(cluster) < (2, 52):
+        got = shown(cluster.get("rayVersion"))
+        yield "rayVersion", f"must be at least 2.52.0 for authOptions.mode token, but got {got}"
+
+
+def _ray_version(cluster: Object) -> tuple[int, int]:
+    """(0, 0) where it is not told."""
+    version = re.fullmatch(r"v?(\d{1,9})\.(\d{1,9})(\.\d+)?.*", cluster.get("rayVersion", ""), re.DOTALL)
+    return (0, 0) if version is None else (int(version[1]), int(version[2]))
 
 
 def _redis(cluster: Object, head: Object) -> Problems:
@@ -116,6 +126,14 @@ def _redis(cluster: Object, head: Object) -> Problems:
     if "gcsFaultToleranceOptions" not in cluster and "RAY_REDIS_ADDRESS" in environment:
         yield path, "RAY_REDIS_ADDRESS needs gcsFaultToleranceOptions"
     if "gcsFaultToleranceOptions" in cluster:
+        options = cluster["gcsFaultToleranceOptions"]
+        if options.get("backend") == "rocksdb":
+            yield (
+                "gcsFaultToleranceOptions.backend",
+                "rocksdb needs a feature gate of the operator's that is off by default",
+            )
+        elif "storage" in options:
+            yield "gcsFaultToleranceOptions.storage", "must be left out with the backend redis"
         for name in {"RAY_REDIS_ADDRESS", "REDIS_PASSWORD"} & environment.keys():
             yield path, f"{name} must be given in gcsFaultToleranceOptions"
         if params.get("redis-password"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from tuner.cluster.kubernetes.cluster_rules import MANAGERS, cluster_problems, restarts
+from tuner.cluster.kubernetes.deletion_rules import deletion_problems
 from tuner.cluster.kubernetes.naming import DNS_1035, metadata_problems
 from tuner.cluster.kubernetes.schema import Object, Problems, shape_problems
 from tuner.space import shown
@@ -20,6 +21,7 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 ELASTIC = "kueue.x-k8s.io/elastic-job"
 
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_REDIS_ANNOTATIONS = {"ray.io/ft-enabled", "ray.io/external-storage-namespace"}
 _MODES = ("K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode")
 
 
@@ -58,6 +60,9 @@ def _ray_job(document: Object) -> Problems:
     if spec.get("submissionMode") == "SidecarMode" and restarts(cluster["headGroupSpec"]):
         path = "spec.rayClusterSpec.headGroupSpec.template.spec.restartPolicy"
         yield path, "must be Never or left out with submissionMode SidecarMode"
+    if "gcsFaultToleranceOptions" in cluster:
+        for name in _REDIS_ANNOTATIONS & metadata.get("annotations", {}).keys():
+            yield f"metadata.annotations.{name}", "must be given in gcsFaultToleranceOptions"
     if QUEUE_LABEL in metadata.get("labels", {}):
         yield from _kueue(metadata, spec, cluster)
 
@@ -85,8 +90,7 @@ def _job_end(spec: Object) -> Problems:
         yield "spec.backoffLimit", "must be 0 with a clusterSelector"
     if retries > 0 and spec.get("submissionMode") == "InteractiveMode":
         yield "spec.backoffLimit", "must be 0 with submissionMode InteractiveMode"
-    if "deletionStrategy" in spec:
-        yield "spec.deletionStrategy", "needs the operator's feature gate RayJobDeletionPolicy, which is off by default"
+    yield from ((f"spec.{path}", rule) for path, rule in deletion_problems(spec))
 
 
 def _job_submission(spec: Object) -> Problems:
