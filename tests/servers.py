@@ -267,7 +267,7 @@ class Postgres:
     @staticmethod
     def is_missing() -> str:
         """Why it cannot be had here; empty if it can."""
-        if Postgres._binary("pg_ctl") is None:
+        if Postgres.binary("pg_ctl") is None:
             return "PostgreSQL's binaries (pg_ctl, initdb) are not installed"
         if os.getuid() == 0:
             users = {user.pw_name for user in pwd.getpwall()}
@@ -320,12 +320,12 @@ class Postgres:
         shutil.rmtree(self._folder)
 
     @staticmethod
-    def _binary(name: str) -> str | None:
+    def binary(name: str) -> str | None:
         debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
         return shutil.which(name) or (str(debian[-1]) if debian else None)
 
     def _run(self, name: str, *arguments: str) -> None:
-        binary = self._binary(name)
+        binary = self.binary(name)
         assert binary is not None
         user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         other = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []

@@ -265,9 +265,7 @@ class _Driver:
             threads=slot.threads,
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory or slot.memory_bytes(nodes),
-            environment=resources.storage_environment()
-            if self._folder.is_remote or "://" in str(self._spec.data)
-            else {},
+            environment=resources.storage_environment(),
         )
 
     @contextmanager

@@ -30,6 +30,7 @@ from tuner.engine.deaths import cause_of_death, kernel_memory_kills
 from tuner.engine.messages import Assignment, Report, WorkerSettings
 from tuner.engine.resources import Slot, cluster_nodes
 from tuner.engine.worker import KerasWorker
+from tuner.secrets import is_secret
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -219,7 +220,7 @@ def fit(
     scratch = tempfile.mkdtemp(prefix="tuner-tune-")
     trainable = tune.with_parameters(worker, settings=settings, data=data)
     try:
-        with _watch(_run, slot), _deaths_of_any_kind():
+        with _watch(_run, slot), _deaths_of_any_kind(), _keys_out_of_sight():
             tune.Tuner(
                 tune.with_resources(trainable, slot.resources),
                 tune_config=tune.TuneConfig(
@@ -280,6 +281,22 @@ def _kill_hanging(run: _Run) -> None:
         if actor is not None:
             ray.kill(actor, no_restart=True)
     run.suspects = silent
+
+
+@contextmanager
+def _keys_out_of_sight() -> Iterator[None]:
+    """Tune copies AWS keys into the runtime environments of its actors, which Ray logs and shows in its dashboard.
+
+    Workers are told them in their settings instead.
+    """
+    from ray.tune.execution import class_cache
+
+    original = class_cache.ENV_VARS_TO_PROPAGATE
+    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in original if not is_secret(name, "")}
+    try:
+        yield
+    finally:
+        class_cache.ENV_VARS_TO_PROPAGATE = original
 
 
 @contextmanager

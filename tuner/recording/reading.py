@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import TrackingError
 from tuner.recording.plan import Row
+from tuner.recording.reasons import tracking_error
 from tuner.recording.target import Target
-from tuner.secrets import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,8 +50,7 @@ def read_runs(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
     except TrackingError:
         raise
     except Exception as error:  # HTTP, SQL, files
-        text = redacted(" ".join(str(error).split()))[:400]
-        raise TrackingError(f"{target.public_uri}: cannot be read: {type(error).__name__}: {text}") from error
+        raise tracking_error(error, target.uri) from error
 
 
 def _read(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
