@@ -166,6 +166,15 @@ def test_other_versions_than_the_lock_file_s_are_told(tmp_path: Path, command: s
     assert (problem is None and found == []) or (len(found) == 1 and str(problem) in found[0])
 
 
+def test_a_newer_python_than_the_lock_file_s_is_a_warning(tmp_path: Path) -> None:
+    def change(cluster: dict[str, Any]) -> None:
+        cluster["setup_commands"][2] = cluster["setup_commands"][2].replace("3.11.14", "3.12")
+
+    found = checked(tmp_path, change)
+    assert found.problems == []
+    assert found.warnings[-1].startswith("setup_commands[2]: installs Python 3.12, but requirements.lock was made")
+
+
 def test_defaults_that_install_something_else_are_told_to_be_ray_s(tmp_path: Path) -> None:
     found = checked(tmp_path, lambda c: [c.pop(key) for key in ("setup_commands", "head_start_ray_commands")])
     [ray, python] = found.problems

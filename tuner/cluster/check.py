@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tuner.cluster import shared
 from tuner.cluster.capacity import capacity, idle_card_problems
 from tuner.cluster.node_config import node_config_problems
-from tuner.cluster.pins import locked, pin_problems
+from tuner.cluster.pins import locked, pin_problems, pin_warnings
 from tuner.cluster.providers import provider_problems
 from tuner.cluster.schema import launcher_problems, read_cluster, schema_problems, with_defaults
 from tuner.cluster.sizes import size_problems
@@ -97,7 +97,7 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
     ]
     found = lines or launcher_problems(cluster)
     problems = [f"{file}: {_one_line(line)}" for line in bounded(found)]
-    warnings = [_one_line(warning) for warning in start_warnings(full)]
+    warnings = [_one_line(warning) for warning in [*start_warnings(full), *pin_warnings(full, locked())]]
     if spec is None:
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
     fit = capacity(spec, full)

@@ -52,14 +52,12 @@ def pin_problems(cluster: Mapping[str, Any], pins: Pins, written: Mapping[str, A
         written: the file as it stands, so that a default is called one.
     """
     problems: list[str] = []
-    pythons: dict[tuple[int, int], str] = {}
     for path, command in _all_commands(cluster):
         default = "" if path.split("[")[0].split(".")[0] in written else " (Ray's default, as the file has none)"
         problems += [f"{path}{default}: {rule}" for rule in _command_problems(command, pins)]
-        pythons.update({version: path for version in _pythons(command)})
     for path, image in _all_images(cluster):
         problems += [f"{path}: {rule}" for rule in _image_problems(image, pins)]
-        pythons.update({version: path for version in _image_pythons(image)})
+    pythons = _all_pythons(cluster)
     for (major, minor), path in pythons.items():
         if (major, minor) < PYTHON_MIN:
             rule = f"must install Python {PYTHON_MIN[0]}.{PYTHON_MIN[1]} or newer, which {pins.source} is for"
@@ -69,6 +67,23 @@ def pin_problems(cluster: Mapping[str, Any], pins: Pins, written: Mapping[str, A
         names = ", ".join(f"{major}.{minor} in {path}" for (major, minor), path in sound.items())
         problems.append(f"the file: all nodes must have one Python, but got {names}")
     return list(dict.fromkeys(problems))
+
+
+def pin_warnings(cluster: Mapping[str, Any], pins: Pins) -> list[str]:
+    """A Python that is newer than the one that the lock file was made with."""
+    made_with = f"{PYTHON_MIN[0]}.{PYTHON_MIN[1]}"
+    return [
+        f"{path}: installs Python {major}.{minor}, but {pins.source} was made and tested with {made_with}"
+        for (major, minor), path in _all_pythons(cluster).items()
+        if (major, minor) > PYTHON_MIN
+    ]
+
+
+def _all_pythons(cluster: Mapping[str, Any]) -> dict[tuple[int, int], str]:
+    """Versions of Python, and where each stands."""
+    found = [(version, path) for path, command in _all_commands(cluster) for version in _pythons(command)]
+    found += [(version, path) for path, image in _all_images(cluster) for version in _image_pythons(image)]
+    return dict(found)
 
 
 def _command_problems(command: str, pins: Pins) -> Iterator[str]:
