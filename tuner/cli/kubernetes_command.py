@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str
         raise UsageError("\n".join(wrong))
     spec = load_checked(path, overrides, name)
     spec = spec.model_copy(update={"storage": StorageRoot.resolve(storage, spec.storage).url})
-    elsewhere = ("data:", "trainable: load_data must work")
+    elsewhere = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
     problems = [line for line in Inspection(spec).result().problems if not line.startswith(elsewhere)]
     if problems := [*problems, *_misfits(spec, options)]:
         raise SpecError(printable(str(path)), problems)
@@ -42,18 +43,14 @@ def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str
 
 
 def _misfits(spec: SweepSpec, options: Options) -> list[str]:
-    """What of a spec the pods could not share or should not show, and cards that would stay idle; one line each."""
+    """What of a spec the pods could not share, and cards that would stay idle; one line each."""
     from tuner.cluster.capacity import idle_card_problems
     from tuner.cluster.kubernetes.sizing import WorkerPod
-    from tuner.secrets import has_credentials
     from tuner.spec.sharing import sharing_problems
 
-    addresses = {"storage": spec.storage, "data": spec.data, "tracking.uri": spec.tracking.uri}
-    rule = "must hold no password or key, which the manifest would show; put it into a Secret and name that: --secret"
-    shown = [f"{path}: {rule}" for path, address in addresses.items() if address and has_credentials(address)]
     num_pods = 1 + WorkerPod.of(spec, options).max_pods
     shared = sharing_problems(spec, num_pods, options.claims(), are_pods=True)
-    return [*shown, *idle_card_problems(spec), *shared]
+    return [*idle_card_problems(spec), *shared]
 
 
 def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_applied: bool) -> None:
@@ -76,6 +73,11 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
     elif not is_applied:
         sys.stdout.write(text)
         sys.stdout.flush()
+    for address in (str(spec.tracking.uri), *environment.plain.values()):
+        if re.match(r"\w+://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)", address):
+            people.print(
+                f"warning: {address} is the pod itself once the sweep runs there", style="yellow", markup=False
+            )
     _tell_needs(options, objects, environment.secret)
     if is_applied:
         _tell_way_back(spec, objects, apply(objects))
@@ -118,7 +120,7 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
         f"kubectl get rayjob {name}{where}",
         f"kubectl logs --follow job/{name}{where}",
         f"{program()} show {spec.name} --storage {storage}",
-        f"kubectl delete rayjob {name}{where}",
+        f"kubectl delete rayjob,configmap {name}{where}",
     ):
         people.print(f"  {command}", markup=False)
     if applied == "runs already":

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 RESOURCES = {
     "/api/v1": [("configmaps", "ConfigMap")],
     "/apis/ray.io/v1": [("rayjobs", "RayJob")],
@@ -78,29 +80,23 @@ class _Handler(BaseHTTPRequestHandler):
         found = lists.get(path) or self.server.objects.get(path)
         self._answer(200, found) if found else self._missing()
 
-    def do_POST(self) -> None:
-        made = self._body()
-        self.server.calls.append(f"create {made['kind']}")
+    def do_PATCH(self) -> None:
+        """A server-side apply."""
+        assert self.headers["Content-Type"] == "application/apply-patch+yaml"
+        path = self.path.partition("?")[0]
+        wanted = YAML(typ="safe", pure=True).load(self._read())
+        is_new = path not in self.server.objects
+        self.server.calls.append(f"{'create' if is_new else 'change'} {wanted['kind']}")
         if self.server.refuses is not None:
             self._answer(422, _status(422, "Invalid", self.server.refuses))
             return
-        path = self.path.partition("?")[0]
-        made["metadata"] |= {"uid": f"uid-{len(self.server.calls)}", "resourceVersion": "1"}
-        self.server.objects[f"{path}/{made['metadata']['name']}"] = made
-        self._answer(201, made)
-
-    def do_PATCH(self) -> None:
-        path = self.path.partition("?")[0]
-        patch = self._body()
-        found = self.server.objects[path]
-        self.server.calls.append(f"patch {found['kind']}")
-        for key, value in patch.items():
-            found[key] = {**found.get(key, {}), **value} if isinstance(value, dict) else value
-        self._answer(200, found)
+        wanted["metadata"] |= {"uid": f"uid-{len(self.server.calls)}", "resourceVersion": "1"}
+        self.server.objects[path] = wanted
+        self._answer(201 if is_new else 200, wanted)
 
     def do_DELETE(self) -> None:
         path = self.path.partition("?")[0]
-        self._body()
+        self._read()
         gone = self.server.objects.pop(path, None)
         if gone is None:
             self._missing()
@@ -111,8 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def _body(self) -> Any:
-        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+    def _read(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def _missing(self) -> None:
         name = re.split("/", self.path.partition("?")[0])[-1]

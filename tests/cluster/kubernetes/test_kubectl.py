@@ -41,6 +41,26 @@ def test_the_manifest_is_printed_alone_and_taken() -> None:
     assert done.stderr.startswith("image tuner:") and done.stderr.count("\n") == 1
 
 
+def test_a_trainable_that_needs_data_is_refused_without() -> None:
+    done = tuner("launch", "mlp", "--kubernetes", *SHARED, "--set", "data=null", exit_code=2)
+    assert "mlp must be given data" in done.stderr
+    tuner(
+        "launch",
+        "mlp",
+        "--kubernetes",
+        *SHARED,
+        "--set",
+        "data=s3://bucket/none.npz",
+        AWS_ENDPOINT_URL="http://127.0.0.1:1",
+    )
+
+
+def test_addresses_of_this_machine_are_warned_of() -> None:
+    done = launch(*SHARED[:2], "--set", "tracking.uri=http://localhost:5000", AWS_ENDPOINT_URL="http://127.0.0.1:9000")
+    assert "warning: http://localhost:5000 is the pod itself once the sweep runs there" in done.stderr
+    assert "warning: http://127.0.0.1:9000 is the pod itself once the sweep runs there" in done.stderr
+
+
 def test_it_is_written_to_a_file(tmp_path: Path) -> None:
     done = launch(*SHARED, "--output", str(tmp_path / "job.yaml"))
     assert done.stdout == "" and "kind: RayJob" in (tmp_path / "job.yaml").read_text()
@@ -125,7 +145,7 @@ def test_it_is_applied_once_and_made_anew_when_it_has_ended(api: Api) -> None:
 
     api.objects[RAY_JOB]["status"] = {"jobDeploymentStatus": "Failed"}
     done = launch(*SHARED, *where, "--set", "num_trials=99")
-    assert api.calls[2:] == ["delete RayJob", "patch ConfigMap", "create RayJob"]
+    assert api.calls[2:] == ["delete RayJob", "change ConfigMap", "create RayJob"]
     assert "num_trials: 99" in api.objects[CONFIG_MAP]["data"]["sweep.yaml"]
     assert "sweep digits goes on" in done.stderr
 
