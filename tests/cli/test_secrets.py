@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sweeps.conftest import MODELS, SPACE
-from tuner.cli.main import main
+from tuner.cli.main import _hide_credentials, main
 from tuner.spec import dump_yaml
 from tuner.spec.changes import changes_from_overrides
 
@@ -105,8 +106,6 @@ def test_a_storage_root_has_no_password(tuner: Any, monkeypatch: pytest.MonkeyPa
 def test_a_tracking_uris_password_goes_to_the_environment(
     tmp_path: Path, tuner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     uri = f"postgresql://me:{CANARY}@host/db"
     code, said = tuner("check", spec(tmp_path, tracking={"uri": uri}), "--json")
     assert code == 0 and CANARY not in said
@@ -122,3 +121,25 @@ def test_a_resume_changes_the_address_alone(tmp_path: Path, tuner: Any) -> None:
     assert changes_from_overrides(before, [same], 0) == {}
     other = f"tracking.uri=http://me:{CANARY}@other:5000"
     assert changes_from_overrides(before, [other], 0) == {"tracking.uri": "http://other:5000"}
+
+
+def test_a_command_line_with_a_password_is_started_anew_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda path, arguments, environ: started.append(arguments))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    uri = f"http://me:{CANARY}@host:5000"
+
+    def hide(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
+        monkeypatch.setattr(sys, "orig_argv", ["python", "/bin/tuner", *arguments])
+        _hide_credentials()
+
+    hide("run", "spec.yaml", "--set", f"tracking={{uri: {uri}}}", "--name", "s")
+    assert started == [
+        ["python", "/bin/tuner", "run", "spec.yaml", "--set", "tracking={uri: http://host:5000}", "--name", "s"]
+    ]
+    assert os.environ["MLFLOW_TRACKING_URI"] == uri
+    hide(*started.pop()[2:])
+    hide("resume", "s", "--set", f"tracking.uri={uri}", "--cluster", "cluster.yaml")
+    hide("resume", "s", "--set", f"tracking.uri={uri}", "--address=http://127.0.0.1:8265")
+    assert started == []
