@@ -34,7 +34,7 @@ _MODEL_DRAWS = 4
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A new trial: its number, its active parameters with `epochs`, and what drew it (point, random, tpe or grid)."""
+    """A new trial: its number, its active parameters with `epochs`, and its origin (point, random, tpe or grid)."""
 
     trial: int
     params: Params

@@ -3,7 +3,8 @@
 The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between two
 suggestions; `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
 ten times as much. Each searched parameter is modelled by itself: ranges as a mixture of normals truncated to [0, 1],
-choices by their counts. An inactive parameter has no observation in that trial.
+choices by their counts. An inactive parameter has no observation in that trial. Hyperopt takes the best candidate of
+each parameter; here whole configurations are compared, which is less greedy and found more (see ARCHITECTURE.md).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tuner.space import Choice, Params, Space
 MAX_OBSERVATIONS = 250
 """The best half and the newest half of so many trials are modelled, so that a suggestion's cost is bounded."""
 CANDIDATES = 24
-"""Draws from the good trials' density of which the likeliest is taken; Hyperopt's default."""
+"""Configurations drawn from the good trials' density, of which the likeliest is taken; Hyperopt's default."""
 _PRIOR_WEIGHT = 1.0
 _FORGETTING = 25
 """Of more observations the older ones count less; Hyperopt's default."""
@@ -49,7 +50,8 @@ class TPE:
         self._rows[place] = [self._label(name, params) for name in self._names]
 
     def suggest(self, good: Sequence[int], others: Sequence[int], rng: np.random.Generator) -> Params:
-        """A configuration likelier among the good trials than among the others, as l(x) / g(x) has it.
+        """A configuration likelier among the good trials than among the others: of N candidates that are drawn from
+        the good ones' density l, the one with the highest l(x) / g(x), over all of its active parameters together.
 
         Args:
             good, others: trials by number, all learned.
@@ -57,11 +59,13 @@ class TPE:
         """
         below = self._rows[sorted(self._place[trial] for trial in good)]
         above = self._rows[sorted(self._place[trial] for trial in others)]
-        units = {}
-        for column, (name, size) in enumerate(zip(self._names, self._sizes, strict=True)):
+        units, scores = np.empty((2, CANDIDATES, len(self._names)))
+        for column, size in enumerate(self._sizes):
             b, a = (values[~np.isnan(values)] for values in (below[:, column], above[:, column]))
-            units[name] = _choice(b, a, size, rng) if size else _range(b, a, rng)
-        return self._space.from_units(units)
+            units[:, column], scores[:, column] = _choices(b, a, size, rng) if size else _places(b, a, rng)
+        candidates = [self._space.from_units(dict(zip(self._names, row, strict=True))) for row in units.tolist()]
+        is_active = np.array([[name in params for name in self._names] for params in candidates])
+        return candidates[int(np.argmax((scores * is_active).sum(1)))]
 
     def _label(self, name: str, params: Params) -> float:
         parameter = self._space[name]
@@ -71,22 +75,22 @@ class TPE:
         return float(parameter.index(value)) if isinstance(parameter, Choice) else parameter.to_unit(value)
 
 
-def _range(below: Array, above: Array, rng: np.random.Generator) -> float:
+def _places(below: Array, above: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """(N,) places in [0, 1] of a range's candidates, and log l - log g of each."""
     from hyperopt.tpe import GMM1, GMM1_lpdf, adaptive_parzen_normal
 
     good, others = (
         adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=_FORGETTING) for values in (below, above)
     )
-    candidates = GMM1(*good, low=0.0, high=1.0, rng=rng, size=(CANDIDATES,))
-    scores = GMM1_lpdf(candidates, *good, low=0.0, high=1.0) - GMM1_lpdf(candidates, *others, low=0.0, high=1.0)
-    return float(candidates[np.argmax(scores)])
+    places = GMM1(*good, low=0.0, high=1.0, rng=rng, size=(CANDIDATES,))
+    return places, GMM1_lpdf(places, *good, low=0.0, high=1.0) - GMM1_lpdf(places, *others, low=0.0, high=1.0)
 
 
-def _choice(below: Array, above: Array, size: int, rng: np.random.Generator) -> float:
+def _choices(below: Array, above: Array, size: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """(N,) places in [0, 1] of a choice's candidates, and log l - log g of each."""
     good, others = (_shares(values, size) for values in (below, above))
-    candidates = rng.choice(size, size=CANDIDATES, p=good)
-    best = candidates[np.argmax(np.log(good[candidates]) - np.log(others[candidates]))]
-    return (float(best) + 0.5) / size
+    drawn = rng.choice(size, size=CANDIDATES, p=good)
+    return (drawn + 0.5) / size, np.log(good[drawn]) - np.log(others[drawn])
 
 
 def _shares(values: Array, size: int) -> Array:
