@@ -42,6 +42,20 @@ class Small(Trainable):
         return keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax", dtype="float32")])
 
 
+class Plain(Small):
+    """Nothing in it draws numbers or looks at a whole batch; a loss of its weights."""
+
+    def build_model(self, params: Any) -> keras.Model:
+        hidden = keras.layers.Dense(params.units, activation="relu", kernel_regularizer="l2")
+        return keras.Sequential([keras.Input((64,)), hidden, keras.layers.Dense(10, activation="softmax")])
+
+
+class PlainStreamed(Plain):
+    def load_data(self) -> Data:
+        arrays = super().load_data()
+        return Data(*(tf.data.Dataset.from_tensor_slices(part) for part in (arrays.train, arrays.validation)))
+
+
 class Noise(keras.layers.Layer):
     """Random numbers from Keras's global generator, whose state lies outside of the model."""
 

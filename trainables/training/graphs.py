@@ -13,6 +13,7 @@ from tensorflow.python.framework import ops
 from trainables.contract import Params, Trainable
 from trainables.training.device import Split
 from trainables.training.optimizers import TunableOptimizer
+from trainables.training.replicas import Replicas
 
 _STATEFUL_OPS = ("Random", "TruncatedNormal", "Multinomial", "PyFunc", "EagerPyFunc", "StatefulRandom")
 
@@ -26,9 +27,16 @@ class CompiledModel:
     """
 
     def __init__(
-        self, model: Any, trainable: Trainable, params: Params, example: Any, on_trace: Callable[[], None]
+        self,
+        model: Any,
+        trainable: Trainable,
+        params: Params,
+        example: Any,
+        on_trace: Callable[[], None],
+        replicas: Replicas,
     ) -> None:
         self.model = model
+        self._replicas = replicas
         self.optimizer = TunableOptimizer(params)
         self._on_trace = on_trace
         self.reusable = True
@@ -36,8 +44,9 @@ class CompiledModel:
         model.compile(
             optimizer=self.optimizer.keras, loss=trainable.loss, metrics=list(trainable.metrics), jit_compile=False
         )
-        model.test_step(example)  # makes the variables of loss and metrics
+        replicas.once(model.test_step, example)  # makes the variables of loss and metrics
         model.optimizer.build(model.trainable_variables)
+        replicas.weigh_gradients(model.optimizer)
         self._initial_optimizer = [_compact(variable.numpy()) for variable in model.optimizer.variables]
 
     @property
@@ -51,9 +60,13 @@ class CompiledModel:
 
     def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int) -> None:
         """Puts it into the state of a new model with these values that has not been trained."""
-        assign(self.model.variables, model_values)
-        assign(self.model.optimizer.variables, self._initial_optimizer)
+        self.assign([*model_values, *self._initial_optimizer])
         self.optimizer.set(params, steps_per_epoch)
+
+    def assign(self, values: list[Any]) -> None:
+        """Gives the model's variables these values, and the optimizer's where there are as many."""
+        assign(self.variables[: len(values)], values)
+        self._replicas.spread_seeds(self.model)
 
     def prepare(self, train: Split, validation: Split) -> None:
         """Traces and places what is not yet, so that no epoch's time holds it."""
@@ -66,14 +79,17 @@ class CompiledModel:
         graph, names = self._graph(split, training=True)
         if split.is_dataset:
             order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
-            values = graph(split.batches(batch_size, order_seed))
+            num_steps = self._replicas.steps(split.num_examples, batch_size)
+            values = graph(split.batches(batch_size, order_seed).take(num_steps))
         else:
             values = graph(split.source, tf.constant(batch_size), tf.constant([seed, epoch], tf.int64))
+        self._replicas.settle(self.model)
         return dict(zip(names, map(float, values.numpy()), strict=True))
 
-    def evaluate(self, split: Split, batch_size: int) -> dict[str, float]:
+    def evaluate(self, split: Split, batch_size_max: int) -> dict[str, float]:
         """The metrics on `split`, in inference mode."""
         self.model.reset_metrics()
+        batch_size = self._replicas.evaluation_batch(split.num_examples, batch_size_max)
         graph, names = self._graph(split, training=False)
         if split.is_dataset:
             values = graph(split.batches(batch_size, None))
@@ -88,12 +104,12 @@ class CompiledModel:
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
-            run_step = _recording(step, names)
+            run_step = self._replicas.over_all(_recording(step, names))
             with _forgotten_gradients():
                 if split.is_dataset:
-                    graph = self._trace_dataset_epoch(run_step, spec, training)
+                    graph = self._trace_dataset_epoch(run_step, spec, training, names)
                 else:
-                    graph = self._trace_array_epoch(run_step, spec, training)
+                    graph = self._trace_array_epoch(run_step, spec, training, names)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
             self._graphs[key] = graph, [*names, "learning_rate"] if training else names
         return self._graphs[key]
@@ -105,7 +121,9 @@ class CompiledModel:
         else:
             graph(split.first(0), tf.constant(1), *([tf.constant([0, 0], tf.int64)] if training else []))
 
-    def _trace_array_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool) -> Any:
+    def _trace_array_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
+        fewest = self._replicas.count if training else 1
+
         def epoch(source: Any, batch_size: Any, *seed: Any) -> Any:
             self._on_trace()
             num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
@@ -121,18 +139,19 @@ class CompiledModel:
                 return stop, run_step(batch)
 
             _, values = tf.while_loop(
-                lambda start, _: start < num_examples,
+                lambda start, _: start + fewest <= num_examples,
                 step,
                 (tf.constant(0), tf.zeros([0])),
                 shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
                 parallel_iterations=1,
             )
+            values = self._of_all(values, names, training)
             return self._with_learning_rate(values) if training else values
 
         arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
 
-    def _trace_dataset_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool) -> Any:
+    def _trace_dataset_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
         run_step = tf.autograph.experimental.do_not_convert(run_step)
 
         def epoch(batches: Any) -> Any:
@@ -141,9 +160,15 @@ class CompiledModel:
             for batch in batches:
                 tf.autograph.experimental.set_loop_options(shape_invariants=[(values, tf.TensorShape([None]))])
                 values = run_step(batch)
+            values = self._of_all(values, names, training)
             return self._with_learning_rate(values) if training else values
 
         return tf.function(epoch).get_concrete_function(tf.data.DatasetSpec(spec))
+
+    def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
+        """The epoch's metrics over the examples of all devices, in the place of the last step's."""
+        results = self._replicas.results(self.model, training)
+        return values if results is None else tf.stack([tf.cast(results[name], tf.float32) for name in names])
 
     def _with_learning_rate(self, values: Any) -> Any:
         """Appends the rate at the last optimizer step."""
@@ -153,8 +178,7 @@ class CompiledModel:
     def _has_hidden_state(self, graph: Any) -> bool:
         """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""
         known = [*self.variables, *(v for m in self.model.metrics for v in m.variables)]
-        known_ids = {id(getattr(variable, "value", variable)) for variable in known}
-        known_ids |= {id(variable) for variable in self.optimizer.variables}
+        known_ids = {id(part) for part in self._replicas.parts([*known, *self.optimizer.variables])}
         if any(id(variable) not in known_ids for variable in graph.graph.variables):
             return True
         definition = graph.graph.as_graph_def()

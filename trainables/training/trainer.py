@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, read_checkpoint
 from trainables.training.device import DeviceData, Split
 from trainables.training.graphs import CompiledModel, assign
+from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
 
 _EVALUATION_FACTOR = 4
@@ -54,6 +56,7 @@ class WarmTrainer:
         metric: the objective, which decides which epoch is a trial's best.
         mode: whether more of it is better.
         precision: Keras's dtype policy.
+        devices: TensorFlow's names of the devices that share each trial's batches; none for its own choice of one.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class WarmTrainer:
         metric: str,
         mode: Literal["min", "max"],
         precision: str = "float32",
+        devices: Sequence[str] = (),
     ) -> None:
         self._trainable, self._data, self._metric, self._mode = trainable, data, metric, mode
         self._precision = precision
@@ -70,6 +74,7 @@ class WarmTrainer:
         for part in (data.train, data.validation, data.test):
             self._device.keep(part)
         self._cache = ModelCache()
+        self._replicas = Replicas(devices)
         self._seeder = Seeder()
         self._trial: _Trial | None = None
         self._progress = Progress()
@@ -115,20 +120,28 @@ class WarmTrainer:
             self._device.split(data.validation, "validation"),
         )
         test = None if data.test is None else self._device.split(data.test, "test")
-        model = self._build_model(valid, train)
+        if valid.batch_size < self._replicas.count:
+            raise ValueError(
+                f"batch_size must be at least the trial's {self._replicas.count} GPUs, but got {valid.batch_size}"
+            )
+        with self._replicas.scope():
+            model = self._build_model(valid, train)
         key = cache_key(model, valid)
         values = [variable.numpy() for variable in model.variables]
         self._collect_garbage(sum(value.nbytes for value in values))
         compiled = self._cache.take(key)
         if compiled is None or not compiled.takes(values):
-            compiled = CompiledModel(model, self._trainable, valid, train.first(1), self._count_trace)
+            with self._replicas.scope():
+                compiled = CompiledModel(
+                    model, self._trainable, valid, train.first(1), self._count_trace, self._replicas
+                )
         compiled.prepare(train, validation)
-        compiled.reset(values, valid, math.ceil(train.num_examples / valid.batch_size))
+        compiled.reset(values, valid, self._replicas.steps(train.num_examples, valid.batch_size))
         self._progress = Progress()
         if checkpoint is not None:
             num_model_variables = len(compiled.model.variables)
             state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
-            assign(compiled.variables, state)
+            compiled.assign(state)
         self._trial = _Trial(valid, seed, key, compiled, train, validation, test)
         self._seeder.restart(seed)  # tracing may have drawn from it
 
@@ -164,13 +177,12 @@ class WarmTrainer:
         trial = self._running()
         if trial.test is None or self.best_epoch == 0:
             return {}
-        variables = trial.compiled.model.variables
-        current = [variable.numpy() for variable in variables]
+        current = [variable.numpy() for variable in trial.compiled.model.variables]
         try:
-            assign(variables, self._progress.best_values)
+            trial.compiled.assign(self._progress.best_values)
             metrics = trial.compiled.evaluate(trial.test, trial.params.batch_size * _EVALUATION_FACTOR)
         finally:
-            assign(variables, current)
+            trial.compiled.assign(current)
         return {f"test_{name}": value for name, value in metrics.items()}
 
     def best_model(self) -> keras.Model:
