@@ -141,9 +141,15 @@ def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     for name in ("ask", "tell", "close"):
         setattr(coordinator.policy, name, _timed(getattr(coordinator.policy, name), policy_s))
     settings = WorkerSettings(
-        trainable="", data=None, metric="loss", mode="min", precision="float32", sweep=where.url, threads=1
+        trainable="",
+        data=None,
+        metric="loss",
+        mode="min",
+        precision="float32",
+        sweep=where.url,
+        slot=resources.Slot(1, 0),
     )
-    tune_adapter.fit(coordinator, settings, None, resources.Slot(1, 0), worker=NoTrainingWorker)
+    tune_adapter.fit(coordinator, settings, None, worker=NoTrainingWorker)
     coordinator.close()
     journal.close()
     events = read_events(where)

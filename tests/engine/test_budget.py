@@ -122,6 +122,12 @@ by the OOM killer due to high memory usage, (2) ray stop --force was called, or 
         (SIGKILLED, 31.0, False, "timeout"),
         ("OutOfMemoryError: Task was killed due to the node running low on memory.", 0.5, False, "memory"),
         ("The actor died because its node has died. Node Id: 3b1", 60.0, False, "node"),
+        (
+            "ActorUnavailableError: RPC error: Socket closed. The task may or may not have been executed.",
+            0.1,
+            False,
+            "node",
+        ),
         ("tuner.engine.worker.WorkerRetired: it holds 900 MiB", 0.1, True, "retired"),
         ("", 0.1, False, "worker"),
     ],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner import events as ev
+from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Failure, Report, TrainedEpoch
 from tuner.journal import Journal, read_events
 from tuner.paths import SweepFolder
@@ -357,4 +358,21 @@ def test_a_full_disk_under_a_checkpoint_stops_the_sweep_and_blames_no_trial(tmp_
     assert coordinator.finished and coordinator.next_trial() is None
     assert coordinator.fatal is not None and coordinator.fatal.exit_code == 4
     assert coordinator.sweep.trials[0].failures == 0
+    journal.close()
+
+
+def test_without_a_slot_one_trial_waits_and_the_sweep_says_so(tmp_path: Path) -> None:
+    notes: list[str] = []
+    journal = new_sweep(tmp_path, make_spec(num_trials=5))
+    coordinator = Coordinator(make_spec(num_trials=5), journal, log=lambda line: None, note=notes.append)
+    coordinator.set_slots(0)
+    assert coordinator.wanted_slots == 5 and coordinator.next_trial() is not None
+    assert coordinator.next_trial() is None and coordinator.wanted_slots == 5
+    assert (coordinator.slots, coordinator.sweep.slots, coordinator.busy) == (0, 0, 0)
+    assert notes == ["no node has room for a trial: the sweep waits for one"]
+    coordinator.set_slots(2)
+    assert coordinator.busy == 1 and coordinator.next_trial() is not None and coordinator.next_trial() is None
+    coordinator.stop("enough")
+    assert coordinator.wanted_slots == 0
+    coordinator.close()
     journal.close()

@@ -42,7 +42,7 @@ def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> _Driver
     driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
     monkeypatch.setattr(tune_adapter, "fit", lambda coordinator, *others: fit(coordinator))
     try:
-        driver._fit(driver._settings(Slot(1, 0), []), Slot(1, 0))
+        driver._fit(driver._settings(Slot(1, 0)))
     finally:
         journal.close()
     return driver

@@ -60,9 +60,9 @@ def run(folder: Path, worker: Any) -> list[ev.AnyEvent]:
     journal = new_sweep(folder, spec)
     coordinator = coordinator_of(journal)
     coordinator.set_slots(SLOTS)
-    settings = WorkerSettings("", None, "loss", "min", "float32", journal.folder.url, threads=1)
     slot = resources.Slot(resources.local_node()["CPU"] / SLOTS, 0)
-    tune_adapter.fit(coordinator, settings, None, slot, worker=worker)
+    settings = WorkerSettings("", None, "loss", "min", "float32", journal.folder.url, slot)
+    tune_adapter.fit(coordinator, settings, None, worker=worker)
     assert coordinator.finished
     coordinator.close()
     journal.close()

@@ -299,3 +299,18 @@ def test_the_schema_lets_editors_complete_every_field() -> None:
     assert {"name", "trainable", "objective", "num_trials", "epochs", "space"} <= set(schema["properties"])
     assert all("description" in field or "$ref" in field for field in schema["properties"].values())
     assert {"anyOf"} == set(schema["$defs"]["Space"]["additionalProperties"]) - {"discriminator"}
+
+
+@pytest.mark.parametrize("gpus", [0, 0.25, 1, 8])
+def test_gpus_are_a_fraction_of_one_or_whole(gpus: float) -> None:
+    assert make_spec(resources={"gpus_per_trial": gpus}).resources.gpus_per_trial == gpus
+
+
+def test_parts_of_several_gpus_and_batches_without_a_row_for_each_are_refused(tmp_path: Path) -> None:
+    gpus = "resources: {gpus_per_trial: 1.5}"
+    rule = "resources.gpus_per_trial: must be a fraction of one GPU or a whole number of them, but got 1.5"
+    assert problems(tmp_path, GOOD + gpus) == [rule]
+    gpus = "resources: {gpus_per_trial: 4}\n"
+    written = GOOD.replace("space:\n", "space:\n  batch_size: {choices: [2, 32]}\n") + gpus
+    rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got 2"
+    assert problems(tmp_path, written) == [f"space.batch_size: {rule}"]

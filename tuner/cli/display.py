@@ -143,7 +143,7 @@ class Display:
                 at = f"{sweep.metric} {best.best_value:.4f}"
                 best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
             epochs, num_events = sweep.epochs, sweep.num_events
-            wall_s, busy, slots = self._coordinator.wall_s(), len(self._coordinator.live), self._coordinator.slots
+            wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots
             first_epoch_at = sweep.spans[-1].first_epoch_at
         here_s = max(time.time() - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
         ended = sum(outcomes.values()) - outcomes["unfinished"]

@@ -5,14 +5,16 @@ The rules themselves are `tuner.spec.sharing`'s; the driver holds them against t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.cluster.sizes import max_workers
+from tuner.engine.resources import NODE_TYPES
 from tuner.spec import SweepSpec
-from tuner.spec.sharing import SHARED_FOLDERS, named_folders, shared_folders, sharing_problems
+from tuner.spec.sharing import SHARED_FOLDERS, shared_folders, sharing_problems
 
 _COMMAND_LISTS = (
     "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
@@ -22,7 +24,7 @@ _COMMAND_LISTS = (
 
 def problems(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
     """What only one node of a cluster file's cluster would see of a spec; one line each, with the way on."""
-    folders = [*_folders(cluster), *mounted_folders(cluster)]
+    folders = [*shared_folders(), *mounted_folders(cluster)]
     return sharing_problems(spec, max_nodes(cluster), folders, file_mounts(cluster))
 
 
@@ -46,15 +48,22 @@ def mounted_folders(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """What the driver on the head must be told, so that it judges a sweep's paths as this machine does."""
-    folders = [*_folders(cluster), *mounted_folders(cluster), *file_mounts(cluster)]
-    return {SHARED_FOLDERS: os.pathsep.join(dict.fromkeys(folders))} if folders else {}
+    """What the driver on the head must be told: what its nodes share, as this machine sees it, and which may join."""
+    folders = [*shared_folders(), *mounted_folders(cluster), *file_mounts(cluster)]
+    told = {SHARED_FOLDERS: os.pathsep.join(dict.fromkeys(folders))} if folders else {}
+    return told | node_types(cluster)
 
 
-def _folders(cluster: Mapping[str, Any]) -> list[str]:
-    """Network file systems of this machine count where the nodes are its neighbours; a cloud's do not see them."""
-    is_near = (cluster.get("provider") or {}).get("type") == "local"
-    return shared_folders() if is_near else named_folders()
+def node_types(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """The nodes that a cluster file allows, as the driver takes them; none where it does not say their size."""
+    types, head = cluster.get("available_node_types") or {}, cluster.get("head_node_type")
+    if not types or not all(kind.get("resources") for kind in types.values()):
+        return {}
+    sizes = [
+        {**kind["resources"], "nodes": 1 if name == head else max_workers(cluster, name)}
+        for name, kind in types.items()
+    ]
+    return {NODE_TYPES: json.dumps(sizes)}
 
 
 def _commands(cluster: Mapping[str, Any]) -> Iterator[str]:

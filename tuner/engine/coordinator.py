@@ -27,6 +27,8 @@ CHECKPOINTS_TRIED = 3
 """A retry goes on from the newest sound one of so many, or from the start."""
 HOPELESS_FAILURES = 10
 """After so many failed trials since the driver's start, and not one epoch, the sweep ends."""
+DECISIONS_KEPT = 10_000
+"""How many times of decisions wait for somebody who takes them."""
 LOSSES_FORGIVEN = 10
 """A trial that goes down with its machine so often is suspected to be the reason."""
 
@@ -55,6 +57,7 @@ class Coordinator:
         journal.events.clear()
         self.lock = threading.RLock()
         self.slots = 0
+        self._decisions_s: deque[float] = deque(maxlen=DECISIONS_KEPT)
         self.live: dict[int, Assignment] = {}
         self.stopping: str | None = None
         self.end: ev.SweepEnded | None = None
@@ -119,8 +122,8 @@ class Coordinator:
         """Work for a free slot, unfinished trials first; None when there is none now."""
         with self.lock:
             self._check_budget()
-            if self.stopping is not None or len(self.live) >= self.slots:
-                return None
+            if self.stopping is not None or len(self.live) >= max(1, self.slots):
+                return None  # without a slot one trial waits for a node: Tune's loop must have something to wait for
             number = self._queue.popleft() if self._queue else self._suggest()
             if number is None:
                 return None
@@ -153,21 +156,27 @@ class Coordinator:
 
     def report(self, report: Report) -> bool:
         """Takes a worker's report; whether the worker goes on with the trial."""
+        heard_at = time.perf_counter()
         with self.lock:
-            for note in report.notes:
-                self._log(f"trial {report.trial}: {note}")
-                self._note(f"trial {report.trial}: {note}")
-            self._take_late_checkpoints(report)
-            trial = self.sweep.trials[report.trial]
-            if trial.outcome is not None:
-                return False
-            goes_on = self._take_epochs(trial, report)
-            if report.failure is not None and trial.outcome is None:
-                self._fail(trial, report.attempt, report.failure.cause, report.failure.message)
-                self._log(f"trial {report.trial}, attempt {report.attempt}: {report.failure.traceback}")
-                goes_on = False
-            self._check_budget()
-            return goes_on and self.stopping is None
+            goes_on = self._take(report)
+            self._decisions_s.append(time.perf_counter() - heard_at)
+            return goes_on
+
+    def _take(self, report: Report) -> bool:
+        for note in report.notes:
+            self._log(f"trial {report.trial}: {note}")
+            self._note(f"trial {report.trial}: {note}")
+        self._take_late_checkpoints(report)
+        trial = self.sweep.trials[report.trial]
+        if trial.outcome is not None:
+            return False
+        goes_on = self._take_epochs(trial, report)
+        if report.failure is not None and trial.outcome is None:
+            self._fail(trial, report.attempt, report.failure.cause, report.failure.message)
+            self._log(f"trial {report.trial}, attempt {report.attempt}: {report.failure.traceback}")
+            goes_on = False
+        self._check_budget()
+        return goes_on and self.stopping is None
 
     def _take_late_checkpoints(self, report: Report) -> None:
         """Those of the worker's trial before. If that one has ended since, nobody needs them."""
@@ -310,11 +319,35 @@ class Coordinator:
         return self.sweep.wall_s + max(0.0, time.time() - self.sweep.spans[-1].last_at)
 
     def set_slots(self, slots: int) -> None:
-        """Takes what the cluster has room for."""
+        """Takes what the cluster has room for; with none the sweep waits."""
         with self.lock:
-            if slots != self.slots:
-                self.slots = slots
-                self._append(ev.SlotsChanged(slots=slots))
+            if slots == self.slots and self.sweep.spans[-1].slots:
+                return
+            self.slots = slots
+            self._append(ev.SlotsChanged(slots=slots))
+            if slots == 0:
+                self._note("no node has room for a trial: the sweep waits for one")
+
+    @property
+    def busy(self) -> int:
+        """How many slots have a trial."""
+        return min(len(self.live), self.slots)
+
+    def take_decisions_s(self) -> list[float]:
+        """The seconds that decisions took since they were last asked for, oldest first."""
+        with self.lock:
+            taken = list(self._decisions_s)
+            self._decisions_s.clear()
+            return taken
+
+    @property
+    def wanted_slots(self) -> int:
+        """How many trials would train now if there were room for all."""
+        with self.lock:
+            if self.stopping is not None:
+                return 0
+            new = 0 if self.policy.exhausted else max(0, self.spec.num_trials - self.policy.num_suggested)
+            return len(self.live) + len(self._queue) + new
 
     # Books
 

@@ -12,6 +12,8 @@ _MEMORY = re.compile(r"OutOfMemoryError|running low on memory")
 _NODE = re.compile(
     r"node (?:has )?died|node was (?:terminated|preempted|drained)|node is (?:dead|terminated)|NodeDiedError", re.I
 )
+_CUT_OFF = re.compile(r"ActorUnavailableError|may or may not have been executed")
+"""A machine that goes with all of its processes: the connection breaks before Ray notices that the node is gone."""
 _SAYS_MUCH = re.compile(r"Error|killed|died|exit", re.I)
 _CGROUP = Path("/sys/fs/cgroup/memory.events")
 _KERNEL = Path("/proc/vmstat")
@@ -34,6 +36,8 @@ def cause_of_death(
         return "memory", "the worker was killed because its node ran out of memory"
     if _NODE.search(details):
         return "node", "the worker's node was lost"
+    if _CUT_OFF.search(details):
+        return "node", "the connection to the worker's node was lost"
     if timeout_s is not None and silent_s >= timeout_s:
         return "timeout", f"it took longer than failures.trial_timeout ({timeout_s:g} s) and was ended"
     if kernel_was_out_of_memory:

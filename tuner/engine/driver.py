@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner import events as ev
-from tuner.engine import resources
+from tuner.engine import growth, resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.errors import (
@@ -167,7 +167,7 @@ def _inspected(
         if inspection.in_background or not resources.is_local(address):
             observer.phase("starting Ray, while the trainable is checked")
             resources.start_ray(address)
-            resources.check_room(slot, slot.count(resources.cluster_nodes()))
+            growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, resources.num_hosts(), shared_folders())
         inspected = inspection.result()
@@ -218,23 +218,22 @@ class _Driver:
 
     def _train(self) -> None:
         slot = resources.Slot.of(self._spec.resources)
-        nodes = resources.cluster_nodes()
-        self._coordinator.set_slots(slot.count(nodes))
+        self._coordinator.set_slots(slot.count(resources.cluster_nodes()))
         self._observer.training(self._coordinator)
         self._is_training = True
         try:
-            self._fit(self._settings(slot, nodes), slot)
+            self._fit(self._settings(slot))
         finally:
             self._is_training = False
             self._observer.trained()
 
-    def _fit(self, settings: WorkerSettings, slot: resources.Slot) -> None:
+    def _fit(self, settings: WorkerSettings) -> None:
         """Runs Tune's loop; one that ends unexpectedly is started again from the journal, a bounded number of times."""
         from tuner.engine import tune_adapter
 
         for start in range(1, FIT_STARTS + 1):
             try:
-                tune_adapter.fit(self._coordinator, settings, self._data, slot)
+                tune_adapter.fit(self._coordinator, settings, self._data)
                 return
             except (TunerError, KeyboardInterrupt):
                 raise
@@ -254,7 +253,7 @@ class _Driver:
                     return
                 self._observer.training(self._coordinator)
 
-    def _settings(self, slot: resources.Slot, nodes: list[dict[str, float]]) -> WorkerSettings:
+    def _settings(self, slot: resources.Slot) -> WorkerSettings:
         return WorkerSettings(
             trainable=self._spec.trainable,
             data=self._spec.data,
@@ -262,9 +261,9 @@ class _Driver:
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
             sweep=self._folder.url,
-            threads=slot.threads,
+            slot=slot,
             trial_timeout_s=self._spec.failures.trial_timeout,
-            memory_bytes=self._spec.failures.worker_memory or slot.memory_bytes(nodes),
+            memory_bytes=self._spec.failures.worker_memory,
             environment=resources.storage_environment(),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from tuner.engine.resources import Slot
 from tuner.events import CheckpointSaved, Metrics, Params, TrialStarted
 from tuner.sweep import Mode, is_better
 
@@ -21,11 +22,11 @@ class WorkerSettings:
     precision: str
     sweep: str
     """The sweep's folder, as `SweepFolder.at` takes it."""
-    threads: int
+    slot: Slot
     trial_timeout_s: float | None = None
     """What an epoch may take, or building a model."""
     memory_bytes: float | None = None
-    """A worker whose own memory has grown past this makes room for a fresh one."""
+    """A worker whose own memory has grown past this makes room for a fresh one; None for its share of its node's."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
 

@@ -30,6 +30,10 @@ QUIET = {
 }
 
 
+NODE_TYPES = "TUNER_NODE_TYPES"
+"""The environment's word for the nodes that an autoscaler may add: a JSON list, see `growth.slots_at_most`."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """What one trial takes."""
@@ -43,12 +47,16 @@ class Slot:
 
     @property
     def resources(self) -> dict[str, float]:
-        return {"cpu": self.cpus, "gpu": self.gpus} if self.gpus else {"cpu": self.cpus}
+        return {name.lower(): amount for name, amount in self.bundle.items()}
 
-    def memory_bytes(self, nodes: Iterable[Mapping[str, float]]) -> float | None:
-        """A trial's share of its node's memory, on the node where that is least; None where no node tells."""
-        shares = [node["memory"] / n for node in nodes if node.get("memory") and (n := self._count_on(node))]
-        return min(shares, default=None)
+    @property
+    def bundle(self) -> dict[str, float]:
+        """As Ray's placement groups take it."""
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
+    def memory_bytes(self, node: Mapping[str, float]) -> float | None:
+        """A trial's share of its node's memory; None where the node does not tell."""
+        return node["memory"] / n if node.get("memory") and (n := self.count([node])) else None
 
     @property
     def threads(self) -> int:
@@ -85,6 +93,14 @@ def cluster_nodes() -> list[dict[str, float]]:
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def this_node() -> dict[str, float]:
+    """The resources of the node that this worker is on."""
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    return next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
 
 
 def num_hosts() -> int:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import ray
@@ -27,8 +27,10 @@ from ray.tune.search import Searcher
 from trainables.contract import Data
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import cause_of_death, kernel_memory_kills
+from tuner.engine.growth import Demand
 from tuner.engine.messages import Assignment, Report, WorkerSettings
 from tuner.engine.resources import Slot, cluster_nodes
+from tuner.engine.telemetry import Telemetry
 from tuner.engine.worker import KerasWorker
 from tuner.secrets import is_secret
 
@@ -177,7 +179,10 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """As FIFO does, but among the live trials instead of all that there were."""
-        return next((trial for trial in tune_controller.get_live_trials() if trial.status == "PENDING"), None)
+        live = tune_controller.get_live_trials()
+        if _run.coordinator.stopping is not None and not any(trial.status == "RUNNING" for trial in live):
+            _run.stop_at_once = True  # what waits for a node would never report
+        return next((trial for trial in live if trial.status == "PENDING"), None)
 
     @_guarded(otherwise=None)
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
@@ -202,7 +207,6 @@ def fit(
     coordinator: Coordinator,
     settings: WorkerSettings,
     data: Data | None,
-    slot: Slot,
     worker: type[tune.Trainable] = KerasWorker,
 ) -> None:
     """Runs Tune until the coordinator has nothing more to do.
@@ -220,9 +224,9 @@ def fit(
     scratch = tempfile.mkdtemp(prefix="tuner-tune-")
     trainable = tune.with_parameters(worker, settings=settings, data=data)
     try:
-        with _watch(_run, slot), _deaths_of_any_kind(), _keys_out_of_sight():
+        with _watch(_run, settings.slot), _deaths_of_any_kind(), _keys_out_of_sight():
             tune.Tuner(
-                tune.with_resources(trainable, slot.resources),
+                tune.with_resources(trainable, settings.slot.resources),
                 tune_config=tune.TuneConfig(
                     num_samples=-1, search_alg=JournalSearcher(), scheduler=JournalScheduler(), reuse_actors=True
                 ),
@@ -244,15 +248,20 @@ def fit(
 
 @contextmanager
 def _watch(run: _Run, slot: Slot) -> Iterator[None]:
-    """Follows the cluster's size, and ends workers that hang so hard that they cannot end themselves."""
+    """Follows the cluster's size, tells how the sweep stands, and ends workers that hang too hard to end themselves."""
     left = threading.Event()
+    demand, telemetry = Demand(slot), Telemetry(run.coordinator)
 
     def watch() -> None:
         while not left.wait(WATCH_EVERY_S):
             try:
-                run.coordinator.set_slots(max(1, slot.count(cluster_nodes())))
+                slots = slot.count(cluster_nodes())
+                run.coordinator.set_slots(slots)
+                demand.update(slots, run.coordinator.wanted_slots)
                 run.memory_kills.append(kernel_memory_kills())
                 _kill_hanging(run)
+                with suppress(Exception):  # nothing that trains depends on it
+                    telemetry.update()
             except ray.exceptions.RayError:
                 continue  # the cluster is busy with itself
             except BaseException as error:
@@ -266,6 +275,10 @@ def _watch(run: _Run, slot: Slot) -> Iterator[None]:
     finally:
         left.set()
         thread.join(WATCH_EVERY_S)
+        with suppress(Exception):
+            telemetry.update()
+        with suppress(ray.exceptions.RayError):
+            demand.withdraw()
 
 
 def _kill_hanging(run: _Run) -> None:

@@ -15,8 +15,10 @@ import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
+from tuner.engine import gpus
 from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
+from tuner.engine.resources import this_node
 from tuner.engine.saver import CheckpointSaver
 from tuner.errors import StorageError
 from tuner.paths import SweepFolder, read_bytes
@@ -46,9 +48,10 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self._settings, self._data = settings, data
         for name, value in settings.environment.items():
             os.environ.setdefault(name, value)
+        os.environ.update(gpus.environment(settings.slot.gpus))
         self._folder = SweepFolder.at(settings.sweep)
         self._saver = CheckpointSaver(self._folder)
-        self._memory = Memory(settings.memory_bytes)
+        self._memory = Memory(settings.memory_bytes or settings.slot.memory_bytes(this_node()))
         self._trainer: Any = None
         self._is_broken = False
         self.reset_config(config)
@@ -138,7 +141,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
         if self._trainer is None:
             with self._watched(LOADING_S):
-                self._trainer = _make_trainer(self._settings, self._data)
+                self._trainer = _make_trainer(self._settings, self._data, notes)
             self._data = None
         from trainables.training import CheckpointError
 
@@ -203,25 +206,46 @@ class _DataFault(Exception):
     """The data that all trials train on cannot be loaded."""
 
 
-def _make_trainer(settings: WorkerSettings, data: Data | None) -> Any:
-    """Imports TensorFlow, on as many threads and as much of a GPU as the trial has, and everything that needs it."""
+def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
+    """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.threading.set_intra_op_parallelism_threads(settings.slot.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(settings.slot.threads)
+    devices = _gpus(settings.slot.gpus, notes)
     from trainables.training import WarmTrainer
     from tuner.inspection import load_trainable
 
     trainable = load_trainable(settings.trainable)(settings.data)
     try:
         return WarmTrainer(
-            trainable, data or trainable.load_data(), settings.metric, settings.mode, precision=settings.precision
+            trainable,
+            data or trainable.load_data(),
+            settings.metric,
+            settings.mode,
+            precision=settings.precision,
+            devices=devices,
         )
     except DataError as error:
         raise _DataFault(str(error)) from error
+
+
+def _gpus(count: float, notes: list[str]) -> list[str]:
+    """Limits TensorFlow to the trial's part of the GPUs; the names of those that it has."""
+    import tensorflow as tf
+
+    cards = tf.config.list_physical_devices("GPU")
+    if len(cards) < math.ceil(count):
+        trains_on = f"those {len(cards)}" if cards else "the CPU"
+        notes.append(f"it has {count:g} GPUs, but TensorFlow sees {len(cards)}: it trains on {trains_on}")
+    limit_mb = gpus.memory_limit_mb(count) if cards else None
+    for card in cards:
+        if limit_mb is None:
+            tf.config.experimental.set_memory_growth(card, True)
+        else:
+            tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit_mb)])
+    return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
 
 
 def _failure(error: Exception) -> Failure:

@@ -122,7 +122,16 @@ class Resources(Section):
     cpus_per_trial: float = Field(1, gt=0)
     """CPU cores, and TensorFlow threads, of each trial."""
     gpus_per_trial: float = Field(0, ge=0)
-    """GPUs of each trial; a fraction packs several trials on one card."""
+    """GPUs of each trial: a fraction packs several trials on one card and gives each its share of the card's memory;
+    of several, each takes its share of every batch."""
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _check_gpus(cls, gpus: float) -> float:
+        if gpus > 1 and not gpus.is_integer():
+            rule = "must be a fraction of one GPU or a whole number of them, but got {got}"
+            raise PydanticCustomError("rule", rule, {"got": shown(gpus)})
+        return gpus
 
 
 class Failures(Section):
@@ -251,6 +260,12 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
             if parameter.size is None:
                 rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
+    batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
+    if batch_size is not None and gpus > 1:
+        sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()
+        if small := [size for size in sizes if isinstance(size, int | float) and size < gpus]:
+            rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got"
+            yield ("resources",), "space.batch_size", f"{rule} {shown(small[0])}"
     epochs = spec.space.root.get("epochs")
     if epochs is not None:
         ends = [epochs.low, epochs.high] if isinstance(epochs, Float | Int) else epochs.values()

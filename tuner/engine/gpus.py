@@ -1,0 +1,59 @@
+"""A trial's part of its GPUs, settled before TensorFlow starts, so that packed trials leave each other room.
+
+Ray hands out cards as numbers and keeps nobody from taking a whole one; TensorFlow would, and all of its memory.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+CONTEXT_MB = 512
+"""What CUDA and its libraries take of a card beside TensorFlow's own memory, for each process."""
+
+
+def environment(gpus: float) -> dict[str, str]:
+    """What a worker's environment must say for a trial with so many GPUs, whatever it said before."""
+    if not gpus:
+        return {"CUDA_VISIBLE_DEVICES": "-1"}
+    # Ray numbers cards as NVML does, CUDA by itself the fastest first. With a memory limit, growth is this alone.
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+def memory_limit_mb(gpus: float) -> int | None:
+    """TensorFlow's memory on a card of which a trial has a fraction; None where it has whole ones.
+
+    Raises:
+        ValueError: the fraction is too small for anything, or the card's memory cannot be read.
+    """
+    if gpus >= 1:
+        return None
+    card = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    return share_mb(gpus, _card_mb(card))
+
+
+def share_mb(fraction: float, card_mb: int) -> int:
+    """What is left of a fraction of a card for TensorFlow.
+
+    Raises:
+        ValueError: nothing is.
+    """
+    limit_mb = int(fraction * card_mb) - CONTEXT_MB
+    if limit_mb <= 0:
+        raise ValueError(
+            f"resources.gpus_per_trial must leave more than the {CONTEXT_MB} MiB that CUDA itself takes, but got"
+            f" {fraction:g} of {card_mb} MiB"
+        )
+    return limit_mb
+
+
+def _card_mb(card: str) -> int:
+    """The memory of a card, by its number or UUID."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", f"--id={card}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return int(done.stdout.split()[0])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"a fraction of a GPU must be measured by nvidia-smi, but {' '.join(command)} failed: {error}"
+        ) from error
