@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.objectstore import S3Server
 from tests.tracking_server import DEPLOYED, arguments, settings
 from tuner.secrets import is_secret
 
@@ -209,3 +210,14 @@ def test_the_images_packages_install_into_an_empty_environment(tmp_path: Path) -
     code = "import boto3, flask_wtf, prometheus_flask_exporter, psycopg2, mlflow.version as v; print(v.VERSION)"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, env=clean)
     assert done.stdout.strip() == pins(lock)["mlflow"], done.stderr
+
+
+@pytest.mark.slow
+def test_the_store_beside_the_server_gets_its_bucket(s3_server: S3Server) -> None:
+    python, *code = services()["bucket"]["entrypoint"]
+    assert python == "python"
+    environ = {**os.environ, **s3_server.environ, **settings()}
+    for _ in range(2):  # each start of compose runs it
+        subprocess.run([sys.executable, *code], env=environ, check=True)
+    bucket = settings()["MLFLOW_ARTIFACTS_DESTINATION"].removeprefix("s3://").split("/")[0]
+    assert bucket in [found["Name"] for found in s3_server.client().list_buckets()["Buckets"]]
