@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kit import make_spec
+from tuner.cluster import shared
 from tuner.cluster.shared import driver_environment, max_nodes, mounted_folders, problems
 from tuner.spec.sharing import SHARED_FOLDERS
 
@@ -42,6 +43,14 @@ def test_a_folder_that_a_command_mounts_is_shared() -> None:
     [storage] = problems(spec, {**CLUSTER, "setup_commands": ["ls /mnt/efs"]})
     assert storage.startswith("storage: must be shared by all 4 nodes")
     assert problems(make_spec(), {**CLUSTER, "max_workers": 0}) == []
+
+
+def test_this_machine_s_network_folders_are_its_neighbours_and_no_cloud_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "shared_folders", lambda: ["/nfs"])
+    monkeypatch.setattr(shared, "named_folders", lambda: [])
+    spec = make_spec(storage="/nfs/sweeps", tracking__uri="http://mlflow:5000")
+    near = {"provider": {"type": "local", "head_ip": "h", "worker_ips": ["a", "b"]}}
+    assert problems(spec, near) == [] and len(problems(spec, CLUSTER)) == 1
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,7 @@ def test_no_secret_is_written_anywhere(
         ("the MLflow server's log", tracking_server.log.read_bytes()),
     ]
     assert [name for name, content in everything if CANARY.encode() in content] == []
+    assert any(name.startswith(tracking_server.bucket_url) and b"name: careless" in text for name, text in everything)
     names = {name for name, _ in everything}
     for looked_at in ("/journal/", "/spec.yaml", "driver.log", "recorder.log", "/logs/worker-", "printed.txt"):
         assert any(looked_at in name for name in names), looked_at

@@ -63,6 +63,8 @@ def test_file_mounts_carry_data_to_the_nodes_and_bring_no_storage_back() -> None
     mounts = {"~/data": "/home/me/data", "/srv/x.npz": "/tmp/x.npz"}
     assert on_nodes("/home/me/data/faces/a.npz", mounts) == "~/data/faces/a.npz"
     assert on_nodes("/tmp/x.npz", mounts) == "/srv/x.npz" == on_nodes("/srv/x.npz", mounts)
+    assert on_nodes("/home/me/data", mounts) == "~/data" and on_nodes("/home/me/data/../data/a", mounts) == "~/data/a"
+    assert on_nodes("~/data/a.npz", {"~/data": "~/data"}) == "~/data/a.npz"
     assert on_nodes("/home/me/database.npz", mounts) is None
     spec = make_spec(**{**SHARED, "storage": "/home/me/data/sweeps"}, data="/home/me/data/a.npz")
     [problem] = sharing_problems(spec, 2, mounts=mounts)

@@ -43,6 +43,9 @@ for group in (
     group.register(app)
 
 
+_ELSEWHERE = ("--cluster", "http://", "https://", "--address=http")
+
+
 def main() -> None:
     """Runs the command line; exit codes are those of `tuner.errors`."""
     _hide_credentials()
@@ -64,8 +67,11 @@ def main() -> None:
 def _hide_credentials() -> None:
     """Starts the command anew with what `--set tracking.uri=…` holds in its environment.
 
-    A command line is for everybody to see, and Ray keeps its driver's with the cluster's jobs.
+    A command line is for everybody to see, and Ray keeps its driver's with the cluster's jobs. What a cluster is asked
+    to resume with is left to be refused: our environment does not get there.
     """
+    if sys.argv[1:2] == ["resume"] and any(text.startswith(_ELSEWHERE) for text in sys.argv):
+        return
     arguments = [take_all_credentials(text) if "tracking" in text else text for text in sys.orig_argv]
     if arguments != sys.orig_argv:
         os.execve(sys.executable, arguments, os.environ)

@@ -14,7 +14,7 @@ from typing import Any
 from tuner.cluster.sizes import max_workers
 from tuner.engine.resources import NODE_TYPES
 from tuner.spec import SweepSpec
-from tuner.spec.sharing import SHARED_FOLDERS, shared_folders, sharing_problems
+from tuner.spec.sharing import SHARED_FOLDERS, named_folders, shared_folders, sharing_problems
 
 _COMMAND_LISTS = (
     "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
@@ -24,7 +24,7 @@ _COMMAND_LISTS = (
 
 def problems(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
     """What only one node of a cluster file's cluster would see of a spec; one line each, with the way on."""
-    folders = [*shared_folders(), *mounted_folders(cluster)]
+    folders = [*_folders(cluster), *mounted_folders(cluster)]
     return sharing_problems(spec, max_nodes(cluster), folders, file_mounts(cluster))
 
 
@@ -49,7 +49,7 @@ def mounted_folders(cluster: Mapping[str, Any]) -> list[str]:
 
 def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
     """What the driver on the head must be told: what its nodes share, as this machine sees it, and which may join."""
-    folders = [*shared_folders(), *mounted_folders(cluster), *file_mounts(cluster)]
+    folders = [*_folders(cluster), *mounted_folders(cluster), *file_mounts(cluster)]
     told = {SHARED_FOLDERS: os.pathsep.join(dict.fromkeys(folders))} if folders else {}
     return told | node_types(cluster)
 
@@ -64,6 +64,12 @@ def node_types(cluster: Mapping[str, Any]) -> dict[str, str]:
         for name, kind in types.items()
     ]
     return {NODE_TYPES: json.dumps(sizes)}
+
+
+def _folders(cluster: Mapping[str, Any]) -> list[str]:
+    """Network file systems of this machine count where the nodes are its neighbours; a cloud's do not see them."""
+    is_near = (cluster.get("provider") or {}).get("type") == "local"
+    return shared_folders() if is_near else named_folders()
 
 
 def _commands(cluster: Mapping[str, Any]) -> Iterator[str]:

@@ -58,18 +58,23 @@ def on_nodes(path: str, mounts: Mapping[str, str]) -> str | None:
     for there, here in mounts.items():
         source = os.path.abspath(os.path.expanduser(here))
         if _is_within(path, source):
-            return str(PurePosixPath(there) / PurePosixPath(path).relative_to(source))
+            below = os.path.relpath(os.path.expanduser(path), source)
+            return there if below == "." else f"{there.rstrip('/')}/{below}"
     return path if any(_is_within(path, there) for there in mounts) else None
 
 
 def shared_folders() -> list[str]:
-    """The folders of this machine that other machines see as well."""
+    """The folders of this machine that its neighbours see as well: those that are named, and network file systems."""
     import psutil
 
-    words = map(os.path.expanduser, os.environ.get(SHARED_FOLDERS, "").split(os.pathsep))
-    named = [word for word in words if os.path.isabs(word)]
     partitions = psutil.disk_partitions(all=True)
-    return named + [part.mountpoint for part in partitions if part.fstype in NETWORK_FILE_SYSTEMS]
+    return named_folders() + [part.mountpoint for part in partitions if part.fstype in NETWORK_FILE_SYSTEMS]
+
+
+def named_folders() -> list[str]:
+    """The folders that $TUNER_SHARED_FOLDERS says are the same on each node."""
+    words = map(os.path.expanduser, os.environ.get(SHARED_FOLDERS, "").split(os.pathsep))
+    return [word for word in words if os.path.isabs(word)]
 
 
 def _storage_problems(storage: str | None, nodes: int, folders: list[str], are_pods: bool) -> list[str]:
