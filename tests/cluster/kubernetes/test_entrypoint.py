@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from tuner.cluster.kubernetes.job import manifest
 from tuner.cluster.kubernetes.options import Options
 from tuner.events import EpochReported
 from tuner.journal import read_events
-from tuner.paths import StorageRoot
+from tuner.paths import StorageRoot, SweepFolder
 from tuner.sweep import fold
 
 MODELS = Path(__file__).parents[2] / "sweeps" / "models"
@@ -67,10 +66,12 @@ class Pods:
         self._pod("worker", cluster["workerGroupSpecs"][0], [f"--address={HOST}:{port}", "--num-cpus=1"])
         self._wait(lambda: self._asked("/nodes?view=summary").count('"ALIVE"') == 2)
 
-    def submit(self) -> subprocess.CompletedProcess[str]:
-        """As the operator's submitter does; waits for the end."""
+    def submit(self) -> subprocess.Popen[str]:
+        """As the operator's submitter does, which ends as the job ends."""
         entrypoint = self.objects[1]["spec"]["entrypoint"].split()
-        return self._ray("job", "submit", f"--address={self.dashboard}", "--", *entrypoint)
+        command = [BIN / "ray", "job", "submit", f"--address={self.dashboard}", "--", *entrypoint]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, env=self.environment, text=True, **pipes)
 
     def stop(self) -> None:
         """At once; Ray's own way takes half a minute."""
@@ -103,9 +104,6 @@ class Pods:
             )
         self.processes.append(process)
 
-    def _ray(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([BIN / "ray", *arguments], env=self.environment, capture_output=True, text=True)
-
     def _asked(self, path: str) -> str:
         """The dashboard's answer; empty if there is none yet."""
         headers = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
@@ -117,7 +115,8 @@ class Pods:
 
 
 @pytest.fixture
-def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
+def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Pods]]:
+    """Makes clusters of one manifest, each in a folder of its own."""
     model = tmp_path / "models"
     model.mkdir()
     shutil.copy(MODELS / "tiny.py", model / "beside.py")
@@ -126,11 +125,14 @@ def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         name="in-pods",
         trainable=f"{model}/mine.py:Mine",
         num_trials=3,
-        epochs={"max": 3},
-        space={"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32},
+        epochs={"max": 4},
+        early_stopping={"algorithm": "none"},
+        space={"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32, "pause_s": 0.5},
         storage=str(tmp_path / "sweeps"),
         tracking={"uri": None},
     )
+    objects = manifest(made, Options(), {})
+    shutil.rmtree(model)  # the pods have nothing but the ConfigMap
     home = tmp_path / "home"
     home.mkdir()
     environment = {
@@ -140,27 +142,43 @@ def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         "RAY_AUTH_MODE": "token",  # as the operator sets them for authOptions
         "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
     }
-    short = tmp_path_factory.mktemp("p")  # Ray's sockets lie in it, and their paths must be short
-    cluster = Pods(manifest(made, Options(), {}), short, [], "", environment)
-    shutil.rmtree(model)  # the pods have nothing but the ConfigMap
-    yield cluster
-    cluster.stop()
+    clusters: list[Pods] = []
+
+    def start() -> Pods:
+        folder = tmp_path_factory.mktemp("p")  # Ray's sockets lie in it, and their paths must be short
+        clusters.append(Pods(objects, folder, [], "", environment))
+        clusters[-1].start()
+        return clusters[-1]
+
+    yield start
+    for cluster in clusters:
+        cluster.stop()
 
 
 @pytest.mark.slow
-def test_the_entrypoint_runs_the_sweep_and_goes_on_with_it_when_it_is_called_again(pods: Pods, tmp_path: Path) -> None:
-    pods.start()
-    done = pods.submit()
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_a_retry_on_a_new_cluster_goes_on_with_the_sweep(pods: Callable[[], Pods], tmp_path: Path) -> None:
     folder = StorageRoot.resolve(str(tmp_path / "sweeps")).sweep("in-pods")
-    events = read_events(folder)
-    sweep = fold(events)
-    assert sweep.outcomes()["unfinished"] == 0 and len(sweep.trials) == 3
+    first = pods()
+    submitted = first.submit()
+    wait_until(lambda: len(epochs(folder)) >= 2 or submitted.poll() is not None, 180, 0.2)
+    assert submitted.poll() is None, submitted.communicate()
+    first.stop()
+    submitted.kill()
+    submitted.communicate()
+    begun = epochs(folder)
+    assert 2 <= len(begun) < 12
+
+    submitted = pods().submit()
+    told, _ = submitted.communicate()
+    assert submitted.returncode == 0, told
+    sweep = fold(read_events(folder))
     assert sweep.spec["trainable"] == "code/mine.py:Mine"
-    again = pods.submit()
-    assert again.returncode == 0, again.stdout + again.stderr
-    after = read_events(folder)
-    assert [event for event in after if isinstance(event, EpochReported)] == [
-        event for event in events if isinstance(event, EpochReported)
-    ]
-    assert json.loads(json.dumps(fold(after).outcomes())) == sweep.outcomes()
+    assert sweep.outcomes()["completed"] == 3
+    ended = epochs(folder)
+    assert ended[: len(begun)] == begun
+    assert sorted(ended) == [(trial, epoch) for trial in range(3) for epoch in range(1, 5)]
+
+
+def epochs(folder: SweepFolder) -> list[tuple[int, int]]:
+    events = read_events(folder) if folder.exists() else []
+    return [(event.trial, event.epoch) for event in events if isinstance(event, EpochReported)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -220,6 +220,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
 )
 
 
+@example({"a\nb": "c\nd\n", "on": "off"})
 @given(st.dictionaries(TEXTS.filter(bool), TEXTS | st.integers() | st.booleans() | st.lists(TEXTS)))
 def test_documents_say_the_same_in_both_versions_of_yaml(document: dict[str, Any]) -> None:
     text = to_yaml([document, document])

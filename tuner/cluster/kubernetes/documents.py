@@ -27,14 +27,21 @@ def to_yaml(objects: Sequence[Any]) -> str:
 def _marked(value: Any) -> Any:
     """A copy whose texts say how they are to be written: lines as a block, what could be read otherwise in quotes."""
     if isinstance(value, dict):
-        return {_marked(key): _marked(part) for key, part in value.items()}
+        return {_quoted(key): _marked(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_marked(part) for part in value]
-    if not isinstance(value, str) or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML_1_1):
+    if not isinstance(value, str):
         return value
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+    from ruamel.yaml.scalarstring import LiteralScalarString
 
-    return LiteralScalarString(value) if _is_block(value) else DoubleQuotedScalarString(value)
+    return LiteralScalarString(value) if _is_block(value) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    is_plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS_OF_YAML_1_1
+    return text if is_plain else DoubleQuotedScalarString(text)
 
 
 def _is_block(text: str) -> bool:
