@@ -8,7 +8,10 @@ import pytest
 
 from tests.kit import make_spec
 from tuner.cluster import shared
-from tuner.cluster.shared import driver_environment, max_nodes, mounted_folders, problems
+from tuner.cluster.shared import driver_environment, max_nodes, mounted_folders, node_types, problems
+from tuner.engine import growth, resources
+from tuner.engine.resources import Slot
+from tuner.errors import UsageError
 from tuner.spec.sharing import SHARED_FOLDERS
 
 CLUSTER: dict[str, Any] = {
@@ -71,3 +74,17 @@ def test_the_driver_on_the_head_is_told_what_the_file_says(monkeypatch: pytest.M
     assert driver_environment(CLUSTER)[SHARED_FOLDERS].endswith("/mnt/efs:/srv/data")
     monkeypatch.setenv(SHARED_FOLDERS, "/mnt/nas")
     assert driver_environment({})[SHARED_FOLDERS].startswith("/mnt/nas")
+
+
+def test_the_driver_waits_for_machines_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their file says how many there are, not how large, and nothing else tells that they will join."""
+    local = {"provider": {"type": "local", "head_ip": "10.0.0.1", "worker_ips": ["10.0.0.2", "10.0.0.3"]}}
+    monkeypatch.setattr(resources, "cluster_nodes", lambda: [{"CPU": 0.0}])
+    monkeypatch.setattr(growth, "has_autoscaler", lambda: False)
+    monkeypatch.delenv(resources.NODE_TYPES, raising=False)
+    with pytest.raises(UsageError, match="no node has as many"):
+        growth.check_room(Slot(8, 2))
+    for name, value in node_types(local).items():
+        monkeypatch.setenv(name, value)
+    growth.check_room(Slot(8, 2))
+    assert node_types({"provider": {**local["provider"], "worker_ips": []}}) == {}

@@ -22,6 +22,10 @@ _COMMAND_LISTS = (
 )  # fmt: skip
 
 
+_ENOUGH = 10**6
+"""CPUs and GPUs: more than any trial takes."""
+
+
 def problems(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
     """What only one node of a cluster file's cluster would see of a spec; one line each, with the way on."""
     folders = [*_folders(cluster), *mounted_folders(cluster)]
@@ -55,8 +59,13 @@ def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
 
 
 def node_types(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """The nodes that a cluster file allows, as the driver takes them; none where it does not say their size."""
+    """The nodes that a cluster file allows, as the driver takes them; none where a cloud's type does not say its size.
+
+    Machines of one's own never say it, and are large enough until they have joined.
+    """
     types, head = cluster.get("available_node_types") or {}, cluster.get("head_node_type")
+    if cluster.get("provider", {}).get("type") == "local" and max_nodes(cluster) > 1:
+        return {NODE_TYPES: json.dumps([{"CPU": _ENOUGH, "GPU": _ENOUGH, "nodes": max_nodes(cluster) - 1}])}
     if not types or not all(kind.get("resources") for kind in types.values()):
         return {}
     sizes = [

@@ -32,14 +32,14 @@ def slots_at_most(slot: Slot) -> int | None:
 
 
 def check_room(slot: Slot) -> None:
-    """Refuses a sweep whose trials fit on no node of the joined cluster, nor on one that its autoscaler may add.
+    """Refuses a sweep whose trials fit on no node of the joined cluster, nor on one that may join it.
 
     Raises:
         UsageError: they do not.
     """
     at_most = slots_at_most(slot)
     slots = slot.count(resources.cluster_nodes())
-    if slots == 0 and (at_most == 0 or not has_autoscaler()):
+    if slots == 0 and (at_most == 0 or (at_most is None and not has_autoscaler())):
         resources.check_room(slot, slots)
 
 
@@ -59,7 +59,8 @@ def slots_to_ask(slots: int, wanted: int, at_most: int | None) -> int:
 class Demand:
     """Placement groups of a slot's size that wait for room, and so tell an autoscaler how much is missing.
 
-    One that gets its room gives it back at once: a trial takes it. They end with the driver, however it ends, which
+    One that gets its room gives it back at once, and all others stand back until the next look: they have waited for
+    longer than the trial that is to take it. They end with the driver, however it ends, which
     `ray.autoscaler.sdk.request_resources` does not.
     """
 
@@ -75,8 +76,8 @@ class Demand:
             return
         from ray.util import placement_group, placement_group_table, remove_placement_group
 
-        missing = slots_to_ask(slots, wanted, self._at_most)
         waiting = [group for group in self._groups if placement_group_table(group)["state"] == "PENDING"]
+        missing = slots_to_ask(slots, wanted, self._at_most) if len(waiting) == len(self._groups) else 0
         for group in [group for group in self._groups if group not in waiting[:missing]]:
             remove_placement_group(group)
         self._groups = waiting[:missing]
