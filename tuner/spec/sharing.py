@@ -1,7 +1,7 @@
 """Whether all nodes of a cluster see what a sweep reads and writes: pure rules on a spec's storage, tracking and data.
 
-A folder counts as shared if a machine among the nodes has a network file system there, if $TUNER_SHARED_FOLDERS names it, or if the
-caller says so.
+A folder counts as shared if a machine among the nodes has a network file system there, if $TUNER_SHARED_FOLDERS names
+it, or if the caller says so.
 """
 
 from __future__ import annotations
