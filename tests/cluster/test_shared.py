@@ -10,7 +10,8 @@ from tests.kit import make_spec
 from tuner.cluster import shared
 from tuner.cluster.shared import driver_environment, max_nodes, mounted_folders, node_types, problems
 from tuner.engine import growth, resources
-from tuner.engine.resources import Slot
+from tuner.engine.growth import slots_at_most
+from tuner.engine.resources import NODE_TYPES, Slot
 from tuner.errors import UsageError
 from tuner.spec.sharing import SHARED_FOLDERS
 
@@ -88,3 +89,10 @@ def test_the_driver_waits_for_machines_of_ones_own(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, value)
     growth.check_room(Slot(8, 2))
     assert node_types({"provider": {**local["provider"], "worker_ips": []}}) == {}
+
+
+def test_the_driver_is_told_what_nodes_may_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = {"head": {"resources": {"CPU": 0}}, "gpu": {"resources": {"CPU": 8, "GPU": 2}, "max_workers": 3}}
+    monkeypatch.setenv(NODE_TYPES, driver_environment({**CLUSTER, "available_node_types": types})[NODE_TYPES])
+    assert slots_at_most(Slot(1, 0.5)) == 12 and slots_at_most(Slot(1, 4)) == 0
+    assert NODE_TYPES not in driver_environment(CLUSTER), "a type that does not say its size may fit"

@@ -51,6 +51,8 @@ class _Run:
         """Tune's trial id of a worker's turn -> the number of the trial that it is at."""
         self.errors: dict[str, str] = {}
         """Tune's trial id of a turn whose worker died -> what Ray says of it."""
+        self.started_s: dict[str, float] = {}
+        """Tune's trial id of such a turn -> how long ago its worker was there; one may wait for a node for long."""
         self.actors: dict[int, Any] = {}
         """Trial number -> its worker's handle."""
         self.heard_at: dict[int, float] = {}
@@ -99,6 +101,7 @@ class _Run:
         if trial is None:
             return
         silent_s = time.monotonic() - self.heard_at.pop(trial, time.monotonic())
+        silent_s = min(silent_s, self.started_s.pop(turn, 0.0))
         self.actors.pop(trial, None)
         if why_died is not None:
             is_here = self.nodes.get(trial, self.here) == self.here
@@ -190,6 +193,8 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
         if trial.error_file and os.path.exists(trial.error_file):
             with open(trial.error_file) as file:
                 _run.errors[trial.trial_id] = file.read()
+        started_at = trial.run_metadata.start_time
+        _run.started_s[trial.trial_id] = time.time() - started_at if started_at is not None else 0.0
 
 
 class DriverStopper(tune.Stopper):  # type: ignore[misc]
