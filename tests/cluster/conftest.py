@@ -30,7 +30,7 @@ from tuner.verification import verify_sweep
 
 TOKEN = "0123456789abcdef" * 4
 MODEL = Path(__file__).parents[1] / "sweeps" / "models" / "tiny.py"
-LAUNCH_S = 240.0
+LAUNCH_S = 420.0
 _SOON = "RAY_health_check_initial_delay_ms=0 RAY_health_check_period_ms=2000 RAY_health_check_timeout_ms=4000"
 """A node that is cut off is dead to Ray after about ten seconds, rather than thirty."""
 _START = (

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from tests.cluster.conftest import TOKEN, Site
+from tests.cluster.conftest import LAUNCH_S, TOKEN, Site
 from tests.servers import wait_until
 from tuner import events as ev
 
@@ -110,12 +110,12 @@ def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Sit
 
 def test_a_worker_is_cut_off_and_another_joins(site: Site) -> None:
     cluster = site.cluster_file("head", ("one", "two"))
-    client = site.start("launch", site.spec("cut", num_trials=8, **LONG), "--cluster", cluster)
+    client = site.start("launch", site.spec("cut", num_trials=6, **LONG), "--cluster", cluster)
     site.wait_for("cut", lambda sweep: len(addresses(site.events("cut"))) == 2 and sweep.epochs >= 4)
     acknowledged = site.events("cut")
     site.hosts["one"].cut()
     site.join("three", "head")
-    said = client.communicate(timeout=300)[0]
+    said = client.communicate(timeout=LAUNCH_S)[0]
     assert client.returncode == 0, said
     site.verified("cut", acknowledged)
     assert addresses(site.events("cut")) > addresses(acknowledged)
@@ -123,14 +123,14 @@ def test_a_worker_is_cut_off_and_another_joins(site: Site) -> None:
 
 def test_the_head_dies_and_a_new_one_goes_on_from_storage_alone(site: Site) -> None:
     cluster = site.cluster_file("head", ("two",))
-    client = site.start("launch", spec := site.spec("moved", num_trials=6, **LONG), "--cluster", cluster)
-    site.wait_for("moved", lambda sweep: sweep.epochs >= 6)
+    client = site.start("launch", spec := site.spec("moved", num_trials=4, **LONG), "--cluster", cluster)
+    site.wait_for("moved", lambda sweep: sweep.epochs >= 3)
     site.hosts["head"].kill()
     acknowledged = site.events("moved")
     said = client.communicate(timeout=120)[0]
     assert client.returncode == 4 and "watch it again" in said, said
     other = site.cluster_file("three", ("two",))
     said = site("launch", spec, "--cluster", other, "--or-resume", "--down-when-done")
-    assert "all 6 trials ended" in said
+    assert "all 4 trials ended" in said
     site.verified("moved", acknowledged)
     assert "gcs_server" not in site.ssh(site.hosts["three"], "ps aux")

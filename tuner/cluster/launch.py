@@ -27,6 +27,7 @@ from tuner.spec import SweepSpec
 from tuner.spec.reading import read_yaml
 
 _STDERR = 2
+_HEALTH_CHECK_S = 30
 
 
 Head = HeadShell | JobShell
@@ -64,7 +65,8 @@ def _running(cluster_file: Path) -> HeadShell | None:
         head = HeadShell(cluster_file)
     except ServiceError:
         return None
-    return head if head.run("ray health-check").returncode == 0 else None
+    asked = f"timeout {_HEALTH_CHECK_S} ray health-check"  # which waits for a head that is gone as long as it can
+    return head if head.run(asked).returncode == 0 else None
 
 
 def bring_down(cluster_file: Path) -> None:
