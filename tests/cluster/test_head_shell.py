@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuner.cluster.head_shell import HeadShell
-from tuner.errors import ServiceError
+from tuner.errors import ServiceError, UsageError
 from tuner.spec import dump_yaml
 
 pytestmark = pytest.mark.filterwarnings(
@@ -77,4 +77,11 @@ def test_a_cluster_file_that_ray_does_not_take_is_one_line(tmp_path: Path) -> No
     path = tmp_path / "cluster.yaml"
     path.write_text(dump_yaml({**CONFIG, "provider": {"type": "none-such"}}))
     with pytest.raises(ServiceError, match=r"cluster.yaml: its head cannot be found: .*none-such"):
+        HeadShell(path)
+
+
+def test_a_cluster_file_that_is_no_yaml_is_the_users_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text("cluster_name: [")
+    with pytest.raises(UsageError, match=r"cluster.yaml: must be YAML"):
         HeadShell(path)

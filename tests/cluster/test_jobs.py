@@ -71,6 +71,23 @@ def test_a_second_launch_attaches_while_the_first_runs(launch: Callable[..., dic
     assert len(client.jobs) == 1 and (Launched("mine").project / "sweep.yaml").read_text() == "1"
 
 
+def test_of_two_launches_at_the_same_time_one_starts_the_sweep(launch: Callable[..., dict[str, Any]]) -> None:
+    """The other one looks before the first has submitted, and submits after it."""
+    client = Client()
+
+    class Late(Client):
+        def list_jobs(self) -> list[Any]:
+            return client.list_jobs() if self.jobs else []
+
+        def submit_job(self, **asked: Any) -> str:
+            launch(client)
+            self.jobs = client.jobs
+            return super().submit_job(**asked)
+
+    assert launch(Late()) == {"job": "mine", "attached": True}
+    assert len(client.jobs) == 1
+
+
 def test_a_launch_after_the_end_goes_on_with_what_it_brought(launch: Callable[..., dict[str, Any]]) -> None:
     client = Client()
     launch(client)

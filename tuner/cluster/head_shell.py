@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import ServiceError
+from tuner.errors import ServiceError, TunerError
 from tuner.spec.reading import read_yaml
 
 LOST = 255
@@ -36,6 +36,7 @@ class HeadShell:
         """Looks for the head.
 
         Raises:
+            UsageError: the file cannot be read.
             ServiceError: the cluster has no head, or its provider does not answer.
         """
         self.cluster_file = cluster_file
@@ -130,6 +131,8 @@ def _quiet_launcher(what: str) -> Iterator[None]:
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield
+    except TunerError:
+        raise
     except (Exception, SystemExit) as error:
         lines = " ".join(str(error).split())
         raise ServiceError(f"{what}: {type(error).__name__}: {lines[:300]}") from error

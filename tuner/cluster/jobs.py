@@ -94,7 +94,12 @@ def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[
     finally:
         shutil.rmtree(incoming)
     arguments = ["run", SPEC, "--shipped", *(["--or-resume"] if goes_on else [])]
-    return {"job": jobs.submit(arguments), "attached": False, "goes_on": goes_on}
+    try:
+        return {"job": jobs.submit(arguments), "attached": False, "goes_on": goes_on}
+    except RuntimeError:
+        if (running := jobs.running()) is None:
+            raise
+        return {"job": running, "attached": True}  # another launch was quicker
 
 
 def main() -> None:
