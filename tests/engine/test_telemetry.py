@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.cluster.kubernetes.making import gpu_spec, ray_job
 from tests.engine.clusters import Run, cluster_of
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.engine.resources import Slot
@@ -39,6 +41,17 @@ def test_the_dashboard_asks_for_all_that_is_exported_and_for_nothing_else() -> N
 def test_the_documents_name_each_metric() -> None:
     text = (MONITORING / "README.md").read_text()
     assert {name for name in EXPORTED if re.sub("_(bucket|sum|count)$", "", name) not in text} == set()
+
+
+def test_prometheus_looks_where_ray_and_our_manifests_put_the_ports() -> None:
+    from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
+
+    [job] = yaml.safe_load((MONITORING / "prometheus.yml").read_text())["scrape_configs"]
+    [[file]] = [found["files"] for found in job["file_sd_configs"]]
+    assert file == f"/tmp/ray/{PROMETHEUS_SERVICE_DISCOVERY_FILE}"
+    monitor = yaml.safe_load((MONITORING / "pod-monitor.yaml").read_text())["spec"]
+    head = ray_job(gpu_spec(1))["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    assert {end["port"] for end in monitor["podMetricsEndpoints"]} <= {port["name"] for port in head["ports"]}
 
 
 def test_decisions_are_timed_once_each(tmp_path: Path) -> None:
