@@ -13,6 +13,8 @@ from pathlib import Path
 import tensorflow as tf
 
 models, cases = sys.argv[1:]
+tf.config.threading.set_intra_op_parallelism_threads(1)  # as few as a worker with one CPU has
+tf.config.threading.set_inter_op_parallelism_threads(1)
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
 
