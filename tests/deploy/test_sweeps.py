@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -37,11 +38,11 @@ def log_in(server: TrackingServer, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return as_user
 
 
-def runs_of(server: TrackingServer, sweep: str) -> list[dict[str, object]]:
+def runs_of(server: TrackingServer, sweep: str) -> list[dict[str, Any]]:
     """What the server holds of a sweep, asked as a user who may only read."""
     experiment = server.ask("GET", "experiments/get-by-name", READER, params={"experiment_name": sweep}).json()
     query = {"experiment_ids": [experiment["experiment"]["experiment_id"]]}
-    runs: list[dict[str, object]] = server.ask("POST", "runs/search", READER, json=query).json().get("runs", [])
+    runs: list[dict[str, Any]] = server.ask("POST", "runs/search", READER, json=query).json().get("runs", [])
     return runs
 
 
@@ -54,8 +55,11 @@ def test_a_sweep_records_its_runs_and_artifacts_through_the_server(
 ) -> None:
     log_in(*WRITER)
     cli("run", tiny_spec(**SMALL, tracking={"uri": server.url}), "--name", "recorded")
-    assert len(runs_of(server, "recorded")) == 4
-    [artifact] = [key for key in s3_server.keys(server.bucket_url) if key.endswith("/spec.yaml")]
+    runs = runs_of(server, "recorded")
+    assert len(runs) == 4
+    of_experiment = f"{runs[0]['info']['experiment_id']}/"
+    kept_keys = [key for key in s3_server.keys(server.bucket_url) if key.startswith(of_experiment)]
+    [artifact] = [key for key in kept_keys if key.endswith("/spec.yaml")]
     bucket, _, folder = server.bucket_url.removeprefix("s3://").partition("/")
     kept = s3_server.client().get_object(Bucket=bucket, Key=f"{folder}/{artifact}")["Body"].read().decode()
     started = cli.events("recorded")[0]
