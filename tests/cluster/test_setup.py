@@ -38,7 +38,7 @@ def test_every_cluster_is_set_up_and_started_alike() -> None:
 
 
 def test_nodes_with_and_without_gpus_have_the_same_versions() -> None:
-    plain, gpu = pins("requirements.lock"), pins("requirements-gpu.lock")
+    plain, gpu = pins("requirements.lock"), pins("deploy/requirements-gpu.lock")
     assert {name: version for name, version in gpu.items() if plain.get(name, version) != version} == {}
     assert {"ray", "tensorflow", "nvidia-cudnn-cu12", "s3fs", "gcsfs"} <= set(gpu) and "pytest" not in gpu
     assert {"boto3", "google-api-python-client"} <= set(plain)  # with which an autoscaler starts machines
@@ -47,7 +47,7 @@ def test_nodes_with_and_without_gpus_have_the_same_versions() -> None:
 @pytest.mark.slow
 def test_the_commands_make_a_head_s_environment(tmp_path: Path) -> None:
     """In a home folder of its own. The Python is this one: the file's is downloaded from GitHub."""
-    for name in ("requirements.lock", "requirements-gpu.lock"):
+    for name in ("requirements.lock", "deploy/requirements-gpu.lock"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".bashrc").touch()
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "tuner-env")], check=True)

@@ -71,7 +71,8 @@ def test_every_path_that_it_copies_exists_and_reaches_the_build() -> None:
 
 
 def test_nothing_else_reaches_the_build() -> None:
-    assert {path.name for path in ROOT.iterdir() if is_sent(path.name)} == set(copied())
+    paths = [path.relative_to(ROOT).as_posix() for path in [*ROOT.iterdir(), *(ROOT / "deploy").iterdir()]]
+    assert {path for path in paths if is_sent(path)} == set(copied())
 
 
 def test_the_image_runs_as_nobody_special_where_pods_expect_it() -> None:
@@ -107,7 +108,7 @@ def pins(lock: str) -> dict[str, set[str]]:
 
 
 def test_the_image_has_the_versions_of_the_lock_file_and_no_development_tools() -> None:
-    image, all_locked = pins("requirements-gpu.lock"), pins("requirements.lock")
+    image, all_locked = pins("deploy/requirements-gpu.lock"), pins("requirements.lock")
     new = {name for name, numbers in image.items() if all_locked.get(name) != numbers}
     assert new and all(name.startswith("nvidia-") for name in new)
     assert not {"pytest", "moto", "mypy", "ruff", "hypothesis"} & image.keys()
@@ -150,7 +151,7 @@ class Build:
         build = self.path("/build")
         build.mkdir(parents=True, exist_ok=True)
         for source in sources:
-            place = build / target / source if target.endswith("/") else build / target
+            place = build / target / Path(source).name if target.endswith("/") else build / target
             if (ROOT / source).is_dir():
                 copytree(ROOT / source, place, ignore=ignore_patterns("__pycache__"))
             else:
@@ -176,7 +177,7 @@ def test_what_it_runs_works_in_a_clean_environment(tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith("nvidia")]
 
     # The GPU variant's packages are 3 GB: they are looked up, and not fetched.
-    copy(ROOT / "requirements-gpu.lock", build.path("/build/image.lock"))
+    copy(ROOT / "deploy/requirements-gpu.lock", build.path("/build/image.lock"))
     sync = next(line for line in of("RUN", 0) if "uv pip sync" in line)
     done = build.run(f"{sync} --dry-run")
     assert done.returncode == 0, done.stderr
