@@ -6,9 +6,11 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.engine.waiting_worker import WaitingWorker
 from tests.kit import coordinator_of, make_spec, new_sweep
@@ -38,8 +40,13 @@ def cluster_of(**head: Any) -> Iterator[Any]:
         resources.start_ray(cluster.address)
         yield cluster
     finally:
+        session = cluster.head_node.get_session_dir_path()
         resources.leave_ray()
         cluster.shutdown()
+        for process in psutil.process_iter(["cmdline"]):  # of nodes that an autoscaler started
+            if any(session in word for word in process.info["cmdline"] or ()):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 class Run:
