@@ -60,7 +60,7 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
         raise UsageError("\n".join([*str(error).splitlines(), *check_cluster(cluster).problems])) from None
     loaded = loaded.model_copy(update={"storage": StorageRoot.resolve(storage, loaded.storage).url})
     inspected = Inspection(loaded).result()
-    elsewhere = ("data:", "trainable: load_data must work")
+    elsewhere = ("trainable: load_data must work", *(["data:"] if loaded.data is not None else []))
     inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
     source = printable(str(spec))
     found = check_cluster(cluster, loaded, source)

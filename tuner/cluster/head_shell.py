@@ -127,7 +127,7 @@ def _find_head(cluster_file: Path) -> tuple[dict[str, Any], Any, str]:
 def _quiet_launcher(what: str) -> Iterator[None]:
     """Ray's launcher talks on both outputs, and exits: its talk is dropped, its failures become one line."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield

@@ -19,6 +19,7 @@ from typing import Any
 from tuner.cluster.head_shell import HeadShell
 from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
+from tuner.cluster.launcher_output import Said
 from tuner.cluster.shared import driver_environment
 from tuner.cluster.shipping import pack
 from tuner.errors import ServiceError, UsageError
@@ -54,8 +55,7 @@ def bring_up(cluster_file: Path) -> HeadShell:
     """
     if (head := _running(cluster_file)) is not None:
         return head
-    if (code := _ray("up", cluster_file)) != 0:
-        raise ServiceError(f"{cluster_file}: `ray up` ended with exit code {code}, as it says above")
+    _ray("up", cluster_file, "it says more above")
     return HeadShell(cluster_file)
 
 
@@ -75,23 +75,37 @@ def bring_down(cluster_file: Path) -> None:
     Raises:
         ServiceError: the launcher says that it did not.
     """
-    if (code := _ray("down", cluster_file)) != 0:
-        raise ServiceError(f"{cluster_file}: `ray down` ended with exit code {code}: look for machines left over")
+    _ray("down", cluster_file, "look for machines left over")
 
 
-def _ray(command: str, cluster_file: Path) -> int:
-    """Runs a command of Ray's launcher, whose output is for people; its exit code.
+def _ray(command: str, cluster_file: Path, hint: str) -> None:
+    """Runs a command of Ray's launcher, whose output is for people.
 
     On machines of one's own, autoscaler v2 takes the head for a worker and leaves the last machine out (Ray 2.60).
+
+    Raises:
+        ServiceError: it failed.
     """
     is_local = read_yaml(cluster_file)["provider"].get("type") == "local"
     options = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_UP_enable_autoscaler_v2": "0" if is_local else "1"}
-    return subprocess.run(
+    launcher = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", command, "--yes", str(cluster_file)],
         stdin=subprocess.DEVNULL,
-        stdout=_STDERR,
-        env={**options, **os.environ},
-    ).returncode
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**options, **os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert launcher.stdout is not None
+    said = Said()
+    for line in launcher.stdout:
+        if said.is_for_people(line):
+            sys.stderr.write(line)
+            sys.stderr.flush()
+    if (code := launcher.wait()) != 0:
+        why = said.error or f"exit code {code}"
+        raise ServiceError(f"{cluster_file}: `ray {command}` failed: {why}; {hint}")
 
 
 def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
