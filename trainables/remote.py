@@ -60,7 +60,8 @@ def _file_system(url: str) -> Any:
     import fsspec
 
     try:
-        return fsspec.filesystem(scheme, use_listings_cache=False)
+        # fsspec would keep the first one for good, with the credentials of that moment.
+        return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True)
     except ImportError as error:
         raise DataError(f"{url}: needs what `pip install 'tuner[{scheme}]'` installs: {error}") from error
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.cli.display import Snapshot, line, panel
+from tuner.cli import read_commands
 from tuner.cli.main import main
 from tuner.cli.output import duration_text
 
@@ -34,6 +35,7 @@ def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
         patch.setattr(sys, "argv", ["tuner", *arguments])
         for name, value in {"COLUMNS": "200", **environment}.items():
             patch.setenv(name, value)
+        patch.setattr(read_commands.tables, "_width", 200)  # which was made when another test imported it
         with pytest.raises(SystemExit) as ended:
             main()
     code = ended.value.code or 0

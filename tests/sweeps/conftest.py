@@ -27,6 +27,8 @@ from tuner.sweep import Sweep, fold
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
 FILES = {"WithKeras": "imports_keras.py"}
 MODELS = Path(__file__).parent / "models"
+TOLD = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+"""What a process may have been told of a cluster, by Ray itself or by another test."""
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,8 @@ def ray_address() -> Iterator[str]:
         warnings.simplefilter("ignore")
         from ray.cluster_utils import Cluster
 
+        for name in TOLD:
+            os.environ.pop(name, None)
         cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 10**9},
@@ -137,7 +141,7 @@ class Cli:
 
 def environment() -> dict[str, str]:
     """Without what the tests' own process was told of a cluster."""
-    return {key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "TUNER_STORAGE")}
+    return {key: value for key, value in os.environ.items() if key not in (*TOLD, "TUNER_STORAGE")}
 
 
 def finish(process: subprocess.Popen[str], exit_code: int) -> str:

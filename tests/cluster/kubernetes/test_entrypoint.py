@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ class Pods:
 
 
 @pytest.fixture
-def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Pods]]:
+def pods(tmp_path: Path) -> Iterator[Callable[[], Pods]]:
     """Makes clusters of one manifest, each in a folder of its own."""
     model = tmp_path / "models"
     model.mkdir()
@@ -145,7 +146,7 @@ def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     clusters: list[Pods] = []
 
     def start() -> Pods:
-        folder = tmp_path_factory.mktemp("p")  # Ray's sockets lie in it, and their paths must be short
+        folder = Path(tempfile.mkdtemp(prefix="pods-"))  # Ray's sockets lie in it, and their paths must be short
         clusters.append(Pods(objects, folder, [], "", environment))
         clusters[-1].start()
         return clusters[-1]
@@ -153,6 +154,7 @@ def pods(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     yield start
     for cluster in clusters:
         cluster.stop()
+        shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
 @pytest.mark.slow
