@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.cli.display import Snapshot, line, panel
 from tuner.cli import read_commands
+from tuner.cli.display import Snapshot, line, panel
 from tuner.cli.main import main
 from tuner.cli.output import duration_text
 
