@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,9 @@ import pytest
 from tests.objectstore import memory_root, s3_root, s3_server  # noqa: F401 - fixtures
 from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixtures
 
-
-@pytest.fixture(autouse=True)
-def _ray_s_token_mode_is_left_alone() -> Iterator[None]:
-    """What runs in the tests' own process may turn it on, and a cluster that was started without drops such drivers."""
-    before = os.environ.get("RAY_AUTH_MODE")
-    yield
-    if before is None:
-        os.environ.pop("RAY_AUTH_MODE", None)
-    else:
-        os.environ["RAY_AUTH_MODE"] = before
+os.environ["RAY_AUTH_MODE"] = "disabled"
+"""Else Ray turns tokens on for the whole process, for good, as soon as one is found, and another test's cluster has
+none. Tests of tokens say so to processes of their own."""
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_si
 FILES = {"WithKeras": "imports_keras.py"}
 MODELS = Path(__file__).parent / "models"
 TOLD = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
-"""What a process may have been told of a cluster, by Ray itself or by another test."""
+"""What a driver might be told of a cluster by its environment."""
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,6 @@ def ray_address() -> Iterator[str]:
         warnings.simplefilter("ignore")
         from ray.cluster_utils import Cluster
 
-        for name in TOLD:
-            os.environ.pop(name, None)
         cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 10**9},
