@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.policy.ends import MAX_PAIRS, MIN_PAIRS, Ends
+from tuner.policy.ends import MAX_PAIRS, MIN_PAIRS, OUTLOOK_PAIRS, Ends
 
 losses = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -51,3 +54,25 @@ def test_fewer_pairs_than_needed_lead_nowhere() -> None:
     assert ends.end(0, 0.5) == (1, 0.5)
     ends.add(0, 0.5, 0.25)
     assert ends.end(0, 0.5) == (0, 0.25)
+
+
+def test_an_outlook_is_as_wide_as_the_pairs_scatter_around_their_lines() -> None:
+    ends, rng = Ends(3), np.random.default_rng(0)
+    for loss in rng.uniform(0.2, 0.8, 100):
+        middle = 0.8 * loss + 0.03 * rng.standard_normal()
+        ends.add(0, loss, middle)
+        ends.add(1, middle, 0.5 * middle + 0.04 * rng.standard_normal())
+    outlook = ends.outlook(0, 0.5)
+    assert outlook is not None
+    assert outlook == (pytest.approx(0.2, abs=0.02), pytest.approx(math.hypot(0.5 * 0.03, 0.04), rel=0.2))
+    assert ends.outlook(2, 0.5) == (0.5, 0.0)
+
+
+def test_there_is_no_outlook_while_few_have_gone_all_the_way() -> None:
+    ends = Ends(3)
+    for number in range(OUTLOOK_PAIRS):
+        ends.add(0, 0.5 + number, 0.25 + number)
+        assert ends.outlook(0, 0.5) is None
+        assert (ends.outlook(1, 0.5) is None) == (number < OUTLOOK_PAIRS)
+        ends.add(1, 0.25 + number, 0.2 + number)
+    assert ends.outlook(0, 0.5) is not None

@@ -64,6 +64,31 @@ def test_trials_end_completed_or_stopped_at_a_rung() -> None:
     assert Counter(outcome for _, outcome, _ in ended)["stopped"] > 15
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_trial_that_passes_a_rung_but_can_hardly_become_the_best_is_stopped_there(mode: str) -> None:
+    """Trials that halve their loss from rung to rung; the later ones are worse, but among the best third so far."""
+    sign = -1.0 if mode == "max" else 1.0
+    policy = Policy.from_spec(make_spec(objective__mode=mode, num_trials=40))
+    losses = [0.10, 0.09, 0.08, 0.07, 0.06, 0.05, *(1.0 + 0.1 * k for k in range(20)), 0.055, 0.049]
+    ends: dict[int, tuple[int, str, str]] = {}
+    for loss in losses:
+        suggestion = policy.ask()
+        assert suggestion is not None
+        for epoch in range(1, 28):
+            decision = policy.tell(suggestion.trial, epoch, sign * loss * 0.5 ** math.log(epoch, 3))
+            if decision.outcome:
+                policy.close(suggestion.trial, decision.outcome)
+                ends[suggestion.trial] = (epoch, decision.outcome, decision.reason)
+                break
+    assert [ends[number][:2] for number in range(6)] == [(27, "completed")] * 6
+    assert {ends[number][:2] for number in range(6, 26)} == {(1, "stopped")}
+    epoch, outcome, reason = ends[26]
+    assert (epoch, outcome) == (3, "stopped") and reason.startswith("place 2 of 7 at epoch 3, the best 2 go on; ")
+    assert f"is expected to end at {sign * 0.055 / 8:.4g} +- " in reason
+    assert reason.endswith(f"the best so far is {sign * 0.05 / 8:.4g}")
+    assert ends[27][:2] == (27, "completed")  # the first of its rung is never given up
+
+
 def test_without_early_stopping_every_trial_completes() -> None:
     ended = run_one_by_one(Policy.from_spec(make_spec(early_stopping={"algorithm": "none"}, epochs={"max": 4})))
     assert {(outcome, epochs) for _, outcome, epochs in ended} == {("completed", 4)}

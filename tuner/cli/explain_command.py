@@ -171,7 +171,7 @@ def _end(sweep: Sweep, found: Explanation) -> str:
     if found.outcome is None:
         return f"none yet, {trained}"
     last = found.judgements[-1] if found.judgements else None
-    if found.outcome == "stopped" and last is not None and not last.goes_on and last.cutoff is not None:
+    if found.outcome == "stopped" and last is not None and last.place > last.places and last.cutoff is not None:
         side = "at least" if sweep.mode == "max" else "at most"
         needed = f"{sweep.metric} was {short(last.value)}, {side} {short(last.cutoff)} was needed"
         return f"stopped {trained}: {needed} ({found.reason})"

@@ -11,16 +11,30 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 MIN_PAIRS = 3
 """Before so many trials have reached both levels, whoever went further counts as better."""
+OUTLOOK_PAIRS = 5
+"""Before so many trials have reached both levels, nothing is said about how sure an expected end is."""
 MAX_PAIRS = 128
 """The best so many of a level are fitted to: the line is needed there, and costs the same however long a sweep is."""
 _SHRINKAGE = 3.0
 _MIN_SLOPE = 0.05
 
-Line = tuple[float, float, float]
-"""(mean loss at a level, mean loss at the next one, slope)."""
+
+@dataclass(frozen=True)
+class Line:
+    """From a level to the next: loss -> next_mean + slope * (loss - mean), give or take sqrt(variance)."""
+
+    mean: float
+    next_mean: float
+    slope: float
+    variance: float
+    """Of the pairs' next losses around the line."""
+
+    def __call__(self, loss: float) -> float:
+        return self.next_mean + self.slope * (loss - self.mean)
 
 
 class Ends:
@@ -46,9 +60,22 @@ class Ends:
             line = self._lines[place]
             if line is None:
                 return self._last - place, loss
-            mean, next_mean, slope = line
-            loss = next_mean + slope * (loss - mean)
+            loss = line(loss)
         return 0, loss
+
+    def outlook(self, level: int, loss: float) -> tuple[float, float] | None:
+        """The expected end and its standard deviation, as far as the lines' scatter tells; None while pairs are few.
+
+        The scatter of each line is carried along the slopes of those after it.
+        """
+        variance = 0.0
+        for place in range(level, self._last):
+            line = self._lines[place]
+            if line is None or len(self._pairs[place]) < OUTLOOK_PAIRS:
+                return None
+            loss = line(loss)
+            variance = line.slope**2 * variance + line.variance
+        return loss, math.sqrt(variance)
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> Line:
@@ -60,8 +87,10 @@ def _line(pairs: Sequence[tuple[float, float]]) -> Line:
     next_squares = math.fsum((loss - next_mean) ** 2 for _, loss in pairs)
     products = math.fsum((loss - mean) * (other - next_mean) for loss, other in pairs)
     if not (0 < squares < math.inf and next_squares < math.inf):
-        return mean, next_mean, 1.0
+        return Line(mean, next_mean, 1.0, next_squares / max(1, count - 2))
     ratio = min(1.0, math.sqrt(next_squares / squares))
     ridge = _SHRINKAGE * squares / count
     slope = (products + ridge * ratio) / (squares + ridge)
-    return mean, next_mean, max(slope, _MIN_SLOPE * ratio, 1e-9)
+    slope = max(slope, _MIN_SLOPE * ratio, 1e-9)
+    rest = math.fsum((other - next_mean - slope * (loss - mean)) ** 2 for loss, other in pairs)
+    return Line(mean, next_mean, slope, rest / max(1, count - 2))

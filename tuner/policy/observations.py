@@ -81,6 +81,10 @@ class Observations:
             self._put_in(trial)
             self.num_with_results += trial.has_result
 
+    def outlook(self, trial: Observed) -> tuple[float, float] | None:
+        """The loss expected of a trial after a whole training, and its standard deviation; None: unknown yet."""
+        return self._ends.outlook(self._place(trial.level), trial.loss)
+
     def ordered(self, at_most: int) -> list[int]:
         """The numbers of the trials that count, best first; of too many the best half, and the newest others."""
         with_end = [

@@ -28,6 +28,8 @@ STARTUP_OBSERVATIONS = 10
 """TPE models nothing before so many trials have been observed; until then draws are independent."""
 EARLIER_MAX = 60
 """So many trials of earlier sweeps are known at the start, one fewer with each result of this sweep's own."""
+HOPELESS_DEVIATIONS = 1.5
+"""A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
 _REDRAWS = 16
 _MODEL_DRAWS = 4
 
@@ -125,6 +127,7 @@ class Policy:
         self.judged_at = self._levels if early_stopping.algorithm == "asha" else frozenset()
         """The epochs after which a trial may be stopped before its end."""
         self._first_rung = epochs.min
+        self._best_loss = math.inf
         self._asha = Asha(sorted(self.judged_at), early_stopping.reduction_factor)
         self._tpe = TPE(space)
         self._observed = Observations(sorted(self._levels))
@@ -234,6 +237,7 @@ class Policy:
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
         loss = self._sign * value
         observed.best_loss = min(observed.best_loss, loss)
+        self._best_loss = min(self._best_loss, loss)
         is_last = epoch >= observed.epochs_max
         if not is_last and epoch not in self._levels:
             return _GO_ON
@@ -244,13 +248,27 @@ class Policy:
         if verdict is None:
             return _GO_ON
         self._mixture.judged(trial in self._modelled, epoch / self._first_rung, verdict.goes_on)
-        return Decision(CONTINUE, str(verdict)) if verdict.goes_on else Decision(STOP, str(verdict), "stopped")
+        if not verdict.goes_on:
+            return Decision(STOP, str(verdict), "stopped")
+        why_not = "" if verdict.place == 1 or epoch == self._first_rung else self._why_hopeless(observed)
+        return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
     def close(self, trial: int, outcome: str) -> None:
         """Takes a trial's end; a failed or diverged one counts as bad from now on."""
         observed = self._observed[trial]
         if outcome in ("diverged", "failed", "out_of_memory") and not observed.bad:
             self._observed.update(observed, observed.level, observed.loss, bad=True)
+
+    def _why_hopeless(self, trial: Observed) -> str:
+        """Why a trial that passed its rung will all but surely not become the best one; empty while it may."""
+        outlook = self._observed.outlook(trial)
+        if outlook is None:
+            return ""
+        end, deviation = outlook
+        if end - HOPELESS_DEVIATIONS * deviation <= self._best_loss:
+            return ""
+        expected, best = self._sign * end, self._sign * self._best_loss
+        return f"this one is expected to end at {expected:.4g} +- {deviation:.2g}, and the best so far is {best:.4g}"
 
     @cached_property
     def _size(self) -> int | None:
