@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tests.benchmarks.search.frameworks import installed
 from tuner.policy import CONTINUE, Policy
 from tuner.space import Choice, Params, Space
 
@@ -217,4 +218,5 @@ POLICIES: dict[str, Any] = {
     "Optuna TPE + halving": _optuna("halving", None),
     "Optuna TPE + Hyperband": _optuna("hyperband", None),
     "Optuna TPE univariate + halving": _optuna("halving", False),
+    **installed(),
 }
