@@ -13,6 +13,8 @@ from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixt
 os.environ["RAY_AUTH_MODE"] = "disabled"
 """Else Ray turns tokens on for the whole process, for good, as soon as one is found, and another test's cluster has
 none. Tests of tokens say so to processes of their own."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""Dozens of drivers and workers are started: they need not compile the same packages each time."""
 
 
 @pytest.fixture
