@@ -70,8 +70,10 @@ def test_the_learning_rate_is_the_one_of_the_epochs_last_step(make_trainer: Make
 def test_the_best_epochs_weights_are_kept(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     trainer.start({"learning_rate": 0.1, "batch_size": 16}, 3)
-    values = [trainer.train_epoch().metrics["val_accuracy"] for _ in range(25)]
-    assert trainer.best_value == max(values) and trainer.best_epoch == 1 + values.index(max(values)) < 25
+    values = [trainer.train_epoch().metrics["val_accuracy"] for _ in range(10)]
+    while values[-1] == max(values):  # which epoch is the best differs between processors
+        values.append(trainer.train_epoch().metrics["val_accuracy"])
+    assert trainer.best_value == max(values) and trainer.best_epoch == 1 + values.index(max(values)) < len(values)
     model = trainer.best_model()
     x, y = trainer._data.validation
     accuracy = (model.predict(x, verbose=0).argmax(axis=1) == y).mean()
