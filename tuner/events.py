@@ -53,7 +53,7 @@ class SlotsChanged(Event, frozen=True, kw_only=True, gc=False, tag="slots_change
 
 
 class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_suggested"):
-    """The policy's answer to ask(). `origin` says what drew it: point, random, tpe, grid."""
+    """The policy's answer to ask(). `origin` says what drew it: point, random, broad, tpe, grid."""
 
     trial: int
     params: Params

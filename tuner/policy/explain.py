@@ -17,6 +17,7 @@ from tuner.sweep import Sweep, objective_value
 ORIGINS = {
     "point": "one of the spec's points, which come first",
     "random": "an independent draw, whatever was observed",
+    "broad": "of a few independent draws the likeliest among the good trials against all others, by TPE",
     "tpe": "TPE's proposal: of its candidates the likeliest among the good trials against all others",
     "grid": "the next configuration of the grid",
 }

@@ -30,13 +30,15 @@ EARLIER_MAX = 60
 """So many trials of earlier sweeps are known at the start, one fewer with each result of this sweep's own."""
 HOPELESS_DEVIATIONS = 1.5
 """A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
+BROAD_SHARE = 0.7
+"""So many of the draws that are not the model's own are the ones that it likes best of a few (see `TPE.suggest`)."""
 _REDRAWS = 16
 _MODEL_DRAWS = 4
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A new trial: its number, its active parameters with `epochs`, and its origin (point, random, tpe or grid)."""
+    """A new trial: its number, active parameters with `epochs`, and origin (point, random, broad, tpe or grid)."""
 
     trial: int
     params: Params
@@ -134,7 +136,7 @@ class Policy:
         self._drawn = _Drawn()
         self._mixture = Mixture()
         self._modelled: set[int] = set()
-        """Trials that the model suggested."""
+        """Trials that were drawn from the model, and not from the whole space."""
         self._grid: Iterator[Params] | None = None
         self._earlier: list[EarlierTrial] = []
         self._points = [params for point in points if (params := completed(space, point)) is not None]
@@ -290,12 +292,13 @@ class Policy:
         has_model = bool(self.space.searched) and num_own + num_earlier >= STARTUP_OBSERVATIONS
         knows_what_pays = bool(self.judged_at) and num_own >= num_earlier
         explores = rng.random() < (self._mixture.share_of_draws if knows_what_pays else LEAST)
-        if self._algorithm == "tpe" and has_model and not explores:
+        broadly = explores and rng.random() < BROAD_SHARE
+        if self._algorithm == "tpe" and has_model and (broadly or not explores):
             good, others = self._split()
             for _ in range(_MODEL_DRAWS):
-                params = self._tpe.suggest(good, others, rng)
+                params = self._tpe.suggest(good, others, rng, broadly=broadly)
                 if params not in self._drawn:
-                    return params, "tpe"
+                    return params, "broad" if broadly else "tpe"
         for _ in range(_REDRAWS):
             params = self.space.sample(rng)
             if params not in self._drawn:

@@ -20,6 +20,8 @@ MAX_OBSERVATIONS = 250
 """The best half and the newest half of so many trials are modelled, so that a suggestion's cost is bounded."""
 CANDIDATES = 24
 """Configurations drawn from the good trials' density, of which the likeliest is taken; Hyperopt's default."""
+BROAD_CANDIDATES = 8
+"""As many are drawn from the whole space for a broad suggestion."""
 _PRIOR_WEIGHT = 1.0
 _FORGETTING = 25
 """Of more observations the older ones count less; Hyperopt's default."""
@@ -49,20 +51,26 @@ class TPE:
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[place] = [self._label(name, params) for name in self._names]
 
-    def suggest(self, good: Sequence[int], others: Sequence[int], rng: np.random.Generator) -> Params:
+    def suggest(
+        self, good: Sequence[int], others: Sequence[int], rng: np.random.Generator, *, broadly: bool = False
+    ) -> Params:
         """A configuration likelier among the good trials than among the others: of N candidates that are drawn from
         the good ones' density l, the one with the highest l(x) / g(x), over all of its active parameters together.
 
         Args:
             good, others: trials by number, all learned.
             rng: makes the suggestion a function of its arguments.
+            broadly: fewer candidates, drawn from the whole space and not from around the good trials.
         """
+        num = BROAD_CANDIDATES if broadly else CANDIDATES
         below = self._rows[sorted(self._place[trial] for trial in good)]
         above = self._rows[sorted(self._place[trial] for trial in others)]
-        units, scores = np.empty((2, CANDIDATES, len(self._names)))
+        units, scores = np.empty((2, num, len(self._names)))
         for column, size in enumerate(self._sizes):
             b, a = (values[~np.isnan(values)] for values in (below[:, column], above[:, column]))
-            units[:, column], scores[:, column] = _choices(b, a, size, rng) if size else _places(b, a, rng)
+            units[:, column], scores[:, column] = (
+                _choices(b, a, size, num, rng, broadly) if size else _places(b, a, num, rng, broadly)
+            )
         candidates = [self._space.from_units(dict(zip(self._names, row, strict=True))) for row in units.tolist()]
         is_active = np.array([[name in params for name in self._names] for params in candidates])
         return candidates[int(np.argmax((scores * is_active).sum(1)))]
@@ -75,21 +83,23 @@ class TPE:
         return float(parameter.index(value)) if isinstance(parameter, Choice) else parameter.to_unit(value)
 
 
-def _places(below: Array, above: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broadly: bool) -> tuple[Array, Array]:
     """(N,) places in [0, 1] of a range's candidates, and log l - log g of each."""
     from hyperopt.tpe import GMM1, GMM1_lpdf, adaptive_parzen_normal
 
     good, others = (
         adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=_FORGETTING) for values in (below, above)
     )
-    places = GMM1(*good, low=0.0, high=1.0, rng=rng, size=(CANDIDATES,))
+    places = rng.random(num) if broadly else GMM1(*good, low=0.0, high=1.0, rng=rng, size=(num,))
     return places, GMM1_lpdf(places, *good, low=0.0, high=1.0) - GMM1_lpdf(places, *others, low=0.0, high=1.0)
 
 
-def _choices(below: Array, above: Array, size: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _choices(
+    below: Array, above: Array, size: int, num: int, rng: np.random.Generator, broadly: bool
+) -> tuple[Array, Array]:
     """(N,) places in [0, 1] of a choice's candidates, and log l - log g of each."""
     good, others = (_shares(values, size) for values in (below, above))
-    drawn = rng.choice(size, size=CANDIDATES, p=good)
+    drawn = rng.choice(size, size=num, p=None if broadly else good)
     return (drawn + 0.5) / size, np.log(good[drawn]) - np.log(others[drawn])
 
 
