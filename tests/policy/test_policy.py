@@ -18,6 +18,7 @@ from tests.kit import accuracy, make_spec
 from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs
 from tuner.policy.observations import Observed
+from tuner.policy.policy import STARTUP_OBSERVATIONS
 from tuner.space import key
 
 
@@ -195,6 +196,35 @@ def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
         return float(np.median(distances))
 
     assert median_distance("tpe") < 0.85 * median_distance("random")
+
+
+def test_broad_suggestions_lean_towards_the_good_region_and_still_reach_everywhere() -> None:
+    policy = Policy.from_spec(make_spec(num_trials=60))
+    run_one_by_one(policy)
+    good, others = policy._split()
+
+    def rates(broadly: bool) -> np.ndarray:  # type: ignore[type-arg]
+        tpe, seeds = policy._tpe, range(300)
+        found = [tpe.suggest(good, others, np.random.default_rng(seed), broadly=broadly) for seed in seeds]
+        return np.array([math.log10(float(params["learning_rate"])) for params in found])  # type: ignore[arg-type]
+
+    drawn = [policy.space.sample(np.random.default_rng(seed))["learning_rate"] for seed in range(300)]
+    chance = np.log10(np.array(drawn, float))
+    near, broad = np.abs(rates(False) + 2.3), np.abs(rates(True) + 2.3)
+    assert np.median(near) < np.median(broad) < np.median(np.abs(chance + 2.3))
+    assert np.ptp(rates(True)) > 0.8 * np.ptp(chance)
+
+
+def test_draws_are_broad_ones_only_once_there_is_a_model_and_never_all() -> None:
+    policy = Policy.from_spec(make_spec(num_trials=120))
+    origins = []
+    while suggestion := policy.ask():
+        origins.append(suggestion.origin)
+        policy.tell(suggestion.trial, 1, accuracy(suggestion.params, 1))
+    counts = Counter(origins[STARTUP_OBSERVATIONS:])
+    assert set(origins[:STARTUP_OBSERVATIONS]) == {"random"}
+    assert counts["tpe"] > 0 and counts["broad"] > counts["random"] > 0
+    assert policy._modelled == {trial for trial, origin in enumerate(origins) if origin == "tpe"}
 
 
 @settings(max_examples=15, deadline=None)
