@@ -1,4 +1,4 @@
-"""How many suggestions are independent draws: a share that follows what has paid so far.
+"""How many suggestions are drawn from the whole space (broad and random ones): a share that follows what has paid so far.
 
 Where the model sees nothing, draws find as much as it does and cover more; where it sees much, they are wasted. Each
 trial that passes a rung earns for what drew it as many units as the rung has of the first one's epochs, so that getting
@@ -22,7 +22,7 @@ class _Arm:
 
 @dataclass
 class Mixture:
-    """The mean earnings of the model's suggestions (True) and of independent draws (False)."""
+    """The mean earnings of the model's suggestions (True) and of draws from the whole space (False)."""
 
     _arms: dict[bool, _Arm] = field(default_factory=lambda: {True: _Arm(), False: _Arm()})
 
@@ -34,6 +34,6 @@ class Mixture:
 
     @property
     def share_of_draws(self) -> float:
-        """How likely the next suggestion is an independent draw."""
+        """How likely the next suggestion is drawn from the whole space."""
         model, draws = (arm.earned / arm.trials for arm in (self._arms[True], self._arms[False]))
         return min(MOST, max(LEAST, draws / (draws + model)))
