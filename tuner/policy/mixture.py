@@ -1,4 +1,4 @@
-"""How many suggestions are drawn from the whole space (broad and random ones): a share that follows what has paid so far.
+"""How many suggestions are drawn from the whole space, as broad or random ones: a share that follows what has paid.
 
 Where the model sees nothing, draws find as much as it does and cover more; where it sees much, they are wasted. Each
 trial that passes a rung earns for what drew it as many units as the rung has of the first one's epochs, so that getting
