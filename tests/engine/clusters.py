@@ -73,7 +73,7 @@ class Run:
         self.slot = slot
 
     def hold(self, first: int, until_begun: int) -> None:
-        """Trials from this number on stop after an epoch until so many have begun."""
+        """Trials from this number on wait after an epoch until so many have reported one."""
         path = self.gates / "held.json"
         path.with_suffix(".new").write_text(json.dumps({"from": first, "until_begun": until_begun}))
         path.with_suffix(".new").replace(path)

@@ -29,9 +29,10 @@ class WaitingWorker(tune.Trainable):  # type: ignore[misc]
         self._assignment, self._epoch = assignment, 0
 
     def step(self) -> dict[str, Any]:
-        (self._gates / f"begun-{self._assignment.trial}").touch()
-        while self._epoch > 0 and self._is_held():
-            time.sleep(0.05)
+        if self._epoch > 0:  # the first epoch's report has been read
+            (self._gates / f"begun-{self._assignment.trial}").touch()
+            while self._is_held():
+                time.sleep(0.05)
         self._epoch += 1
         report = Report(
             trial=self._assignment.trial,
