@@ -15,6 +15,7 @@ import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
+from trainables.lean import lean_import
 from tuner.engine import gpus
 from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
@@ -209,7 +210,8 @@ class _DataFault(Exception):
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with lean_import():
+        import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(settings.slot.threads)
     tf.config.threading.set_inter_op_parallelism_threads(settings.slot.threads)

@@ -1,0 +1,37 @@
+"""What a worker's import of TensorFlow leaves out, and that it is there for a trainable that imports it."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from trainables.lean import NEVER_NEEDED, lean_import
+
+
+def test_what_is_loaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", sys)
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
+    with lean_import():
+        assert sys.modules["sklearn"] is sys
+        with pytest.raises(ImportError):
+            importlib.import_module("matplotlib")
+    assert sys.modules["sklearn"] is sys and "matplotlib" not in sys.modules
+
+
+IMPORTS = f"""
+import sys
+from trainables.lean import lean_import
+with lean_import():
+    import tensorflow, keras
+assert not set({NEVER_NEEDED}) & set(sys.modules), "Keras found them"
+import matplotlib, sklearn.base
+assert keras.Sequential([keras.layers.Dense(1)])(tensorflow.zeros((2, 3))).shape == (2, 1)
+"""
+
+
+@pytest.mark.slow
+def test_keras_does_without_and_a_trainable_may_still_import_them() -> None:
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True)

@@ -1,0 +1,23 @@
+"""Keras's import without what it brings along for people at a notebook."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NEVER_NEEDED = ("sklearn", "matplotlib")
+"""Keras imports them if it can: for its scikit-learn wrappers and for its galleries of images, neither of which has a
+place in a training. They are a third of what its import, and thereby TensorFlow's, costs each worker."""
+
+
+@contextmanager
+def lean_import() -> Iterator[None]:
+    """Keras and TensorFlow, imported herein, do without those packages; a later import of them is as ever."""
+    hidden = [name for name in NEVER_NEEDED if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: importing it raises ImportError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
