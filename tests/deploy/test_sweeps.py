@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.objectstore import S3Server
-from tests.sweeps.conftest import SPACE, Cli
+from tests.sweeps.conftest import ONE_SLOT, SPACE, Cli
 from tests.tracking_server import TrackingServer
 from tuner.events import SweepStarted
 
@@ -17,7 +17,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 WRITER = ("sweeper", "sweepers-own-password")
 READER = ("reader-of-sweeps", "readers-own-password")
-SMALL = {"num_trials": 3, "epochs": {"min": 1, "max": 2}, "early_stopping": {"algorithm": "none"}}
+SMALL = {
+    "num_trials": 3,
+    "epochs": {"min": 1, "max": 2},
+    "early_stopping": {"algorithm": "none"},
+    "resources": ONE_SLOT,
+}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def gpu_nodes() -> Iterator[set[str]]:
         yield {node.node_id for node in nodes}
 
 
-@pytest.mark.parametrize(("gpus", "slots"), [(2.0, 2), (1.0, 4), (0.5, 8), (0.25, 16)])
+@pytest.mark.parametrize(("gpus", "slots"), [(2.0, 2), (1.0, 4), (0.25, 16)])
 def test_as_many_trials_at_a_time_as_the_gpus_have_room_for(
     tmp_path: Path, gpu_nodes: set[str], gpus: float, slots: int
 ) -> None:

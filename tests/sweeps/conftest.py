@@ -25,6 +25,8 @@ from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, fold
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
+ONE_SLOT = {"cpus_per_trial": 2}
+"""On the cluster of these tests one worker, where a test is not about several: each imports TensorFlow."""
 FILES = {"WithKeras": "imports_keras.py"}
 MODELS = Path(__file__).parent / "models"
 TOLD = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")

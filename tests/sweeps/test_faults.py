@@ -80,10 +80,11 @@ def test_a_killed_worker_costs_its_trial_one_attempt_and_no_epoch_but_the_last(
 
 
 def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resumed(
-    cli: Cli, tiny_spec: Callable[..., str]
+    cli: Cli, tiny_spec: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ray.cluster_utils import Cluster
 
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "10")  # for how long a lost head is hoped for
     two_nodes = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 10**8}
     )

@@ -13,7 +13,7 @@ import pytest
 
 from tests.objectstore import S3Server
 from tests.servers import MlflowServer, Proxy
-from tests.sweeps.conftest import Cli, finish
+from tests.sweeps.conftest import ONE_SLOT, Cli, finish
 from tests.sweeps.test_faults import SLOW_SPACE, verified
 from tuner.verification import verify_sweep
 
@@ -46,7 +46,7 @@ def mlflow_server(tmp_path: Path, mlflow_database: Path) -> Iterator[MlflowServe
 def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
     cli: Cli, tiny_spec: Callable[..., str], small_disk: Path
 ) -> None:
-    spec = tiny_spec(num_trials=6, space=SLOW_SPACE, epochs={"min": 9, "max": 18})
+    spec = tiny_spec(num_trials=3, space=SLOW_SPACE, epochs={"min": 9, "max": 18}, resources=ONE_SLOT)
     cli.root = small_disk / "sweeps"
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
@@ -63,7 +63,8 @@ def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
 
 
 def test_a_sweep_removed_under_its_driver_ends_with_one_line(cli: Cli, tiny_spec: Callable[..., str]) -> None:
-    driver = cli.start("run", tiny_spec(num_trials=6, space=SLOW_SPACE, epochs={"min": 9, "max": 18}))
+    spec = tiny_spec(num_trials=3, space=SLOW_SPACE, epochs={"min": 9, "max": 18}, resources=ONE_SLOT)
+    driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: sweep.epochs >= 4)
     folder = cli.folder("tiny").path
     moved = folder.rename(folder.with_name("moved"))  # type: ignore[attr-defined]
@@ -116,7 +117,7 @@ def test_tracking_away_to_the_end_is_exit_4_and_recorded_later(
 ) -> None:
     mlflow_server.start()
     with Proxy(mlflow_server.port) as proxy:
-        spec = tiny_spec(num_trials=6, space=SLOW_SPACE, tracking={"uri": proxy.url})
+        spec = tiny_spec(num_trials=6, space=SLOW_SPACE, resources=ONE_SLOT, tracking={"uri": proxy.url})
         driver = cli.start("run", spec)
         cli.wait_for("tiny", lambda sweep: sweep.epochs >= 4)
         proxy.mode = "hang"

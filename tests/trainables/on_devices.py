@@ -10,7 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-import tensorflow as tf
+from trainables.lean import lean_import
+
+with lean_import():
+    import tensorflow as tf
 
 models, cases = sys.argv[1:]
 tf.config.threading.set_intra_op_parallelism_threads(1)  # as few as a worker with one CPU has

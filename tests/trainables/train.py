@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 from trainables import registry
-from trainables.training import WarmTrainer
+from trainables.lean import lean_import
+
+with lean_import():
+    from trainables.training import WarmTrainer
 
 models, name, params, seed, epochs, checkpoint, target = sys.argv[1:]
 trainable = registry.load_file(Path(models), name)()
