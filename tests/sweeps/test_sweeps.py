@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps.conftest import Cli, check_history, finish, kill_group
+from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, finish, kill_group
 from tuner import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -54,7 +54,7 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
         "batch_size": 32,
         "broken": {"choices": ["no", "nan", "build"]},
     }
-    cli("run", tiny_spec(space=space))
+    cli("run", tiny_spec(space=space, resources=ONE_SLOT))
     sweep = check_history(cli.folder("tiny"))
     by_outcome = {
         outcome: {trial.params["broken"] for trial in sweep.trials.values() if trial.outcome == outcome}
@@ -109,7 +109,7 @@ def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
 
 
 def test_a_killed_sweep_loses_nothing_that_was_journalled(cli: Cli, tiny_spec: Callable[..., str]) -> None:
-    spec = tiny_spec(num_trials=24)
+    spec = tiny_spec(num_trials=24, resources=ONE_SLOT)
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: sum(sweep.outcomes().values()) - sweep.outcomes()["unfinished"] >= 6)
     kill_group(driver)
