@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +33,9 @@ SPACE = Space(
         "units": {"low": 16, "high": 512, "step": 16},
     }
 )
+
+
+SIZES = (500, 10_000)
 
 
 def spec(num_trials: int, epochs: int) -> Any:
@@ -69,19 +74,34 @@ def finish(policy: Policy, trial: int, rng: np.random.Generator) -> list[float]:
     return taken
 
 
-def decisions(num_trials: int, repeats: int = 60) -> tuple[float, float, float]:
-    """Milliseconds: the median ask, the slowest ask, the mean tell; of asks those that the model answered."""
-    policy, rng = grown(num_trials), np.random.default_rng(1)
-    policy.ask()
-    asks, tells = [], []
-    while len(asks) < repeats:
+@dataclass
+class Timed:
+    """A policy of so many trials, and the seconds that its decisions took; of asks those that the model answered."""
+
+    policy: Policy
+    rng: np.random.Generator
+    asks: list[float] = field(default_factory=list)
+    tells: list[float] = field(default_factory=list)
+
+    def decide(self) -> None:
+        """One ask, and the tells of what was suggested."""
         started_s = time.perf_counter()
-        suggestion = policy.ask()
+        suggestion = self.policy.ask()
         asked_s = time.perf_counter() - started_s
         assert suggestion is not None
-        asks += [asked_s] if suggestion.origin == "tpe" else []
-        tells += finish(policy, suggestion.trial, rng)
-    return 1e3 * statistics.median(asks), 1e3 * max(asks), 1e3 * statistics.mean(tells)
+        self.asks += [asked_s] if suggestion.origin == "tpe" else []
+        self.tells += finish(self.policy, suggestion.trial, self.rng)
+
+
+def decisions(sizes: Sequence[int], rounds: int = 150) -> list[Timed]:
+    """Decisions of policies of these many trials, in turn, so that a slow moment of the machine meets all."""
+    timed = [Timed(grown(size), np.random.default_rng(1)) for size in sizes]
+    for one in timed:
+        one.policy.ask()
+    for _ in range(rounds):
+        for one in timed:
+            one.decide()
+    return timed
 
 
 def replay_s(num_trials: int, epochs: int) -> float:
@@ -113,10 +133,14 @@ def main() -> None:
     parser.add_argument("--epoch-s", type=float, default=60.0)
     parser.add_argument("--epochs-a-worker", type=int, default=40)
     options = parser.parse_args()
-    small, large = decisions(500), decisions(10_000)
-    for count, (ask, slowest, tell) in ((500, small), (10_000, large)):
-        print(f"{count:>6} trials: ask {ask:.2f} ms (median; slowest {slowest:.2f}), tell {tell:.3f} ms (mean)")
-    print(f"ratio: ask {large[0] / small[0]:.2f}, tell {large[2] / small[2]:.2f}")
+    figures = {}
+    for size, timed in zip(SIZES, decisions(SIZES), strict=True):
+        ask, slowest = 1e3 * statistics.median(timed.asks), 1e3 * max(timed.asks)
+        tell = 1e3 * statistics.mean(timed.tells)
+        print(f"{size:>6} trials: ask {ask:.2f} ms (median; slowest {slowest:.2f}), tell {tell:.3f} ms (mean)")
+        figures[size] = ask, tell
+    (small_ask, small_tell), (large_ask, large_tell) = figures.values()
+    print(f"ratio: ask {large_ask / small_ask:.2f}, tell {large_tell / small_tell:.2f}")
     print(f"replay of 10,000 trials x 10 epochs: {replay_s(10_000, 10):.2f} s")
     table, rate = made_table(), {}
     for workers in (1, 500, 1_000, 10_000):
