@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 NEVER_NEEDED = ("sklearn", "matplotlib")
 """Keras imports them if it can: for its scikit-learn wrappers and for its galleries of images, neither of which has a
-place in a training. They are a third of what its import, and thereby TensorFlow's, costs each worker."""
+place in a training. They are a quarter of what its import, and thereby TensorFlow's, costs each worker."""
 
 
 @contextmanager

@@ -33,9 +33,8 @@ SPACE = Space(
         "units": {"low": 16, "high": 512, "step": 16},
     }
 )
-
-
 SIZES = (500, 10_000)
+"""Trials after which deciding is timed."""
 
 
 def spec(num_trials: int, epochs: int) -> Any:
