@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 _ASK_EVERY_S = 0.5
+_ANNOUNCED_WITHIN_S = 5
 
 
 class JobShell:
@@ -47,17 +48,15 @@ class JobShell:
         return asyncio.run(self._done(script, is_shown=True, to_people=to_people))[0]
 
     async def _done(self, script: str, is_shown: bool, to_people: bool = False) -> tuple[int, str]:
-        mark = f"tuner-asks-{uuid.uuid4().hex[:12]}"  # before it, Ray says what it does
+        mark = f"tuner-asks-{uuid.uuid4().hex[:12]}"
         try:
-            job = self._client.submit_job(
-                entrypoint=f"bash -c {shlex.quote(f'echo {mark}; {PYTHON}{script}')}", submission_id=mark
-            )
+            job = self._client.submit_job(entrypoint=marked(mark, PYTHON + script), submission_id=mark)
             printed = ""
             async for text in self._client.tail_job_logs(job):
                 before, printed = printed, printed + text
                 if is_shown:
                     out = sys.stderr if to_people else sys.stdout
-                    out.write(_after(mark, printed)[len(_after(mark, before)) :])
+                    out.write(after(mark, printed)[len(after(mark, before)) :])
                     out.flush()
             while not (info := self._client.get_job_info(job)).status.is_terminal():
                 await asyncio.sleep(_ASK_EVERY_S)
@@ -65,7 +64,7 @@ class JobShell:
             raise ServiceError(f"{self.name}: {' '.join(str(error).split())[:300]}") from error
         if info.driver_exit_code is None:
             raise ServiceError(f"{self.name}: {' '.join((info.message or 'the job ended').split())[:300]}")
-        return int(info.driver_exit_code), _after(mark, printed)
+        return int(info.driver_exit_code), after(mark, printed)
 
     def _connected(self) -> JobSubmissionClient:
         from ray.job_submission import JobSubmissionClient
@@ -76,6 +75,18 @@ class JobShell:
             raise ServiceError(f"--address {self.name}: {' '.join(str(error).split())[:300]}") from error
 
 
-def _after(mark: str, printed: str) -> str:
+def marked(mark: str, script: str) -> str:
+    """A job's command that prints a line with the mark before the script's output.
+
+    Ray announces a job by a line with its name, the mark, in the same file, but writes that out after it started the
+    job (`JobSupervisor._exec_entrypoint`, a buffered file): the job waits for it, or the announcement would stand
+    amidst the output.
+    """
+    announced = f'grep -q {mark} "/proc/$$/fd/1" 2> /dev/null'
+    waiting = f"for _ in $(seq {10 * _ANNOUNCED_WITHIN_S}); do ! {announced} || break; sleep 0.1; done"
+    return f"bash -c {shlex.quote(f'{waiting}; echo {mark}; {script}')}"
+
+
+def after(mark: str, printed: str) -> str:
     """What stands behind the line with the mark."""
-    return printed.rpartition(f"\n{mark}\n")[2] if f"\n{mark}\n" in printed else ""
+    return f"\n{printed}".partition(f"\n{mark}\n")[2]
