@@ -51,20 +51,23 @@ class JobShell:
         mark = f"tuner-asks-{uuid.uuid4().hex[:12]}"
         try:
             job = self._client.submit_job(entrypoint=marked(mark, PYTHON + script), submission_id=mark)
-            printed = ""
+            printed, code = "", None
             async for text in self._client.tail_job_logs(job):
                 before, printed = printed, printed + text
+                (shown, _), (output, code) = between(mark, before), between(mark, printed)
                 if is_shown:
                     out = sys.stderr if to_people else sys.stdout
-                    out.write(after(mark, printed)[len(after(mark, before)) :])
+                    out.write(output[len(shown) :])
                     out.flush()
+                if code is not None:  # Ray would tell it seconds later
+                    return code, output
             while not (info := self._client.get_job_info(job)).status.is_terminal():
                 await asyncio.sleep(_ASK_EVERY_S)
         except (RuntimeError, OSError) as error:
             raise ServiceError(f"{self.name}: {' '.join(str(error).split())[:300]}") from error
         if info.driver_exit_code is None:
             raise ServiceError(f"{self.name}: {' '.join((info.message or 'the job ended').split())[:300]}")
-        return int(info.driver_exit_code), after(mark, printed)
+        return int(info.driver_exit_code), between(mark, printed)[0]
 
     def _connected(self) -> JobSubmissionClient:
         from ray.job_submission import JobSubmissionClient
@@ -76,7 +79,7 @@ class JobShell:
 
 
 def marked(mark: str, script: str) -> str:
-    """A job's command that prints a line with the mark before the script's output.
+    """A job's command that prints a line with the mark before the script's output, and mark and exit code after it.
 
     Ray announces a job by a line with its name, the mark, in the same file, but writes that out after it started the
     job (`JobSupervisor._exec_entrypoint`, a buffered file): the job waits for it, or the announcement would stand
@@ -84,9 +87,11 @@ def marked(mark: str, script: str) -> str:
     """
     announced = f'grep -q {mark} "/proc/$$/fd/1" 2> /dev/null'
     waiting = f"for _ in $(seq {10 * _ANNOUNCED_WITHIN_S}); do ! {announced} || break; sleep 0.1; done"
-    return f"bash -c {shlex.quote(f'{waiting}; echo {mark}; {script}')}"
+    ending = f'code=$?; echo "{mark} $code"; exit $code'
+    return f"bash -c {shlex.quote(f'{waiting}; echo {mark}; ({script}); {ending}')}"
 
 
-def after(mark: str, printed: str) -> str:
-    """What stands behind the line with the mark."""
-    return f"\n{printed}".partition(f"\n{mark}\n")[2]
+def between(mark: str, printed: str) -> tuple[str, int | None]:
+    """The script's output so far, and its exit code once it has ended."""
+    output, ended, code = f"\n{printed}".partition(f"\n{mark}\n")[2].partition(f"{mark} ")
+    return output, int(code) if ended and code.endswith("\n") else None
