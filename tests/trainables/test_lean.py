@@ -35,3 +35,19 @@ assert keras.Sequential([keras.layers.Dense(1)])(tensorflow.zeros((2, 3))).shape
 @pytest.mark.slow
 def test_keras_does_without_and_a_trainable_may_still_import_them() -> None:
     subprocess.run([sys.executable, "-c", IMPORTS], check=True)
+
+
+WORKER = f"""
+import sys
+from tuner.engine.messages import WorkerSettings
+from tuner.engine.resources import Slot
+from tuner.engine.worker import _make_trainer
+settings = WorkerSettings("digits", None, "val_loss", "min", "float32", "", Slot(cpus=1, gpus=0))
+_make_trainer(settings, None, [])
+assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_does_without() -> None:
+    subprocess.run([sys.executable, "-c", WORKER], check=True)
