@@ -30,7 +30,7 @@ test-hosts: setup
 	$(BIN)/python -m pytest --durations=0 -m hosts
 
 test-fast: setup
-	$(BIN)/python -m pytest -m "not slow and not hosts"
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal -m "not slow and not hosts"
 
 # Real sweeps under a random schedule of all faults; `make soak SOAK="--minutes 60 --seed 7"`.
 soak: setup

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.kit import make_spec
@@ -33,6 +33,13 @@ def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*path, key))
 
 
+def with_node_type_named(name: str, **changes: Any) -> dict[str, Any]:
+    cluster = copy.deepcopy(FILES[0])
+    types = cluster["available_node_types"]
+    types[name] = types.pop("gpu") | changes
+    return cluster
+
+
 @st.composite
 def damaged(draw: st.DrawFn) -> dict[str, Any]:
     cluster = copy.deepcopy(draw(st.sampled_from(FILES)))
@@ -50,6 +57,8 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(), st.sampled_from([0, 0.3, 1]))
+@example(with_node_type_named("\n"), 0)
+@example(with_node_type_named("\n", resources={"CPU": 1, "GPU": 0}), 1)
 def test_any_damage_is_told_in_lines(monkeypatch: pytest.MonkeyPatch, cluster: dict[str, Any], gpus: float) -> None:
     monkeypatch.setattr(checking, "read_cluster", lambda path: cluster)
     before = copy.deepcopy(cluster)
@@ -57,4 +66,4 @@ def test_any_damage_is_told_in_lines(monkeypatch: pytest.MonkeyPatch, cluster: d
     found = checking.check_cluster(Path("c.yaml"), spec)
     assert cluster == before
     assert all(line.startswith(("c.yaml: ", "spec: ")) and "\n" not in line for line in found.problems)
-    assert all("\n" not in line for line in found.warnings)
+    assert all(line.isprintable() for line in (*found.problems, *found.warnings))

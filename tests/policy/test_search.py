@@ -18,12 +18,14 @@ from tuner.space import key
 BUDGET = 1080
 
 
+@pytest.mark.slow
 def test_a_diverging_region_costs_at_most_two_hundredths_of_the_epochs() -> None:
     table = made_table().with_divergence(0.1)
     shares = [(run := simulate(Ours(SPACE, 27, s), table, BUDGET, s)).nan_epochs / len(run.losses) for s in range(4)]
     assert np.mean(shares) <= 0.02
 
 
+@pytest.mark.slow
 def test_the_search_beats_independent_draws_under_the_same_rule() -> None:
     table = made_table()
 
@@ -36,7 +38,7 @@ def test_the_search_beats_independent_draws_under_the_same_rule() -> None:
     assert np.mean(losses("tpe")) < np.mean(losses("random"))
 
 
-@pytest.mark.parametrize("workers", [8, 64, 512])
+@pytest.mark.parametrize("workers", [8, 64, pytest.param(512, marks=pytest.mark.slow)])
 def test_parallel_workers_do_not_get_near_duplicates(workers: int) -> None:
     run = simulate(Ours(SPACE, 27, 0), made_table(), 6 * workers, 0, Cluster(workers))
     assert len(set(map(key, run.params))) == len(run.params)

@@ -102,8 +102,8 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
     fit = capacity(spec, full)
     room = fit.problems if not lines else idle_card_problems(spec)  # of a wrong file nobody knows what it has
-    problems += [f"{source}: {line}" for line in [*room, *shared.problems(spec, full)]]
-    warnings += [*fit.warnings, *_tracking_warnings(spec, full)]
+    problems += [f"{source}: {_one_line(line)}" for line in [*room, *shared.problems(spec, full)]]
+    warnings += [_one_line(warning) for warning in [*fit.warnings, *_tracking_warnings(spec, full)]]
     return ClusterCheck(file, shared.max_nodes(full), fit.slots, problems, warnings)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import lzma
 from collections.abc import Callable
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from tests.cluster.kubernetes.making import gpu_spec, ray_job
 from tuner.cluster.kubernetes import rules, schema
@@ -302,7 +301,7 @@ def test_the_schema_is_that_of_the_crd() -> None:
     )
     if crd is None or not crd.is_file():
         pytest.skip("needs KubeRay's CRD, ray.io_rayjobs.yaml, in shared/kuberay beside the checkout")
-    tree = YAML(typ="safe").load(io.StringIO(crd.read_text()))
+    tree = yaml.load(crd.read_bytes(), yaml.CSafeLoader)
     version = next(one for one in tree["spec"]["versions"] if one["name"] == "v1")["schema"]["openAPIV3Schema"]
     del version["properties"]["status"]
     vendored = Path(schema.__file__).with_name("rayjob-v1.json.xz")
