@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.kit import accuracy, make_spec
 from tuner.policy import CONTINUE, STOP, Policy
-from tuner.policy.asha import Asha, rung_epochs
+from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.observations import Observed
 from tuner.policy.policy import STARTUP_OBSERVATIONS
 from tuner.space import key
@@ -44,6 +44,13 @@ def test_rungs_are_powers_of_the_reduction_factor() -> None:
     assert rung_epochs(1, 27, 3) == [1, 3, 9]
     assert rung_epochs(2, 30, 4) == [2, 8]
     assert rung_epochs(5, 5, 3) == []
+
+
+def test_second_looks_lie_between_a_rung_but_the_first_and_what_comes_next() -> None:
+    assert second_looks([1, 3, 9], 27) == {4: 3, 6: 3, 12: 9, 18: 9}
+    assert second_looks([1, 3, 9], 11) == {4: 3, 6: 3, 10: 9}
+    assert second_looks([1, 2, 4, 8], 10) == {3: 2, 6: 4, 9: 8}
+    assert second_looks([2], 5) == second_looks([], 27) == {}
 
 
 def test_asha_lets_the_best_third_of_a_rung_go_on() -> None:
@@ -88,6 +95,27 @@ def test_a_trial_that_passes_a_rung_but_can_hardly_become_the_best_is_stopped_th
     assert f"is expected to end at {sign * 0.055 / 8:.4g} +- " in reason
     assert reason.endswith(f"the best so far is {sign * 0.05 / 8:.4g}")
     assert ends[27][:2] == (27, "completed")  # the first of its rung is never given up
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_trial_that_was_early_at_a_rung_is_looked_at_again_when_more_have_come_there(mode: str) -> None:
+    sign = -1.0 if mode == "max" else 1.0
+    policy = Policy.from_spec(make_spec(objective__mode=mode))
+    early, *later = (suggestion.trial for _ in range(7) if (suggestion := policy.ask()) is not None)
+
+    def told(trial: int, epochs: range, loss: float) -> list[tuple[str, str | None, str]]:
+        decisions = [policy.tell(trial, epoch, sign * loss) for epoch in epochs]
+        return [(decision.action, decision.outcome, decision.reason) for decision in decisions]
+
+    told(early, range(1, 4), 0.5)
+    assert told(early, range(4, 6), 0.1)[0] == ("continue", None, "by now place 1 of 1 at epoch 3, the best 1 go on")
+    for number, trial in enumerate(later):
+        told(trial, range(1, 4), 0.4 - 0.01 * number)
+    # its value at epoch 3 counts, not the better one that it has by now
+    assert told(early, range(6, 7), 0.1) == [("stop", "stopped", "by now place 7 of 7 at epoch 3, the best 2 go on")]
+    best = told(later[-1], range(4, 7), 0.9)
+    assert {(action, outcome) for action, outcome, _ in best} == {("continue", None)}
+    assert best[-1][2] == "by now place 1 of 7 at epoch 3, the best 2 go on"
 
 
 def test_without_early_stopping_every_trial_completes() -> None:

@@ -89,6 +89,7 @@ def _reached(reached: Reached) -> dict[str, Any]:
 def _rung(judgement: Judgement) -> dict[str, Any]:
     return {
         "epoch": judgement.epoch,
+        "rung": judgement.rung,
         "value": judgement.value,
         "cutoff": judgement.cutoff,
         "place": judgement.place,
@@ -152,15 +153,16 @@ def _rungs(sweep: Sweep, found: Explanation) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("rung", sweep.metric, "needed", "place", "goes on"):
         table.add_column(column, no_wrap=True)
-    table.add_column("trials there before, best first", overflow="fold")
-    for rung in found.judgements:
+    table.add_column("other trials there, best first", overflow="fold")
+    for judged in found.judgements:
+        again = f", after {judged.epoch}" if judged.epoch != judged.rung else ""
         cells = (
-            f"epoch {rung.epoch}",
-            short(rung.value),
-            "any" if rung.cutoff is None else short(rung.cutoff),
-            f"{rung.place} of {rung.size}",
-            "yes" if rung.goes_on else "no",
-            _listed(rung.compared, lambda other: f"{other.trial}: {short(other.value)}"),
+            f"epoch {judged.rung}{again}",
+            short(judged.value),
+            "any" if judged.cutoff is None else short(judged.cutoff),
+            f"{judged.place} of {judged.size}",
+            "yes" if judged.goes_on else "no",
+            _listed(judged.compared, lambda other: f"{other.trial}: {short(other.value)}"),
         )
         table.add_row(*(Text(cell) for cell in cells))
     return table
@@ -173,6 +175,6 @@ def _end(sweep: Sweep, found: Explanation) -> str:
     last = found.judgements[-1] if found.judgements else None
     if found.outcome == "stopped" and last is not None and last.place > last.places and last.cutoff is not None:
         side = "at least" if sweep.mode == "max" else "at most"
-        needed = f"{sweep.metric} was {short(last.value)}, {side} {short(last.cutoff)} was needed"
+        needed = f"{sweep.metric} was {short(last.value)} at epoch {last.rung}, {side} {short(last.cutoff)} was needed"
         return f"stopped {trained}: {needed} ({found.reason})"
     return f"{found.outcome} {trained}: {found.reason}"

@@ -1,12 +1,14 @@
 """Asynchronous successive halving, stopping variant (Li et al. 2020, "Massively Parallel Hyperparameter Tuning").
 
 A trial that reaches a rung goes on if it is among the best 1/eta of all that have reached it so far, itself included.
+Whoever comes early is judged against few, so its place is looked at again on the way to the next rung.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 def rung_epochs(first: int, last: int, reduction_factor: int) -> list[int]:
@@ -17,6 +19,20 @@ def rung_epochs(first: int, last: int, reduction_factor: int) -> list[int]:
         rungs.append(epoch)
         epoch *= reduction_factor
     return rungs
+
+
+def second_looks(rungs: list[int], last: int) -> dict[int, int]:
+    """The epochs after which a trial's place at a rung is looked at again, each with its rung.
+
+    They lie a sixth and a half of the way to the next rung or the end. Nobody looks again at the first rung, whose
+    losses say too little for being that strict.
+    """
+    return {
+        epoch: rung
+        for rung, following in pairwise([*rungs[1:], last])
+        for part in (6, 2)
+        if rung < (epoch := rung + (following - rung) // part)
+    }
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,10 @@ class Asha:
         losses = self._losses.get(epoch)
         if losses is None:
             return None
-        place = bisect_left(losses, loss) + 1
         insort(losses, loss)
-        return Verdict(epoch, place, len(losses), max(1, len(losses) // self._eta))
+        return self.look(epoch, loss)
+
+    def look(self, rung: int, loss: float) -> Verdict:
+        """How a loss that was added to a rung stands there now."""
+        losses = self._losses[rung]
+        return Verdict(rung, bisect_left(losses, loss) + 1, len(losses), max(1, len(losses) // self._eta))

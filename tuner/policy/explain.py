@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.events import AnyEvent, AttemptFailed, EpochReported, SweepResumed, SweepStarted, TrialEnded, TrialSuggested
@@ -36,10 +36,13 @@ class Reached:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a trial stood at a rung, when it got there."""
+    """How a trial stood at a rung, when it got there or when it was looked at again."""
 
     epoch: int
+    """After which it was judged."""
+    rung: int
     value: float
+    """At the rung."""
     cutoff: float | None
     """The value that was needed to go on; None where any was enough."""
     place: int
@@ -49,7 +52,7 @@ class Judgement:
     """The best so many go on."""
     goes_on: bool
     compared: tuple[Reached, ...]
-    """All that were at the rung before it, best first."""
+    """All others that were at the rung by then, best first."""
 
 
 @dataclass(frozen=True)
@@ -135,43 +138,45 @@ def _sign(spec: SweepSpec) -> float:
 
 def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
     """Walks the journal with the rungs that its driver had at each event."""
-    rungs: dict[int, list[Reached]] = {}
+    rungs: dict[int, dict[int, float]] = {}
+    """By epoch, the value of each trial that came there."""
     epochs_max: dict[int, int] = {}
     sweep = Sweep()
     for event in events:
         if isinstance(event, SweepStarted | SweepResumed):
             sweep.apply(event)
             spec = spec_from_mapping(sweep.spec, source="the journal")
-            judged_at = Policy.from_spec(spec).judged_at
+            policy = Policy.from_spec(spec)
         elif isinstance(event, TrialSuggested):
             epochs_max[event.trial] = int(event.params["epochs"])  # type: ignore[arg-type]
         elif isinstance(event, EpochReported) and event.epoch < epochs_max[event.trial]:  # a last epoch is in no rung
             value = objective_value(event.metrics, spec.objective.metric)
             if not math.isfinite(value):
                 continue
-            others = rungs.setdefault(event.epoch, [])
-            if event.trial == trial and event.epoch in judged_at:
-                yield _judgement(spec, others, event, value)
-            others.append(Reached(event.trial, event.epoch, value))
+            rungs.setdefault(event.epoch, {})[event.trial] = value
+            rung = policy.looked_at.get(event.epoch, event.epoch)
+            if event.trial == trial and event.epoch in policy.judged_at and trial in rungs.get(rung, ()):
+                yield _judgement(spec, rung, rungs[rung], event)
 
 
-def _judgement(spec: SweepSpec, others: Sequence[Reached], event: EpochReported, value: float) -> Judgement:
+def _judgement(spec: SweepSpec, rung: int, values: Mapping[int, float], event: EpochReported) -> Judgement:
     """Asks the rung as it was."""
-    sign = _sign(spec)
-    asha = Asha([event.epoch], spec.early_stopping.reduction_factor)
-    for other in others:
-        asha.judge(event.epoch, sign * other.value)
-    verdict = asha.judge(event.epoch, sign * value)
-    assert verdict is not None
-    ordered = sorted(others, key=lambda other: sign * other.value)
-    cutoff = ordered[verdict.places - 1].value if len(ordered) >= verdict.places else None
+    sign, value = _sign(spec), values[event.trial]
+    asha = Asha([rung], spec.early_stopping.reduction_factor)
+    for other in values.values():
+        asha.judge(rung, sign * other)
+    verdict = asha.look(rung, sign * value)
+    others = (Reached(number, rung, other) for number, other in values.items() if number != event.trial)
+    compared = sorted(others, key=lambda other: sign * other.value)
+    cutoff = compared[verdict.places - 1].value if len(compared) >= verdict.places else None
     return Judgement(
         epoch=event.epoch,
+        rung=rung,
         value=value,
         cutoff=cutoff,
         place=verdict.place,
         size=verdict.size,
         places=verdict.places,
         goes_on=event.decision == CONTINUE,
-        compared=tuple(ordered),
+        compared=tuple(compared),
     )

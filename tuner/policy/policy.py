@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tuner.policy.asha import Asha, rung_epochs
+from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.earlier import EarlierTrial
 from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
@@ -125,14 +125,20 @@ class Policy:
         self._epochs_max = epochs.max
         self._algorithm = algorithm
         self._seed = seed
-        self._levels = frozenset(rung_epochs(epochs.min, epochs.max, early_stopping.reduction_factor))
-        self.judged_at = self._levels if early_stopping.algorithm == "asha" else frozenset()
+        rungs = rung_epochs(epochs.min, epochs.max, early_stopping.reduction_factor)
+        self._levels = frozenset(rungs)
+        self._rungs = rungs if early_stopping.algorithm == "asha" else []
+        self.looked_at = second_looks(self._rungs, epochs.max)
+        """The epochs after which a trial's place at a rung is looked at again, each with its rung."""
+        self.judged_at = frozenset([*self._rungs, *self.looked_at])
         """The epochs after which a trial may be stopped before its end."""
         self._first_rung = epochs.min
         self._best_loss = math.inf
-        self._asha = Asha(sorted(self.judged_at), early_stopping.reduction_factor)
+        self._asha = Asha(self._rungs, early_stopping.reduction_factor)
+        self._judged: dict[int, float] = {}
+        """Of each trial that goes on the loss at its last rung."""
         self._tpe = TPE(space)
-        self._observed = Observations(sorted(self._levels))
+        self._observed = Observations(rungs)
         self._drawn = _Drawn()
         self._mixture = Mixture()
         self._modelled: set[int] = set()
@@ -242,13 +248,14 @@ class Policy:
         self._best_loss = min(self._best_loss, loss)
         is_last = epoch >= observed.epochs_max
         if not is_last and epoch not in self._levels:
-            return _GO_ON
+            return self._look_again(trial, epoch)
         self._observed.update(observed, epoch, observed.best_loss, observed.bad)
         if is_last:
             return Decision(STOP, f"all {epoch} epochs", "completed")
         verdict = self._asha.judge(epoch, loss)
         if verdict is None:
             return _GO_ON
+        self._judged[trial] = loss
         self._mixture.judged(trial in self._modelled, epoch / self._first_rung, verdict.goes_on)
         if not verdict.goes_on:
             return Decision(STOP, str(verdict), "stopped")
@@ -258,8 +265,17 @@ class Policy:
     def close(self, trial: int, outcome: str) -> None:
         """Takes a trial's end; a failed or diverged one counts as bad from now on."""
         observed = self._observed[trial]
+        self._judged.pop(trial, None)
         if outcome in ("diverged", "failed", "out_of_memory") and not observed.bad:
             self._observed.update(observed, observed.level, observed.loss, bad=True)
+
+    def _look_again(self, trial: int, epoch: int) -> Decision:
+        """Whether a trial is still among the best of its last rung, now that more have come there."""
+        if epoch not in self.looked_at or trial not in self._judged:
+            return _GO_ON
+        verdict = self._asha.look(self.looked_at[epoch], self._judged[trial])
+        reason = f"by now {verdict}"
+        return Decision(CONTINUE, reason) if verdict.goes_on else Decision(STOP, reason, "stopped")
 
     def _why_hopeless(self, trial: Observed) -> str:
         """Why a trial that passed its rung will all but surely not become the best one; empty while it may."""
