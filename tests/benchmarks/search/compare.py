@@ -78,6 +78,12 @@ def wins(values: Array, over: Array) -> float:
     return float(((values < over) + 0.5 * (values == over)).mean())
 
 
+def reached(line: Array, level: float) -> str:
+    """The share of the budget after which a mean regret is no higher than this."""
+    epochs = np.flatnonzero(line <= level)
+    return f"{(int(epochs[0]) + 1) / BUDGET:.0%}" if len(epochs) else "never"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     names, tables = options.policies or list(POLICIES), options.tables or default_tables()
@@ -97,6 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         won = "" if stock in (None, i) else f"{wins(at[-1][i], at[-1][stock]):.2f}"
         means = " | ".join(f"{value[i].mean():.3f}" for value in at)
         print(f"| {name} | {means} | {places[i]:.2f} | {won} | {close[i].mean():.0f} | {nan_share[i].mean():.1%} |")
+    for end in (STOCK, "random"):
+        if end in names:
+            level = at[-1][names.index(end)].mean()
+            shares = (f"{name} {reached(regrets[i].mean((0, 1)), level)}" for i, name in enumerate(names))
+            print(f"\nThe end of {end}, {level:.4f} on average, is reached at: " + ", ".join(shares))
     print("\nMean rank, and regret, at the whole budget by table:")
     for t, table in enumerate(tables):
         by_table = ranks(at[-1][:, t])
