@@ -25,6 +25,12 @@ from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, fold
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
+SLOW_SPACE = {
+    "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
+    "batch_size": 16,
+    "pause_s": 0.01,
+}
+"""Epochs of an eighth of a second."""
 ONE_SLOT = {"cpus_per_trial": 2}
 """On the cluster of these tests one worker, where a test is not about several: each imports TensorFlow."""
 FILES = {"WithKeras": "imports_keras.py"}
@@ -188,6 +194,16 @@ def tiny_spec(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+def slowed(folder: Path) -> tuple[dict[str, Any], Path]:
+    """A space whose epochs take more than a second, and the file that one removes for them to be quick again.
+
+    However unlike the times are at which two workers are ready, the first is still at its trial when the second begins.
+    """
+    slow_while = folder / "slow"
+    slow_while.touch()
+    return {**SLOW_SPACE, "pause_s": 0.1, "slow_while": str(slow_while)}, slow_while
 
 
 def check_history(folder: SweepFolder) -> Sweep:

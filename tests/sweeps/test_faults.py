@@ -8,24 +8,18 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.sweeps.conftest import Cli, finish, kill_group
+from tests.sweeps.conftest import SLOW_SPACE, Cli, finish, kill_group, slowed
 from tuner import events as ev
 from tuner.sweep import Sweep, fold
 from tuner.verification import verify_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
-
-SLOW_SPACE = {
-    "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
-    "batch_size": 16,
-    "pause_s": 0.01,
-}
-
 
 def verified(cli: Cli, name: str = "tiny", acknowledged: Sequence[ev.AnyEvent] = ()) -> Sweep:
     """The finished sweep, after the checker found nothing wrong with journal, MLflow store and checkpoints."""
@@ -80,7 +74,7 @@ def test_a_killed_worker_costs_its_trial_one_attempt_and_no_epoch_but_the_last(
 
 
 def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resumed(
-    cli: Cli, tiny_spec: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tiny_spec: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from ray.cluster_utils import Cluster
 
@@ -91,8 +85,8 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
     other = two_nodes.add_node(num_cpus=1, object_store_memory=10**8)
     shared, cli.address = cli.address, two_nodes.address
     try:
-        space = {**SLOW_SPACE, "pause_s": 0.1}  # a trial must outlive the 15 s in which Ray notices that a node is gone
-        spec = tiny_spec(num_trials=2, space=space, failures={"max_retries": 0}, epochs={"min": 20, "max": 20})
+        space, slow_while = slowed(tmp_path)  # a trial must outlive the 15 s in which Ray notices that a node is gone
+        spec = tiny_spec(num_trials=2, space=space, failures={"max_retries": 0}, epochs={"min": 27, "max": 27})
         driver = cli.start("run", spec)
         cli.wait_for("tiny", lambda sweep: sum(bool(trial.checkpoints) for trial in sweep.unfinished) == 2)
         os.kill(raylet_of(other), signal.SIGKILL)
@@ -108,6 +102,7 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
     finally:
         cli.address = shared
         two_nodes.shutdown()
+    slow_while.unlink()
     cli("resume", "tiny")
     sweep = verified(cli, acknowledged=before)
     assert Counter(trial.outcome for trial in sweep.trials.values()) == {"completed": 2}
@@ -188,12 +183,13 @@ def test_rays_memory_monitor_ends_a_trial_as_out_of_memory(
     assert {event.cause for event in failed_attempts(cli)} == {"memory"}
 
 
-def test_damage_is_mended_and_told(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+def test_damage_is_mended_and_told(cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path) -> None:
     """A torn last line, a truncated newest checkpoint, checkpoints that are gone, and no spec.yaml, all at once."""
-    spec = tiny_spec(num_trials=2, space=SLOW_SPACE, epochs={"min": 27, "max": 27})
-    driver = cli.start("run", spec)
+    space, slow_while = slowed(tmp_path)
+    driver = cli.start("run", tiny_spec(num_trials=2, space=space, epochs={"min": 27, "max": 27}))
     cli.wait_for("tiny", lambda s: sum(len(trial.checkpoints) >= 2 for trial in s.unfinished) == 2)
     kill_group(driver)
+    slow_while.unlink()
     folder, sweep = cli.folder("tiny"), fold(cli.events("tiny"))
     truncated, gone = list(sweep.unfinished)
     newest = folder.path / truncated.checkpoints[-1].path

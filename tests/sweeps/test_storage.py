@@ -13,8 +13,8 @@ import pytest
 
 from tests.objectstore import S3Server
 from tests.servers import MlflowServer, Proxy
-from tests.sweeps.conftest import ONE_SLOT, Cli, finish
-from tests.sweeps.test_faults import SLOW_SPACE, verified
+from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish
+from tests.sweeps.test_faults import verified
 from tuner.verification import verify_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, finish, kill_group
+from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, finish, kill_group, slowed
 from tuner import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -80,16 +80,11 @@ def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
-    cli: Cli, tiny_spec: Callable[..., str]
+    cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path
 ) -> None:
-    space = {
-        "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
-        "batch_size": 16,
-        "pause_s": 0.02,
-    }
-    spec = tiny_spec(space=space, num_trials=4, epochs={"min": 9, "max": 27})
-    driver = cli.start("run", spec)
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 12)
+    space, slow_while = slowed(tmp_path)
+    driver = cli.start("run", tiny_spec(space=space, num_trials=4, epochs={"min": 9, "max": 27}))
+    cli.wait_for("tiny", lambda sweep: sum(len(trial.epochs) >= 2 for trial in sweep.unfinished) == 2)
     os.kill(driver.pid, signal.SIGINT)
     said = finish(driver, exit_code=3)
     assert "nothing is lost. Go on with it: tuner resume tiny --storage" in said
@@ -99,6 +94,7 @@ def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
     runs = {row["trial"]: row["mlflow_run_id"] for row in cli.json("trials", "tiny")}
     assert _statuses(cli, "tiny") == {"KILLED"}
 
+    slow_while.unlink()
     cli("resume", "tiny")
     sweep = check_history(cli.folder("tiny"))
     after = {row["trial"]: row["mlflow_run_id"] for row in cli.json("trials", "tiny")}

@@ -4,6 +4,7 @@ where a test wants it.
 Keras is imported where it is needed, which makes looking at the file quick.
 """
 
+import os
 import time
 
 import numpy as np
@@ -21,6 +22,8 @@ class Tiny(Trainable):
         units: int = 4
         broken: str = "no"
         pause_s: float = 0.0
+        slow_while: str = ""
+        """A file; once it is gone there are no pauses. Always, if empty."""
 
     def load_data(self) -> Data:
         x = np.random.default_rng(0).normal(size=(256, 3)).astype("float32")
@@ -44,17 +47,21 @@ class Tiny(Trainable):
         if params.broken == "nan":
             layers.append(keras.layers.Rescaling(float("nan")))
         pause_s = 3600.0 if params.broken == "hang" else params.pause_s
-        return _slow(layers, pause_s) if pause_s else keras.Sequential(layers)
+        return _slow(layers, pause_s, params.slow_while) if pause_s else keras.Sequential(layers)
 
 
-def _slow(layers, pause_s):
+def _slow(layers, pause_s, slow_while):
     """Pauses in every step, so that a test has time to interrupt it."""
     import keras
     import tensorflow as tf
 
+    def pause():
+        if not slow_while or os.path.exists(slow_while):
+            time.sleep(pause_s)
+
     class Slow(keras.Sequential):
         def train_step(self, data):
-            tf.py_function(lambda: time.sleep(pause_s), [], [])
+            tf.py_function(pause, [], [])
             return super().train_step(data)
 
     return Slow(layers)
