@@ -21,6 +21,7 @@ from tuner.verification import verify_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
+
 def verified(cli: Cli, name: str = "tiny", acknowledged: Sequence[ev.AnyEvent] = ()) -> Sweep:
     """The finished sweep, after the checker found nothing wrong with journal, MLflow store and checkpoints."""
     found = verify_sweep(cli.folder(name), acknowledged=acknowledged)
