@@ -47,7 +47,6 @@ class Faults:
     before: Callable[[str, str], None] | None = None
     """Is called with method and path before a request is done."""
     count: dict[str, int] = field(default_factory=dict)
-    requests: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(7))
     cleared: threading.Event = field(default_factory=threading.Event)
 
@@ -117,7 +116,6 @@ class S3Server:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        self.faults.requests += 1
         kind = self.faults.draw(method)
         if self.faults.before is not None:
             self.faults.before(method, path)

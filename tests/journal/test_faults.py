@@ -73,7 +73,9 @@ def test_a_store_that_stays_away_is_one_clear_line_and_the_sweep_goes_on_after(
     written = journal.append(suggested(1))
     journal.close()
     assert read_events(journal.folder)[1:] == written  # what was refused is not there, whatever became of it
-    assert Journal(journal.folder).append(suggested(2))[0].seq == 2
+    again = Journal(journal.folder)
+    assert again.append(suggested(2))[0].seq == 2
+    again.close()
 
 
 _CHILD = """
