@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tests.benchmarks.search.frameworks import installed
+from tests.benchmarks.search.tables import Table
 from tuner.policy import CONTINUE, Policy
 from tuner.space import Choice, Params, Space
 
@@ -34,6 +35,31 @@ class Ours:
             return True
         self.policy.close(trial, decision.outcome or "stopped")
         return False
+
+
+class Foreseeing(Ours):
+    """What no search can be: Tuner's policy told, after each epoch of a trial, the best that it will come to.
+
+    How far it is ahead of "tuner" is how much better guesses of the ends could gain; where it stays behind, it is the
+    sampler, or the budget.
+    """
+
+    table: Table
+    """Is given by who runs it."""
+
+    def __init__(self, space: Space, epochs: int, seed: int) -> None:
+        super().__init__(space, epochs, seed)
+        self.ends: dict[int, float] = {}
+
+    def ask(self) -> tuple[int, Params] | None:
+        asked = super().ask()
+        if asked is not None:
+            trial, params = asked
+            self.ends[trial] = float(np.min(self.table.curve(params)))  # NaN if it will diverge
+        return asked
+
+    def tell(self, trial: int, epoch: int, loss: float) -> bool:
+        return super().tell(trial, epoch, self.ends[trial])
 
 
 class Random:
@@ -220,3 +246,5 @@ POLICIES: dict[str, Any] = {
     "Optuna TPE univariate + halving": _optuna("halving", False),
     **installed(),
 }
+BOUNDS: dict[str, Any] = {"tuner, told the ends": Foreseeing}
+"""To compare with only when named: no policies, as they look into the table."""

@@ -20,7 +20,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np  # after the number of threads
 
-from tests.benchmarks.search.baselines import POLICIES
+from tests.benchmarks.search.baselines import BOUNDS, POLICIES, Foreseeing
 from tests.benchmarks.search.families import EPOCHS, REPORTED_ON, TUNED_ON
 from tests.benchmarks.search.published import REPORTED_ON as PUBLISHED
 from tests.benchmarks.search.published import SHORT_NAMES, published
@@ -58,7 +58,9 @@ def table_named(name: str) -> Table:
 def run(job: Job) -> tuple[Array, int, float]:
     """Regret after each epoch, the epoch at which it fell below 1% (the budget if never), the share of NaN epochs."""
     table = table_named(job.table)
-    policy = POLICIES[job.policy](table.space, table.epochs, job.seed)
+    policy = {**POLICIES, **BOUNDS}[job.policy](table.space, table.epochs, job.seed)
+    if isinstance(policy, Foreseeing):
+        policy.table = table
     done = simulate(policy, table, BUDGET, job.seed, Cluster(workers=job.workers))
     regrets = np.array([table.regret(at_budget(done.losses, epoch)) for epoch in range(1, BUDGET + 1)])
     close = np.flatnonzero(regrets <= 0.01)
@@ -146,7 +148,7 @@ def draw(names: Sequence[str], regrets: Array, path: Path) -> None:
 
 def _options(arguments: Sequence[str] | None) -> Any:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.search.compare")
-    parser.add_argument("--policies", nargs="*", choices=list(POLICIES), help="default: all")
+    parser.add_argument("--policies", nargs="*", choices=[*POLICIES, *BOUNDS], help=f"default: {', '.join(POLICIES)}")
     parser.add_argument(
         "--tables", nargs="*", help=f"default: {', '.join(default_tables())}; families tuned on: {', '.join(TUNED_ON)}"
     )
