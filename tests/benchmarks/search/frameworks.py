@@ -1,6 +1,7 @@
 """KerasTuner's Hyperband and Syne Tune's BOHB, run for real.
 
-They are no dependencies of ours: `pip install keras-tuner==1.4.8 syne-tune==0.16.0` before comparing with them.
+They are no dependencies of ours: `pip install keras-tuner==1.4.8 syne-tune==0.16.0 statsmodels` before comparing with
+them (BOHB's densities are statsmodels').
 """
 
 from __future__ import annotations
