@@ -6,6 +6,7 @@ so that this process and its children find it.
 
 from __future__ import annotations
 
+import io
 import random
 import socket
 import threading
@@ -34,7 +35,8 @@ class Faults:
 
     Attributes:
         fraction: of the requests.
-        kinds: drawn from KINDS, "403", and "hang" (done and answered once the faults are cleared).
+        kinds: drawn from KINDS, "403", and "hang" (done and answered once the faults are cleared; a write hears a late
+            "100 Continue").
         methods: only of these requests.
         delay_s: every request takes so much longer, as on a network.
         count: the faults so far, by kind.
@@ -121,6 +123,7 @@ class S3Server:
             self.faults.before(method, path)
         time.sleep(self.faults.delay_s)
         if kind == "hang":
+            _say_go_on_late(environ)
             self.faults.cleared.wait(60)
         if kind in _ANSWERS:
             status, code, message = _ANSWERS[kind]
@@ -135,6 +138,14 @@ class S3Server:
         if kind == "drop_after":
             _cut(environ)
         return answer
+
+
+def _say_go_on_late(environ: dict[str, Any]) -> None:
+    """Answers a whole write with another "100 Continue", as a server behind a proxy may, which is no answer."""
+    if environ["REQUEST_METHOD"] == "PUT":
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+        time.sleep(0.1)
+        environ["werkzeug.socket"].sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _cut(environ: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from tuner.errors import StorageError
 from tuner.journal.holder import Holder
 from tuner.journal.lease_files import Seen, Taken
 from tuner.paths import SweepFolder, names, read_bytes
-from tuner.paths.objectstore import attempt, put_new
+from tuner.paths.objectstore import attempt, put, put_new
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -119,8 +119,7 @@ class LeaseObjects:
         return holder if holder.beats else None
 
     def _put(self, holder: Holder) -> None:
-        path = self._path(self._generation)
-        attempt(path, "written", lambda fs: fs.pipe_file(path.path, holder.to_bytes()), RENEW_S)
+        put(self._path(self._generation), holder.to_bytes(), RENEW_S)
 
     def _path(self, generation: int) -> UPath:
         return self._folder / f"{generation:012d}.json"

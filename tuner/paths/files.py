@@ -41,9 +41,8 @@ def write_atomically(path: AnyPath, data: bytes) -> None:
         StorageError: it cannot be written; the old one is still there.
     """
     if not isinstance(path, Path):
-        remote = path
         with _told(path, "written"):
-            objectstore.attempt(remote, "written", lambda fs: fs.pipe_file(remote.path, data))
+            objectstore.put(path, data)
         return
     with _told(path, "written"):
         temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")

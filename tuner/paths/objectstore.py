@@ -26,6 +26,8 @@ RETRY_S = 60.0
 """A fault that may pass (503, 500, a timeout, a cut connection) is met with further attempts for so long."""
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
+SLOWEST_WRITE = 64 << 10
+"""Bytes a second: a write that is slower by more than both timeouts together hangs, and is given up."""
 
 _SCHEMES = ("s3", "gs", "memory")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
@@ -100,6 +102,28 @@ def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: flo
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
+def put(
+    path: UPath, data: bytes, retry_s: float | None = None, *, mode: Literal["overwrite", "create"] = "overwrite"
+) -> None:
+    """Writes an object, in bounded time.
+
+    The store's client counts its read timeout from the end of what it sent, but a late "100 Continue" ends that count
+    for good (aiohttp), so a write has a bound of its own.
+
+    Args:
+        mode: "create" refuses to write over another object.
+
+    Raises:
+        FileExistsError, StorageError: see `attempt`.
+    """
+
+    def write(fs: Any) -> None:
+        bound_s = CONNECT_TIMEOUT_S + READ_TIMEOUT_S + len(data) / SLOWEST_WRITE
+        fs.pipe_file(path.path, data, mode=mode, **({"timeout": bound_s} if fs.async_impl else {}))
+
+    attempt(path, "written", write, retry_s)
+
+
 def put_new(path: UPath, data: bytes, retry_s: float | None = None) -> None:
     """Writes an object that must not be there yet; of several writers exactly one succeeds.
 
@@ -110,7 +134,7 @@ def put_new(path: UPath, data: bytes, retry_s: float | None = None) -> None:
         StorageError: the store refused.
     """
     try:
-        attempt(path, "written", lambda fs: fs.pipe_file(path.path, data, mode="create"), retry_s)
+        put(path, data, retry_s, mode="create")
     except FileExistsError:
         if attempt(path, "read", lambda fs: fs.cat_file(path.path), retry_s) != data:
             raise
