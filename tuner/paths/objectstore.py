@@ -26,8 +26,8 @@ RETRY_S = 60.0
 """A fault that may pass (503, 500, a timeout, a cut connection) is met with further attempts for so long."""
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
-SLOWEST_WRITE = 64 << 10
-"""Bytes a second: a write that is slower by more than both timeouts together hangs, and is given up."""
+SLOWEST_WRITE_BYTES_S = 64 << 10
+"""A write that is slower by more than both timeouts together hangs, and is given up."""
 
 _SCHEMES = ("s3", "gs", "memory")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
@@ -118,7 +118,7 @@ def put(
     """
 
     def write(fs: Any) -> None:
-        bound_s = CONNECT_TIMEOUT_S + READ_TIMEOUT_S + len(data) / SLOWEST_WRITE
+        bound_s = CONNECT_TIMEOUT_S + READ_TIMEOUT_S + len(data) / SLOWEST_WRITE_BYTES_S
         fs.pipe_file(path.path, data, mode=mode, **({"timeout": bound_s} if fs.async_impl else {}))
 
     attempt(path, "written", write, retry_s)
