@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tuner.policy.ends import MAX_PAIRS, MIN_PAIRS, OUTLOOK_PAIRS, Ends
 
-losses = st.floats(-1e6, 1e6, allow_nan=False)
+losses = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @settings(deadline=None)
@@ -21,13 +21,15 @@ def test_within_a_level_the_order_stays(pairs: list[tuple[float, float]], one: f
     for loss, next_loss in pairs:
         ends.add(0, loss, next_loss)
     better, worse = sorted([one, other])
-    assert ends.end(0, better) <= ends.end(0, worse)
-    assert ends.end(2, better) == (0, better)
+    assert ends.end(0, 2, better) <= ends.end(0, 2, worse)
+    assert ends.end(2, 2, better) == (0, better)
+    assert ends.outlook(2, 2, better) == (better, 0.0)
+    assert len(pairs) < OUTLOOK_PAIRS or ends.outlook(0, 1, better) is not None
 
 
 def test_without_pairs_whoever_went_further_is_better() -> None:
     ends = Ends(3)
-    assert ends.end(2, 9.0) < ends.end(1, 0.5) < ends.end(0, 0.1)
+    assert ends.end(2, 2, 9.0) < ends.end(1, 2, 0.5) < ends.end(0, 2, 0.1)
 
 
 def test_an_end_is_read_off_the_trials_that_went_on() -> None:
@@ -35,25 +37,38 @@ def test_an_end_is_read_off_the_trials_that_went_on() -> None:
     for loss in (0.2, 0.3, 0.4, 0.5, 0.6):
         ends.add(0, loss, loss / 2)
         ends.add(1, loss / 2, loss / 2 - 0.05)
-    levels, end = ends.end(0, 0.4)
+    levels, end = ends.end(0, 2, 0.4)
     assert levels == 0 and end == pytest.approx(0.15)
-    assert ends.end(0, 0.3)[1] < ends.end(0, 0.4)[1]
+    assert ends.end(0, 2, 0.3)[1] < ends.end(0, 2, 0.4)[1]
+
+
+def test_a_shorter_training_ends_at_its_own_last_level() -> None:
+    ends = Ends(3)
+    for loss in (0.2, 0.3, 0.4, 0.5, 0.6):
+        ends.add(0, loss, loss / 2)
+    assert ends.end(1, 1, 0.4) == (1, 0.4) == ends.end(1, 2, 0.4)  # while nothing leads on, by the value
+    for loss in (0.1, 0.15, 0.2, 0.25, 0.3):
+        ends.add(1, loss, loss - 0.05)
+    assert ends.end(0, 0, 0.4) == (0, 0.4)
+    assert ends.end(0, 1, 0.4) == (0, pytest.approx(0.2))
+    assert ends.end(0, 2, 0.4) == (0, pytest.approx(0.15))
+    assert ends.outlook(0, 1, 0.4) == (pytest.approx(0.2), pytest.approx(0.0))
 
 
 def test_many_pairs_cost_no_more_and_the_best_are_kept() -> None:
     ends = Ends(2)
     for number in range(1000):
         ends.add(0, number / 1000, number / 2000 if number < MAX_PAIRS else 1e9)
-    assert ends.end(0, 0.1)[1] == pytest.approx(0.05)
+    assert ends.end(0, 1, 0.1)[1] == pytest.approx(0.05)
 
 
 def test_fewer_pairs_than_needed_lead_nowhere() -> None:
     ends = Ends(2)
     for _ in range(MIN_PAIRS - 1):
         ends.add(0, 0.5, 0.25)
-    assert ends.end(0, 0.5) == (1, 0.5)
+    assert ends.end(0, 1, 0.5) == (1, 0.5)
     ends.add(0, 0.5, 0.25)
-    assert ends.end(0, 0.5) == (0, 0.25)
+    assert ends.end(0, 1, 0.5) == (0, 0.25)
 
 
 def test_an_outlook_is_as_wide_as_the_pairs_scatter_around_their_lines() -> None:
@@ -62,17 +77,17 @@ def test_an_outlook_is_as_wide_as_the_pairs_scatter_around_their_lines() -> None
         middle = 0.8 * loss + 0.03 * rng.standard_normal()
         ends.add(0, loss, middle)
         ends.add(1, middle, 0.5 * middle + 0.04 * rng.standard_normal())
-    outlook = ends.outlook(0, 0.5)
+    outlook = ends.outlook(0, 2, 0.5)
     assert outlook is not None
     assert outlook == (pytest.approx(0.2, abs=0.02), pytest.approx(math.hypot(0.5 * 0.03, 0.04), rel=0.2))
-    assert ends.outlook(2, 0.5) == (0.5, 0.0)
+    assert ends.outlook(2, 2, 0.5) == (0.5, 0.0)
 
 
 def test_there_is_no_outlook_while_few_have_gone_all_the_way() -> None:
     ends = Ends(3)
     for number in range(OUTLOOK_PAIRS):
         ends.add(0, 0.5 + number, 0.25 + number)
-        assert ends.outlook(0, 0.5) is None
-        assert (ends.outlook(1, 0.5) is None) == (number < OUTLOOK_PAIRS)
+        assert ends.outlook(0, 2, 0.5) is None
+        assert (ends.outlook(1, 2, 0.5) is None) == (number < OUTLOOK_PAIRS)
         ends.add(1, 0.25 + number, 0.2 + number)
-    assert ends.outlook(0, 0.5) is not None
+    assert ends.outlook(0, 2, 0.5) is not None

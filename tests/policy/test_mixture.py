@@ -11,8 +11,10 @@ from tuner.policy.mixture import LEAST, MOST, Mixture
 def mixture(model_passes: int, draws_pass: int, of: int = 30) -> Mixture:
     made = Mixture()
     for number in range(of):
-        made.judged(True, 1, passed=number < model_passes)
-        made.judged(False, 1, passed=number < draws_pass)
+        for is_modelled, passes in ((True, model_passes), (False, draws_pass)):
+            made.tried(is_modelled)
+            if number < passes:
+                made.passed(is_modelled, 1)
     return made
 
 
@@ -24,13 +26,22 @@ def test_getting_far_counts_for_more_than_starting_well() -> None:
     made = mixture(20, 10)
     before = made.share_of_draws
     for _ in range(3):
-        made.judged(False, 9, passed=True)
+        made.passed(False, 9)
     assert made.share_of_draws > before
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from([1, 3, 9]), st.booleans())))
-def test_the_share_stays_within_its_bounds(judged: list[tuple[bool, int, bool]]) -> None:
+def test_what_ends_badly_at_once_pays_less() -> None:
+    made = mixture(10, 10)
+    before = made.share_of_draws
+    for _ in range(30):
+        made.tried(False)
+    assert made.share_of_draws < before
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0, 1, 3, 9]))))
+def test_the_share_stays_within_its_bounds(ended: list[tuple[bool, int]]) -> None:
     made = Mixture()
-    for is_modelled, units, passed in judged:
-        made.judged(is_modelled, units, passed)
+    for is_modelled, units in ended:
+        made.tried(is_modelled)
+        made.passed(is_modelled, units)
     assert LEAST <= made.share_of_draws <= MOST

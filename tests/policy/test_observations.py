@@ -12,10 +12,12 @@ from tuner.policy.observations import Observations, Observed
 
 RUNGS = [1, 3, 9]
 LEVELS = [*RUNGS, 27]
+TRAININGS = {3: [1, 3], 4: [1, 3, 4], 9: [1, 3, 9], 20: [1, 3, 9, 20], 27: LEVELS}
+"""Of each length the epochs that trials are known at."""
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.booleans()),
+        st.tuples(st.just("add"), st.booleans(), st.sampled_from([27, 27, *TRAININGS])),
         st.tuples(st.just("learn"), st.integers(0, 40), st.sampled_from([0.1, 0.5, 0.5, 2])),
         st.tuples(st.just("spoil"), st.integers(0, 40)),
     ),
@@ -36,7 +38,8 @@ class Reference:
             return (2, self.bad.index(trial.number))
         if not trial.level:
             return (1, trial.number)
-        return (0, *self.ends.end(LEVELS.index(trial.level), trial.loss), trial.number)
+        levels = TRAININGS[trial.epochs_max]
+        return (0, *self.ends.end(levels.index(trial.level), len(levels) - 1, trial.loss), trial.number)
 
     def ordered(self, at_most: int) -> list[int]:
         counting = sorted((t for t in self.trials if t.counts), key=self.merit)
@@ -57,22 +60,24 @@ def test_the_order_is_that_of_a_full_sort_at_every_moment(steps: list[tuple[obje
     observations, reference = Observations(RUNGS), Reference()
     for what, *args in steps:
         if what == "add":
-            trial = Observed(len(reference.trials), {}, 27, counts=bool(args[0]))
+            trial = Observed(len(reference.trials), {}, int(args[1]), counts=bool(args[0]))  # type: ignore[call-overload]
             reference.trials.append(trial)
             observations.add(trial)
         elif reference.trials:
             trial = reference.trials[int(args[0]) % len(reference.trials)]  # type: ignore[call-overload]
-            if what == "learn" and trial.level < 27 and not trial.bad:
-                place = LEVELS.index(trial.level) + 1 if trial.level else 0
+            levels = TRAININGS[trial.epochs_max]
+            if what == "learn" and trial.level < levels[-1] and not trial.bad:
+                place = levels.index(trial.level) + 1 if trial.level else 0
                 loss = float(args[1])  # type: ignore[arg-type]
-                if place:
+                if place and (place < len(levels) - 1 or len(levels) == len(LEVELS)):
                     reference.ends.add(place - 1, trial.loss, loss)
-                observations.update(trial, LEVELS[place], loss, bad=False)
+                observations.update(trial, levels[place], loss, bad=False)
             elif what == "spoil" and not trial.bad:
                 reference.bad.append(trial.number)
                 observations.update(trial, trial.level, trial.loss, bad=True)
         assert observations.ordered(at_most) == reference.ordered(at_most)
         assert observations.num_with_results == sum(t.counts and (t.bad or t.level > 0) for t in reference.trials)
+        assert observations.num_usable == sum(t.counts and t.is_usable for t in reference.trials)
     assert len(observations) == len(reference.trials)
 
 
@@ -88,10 +93,10 @@ def test_too_many_are_cut_to_the_best_half_and_the_newest_others() -> None:
     assert observations.ordered(4) == [998, 997, 996, 999]
 
 
-def reach(observations: Observations, number: int, *losses: float) -> None:
-    trial = Observed(number, {}, 27)
+def reach(observations: Observations, number: int, *losses: float, epochs: int = 27) -> None:
+    trial = Observed(number, {}, epochs)
     observations.add(trial)
-    for epoch, loss in zip(LEVELS, losses, strict=False):
+    for epoch, loss in zip(TRAININGS[epochs], losses, strict=False):
         observations.update(trial, epoch, loss, bad=False)
 
 
@@ -110,3 +115,15 @@ def test_a_poor_trial_that_went_on_early_falls_behind_good_ones_that_are_still_s
         reach(observations, number, 0.3 + number / 100, 0.25 + number / 100, 0.2 + number / 100, 0.18 + number / 100)
     reach(observations, 5, 0.30)
     assert observations.ordered(9) == [5, 1, 2, 3, 4, 0]
+
+
+def test_a_shorter_training_stands_where_its_own_end_is_worth() -> None:
+    observations = Observations(RUNGS)
+    reach(observations, 0, 0.5, 0.4, 0.35, epochs=4)
+    reach(observations, 1, 0.5, 0.3, 0.1)
+    reach(observations, 2, 0.5, 0.3, 0.28, epochs=9)
+    assert observations.ordered(9) == [1, 2, 0]  # all came to the third level, and no line leads on from there
+    for number in range(3, 9):
+        reach(observations, number, 0.5, 0.4, 0.3, 0.1 + number / 100)
+    assert observations.ordered(9)[:2] == [1, 3]
+    assert observations.ordered(9)[-2:] == [2, 0]  # by what they came to, not by where a longer one would get

@@ -144,6 +144,55 @@ def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
     assert policy._observed.ordered(99) == [good.trial, running.trial, failed.trial]
 
 
+@pytest.mark.parametrize("outcome", ["failed", "diverged"])
+def test_the_best_value_of_a_trial_that_came_to_a_bad_end_is_no_mark_for_others(outcome: str) -> None:
+    policy = Policy.from_spec(make_spec(objective__mode="min", num_trials=40))
+
+    def train(loss: float, until: int = 27) -> tuple[int, str | None]:
+        suggestion = policy.ask()
+        assert suggestion is not None
+        for epoch in range(1, until + 1):
+            decision = policy.tell(suggestion.trial, epoch, loss * 0.5 ** math.log(epoch, 3))
+            if decision.outcome:
+                policy.close(suggestion.trial, decision.outcome)
+                return epoch, decision.outcome
+        if outcome == "diverged":
+            policy.tell(suggestion.trial, until + 1, math.nan)
+        policy.close(suggestion.trial, outcome)
+        return until, outcome
+
+    for loss in (0.10, 0.09, 0.08, 0.07, 0.06, 0.05):
+        assert train(loss) == (27, "completed")
+    assert train(0.016, until=20) == (20, outcome)
+    for number in range(26):
+        train(1 + number / 10)
+    assert train(0.045) == (27, "completed")  # the second of its rung, and better than all that are of use
+
+
+def test_bad_trials_are_never_held_as_good() -> None:
+    policy = Policy.from_spec(make_spec(num_trials=100))
+    for number in range(2 * STARTUP_OBSERVATIONS):
+        suggestion = policy.ask()
+        assert suggestion is not None and suggestion.origin == "random"
+        policy.tell(suggestion.trial, 1, math.nan)
+        policy.close(suggestion.trial, "diverged")
+        assert policy._split() == ([], list(range(number + 1)))
+    suggestion = policy.ask()
+    assert suggestion is not None
+    policy.tell(suggestion.trial, 1, 0.1)
+    assert policy.good() == [suggestion.trial]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=80, max_size=80))
+def test_any_finite_value_is_taken(values: list[float]) -> None:
+    """A penalty of 1e300 in a user's metric is nothing to end a sweep for."""
+    policy = Policy.from_spec(make_spec(epochs__max=9))
+    left = iter(values)
+    run_one_by_one(policy, lambda params, epoch: next(left, 0.5))
+    assert policy.num_observed == 30
+
+
 def test_deeper_rungs_come_first_then_the_value_there() -> None:
     policy = Policy.from_spec(make_spec())
     trials = [policy.ask() for _ in range(3)]
@@ -162,6 +211,24 @@ def test_a_small_space_is_searched_without_repeats_and_ends_early(algorithm: str
     ended = run_one_by_one(policy, lambda params, epoch: params["units"] / epoch)
     assert len(ended) == 6 and policy.exhausted
     assert len({key(observed.params) for observed in trials_of(policy)}) == 6
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_nothing_is_drawn_twice_where_all_that_is_left_lies_under_one_choice_of_many(algorithm: str) -> None:
+    space = {"arch": {"choices": [f"a{n}" for n in range(20)]}, "x": {"low": 0.0, "high": 1.0, "when": {"arch": "a0"}}}
+    policy, keys = Policy.from_spec(make_spec(space=space, num_trials=200, search__algorithm=algorithm)), set()
+    while suggestion := policy.ask():
+        keys.add(key(suggestion.params))
+        policy.tell(suggestion.trial, 1, suggestion.trial % 7)
+    assert len(keys) == 200 and not policy.exhausted
+
+
+def test_a_grids_next_configuration_can_be_looked_at() -> None:
+    policy = Policy.from_spec(make_spec(space={"units": {"choices": [8, 16, 32]}}, search__algorithm="grid"))
+    for units in (8, 16, 32):
+        assert policy.propose() == policy.propose() == policy.ask()
+        assert policy.observed(policy.num_suggested - 1).params == {"units": units}
+    assert policy.propose() is policy.ask() is None
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])

@@ -54,39 +54,55 @@ class Ends:
         if len(pairs) >= MIN_PAIRS:
             self._lines[level] = _line(pairs)
 
-    def end(self, level: int, loss: float) -> tuple[int, float]:
-        """Sorts by the expected end, the best first: (levels that no line leads over yet, loss after the last line)."""
+    def end(self, level: int, last: int, loss: float) -> tuple[int, float]:
+        """Sorts by the expected end, the best first: (levels that no line leads over yet, loss after the last line).
+
+        A training that is short of a whole one ends at its own `last` level, and no line leads further.
+        """
         for place in range(level, self._last):
             line = self._lines[place]
             if line is None:
                 return self._last - place, loss
-            loss = line(loss)
+            if place < last:
+                loss = line(loss)
         return 0, loss
 
-    def outlook(self, level: int, loss: float) -> tuple[float, float] | None:
+    def outlook(self, level: int, last: int, loss: float) -> tuple[float, float] | None:
         """The expected end and its standard deviation, as far as the lines' scatter tells; None while pairs are few.
 
         The scatter of each line is carried along the slopes of those after it.
         """
         variance = 0.0
-        for place in range(level, self._last):
+        for place in range(level, last):
             line = self._lines[place]
             if line is None or len(self._pairs[place]) < OUTLOOK_PAIRS:
                 return None
             loss = line(loss)
-            variance = line.slope**2 * variance + line.variance
+            variance = line.slope * line.slope * variance + line.variance
         return loss, math.sqrt(variance)
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> Line:
-    """Least squares, ridged towards the ratio of the standard deviations, at most 1; always rising."""
+    """The line fitted to these pairs; losses too large to be squared stay what they are, with no end of scatter."""
+    try:
+        return _fitted(pairs)
+    except OverflowError:
+        return Line(0.0, 0.0, 1.0, math.inf)
+
+
+def _fitted(pairs: Sequence[tuple[float, float]]) -> Line:
+    """Least squares, ridged towards the ratio of the standard deviations, at most 1; always rising.
+
+    Raises:
+        OverflowError: the losses are beyond what can be squared and summed.
+    """
     count = len(pairs)
     mean = math.fsum(loss for loss, _ in pairs) / count
     next_mean = math.fsum(loss for _, loss in pairs) / count
     squares = math.fsum((loss - mean) ** 2 for loss, _ in pairs)
     next_squares = math.fsum((loss - next_mean) ** 2 for _, loss in pairs)
     products = math.fsum((loss - mean) * (other - next_mean) for loss, other in pairs)
-    if not (0 < squares < math.inf and next_squares < math.inf):
+    if squares == 0:
         return Line(mean, next_mean, 1.0, next_squares / max(1, count - 2))
     ratio = min(1.0, math.sqrt(next_squares / squares))
     ridge = _SHRINKAGE * squares / count

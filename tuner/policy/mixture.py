@@ -2,7 +2,8 @@
 
 Where the model sees nothing, draws find as much as it does and cover more; where it sees much, they are wasted. Each
 trial that passes a rung earns for what drew it as many units as the rung has of the first one's epochs, so that getting
-far counts for more than starting well. The share of draws is their mean earning over the sum of both.
+far counts for more than starting well; one that comes to a bad end before the first rung has earned nothing. The share
+of draws is their mean earning over the sum of both.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ class Mixture:
 
     _arms: dict[bool, _Arm] = field(default_factory=lambda: {True: _Arm(), False: _Arm()})
 
-    def judged(self, is_modelled: bool, units: float, passed: bool) -> None:
-        """A trial came to a rung of so many times the first one's epochs, and passed it or was stopped."""
-        arm = self._arms[is_modelled]
-        arm.trials += units == 1
-        arm.earned += units * passed
+    def tried(self, is_modelled: bool) -> None:
+        """A trial came to the first rung, or to a bad end before it."""
+        self._arms[is_modelled].trials += 1
+
+    def passed(self, is_modelled: bool, units: float) -> None:
+        """A trial passed a rung of so many times the first one's epochs."""
+        self._arms[is_modelled].earned += units
 
     @property
     def share_of_draws(self) -> float:

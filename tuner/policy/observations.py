@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +31,11 @@ class Observed:
     bad: bool = False
 
     @property
+    def is_usable(self) -> bool:
+        """Whether it has a result that is not a bad end."""
+        return self.level > 0 and not self.bad
+
+    @property
     def has_result(self) -> bool:
         return self.bad or self.level > 0
 
@@ -48,11 +54,11 @@ class Observations:
     def __init__(self, rungs: Sequence[int] = ()) -> None:
         self.num_with_results = 0
         """How many of the trials that count have one."""
-        self._places = {epoch: place for place, epoch in enumerate(rungs)}
+        self._rungs = list(rungs)
         self._ends = Ends(len(rungs) + 1)
         self._trials: dict[int, Observed] = {}
-        self._reached: list[list[tuple[float, int]]] = [[] for _ in range(len(rungs) + 1)]
-        """For each level (loss, number) of the trials that came so far and no further, the best first."""
+        self._reached: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
+        """By the level that trials came to and the last one of their trainings: (loss, number), the best first."""
         self._running: dict[int, None] = {}
         self._bad: dict[int, None] = {}
 
@@ -74,27 +80,39 @@ class Observations:
         if trial.counts:
             self._take_out(trial)
             self.num_with_results -= trial.has_result
-        if not bad and trial.level and self._place(level) == self._place(trial.level) + 1:
-            self._ends.add(self._place(trial.level), trial.loss, loss)
+        place, last = self._places(trial, level)
+        came_from, _ = self._places(trial, trial.level)
+        is_short = place == last < len(self._rungs)  # its end is no rung of a whole training
+        if not bad and trial.level and place == came_from + 1 and not is_short:
+            self._ends.add(came_from, trial.loss, loss)
         trial.level, trial.loss, trial.bad = level, loss, bad
         if trial.counts:
             self._put_in(trial)
             self.num_with_results += trial.has_result
 
+    @property
+    def num_usable(self) -> int:
+        """How many of the trials that count have a result and no bad end."""
+        return self.num_with_results - len(self._bad)
+
+    def newest_bad(self, at_most: int) -> list[int]:
+        """The trials that came to a bad end last, of those that count."""
+        return list(islice(reversed(self._bad), at_most))
+
     def outlook(self, trial: Observed) -> tuple[float, float] | None:
-        """The loss expected of a trial after a whole training, and its standard deviation; None: unknown yet."""
-        return self._ends.outlook(self._place(trial.level), trial.loss)
+        """The loss expected of a trial at the end of its training, and its standard deviation; None: unknown yet."""
+        return self._ends.outlook(*self._places(trial, trial.level), trial.loss)
 
     def ordered(self, at_most: int) -> list[int]:
         """The numbers of the trials that count, best first; of too many the best half, and the newest others."""
         with_end = [
-            (*self._ends.end(place, loss), number)
-            for place, reached in enumerate(self._reached)
+            (*self._ends.end(place, last, loss), number)
+            for (place, last), reached in self._reached.items()
             for loss, number in islice(reached, at_most)
         ]
         ordered = [number for *_, number in sorted(with_end)]
         others = [*self._running, *self._bad]
-        total = sum(map(len, self._reached)) + len(others)
+        total = self.num_usable + len(others)
         if total <= at_most:
             return ordered + others
         best = [*ordered, *others][: (at_most + 1) // 2]
@@ -106,17 +124,18 @@ class Observations:
         trial = self._trials[number]
         if not trial.has_result or trial.bad:
             return (1 + trial.bad, 0, 0.0, number)
-        return (0, *self._ends.end(self._place(trial.level), trial.loss), number)
+        return (0, *self._ends.end(*self._places(trial, trial.level), trial.loss), number)
 
-    def _place(self, level: int) -> int:
-        """Which level an epoch is; one that is no rung ends a whole training."""
-        return self._places.get(level, len(self._places))
+    def _places(self, trial: Observed, level: int) -> tuple[int, int]:
+        """Which level an epoch of a trial is, and which one is its training's end: the one after its last rung."""
+        last = bisect_left(self._rungs, trial.epochs_max)
+        return (last if level == trial.epochs_max else bisect_left(self._rungs, level)), last
 
     def _put_in(self, trial: Observed) -> None:
         if trial.bad:
             self._bad[trial.number] = None
         elif trial.level:
-            insort(self._reached[self._place(trial.level)], (trial.loss, trial.number))
+            insort(self._reached[self._places(trial, trial.level)], (trial.loss, trial.number))
         else:
             self._running[trial.number] = None
 
@@ -124,7 +143,7 @@ class Observations:
         if trial.bad:
             del self._bad[trial.number]
         elif trial.level:
-            reached = self._reached[self._place(trial.level)]
+            reached = self._reached[self._places(trial, trial.level)]
             del reached[bisect_left(reached, (trial.loss, trial.number))]
         else:
             del self._running[trial.number]

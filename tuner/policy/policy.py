@@ -7,6 +7,7 @@ rebuilds the same state, and every decision can be recomputed from the events be
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +33,8 @@ HOPELESS_DEVIATIONS = 1.5
 """A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
 BROAD_SHARE = 0.7
 """So many of the draws that are not the model's own are the ones that it likes best of a few (see `TPE.suggest`)."""
-_REDRAWS = 16
+_REDRAWS = 512
+"""Cheap, and enough where all that is left lies under a choice that one in a hundred draws takes."""
 _MODEL_DRAWS = 4
 
 
@@ -144,8 +146,12 @@ class Policy:
         self._modelled: set[int] = set()
         """Trials that were drawn from the model, and not from the whole space."""
         self._grid: Iterator[Params] | None = None
+        self._next: Params | None = None
+        """The grid's next configuration, once it was looked at."""
+        self._left: list[Params] | None = None
+        """Of a small space the configurations that were left when last looked at."""
         self._earlier: list[EarlierTrial] = []
-        self._points = [params for point in points if (params := completed(space, point)) is not None]
+        self._points = deque(params for point in points if (params := completed(space, point)) is not None)
 
     @classmethod
     def from_spec(cls, spec: Any) -> Policy:
@@ -241,7 +247,7 @@ class Policy:
         """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
         observed = self._observed[trial]
         if not math.isfinite(value):
-            self._observed.update(observed, observed.level, observed.loss, bad=True)
+            self._spoil(observed)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
         loss = self._sign * value
         observed.best_loss = min(observed.best_loss, loss)
@@ -256,9 +262,11 @@ class Policy:
         if verdict is None:
             return _GO_ON
         self._judged[trial] = loss
-        self._mixture.judged(trial in self._modelled, epoch / self._first_rung, verdict.goes_on)
+        if epoch == self._rungs[0]:
+            self._mixture.tried(trial in self._modelled)
         if not verdict.goes_on:
             return Decision(STOP, str(verdict), "stopped")
+        self._mixture.passed(trial in self._modelled, epoch / self._first_rung)
         why_not = "" if verdict.place == 1 or epoch == self._first_rung else self._why_hopeless(observed)
         return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
@@ -267,7 +275,16 @@ class Policy:
         observed = self._observed[trial]
         self._judged.pop(trial, None)
         if outcome in ("diverged", "failed", "out_of_memory") and not observed.bad:
-            self._observed.update(observed, observed.level, observed.loss, bad=True)
+            self._spoil(observed)
+
+    def _spoil(self, trial: Observed) -> None:
+        """Takes a bad end: what the trial came to before is no mark for others any more."""
+        if not trial.level:
+            self._mixture.tried(trial.number in self._modelled)
+        self._observed.update(trial, trial.level, trial.loss, bad=True)
+        if trial.best_loss == self._best_loss:
+            every = (self._observed[number] for number in range(len(self._observed)))
+            self._best_loss = min((other.best_loss for other in every if not other.bad), default=math.inf)
 
     def _look_again(self, trial: int, epoch: int) -> Decision:
         """Whether a trial is still among the best of its last rung, now that more have come there."""
@@ -298,9 +315,10 @@ class Policy:
         return {name: value for name, value in params.items() if name in self.space}
 
     def _draw(self, trial: int) -> tuple[Params, str] | None:
-        point = next((point for point in self._points if point not in self._drawn), None)
-        if point is not None:
-            return point, "point"
+        while self._points and self._points[0] in self._drawn:
+            self._points.popleft()
+        if self._points:
+            return self._points[0], "point"
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])
@@ -311,7 +329,7 @@ class Policy:
         broadly = explores and rng.random() < BROAD_SHARE
         if self._algorithm == "tpe" and has_model and (broadly or not explores):
             good, others = self._split()
-            for _ in range(_MODEL_DRAWS):
+            for _ in range(_MODEL_DRAWS if good else 0):
                 params = self._tpe.suggest(good, others, rng, broadly=broadly)
                 if params not in self._drawn:
                     return params, "broad" if broadly else "tpe"
@@ -324,7 +342,8 @@ class Policy:
     def _split(self) -> tuple[list[int], list[int]]:
         """The trials that the model holds as good, best first, and all others; earlier ones have negative numbers."""
         ordered, earlier = self._observed.ordered(MAX_OBSERVATIONS), self._earlier_counting()
-        own, theirs = _num_good(len(ordered)), _num_good(len(earlier))
+        own = min(_num_good(len(ordered)), self._observed.num_usable)
+        theirs = min(_num_good(len(earlier)), sum(not self._earlier[-1 - number].bad for number in earlier))
         if self._observed.num_with_results < STARTUP_OBSERVATIONS and earlier:
             own = 0  # too few to say which of them are good
         return [*ordered[:own], *earlier[:theirs]], [*ordered[own:], *earlier[theirs:]]
@@ -348,16 +367,18 @@ class Policy:
         """One of the configurations that are left in a small space, None if there is none; else a repeated draw."""
         if self._size is None:
             return params, "random"
-        left = [candidate for candidate in self.space.grid() if candidate not in self._drawn]
-        return (left[int(rng.integers(len(left)))], "random") if left else None
+        candidates = self.space.grid() if self._left is None else self._left
+        self._left = [candidate for candidate in candidates if candidate not in self._drawn]
+        return (self._left[int(rng.integers(len(self._left)))], "random") if self._left else None
 
     def _next_of_grid(self) -> tuple[Params, str] | None:
         if self._grid is None:
             self._grid = self.space.grid()
-        for params in self._grid:
-            if params not in self._drawn:
-                return params, "grid"
-        return None
+        while self._next is None or self._next in self._drawn:
+            self._next = next(self._grid, None)
+            if self._next is None:
+                return None
+        return self._next, "grid"
 
 
 def _num_good(num_observed: int) -> int:
