@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.kit import accuracy, make_spec
 from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs, second_looks
-from tuner.policy.observations import Observed
+from tuner.policy.observations import Observations, Observed
 from tuner.policy.policy import STARTUP_OBSERVATIONS
 from tuner.space import key
 
@@ -95,6 +95,33 @@ def test_a_trial_that_passes_a_rung_but_can_hardly_become_the_best_is_stopped_th
     assert f"is expected to end at {sign * 0.055 / 8:.4g} +- " in reason
     assert reason.endswith(f"the best so far is {sign * 0.05 / 8:.4g}")
     assert ends[27][:2] == (27, "completed")  # the first of its rung is never given up
+
+
+@pytest.mark.parametrize("deviations, outcome", [(0.5, None), (1.4, None), (1.6, "stopped")])
+def test_hopeless_is_what_is_expected_to_end_more_than_one_and_a_half_deviations_short_of_the_best(
+    deviations: float, outcome: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Policy.from_spec(make_spec(objective__mode="min"))
+    for loss in (0.1, 0.3, 0.3, 0.3, 0.3, 0.2):
+        suggestion = policy.ask()
+        assert suggestion is not None
+        policy.tell(suggestion.trial, 1, loss)
+        monkeypatch.setattr(Observations, "outlook", lambda *_: (0.1 + deviations * 0.04, 0.04))
+        decision = policy.tell(suggestion.trial, 3, loss)
+    assert decision.reason.startswith("place 2 of 6 at epoch 3, the best 2 go on") and decision.outcome == outcome
+
+
+def test_getting_further_pays_more_than_a_start() -> None:
+    """Of two policies that differ in how far a draw came, the one where it came further asks for more draws."""
+    shares = []
+    for epochs in (1, 3):
+        policy = Policy.from_spec(make_spec())
+        suggestion = policy.ask()
+        assert suggestion is not None
+        for epoch in range(1, epochs + 1):
+            policy.tell(suggestion.trial, epoch, 0.5)
+        shares.append(policy._mixture._arms[False].earned)
+    assert shares[1] - shares[0] == 3
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])

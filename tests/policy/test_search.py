@@ -12,8 +12,8 @@ from tests.benchmarks.search.tables import coordinates
 from tests.kit import make_spec
 from tuner.policy import Policy
 from tuner.policy.earlier import EarlierTrial
-from tuner.policy.policy import EARLIER_MAX
-from tuner.space import key
+from tuner.policy.policy import EARLIER_MAX, STARTUP_OBSERVATIONS
+from tuner.space import Params, Space, key
 
 BUDGET = 1080
 
@@ -42,10 +42,28 @@ def test_the_search_beats_independent_draws_under_the_same_rule() -> None:
 def test_parallel_workers_do_not_get_near_duplicates(workers: int) -> None:
     run = simulate(Ours(SPACE, 27, 0), made_table(), 6 * workers, 0, Cluster(workers))
     assert len(set(map(key, run.params))) == len(run.params)
-    points = np.array([coordinates(SPACE, params) for params in run.params])
+    assert _spread(SPACE, run.params) > 0.6
+
+
+def test_many_workers_that_ask_before_any_of_them_answers_are_kept_apart() -> None:
+    """What is running stands as mediocre: unseen, it would be suggested again and again (0.4 in place of 0.8)."""
+    policy = Policy.from_spec(make_spec(num_trials=300, space={f"x{n}": {"low": 0.0, "high": 1.0} for n in range(3)}))
+    suggestions = [policy.ask() for _ in range(40)]
+    for suggestion in suggestions:
+        assert suggestion is not None
+        policy.tell(suggestion.trial, 1, -float(((coordinates(policy.space, suggestion.params) - 0.4) ** 2).sum()))
+    params = [suggestion.params for _ in range(256) if (suggestion := policy.ask()) is not None]
+    assert _spread(policy.space, params) > 0.6
+
+
+def _spread(space: Space, found: list[Params]) -> float:
+    """How far configurations lie from their nearest others, where that of as many independent draws is 1: medians."""
     rng = np.random.default_rng(0)
-    drawn = np.array([coordinates(SPACE, SPACE.sample(rng)) for _ in run.params])
-    assert np.median(_nearest(points)) > 0.25 * np.median(_nearest(drawn))
+    points, drawn = (
+        np.array([coordinates(space, params) for params in some])
+        for some in (found, [space.sample(rng) for _ in found])
+    )
+    return float(np.median(_nearest(points)) / np.median(_nearest(drawn)))
 
 
 def _nearest(points: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
@@ -93,6 +111,31 @@ def test_each_result_of_the_sweeps_own_takes_an_earlier_ones_place() -> None:
         assert len(policy._earlier_counting()) == EARLIER_MAX - count - 1
     assert policy.num_earlier == 100 and policy.num_suggested == EARLIER_MAX
     assert all(number >= 0 for number in [*policy._split()[0], *policy._split()[1]])
+
+
+def test_of_many_earlier_trials_the_deepest_best_half_and_an_even_selection_of_the_rest_count() -> None:
+    trials = [
+        EarlierTrial("before", str(n), {"learning_rate": 0.0004 * (n + 1)}, epoch, 27, 1 - n / 1000, bad=False)
+        for n, epoch in enumerate([1] * 100 + [27] * 100)
+    ]
+    policy = Policy.from_spec(make_spec())
+    policy.learn(trials)
+    kept = [-1 - number for number in policy._earlier_counting()]
+    assert kept[: EARLIER_MAX // 2] == list(range(100, 130))  # whatever the shallow ones came to
+    rest = [*range(130, 200), *range(100)]
+    assert kept[EARLIER_MAX // 2 :] == [rest[n * len(rest) // 30] for n in range(30)]
+
+
+def test_before_a_sweep_has_results_of_its_own_earlier_ones_alone_are_held_as_good() -> None:
+    policy = Policy.from_spec(make_spec())
+    policy.learn(earlier(100))
+    for _ in range(STARTUP_OBSERVATIONS):
+        good, _ = policy._split()
+        assert good and all(number < 0 for number in good)
+        suggestion = policy.ask()
+        assert suggestion is not None
+        policy.tell(suggestion.trial, 1, 0.5)
+    assert any(number >= 0 for number in policy._split()[0])
 
 
 def test_earlier_trials_that_were_bad_are_kept_away_from() -> None:

@@ -5,7 +5,7 @@ Klein and Hutter 2019), HPOBench's are multi-layer perceptrons (30,000, Eggenspe
 cell architectures (15,625, Dong and Yang 2020). They hold final values only, so they judge the sampler; the way there
 is borrowed: a configuration trains along the curve of one of our own families, that of a network which stands about
 as high in its family and has about the same learning rate, carried to the table's values quantile by quantile and
-shifted to end at its own.
+shifted so that its lowest loss is its own.
 """
 
 from __future__ import annotations

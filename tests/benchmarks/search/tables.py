@@ -28,7 +28,7 @@ class Table:
 
     Attributes:
         losses: (configurations, epochs), less is better, NaN from a divergence on.
-        noise: standard deviation of what is added to each value told, in units of `scale`.
+        noise: standard deviation of what is added to each value told, in units of regret (median - best).
     """
 
     name: str
