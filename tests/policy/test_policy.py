@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.policy import STARTUP_OBSERVATIONS
+from tuner.policy.tpe import Split
 from tuner.space import key
 
 
@@ -203,11 +205,33 @@ def test_bad_trials_are_never_held_as_good() -> None:
         assert suggestion is not None and suggestion.origin == "random"
         policy.tell(suggestion.trial, 1, math.nan)
         policy.close(suggestion.trial, "diverged")
-        assert policy._split() == ([], list(range(number + 1)))
+        assert policy._split().good == [] and len(policy._split().bad) == number + 1
     suggestion = policy.ask()
     assert suggestion is not None
     policy.tell(suggestion.trial, 1, 0.1)
     assert policy.good() == [suggestion.trial]
+
+
+@pytest.mark.parametrize("parameter", ["x", "kind"])
+@pytest.mark.parametrize("broadly", [False, True])
+def test_fewer_are_suggested_where_trials_came_to_bad_ends(parameter: str, broadly: bool) -> None:
+    """The best lie right beside what diverges: x above 0.8, or one of four kinds."""
+
+    def diverges(params: Any) -> bool:
+        return bool(params["x"] > 0.8 if parameter == "x" else params["kind"] == "d")
+
+    space = {"x": {"low": 0.0, "high": 1.0}, "kind": {"choices": ["a", "b", "c", "d"]}}
+    policy = Policy.from_spec(make_spec(space=space, objective__mode="min", num_trials=80, search__algorithm="random"))
+    run_one_by_one(policy, lambda params, epoch: math.nan if diverges(params) else (params["x"] - 0.75) ** 2)
+    split = policy._split()
+    blind = replace(split, bad=[], others=[number for number in split.others if number not in split.bad])
+
+    def share(split: Split) -> float:
+        found = [policy._tpe.suggest(split, np.random.default_rng(s), broadly=broadly) for s in range(300)]
+        return sum(map(diverges, found)) / len(found)
+
+    assert len(split.bad) == policy._observed.num_bad > 5
+    assert share(split) < 0.5 * share(blind)
 
 
 @settings(deadline=None, max_examples=25)
@@ -323,11 +347,11 @@ def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
 def test_broad_suggestions_lean_towards_the_good_region_and_still_reach_everywhere() -> None:
     policy = Policy.from_spec(make_spec(num_trials=60))
     run_one_by_one(policy)
-    good, others = policy._split()
+    split = policy._split()
 
     def rates(broadly: bool) -> np.ndarray:  # type: ignore[type-arg]
         tpe, seeds = policy._tpe, range(300)
-        found = [tpe.suggest(good, others, np.random.default_rng(seed), broadly=broadly) for seed in seeds]
+        found = [tpe.suggest(split, np.random.default_rng(seed), broadly=broadly) for seed in seeds]
         return np.array([math.log10(float(params["learning_rate"])) for params in found])  # type: ignore[arg-type]
 
     drawn = [policy.space.sample(np.random.default_rng(seed))["learning_rate"] for seed in range(300)]

@@ -269,9 +269,9 @@ def test_what_was_learned_of_earlier_sweeps_is_known_again_as_far_as_the_space_c
     driven.write(ev.WarmStarted(source="one", trials=[trial.to_plain() for trial in EARLIER]))
     driven.policy.learn(EARLIER)
     driven.run(60)
-    assert Policy.replay(driven.spec, driven.events)._earlier == EARLIER
+    assert Policy.replay(driven.spec, driven.events)._earlier._trials == EARLIER
     driven.resume("space.learning_rate.high=0.06")
-    assert driven.policy._earlier == EARLIER[:2]
+    assert driven.policy._earlier._trials == EARLIER[:2]
     driven.run()
     assert verify(driven.events) == [] and len(fold(driven.events).trials) == 30
 

@@ -11,18 +11,22 @@ from tests.benchmarks.search.simulator import Cluster, at_budget, simulate
 from tests.benchmarks.search.tables import coordinates
 from tests.kit import make_spec
 from tuner.policy import Policy
-from tuner.policy.earlier import EarlierTrial
-from tuner.policy.policy import EARLIER_MAX, STARTUP_OBSERVATIONS
+from tuner.policy.earlier import EARLIER_MAX, EarlierTrial
+from tuner.policy.policy import STARTUP_OBSERVATIONS
 from tuner.space import Params, Space, key
 
 BUDGET = 1080
 
 
 @pytest.mark.slow
-def test_a_diverging_region_costs_at_most_two_hundredths_of_the_epochs() -> None:
-    table = made_table().with_divergence(0.1)
+@pytest.mark.parametrize("best_rate, at_most", [(0.4, 0.02), (0.75, 0.03), (0.85, 0.035)])
+def test_a_diverging_region_costs_few_epochs_also_right_beside_the_best_learning_rate(
+    best_rate: float, at_most: float
+) -> None:
+    """The rates above 0.9 of their range diverge. Blind to what came to a bad end it is 0.01, 0.045, 0.06."""
+    table = made_table(best_rate=best_rate).with_divergence(0.1)
     shares = [(run := simulate(Ours(SPACE, 27, s), table, BUDGET, s)).nan_epochs / len(run.losses) for s in range(4)]
-    assert np.mean(shares) <= 0.02
+    assert np.mean(shares) <= at_most
 
 
 @pytest.mark.slow
@@ -103,14 +107,14 @@ def test_earlier_trials_guide_the_first_suggestions() -> None:
 def test_each_result_of_the_sweeps_own_takes_an_earlier_ones_place() -> None:
     policy = Policy.from_spec(make_spec(num_trials=200))
     policy.learn(earlier(100))
-    assert len(policy._earlier_counting()) == EARLIER_MAX
+    assert len(policy._earlier.counting(0)) == EARLIER_MAX
     for count in range(EARLIER_MAX):
         suggestion = policy.ask()
         assert suggestion is not None
         policy.tell(suggestion.trial, 1, 0.5)
-        assert len(policy._earlier_counting()) == EARLIER_MAX - count - 1
+        assert sum(number < 0 for number in policy._split().numbers) == EARLIER_MAX - count - 1
     assert policy.num_earlier == 100 and policy.num_suggested == EARLIER_MAX
-    assert all(number >= 0 for number in [*policy._split()[0], *policy._split()[1]])
+    assert all(number >= 0 for number in policy._split().numbers)
 
 
 def test_of_many_earlier_trials_the_deepest_best_half_and_an_even_selection_of_the_rest_count() -> None:
@@ -120,7 +124,7 @@ def test_of_many_earlier_trials_the_deepest_best_half_and_an_even_selection_of_t
     ]
     policy = Policy.from_spec(make_spec())
     policy.learn(trials)
-    kept = [-1 - number for number in policy._earlier_counting()]
+    kept = [-1 - number for number in policy._earlier.counting(0)]
     assert kept[: EARLIER_MAX // 2] == list(range(100, 130))  # whatever the shallow ones came to
     rest = [*range(130, 200), *range(100)]
     assert kept[EARLIER_MAX // 2 :] == [rest[n * len(rest) // 30] for n in range(30)]
@@ -130,12 +134,12 @@ def test_before_a_sweep_has_results_of_its_own_earlier_ones_alone_are_held_as_go
     policy = Policy.from_spec(make_spec())
     policy.learn(earlier(100))
     for _ in range(STARTUP_OBSERVATIONS):
-        good, _ = policy._split()
+        good = policy._split().good
         assert good and all(number < 0 for number in good)
         suggestion = policy.ask()
         assert suggestion is not None
         policy.tell(suggestion.trial, 1, 0.5)
-    assert any(number >= 0 for number in policy._split()[0])
+    assert any(number >= 0 for number in policy._split().good)
 
 
 def test_earlier_trials_that_were_bad_are_kept_away_from() -> None:
@@ -146,6 +150,6 @@ def test_earlier_trials_that_were_bad_are_kept_away_from() -> None:
     ]
     policy = Policy.from_spec(make_spec())
     policy.learn([*earlier(10), *bad])
-    good, others = policy._split()
-    assert all(not policy._earlier[-1 - number].bad for number in good if number < 0)
-    assert len(good) + len(others) == 10 + len(bad)
+    split = policy._split()
+    assert split.good and all(not policy._earlier[number].bad for number in split.good)
+    assert len(split.numbers) == 10 + len(bad) and len(split.bad) == len(bad)

@@ -1,4 +1,4 @@
-"""A trial of an earlier sweep, or an MLflow run, that this sweep begins with knowing."""
+"""Trials of earlier sweeps, or MLflow runs, that a sweep begins with knowing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner.space import Params
+
+EARLIER_MAX = 60
+"""So many are known at the start, one fewer with each result of the sweep's own."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,44 @@ class EarlierTrial:
         """From what `to_plain` gave; JSON has null for NaN."""
         value = plain["value"]
         return cls(source=source, **{**plain, "value": math.nan if value is None else float(value)})
+
+
+class EarlierTrials:
+    """Those that a space covers, by negative numbers: -1 is the first one.
+
+    Args:
+        sign: -1 where more is better, of the objective.
+    """
+
+    def __init__(self, sign: float) -> None:
+        self._sign = sign
+        self._trials: list[EarlierTrial] = []
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __getitem__(self, number: int) -> EarlierTrial:
+        return self._trials[-1 - number]
+
+    def add(self, trial: EarlierTrial) -> int:
+        """Takes a trial; returns its number."""
+        self._trials.append(trial)
+        return -len(self._trials)
+
+    def counting(self, num_own: int) -> list[int]:
+        """The numbers of those that still count, the best first: each of a sweep's own results takes the place of one.
+
+        Of too many the best half, and an even selection of the rest.
+        """
+        left = max(0, EARLIER_MAX - num_own)
+        if not left or not self._trials:
+            return []
+        order = sorted(range(len(self._trials)), key=lambda index: self._merit(self._trials[index]))
+        if len(order) > left:
+            best, rest = order[: left // 2], order[left // 2 :]
+            order = best + [rest[i * len(rest) // (left - len(best))] for i in range(left - len(best))]
+        return [-1 - index for index in order]
+
+    def _merit(self, trial: EarlierTrial) -> tuple[bool, float, float]:
+        """Sorts the best first: those that were trained the furthest, by their value there."""
+        return trial.bad, -trial.epoch / trial.epochs_max, self._sign * trial.value if trial.epoch else math.inf

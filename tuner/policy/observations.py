@@ -93,7 +93,12 @@ class Observations:
     @property
     def num_usable(self) -> int:
         """How many of the trials that count have a result and no bad end."""
-        return self.num_with_results - len(self._bad)
+        return self.num_with_results - self.num_bad
+
+    @property
+    def num_bad(self) -> int:
+        """How many of the trials that count came to a bad end."""
+        return len(self._bad)
 
     def newest_bad(self, at_most: int) -> list[int]:
         """The trials that came to a bad end last, of those that count."""

@@ -16,10 +16,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from tuner.policy.asha import Asha, rung_epochs, second_looks
-from tuner.policy.earlier import EarlierTrial
+from tuner.policy.earlier import EarlierTrial, EarlierTrials
 from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
-from tuner.policy.tpe import MAX_OBSERVATIONS, TPE
+from tuner.policy.tpe import MAX_OBSERVATIONS, TPE, Split
 from tuner.space import Params, Space, completed, key
 
 CONTINUE: Literal["continue"] = "continue"
@@ -27,8 +27,6 @@ STOP: Literal["stop"] = "stop"
 
 STARTUP_OBSERVATIONS = 10
 """TPE models nothing before so many trials have been observed; until then draws are independent."""
-EARLIER_MAX = 60
-"""So many trials of earlier sweeps are known at the start, one fewer with each result of this sweep's own."""
 HOPELESS_DEVIATIONS = 1.5
 """A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
 BROAD_SHARE = 0.7
@@ -150,7 +148,7 @@ class Policy:
         """The grid's next configuration, once it was looked at."""
         self._left: list[Params] | None = None
         """Of a small space the configurations that were left when last looked at."""
-        self._earlier: list[EarlierTrial] = []
+        self._earlier = EarlierTrials(self._sign)
         self._points = deque(params for point in points if (params := completed(space, point)) is not None)
 
     @classmethod
@@ -195,8 +193,7 @@ class Policy:
 
     def good(self) -> list[int]:
         """The trials of this sweep that the model holds as good now, best first."""
-        good, _ = self._split()
-        return [number for number in good if number >= 0 and self._observed[number].level > 0]
+        return [number for number in self._split().good if number >= 0]
 
     def observed(self, trial: int) -> Observed:
         """What is known of a suggested trial."""
@@ -240,8 +237,7 @@ class Policy:
         """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
         for trial in earlier:
             if self.space.covers(trial.params):
-                self._earlier.append(trial)
-                self._tpe.learn(-len(self._earlier), trial.params)
+                self._tpe.learn(self._earlier.add(trial), trial.params)
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
@@ -322,15 +318,16 @@ class Policy:
         if self._algorithm == "grid":
             return self._next_of_grid()
         rng = np.random.default_rng([self._seed, trial])
-        num_own, num_earlier = self._observed.num_with_results, len(self._earlier_counting())
+        num_own = self._observed.num_with_results
+        num_earlier = len(self._earlier.counting(num_own))
         has_model = bool(self.space.searched) and num_own + num_earlier >= STARTUP_OBSERVATIONS
         knows_what_pays = bool(self.judged_at) and num_own >= num_earlier
         explores = rng.random() < (self._mixture.share_of_draws if knows_what_pays else LEAST)
         broadly = explores and rng.random() < BROAD_SHARE
         if self._algorithm == "tpe" and has_model and (broadly or not explores):
-            good, others = self._split()
-            for _ in range(_MODEL_DRAWS if good else 0):
-                params = self._tpe.suggest(good, others, rng, broadly=broadly)
+            split = self._split()
+            for _ in range(_MODEL_DRAWS if split.good else 0):
+                params = self._tpe.suggest(split, rng, broadly=broadly)
                 if params not in self._drawn:
                     return params, "broad" if broadly else "tpe"
         for _ in range(_REDRAWS):
@@ -339,29 +336,26 @@ class Policy:
                 return params, "random"
         return self._last_resort(params, rng)
 
-    def _split(self) -> tuple[list[int], list[int]]:
-        """The trials that the model holds as good, best first, and all others; earlier ones have negative numbers."""
-        ordered, earlier = self._observed.ordered(MAX_OBSERVATIONS), self._earlier_counting()
-        own = min(_num_good(len(ordered)), self._observed.num_usable)
-        theirs = min(_num_good(len(earlier)), sum(not self._earlier[-1 - number].bad for number in earlier))
-        if self._observed.num_with_results < STARTUP_OBSERVATIONS and earlier:
+    def _split(self) -> Split:
+        """What the model is made of: this sweep's trials, and earlier ones while few of its own have results."""
+        observed, num_own = self._observed, self._observed.num_with_results
+        ordered, earlier = observed.ordered(MAX_OBSERVATIONS), self._earlier.counting(num_own)
+        own = min(_num_good(len(ordered)), observed.num_usable)
+        theirs = min(_num_good(len(earlier)), sum(map(self._is_usable, earlier)))
+        if num_own < STARTUP_OBSERVATIONS and earlier:
             own = 0  # too few to say which of them are good
-        return [*ordered[:own], *earlier[:theirs]], [*ordered[own:], *earlier[theirs:]]
+        usable = [number for number in [*ordered, *earlier] if self._is_usable(number)]
+        bad = [number for number in earlier if not self._is_usable(number)]
+        return Split(
+            good=[*ordered[:own], *earlier[:theirs]],
+            others=[*ordered[own:], *earlier[theirs:]],
+            usable=usable,
+            bad=[*observed.newest_bad(MAX_OBSERVATIONS), *bad],
+            odds=(observed.num_bad + len(bad)) / max(1, observed.num_usable + len(earlier) - len(bad)),
+        )
 
-    def _earlier_counting(self) -> list[int]:
-        """Trials of earlier sweeps, the best first; each result of this sweep's own takes the place of one."""
-        left = max(0, EARLIER_MAX - self._observed.num_with_results)
-        if not left or not self._earlier:
-            return []
-        order = sorted(range(len(self._earlier)), key=lambda index: self._earlier_merit(self._earlier[index]))
-        if len(order) > left:  # the best, and an even selection of the rest
-            best, rest = order[: left // 2], order[left // 2 :]
-            order = best + [rest[i * len(rest) // (left - len(best))] for i in range(left - len(best))]
-        return [-1 - index for index in order]
-
-    def _earlier_merit(self, trial: EarlierTrial) -> tuple[bool, float, float]:
-        """Sorts the best first: those that were trained the furthest, by their value there."""
-        return trial.bad, -trial.epoch / trial.epochs_max, self._sign * trial.value if trial.epoch else math.inf
+    def _is_usable(self, number: int) -> bool:
+        return self._observed[number].is_usable if number >= 0 else not self._earlier[number].bad
 
     def _last_resort(self, params: Params, rng: np.random.Generator) -> tuple[Params, str] | None:
         """One of the configurations that are left in a small space, None if there is none; else a repeated draw."""

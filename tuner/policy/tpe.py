@@ -10,6 +10,7 @@ each parameter; here whole configurations are compared, which is less greedy and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,30 @@ BROAD_CANDIDATES = 8
 _PRIOR_WEIGHT = 1.0
 _FORGETTING = 25
 """Of more observations the older ones count less; Hyperopt's default."""
+_NEVER = 10**9
+
+_CAUTION = 0.5
+"""The weight of the log probability of no bad end: half, as naive Bayes is too sure of it."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Trials by number, as a model is made of them."""
+
+    good: Sequence[int]
+    others: Sequence[int]
+    usable: Sequence[int]
+    """Of both those with a result and no bad end."""
+    bad: Sequence[int]
+    """Diverged and failed ones; more of them than stand among the others."""
+    odds: float
+    """How many times as many of all trials came to a bad end as did not."""
+
+    @property
+    def numbers(self) -> list[int]:
+        return [*self.good, *self.others]
 
 
 class TPE:
@@ -51,29 +74,43 @@ class TPE:
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[place] = [self._label(name, params) for name in self._names]
 
-    def suggest(
-        self, good: Sequence[int], others: Sequence[int], rng: np.random.Generator, *, broadly: bool = False
-    ) -> Params:
+    def suggest(self, split: Split, rng: np.random.Generator, *, broadly: bool = False) -> Params:
         """A configuration likelier among the good trials than among the others: of N candidates that are drawn from
         the good ones' density l, the one with the highest l(x) / g(x), over all of its active parameters together.
 
+        Once trials came to a bad end it is weighed by the probability that it will not, too, as expected improvement
+        is by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter 2023): by naive Bayes
+        over the same estimators, made of the usable trials and of the bad ones.
+
         Args:
-            good, others: trials by number, all learned.
+            split: trials by number, all learned.
             rng: makes the suggestion a function of its arguments.
             broadly: fewer candidates, drawn from the whole space and not from around the good trials.
         """
         num = BROAD_CANDIDATES if broadly else CANDIDATES
-        below = self._rows[sorted(self._place[trial] for trial in good)]
-        above = self._rows[sorted(self._place[trial] for trial in others)]
-        units, scores = np.empty((2, num, len(self._names)))
+        below, above = self._observed(split.good), self._observed(split.others)
+        usable, bad = self._observed(split.usable), self._observed(split.bad)
+        units, scores, risks = np.zeros((3, num, len(self._names)))
         for column, size in enumerate(self._sizes):
-            b, a = (values[~np.isnan(values)] for values in (below[:, column], above[:, column]))
+            b, a, u, x = (
+                values[~np.isnan(values)] for values in (rows[:, column] for rows in (below, above, usable, bad))
+            )
             units[:, column], scores[:, column] = (
                 _choices(b, a, size, num, rng, broadly) if size else _places(b, a, num, rng, broadly)
             )
+            if len(bad):
+                risks[:, column] = _log_ratio(x, u, size, units[:, column], forgetting=_NEVER)
         candidates = [self._space.from_units(dict(zip(self._names, row, strict=True))) for row in units.tolist()]
         is_active = np.array([[name in params for name in self._names] for params in candidates])
-        return candidates[int(np.argmax((scores * is_active).sum(1)))]
+        merits = (scores * is_active).sum(1)
+        if len(bad):
+            merits -= _CAUTION * np.logaddexp(0, np.log(split.odds) + (risks * is_active).sum(1))
+        return candidates[int(np.argmax(merits))]
+
+    def _observed(self, trials: Sequence[int]) -> Array:
+        """(T, P) of these trials' places, the oldest first."""
+        rows: Array = self._rows[sorted(self._place[trial] for trial in trials)]
+        return rows
 
     def _label(self, name: str, params: Params) -> float:
         parameter = self._space[name]
@@ -85,29 +122,47 @@ class TPE:
 
 def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broadly: bool) -> tuple[Array, Array]:
     """(N,) places in [0, 1] of a range's candidates, and log l - log g of each."""
-    from hyperopt.tpe import GMM1, GMM1_lpdf, adaptive_parzen_normal
+    from hyperopt.tpe import GMM1
 
-    good, others = (
-        adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=_FORGETTING) for values in (below, above)
-    )
+    good = _mixture(below)
     places = rng.random(num) if broadly else GMM1(*good, low=0.0, high=1.0, rng=rng, size=(num,))
-    return places, GMM1_lpdf(places, *good, low=0.0, high=1.0) - GMM1_lpdf(places, *others, low=0.0, high=1.0)
+    return places, _log_ratio(below, above, 0, places)
 
 
 def _choices(
     below: Array, above: Array, size: int, num: int, rng: np.random.Generator, broadly: bool
 ) -> tuple[Array, Array]:
     """(N,) places in [0, 1] of a choice's candidates, and log l - log g of each."""
-    good, others = (_shares(values, size) for values in (below, above))
-    drawn = rng.choice(size, size=num, p=None if broadly else good)
-    return (drawn + 0.5) / size, np.log(good[drawn]) - np.log(others[drawn])
+    places: Array = (rng.choice(size, size=num, p=None if broadly else _shares(below, size)) + 0.5) / size
+    return places, _log_ratio(below, above, size, places)
 
 
-def _shares(values: Array, size: int) -> Array:
+def _log_ratio(these: Array, those: Array, size: int, places: Array, forgetting: int = _FORGETTING) -> Array:
+    """(N,) log p(place | these) - log p(place | those) of a choice of so many, or of a range (0)."""
+    from hyperopt.tpe import GMM1_lpdf
+
+    if size:
+        drawn = (places * size).astype(int)
+        p, q = (np.log(_shares(values, size, forgetting)[drawn]) for values in (these, those))
+    else:
+        p, q = (GMM1_lpdf(places, *_mixture(values, forgetting), low=0.0, high=1.0) for values in (these, those))
+    ratio: Array = p - q
+    return ratio
+
+
+def _mixture(values: Array, forgetting: int = _FORGETTING) -> tuple[Array, Array, Array]:
+    """Weights, means and deviations of the normals that stand for values of a range."""
+    from hyperopt.tpe import adaptive_parzen_normal
+
+    weights, means, deviations = adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=forgetting)
+    return weights, means, deviations
+
+
+def _shares(values: Array, size: int, forgetting: int = _FORGETTING) -> Array:
     """How often each choice stands among the values, the oldest counting less, with one of each added."""
     from hyperopt.tpe import linear_forgetting_weights
 
-    weights = linear_forgetting_weights(len(values), _FORGETTING)
+    weights = linear_forgetting_weights(len(values), forgetting)
     counts = np.bincount(values.astype(int), weights=weights, minlength=size) + _PRIOR_WEIGHT
     shares: Array = counts / counts.sum()
     return shares
