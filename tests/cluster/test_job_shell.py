@@ -55,7 +55,7 @@ def test_an_address_that_is_no_url_is_refused_before_anything_is_asked(address: 
     ("mode", "reason"),
     [
         ("refuse", "Failed to connect"),
-        ("deny", "in its head's ~/.ray/auth_token, must be in that file here"),
+        ("deny", "the token in ~/.ray/auth_token of the cluster's head must be in that file"),
         ("error", "500"),
         ("missing", "404"),
         ("alien", "Expecting value"),

@@ -45,7 +45,7 @@ class JobShell:
             rule = "must be the URL of a cluster's job server, such as http://127.0.0.1:8265"
             raise UsageError(f"--address: {rule}, but got {shown(printable(address))}")
         self.name, self.option = address, f"--address {shlex.quote(address)}"
-        if (Path.home() / ".ray" / "auth_token").exists():
+        if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._client = self._connected()
 
@@ -103,7 +103,9 @@ class JobShell:
 
         what = " ".join(str(error).split())[:300]
         if isinstance(error, AuthenticationError):
-            what += "; the cluster's token, in its head's ~/.ray/auth_token, must be in that file here, too"
+            said = " ".join(error.message.partition("\n")[0].split())[:100]
+            way_on = "the token in ~/.ray/auth_token of the cluster's head must be in that file here, too"
+            what = f"{said}; {way_on}, or in $RAY_AUTH_TOKEN"
         elif not isinstance(error, RuntimeError | OSError):
             what = f"what answers is no job server of Ray's ({type(error).__name__}: {what})"
         return ServiceError(f"--address {self.name}: {what}")
