@@ -51,6 +51,12 @@ def test_a_head_that_is_gone_is_told_at_once(monkeypatch: pytest.MonkeyPatch, mo
             resources.start_ray(f"127.0.0.1:{server.port}")
 
 
+def test_auto_leads_to_no_head_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", lambda _: f"127.0.0.1:{free_port()}")
+    with pytest.raises(ServiceError, match="Ray at auto does not answer: connection refused"):
+        resources.start_ray("auto")
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_head_is_lost_once_it_is_silent_for_long_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,10 +260,12 @@ class _Driver:
         """Ends the process, in the thread that watches Ray's head: Tune's loop waits in Ray, and never comes back."""
         self._observer.trained()
         with self._coordinator.lock:  # the loop journals nothing after the end
-            self._coordinator.stop(why)
-            self._leave()
-            self._observer.note(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
-            os._exit(ServiceError.exit_code)
+            try:
+                self._coordinator.stop(why)
+                self._leave()
+                self._observer.note(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
+            finally:
+                os._exit(ServiceError.exit_code)
 
     def _settings(self, slot: resources.Slot) -> WorkerSettings:
         return WorkerSettings(

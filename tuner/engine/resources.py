@@ -170,16 +170,23 @@ def start_ray(address: str | None) -> None:
     if ray.is_initialized():
         return
 
-    if address not in ("auto", "local") and (why := why_silent(address, JOINS_WITHIN_S)) is not None:
-        raise ServiceError(f"Ray at {address} does not answer: {why}")
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address == "local":
         options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
     try:
+        if address != "local" and (why := why_silent(_host_port(address), JOINS_WITHIN_S)) is not None:
+            raise ServiceError(f"Ray at {address} does not answer: {why}")
         ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ServiceError(f"Ray at {address} does not answer: {why}{_token_hint()}") from error
+
+
+def _host_port(address: str) -> str:
+    """Where `auto` leads: to a head that runs here, or to the one that was started last, which may be gone."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    return str(canonicalize_bootstrap_address(address)) if address == "auto" else address
 
 
 def _token_hint() -> str:
