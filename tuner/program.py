@@ -23,3 +23,8 @@ def program() -> str:
 def storage_option(root: StorageRoot) -> str:
     """What to add to a command so that it finds this root; empty if it does by itself."""
     return "" if root == StorageRoot.resolve() else f" --storage {shlex.quote(str(root.path))}"
+
+
+def address_option(address: str | None) -> str:
+    """What to add to a command so that it joins this Ray cluster; empty if none was named."""
+    return "" if address is None else f" --address {shlex.quote(address)}"

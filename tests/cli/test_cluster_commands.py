@@ -92,3 +92,23 @@ def test_a_password_never_becomes_part_of_a_jobs_command(cluster: str, tmp_path:
         "resume", "mine", "--set", override, "--cluster", cluster, RAY_TMPDIR=str(tmp_path), exit_code=2
     ).stderr
     assert said.startswith("--set: holds a password") and "canary" not in said
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"provider": {}}, "provider.type: is required, but is missing"),
+        ({"provider": {"type": "local", "worker_ips": []}}, "provider.head_ip: is required"),
+        ({"provider": {"type": "awz"}}, "did you mean 'aws'?"),
+        ({"cluster_name": ""}, "cluster_name: must be a name"),
+        ({"auth": {}}, "auth.ssh_user: is required, but is missing"),
+    ],
+)
+def test_a_file_that_leads_to_no_head_is_refused_as_check_does(
+    tmp_path: Path, cluster: str, change: dict[str, object], problem: str
+) -> None:
+    Path(cluster).write_text(dump_yaml(CLUSTER | change))
+    for command in ("show", "resume"):
+        said = tuner(command, "mine", "--cluster", cluster, exit_code=2).stderr
+        assert said.startswith(f"{cluster}: ") and problem in said and said.count("\n") == 1
+    assert problem in tuner("check", "--cluster", cluster, exit_code=2).stderr

@@ -261,3 +261,12 @@ def _get(url: str) -> int:
         except OSError:
             time.sleep(0.5)
     raise AssertionError(f"{url} never answered")
+
+
+def test_an_interrupted_wait_tells_the_whole_way_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tuner.engine.driver.resume_sweep", interrupted)
+    said = tuner("resume", "test", "--storage", str(root), "--address", "head:6379", exit_code=3).stderr
+    assert said.endswith(f"resume test --storage {root} --address head:6379\n")

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ("cluster.yaml", "deploy/gcp.yaml", "deploy/on-premise.yaml")
 SHARED: dict[str, Any] = {"storage": "s3://bucket/sweeps", "tracking": {"uri": "https://mlflow.example.com"}}
 Change = Callable[[dict[str, Any]], Any]
+RAY, TENSORFLOW = (locked().versions[name] for name in ("ray", "tensorflow"))
 
 
 @pytest.fixture(autouse=True)
@@ -126,11 +127,34 @@ def test_a_misspelt_key_is_told_with_its_place_and_the_nearest_one(tmp_path: Pat
         ("head_start_ray_commands", ["ray start --head"], "without which no worker comes"),
         ("file_mounts", {"~/x": 5}, "file_mounts.~/x: must be a path of this machine, but got 5"),
         ("head_start_ray_commands", ["ray stop"], "must hold `ray start --head …`, but none does"),
+        (
+            "head_start_ray_commands",
+            ["ray start --port=6379 --head-x"],
+            "must hold `ray start --head …`, but none does",
+        ),
+        ("docker", {"image": f"rayproject/ray:{RAY}-py311"}, "docker.container_name: is required where docker has an"),
+        ("docker", {"container_name": "ray"}, "docker.image: is required where docker has a container, but is missing"),
+        ("available_node_types.gpu.resources", {"cpu": 8}, "gpu.resources.cpu: unknown resource; did you mean 'CPU'?"),
+        ("idle_timeout_minutes", float("nan"), "idle_timeout_minutes: must be a number, but got nan"),
+        ("provider", {"type": "aliyun"}, "must be one of Ray's providers, but got 'aliyun'"),
+        ("provider", {"type": "fake_multinode"}, "must be one of Ray's providers, but got 'fake_multinode'"),
+        ("setup_commands", None, "setup_commands[1] (Ray's default, as the file has none): must install Python 3.11"),
     ],
 )
 def test_what_could_not_work_is_one_line(tmp_path: Path, path: str, value: Any, problem: str) -> None:
     found = problems(tmp_path, put(path, value))
     assert [line for line in found if problem in line] and len(found) <= 2
+
+
+@pytest.mark.parametrize("kind", ["azure", "vsphere", "external", "spark"])
+def test_a_provider_whose_machines_nobody_here_knows_is_a_warning(tmp_path: Path, kind: str) -> None:
+    found = checked(tmp_path, put("provider", {"type": kind}))
+    assert found.warnings[0].endswith(f"no node_config was judged: what provider {kind} takes is not known here")
+
+
+def test_a_password_in_a_file_is_not_shown(tmp_path: Path) -> None:
+    found = checked(tmp_path, put("file_mounts", {"~/x": "s3://me:canary@bucket/x"}))
+    assert "file_mounts.~/x: there is no s3://bucket/x" in str(found.warnings) and "canary" not in str(found)
 
 
 def test_minima_together_must_not_be_above_the_maximum(tmp_path: Path) -> None:
@@ -140,9 +164,6 @@ def test_minima_together_must_not_be_above_the_maximum(tmp_path: Path) -> None:
 
     [problem] = problems(tmp_path, change)
     assert problem == "max_workers: must be at least the node types' min_workers together, 10, but got 8"
-
-
-RAY, TENSORFLOW = (locked().versions[name] for name in ("ray", "tensorflow"))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +221,8 @@ def test_all_problems_of_all_kinds_come_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "idle"), [(0.25, None), (0.5, None), (1, None), (0.33, None), (0.3, "0.1"), (0.4, "0.2"), (0.6, "0.4")]
+    ("gpus", "idle"),
+    [(0.25, None), (0.5, None), (1, None), (0.33, None), (0.95, None), (0.3, "0.1"), (0.4, "0.2"), (0.6, "0.4")],
 )
 def test_fractions_of_a_card_must_add_up(tmp_path: Path, gpus: float, idle: str | None) -> None:
     spec = make_spec(**SHARED, resources={"gpus_per_trial": gpus})
@@ -246,7 +268,27 @@ def test_what_a_cluster_of_one_node_keeps_to_itself_is_no_problem(tmp_path: Path
         ("deploy/on-premise.yaml", "provider.worker_ips", ["192.0.2.10"] * 2, "must not be the head's address"),
         ("deploy/on-premise.yaml", "min_workers", 3, "min_workers: must not be above max_workers"),
         ("deploy/on-premise.yaml", "max_workers", 5, "max_workers: must not be above the 2 addresses of"),
-        ("deploy/on-premise.yaml", "provider.head_ip", None, "Please supply a `head_ip` and list of `worker_ips`"),
+        ("deploy/on-premise.yaml", "provider.head_ip", None, "head_ip: is required where there is no coordinator_addr"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", None, "provider.worker_ips: is required where there is no"),
+        ("deploy/on-premise.yaml", "provider.head_ip", "", "head_ip: must be the head's address, but got ''"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", [["a"], "b"], "worker_ips[0]: must be a worker's address"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", ["a", None], "worker's address, but got nothing"),
+        ("deploy/on-premise.yaml", "auth", {}, "auth.ssh_user: is required, but is missing"),
+        ("deploy/on-premise.yaml", "auth", None, "auth.ssh_user: is required, but is missing"),
+        ("deploy/on-premise.yaml", "cluster_name", "", "cluster_name: must be a name without slashes, but got ''"),
+        (
+            "deploy/on-premise.yaml",
+            "worker_start_ray_commands",
+            [],
+            "must hold `ray start --address=$RAY_HEAD_IP:6379`",
+        ),
+        ("deploy/on-premise.yaml", "worker_start_ray_commands", ["echo hi"], "must hold `ray start --address="),
+        (
+            "deploy/on-premise.yaml",
+            "worker_start_ray_commands",
+            ["ray start --address=$RAY_HEAD_IP:7000"],
+            "must name the head's port, 6379, but got 7000",
+        ),
     ],
 )
 def test_the_other_providers_keys_are_known_too(tmp_path: Path, base: str, path: str, value: Any, problem: str) -> None:

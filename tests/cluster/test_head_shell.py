@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuner.cluster.head_shell import HeadShell
-from tuner.errors import ServiceError, UsageError
+from tuner.errors import UsageError
 from tuner.spec import dump_yaml
 
 pytestmark = pytest.mark.filterwarnings(
@@ -76,7 +76,7 @@ def test_the_python_beside_ray_is_taken_and_the_token_where_there_is_one(head: H
 def test_a_cluster_file_that_ray_does_not_take_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.write_text(dump_yaml({**CONFIG, "provider": {"type": "none-such"}}))
-    with pytest.raises(ServiceError, match=r"cluster.yaml: its head cannot be found: .*none-such"):
+    with pytest.raises(UsageError, match=r"cluster.yaml: provider.type: must be one of .*none-such"):
         HeadShell(path)
 
 

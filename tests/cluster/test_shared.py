@@ -96,3 +96,5 @@ def test_the_driver_is_told_what_nodes_may_join(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(NODE_TYPES, driver_environment({**CLUSTER, "available_node_types": types})[NODE_TYPES])
     assert slots_at_most(Slot(1, 0.5)) == 12 and slots_at_most(Slot(1, 4)) == 0
     assert NODE_TYPES not in driver_environment(CLUSTER), "a type that does not say its size may fit"
+    types["gpu"] = {"resources": {"GPU": 1}}
+    assert NODE_TYPES not in driver_environment({**CLUSTER, "available_node_types": types}), "Ray fills in its CPUs"

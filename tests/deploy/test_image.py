@@ -17,8 +17,7 @@ from shutil import copy, copytree, ignore_patterns
 import pytest
 
 from tests.cluster.kubernetes.making import ray_job, spec
-from tuner.cluster.kubernetes.job import WORKING_DIRECTORY
-from tuner.cluster.kubernetes.options import default_image
+from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, default_image
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"

@@ -78,6 +78,25 @@ def test_the_server_has_the_versions_of_the_projects_lock() -> None:
     assert tags | {image["newTag"]} == {ours["mlflow"]}
 
 
+def test_the_readme_names_every_place_of_the_version() -> None:
+    version = pins(ROOT / "requirements.lock")["mlflow"]
+    files = [path for path in DEPLOYED.rglob("*") if path.is_file() and path.name != "README.md"]
+    places = {path.relative_to(DEPLOYED).parts[0] for path in files if version in path.read_text()}
+    [told] = re.findall(r"^For a new MLflow: (.+?);", (DEPLOYED / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert places == {name.strip("/") for name in re.findall(r"`([\w./]+)`", told)}
+
+
+def test_both_images_have_one_python() -> None:
+    texts = [path.read_text() for path in (DEPLOYED / "Dockerfile", ROOT / "deploy" / "Dockerfile")]
+    assert len({base for text in texts for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE)}) == 1
+
+
+def test_the_folder_s_readme_names_all_that_is_there() -> None:
+    table = (ROOT / "deploy" / "README.md").read_text().partition("\n## ")[0]
+    there = {path.name for path in (ROOT / "deploy").iterdir()} - {"README.md", "requirements-gpu.lock"}
+    assert {name for name in there if name not in table} == set()
+
+
 def test_images_are_pinned() -> None:
     compose = [image for name in COMPOSE for image in every(load(DEPLOYED / name), "image")]
     bases = re.findall(r"^FROM (\S+)", (DEPLOYED / "Dockerfile").read_text(), re.MULTILINE)

@@ -26,7 +26,7 @@ from tuner.cli.output import (
 )
 from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.program import program, storage_option
+from tuner.program import address_option, program, storage_option
 from tuner.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(
     loaded = load_checked(path, overrides or [], name, is_shipped=is_shipped)
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
-    with _json_at_the_end(folder, as_json):
+    with _json_at_the_end(folder, as_json, address):
         with Display(folder) as display:
             if or_resume and folder.exists():
                 ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
@@ -82,7 +82,7 @@ def resume(
     folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}", markup=False)
-    with _json_at_the_end(folder, as_json):
+    with _json_at_the_end(folder, as_json, address):
         with Display(folder) as display:
             ended = resume_sweep(
                 folder, address, display, lambda found: changes_from_overrides(found.spec, wanted, len(found.trials))
@@ -116,14 +116,15 @@ def _differences(sweep: Sweep, spec: SweepSpec, source: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
+def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) -> Iterator[None]:
     """Prints how the sweep stands once a driver of ours has left it, however it ended."""
     from tuner import status
 
     try:
         yield
     except KeyboardInterrupt:
-        hint = f"; go on with: {program()} resume {folder.name}" if folder.exists() else ""
+        where = storage_option(folder.root) + address_option(address)
+        hint = f"; go on with: {program()} resume {folder.name}{where}" if folder.exists() else ""
         raise SweepInterrupted(f"sweep {folder.name}: interrupted before it was under way{hint}") from None
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
         if as_json and folder.exists():

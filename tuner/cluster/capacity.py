@@ -51,7 +51,7 @@ def idle_card_problems(spec: SweepSpec) -> list[str]:
         return []
     packed = math.floor(1 / slot.gpus + 1e-9)
     idle = 1 - packed * slot.gpus
-    if idle <= TOLERATED_IDLE:
+    if idle <= TOLERATED_IDLE + 1e-9:
         return []
     trials = "1 trial fits" if packed == 1 else f"{packed} trials fit"
     return [

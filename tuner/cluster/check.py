@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tuner.cluster import shared
+from tuner.cluster.access import access_problems
 from tuner.cluster.capacity import capacity, idle_card_problems
-from tuner.cluster.node_config import node_config_problems
+from tuner.cluster.node_config import node_config_problems, node_config_warnings
 from tuner.cluster.pins import locked, pin_problems, pin_warnings
 from tuner.cluster.providers import provider_problems
-from tuner.cluster.schema import launcher_problems, read_cluster, schema_problems, with_defaults
+from tuner.cluster.schema import has_provider, launcher_problems, one_line, read_cluster, schema_problems, with_defaults
 from tuner.cluster.sizes import size_problems
 from tuner.cluster.starting import start_problems, start_warnings
 from tuner.errors import SpecError, UsageError
@@ -85,25 +86,27 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
     except SpecError as error:  # values that no such file can hold
         return ClusterCheck(file, 0, problems=str(error).splitlines())
     lines, sound = schema_problems(cluster)
-    if not isinstance(sound.get("provider"), dict) or "type" not in sound["provider"]:
-        return ClusterCheck(file, 0, problems=[f"{file}: {_one_line(line)}" for line in bounded(lines)])
+    if not has_provider(sound):
+        return ClusterCheck(file, 0, problems=[f"{file}: {one_line(line)}" for line in bounded(lines)])
     full = with_defaults(sound)
     lines += [
         *provider_problems(sound),
+        *access_problems(full),
         *node_config_problems(sound),
         *size_problems(sound),
         *pin_problems(full, locked(), sound),
         *start_problems(full),
     ]
     found = lines or launcher_problems(cluster)
-    problems = [f"{file}: {_one_line(line)}" for line in bounded(found)]
-    warnings = [_one_line(warning) for warning in [*start_warnings(full), *pin_warnings(full, locked())]]
+    problems = [f"{file}: {one_line(line)}" for line in bounded(found)]
+    told = [*node_config_warnings(sound), *start_warnings(full), *pin_warnings(full, locked())]
+    warnings = [one_line(warning) for warning in told]
     if spec is None:
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
     fit = capacity(spec, full)
     room = fit.problems if not lines else idle_card_problems(spec)  # of a wrong file nobody knows what it has
-    problems += [f"{source}: {_one_line(line)}" for line in [*room, *shared.problems(spec, full)]]
-    warnings += [_one_line(warning) for warning in [*fit.warnings, *_tracking_warnings(spec, full)]]
+    problems += [f"{source}: {one_line(line)}" for line in [*room, *shared.problems(spec, full)]]
+    warnings += [one_line(warning) for warning in [*fit.warnings, *_tracking_warnings(spec, full)]]
     return ClusterCheck(file, shared.max_nodes(full), fit.slots, problems, warnings)
 
 
@@ -113,8 +116,3 @@ def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]
     if host not in ("localhost", "127.0.0.1", "::1") or shared.max_nodes(cluster) <= 1:
         return []
     return [f"tracking.uri: {host} is the head itself once the sweep runs there"]
-
-
-def _one_line(text: str) -> str:
-    """A message in which nothing that a key may hold, such as the end of a line, is lost or does harm."""
-    return text if text.isprintable() else ascii(text)[1:-1]

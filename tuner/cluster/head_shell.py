@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tuner.cluster.access import read_for_access
 from tuner.errors import ServiceError, TunerError
-from tuner.spec.reading import read_yaml
 
 LOST = 255
 """ssh's exit code where the connection was refused or broke."""
@@ -36,12 +36,13 @@ class HeadShell:
         """Looks for the head.
 
         Raises:
-            UsageError: the file cannot be read.
+            UsageError: the file cannot be read, or does not say what leads to its head; one line each.
             ServiceError: the cluster has no head, or its provider does not answer.
         """
         self.cluster_file = cluster_file
+        written = read_for_access(cluster_file)
         with _quiet_launcher(f"{cluster_file}: its head cannot be found"):
-            self._config, self._provider, self._node = _find_head(cluster_file)
+            self._config, self._provider, self._node = _find_head(written, cluster_file)
 
     @property
     def name(self) -> str:
@@ -111,12 +112,12 @@ class _Kept:
         return b""
 
 
-def _find_head(cluster_file: Path) -> tuple[dict[str, Any], Any, str]:
+def _find_head(cluster: dict[str, Any], cluster_file: Path) -> tuple[dict[str, Any], Any, str]:
     """The bootstrapped config, its provider and the head's node id."""
     from ray.autoscaler._private import commands
     from ray.autoscaler._private.providers import _get_node_provider
 
-    config = commands._bootstrap_config(read_yaml(cluster_file))
+    config = commands._bootstrap_config(cluster)
     provider = _get_node_provider(config["provider"], config["cluster_name"])
     if config["provider"]["type"] == "local" and "head_ip" in config["provider"]:
         return config, provider, config["provider"]["head_ip"]  # which this machine may not have launched

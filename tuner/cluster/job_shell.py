@@ -12,16 +12,23 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tuner.cluster.head_shell import PYTHON
-from tuner.errors import ServiceError
+from tuner.errors import ServiceError, UsageError
+from tuner.space import shown
+from tuner.spec.reading import printable
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 _ASK_EVERY_S = 0.5
 _ANNOUNCED_WITHIN_S = 5
+_ANSWER_S = 30.0
+"""A job server answers each request within that, or is given up."""
+_ITS_ADDRESS = "RAY_API_SERVER_ADDRESS"
+"""Ray's variable that goes before $RAY_ADDRESS, which otherwise goes before what a client is told."""
 
 
 class JobShell:
@@ -31,10 +38,14 @@ class JobShell:
         """Looks for it.
 
         Raises:
-            ServiceError: nothing answers there, or it asks for a token that we do not have.
+            UsageError: it is no URL of a job server.
+            ServiceError: nothing answers there, or no job server, or it asks for a token that we do not have.
         """
+        if not _is_url(address):
+            rule = "must be the URL of a cluster's job server, such as http://127.0.0.1:8265"
+            raise UsageError(f"--address: {rule}, but got {shown(printable(address))}")
         self.name, self.option = address, f"--address {shlex.quote(address)}"
-        if (Path.home() / ".ray" / "auth_token").exists():
+        if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._client = self._connected()
 
@@ -63,8 +74,8 @@ class JobShell:
                     return code, output
             while not (info := self._client.get_job_info(job)).status.is_terminal():
                 await asyncio.sleep(_ASK_EVERY_S)
-        except (RuntimeError, OSError) as error:
-            raise ServiceError(f"{self.name}: {' '.join(str(error).split())[:300]}") from error
+        except Exception as error:
+            raise self._refusal(error) from error
         if info.driver_exit_code is None:
             raise ServiceError(f"{self.name}: {' '.join((info.message or 'the job ended').split())[:300]}")
         return int(info.driver_exit_code), between(mark, printed)[0]
@@ -72,10 +83,40 @@ class JobShell:
     def _connected(self) -> JobSubmissionClient:
         from ray.job_submission import JobSubmissionClient
 
+        class Bounded(JobSubmissionClient):  # type: ignore[misc]
+            def _do_request(self, *arguments: Any, **options: Any) -> Any:
+                return super()._do_request(*arguments, **{"timeout": _ANSWER_S, **options})
+
+        before = os.environ.get(_ITS_ADDRESS)
+        os.environ[_ITS_ADDRESS] = url = self.name.rstrip("/")
         try:
-            return JobSubmissionClient(self.name)
-        except (RuntimeError, OSError, ValueError) as error:
-            raise ServiceError(f"--address {self.name}: {' '.join(str(error).split())[:300]}") from error
+            return Bounded(url)
+        except Exception as error:
+            raise self._refusal(error) from error
+        finally:
+            del os.environ[_ITS_ADDRESS]
+            os.environ.update({} if before is None else {_ITS_ADDRESS: before})
+
+    def _refusal(self, error: Exception) -> ServiceError:
+        """In one line, whatever it was: what is there may be any server."""
+        from ray.exceptions import AuthenticationError
+
+        what = " ".join(str(error).split())[:300]
+        if isinstance(error, AuthenticationError):
+            said = " ".join(error.message.partition("\n")[0].split())[:100]
+            way_on = "the token in ~/.ray/auth_token of the cluster's head must be in that file here, too"
+            what = f"{said}; {way_on}, or in $RAY_AUTH_TOKEN"
+        elif not isinstance(error, RuntimeError | OSError):
+            what = f"what answers is no job server of Ray's ({type(error).__name__}: {what})"
+        return ServiceError(f"--address {self.name}: {what}")
+
+
+def _is_url(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:  # a port that is none
+        return False
 
 
 def marked(mark: str, script: str) -> str:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tuner.cluster.providers import PROVIDERS
 from tuner.space import nearest, shown
 
 _ADDED_BY_RAY = {"SubnetIds": {"type": "list"}}
@@ -40,6 +41,14 @@ def node_config_problems(cluster: Mapping[str, Any]) -> list[str]:
         for name, node in types
         for problem in judge(node.get("node_config") or {}, f"available_node_types.{name}.node_config")
     ]
+
+
+def node_config_warnings(cluster: Mapping[str, Any]) -> list[str]:
+    """That nothing of it was judged, where that is so."""
+    kind, types = cluster["provider"].get("type"), cluster.get("available_node_types")
+    if not types or kind in ("aws", "gcp") or kind not in PROVIDERS:
+        return []
+    return [f"available_node_types: no node_config was judged: what provider {kind} takes is not known here"]
 
 
 def _aws_node_problems(config: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -53,20 +53,23 @@ def pin_problems(cluster: Mapping[str, Any], pins: Pins, written: Mapping[str, A
     """
     problems: list[str] = []
     for path, command in _all_commands(cluster):
-        default = "" if path.split("[")[0].split(".")[0] in written else " (Ray's default, as the file has none)"
-        problems += [f"{path}{default}: {rule}" for rule in _command_problems(command, pins)]
+        problems += [f"{path}{_default(path, written)}: {rule}" for rule in _command_problems(command, pins)]
     for path, image in _all_images(cluster):
         problems += [f"{path}: {rule}" for rule in _image_problems(image, pins)]
     pythons = _all_pythons(cluster)
     for (major, minor), path in pythons.items():
         if (major, minor) < PYTHON_MIN:
             rule = f"must install Python {PYTHON_MIN[0]}.{PYTHON_MIN[1]} or newer, which {pins.source} is for"
-            problems.append(f"{path}: {rule}, but got {major}.{minor}")
+            problems.append(f"{path}{_default(path, written)}: {rule}, but got {major}.{minor}")
     sound = {version: path for version, path in sorted(pythons.items()) if version >= PYTHON_MIN}
     if len(sound) > 1:
         names = ", ".join(f"{major}.{minor} in {path}" for (major, minor), path in sound.items())
         problems.append(f"the file: all nodes must have one Python, but got {names}")
     return list(dict.fromkeys(problems))
+
+
+def _default(path: str, written: Mapping[str, Any]) -> str:
+    return "" if re.split(r"[.\[]", path)[0] in written else " (Ray's default, as the file has none)"
 
 
 def pin_warnings(cluster: Mapping[str, Any], pins: Pins) -> list[str]:

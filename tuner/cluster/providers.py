@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from tuner.space import nearest, shown
 
-PROVIDERS = ("aws", "gcp", "local", "azure", "vsphere", "aliyun", "spark", "external")
+PROVIDERS = ("aws", "gcp", "local", "azure", "vsphere", "spark", "external")
+"""Those that can be launched: of aliyun, Ray's wheel lacks the defaults without which its launcher fails."""
 _EVERY = {
     "type", "use_internal_ips", "disable_node_updaters", "disable_launch_config_check", "foreground_node_launch",
     "worker_liveness_check",
@@ -72,14 +74,30 @@ def _gcp_places(provider: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _hosts(provider: Mapping[str, Any]) -> Iterator[str]:
-    workers = provider.get("worker_ips")
+    if "coordinator_address" in provider:
+        return
+    workers, head = provider.get("worker_ips"), provider.get("head_ip")
+    for key in ("head_ip", "worker_ips"):
+        if key not in provider:
+            yield f"provider.{key}: is required where there is no coordinator_address, but is missing"
+    if "head_ip" in provider and not _is_address(head):
+        yield f"provider.head_ip: must be the head's address, but got {shown(head)}"
     if not isinstance(workers, list):
+        if "worker_ips" in provider:
+            yield f"provider.worker_ips: must be a list of addresses, but got {shown(workers)}"
         return
     for index, host in enumerate(workers):
+        if not _is_address(host):
+            yield f"provider.worker_ips[{index}]: must be a worker's address, but got {shown(host)}"
+            continue
         if host in workers[:index]:
             yield f"provider.worker_ips[{index}]: must not stand in the list twice, but got {shown(host)}"
-        if host == provider.get("head_ip"):
+        if host == head:
             yield f"provider.worker_ips[{index}]: must not be the head's address, but got {shown(host)}"
+
+
+def _is_address(host: object) -> bool:
+    return isinstance(host, str) and re.fullmatch(r"\S+", host) is not None
 
 
 @cache

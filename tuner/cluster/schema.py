@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.secrets import redacted
 from tuner.space import nearest, shown
 from tuner.spec.reading import read_yaml
 
@@ -24,6 +25,8 @@ _TYPES = {
     "array": "a list",
     "object": "a mapping",
 }
+_LOGGED = re.compile(r"[\d-]+ [\d:,]+\s+\w+ \S+ -- ")
+"""What Ray's launcher puts before a line: 2026-01-01 00:00:00,000 PANIC config.py:73 -- Please supply …"""
 
 
 def read_cluster(path: Path) -> dict[str, Any]:
@@ -42,8 +45,13 @@ def with_defaults(cluster: Mapping[str, Any]) -> dict[str, Any]:
 
     try:
         return {**_get_default_config(cluster["provider"]), **cluster}
-    except (ImportError, KeyError, TypeError, NotImplementedError):
+    except (ImportError, KeyError, TypeError, NotImplementedError, OSError):  # for some, its wheel has no file
         return dict(cluster)
+
+
+def has_provider(cluster: Mapping[str, Any]) -> bool:
+    """Whether it says who provides its machines: without that, nothing else of it can be judged."""
+    return isinstance(cluster.get("provider"), Mapping) and "type" in cluster["provider"]
 
 
 def schema_problems(cluster: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
@@ -129,9 +137,16 @@ def launcher_problems(cluster: Mapping[str, Any]) -> list[str]:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             validate_config(prepare_config(copy.deepcopy(dict(cluster))))
     except (Exception, SystemExit) as error:  # its launcher ends the process where a provider's keys are wrong
-        lines = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()).splitlines() if line.strip()]
-        text = str(error) if isinstance(error, ValueError | RuntimeError) else " ".join(lines) or repr(error)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()).splitlines()
+        told = [_LOGGED.sub("", line) for line in lines if line.strip() and "WARN" not in line.split()[2:3]]
+        text = str(error) if isinstance(error, ValueError | RuntimeError) else " ".join(told) or repr(error)
         return [f"the file: Ray refuses it: {' '.join(text.split())[:300]}"]
     finally:
         logging.disable(level)
     return []
+
+
+def one_line(text: str) -> str:
+    """A message in which nothing that a key may hold, such as the end of a line, is lost or does harm; no password."""
+    text = redacted(text)
+    return text if text.isprintable() else ascii(text)[1:-1]

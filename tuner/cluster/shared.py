@@ -59,14 +59,15 @@ def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
 
 
 def node_types(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """The nodes that a cluster file allows, as the driver takes them; none where a cloud's type does not say its size.
+    """The nodes that a cluster file allows, as the driver takes them; none where a cloud's type does not say its size:
+    what it says of GPUs alone, Ray completes by the machine.
 
     Machines of one's own never say it, and are large enough until they have joined.
     """
     types, head = cluster.get("available_node_types") or {}, cluster.get("head_node_type")
     if cluster.get("provider", {}).get("type") == "local" and max_nodes(cluster) > 1:
         return {NODE_TYPES: json.dumps([{"CPU": _ENOUGH, "GPU": _ENOUGH, "nodes": max_nodes(cluster) - 1}])}
-    if not types or not all(kind.get("resources") for kind in types.values()):
+    if not types or not all("CPU" in (kind.get("resources") or {}) for kind in types.values()):
         return {}
     sizes = [
         {**kind["resources"], "nodes": 1 if name == head else max_workers(cluster, name)}

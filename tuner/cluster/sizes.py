@@ -1,7 +1,8 @@
-"""How many machines a cluster file asks for: limits that contradict each other."""
+"""How many machines a cluster file asks for, of what size, and how fast: what cannot be, or contradicts the rest."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,8 +10,14 @@ from tuner.space import nearest, shown
 
 
 def size_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """A head type that does not exist, and minima above their maxima; of a file that fits Ray's schema."""
-    return [*_head_problems(cluster), *_type_problems(cluster), *_host_problems(cluster)]
+    """A head type that does not exist, minima above their maxima, …; of a file that fits Ray's schema."""
+    return [
+        *_head_problems(cluster),
+        *_type_problems(cluster),
+        *_resource_problems(cluster),
+        *_host_problems(cluster),
+        *_pace_problems(cluster),
+    ]
 
 
 def max_workers(cluster: Mapping[str, Any], name: str) -> int:
@@ -44,6 +51,20 @@ def _type_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
         total += max(0, least)
     if total > limit:
         yield f"max_workers: must be at least the node types' min_workers together, {total}, but got {limit}"
+
+
+def _resource_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+    """Ray takes any name for a resource: `cpu` would be one of the user's own, which no trial asks for."""
+    for name, node in (cluster.get("available_node_types") or {}).items():
+        for key in node.get("resources") or {}:
+            if key.upper() in ("CPU", "GPU") and key not in ("CPU", "GPU"):
+                yield f"available_node_types.{name}.resources.{key}: unknown resource; did you mean {key.upper()!r}?"
+
+
+def _pace_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("idle_timeout_minutes", "upscaling_speed"):
+        if not math.isfinite(cluster.get(key, 0)):
+            yield f"{key}: must be a number, but got {shown(cluster[key])}"
 
 
 def _host_problems(cluster: Mapping[str, Any]) -> Iterator[str]:

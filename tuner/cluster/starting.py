@@ -23,13 +23,13 @@ def start_problems(cluster: Mapping[str, Any]) -> list[str]:
     wrong = [(there, here) for there, here in mounts if not isinstance(here, str)]
     return [
         *(f"file_mounts.{there}: must be a path of this machine, but got {shown(here)}" for there, here in wrong),
+        *_docker_problems(cluster),
         *_command_problems(cluster),
     ]
 
 
 def _command_problems(cluster: Mapping[str, Any]) -> list[str]:
-    commands = cluster.get("head_start_ray_commands") or ()
-    starts = [command for command in commands if "ray start" in command]
+    starts = _starts(cluster, "head_start_ray_commands", "--head")
     if not starts:
         return ["head_start_ray_commands: must hold `ray start --head …`, but none does"]
     if max_nodes(cluster) > 1 and not any("--autoscaling-config" in command for command in starts):
@@ -37,7 +37,36 @@ def _command_problems(cluster: Mapping[str, Any]) -> list[str]:
             "must start the head with --autoscaling-config=~/ray_bootstrap_config.yaml, without which no worker comes"
         )
         return [f"head_start_ray_commands: {rule}"]
+    return _worker_problems(cluster, starts) if max_nodes(cluster) > 1 else []
+
+
+def _starts(cluster: Mapping[str, Any], key: str, option: str) -> list[str]:
+    """The commands that start Ray with an option."""
+    commands = cluster.get(key) or ()
+    return [command for command in commands if re.search(rf"\bray start\b.*\s{option}(?![\w-])", command, re.DOTALL)]
+
+
+def _worker_problems(cluster: Mapping[str, Any], head_starts: list[str]) -> list[str]:
+    starts = _starts(cluster, "worker_start_ray_commands", "--address")
+    if not starts:
+        return ["worker_start_ray_commands: must hold `ray start --address=$RAY_HEAD_IP:6379`, but none does"]
+    heads = re.findall(r"--port[= ](\S+)", " ".join(head_starts)) or ["6379"]
+    workers = re.findall(r"--address[= ]['\"]?[^\s'\":]+:(\d+)", " ".join(starts))
+    if heads[0].isdigit() and workers and heads[0] not in workers:
+        return [f"worker_start_ray_commands: must name the head's port, {heads[0]}, but got {workers[0]}"]
     return []
+
+
+def _docker_problems(cluster: Mapping[str, Any]) -> list[str]:
+    """A container needs its name and its image, or an image for the head and one for the workers."""
+    docker = cluster.get("docker") or {}
+    has_image = bool(docker.get("image") or (docker.get("head_image") and docker.get("worker_image")))
+    if has_image == bool(docker.get("container_name")):
+        return []
+    missing = "container_name" if has_image else "image"
+    return [
+        f"docker.{missing}: is required where docker has {'an image' if has_image else 'a container'}, but is missing"
+    ]
 
 
 def start_warnings(cluster: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner import events as ev
-from tuner.engine import growth, resources
+from tuner.engine import growth, head, resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.errors import (
@@ -27,7 +28,7 @@ from tuner.errors import (
 from tuner.inspection import Inspected, Inspection
 from tuner.journal import Journal, create_sweep, name_taken, read_events
 from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atomically
-from tuner.program import program, storage_option
+from tuner.program import address_option, program, storage_option
 from tuner.recording import RecorderProcess
 from tuner.secrets import redacted
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -195,7 +196,8 @@ class _Driver:
     @property
     def _again(self) -> str:
         """The command that goes on with the sweep."""
-        return f"{program()} resume {self._folder.name}{storage_option(self._folder.root)}"
+        where = storage_option(self._folder.root) + address_option(self._address)
+        return f"{program()} resume {self._folder.name}{where}"
 
     def run(self) -> Ended:
         with self._signals():
@@ -205,7 +207,8 @@ class _Driver:
                     self._observer.phase("starting Ray")
                     resources.start_ray(self._address)
                     self._take_signals()  # again: Ray has put a SIGTERM handler of its own in place of ours
-                    self._train()
+                    with head.watched(resources.head_address(), self._lose_head):
+                        self._train()
             except KeyboardInterrupt:
                 self._coordinator.stop("interrupted by the user")
             except StorageError as error:
@@ -252,6 +255,17 @@ class _Driver:
                     self._coordinator.stop(before.stopping, before.end)
                     return
                 self._observer.training(self._coordinator)
+
+    def _lose_head(self, why: str) -> None:
+        """Ends the process, in the thread that watches Ray's head: Tune's loop waits in Ray, and never comes back."""
+        self._observer.trained()
+        with self._coordinator.lock:  # the loop journals nothing after the end
+            try:
+                self._coordinator.stop(why)
+                self._leave()
+                self._observer.note(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
+            finally:
+                os._exit(ServiceError.exit_code)
 
     def _settings(self, slot: resources.Slot) -> WorkerSettings:
         return WorkerSettings(

@@ -6,14 +6,18 @@ import glob
 import logging
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuner.engine.head import JOINS_WITHIN_S, why_silent
 from tuner.errors import ServiceError, UsageError
+from tuner.space import shown
 from tuner.spec.models import Resources
+from tuner.spec.reading import printable
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial: the journal has it all
@@ -103,6 +107,13 @@ def this_node() -> dict[str, float]:
     return next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
 
 
+def head_address() -> str:
+    """HOST:PORT of the joined or started cluster's head."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
 def num_hosts() -> int:
     """How many machines the joined cluster has; several nodes of one machine share its files."""
     import ray
@@ -125,19 +136,35 @@ def nodes_of(address: str | None) -> list[dict[str, float]]:
         leave_ray()
 
 
+def ray_address(address: str | None) -> str:
+    """Where Ray is: `address`, else $RAY_ADDRESS, as HOST:PORT or `auto`; `local` is one of our own on this machine.
+
+    Raises:
+        UsageError: it is written otherwise.
+    """
+    where = "--address" if address is not None else "$RAY_ADDRESS"
+    found = address if address is not None else os.environ.get("RAY_ADDRESS") or "local"
+    host_port = re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:.%]+\]):(\d{1,5})", found)
+    if found not in ("auto", "local") and not (host_port and 0 < int(host_port[2]) < 2**16):
+        rule = "must be that of a Ray cluster, such as 192.0.2.10:6379, or auto or local"
+        raise UsageError(f"{where}: {rule}, but got {shown(printable(found))}")
+    return found
+
+
 def is_local(address: str | None) -> bool:
-    """Whether Ray is one of our own on this machine rather than a cluster to join."""
-    return (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+    """Whether Ray is one of our own on this machine rather than a cluster to join; raises as `ray_address`."""
+    return ray_address(address) == "local"
 
 
 def start_ray(address: str | None) -> None:
     """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine.
 
     Raises:
+        UsageError: it is no such address.
         ServiceError: the cluster does not answer.
     """
     os.environ.update(QUIET)
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    address = ray_address(address)
     import ray
 
     if ray.is_initialized():
@@ -147,9 +174,19 @@ def start_ray(address: str | None) -> None:
     if address == "local":
         options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
     try:
+        if address != "local" and (why := why_silent(_host_port(address), JOINS_WITHIN_S)) is not None:
+            raise ServiceError(f"Ray at {address} does not answer: {why}")
         ray.init(address=address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ServiceError(f"Ray at {address} does not answer: {str(error).splitlines()[0]}{_token_hint()}") from error
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ServiceError(f"Ray at {address} does not answer: {why}{_token_hint()}") from error
+
+
+def _host_port(address: str) -> str:
+    """Where `auto` leads: to a head that runs here, or to the one that was started last, which may be gone."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    return str(canonicalize_bootstrap_address(address)) if address == "auto" else address
 
 
 def _token_hint() -> str:

@@ -194,6 +194,38 @@ def test_two_sweeps_never_share_a_job(one: str, other: str) -> None:
     assert (one == other) == (job_name(one) == job_name(other))
 
 
+WRONG_IMAGES = (
+    "",
+    "a b",
+    "http://x/y",
+    "a:b:c",
+    "a::b",
+    "a/",
+    "img:",
+    "UPPER/Name:tag",
+    "a",
+    "a@sha256:1",
+    "x.y/:1",
+    "ä:1",
+)
+DIGEST = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "tuner:0.1.0-gpu",
+        "ghcr.io/me/tuner:1",
+        "localhost:5000/tuner:1",
+        "registry:5000/a/b__c-d.e:v1.0",
+        f"a@{DIGEST}",
+        f"x.y/a:1@{DIGEST}",
+    ],
+)
+def test_images_are_named_by_tag_or_digest(image: str) -> None:
+    assert Options(image=image).problems() == []
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -201,7 +233,10 @@ def test_two_sweeps_never_share_a_job(one: str, other: str) -> None:
         ({"secrets": ("ok", "Not_ok")}, "--secret: must be lower-case letters, digits and dashes, but got 'Not_ok'"),
         ({"service_account": ""}, "--service-account: must be lower-case"),
         ({"queue": "a b"}, "--queue: must be the name of a Kueue LocalQueue"),
-        ({"image": "a b"}, "--image: must be [REGISTRY/]NAME:TAG"),
+        *(
+            ({"image": image}, f"--image: must be [REGISTRY/]NAME:TAG or [REGISTRY/]NAME@DIGEST, but got {image!r}")
+            for image in WRONG_IMAGES
+        ),
         ({"min_workers": 0}, "--min-workers: must be at least 1, but got 0"),
         ({"trials_per_worker": 0}, "--trials-per-worker: must be at least 1, but got 0"),
         ({"min_workers": 3, "max_workers": 2}, "--max-workers: must not be below --min-workers 3, but got 2"),
@@ -209,6 +244,11 @@ def test_two_sweeps_never_share_a_job(one: str, other: str) -> None:
         ({"volumes": ("claim",)}, "--volume: must be CLAIM:/PATH, but got 'claim'"),
         ({"volumes": ("claim:relative",)}, "--volume: must be CLAIM:/PATH"),
         ({"volumes": ("a:/x", "b:/x")}, "--volume: two claims must not have the same path"),
+        ({"volumes": ("a:/x", "b:/y/..//x/")}, "--volume: two claims must not have the same path"),
+        ({"volumes": ("claim:/home/tuner/sweep/",)}, "--volume: must be apart from the pods' own /home/tuner/sweep"),
+        ({"volumes": ("claim:/home/tuner",)}, "--volume: must be apart from the pods' own /home/tuner/sweep, but got"),
+        ({"volumes": ("claim:/opt/tuner/lib",)}, "--volume: must be apart from the pods' own /opt/tuner"),
+        ({"volumes": ("claim:/x/..",)}, "--volume: must be CLAIM:/PATH, but got 'claim:/x/..'"),
     ],
 )
 def test_options_are_judged_by_name(options: dict[str, Any], told: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.cluster.kubernetes.making import gpu_spec, ray_job
 from tuner.cluster.kubernetes import rules, schema
+from tuner.cluster.kubernetes.options import WORKING_DIRECTORY
 from tuner.cluster.kubernetes.pods import quantity
 
 CLUSTER = "spec.rayClusterSpec"
@@ -168,6 +169,10 @@ def setting(path: str, value: Any) -> Callable[[Any], None]:
         (setting(f"{CLUSTER}.upgradeStrategy", {"type": "None"}), f"{CLUSTER}.upgradeStrategy: must be left out"),
         (setting(f"{POD}.containers[0].image", None), f"{POD}.containers[0].image: is required"),
         (setting(f"{POD}.containers[0].volumeMounts[0].name", "x"), "must be one of the pod's volumes, but got 'x'"),
+        (
+            setting(f"{POD}.containers[0].volumeMounts[1].mountPath", f"{WORKING_DIRECTORY}/"),
+            f"{POD}.containers[0].volumeMounts: mountPath must differ, but 2 are '{WORKING_DIRECTORY}'",
+        ),
         (setting(f"{POD}.containers[0].resources.requests.cpu", "3"), "must not be above its limit 2, but got 3"),
         (setting("metadata.annotations", {}), "enableInTreeAutoscaling: must be false for a job that waits in a queue"),
         (setting("spec.suspend", False), "spec.suspend: must be true for a job that waits in a queue"),

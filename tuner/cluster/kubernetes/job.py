@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from tuner.cluster.kubernetes.files import config_map_data, shipped_files
-from tuner.cluster.kubernetes.options import Options, default_image, job_name, mount_names
+from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options, default_image, job_name, mount_names
 from tuner.cluster.kubernetes.rules import ELASTIC, QUEUE_LABEL, problems
 from tuner.cluster.kubernetes.sizing import WorkerPod
 from tuner.cluster.launched import SPEC
@@ -23,7 +23,6 @@ from tuner.spec.sharing import SHARED_FOLDERS
 
 SWEEP = "tuner.sweep"
 """The annotation with the sweep's own name."""
-WORKING_DIRECTORY = "/home/tuner/sweep"
 _HEAD = {"cpu": "2", "memory": "8Gi"}
 _IDLE_S = 300
 """A worker without work for so long is given back; a new one takes minutes until its first epoch."""

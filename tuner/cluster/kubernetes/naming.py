@@ -13,6 +13,17 @@ _DNS_1123 = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"(|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
+_REGISTRY = r"(localhost(:\d+)?|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d+)?|[A-Za-z0-9-]+:\d+|\[[0-9A-Fa-f:]+\](:\d+)?)/"
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_TAG, _DIGEST = r":\w[\w.-]{0,127}", r"@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z0-9]+)*:[0-9A-Fa-f]{32,}"
+_IMAGE = re.compile(rf"({_REGISTRY})?{_PART}(/{_PART})*({_TAG}|({_TAG})?{_DIGEST})", re.ASCII)
+"""The grammar of references (github.com/distribution/reference), with a tag or a digest."""
+
+
+def is_image(reference: str) -> bool:
+    """Whether an image is named in full: without a tag it would be `latest`, another one each time."""
+    return len(reference) <= 1024 and _IMAGE.fullmatch(reference) is not None
+
 
 def is_dns_label(name: str) -> bool:
     """Whether a name can be a namespace's, or a part of any object's."""

@@ -8,11 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import PurePosixPath
+from posixpath import normpath
 
-from tuner.cluster.kubernetes.naming import DNS_1035, is_dns_label, is_dns_name, is_label_value
+from tuner.cluster.kubernetes.naming import DNS_1035, is_dns_label, is_dns_name, is_image, is_label_value
 from tuner.cluster.kubernetes.rules import MAX_JOB_NAME
 from tuner.space import shown
 
+WORKING_DIRECTORY = "/home/tuner/sweep"
+"""Where the sweep's ConfigMap is mounted in every pod."""
+OWN_FOLDERS = (WORKING_DIRECTORY, "/opt/tuner", "/usr/local", "/etc", "/proc", "/sys", "/dev")
+"""Of the image and the system: what is mounted over them, in them or above them takes away what a pod runs with."""
 MAX_WORKERS = 8
 """So many workers are allowed where nobody says; a sweep of few trials gets fewer."""
 
@@ -39,7 +44,7 @@ class Options:
 
     def claims(self) -> dict[str, str]:
         """Path in every pod -> the PersistentVolumeClaim that is mounted there."""
-        return {path: claim for claim, _, path in (volume.partition(":") for volume in self.volumes)}
+        return {normpath(path): claim for claim, _, path in (volume.partition(":") for volume in self.volumes)}
 
     def problems(self) -> list[str]:
         """What of the options is wrong, one line each."""
@@ -54,8 +59,8 @@ class Options:
                     yield f"{option}: must be lower-case letters, digits and dashes, but got {shown(name)}"
         if self.queue is not None and not (self.queue and is_label_value(self.queue)):
             yield f"--queue: must be the name of a Kueue LocalQueue, but got {shown(self.queue)}"
-        if self.image is not None and not re.fullmatch(r"[\w][\w.:/@-]*", self.image):
-            yield f"--image: must be [REGISTRY/]NAME:TAG, but got {shown(self.image)}"
+        if self.image is not None and not is_image(self.image):
+            yield f"--image: must be [REGISTRY/]NAME:TAG or [REGISTRY/]NAME@DIGEST, but got {shown(self.image)}"
         yield from self._number_problems()
         yield from self._volume_problems()
 
@@ -72,8 +77,13 @@ class Options:
     def _volume_problems(self) -> Iterator[str]:
         for volume in self.volumes:
             claim, _, path = volume.partition(":")
-            if not is_dns_name(claim) or ":" in path or not PurePosixPath(path).is_absolute() or path == "/":
+            where = PurePosixPath(normpath(path))
+            if not is_dns_name(claim) or ":" in path or not re.fullmatch(r"/(?!/)[^\0]*", path) or str(where) == "/":
                 yield f"--volume: must be CLAIM:/PATH, but got {shown(volume)}"
+                continue
+            for own in map(PurePosixPath, OWN_FOLDERS):
+                if where.is_relative_to(own) or own.is_relative_to(where):
+                    yield f"--volume: must be apart from the pods' own {own}, but got {shown(volume)}"
         if len(self.claims()) < len(self.volumes):
             yield "--volume: two claims must not have the same path"
 

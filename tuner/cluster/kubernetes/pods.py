@@ -22,7 +22,9 @@ def pod_problems(path: str, pod: Object) -> Problems:
         here = f"{path}.containers[{index}]"
         if not container.get("image"):
             yield f"{here}.image", "is required"
-        for number, mount in enumerate(container.get("volumeMounts", [])):
+        mounts = container.get("volumeMounts", [])
+        yield from _unique(f"{here}.volumeMounts", [mount["mountPath"].rstrip("/") for mount in mounts], "mountPath")
+        for number, mount in enumerate(mounts):
             if mount["name"] not in volumes:
                 rule = f"must be one of the pod's volumes, but got {shown(mount['name'])}"
                 yield f"{here}.volumeMounts[{number}].name", rule
@@ -53,7 +55,7 @@ def quantity(written: str | int) -> float:
     return float(match[1]) * factor
 
 
-def _unique(path: str, names: Sequence[str]) -> Problems:
+def _unique(path: str, names: Sequence[str], what: str = "names") -> Problems:
     for name, count in Counter(names).items():
         if count > 1:
-            yield path, f"names must differ, but {count} are {shown(name)}"
+            yield path, f"{what} must differ, but {count} are {shown(name)}"
