@@ -149,6 +149,33 @@ def test_a_tracking_uri_needs_a_scheme_that_mlflow_takes(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "uri", ["sqlite:///mlflow.db", "sqlite:////a/b.db", "sqlite+pysqlite:///b.db", "https://[::1]:5000/x"]
+)
+def test_a_tracking_uri_names_a_file_or_a_host(uri: str) -> None:
+    assert make_spec(tracking__uri=uri).tracking.uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:/x", "sqlite:///file:a?mode=memory&uri=true"]
+)
+def test_a_tracking_store_in_memory_is_refused(uri: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"tracking\.uri: must name a file that all processes share, such as .*, but got"
+    ):
+        make_spec(tracking__uri=uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://", "http:///path", "https://:5000", "http:/host", "http://host:port", "http://["]
+)
+def test_a_tracking_server_needs_a_host(uri: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"tracking\.uri: must name a host, and its port if it has one, such as .*, but got"
+    ):
+        make_spec(tracking__uri=uri)
+
+
+@pytest.mark.parametrize(
     "storage", ["s3://bucket", "s3://bucket/team/sweeps", "gs://bucket/sweeps", "./a", "/b", "a:b"]
 )
 def test_storage_is_a_folder_or_a_bucket(storage: str) -> None:
