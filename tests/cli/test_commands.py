@@ -129,6 +129,9 @@ def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     storage = ("--storage", str(root))
     assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"
     assert "cannot be read" in tuner("run", "nothing.yaml", exit_code=2).stderr
+    assert "cannot be read" in tuner("run", "a" * 300, exit_code=2).stderr
+    neither = "digist: must be a YAML file or a shipped trainable's name, but there is neither; did you mean digits?\n"
+    assert tuner("check", "digist", exit_code=2).stderr == neither
     assert "must be PATH=VALUE" in tuner("check", "digits", "--set", "x", exit_code=2).stderr
     assert "No such command" in tuner("shwo", exit_code=2).stderr
     assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr

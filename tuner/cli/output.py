@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tuner.errors import UsageError
 from tuner.events import Params
 
 people = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -49,11 +52,22 @@ def print_json(data: Any) -> None:
 
 
 def spec_path(spec: str) -> Path:
-    """The file that SPEC means: a path, or the default sweep of a shipped trainable."""
-    from trainables import registry
+    """The file that SPEC means: a path, or the default sweep of a shipped trainable.
 
-    path = Path(spec)
-    return registry.default_sweep(spec) if not path.exists() and spec in registry.names() else path
+    Raises:
+        UsageError: it is neither, and near a trainable's name.
+    """
+    from trainables import registry
+    from tuner.spec.reading import printable
+
+    if os.path.exists(spec):
+        return Path(spec)
+    if spec in registry.names():
+        return registry.default_sweep(spec)
+    if near := difflib.get_close_matches(spec[:100], registry.names(), n=1):
+        rule = "must be a YAML file or a shipped trainable's name, but there is neither"
+        raise UsageError(f"{printable(spec)}: {rule}; did you mean {near[0]}?")
+    return Path(spec)
 
 
 def short(value: Any) -> str:
