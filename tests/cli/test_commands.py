@@ -73,6 +73,16 @@ def test_check_shows_the_spec_the_space_samples_slots_and_epochs() -> None:
     assert data["epochs"]["with_early_stopping"] < data["epochs"]["without_early_stopping"]
 
 
+def test_check_writes_values_as_yaml_does() -> None:
+    space = "space={staircase: {choices: [true, false]}, units: {value: 3, when: {staircase: [true]}}}"
+    text = tuner("check", "digits", "--set", space).stdout
+    assert (
+        "staircase            one of true, false\n" in text
+        and "units                always 3, when staircase is true" in text
+    )
+    assert "  staircase=true  units=3" in text
+
+
 def test_check_contacts_neither_storage_nor_tracking(tmp_path: Path) -> None:
     missing = tmp_path / "none"
     tuner("check", "digits", "--storage", str(missing), "--set", "tracking.uri=http://127.0.0.1:9")
@@ -182,6 +192,10 @@ def test_a_damaged_sweep_does_not_hide_the_others(root: Path) -> None:
         ("name=mlflow.db", "must not be a name that the tracking store has"),
         ("name=2024-13-45", "the value must be YAML"),
         ("space.units.choices=[1, 1.5]", "space.units.choices[1]: must be a whole number, but got 1.5"),
+        ("space.units.choices=[1, 32.0]", "space.units.choices[1]: must be a whole number, but got 32.0"),
+        ("space.units={low: 32.0, high: 64}", "space.units.low: must be a whole number, but got 32.0"),
+        ("space.units=true", "space.units: must be a whole number, but got true"),
+        ("space.units=null", "space.units: must be a whole number, but got null"),
         ("space.seed={low: 0, high: 4294967295}", "space.seed: the trainable has no such parameter"),
     ],
 )

@@ -214,7 +214,7 @@ def test_object_storage_without_a_tracking_server_is_refused_with_all_other_prob
     assert caught.value.problems == [
         "num_trials: must be at least 1, but got 0",
         "tracking.uri: must be a server (http://, https://, postgresql://, mysql://, mssql://, databricks://) where the"
-        f" storage is 's3://bucket/x', but got {repr(uri) if uri else 'nothing'}",
+        f" storage is 's3://bucket/x', but got {repr(uri) if uri else 'null'}",
     ]
 
 

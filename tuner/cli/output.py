@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tuner.errors import UsageError
 from tuner.events import Params
+from tuner.space import unquoted
 
 people = Console(stderr=True, highlight=False, soft_wrap=True)
 """For people's text: standard error."""
@@ -72,7 +73,7 @@ def spec_path(spec: str) -> Path:
 
 def short(value: Any) -> str:
     """A value in few characters: 0.001234, 128, relu."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
 
 
 def params_text(params: Params | Mapping[str, Any]) -> str:
