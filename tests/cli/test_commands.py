@@ -144,6 +144,9 @@ def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     assert tuner("check", "digist", exit_code=2).stderr == neither
     assert "must be PATH=VALUE" in tuner("check", "digits", "--set", "x", exit_code=2).stderr
     assert "No such command" in tuner("shwo", exit_code=2).stderr
+    (root / "file").touch()
+    no_folder = f"{root}/file: the storage root must be a folder, but is a file\n"
+    assert tuner("list", "--storage", f"{root}/file", exit_code=2).stderr == no_folder
     assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr
 
 
