@@ -245,6 +245,8 @@ def test_a_grid_over_a_continuum_is_refused() -> None:
         ({"optimizer": "sdg"}, "must be a value of 'optimizer', but got 'sdg'; did you mean 'sgd'?"),
         ({"later": 1}, "a condition must name an earlier parameter, but 'later' stands after 'x'"),
         ({"x": 1}, "a condition must name a parameter of the space"),
+        ({"optimizer": []}, "a condition must have at least one value, but got []"),
+        ({}, "must name a parameter and its values, or be left out, but got {}"),
     ],
 )
 def test_a_wrong_condition_is_refused(when: dict[str, Any], message: str) -> None:
