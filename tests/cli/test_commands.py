@@ -73,6 +73,12 @@ def test_check_shows_the_spec_the_space_samples_slots_and_epochs() -> None:
     assert data["epochs"]["with_early_stopping"] < data["epochs"]["without_early_stopping"]
 
 
+@pytest.mark.parametrize(("trainable", "num_warnings"), [("digits", 1), ("mlp", 0)])
+def test_check_warns_of_data_without_an_effect(trainable: str, num_warnings: int) -> None:
+    warnings = json.loads(tuner("check", trainable, "--json", "--set", "data=digits").stdout)["warnings"]
+    assert warnings == ["data: has no effect, as the trainable has its own"] * num_warnings
+
+
 def test_check_writes_values_as_yaml_does() -> None:
     space = "space={staircase: {choices: [true, false]}, units: {value: 3, when: {staircase: [true]}}}"
     text = tuner("check", "digits", "--set", space).stdout

@@ -100,7 +100,7 @@ def _findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings
         "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
         "training_examples": inspected.num_train,
         "metrics": inspected.metrics,
-        "warnings": [*found.warnings, *warnings],
+        "warnings": [*inspected.warnings, *found.warnings, *warnings],
     }
 
 

@@ -30,6 +30,7 @@ class Inspected:
     num_train: int | None
     problems: list[str] = field(default_factory=list)
     data: Data | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def resolve(self, spec: SweepSpec, source: str) -> SweepSpec:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
@@ -98,7 +99,9 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
     except (Exception, SystemExit) as error:
         problems.append(f"trainable: load_data must work, but {_raised(error, spec.trainable)}")
     is_shared = isinstance(data, Data) and _is_arrays(data)
-    return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None)
+    is_unused = spec.data is not None and not trainable_class.takes_data
+    warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None, warnings)
 
 
 def _unknown(problems: list[str]) -> Inspected:
