@@ -57,6 +57,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("space.learning_rate={low: 1, high: 2}", {
         "space.learning_rate.low": 1.0, "space.learning_rate.high": 2.0, "space.learning_rate.scale": "linear",
     }),
+    ("space.learning_rate.scale=linear", {"space.learning_rate.scale": "linear"}),
     ("space.learning_rate.step=null", {}),
     ("space.layers.step=1", {"space.layers.step": 1}),
     ("space.layers={low: 1, high: 3}", {"space.layers.high": 3, "space.layers.step": 1}),
