@@ -154,7 +154,10 @@ def test_a_message_shows_little_of_any_value() -> None:
         bomb = [bomb] * 9
     for value in (bomb, "x" * 10**6, 16**10_000, b"x" * 10**6, {"a": bomb}, [[[[1]]]], {1: {2: {3: {4: 5}}}}):
         assert len(shown(value)) <= 60
-    assert [shown(value) for value in (None, True, 3, "a", 0.1)] == ["nothing", "true", "3", "'a'", "0.1"]
+    assert [shown(value) for value in (None, True, 3, "a", 0.1)] == ["null", "true", "3", "'a'", "0.1"]
+    assert shown({"a": [True, None]}) == "{'a': [true, null]}"
+    assert nearest("truth", [True, False, None]) == "; did you mean true?"
+    assert nearest(3, [True, False, None, "relu"]) == "; known: false, null, relu, true"
     assert len(nearest("x" * 10**5, ("y" * 50 + str(n) for n in range(1000)))) < 500
 
 
@@ -242,6 +245,8 @@ def test_a_grid_over_a_continuum_is_refused() -> None:
         ({"optimizer": "sdg"}, "must be a value of 'optimizer', but got 'sdg'; did you mean 'sgd'?"),
         ({"later": 1}, "a condition must name an earlier parameter, but 'later' stands after 'x'"),
         ({"x": 1}, "a condition must name a parameter of the space"),
+        ({"optimizer": []}, "a condition must have at least one value, but got []"),
+        ({}, "must name a parameter and its values, or be left out, but got {}"),
     ],
 )
 def test_a_wrong_condition_is_refused(when: dict[str, Any], message: str) -> None:

@@ -72,6 +72,8 @@ class Trainable(ABC):
     loss: ClassVar[Any]
     metrics: ClassVar[Sequence[Any]] = ()
     Params: ClassVar[type[Params]] = Params
+    takes_data: ClassVar[bool] = True
+    """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
 
     def __init__(self, data: str | None = None) -> None:
         self.data = data

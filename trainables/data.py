@@ -7,6 +7,7 @@ import gzip
 import importlib.util
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def _file(path_or_url: str) -> Iterator[Path]:
     try:
         yield path
     except DataError as error:
-        raise DataError(str(error).replace(str(path), path_or_url)) from error
+        raise DataError(f"{path_or_url}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def digits() -> Data:
@@ -173,26 +174,37 @@ def _read_npz(
     """The arrays of a file; never unpickles."""
     if not path.is_file():
         raise DataError(_missing_file(path))
+    rule = f"{path}: must be an .npz file as numpy.savez writes it"
     try:
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"{rule}, but is {_what_else(path)}")
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
-                raise ValueError("it holds a single array")
             _check_keys(path, file.files, known, required)
             return {name: _read_array(path, file, name) for name in (wanted or known) if name in file.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: must be an .npz file as numpy.savez writes it, but cannot be read: {error}"
-        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{rule}, but is damaged: {error}") from error
+
+
+def _what_else(path: Path) -> str:
+    """What a file is that is no .npz file."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+    return "a single array, of numpy.save" if start == b"\x93NUMPY" else "none, or was cut"
 
 
 def _missing_file(path: Path) -> str:
     if path.name == "mnist.npz" and os.environ.get("TUNER_DATA_DIR"):
         return f"{path}: must exist, as TUNER_DATA_DIR names its folder, but there is no such file"
+    rule = f"{path}: must be one of {', '.join(BUILT_IN)} or an .npz file"
+    if path.exists():
+        return f"{rule}, but is {'a folder' if path.is_dir() else 'a pipe or a device'}"
     near = difflib.get_close_matches(str(path), BUILT_IN, n=1)
     if not near and path.parent.is_dir():
         near = difflib.get_close_matches(path.name, sorted(file.name for file in path.parent.glob("*.npz")), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{path}: data must be one of {', '.join(BUILT_IN)} or an .npz file, but there is no such file{hint}"
+    return f"{rule}, but there is no such file{hint}"
 
 
 def _check_keys(path: Path, names: list[str], known: tuple[str, ...], required: tuple[str, ...]) -> None:
@@ -214,9 +226,7 @@ def _read_array(path: Path, file: Any, name: str) -> Array:
     try:
         array: Array = file[name]
     except ValueError as error:
-        raise DataError(
-            f"{path}: {name} must be an array of numbers, but got objects or a damaged array ({error})"
-        ) from error
+        raise DataError(f"{path}: {name} must be an array of numbers, but got objects or a damaged array") from error
     if array.dtype.kind not in "biuf":
         raise DataError(f"{path}: {name} must be an array of numbers, but got the type {array.dtype}")
     if array.ndim == 0 or array.size == 0:

@@ -19,6 +19,7 @@ class Digits(Trainable):
 
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
+    takes_data = False
 
     class Params(TrainingParams):
         units: int = Field(64, ge=1)

@@ -40,7 +40,7 @@ class Mlp(Trainable):
         super().__init__(data)
         if data is None:
             names = ", ".join(data_sets.BUILT_IN)
-            raise DataError(f"data: mlp must be given data, one of {names} or an .npz file, but got none")
+            raise DataError(f"mlp must be given data, one of {names} or an .npz file, but got none")
         self._labels = data_sets.labels(data)
         loss, metrics, self._activation = _LOSSES[self._labels.kind]
         self.loss, self.metrics = loss, metrics  # type: ignore[misc]  # by label kind, so the instance's own

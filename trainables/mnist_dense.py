@@ -19,6 +19,7 @@ class MnistDense(Trainable):
 
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
+    takes_data = False
 
     class Params(TrainingParams):
         staircase: bool = True

@@ -14,6 +14,8 @@ from types import ModuleType
 from trainables.contract import Trainable
 
 _FOLDER = Path(__file__).parent
+_LISTED = 10
+"""Classes of a user's file that a message names."""
 
 
 class UnknownTrainableError(LookupError):
@@ -59,10 +61,10 @@ def load_file(path: Path, class_name: str) -> type[Trainable]:
     module = _import_file(path)
     found = {cls.__name__: cls for cls in _trainables(module)}
     if class_name not in found:
-        near = difflib.get_close_matches(class_name, found, n=1) or list(found)[:1]
+        near = difflib.get_close_matches(class_name, found, n=1)
+        hint = _hint(near) or (f"; known: {', '.join(list(found)[:_LISTED])}" if found else "")
         raise UnknownTrainableError(
-            f"{path}: must hold a concrete subclass of Trainable named {class_name}, "
-            f"but got {', '.join(found) or 'none'}{_hint(near)}"
+            f"{path}: must hold a concrete subclass of Trainable named {class_name}, but has none{hint}"
         )
     return found[class_name]
 

@@ -73,6 +73,22 @@ def test_check_shows_the_spec_the_space_samples_slots_and_epochs() -> None:
     assert data["epochs"]["with_early_stopping"] < data["epochs"]["without_early_stopping"]
 
 
+@pytest.mark.parametrize(("trainable", "num_warnings"), [("digits", 1), ("mlp", 0)])
+def test_check_warns_of_data_without_an_effect(trainable: str, num_warnings: int) -> None:
+    warnings = json.loads(tuner("check", trainable, "--json", "--set", "data=digits").stdout)["warnings"]
+    assert warnings == ["data: has no effect, as the trainable has its own"] * num_warnings
+
+
+def test_check_writes_values_as_yaml_does() -> None:
+    space = "space={staircase: {choices: [true, false]}, units: {value: 3, when: {staircase: [true]}}}"
+    text = tuner("check", "digits", "--set", space).stdout
+    assert (
+        "staircase            one of true, false\n" in text
+        and "units                always 3, when staircase is true" in text
+    )
+    assert "  staircase=true  units=3" in text
+
+
 def test_check_contacts_neither_storage_nor_tracking(tmp_path: Path) -> None:
     missing = tmp_path / "none"
     tuner("check", "digits", "--storage", str(missing), "--set", "tracking.uri=http://127.0.0.1:9")
@@ -129,9 +145,27 @@ def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     storage = ("--storage", str(root))
     assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"
     assert "cannot be read" in tuner("run", "nothing.yaml", exit_code=2).stderr
+    assert "cannot be read" in tuner("run", "a" * 300, exit_code=2).stderr
+    neither = "digist: must be a YAML file or a shipped trainable's name, but there is neither; did you mean digits?\n"
+    assert tuner("check", "digist", exit_code=2).stderr == neither
     assert "must be PATH=VALUE" in tuner("check", "digits", "--set", "x", exit_code=2).stderr
     assert "No such command" in tuner("shwo", exit_code=2).stderr
+    (root / "file").touch()
+    no_folder = f"{root}/file: the storage root must be a folder, but is a file\n"
+    assert tuner("list", "--storage", f"{root}/file", exit_code=2).stderr == no_folder
     assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr
+
+
+@pytest.mark.parametrize("address", ["foo", "foo:bar", "ray://", "http://", ""])
+@pytest.mark.parametrize("command", ["run digits", "check digits", "resume test", "show test"])
+def test_an_address_of_no_form_is_refused(command: str, address: str) -> None:
+    done = tuner(*command.split(), "--address", address, exit_code=2)
+    assert done.stderr.startswith("--address: must be ") and done.stderr.endswith(f", but got {address!r}\n")
+
+
+def test_a_job_server_is_no_cluster_to_join_nor_the_other_way_round() -> None:
+    assert "must be auto, local, HOST:PORT" in tuner("run", "digits", "--address", "http://1:1", exit_code=2).stderr
+    assert "must be the URL of a job server" in tuner("show", "test", "--address", "1:1", exit_code=2).stderr
 
 
 def test_an_unknown_earlier_sweep_is_told_before_anything_starts(root: Path) -> None:
@@ -179,6 +213,10 @@ def test_a_damaged_sweep_does_not_hide_the_others(root: Path) -> None:
         ("name=mlflow.db", "must not be a name that the tracking store has"),
         ("name=2024-13-45", "the value must be YAML"),
         ("space.units.choices=[1, 1.5]", "space.units.choices[1]: must be a whole number, but got 1.5"),
+        ("space.units.choices=[1, 32.0]", "space.units.choices[1]: must be a whole number, but got 32.0"),
+        ("space.units={low: 32.0, high: 64}", "space.units.low: must be a whole number, but got 32.0"),
+        ("space.units=true", "space.units: must be a whole number, but got true"),
+        ("space.units=null", "space.units: must be a whole number, but got null"),
         ("space.seed={low: 0, high: 4294967295}", "space.seed: the trainable has no such parameter"),
     ],
 )

@@ -47,7 +47,10 @@ def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:
         ("x = 1\n", "Mine"),
         (HEAD + BODY.replace('loss = "mse"', "pass"), 'must have a loss, such as loss = "mse"'),
         (HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; metrics = "accuracy"'), "its metrics must be a list"),
-        (HEAD + BODY.replace("return Data(", "return dict("), "load_data must return a Data, but it returned a dict"),
+        (
+            HEAD + BODY.replace("return Data(", "return dict("),
+            "load_data must return a Data, but it returned a value of type dict",
+        ),
         (HEAD + BODY.replace("x = np", "x = undefined; np"), "it raised NameError: name 'undefined' is not defined"),
         (
             HEAD + "from pydantic import BaseModel\n" + BODY + "    class Params(BaseModel):\n        units: int = 1\n",
@@ -58,6 +61,68 @@ def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     [problem] = problems(tmp_path, text)
     assert problem.startswith("trainable: ") and message in problem and "\n" not in problem
+
+
+PAIR = "Data(train=(x, x), validation=(x, x))"
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (
+            "Data('abc', (x, x))",
+            "training data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset, b",
+        ),
+        ("Data((x, x), None)", "validation data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset,"),
+        ("Data((x, x), (x, x), [x, x])", "test data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Data"),
+        ("Data((x, x[:30]), (x, x))", "training data must have arrays of one length, but got 40 of x and 30 of y"),
+        ("Data(({'a': x, 'b': x[1:]}, x), (x, x))", "training data must have arrays of one length, but got 40 of x.a"),
+        ("Data((x, x), (x[:0], x[:0]))", "validation data must hold at least one example, but got none"),
+        (
+            "Data(({}, x), (x, x))",
+            "training data must have an array with an axis of examples as x, but got a value of type",
+        ),
+        ("Data(([1, 2], x), (x, x))", "training data must have an array with an axis of examples as x.0, but got a v"),
+        ("Data((x, x, None), (x, x))", "an array with an axis of examples as sample_weight, but got nothing"),
+        ("Data((x, x.astype(str)), (x, x))", "training data must have numbers as y, but got text"),
+        ("Data((x, x.astype(str).astype(object)), (x, x))", "training data must have numbers as y, but got text"),
+        ("Data((x.astype(object), x), (x, x))", "training data must have numbers as x, but got the type object"),
+        ("Data((x.astype('M8[s]'), x), (x, x))", "training data must have numbers as x, but got the type datetime64["),
+    ],
+)
+def test_data_that_cannot_be_trained_on_are_one_line(tmp_path: Path, returned: str, message: str) -> None:
+    [problem] = problems(tmp_path, HEAD + BODY.replace(PAIR, returned), space={"batch_size": 1})
+    assert problem.startswith("trainable: its ") and message in problem
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "Data(({'a': x, 'b': (x, x)}, x, x[:, 0]), (x, [x, x]))",
+        "Data((x.astype(str).astype(object), x > 0), (x.astype('S9'), x.astype('complex64')))",
+    ],
+)
+def test_structures_of_arrays_and_text_to_look_up_are_data(tmp_path: Path, returned: str) -> None:
+    assert problems(tmp_path, HEAD + BODY.replace(PAIR, returned)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_data_sets_have_examples_and_an_end(tmp_path: Path) -> None:
+    text = HEAD + "import tensorflow as tf\n" + BODY.replace("x = np", "d = tf.data.Dataset.range(40); x = np")
+    assert problems(tmp_path, text.replace(PAIR, "Data(d, d.filter(lambda n: n > 3))")) == []
+    assert problems(tmp_path, text.replace(PAIR, "Data(d.repeat(), d.take(0))")) == [
+        "trainable: its training data must end, but the tf.data.Dataset is infinite: use .take(n)",
+        "trainable: its validation data must hold at least one example, but got none",
+    ]
+
+
+def test_what_a_trial_selects_counts(tmp_path: Path) -> None:
+    selects = "    def select_data(self, data, params):\n        return Data(*data.train[0])\n"
+    text = HEAD + BODY.replace(PAIR, "Data([((x, x), (x, x))], None)") + selects
+    assert problems(tmp_path, text) == []
+    [problem] = problems(tmp_path, text.replace("Data(*data.train[0])", "None"))
+    assert problem == "trainable: select_data must return a Data, but it returned nothing"
 
 
 def test_a_required_parameter_must_be_in_the_space_in_every_trial(tmp_path: Path) -> None:

@@ -50,13 +50,14 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("tracking.uri=http://127.0.0.1:5000", {"tracking.uri": "http://127.0.0.1:5000"}),
     ("early_stopping.reduction_factor=4", {"early_stopping.reduction_factor": 4}),
     ("early_stopping={algorithm: none}", {"early_stopping.algorithm": "none"}),
-    ("name=other", {}),
-    ("storage=/elsewhere", {}),
+    ("name=test", {}),
+    ("storage=null", {}),
     ("space.learning_rate.high=0.3", {"space.learning_rate.high": 0.3}),
     ("space.learning_rate.high=3", {"space.learning_rate.high": 3.0}),
     ("space.learning_rate={low: 1, high: 2}", {
         "space.learning_rate.low": 1.0, "space.learning_rate.high": 2.0, "space.learning_rate.scale": "linear",
     }),
+    ("space.learning_rate.scale=linear", {"space.learning_rate.scale": "linear"}),
     ("space.learning_rate.step=null", {}),
     ("space.layers.step=1", {"space.layers.step": 1}),
     ("space.layers={low: 1, high: 3}", {"space.layers.high": 3, "space.layers.step": 1}),
@@ -73,6 +74,8 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 REFUSED = [
+    ("name=other", "name: is what the sweep and its folder are called, so it cannot change on the way; start another"),
+    ("storage=/elsewhere", "storage: is where the sweep lies, so it cannot change on the way; start another sweep"),
     ("objective.metric=val_loss", "objective.metric: ranks all trials so far, so it cannot change on the way"),
     ("trainable=mlp", "trainable: decides what a trial is, so it cannot change on the way; start another sweep"),
     ("data=digits", "data: decides what a trial is"),
@@ -132,6 +135,10 @@ def test_changes_laid_over_the_journals_spec_give_the_wanted_one(overrides: list
         return
     assert changes_between(BEFORE, after(found), 10, "again") == found
     assert changes_between(after(found).resolved(), after(found), 10, "again") == {}
+
+
+def test_a_spec_is_not_held_against_the_name_and_the_storage_that_the_sweep_was_found_by() -> None:
+    assert changes_between(BEFORE, SPEC.model_copy(update={"name": "other", "storage": "/moved"}), 10, "x") == {}
 
 
 def test_a_change_can_be_taken_back() -> None:

@@ -283,7 +283,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "NUL": ("a: \0", "special characters are not allowed"),
     "a lone surrogate": ('trainable: "\\ud800"', "trainable: must be printable text, but got '\\ud800'"),
     "two documents": ("a: 1\n---\nb: 1\n", "expected a single document"),
-    "nothing": ("", "must hold a mapping such as `name: my-sweep`, but got nothing"),
+    "nothing": ("", "must hold a mapping such as `name: my-sweep`, but got null"),
 }
 
 

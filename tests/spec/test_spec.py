@@ -149,6 +149,33 @@ def test_a_tracking_uri_needs_a_scheme_that_mlflow_takes(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "uri", ["sqlite:///mlflow.db", "sqlite:////a/b.db", "sqlite+pysqlite:///b.db", "https://[::1]:5000/x"]
+)
+def test_a_tracking_uri_names_a_file_or_a_host(uri: str) -> None:
+    assert make_spec(tracking__uri=uri).tracking.uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:/x", "sqlite:///file:a?mode=memory&uri=true"]
+)
+def test_a_tracking_store_in_memory_is_refused(uri: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"tracking\.uri: must name a file that all processes share, such as .*, but got"
+    ):
+        make_spec(tracking__uri=uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://", "http:///path", "https://:5000", "http:/host", "http://host:port", "http://["]
+)
+def test_a_tracking_server_needs_a_host(uri: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"tracking\.uri: must name a host, and its port if it has one, such as .*, but got"
+    ):
+        make_spec(tracking__uri=uri)
+
+
+@pytest.mark.parametrize(
     "storage", ["s3://bucket", "s3://bucket/team/sweeps", "gs://bucket/sweeps", "./a", "/b", "a:b"]
 )
 def test_storage_is_a_folder_or_a_bucket(storage: str) -> None:
@@ -187,7 +214,7 @@ def test_object_storage_without_a_tracking_server_is_refused_with_all_other_prob
     assert caught.value.problems == [
         "num_trials: must be at least 1, but got 0",
         "tracking.uri: must be a server (http://, https://, postgresql://, mysql://, mssql://, databricks://) where the"
-        f" storage is 's3://bucket/x', but got {repr(uri) if uri else 'nothing'}",
+        f" storage is 's3://bucket/x', but got {repr(uri) if uri else 'null'}",
     ]
 
 

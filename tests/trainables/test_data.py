@@ -137,16 +137,41 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
         data.load("digit")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut"])
-def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "own.npz"
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"PK\x03\x04 cut"])
+def test_what_is_no_npz_file_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "own.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"must be an .npz file as numpy.savez writes it"):
+    with pytest.raises(DataError) as error:
+        data.load(str(path))
+    assert str(error.value) == f"{path}: must be an .npz file as numpy.savez writes it, but is none, or was cut"
+
+
+def test_a_single_array_is_said_to_be_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "own.npy", X)
+    with pytest.raises(DataError, match=r"but is a single array, of numpy\.save$"):
+        data.load(str(tmp_path / "own.npy"))
+
+
+def test_a_damaged_array(tmp_path: Path) -> None:
+    path = Path(write(tmp_path, x_train=X, y_train=Y))
+    damaged = bytearray(path.read_bytes())
+    damaged[200] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"must be an .npz file as numpy\.savez writes it, but is damaged: Bad CRC"):
         data.load(str(path))
 
 
+def test_a_folder_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.npz").mkdir()
+    for folder in ("./", "./own.npz"):
+        with pytest.raises(DataError) as error:
+            data.load(folder)
+        assert str(error.value) == f"{folder}: must be one of digits, mnist or an .npz file, but is a folder"
+
+
 def test_mlp_needs_data() -> None:
-    with pytest.raises(DataError, match="mlp must be given data, one of digits, mnist or"):
+    with pytest.raises(DataError, match=r"^mlp must be given data, one of digits, mnist or"):
         Mlp()
 
 

@@ -53,8 +53,10 @@ def test_a_users_file_may_import_its_siblings(tmp_path: Path) -> None:
     assert issubclass(found, Trainable) and found.units == 3  # type: ignore[attr-defined]
     assert sys.modules[found.__module__].__name__.startswith("tuner_user_own_")
     assert registry.load_file(tmp_path / "own.py", "MyModel") is found
-    with pytest.raises(registry.UnknownTrainableError, match=r"got MyModel; did you mean MyModel\?"):
+    with pytest.raises(registry.UnknownTrainableError, match=r"but has none; did you mean MyModel\?"):
         registry.load_file(tmp_path / "own.py", "MyModle")
+    with pytest.raises(registry.UnknownTrainableError, match=r"named Digits, but has none; known: MyModel$"):
+        registry.load_file(tmp_path / "own.py", "Digits")
     with pytest.raises(registry.UnknownTrainableError, match=r"no such file; did you mean own.py\?"):
         registry.load_file(tmp_path / "onw.py", "MyModel")
 

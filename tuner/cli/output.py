@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from tuner.errors import UsageError
 from tuner.events import Params
+from tuner.space import shown, unquoted
 
 people = Console(stderr=True, highlight=False, soft_wrap=True)
 """For people's text: standard error."""
@@ -27,9 +32,27 @@ Storage = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as epochs.max=9.")
 ]
-Address = Annotated[
+
+
+def _address(pattern: str, rule: str) -> Callable[[str | None], str | None]:
+    """Refuses an --address that Ray could only make something strange of."""
+
+    def check(address: str | None) -> str | None:
+        if address is not None and not re.fullmatch(pattern, address):
+            raise UsageError(f"--address: must be {rule}, but got {shown(address)}")
+        return address
+
+    return check
+
+
+_RAY, _RAY_RULE = r"auto|local|(ray://)?([\w.-]+|\[[\da-fA-F:.]+\]):\d+", "auto, local, HOST:PORT or ray://HOST:PORT"
+_SERVER, _SERVER_RULE = r"https?://[^/\s]+\S*", "the URL of a job server, such as http://127.0.0.1:8265"
+_HELP = "A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"
+
+Address = Annotated[str | None, typer.Option("--address", help=_HELP, callback=_address(_RAY, _RAY_RULE))]
+AnyAddress = Annotated[
     str | None,
-    typer.Option("--address", help="A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"),
+    typer.Option("--address", help=_HELP, callback=_address(f"{_RAY}|{_SERVER}", f"{_RAY_RULE}, or {_SERVER_RULE}")),
 ]
 ClusterFile = Annotated[
     str | None,
@@ -37,7 +60,12 @@ ClusterFile = Annotated[
 ]
 JobServer = Annotated[
     str | None,
-    typer.Option("--address", metavar="URL", help="Ask the cluster whose job server this is: http://127.0.0.1:8265."),
+    typer.Option(
+        "--address",
+        metavar="URL",
+        help="Ask the cluster whose job server this is: http://127.0.0.1:8265.",
+        callback=_address(_SERVER, _SERVER_RULE),
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 
@@ -49,16 +77,27 @@ def print_json(data: Any) -> None:
 
 
 def spec_path(spec: str) -> Path:
-    """The file that SPEC means: a path, or the default sweep of a shipped trainable."""
-    from trainables import registry
+    """The file that SPEC means: a path, or the default sweep of a shipped trainable.
 
-    path = Path(spec)
-    return registry.default_sweep(spec) if not path.exists() and spec in registry.names() else path
+    Raises:
+        UsageError: it is neither, and near a trainable's name.
+    """
+    from trainables import registry
+    from tuner.spec.reading import printable
+
+    if os.path.exists(spec):
+        return Path(spec)
+    if spec in registry.names():
+        return registry.default_sweep(spec)
+    if near := difflib.get_close_matches(spec[:100], registry.names(), n=1):
+        rule = "must be a YAML file or a shipped trainable's name, but there is neither"
+        raise UsageError(f"{printable(spec)}: {rule}; did you mean {near[0]}?")
+    return Path(spec)
 
 
 def short(value: Any) -> str:
     """A value in few characters: 0.001234, 128, relu."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
 
 
 def params_text(params: Params | Mapping[str, Any]) -> str:

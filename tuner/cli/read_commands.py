@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -26,6 +27,7 @@ from tuner.cli.output import (
     print_json,
     short,
 )
+from tuner.errors import UsageError
 from tuner.paths import StorageRoot
 
 tables = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -35,6 +37,8 @@ tables = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the sweeps of a storage root."""
     root = StorageRoot.resolve(storage)
+    if isinstance(root.path, Path) and root.path.exists() and not root.path.is_dir():
+        raise UsageError(f"{root.path}: the storage root must be a folder, but is a file")
     rows = [status.summary(folder) for folder in root.sweeps()]
     if as_json:
         print_json(rows)

@@ -12,6 +12,7 @@ from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
     Address,
+    AnyAddress,
     AsJson,
     ClusterFile,
     Overrides,
@@ -66,7 +67,7 @@ def resume(
     overrides: Overrides = None,
     num_trials: Annotated[int | None, typer.Option("--num-trials", help="Short for --set num_trials=N.")] = None,
     storage: Storage = None,
-    address: Address = None,
+    address: AnyAddress = None,
     cluster: ClusterFile = None,
     as_json: AsJson = False,
 ) -> None:

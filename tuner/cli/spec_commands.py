@@ -12,7 +12,7 @@ from rich.markup import escape
 from tuner.cli.output import Address, AsJson, Overrides, Storage, params_text, print_json, spec_path
 from tuner.cli.read_commands import tables
 from tuner.errors import UsageError
-from tuner.space import Choice, Constant, Float, Int, plain
+from tuner.space import Choice, Constant, Float, Int, either, plain, shown
 
 if TYPE_CHECKING:
     from tuner.inspection import Inspected
@@ -100,7 +100,7 @@ def _findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings
         "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
         "training_examples": inspected.num_train,
         "metrics": inspected.metrics,
-        "warnings": [*found.warnings, *warnings],
+        "warnings": [*inspected.warnings, *found.warnings, *warnings],
     }
 
 
@@ -168,9 +168,9 @@ def _tell_warnings(warnings: list[str]) -> None:
 def describe(parameter: Float | Int | Choice | Constant) -> str:
     """A parameter in words: 0.0001 to 0.1 (log)."""
     if isinstance(parameter, Constant):
-        text = f"always {parameter.value!r}"
+        text = f"always {shown(parameter.value)}"
     elif isinstance(parameter, Choice):
-        text = "one of " + ", ".join(repr(choice) for choice in parameter.choices)
+        text = "one of " + ", ".join(map(shown, parameter.choices))
     else:
         text = f"{plain(parameter.low)} to {plain(parameter.high)}"
         details = ["log"] if parameter.scale == "log" else []
@@ -179,5 +179,5 @@ def describe(parameter: Float | Int | Choice | Constant) -> str:
         if parameter.num is not None:
             details.append(f"{parameter.num} values")
         text += f" ({', '.join(details)})" if details else ""
-    conditions = ", ".join(f"{name} is {value}" for name, value in (parameter.when or {}).items())
+    conditions = ", ".join(f"{name} is {either(wanted)}" for name, wanted in (parameter.when or {}).items())
     return f"{text}, when {conditions}" if conditions else text

@@ -13,6 +13,7 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from tuner.errors import SpecError
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 
@@ -29,6 +30,7 @@ class Inspected:
     num_train: int | None
     problems: list[str] = field(default_factory=list)
     data: Data | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def resolve(self, spec: SweepSpec, source: str) -> SweepSpec:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
@@ -88,16 +90,18 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
         problems += metric_problems(spec, metrics)
         data = trainable.load_data()
         if isinstance(data, Data):
-            num_train = _smallest_training_set(spec, trainable, data)
-            problems += batch_size_problems(spec, num_train)
+            wrong, num_train = _look_at(spec, trainable, data)
+            problems += [*wrong, *batch_size_problems(spec, num_train)]
         else:
-            problems.append(f"trainable: load_data must return a Data, but it returned a {type(data).__name__}")
+            problems.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
     except DataError as error:
         problems.append(f"data: {error}")
     except (Exception, SystemExit) as error:
         problems.append(f"trainable: load_data must work, but {_raised(error, spec.trainable)}")
     is_shared = isinstance(data, Data) and _is_arrays(data)
-    return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None)
+    is_unused = spec.data is not None and not trainable_class.takes_data
+    warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None, warnings)
 
 
 def _unknown(problems: list[str]) -> Inspected:
@@ -120,8 +124,8 @@ def _defaults(known: type[Params]) -> dict[str, Any]:
     return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
-def _smallest_training_set(spec: SweepSpec, trainable: Trainable, data: Data) -> int | None:
-    """Examples in the training set of the configuration with the lowest values; None if it cannot be told."""
+def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], int | None]:
+    """What is wrong with the data that the configuration with the lowest values uses, and its training examples."""
     known = trainable.Params.model_fields
     lowest = {
         name: min((value for _, value in extremes(parameter) if isinstance(value, int | float)), default=None)
@@ -130,19 +134,13 @@ def _smallest_training_set(spec: SweepSpec, trainable: Trainable, data: Data) ->
     }
     try:
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
-    except ValidationError:
-        return num_examples(data.train)
-    return num_examples(trainable.select_data(data, params).train)
-
-
-def num_examples(part: Any) -> int | None:
-    """The number of examples in a part of the data; None if it does not say."""
-    if hasattr(part, "cardinality"):
-        count = int(part.cardinality())
-        return count if count >= 0 else None
-    while isinstance(part, tuple | list | dict):
-        part = next(iter(part.values() if isinstance(part, dict) else part))
-    return len(part)
+    except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
+        return [], None if data_problems(data) else num_examples(data.train)
+    used = trainable.select_data(data, params)
+    if not isinstance(used, Data):
+        return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
+    problems = data_problems(used)
+    return problems, None if problems else num_examples(used.train)
 
 
 def _is_arrays(data: Data) -> bool:

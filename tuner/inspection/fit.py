@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainables.contract import Params
-from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain
+from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain, shown
 from tuner.spec import SweepSpec
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
@@ -48,7 +48,7 @@ def metric_problems(spec: SweepSpec, metrics: list[str]) -> list[str]:
     if metric in metrics:
         return []
     rule = "must be a metric that the trainable reports"
-    return [f"objective.metric: {rule}, but got {metric!r}{nearest(metric, metrics)}"]
+    return [f"objective.metric: {rule}, but got {shown(metric)}{nearest(metric, metrics)}"]
 
 
 def batch_size_problems(spec: SweepSpec, num_train: int | None) -> list[str]:
@@ -79,12 +79,17 @@ def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
         known.model_validate({name: value}, strict=True)
     except ValidationError as error:
         return [
-            f"{_rule(item)}, but got {plain(value) if isinstance(value, float) else repr(value)}"
+            f"{_rule(item)}, but got {_got(item, value)}"
             + (nearest(value, _options(item)) if item["type"] == "literal_error" and isinstance(value, str) else "")
             for item in error.errors()
             if item["loc"][:1] == (name,)
         ]
     return []
+
+
+def _got(item: Any, value: Scalar) -> str:
+    """A number without what does not matter: 0, but 32.0 where its `.0` is what is wrong."""
+    return plain(value) if isinstance(value, float) and item["type"] != "int_type" else shown(value)
 
 
 def _rule(item: Any) -> str:

@@ -4,7 +4,7 @@ from tuner.space.parameters import KINDS, Choice, Constant, Parameter
 from tuner.space.points import completed, point_problems
 from tuner.space.ranges import Float, Int
 from tuner.space.space import Space, condition_problems
-from tuner.space.words import Params, Scalar, cut, key, nearest, plain, same, shown
+from tuner.space.words import Params, Scalar, cut, either, key, nearest, plain, same, shown, unquoted
 
 __all__ = [
     "KINDS",
@@ -19,10 +19,12 @@ __all__ = [
     "completed",
     "condition_problems",
     "cut",
+    "either",
     "key",
     "nearest",
     "plain",
     "point_problems",
     "same",
     "shown",
+    "unquoted",
 ]

@@ -35,7 +35,17 @@ Value = Annotated[Any, BeforeValidator(_check_scalar), WithJsonSchema(SCALAR_SCH
 
 
 def _check_wanted(written: Any) -> Any:
+    if written == []:
+        raise PydanticCustomError("rule", "a condition must have at least one value, but got []")
     return [_check_scalar(value) for value in written] if isinstance(written, list) else _check_scalar(written)
+
+
+def _check_conditions(written: Any) -> Any:
+    if written == {}:
+        raise PydanticCustomError(
+            "rule", "must name a parameter and its values, or be left out, but got {got}", {"got": "{}"}
+        )
+    return written
 
 
 _Wanted = Annotated[
@@ -55,7 +65,7 @@ class BaseParameter(BaseModel):
         ignored_types=(cached_property,),
     )
 
-    when: dict[str, _Wanted] | None = None
+    when: Annotated[dict[str, _Wanted] | None, BeforeValidator(_check_conditions)] = None
     """Active only when each of these earlier parameters has this value, or one of these values."""
 
 

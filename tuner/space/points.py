@@ -8,7 +8,7 @@ from typing import Any
 from tuner.space.parameters import Choice, Constant
 from tuner.space.ranges import Float, Int
 from tuner.space.space import Space
-from tuner.space.words import Params, Scalar, cut, key, nearest, plain, shown
+from tuner.space.words import Params, Scalar, cut, either, key, nearest, plain, shown
 
 
 def completed(space: Space, point: Mapping[str, Scalar]) -> Params | None:
@@ -74,14 +74,14 @@ def _refusal(parameter: Float | Int | Choice | Constant, value: Scalar) -> str:
     if isinstance(parameter, Constant):
         return f"must be {shown(parameter.value)}, as in every trial, but got {shown(value)}"
     if isinstance(parameter, Choice):
-        hint = nearest(str(value), [str(choice) for choice in parameter.choices])
+        hint = nearest(value, parameter.choices)
         return f"must be one of its choices, but got {shown(value)}{hint}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"must be a number, but got {shown(value)}"
     if not parameter.covers(value):
         return f"must lie between {plain(parameter.low)} and {plain(parameter.high)}, but got {plain(value)}"
     if isinstance(parameter, Int) and not isinstance(value, int):
-        return f"must be a whole number, but got {plain(value)}"
+        return f"must be a whole number, but got {shown(value)}"
     grid = (
         f"one of its {parameter.num} values" if parameter.num else f"on its grid of step {plain(parameter.step or 1)}"
     )
@@ -101,11 +101,7 @@ def _condition_problems(space: Space, point: Mapping[str, Any]) -> Iterator[tupl
             else:
                 missing.append(name)
         elif name in point and not any(other in missing for other in parameter.when or {}):
-            conditions = ", ".join(f"{other} is {_wanted(wanted)}" for other, wanted in (parameter.when or {}).items())
+            conditions = ", ".join(f"{other} is {either(wanted)}" for other, wanted in (parameter.when or {}).items())
             yield f".{name}", f"must be left out unless {conditions}"
     if missing:
         yield "", f"must name every parameter that is searched, but has no {cut(', '.join(missing), 200)}"
-
-
-def _wanted(wanted: Any) -> str:
-    return " or ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)

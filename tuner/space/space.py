@@ -150,5 +150,5 @@ def _condition_problems(
 
 def _nearest_value(value: Scalar, parameter: Float | Int | Choice | Constant) -> str:
     if isinstance(parameter, Choice | Constant):
-        return nearest(str(value), [str(choice) for choice in parameter.values()])
+        return nearest(value, parameter.values())
     return f"; it goes from {plain(parameter.low)} to {plain(parameter.high)}"

@@ -22,14 +22,15 @@ _COMPARED, _LISTED = 300, 400
 """Names that a wrong one is compared with, and characters of them that are listed."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` for a name that is close to a known one, else the known ones."""
-    known = sorted(known)[:_COMPARED]
-    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
+def nearest(name: Scalar, known: Iterable[Scalar]) -> str:
+    """`; did you mean …?` for a name or a value that is close to a known one, else the known ones."""
+    values = {unquoted(value): value for value in known}
+    names = sorted(values)[:_COMPARED]
+    close = difflib.get_close_matches(unquoted(name)[:100], names, n=1, cutoff=0.5)
     if close:
-        return f"; did you mean {shown(close[0])}?"
-    listed = ", ".join(name if name.isprintable() else ascii(name) for name in known)
-    return f"; known: {cut(listed, _LISTED)}" if known else ""
+        return f"; did you mean {shown(values[close[0]])}?"
+    listed = ", ".join(name if name.isprintable() else ascii(name) for name in names)
+    return f"; known: {cut(listed, _LISTED)}" if names else ""
 
 
 class _Repr(reprlib.Repr):
@@ -45,6 +46,12 @@ class _Repr(reprlib.Repr):
     def repr_str(self, text: str, level: int) -> str:
         return repr(without_credentials(text[:_LOOKED_AT])[:SHOWN_CHARACTERS])
 
+    def repr_bool(self, value: bool, level: int) -> str:
+        return str(value).lower()
+
+    def repr_NoneType(self, value: None, level: int) -> str:
+        return "null"
+
     def repr_bytes(self, data: bytes, level: int) -> str:
         return repr(data[:SHOWN_CHARACTERS])
 
@@ -54,10 +61,17 @@ _repr = _Repr()
 
 def shown(value: Any) -> str:
     """A value as it may stand in a message, whatever it is: short, on one line and in YAML's words."""
-    words = {None: "nothing", True: "true", False: "false"}
-    if value is None or isinstance(value, bool):
-        return words[value]
     return cut(_repr.repr(value), SHOWN_CHARACTERS)
+
+
+def unquoted(value: Scalar) -> str:
+    """`shown`, of text the text itself."""
+    return value if isinstance(value, str) else shown(value)
+
+
+def either(wanted: Scalar | list[Scalar]) -> str:
+    """What a condition wants: 'a' or 'b'."""
+    return " or ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
 
 
 def cut(text: str, length: int) -> str:

@@ -17,8 +17,10 @@ from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
 from tuner.spec.reading import apply_override
 
 _ANYTHING = ("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking")
-_NOT_OF_THE_SWEEP = ("name", "storage")
+_FOUND_BY = ("name", "storage")
 _WHY_NOT = {
+    "name": "is what the sweep and its folder are called",
+    "storage": "is where the sweep lies",
     "objective": "ranks all trials so far",
     "trainable": "decides what a trial is",
     "data": "decides what a trial is",
@@ -41,19 +43,27 @@ def changes_from_overrides(before: Mapping[str, Any], overrides: Sequence[str], 
     after = copy.deepcopy(dict(before))
     for override in overrides:
         apply_override(after, override)
-    return changes_between(before, spec_from_mapping(after, source="--set"), num_suggested, source="--set")
+    return _changes(before, spec_from_mapping(after, source="--set"), num_suggested, source="--set")
 
 
 def changes_between(before: Mapping[str, Any], after: SweepSpec, num_suggested: int, source: str) -> dict[str, Any]:
     """Where a spec differs from the resolved one of a sweep, as path -> value.
 
+    Its name and storage are not looked at: the sweep was found by them, or by what stands above them (`--storage`).
+
     Raises:
         SpecError: something that may not change, or not so; one line each.
     """
+    return _changes(before, after, num_suggested, source, _FOUND_BY)
+
+
+def _changes(
+    before: Mapping[str, Any], after: SweepSpec, num_suggested: int, source: str, passed_over: Sequence[str] = ()
+) -> dict[str, Any]:
     was = spec_from_mapping(before, source="the sweep's spec")
     changes, problems = _space_changes(was, after)
     old, new = was.resolved(), after.resolved()
-    for path, value in _differences(old, new, [key for key in new if key not in ("space", *_NOT_OF_THE_SWEEP)]):
+    for path, value in _differences(old, new, [key for key in new if key not in ("space", *passed_over)]):
         section = path.split(".")[0]
         if section in _ANYTHING:
             changes[path] = value

@@ -20,12 +20,11 @@ from pydantic_core import PydanticCustomError
 from tuner.space import Float, Int, Space, nearest, shown
 from tuner.space.base import Value
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
 """Parameters that a sweep's space gets as constants, at the trainable's defaults, where it has none of them."""
-TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
-SERVER_SCHEMES = tuple(scheme for scheme in TRACKING_SCHEMES if scheme != "sqlite")
 STORAGE_SCHEMES = ("s3", "gs")
 
 
@@ -163,24 +162,12 @@ class Tracking(Section):
     experiment: Text | None = None
     """The MLflow experiment; null for the sweep's name."""
 
-    @model_validator(mode="after")
-    def _check_scheme(self) -> Tracking:
-        if self.uri is not None and not has_scheme(self.uri, TRACKING_SCHEMES):
-            raise PydanticCustomError(
-                "rule",
-                "must start with a scheme that MLflow knows ({schemes}), but got {got}",
-                {"field": "uri", "schemes": _schemes(TRACKING_SCHEMES), "got": shown(self.uri)},
-            )
-        return self
-
-
-def has_scheme(uri: str, schemes: tuple[str, ...]) -> bool:
-    """Whether a tracking URI is of one of these schemes, SQLAlchemy's drivers (`postgresql+psycopg`) included."""
-    return re.match(rf"({'|'.join(schemes)})(\+\w+)?://?|databricks$", uri) is not None
-
-
-def _schemes(schemes: tuple[str, ...]) -> str:
-    return ", ".join(f"{scheme}://" for scheme in schemes)
+    @field_validator("uri")
+    @classmethod
+    def _check_uri(cls, uri: str | None) -> str | None:
+        if uri is not None and (rule := broken_rule(uri)):
+            raise PydanticCustomError("rule", "{rule}, but got {got}", {"rule": rule, "got": shown(uri)})
+        return uri
 
 
 class SweepSpec(Section):
@@ -253,7 +240,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
     """What is wrong between valid fields, as (the fields, path, rule)."""
     is_server = spec.tracking.uri is not None and has_scheme(spec.tracking.uri, SERVER_SCHEMES)
     if spec.storage is not None and "://" in spec.storage and not is_server:
-        servers = f"must be a server ({_schemes(SERVER_SCHEMES)}) where the storage is {shown(spec.storage)}"
+        servers = f"must be a server ({listed(SERVER_SCHEMES)}) where the storage is {shown(spec.storage)}"
         yield ("storage", "tracking"), "tracking.uri", f"{servers}, but got {shown(spec.tracking.uri)}"
     if spec.search.algorithm == "grid":
         for name, parameter in spec.space.items():

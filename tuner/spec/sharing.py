@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 
 from trainables.data import BUILT_IN
 from tuner.space import shown
-from tuner.spec.models import SERVER_SCHEMES, STORAGE_SCHEMES, SweepSpec, has_scheme
+from tuner.spec.models import STORAGE_SCHEMES, SweepSpec
+from tuner.spec.uris import SERVER_SCHEMES, has_scheme
 
 SHARED_FOLDERS = "TUNER_SHARED_FOLDERS"
 """The environment's word for folders that are the same on each node: paths with colons between them."""
