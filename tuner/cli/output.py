@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from tuner.errors import UsageError
 from tuner.events import Params
-from tuner.space import shown, unquoted
+from tuner.space import unquoted
 
 people = Console(stderr=True, highlight=False, soft_wrap=True)
 """For people's text: standard error."""
@@ -32,27 +31,9 @@ Storage = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as epochs.max=9.")
 ]
-
-
-def _address(pattern: str, rule: str) -> Callable[[str | None], str | None]:
-    """Refuses an --address that Ray could only make something strange of."""
-
-    def check(address: str | None) -> str | None:
-        if address is not None and not re.fullmatch(pattern, address):
-            raise UsageError(f"--address: must be {rule}, but got {shown(address)}")
-        return address
-
-    return check
-
-
-_RAY, _RAY_RULE = r"auto|local|(ray://)?([\w.-]+|\[[\da-fA-F:.]+\]):\d+", "auto, local, HOST:PORT or ray://HOST:PORT"
-_SERVER, _SERVER_RULE = r"https?://[^/\s]+\S*", "the URL of a job server, such as http://127.0.0.1:8265"
-_HELP = "A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"
-
-Address = Annotated[str | None, typer.Option("--address", help=_HELP, callback=_address(_RAY, _RAY_RULE))]
-AnyAddress = Annotated[
+Address = Annotated[
     str | None,
-    typer.Option("--address", help=_HELP, callback=_address(f"{_RAY}|{_SERVER}", f"{_RAY_RULE}, or {_SERVER_RULE}")),
+    typer.Option("--address", help="A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"),
 ]
 ClusterFile = Annotated[
     str | None,
@@ -60,12 +41,7 @@ ClusterFile = Annotated[
 ]
 JobServer = Annotated[
     str | None,
-    typer.Option(
-        "--address",
-        metavar="URL",
-        help="Ask the cluster whose job server this is: http://127.0.0.1:8265.",
-        callback=_address(_SERVER, _SERVER_RULE),
-    ),
+    typer.Option("--address", metavar="URL", help="Ask the cluster whose job server this is: http://127.0.0.1:8265."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 

@@ -12,7 +12,6 @@ from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
     Address,
-    AnyAddress,
     AsJson,
     ClusterFile,
     Overrides,
@@ -67,7 +66,7 @@ def resume(
     overrides: Overrides = None,
     num_trials: Annotated[int | None, typer.Option("--num-trials", help="Short for --set num_trials=N.")] = None,
     storage: Storage = None,
-    address: AnyAddress = None,
+    address: Address = None,
     cluster: ClusterFile = None,
     as_json: AsJson = False,
 ) -> None:
