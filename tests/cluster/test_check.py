@@ -272,7 +272,7 @@ def test_what_a_cluster_of_one_node_keeps_to_itself_is_no_problem(tmp_path: Path
         ("deploy/on-premise.yaml", "provider.worker_ips", None, "provider.worker_ips: is required where there is no"),
         ("deploy/on-premise.yaml", "provider.head_ip", "", "head_ip: must be the head's address, but got ''"),
         ("deploy/on-premise.yaml", "provider.worker_ips", [["a"], "b"], "worker_ips[0]: must be a worker's address"),
-        ("deploy/on-premise.yaml", "provider.worker_ips", ["a", None], "worker's address, but got nothing"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", ["a", None], "worker's address, but got null"),
         ("deploy/on-premise.yaml", "auth", {}, "auth.ssh_user: is required, but is missing"),
         ("deploy/on-premise.yaml", "auth", None, "auth.ssh_user: is required, but is missing"),
         ("deploy/on-premise.yaml", "cluster_name", "", "cluster_name: must be a name without slashes, but got ''"),
