@@ -28,6 +28,7 @@ from tuner.errors import (
 from tuner.inspection import Inspected, Inspection
 from tuner.journal import Journal, create_sweep, name_taken, read_events
 from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atomically
+from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
 from tuner.recording import RecorderProcess
 from tuner.secrets import redacted
@@ -222,6 +223,7 @@ class _Driver:
     def _train(self) -> None:
         slot = resources.Slot.of(self._spec.resources)
         self._coordinator.set_slots(slot.count(resources.cluster_nodes()))
+        threading.Thread(target=preload, name="hyperopt", daemon=True).start()  # while workers start
         self._observer.training(self._coordinator)
         self._is_training = True
         try:

@@ -2,5 +2,6 @@
 
 from tuner.policy.earlier import EarlierTrial
 from tuner.policy.policy import CONTINUE, STOP, Decision, Policy, Suggestion
+from tuner.policy.tpe import preload
 
-__all__ = ["CONTINUE", "STOP", "Decision", "EarlierTrial", "Policy", "Suggestion"]
+__all__ = ["CONTINUE", "STOP", "Decision", "EarlierTrial", "Policy", "Suggestion", "preload"]

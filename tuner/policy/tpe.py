@@ -52,6 +52,11 @@ class Split:
         return [*self.good, *self.others]
 
 
+def preload() -> None:
+    """Imports Hyperopt, which takes most of a second, so that no suggestion waits for it."""
+    import hyperopt.tpe  # noqa: F401
+
+
 class TPE:
     """Suggests configurations that resemble good trials more than others.
 
