@@ -109,7 +109,7 @@ def fewer_trials_than(num_suggested: int) -> list[str]:
 def state(policy: Policy) -> Any:
     """All that later decisions depend on."""
     trials = [policy._observed[number] for number in range(policy.num_suggested)]
-    return trials, policy._observed.ordered(10_000), policy._drawn.keys, vars(policy._asha), policy.num_trials
+    return trials, policy._observed.ordered(10_000), policy._draws._out, vars(policy._asha), policy.num_trials
 
 
 CHANGES = [
@@ -205,7 +205,7 @@ def test_observations_inside_the_new_ranges_keep_counting_and_those_outside_keep
     assert counted == [number for number in whole._observed.ordered(99) if number in inside]
     assert narrowed.num_suggested == 30
     assert vars(narrowed._asha) == vars(whole._asha)
-    assert narrowed._drawn.keys == whole._drawn.keys
+    assert narrowed._draws._out == whole._draws._out
 
 
 def test_values_off_a_new_grid_still_count() -> None:

@@ -7,20 +7,19 @@ rebuilds the same state, and every decision can be recomputed from the events be
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from tuner.policy.asha import Asha, rung_epochs, second_looks
+from tuner.policy.draws import Draws
 from tuner.policy.earlier import EarlierTrial, EarlierTrials
 from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE, Split
-from tuner.space import Params, Space, completed, key
+from tuner.space import Params, Space
 
 CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
@@ -31,8 +30,6 @@ HOPELESS_DEVIATIONS = 1.5
 """A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
 BROAD_SHARE = 0.7
 """So many of the draws that are not the model's own are the ones that it likes best of a few (see `TPE.suggest`)."""
-_REDRAWS = 512
-"""Cheap, and enough where all that is left lies under a choice that one in a hundred draws takes."""
 _MODEL_DRAWS = 4
 
 
@@ -76,19 +73,6 @@ class EarlyStoppingSection(Protocol):
     def algorithm(self) -> Literal["asha", "none"]: ...
     @property
     def reduction_factor(self) -> int: ...
-
-
-@dataclass
-class _Drawn:
-    """The configurations already out, so that none is drawn twice while others are left."""
-
-    keys: set[Any] = field(default_factory=set)
-
-    def add(self, params: Params) -> None:
-        self.keys.add(key(params))
-
-    def __contains__(self, params: Params) -> bool:
-        return key(params) in self.keys
 
 
 class Policy:
@@ -139,17 +123,11 @@ class Policy:
         """Of each trial that goes on the loss at its last rung."""
         self._tpe = TPE(space)
         self._observed = Observations(rungs)
-        self._drawn = _Drawn()
+        self._draws = Draws(space, points)
         self._mixture = Mixture()
         self._modelled: set[int] = set()
         """Trials that were drawn from the model, and not from the whole space."""
-        self._grid: Iterator[Params] | None = None
-        self._next: Params | None = None
-        """The grid's next configuration, once it was looked at."""
-        self._left: list[Params] | None = None
-        """Of a small space the configurations that were left when last looked at."""
         self._earlier = EarlierTrials(self._sign)
-        self._points = deque(params for point in points if (params := completed(space, point)) is not None)
 
     @classmethod
     def from_spec(cls, spec: Any) -> Policy:
@@ -229,7 +207,7 @@ class Policy:
         self._observed.add(Observed(trial, searched, int(params["epochs"]), counts))  # type: ignore[arg-type]
         if counts:
             self._tpe.learn(trial, searched)
-        self._drawn.add(searched)
+        self._draws.add(searched)
         if origin == "tpe":
             self._modelled.add(trial)
 
@@ -301,22 +279,17 @@ class Policy:
         expected, best = self._sign * end, self._sign * self._best_loss
         return f"this one is expected to end at {expected:.4g} +- {deviation:.2g}, and the best so far is {best:.4g}"
 
-    @cached_property
-    def _size(self) -> int | None:
-        """The number of configurations, where they can be counted."""
-        return self.space.size()
-
     def _searched(self, params: Params) -> Params:
         """Without the `epochs` that `ask` added."""
         return {name: value for name, value in params.items() if name in self.space}
 
     def _draw(self, trial: int) -> tuple[Params, str] | None:
-        while self._points and self._points[0] in self._drawn:
-            self._points.popleft()
-        if self._points:
-            return self._points[0], "point"
+        point = self._draws.point()
+        if point is not None:
+            return point, "point"
         if self._algorithm == "grid":
-            return self._next_of_grid()
+            found = self._draws.of_grid()
+            return None if found is None else (found, "grid")
         rng = np.random.default_rng([self._seed, trial])
         num_own = self._observed.num_with_results
         num_earlier = len(self._earlier.counting(num_own))
@@ -328,13 +301,10 @@ class Policy:
             split = self._split()
             for _ in range(_MODEL_DRAWS if split.good else 0):
                 params = self._tpe.suggest(split, rng, broadly=broadly)
-                if params not in self._drawn:
+                if params not in self._draws:
                     return params, "broad" if broadly else "tpe"
-        for _ in range(_REDRAWS):
-            params = self.space.sample(rng)
-            if params not in self._drawn:
-                return params, "random"
-        return self._last_resort(params, rng)
+        drawn = self._draws.independent(rng)
+        return None if drawn is None else (drawn, "random")
 
     def _split(self) -> Split:
         """What the model is made of: this sweep's trials, and earlier ones while few of its own have results."""
@@ -356,23 +326,6 @@ class Policy:
 
     def _is_usable(self, number: int) -> bool:
         return self._observed[number].is_usable if number >= 0 else not self._earlier[number].bad
-
-    def _last_resort(self, params: Params, rng: np.random.Generator) -> tuple[Params, str] | None:
-        """One of the configurations that are left in a small space, None if there is none; else a repeated draw."""
-        if self._size is None:
-            return params, "random"
-        candidates = self.space.grid() if self._left is None else self._left
-        self._left = [candidate for candidate in candidates if candidate not in self._drawn]
-        return (self._left[int(rng.integers(len(self._left)))], "random") if self._left else None
-
-    def _next_of_grid(self) -> tuple[Params, str] | None:
-        if self._grid is None:
-            self._grid = self.space.grid()
-        while self._next is None or self._next in self._drawn:
-            self._next = next(self._grid, None)
-            if self._next is None:
-                return None
-        return self._next, "grid"
 
 
 def _num_good(num_observed: int) -> int:

@@ -1,0 +1,77 @@
+"""What is suggested without a model: points, a grid, independent draws; none twice while others are left."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tuner.space import Params, Space, completed, key
+
+_REDRAWS = 512
+"""Cheap, and enough where all that is left lies under a choice that one in a hundred draws takes."""
+
+
+class Draws:
+    """Looks at a space's next configurations; one is taken by `add`, and is not given again.
+
+    Args:
+        points: configurations to begin with; those that are none of the space are left out.
+    """
+
+    def __init__(self, space: Space, points: Sequence[Params]) -> None:
+        self._space = space
+        self._out: set[Any] = set()
+        """The keys of what is out."""
+        self._points = deque(params for point in points if (params := completed(space, point)) is not None)
+        self._grid: Iterator[Params] | None = None
+        self._next: Params | None = None
+        """The grid's next configuration, once it was looked at."""
+        self._left: list[Params] | None = None
+        """Of a small space the configurations that were left when last looked at."""
+
+    def add(self, params: Params) -> None:
+        """Takes a configuration, drawn here or elsewhere."""
+        self._out.add(key(params))
+
+    def __contains__(self, params: Params) -> bool:
+        """Whether it is out."""
+        return key(params) in self._out
+
+    def point(self) -> Params | None:
+        """The first point that is not out."""
+        while self._points and self._points[0] in self:
+            self._points.popleft()
+        return self._points[0] if self._points else None
+
+    def of_grid(self) -> Params | None:
+        """The grid's first configuration that is not out; None at its end."""
+        if self._grid is None:
+            self._grid = self._space.grid()
+        while self._next is None or self._next in self:
+            self._next = next(self._grid, None)
+            if self._next is None:
+                return None
+        return self._next
+
+    def independent(self, rng: np.random.Generator) -> Params | None:
+        """A draw that is not out, whatever was observed; None if nothing is left of a small space, and of any other
+        a repeated one if none is found.
+        """
+        for _ in range(_REDRAWS):
+            params = self._space.sample(rng)
+            if params not in self:
+                return params
+        if self._size is None:
+            return params
+        candidates = self._space.grid() if self._left is None else self._left
+        self._left = [candidate for candidate in candidates if candidate not in self]
+        return self._left[int(rng.integers(len(self._left)))] if self._left else None
+
+    @cached_property
+    def _size(self) -> int | None:
+        """The number of configurations, where they can be counted."""
+        return self._space.size()
