@@ -52,7 +52,7 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
     space = {
         "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
         "batch_size": 32,
-        "broken": {"choices": ["no", "nan", "build"]},
+        "broken": {"choices": ["no", "nan", "build", "surrogate"]},
     }
     cli("run", tiny_spec(space=space, resources=ONE_SLOT))
     sweep = check_history(cli.folder("tiny"))
@@ -60,9 +60,11 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
         outcome: {trial.params["broken"] for trial in sweep.trials.values() if trial.outcome == outcome}
         for outcome in ("diverged", "failed")
     }
-    assert by_outcome == {"diverged": {"nan"}, "failed": {"build"}}
+    assert by_outcome == {"diverged": {"nan"}, "failed": {"build", "surrogate"}}
     failed = [row for row in cli.json("trials", "tiny") if row["outcome"] == "failed"]
-    assert {row["reason"] for row in failed} == {"ValueError: units must be even"}
+    reasons = {"build": "ValueError: units must be even", "surrogate": r"ValueError: cannot read caf\udce9.csv"}
+    assert all(row["reason"] == reasons[row["params"]["broken"]] for row in failed)
+    assert r"cannot read caf\udce9.csv" in cli.folder("tiny").driver_log.read_text()
     assert {row["attempts"] for row in failed} == {3} and {row["epochs"] for row in failed} == {0}
     diverged = [row for row in cli.json("trials", "tiny") if row["outcome"] == "diverged"]
     assert {(row["epochs"], row["best"], row["last"]) for row in diverged} == {(1, None, None)}

@@ -336,7 +336,7 @@ class _Driver:
 
     def _log(self, line: str) -> None:
         try:
-            with open(self._folder.driver_log, "a") as file:
+            with open(self._folder.driver_log, "a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {redacted(line.rstrip())}\n")
         except OSError:
             pass  # a full disk, most likely: the journal or a checkpoint meets it, too, and says so
