@@ -17,8 +17,8 @@ import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.cli import read_commands
+from tuner.cli.app import run_command
 from tuner.cli.display import Snapshot, line, panel
-from tuner.cli.main import main
 from tuner.cli.output import duration_text
 
 
@@ -37,7 +37,7 @@ def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
             patch.setenv(name, value)
         patch.setattr(read_commands.tables, "_width", 200)  # which was made when another test imported it
         with pytest.raises(SystemExit) as ended:
-            main()
+            run_command()
     code = ended.value.code or 0
     assert code == exit_code, f"{code}: {out.getvalue()}{errors.getvalue()}"
     return Done(out.getvalue(), errors.getvalue())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, finish, kill_group, slowed
+from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, environment, finish, kill_group, slowed
 from tuner import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -79,6 +80,16 @@ def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
     shown = cli.json("show", "tiny")
     assert shown["state"] == "stopped" and shown["best"] is None
     assert shown["outcomes"]["failed"] in (10, 11), "one more may have been on its way in the other slot"
+
+
+def test_a_sweep_goes_on_when_nobody_reads_what_it_says(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    cli("list")
+    command = cli.command("run", tiny_spec(num_trials=1, epochs={"max": 1}, resources=ONE_SLOT), "--json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=writing, timeout=300, env=environment())
+    os.close(writing)
+    assert done.returncode == 0 and check_history(cli.folder("tiny")).epochs == 1
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(

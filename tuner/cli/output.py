@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,9 +44,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on stan
 
 
 def print_json(data: Any) -> None:
-    """JSON, alone, on standard output."""
-    sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """JSON, alone, on standard output; a reader that leaves changes no exit code."""
+    with suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+        sys.stdout.flush()
 
 
 def spec_path(spec: str) -> Path:

@@ -204,7 +204,6 @@ class _Driver:
                 if not self._coordinator.finished:
                     self._observer.phase("starting Ray")
                     resources.start_ray(self._address)
-                    self._take_signals()  # again: Ray has put a SIGTERM handler of its own in place of ours
                     self._train()
             except KeyboardInterrupt:
                 self._coordinator.stop("interrupted by the user")
@@ -273,18 +272,15 @@ class _Driver:
 
         While no trial runs, both are a KeyboardInterrupt.
         """
-        before = self._take_signals()
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-    def _take_signals(self) -> dict[signal.Signals, Any]:
-        """Puts our handlers in place; those that were there."""
-        if threading.current_thread() is not threading.main_thread():
-            return {}
-        return {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if not self._is_training:

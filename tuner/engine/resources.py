@@ -6,8 +6,11 @@ import glob
 import logging
 import math
 import os
+import signal
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,9 +150,23 @@ def start_ray(address: str | None) -> None:
     if address == "local":
         options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
     try:
-        ray.init(address=address, **options)
+        with _own_sigterm():
+            ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ServiceError(f"Ray at {address} does not answer: {str(error).splitlines()[0]}{_token_hint()}") from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray puts handlers of its own in place of ours; what they raise is an interrupt as any other."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as left:
+        raise KeyboardInterrupt from left
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _token_hint() -> str:
