@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,20 @@ def test_a_sweep_goes_on_when_nobody_reads_what_it_says(cli: Cli, tiny_spec: Cal
     done = subprocess.run(command, stdout=writing, stderr=writing, timeout=300, env=environment())
     os.close(writing)
     assert done.returncode == 0 and check_history(cli.folder("tiny")).epochs == 1
+
+
+def test_ctrl_c_while_the_end_is_recorded_says_what_is_missing(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes requests and answers none
+        tracking = {"uri": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        spec = tiny_spec(num_trials=1, epochs={"max": 1}, resources=ONE_SLOT, tracking=tracking)
+        driver = cli.start("run", spec, "--json")
+        cli.wait_for("tiny", lambda sweep: sweep.ended is not None)
+        assert driver.stderr is not None
+        assert any("recording the rest in MLflow" in line for line in driver.stderr)
+        driver.send_signal(signal.SIGINT)
+        told, said = driver.communicate(timeout=60)
+    assert driver.returncode == 3 and json.loads(told)["state"] == "finished"
+    assert said.startswith("sweep tiny: all 1 trials ended, but ") and "tuner record tiny" in said, said
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(

@@ -27,7 +27,7 @@ from tuner.cli.output import (
 from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import program, storage_option
-from tuner.sweep import Sweep
+from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
     from tuner.engine.driver import Ended
@@ -121,16 +121,30 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool) -> Iterator[None]:
     from tuner import status
 
     try:
-        yield
-    except KeyboardInterrupt:
-        hint = f"; go on with: {program()} resume {folder.name}" if folder.exists() else ""
-        raise SweepInterrupted(f"sweep {folder.name}: interrupted before it was under way{hint}") from None
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise SweepInterrupted(f"sweep {folder.name}: {_interrupted(folder)}") from None
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
         if as_json and folder.exists():
             print_json(status.show(*status.open_sweep(folder.root, folder.name)))
         raise
     if as_json:
         print_json(status.show(*status.open_sweep(folder.root, folder.name)))
+
+
+def _interrupted(folder: SweepFolder) -> str:
+    """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
+    from tuner.journal import read_events
+    from tuner.recording import missing
+
+    if not folder.exists():
+        return "interrupted before it was under way"
+    events, where = read_events(folder), storage_option(folder.root)
+    ended, what = fold(events).ended, missing(folder, events)
+    if ended is None or not what.events:
+        return f"interrupted before it was under way; go on with: {program()} resume {folder.name}{where}"
+    return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
 
 
 def _tell_end(folder: SweepFolder, ended: Ended) -> None:

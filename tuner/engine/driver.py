@@ -75,6 +75,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
         UsageError: the name is taken.
         SweepInterrupted: the user left; the sweep can be resumed.
+        KeyboardInterrupt: the user left while no trial ran: before the sweep was under way, or after its end.
         NoUsableTrialError: no trial reached a usable value.
         ServiceError: storage or cluster refused.
     """
@@ -310,6 +311,8 @@ class _Driver:
             self._observer.phase("recording the rest in MLflow")
             is_recorded = self._recorder.finish()
         except KeyboardInterrupt:  # the recorder goes on by itself
+            if self._coordinator.sweep.ended is not None:
+                raise
             is_recorded = False
         sweep = self._coordinator.sweep
         if sweep.ended is None:
