@@ -141,6 +141,13 @@ def test_an_unknown_earlier_sweep_is_told_before_anything_starts(root: Path) -> 
     assert not (root / "new").exists()
 
 
+def test_a_storage_that_mlflow_cannot_open_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    root = tmp_path / "a?b"
+    said = tuner("run", "digits", "--storage", str(root), exit_code=2).stderr
+    assert said == f"tracking.uri: must be given when the storage's path has a '?' in it ({root})\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_or_damaged_journal_is_said_to_be(root: Path) -> None:
     journal = root / "test" / "journal.jsonl"
     journal.write_bytes(b"{}\n" + journal.read_bytes())

@@ -73,7 +73,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
 
     Raises:
         SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
-        UsageError: the name is taken.
+        UsageError: the name is taken, or there is no default tracking store in this root.
         SweepInterrupted: the user left; the sweep can be resumed.
         KeyboardInterrupt: the user left while no trial ran: before the sweep was under way, or after its end.
         NoUsableTrialError: no trial reached a usable value.
@@ -82,6 +82,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     folder = root.sweep(spec.name)
     if exists(folder.path):
         raise name_taken(folder)
+    _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
     with _inspected(spec, folder, source, address, observer) as (resolved, inspected):
