@@ -125,6 +125,20 @@ def test_explain_says_why_a_trial_was_suggested_and_why_it_ended(root: Path) -> 
     assert "did you mean 'test'?" in tuner("explain", "tset", "0", *storage, exit_code=2).stderr
 
 
+def test_what_user_code_says_steers_no_terminal(tmp_path: Path) -> None:
+    def raises(params: dict[str, object], epoch: int) -> float:
+        raise ValueError("a \x1b[31mred\x07 [b]é")
+
+    journal = new_sweep(tmp_path, make_spec(num_trials=1))
+    coordinator = coordinator_of(journal)
+    PretendCluster(coordinator, raises).run()
+    coordinator.close()
+    journal.close()
+    for command in (["trials", "test"], ["explain", "test", "0"]):
+        said = tuner(*command, "--storage", str(tmp_path)).stdout
+        assert r"a \x1b[31mred\x07 [b]é" in said and "\x1b[31" not in said
+
+
 def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     storage = ("--storage", str(root))
     assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"

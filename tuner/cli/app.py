@@ -18,7 +18,7 @@ from tuner.cli import (
     ui_command,
     verify_command,
 )
-from tuner.cli.output import people
+from tuner.cli.output import harmless, people
 from tuner.errors import TunerError
 from tuner.secrets import redacted, take_all_credentials
 
@@ -55,7 +55,7 @@ def run_command() -> None:
     try:
         app(standalone_mode=True)
     except TunerError as error:
-        people.print(redacted(str(error)), markup=False, style="red" if error.exit_code != 3 else "yellow")
+        people.print(harmless(redacted(str(error))), markup=False, style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)
 
 

@@ -63,6 +63,11 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def harmless(text: str) -> str:
+    """Text of a user's code for a terminal: what would steer it is written as an escape."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
 def params_text(params: Params | Mapping[str, Any]) -> str:
     """A configuration on one line."""
     return "  ".join(f"{name}={short(value)}" for name, value in params.items())

@@ -19,6 +19,7 @@ from tuner.cli.output import (
     Storage,
     SweepName,
     duration_text,
+    harmless,
     params_text,
     people,
     print_json,
@@ -172,7 +173,7 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
     rows += [("sweep", str(folder.path)), ("in MLflow", f"{program()} ui{where}")]
     if sweep.ended is not None:
         took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
-        people.print(f"\n{sweep.name}: {sweep.ended.reason}, {took}", style="bold", markup=False)
+        people.print(f"\n{sweep.name}: {harmless(sweep.ended.reason)}, {took}", style="bold", markup=False)
         if sweep.ended.state == "paused":
             rows.append(("go on", f"{program()} resume {sweep.name}{where} --set budget.…=…"))
     for name, text in rows:
