@@ -73,6 +73,18 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
     assert sweep.best is not None and sweep.best.params["broken"] == "no"
 
 
+def test_a_failure_s_reason_is_the_line_that_says_it(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    space = {"learning_rate": 0.1, "batch_size": 32, "broken": {"choices": ["none", "interrupt", "layer"]}}
+    search = {"algorithm": "grid"}
+    cli("run", tiny_spec(space=space, search=search, failures={"max_retries": 0}, resources=ONE_SLOT), exit_code=1)
+    reasons = {row["params"]["broken"]: row["reason"] for row in cli.json("trials", "tiny")}
+    assert reasons.pop("layer").startswith("ValueError: The total size of the tensor must be unchanged")
+    assert reasons == {
+        "none": "TypeError: build_model must return a model, but it returned NoneType",
+        "interrupt": "KeyboardInterrupt",
+    }
+
+
 def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
     cli: Cli, tiny_spec: Callable[..., str]
 ) -> None:
