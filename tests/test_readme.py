@@ -50,7 +50,7 @@ def inspect_all(spec: SweepSpec) -> None:
 def test_every_command_is_documented() -> None:
     from typer.main import get_command
 
-    from tuner.cli.main import app
+    from tuner.cli.app import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     table = README.split("## Commands")[1].split("##")[0]

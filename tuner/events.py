@@ -179,8 +179,25 @@ _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: AnyEvent) -> bytes:
-    """The event as one line of JSON, newline included."""
-    return _encoder.encode(event) + b"\n"
+    """The event as one line of JSON, newline included.
+
+    Text of a user's code may hold lone surrogates, as names of files do, which UTF-8 cannot: they become `\\udce9`.
+    """
+    try:
+        return _encoder.encode(event) + b"\n"
+    except UnicodeEncodeError:
+        return _encoder.encode(_encodable(msgspec.to_builtins(event))) + b"\n"
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_encodable(name): _encodable(item) for name, item in value.items()}
+        case list():
+            return [_encodable(item) for item in value]
+    return value
 
 
 def decode(line: bytes) -> AnyEvent:

@@ -17,8 +17,8 @@ import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.cli import read_commands
+from tuner.cli.app import run_command
 from tuner.cli.display import Snapshot, line, panel
-from tuner.cli.main import main
 from tuner.cli.output import duration_text
 
 
@@ -37,7 +37,7 @@ def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
             patch.setenv(name, value)
         patch.setattr(read_commands.tables, "_width", 200)  # which was made when another test imported it
         with pytest.raises(SystemExit) as ended:
-            main()
+            run_command()
     code = ended.value.code or 0
     assert code == exit_code, f"{code}: {out.getvalue()}{errors.getvalue()}"
     return Done(out.getvalue(), errors.getvalue())
@@ -141,6 +141,20 @@ def test_explain_says_why_a_trial_was_suggested_and_why_it_ended(root: Path) -> 
     assert "did you mean 'test'?" in tuner("explain", "tset", "0", *storage, exit_code=2).stderr
 
 
+def test_what_user_code_says_steers_no_terminal(tmp_path: Path) -> None:
+    def raises(params: dict[str, object], epoch: int) -> float:
+        raise ValueError("a \x1b[31mred\x07 [b]é")
+
+    journal = new_sweep(tmp_path, make_spec(num_trials=1))
+    coordinator = coordinator_of(journal)
+    PretendCluster(coordinator, raises).run()
+    coordinator.close()
+    journal.close()
+    for command in (["trials", "test"], ["explain", "test", "0"]):
+        said = tuner(*command, "--storage", str(tmp_path)).stdout
+        assert r"a \x1b[31mred\x07 [b]é" in said and "\x1b[31" not in said
+
+
 def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     storage = ("--storage", str(root))
     assert tuner("show", "tset", *storage, exit_code=2).stderr == f"no sweep 'tset' in {root}; did you mean 'test'?\n"
@@ -177,6 +191,13 @@ def test_an_unknown_earlier_sweep_is_told_before_anything_starts(root: Path) -> 
     done = tuner("run", "digits", "--storage", str(root), *names, exit_code=2)
     assert "search.warm_start[0]: must name a sweep in" in done.stderr and "did you mean 'test'?" in done.stderr
     assert not (root / "new").exists()
+
+
+def test_a_storage_that_mlflow_cannot_open_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    root = tmp_path / "a?b"
+    said = tuner("run", "digits", "--storage", str(root), exit_code=2).stderr
+    assert said == f"tracking.uri: must be given when the storage's path has a '?' in it ({root})\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_or_damaged_journal_is_said_to_be(root: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sweeps.conftest import MODELS, SPACE
-from tuner.cli.main import _hide_credentials, main
+from tuner.cli.app import _hide_credentials, run_command
 from tuner.spec import dump_yaml
 from tuner.spec.changes import changes_from_overrides
 
@@ -43,7 +43,7 @@ def tuner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         """Exit code, and all that was printed."""
         monkeypatch.setattr(sys, "argv", ["tuner", *arguments])
         with pytest.raises(SystemExit) as left:
-            main()
+            run_command()
         said = capsys.readouterr()
         return int(left.value.code or 0), said.out + said.err
 

@@ -104,6 +104,14 @@ def test_values_that_json_lacks_become_null() -> None:
     assert b'"loss":null,"a":null' in ev.encode(event)
 
 
+def test_text_that_is_no_utf_8_is_escaped() -> None:
+    name = os.fsdecode(b"caf\xe9")
+    metrics = {"loss": math.nan, name: 0.5}
+    event = ev.EpochReported(trial=0, attempt=1, epoch=1, metrics=metrics, epoch_s=1.0, decision="stop", reason=name)
+    read = ev.decode(ev.encode(event))
+    assert read == msgspec.structs.replace(event, metrics={"loss": None, r"caf\udce9": 0.5}, reason=r"caf\udce9")
+
+
 def test_a_reader_leaves_an_unfinished_line_for_later(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path)
     journal.close()

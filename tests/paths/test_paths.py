@@ -131,6 +131,14 @@ def test_an_object_store_has_no_default_tracking_store(memory_root: str, tmp_pat
         _ = StorageRoot.resolve(memory_root).default_tracking_uri
 
 
+@pytest.mark.parametrize("char", "?%")
+def test_a_path_that_mlflow_cannot_open_has_no_default_tracking_store(char: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=rf"tracking\.uri: must be given when the storage's path has a '\{char}' in it"
+    ):
+        _ = StorageRoot(tmp_path / f"a{char}b").default_tracking_uri
+
+
 def test_what_a_disk_refuses_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be written: Not a directory; nothing acknowledged is lost"):

@@ -17,6 +17,7 @@ def test_a_server_chooses_its_own_artifacts(tmp_path: Path) -> None:
     spec = {"name": "s", "tracking": {"uri": "http://tracking:5000", "experiment": "e"}}
     assert Target.of(spec, folder) == Target("http://tracking:5000", "e", None)
     assert Target.of(spec, folder, "http://other").uri == "http://other"
+    assert Target.of(spec, StorageRoot(tmp_path / "a?b").sweep("s")).uri == "http://tracking:5000"
 
 
 def test_credentials_come_from_the_environment_for_their_address_alone(

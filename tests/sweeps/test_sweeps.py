@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, finish, kill_group, slowed
+from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, environment, finish, kill_group, slowed
 from tuner import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -52,7 +54,7 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
     space = {
         "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
         "batch_size": 32,
-        "broken": {"choices": ["no", "nan", "build"]},
+        "broken": {"choices": ["no", "nan", "build", "surrogate"]},
     }
     cli("run", tiny_spec(space=space, resources=ONE_SLOT))
     sweep = check_history(cli.folder("tiny"))
@@ -60,13 +62,27 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
         outcome: {trial.params["broken"] for trial in sweep.trials.values() if trial.outcome == outcome}
         for outcome in ("diverged", "failed")
     }
-    assert by_outcome == {"diverged": {"nan"}, "failed": {"build"}}
+    assert by_outcome == {"diverged": {"nan"}, "failed": {"build", "surrogate"}}
     failed = [row for row in cli.json("trials", "tiny") if row["outcome"] == "failed"]
-    assert {row["reason"] for row in failed} == {"ValueError: units must be even"}
+    reasons = {"build": "ValueError: units must be even", "surrogate": r"ValueError: cannot read caf\udce9.csv"}
+    assert all(row["reason"] == reasons[row["params"]["broken"]] for row in failed)
+    assert r"cannot read caf\udce9.csv" in cli.folder("tiny").driver_log.read_text()
     assert {row["attempts"] for row in failed} == {3} and {row["epochs"] for row in failed} == {0}
     diverged = [row for row in cli.json("trials", "tiny") if row["outcome"] == "diverged"]
     assert {(row["epochs"], row["best"], row["last"]) for row in diverged} == {(1, None, None)}
     assert sweep.best is not None and sweep.best.params["broken"] == "no"
+
+
+def test_a_failure_s_reason_is_the_line_that_says_it(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    space = {"learning_rate": 0.1, "batch_size": 32, "broken": {"choices": ["none", "interrupt", "layer"]}}
+    search = {"algorithm": "grid"}
+    cli("run", tiny_spec(space=space, search=search, failures={"max_retries": 0}, resources=ONE_SLOT), exit_code=1)
+    reasons = {row["params"]["broken"]: row["reason"] for row in cli.json("trials", "tiny")}
+    assert reasons.pop("layer").startswith("ValueError: The total size of the tensor must be unchanged")
+    assert reasons == {
+        "none": "TypeError: build_model must return a model, but it returned NoneType",
+        "interrupt": "KeyboardInterrupt",
+    }
 
 
 def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
@@ -77,6 +93,30 @@ def test_a_trainable_that_always_raises_ends_the_sweep_early_with_exit_1(
     shown = cli.json("show", "tiny")
     assert shown["state"] == "stopped" and shown["best"] is None
     assert shown["outcomes"]["failed"] in (10, 11), "one more may have been on its way in the other slot"
+
+
+def test_a_sweep_goes_on_when_nobody_reads_what_it_says(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    cli("list")
+    command = cli.command("run", tiny_spec(num_trials=1, epochs={"max": 1}, resources=ONE_SLOT), "--json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=writing, timeout=300, env=environment())
+    os.close(writing)
+    assert done.returncode == 0 and check_history(cli.folder("tiny")).epochs == 1
+
+
+def test_ctrl_c_while_the_end_is_recorded_says_what_is_missing(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes requests and answers none
+        tracking = {"uri": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        spec = tiny_spec(num_trials=1, epochs={"max": 1}, resources=ONE_SLOT, tracking=tracking)
+        driver = cli.start("run", spec, "--json")
+        cli.wait_for("tiny", lambda sweep: sweep.ended is not None)
+        assert driver.stderr is not None
+        assert any("recording the rest in MLflow" in line for line in driver.stderr)
+        driver.send_signal(signal.SIGINT)
+        told, said = driver.communicate(timeout=60)
+    assert driver.returncode == 3 and json.loads(told)["state"] == "finished"
+    assert said.startswith("sweep tiny: all 1 trials ended, but ") and "tuner record tiny" in said, said
 
 
 def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(

@@ -82,6 +82,12 @@ def test_a_mutation_is_told(invariant: str, mutate: Mutation) -> None:
     assert_told(invariant, mutate)
 
 
+def test_a_model_may_have_no_weights() -> None:
+    made = good("finished")
+    made.files.update({path: dataclasses.replace(file, num_best=0) for path, file in made.files.items()})
+    assert made.verify() == []
+
+
 def interrupted_trial(made: Made) -> int:
     ended = {event.trial for event in made.events if isinstance(event, ev.TrialEnded)}
     return next(e.trial for e in made.events if isinstance(e, ev.CheckpointSaved) and e.trial not in ended)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.verification.made import Made, make
 from tests.verification.test_files import checkpoint_bytes
 from tuner import events as ev
-from tuner.cli.main import app
+from tuner.cli.app import app
 from tuner.journal import Journal, create_sweep
 from tuner.paths import StorageRoot, SweepFolder, delete, write_atomically
 from tuner.verification import Finding, Verification, verify_sweep

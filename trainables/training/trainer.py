@@ -200,6 +200,8 @@ class WarmTrainer:
 
     def _build_model(self, params: Params, train: Split) -> Any:
         model = self._trainable.build_model(params)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"build_model must return a model, but it returned {type(model).__name__}")
         if not model.built:
             model(train.inputs(1))
         return model

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import duration_text, params_text, people
+from tuner.cli.output import duration_text, harmless, params_text, people
 from tuner.paths import SweepFolder
 from tuner.recording import read_cursor
 from tuner.secrets import redacted
@@ -93,7 +93,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Something went otherwise than it should, and the sweep goes on."""
-        people.print(redacted(text), markup=False, style="yellow")
+        people.print(harmless(redacted(text)), markup=False, style="yellow")
 
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""

@@ -56,7 +56,7 @@ def logs(
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
     if not folder.driver_log.exists():
         raise UsageError(f"{folder.driver_log}: no driver of sweep {sweep} has logged anything on this machine")
-    with open(folder.driver_log) as log:
+    with open(folder.driver_log, encoding="utf-8", errors="replace") as log:
         while True:
             is_over = not follow or read_holder(folder.lease) is None
             while text := log.read(65536):

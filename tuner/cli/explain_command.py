@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import AsJson, Storage, SweepName, params_text, print_json, short
+from tuner.cli.output import AsJson, Storage, SweepName, harmless, params_text, print_json, short
 from tuner.cli.read_commands import tables
 from tuner.errors import UsageError
 from tuner.paths import StorageRoot
@@ -105,7 +105,7 @@ def _print(sweep: Sweep, found: Explanation) -> None:
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")
     for name, text in _rows(sweep, found):
-        rows.add_row(name, Text(text))
+        rows.add_row(name, Text(harmless(text)))
     tables.print(rows)
     if found.judgements:
         tables.print(_rungs(sweep, found))

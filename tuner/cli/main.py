@@ -1,85 +1,51 @@
-"""The `tuner` command: puts the groups together and turns errors into one line and an exit code."""
+"""The `tuner` command as a process: its streams, its signals and how it leaves.
+
+Imports little by itself, so that it is ready for a signal from the first moment.
+"""
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
-import warnings
+from typing import Any
 
-import typer
+from tuner.cli import streams
+from tuner.errors import SweepInterrupted
 
-from tuner.cli import (
-    driver_commands,
-    explain_command,
-    launch_command,
-    read_commands,
-    run_commands,
-    spec_commands,
-    ui_command,
-    verify_command,
-)
-from tuner.cli.output import people
-from tuner.errors import TunerError
-from tuner.secrets import redacted, take_all_credentials
+INTERRUPTED = 128 + signal.SIGINT
+"""What the command line, too, makes of a KeyboardInterrupt."""
 
-app = typer.Typer(
-    name="tuner",
-    help="Distributed hyperparameter search for Keras: one YAML file in, every configuration in MLflow.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for group in (
-    run_commands,
-    launch_command,
-    driver_commands,
-    read_commands,
-    explain_command,
-    verify_command,
-    spec_commands,
-    ui_command,
-):
-    group.register(app)
-
-
-_ELSEWHERE = ("--cluster", "http://", "https://", "--address=http")
+_is_leaving = False
 
 
 def main() -> None:
-    """Runs the command line; exit codes are those of `tuner.errors`."""
-    _hide_credentials()
-    warnings.simplefilter("ignore")
-    warnings.simplefilter("always", RuntimeWarning)
-    warnings.showwarning = _show_warning
+    """Runs the command line; SIGTERM is as Ctrl-C. A sweep's driver has handlers of its own while it is under way."""
+    global _is_leaving
+    streams.prepare()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    code: Any = INTERRUPTED
     try:
-        app(standalone_mode=True)
-    except TunerError as error:
-        people.print(redacted(str(error)), markup=False, style="red" if error.exit_code != 3 else "yellow")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.exit(0)
+        from tuner.cli.app import run_command
+
+        run_command()
     except KeyboardInterrupt:
-        people.print("interrupted")
-        sys.exit(3)
+        _is_leaving = True
+    except SystemExit as left:
+        _is_leaving = True
+        code = left.code
+    if code == INTERRUPTED and sys.argv[1:2] in (["run"], ["resume"]):
+        sys.stderr.write("interrupted before the sweep was under way\n")
+        code = SweepInterrupted.exit_code
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the interpreter takes functions away before its own end
+    sys.exit(code)
 
 
-def _hide_credentials() -> None:
-    """Starts the command anew with what `--set tracking.uri=…` holds in its environment.
-
-    A command line is for everybody to see, and Ray keeps its driver's with the cluster's jobs. What a cluster is asked
-    to resume with is left to be refused: our environment does not get there.
-    """
-    if sys.argv[1:2] == ["resume"] and any(text.startswith(_ELSEWHERE) for text in sys.argv):
-        return
-    arguments = [take_all_credentials(text) if "tracking" in text else text for text in sys.orig_argv]
-    if arguments != sys.orig_argv:
-        os.execve(sys.executable, arguments, os.environ)
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """One line for people, without the place in our code that it comes from."""
-    people.print(redacted(str(message)), markup=False, style="yellow")
+def _interrupt(number: int, frame: Any) -> None:
+    """While the process leaves there is nothing to interrupt but exit hooks, Ray's for one."""
+    if not _is_leaving:
+        raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,9 +48,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on stan
 
 
 def print_json(data: Any) -> None:
-    """JSON, alone, on standard output."""
-    sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """JSON, alone, on standard output; a reader that leaves changes no exit code."""
+    with suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+        sys.stdout.flush()
 
 
 def spec_path(spec: str) -> Path:
@@ -74,6 +76,11 @@ def spec_path(spec: str) -> Path:
 def short(value: Any) -> str:
     """A value in few characters: 0.001234, 128, relu."""
     return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
+
+
+def harmless(text: str) -> str:
+    """Text of a user's code for a terminal: what would steer it is written as an escape."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 
 
 def params_text(params: Params | Mapping[str, Any]) -> str:

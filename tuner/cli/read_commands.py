@@ -22,6 +22,7 @@ from tuner.cli.output import (
     Storage,
     SweepName,
     duration_text,
+    harmless,
     params_text,
     people,
     print_json,
@@ -123,8 +124,8 @@ def _table(*columns: str) -> Table:
 
 
 def _add(table: Table, *cells: object) -> None:
-    """A row of plain text: brackets in a reason or a value are no markup."""
-    table.add_row(*(Text(str(cell)) for cell in cells))
+    """A row of plain text: brackets in a reason or a value are no markup, and nothing steers the terminal."""
+    table.add_row(*(Text(harmless(str(cell))) for cell in cells))
 
 
 def _best_text(metric: str, best: dict[str, Any] | None) -> str:

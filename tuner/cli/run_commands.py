@@ -19,6 +19,7 @@ from tuner.cli.output import (
     Storage,
     SweepName,
     duration_text,
+    harmless,
     params_text,
     people,
     print_json,
@@ -27,7 +28,7 @@ from tuner.cli.output import (
 from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import address_option, program, storage_option
-from tuner.sweep import Sweep
+from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
     from tuner.engine.driver import Ended
@@ -121,17 +122,31 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) ->
     from tuner import status
 
     try:
-        yield
-    except KeyboardInterrupt:
-        where = storage_option(folder.root) + address_option(address)
-        hint = f"; go on with: {program()} resume {folder.name}{where}" if folder.exists() else ""
-        raise SweepInterrupted(f"sweep {folder.name}: interrupted before it was under way{hint}") from None
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise SweepInterrupted(f"sweep {folder.name}: {_interrupted(folder, address)}") from None
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
         if as_json and folder.exists():
             print_json(status.show(*status.open_sweep(folder.root, folder.name)))
         raise
     if as_json:
         print_json(status.show(*status.open_sweep(folder.root, folder.name)))
+
+
+def _interrupted(folder: SweepFolder, address: str | None) -> str:
+    """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
+    from tuner.journal import read_events
+    from tuner.recording import missing
+
+    if not folder.exists():
+        return "interrupted before it was under way"
+    events, where = read_events(folder), storage_option(folder.root)
+    ended, what = fold(events).ended, missing(folder, events)
+    if ended is None or not what.events:
+        again = f"{program()} resume {folder.name}{where}{address_option(address)}"
+        return f"interrupted before it was under way; go on with: {again}"
+    return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
 
 
 def _tell_end(folder: SweepFolder, ended: Ended) -> None:
@@ -159,7 +174,7 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
     rows += [("sweep", str(folder.path)), ("in MLflow", f"{program()} ui{where}")]
     if sweep.ended is not None:
         took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
-        people.print(f"\n{sweep.name}: {sweep.ended.reason}, {took}", style="bold", markup=False)
+        people.print(f"\n{sweep.name}: {harmless(sweep.ended.reason)}, {took}", style="bold", markup=False)
         if sweep.ended.state == "paused":
             rows.append(("go on", f"{program()} resume {sweep.name}{where} --set budget.…=…"))
     for name, text in rows:

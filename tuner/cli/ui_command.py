@@ -28,7 +28,7 @@ def ui(
     if uri.startswith(("http://", "https://")):
         people.print(f"sweep {sweep} is recorded on a server: open {without_credentials(uri)}")
         return
-    if uri == root.default_tracking_uri and not (root.path / "mlflow.db").exists():
+    if uri == f"sqlite:///{root.database}" and not root.database.exists():
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     port = _free_port(port)
     people.print(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")

@@ -75,14 +75,16 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
 
     Raises:
         SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
-        UsageError: the name is taken.
+        UsageError: the name is taken, or there is no default tracking store in this root.
         SweepInterrupted: the user left; the sweep can be resumed.
+        KeyboardInterrupt: the user left while no trial ran: before the sweep was under way, or after its end.
         NoUsableTrialError: no trial reached a usable value.
         ServiceError: storage or cluster refused.
     """
     folder = root.sweep(spec.name)
     if exists(folder.path):
         raise name_taken(folder)
+    _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
     with _inspected(spec, folder, source, address, observer) as (resolved, inspected):
@@ -207,7 +209,6 @@ class _Driver:
                 if not self._coordinator.finished:
                     self._observer.phase("starting Ray")
                     resources.start_ray(self._address)
-                    self._take_signals()  # again: Ray has put a SIGTERM handler of its own in place of ours
                     with head.watched(resources.head_address(), self._lose_head):
                         self._train()
             except KeyboardInterrupt:
@@ -289,18 +290,15 @@ class _Driver:
 
         While no trial runs, both are a KeyboardInterrupt.
         """
-        before = self._take_signals()
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-    def _take_signals(self) -> dict[signal.Signals, Any]:
-        """Puts our handlers in place; those that were there."""
-        if threading.current_thread() is not threading.main_thread():
-            return {}
-        return {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if not self._is_training:
@@ -330,6 +328,8 @@ class _Driver:
             self._observer.phase("recording the rest in MLflow")
             is_recorded = self._recorder.finish()
         except KeyboardInterrupt:  # the recorder goes on by itself
+            if self._coordinator.sweep.ended is not None:
+                raise
             is_recorded = False
         sweep = self._coordinator.sweep
         if sweep.ended is None:
@@ -352,7 +352,7 @@ class _Driver:
 
     def _log(self, line: str) -> None:
         try:
-            with open(self._folder.driver_log, "a") as file:
+            with open(self._folder.driver_log, "a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {redacted(line.rstrip())}\n")
         except OSError:
             pass  # a full disk, most likely: the journal or a checkpoint meets it, too, and says so

@@ -7,8 +7,11 @@ import logging
 import math
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,7 +179,8 @@ def start_ray(address: str | None) -> None:
     try:
         if address != "local" and (why := why_silent(_host_port(address), JOINS_WITHIN_S)) is not None:
             raise ServiceError(f"Ray at {address} does not answer: {why}")
-        ray.init(address=address, **options)
+        with _own_sigterm():
+            ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ServiceError(f"Ray at {address} does not answer: {why}{_token_hint()}") from error
@@ -187,6 +191,19 @@ def _host_port(address: str) -> str:
     from ray._private.services import canonicalize_bootstrap_address
 
     return str(canonicalize_bootstrap_address(address)) if address == "auto" else address
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray puts handlers of its own in place of ours; what they raise is an interrupt as any other."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as left:
+        raise KeyboardInterrupt from left
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _token_hint() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import math
 import os
+import re
 import time
 import traceback
 from collections.abc import Iterator
@@ -35,6 +36,9 @@ CHECKPOINT_EVERY_MAX_S = 300.0
 """But one write that took long is no reason for none at all."""
 LOADING_S = 600.0
 """What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
+
+
+_BOLD = re.compile(r"\x1b\[\d*m")
 
 
 class WorkerRetired(Exception):
@@ -109,7 +113,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
                 ):
                     break
             checkpoints += self._saver.taken(self._patience_s(epochs))
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:  # the latter of user code: Ctrl-C does not get here
             failure = _failure(error)
             self._is_broken = failure.cause == "memory" or _is_of_tensorflow(error)
         return Report(
@@ -250,7 +254,7 @@ def _gpus(count: float, notes: list[str]) -> list[str]:
     return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: BaseException) -> Failure:
     details = redacted("".join(traceback.format_exception(error)))
     if isinstance(error, StorageError | _DataFault):
         return Failure("storage" if isinstance(error, StorageError) else "data", redacted(str(error)), details)
@@ -258,13 +262,14 @@ def _failure(error: Exception) -> Failure:
     return Failure("memory" if is_memory else "error", _one_line(error), details)
 
 
-def _is_of_tensorflow(error: Exception) -> bool:
+def _is_of_tensorflow(error: BaseException) -> bool:
     """Whether the runtime itself failed, such as a GPU; a wrong argument is the trial's own."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return "OpError" in names and "InvalidArgumentError" not in names
 
 
-def _one_line(error: Exception) -> str:
-    """An error's type and its last line that says something."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
+def _one_line(error: BaseException) -> str:
+    """An error's type and its last line that says something; Keras writes it in bold, a layer's arguments after it."""
+    message = _BOLD.sub("", str(error).partition("\n\nArguments received by ")[0])
+    lines = [line for line in message.splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""The child process: a spec on standard input; what was found goes into the file that the first argument names."""
+"""The child process: a spec on standard input; what was found goes into the open file with the number given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.spec import spec_from_mapping
 
 def main() -> None:
     found = inspect(spec_from_mapping(json.load(sys.stdin)))
-    with open(sys.argv[1], "wb") as file:
+    with open(int(sys.argv[1]), "wb") as file:
         try:
             pickle.dump(found, file, protocol=5)
         except Exception:  # data of a kind that cannot be handed over: the workers load it themselves

@@ -1,7 +1,7 @@
 """Looks at a trainable while the caller does something else: a user's file in a child process, a shipped one on demand.
 
 A user's file may import Keras, which takes seconds. The child (`python -m tuner.inspection`) hands the arrays over in a
-file in shared memory.
+file in shared memory, which has no name, so that it is gone with both processes, however they end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from tuner.errors import SpecError
 from tuner.inspection.examine import Inspected, inspect, is_file
@@ -28,7 +29,7 @@ class Inspection:
     def __init__(self, spec: SweepSpec) -> None:
         self._spec = spec
         self._child: subprocess.Popen[bytes] | None = None
-        self._handover = ""
+        self._handover: IO[bytes] | None = None
         if is_file(spec.trainable):
             self._start_child()
 
@@ -43,11 +44,11 @@ class Inspection:
 
     def _start_child(self) -> None:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        handle, self._handover = tempfile.mkstemp(prefix="tuner-data-", dir=directory)
-        os.close(handle)
+        self._handover = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `cancel` closes it
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tuner.inspection", self._handover],
+            [sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())],
+            pass_fds=[self._handover.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -60,16 +61,16 @@ class Inspection:
         self._child.stdin = None
 
     def _child_result(self) -> Inspected:
-        assert self._child is not None
+        assert self._child is not None and self._handover is not None
         try:
             _, errors = self._child.communicate()
             if self._child.returncode != 0:
                 last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
                 problem = f"trainable: must load in a process of its own, but it ended with {last}"
                 return Inspected({}, [], None, [problem])
-            with open(self._handover, "rb") as file:
-                found: Inspected = pickle.load(file)  # our own child wrote it a moment ago
-                return found
+            self._handover.seek(0)
+            found: Inspected = pickle.load(self._handover)  # our own child wrote it a moment ago
+            return found
         finally:
             self.cancel()
 
@@ -78,8 +79,8 @@ class Inspection:
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
             self._child.communicate()
-        if self._handover:
-            Path(self._handover).unlink(missing_ok=True)
+        if self._handover is not None:
+            self._handover.close()
 
 
 def load_checked(

@@ -57,7 +57,16 @@ class StorageRoot(_Place):
             raise UsageError(
                 f"tracking.uri: must be a server when the storage is an object store ({self.url}), but none is given"
             )
-        return f"sqlite:///{self.path / 'mlflow.db'}"
+        if wrong := next(
+            (char for char in self.url if char in "?%"), None
+        ):  # MLflow opens no such file, however quoted
+            raise UsageError(f"tracking.uri: must be given when the storage's path has a {wrong!r} in it ({self.url})")
+        return f"sqlite:///{self.database}"
+
+    @property
+    def database(self) -> AnyPath:
+        """The default tracking store's file."""
+        return self.path / "mlflow.db"
 
     @property
     def artifacts(self) -> AnyPath:

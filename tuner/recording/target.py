@@ -29,7 +29,7 @@ class Target:
         """The target that a resolved spec names, or `uri` in its stead; SQLite in the storage root by default."""
         tracking = spec.get("tracking") or {}
         chosen = uri or tracking.get("uri") or folder.root.default_tracking_uri
-        is_default = not folder.is_remote and chosen == folder.root.default_tracking_uri
+        is_default = not folder.is_remote and chosen == f"sqlite:///{folder.root.database}"
         artifacts = folder.root.artifacts.as_uri() if is_default else None
         return cls(with_credentials(chosen), tracking.get("experiment") or str(spec["name"]), artifacts)
 

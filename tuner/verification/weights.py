@@ -147,5 +147,6 @@ def _check_file(trial: Trial, saved: ev.CheckpointSaved, files: Mapping[str, Sto
         has = f"epoch {file.epoch} with the best epoch {file.best_epoch}"
         said = f"epoch {saved.epoch} with {saved.best_epoch}"
         found.add("checkpoints", f"{saved.path} is of {has}, but the journal says {said}")
-    if (saved.kind == "full" and not file.num_state) or (saved.best_epoch and not file.num_best):
+    has_weights = file.num_best or not any(other.num_best for other in files.values())  # a model may have none
+    if (saved.kind == "full" and not file.num_state) or (saved.best_epoch and not has_weights):
         found.add("checkpoints", f"{saved.path} lacks arrays: {file.num_state} of state, {file.num_best} of best")

@@ -36,6 +36,14 @@ class Tiny(Trainable):
         if params.broken == "build":
             raise ValueError("a first line\nunits must be even")
         layers = [keras.Input((3,)), keras.layers.Dense(params.units, activation="relu"), keras.layers.Dense(1)]
+        if params.broken == "none":
+            return None
+        if params.broken == "interrupt":
+            raise KeyboardInterrupt
+        if params.broken == "layer":
+            layers.append(keras.layers.Reshape((7, 7)))
+        if params.broken == "surrogate":
+            raise ValueError("cannot read " + os.fsdecode(b"caf\xe9.csv"))
         if params.broken == "memory":
             raise MemoryError("no room for the weights")
         if params.broken == "leak":

@@ -1,0 +1,85 @@
+"""The command as a process: streams that cannot be written, and signals before anything runs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.inspection.test_inspection import BODY, HEAD
+from tests.kit import make_spec
+from tuner.spec import dump_yaml
+
+TUNER = [sys.executable, "-m", "tuner.cli.main"]
+
+AT_ITS_END = """
+import atexit, os, sys, time, types
+def run_command():
+    atexit.register(lambda: (os.write(1, b"leaving\\n"), time.sleep(1)))
+    os.write(1, b"ready\\n")
+    time.sleep(60)
+sys.modules["tuner.cli.app"] = types.SimpleNamespace(run_command=run_command)
+sys.argv = ["tuner", "run"]
+from tuner.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["schema", "trainables", "check digits", "check digits --json", "--help"])
+@pytest.mark.parametrize(
+    ("closing", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+def test_data_that_cannot_be_written_is_one_line_and_exit_4(command: str, closing: str, why: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closing}', "bash", *TUNER, *command.split()], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (4, f"standard output cannot be written: {why}\n")
+
+
+def test_a_reader_that_leaves_gets_no_traceback() -> None:
+    done = subprocess.run(["bash", "-c", '"$@" | head -1', "bash", *TUNER, "schema"], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+@pytest.mark.parametrize("closing", ["2>/dev/full", "2>&-", ">&- 2>&- <&-"])
+def test_people_who_cannot_be_told_change_nothing(closing: str, tmp_path: Path) -> None:
+    list_none = [*TUNER, "list", "--storage", str(tmp_path)]
+    done = subprocess.run(["bash", "-c", f'"$@" {closing}', "bash", *list_none], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("command", "code"), [("run", 3), ("check", 130)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_anything_runs_ends_in_order_and_leaves_no_data_behind(
+    command: str, code: int, number: signal.Signals, tmp_path: Path
+) -> None:
+    trainable, loading, spec = tmp_path / "mine.py", tmp_path / "loading", tmp_path / "spec.yaml"
+    slow = f"import pathlib, time; pathlib.Path({str(loading)!r}).touch(); time.sleep(60)"
+    trainable.write_text(HEAD + BODY.replace("x = np", f"{slow}; x = np"))
+    written = {**make_spec().resolved(), "trainable": f"{trainable}:Mine", "num_trials": -1}
+    spec.write_text(dump_yaml(written))  # its other problems are looked for before Ray starts
+    before = set(Path("/dev/shm").iterdir())
+    process = subprocess.Popen([*TUNER, command, str(spec)], stderr=subprocess.PIPE, text=True)
+    while not loading.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1]
+    assert said == ("interrupted before the sweep was under way\n" if command == "run" else "")
+    assert process.returncode == code
+    assert {path for path in set(Path("/dev/shm").iterdir()) - before if path.name.startswith("tuner-")} == set()
+
+
+def test_ctrl_c_in_quick_succession_gives_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", AT_ITS_END], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in ("ready\n", "leaving\n"):
+        assert process.stdout.readline() == line
+        process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (3, "interrupted before the sweep was under way\n")

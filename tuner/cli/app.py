@@ -1,0 +1,77 @@
+"""The `tuner` command line: puts the groups together and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import typer
+
+from tuner.cli import (
+    driver_commands,
+    explain_command,
+    launch_command,
+    read_commands,
+    run_commands,
+    spec_commands,
+    ui_command,
+    verify_command,
+)
+from tuner.cli.output import harmless, people
+from tuner.errors import TunerError
+from tuner.secrets import redacted, take_all_credentials
+
+app = typer.Typer(
+    name="tuner",
+    help="Distributed hyperparameter search for Keras: one YAML file in, every configuration in MLflow.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for group in (
+    run_commands,
+    launch_command,
+    driver_commands,
+    read_commands,
+    explain_command,
+    verify_command,
+    spec_commands,
+    ui_command,
+):
+    group.register(app)
+
+
+_ELSEWHERE = ("--cluster", "http://", "https://", "--address=http")
+
+
+def run_command() -> None:
+    """Runs what `sys.argv` says; exit codes are those of `tuner.errors`."""
+    _hide_credentials()
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", RuntimeWarning)
+    warnings.showwarning = _show_warning
+    try:
+        app(standalone_mode=True)
+    except TunerError as error:
+        people.print(harmless(redacted(str(error))), markup=False, style="red" if error.exit_code != 3 else "yellow")
+        sys.exit(error.exit_code)
+
+
+def _hide_credentials() -> None:
+    """Starts the command anew with what `--set tracking.uri=…` holds in its environment.
+
+    A command line is for everybody to see, and Ray keeps its driver's with the cluster's jobs. What a cluster is asked
+    to resume with is left to be refused: our environment does not get there.
+    """
+    if sys.argv[1:2] == ["resume"] and any(text.startswith(_ELSEWHERE) for text in sys.argv):
+        return
+    arguments = [take_all_credentials(text) if "tracking" in text else text for text in sys.orig_argv]
+    if arguments != sys.orig_argv:
+        os.execve(sys.executable, arguments, os.environ)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """One line for people, without the place in our code that it comes from."""
+    people.print(redacted(str(message)), markup=False, style="yellow")
