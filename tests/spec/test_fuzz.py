@@ -134,7 +134,7 @@ def load(folder: Path, content: bytes | str, overrides: tuple[str, ...] = ()) ->
 def test_points_of_any_kind_work_or_are_refused(points: Any) -> None:
     spec = outcome(lambda: spec_from_mapping({**VALID, "search": {"points": points}}, is_new=True))
     if spec is not None:
-        assert len(Policy.from_spec(spec)._points) == len(spec.search.points)
+        assert len(Policy.from_spec(spec)._draws._points) == len(spec.search.points)
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
