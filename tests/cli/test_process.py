@@ -14,6 +14,8 @@ from tests.inspection.test_inspection import BODY, HEAD
 from tests.kit import make_spec
 from tuner.spec import dump_yaml
 
+pytestmark = pytest.mark.slow
+
 TUNER = [sys.executable, "-m", "tuner.cli.main"]
 
 AT_ITS_END = """
