@@ -14,6 +14,8 @@ from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Assignment, Failure, Report, TrainedEpoch
 from tuner.journal import Journal, create_sweep
 from tuner.paths import SweepFolder
+from tuner.policy import STOP, Policy
+from tuner.policy.observations import Observed
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.sweep import fold
 
@@ -51,6 +53,24 @@ def accuracy(params: dict[str, Any], epoch: int) -> float:
     """A curve that rises towards an accuracy which is best at a learning rate of 0.005."""
     distance = abs(math.log10(params["learning_rate"]) + 2.3)
     return 0.99 - 0.1 * distance - 0.5 * math.exp(-epoch / 5) - 0.01 * (params.get("batch_size") == 256)
+
+
+def run_one_by_one(policy: Policy, curve: Any = accuracy) -> list[tuple[int, str, int]]:
+    """Trains each trial to its end before the next: (trial, outcome, epochs)."""
+    ended = []
+    while suggestion := policy.ask():
+        for epoch in range(1, 1000):
+            decision = policy.tell(suggestion.trial, epoch, curve(suggestion.params, epoch))
+            if decision.action == STOP:
+                assert decision.outcome is not None
+                policy.close(suggestion.trial, decision.outcome)
+                ended.append((suggestion.trial, decision.outcome, epoch))
+                break
+    return ended
+
+
+def trials_of(policy: Policy) -> list[Observed]:
+    return [policy._observed[number] for number in range(policy.num_suggested)]
 
 
 def new_sweep(folder: Path, spec: SweepSpec) -> Journal:

@@ -6,7 +6,6 @@ import math
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kit import accuracy, make_spec
+from tests.kit import accuracy, make_spec, run_one_by_one, trials_of
 from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs, second_looks
-from tuner.policy.observations import Observations, Observed
+from tuner.policy.observations import Observations
 from tuner.policy.policy import STARTUP_OBSERVATIONS
-from tuner.policy.tpe import Split
-from tuner.space import key
-
-
-def run_one_by_one(policy: Policy, curve: Any = accuracy) -> list[tuple[int, str, int]]:
-    """Trains each trial to its end before the next: (trial, outcome, epochs)."""
-    ended = []
-    while suggestion := policy.ask():
-        for epoch in range(1, 1000):
-            decision = policy.tell(suggestion.trial, epoch, curve(suggestion.params, epoch))
-            if decision.action == STOP:
-                assert decision.outcome is not None
-                policy.close(suggestion.trial, decision.outcome)
-                ended.append((suggestion.trial, decision.outcome, epoch))
-                break
-    return ended
-
-
-def trials_of(policy: Policy) -> list[Observed]:
-    return [policy._observed[number] for number in range(policy.num_suggested)]
 
 
 def test_rungs_are_powers_of_the_reduction_factor() -> None:
@@ -212,28 +191,6 @@ def test_bad_trials_are_never_held_as_good() -> None:
     assert policy.good() == [suggestion.trial]
 
 
-@pytest.mark.parametrize("parameter", ["x", "kind"])
-@pytest.mark.parametrize("broadly", [False, True])
-def test_fewer_are_suggested_where_trials_came_to_bad_ends(parameter: str, broadly: bool) -> None:
-    """The best lie right beside what diverges: x above 0.8, or one of four kinds."""
-
-    def diverges(params: Any) -> bool:
-        return bool(params["x"] > 0.8 if parameter == "x" else params["kind"] == "d")
-
-    space = {"x": {"low": 0.0, "high": 1.0}, "kind": {"choices": ["a", "b", "c", "d"]}}
-    policy = Policy.from_spec(make_spec(space=space, objective__mode="min", num_trials=80, search__algorithm="random"))
-    run_one_by_one(policy, lambda params, epoch: math.nan if diverges(params) else (params["x"] - 0.75) ** 2)
-    split = policy._split()
-    blind = replace(split, bad=[], others=[number for number in split.others if number not in split.bad])
-
-    def share(split: Split) -> float:
-        found = [policy._tpe.suggest(split, np.random.default_rng(s), broadly=broadly) for s in range(300)]
-        return sum(map(diverges, found)) / len(found)
-
-    assert len(split.bad) == policy._observed.num_bad > 5
-    assert share(split) < 0.5 * share(blind)
-
-
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=80, max_size=80))
 def test_any_finite_value_is_taken(values: list[float]) -> None:
@@ -253,60 +210,6 @@ def test_deeper_rungs_come_first_then_the_value_there() -> None:
     policy.tell(2, 1, 0.95)
     assert all(trials)
     assert policy._observed.ordered(99) == [0, 2, 1]
-
-
-@pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])
-def test_a_small_space_is_searched_without_repeats_and_ends_early(algorithm: str) -> None:
-    space = {"units": {"low": 1, "high": 3}, "activation": {"choices": ["relu", "tanh"]}, "learning_rate": 0.1}
-    policy = Policy.from_spec(make_spec(space=space, num_trials=50, search={"algorithm": algorithm}))
-    ended = run_one_by_one(policy, lambda params, epoch: params["units"] / epoch)
-    assert len(ended) == 6 and policy.exhausted
-    assert len({key(observed.params) for observed in trials_of(policy)}) == 6
-
-
-@pytest.mark.parametrize("algorithm", ["tpe", "random"])
-def test_nothing_is_drawn_twice_where_all_that_is_left_lies_under_one_choice_of_many(algorithm: str) -> None:
-    space = {"arch": {"choices": [f"a{n}" for n in range(20)]}, "x": {"low": 0.0, "high": 1.0, "when": {"arch": "a0"}}}
-    policy, keys = Policy.from_spec(make_spec(space=space, num_trials=200, search__algorithm=algorithm)), set()
-    while suggestion := policy.ask():
-        keys.add(key(suggestion.params))
-        policy.tell(suggestion.trial, 1, suggestion.trial % 7)
-    assert len(keys) == 200 and not policy.exhausted
-
-
-def test_a_grids_next_configuration_can_be_looked_at() -> None:
-    policy = Policy.from_spec(make_spec(space={"units": {"choices": [8, 16, 32]}}, search__algorithm="grid"))
-    for units in (8, 16, 32):
-        assert policy.propose() == policy.propose() == policy.ask()
-        assert policy.observed(policy.num_suggested - 1).params == {"units": units}
-    assert policy.propose() is policy.ask() is None
-
-
-@pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])
-def test_points_come_first_in_their_order_and_never_again(algorithm: str) -> None:
-    space = {"units": {"low": 1, "high": 3}, "activation": {"choices": ["relu", "tanh"]}, "learning_rate": 0.1}
-    points = [{"units": 3, "activation": "tanh"}, {"units": 1, "activation": "tanh", "learning_rate": 0.1}]
-    search = {"algorithm": algorithm, "points": points}
-    policy = Policy.from_spec(make_spec(space=space, num_trials=50, search=search))
-    first, second, third = (policy.ask() for _ in range(3))
-    assert first and second and third
-    assert first.params == {**points[0], "learning_rate": 0.1, "epochs": 27}
-    assert second.params == {**points[1], "epochs": 27}
-    assert (first.origin, second.origin) == ("point", "point") and third.origin != "point"
-    run_one_by_one(policy)
-    assert policy.exhausted and len({key(observed.params) for observed in trials_of(policy)}) == 6
-
-
-def test_points_outside_of_a_space_that_was_narrowed_are_passed_over() -> None:
-    points = [{"learning_rate": 0.05}, {"learning_rate": 0.002}]
-    spec = make_spec(space={"learning_rate": {"low": 1e-3, "high": 1e-2}}, search={"points": points}, num_trials=3)
-    origins = [suggestion.origin for suggestion in iter(Policy.from_spec(spec).ask, None)]
-    assert origins == ["point", "random", "random"]
-
-
-def test_a_space_of_constants_is_one_trial() -> None:
-    policy = Policy.from_spec(make_spec(space={"learning_rate": 0.01}))
-    assert len(run_one_by_one(policy)) == 1 and policy.exhausted
 
 
 def test_epochs_in_the_space_are_a_trials_whole_training() -> None:
@@ -329,36 +232,6 @@ def test_suggestions_depend_on_seed_number_and_history_alone() -> None:
     assert history(1) == history(1) != history(2)
     np.random.seed(0)
     assert history(1) == history(1)
-
-
-def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
-    def median_distance(algorithm: str) -> float:
-        distances = []
-        for seed in range(5):
-            policy = Policy.from_spec(make_spec(num_trials=60, search={"algorithm": algorithm, "seed": seed}))
-            run_one_by_one(policy)
-            late = [observed.params["learning_rate"] for observed in trials_of(policy)[30:]]
-            distances += [abs(math.log10(float(rate)) + 2.3) for rate in late]  # type: ignore[arg-type]
-        return float(np.median(distances))
-
-    assert median_distance("tpe") < 0.85 * median_distance("random")
-
-
-def test_broad_suggestions_lean_towards_the_good_region_and_still_reach_everywhere() -> None:
-    policy = Policy.from_spec(make_spec(num_trials=60))
-    run_one_by_one(policy)
-    split = policy._split()
-
-    def rates(broadly: bool) -> np.ndarray:  # type: ignore[type-arg]
-        tpe, seeds = policy._tpe, range(300)
-        found = [tpe.suggest(split, np.random.default_rng(seed), broadly=broadly) for seed in seeds]
-        return np.array([math.log10(float(params["learning_rate"])) for params in found])  # type: ignore[arg-type]
-
-    drawn = [policy.space.sample(np.random.default_rng(seed))["learning_rate"] for seed in range(300)]
-    chance = np.log10(np.array(drawn, float))
-    near, broad = np.abs(rates(False) + 2.3), np.abs(rates(True) + 2.3)
-    assert np.median(near) < np.median(broad) < np.median(np.abs(chance + 2.3))
-    assert np.ptp(rates(True)) > 0.8 * np.ptp(chance)
 
 
 def test_draws_are_broad_ones_only_once_there_is_a_model_and_never_all() -> None:

@@ -155,23 +155,20 @@ def test_a_tracking_uri_names_a_file_or_a_host(uri: str) -> None:
     assert make_spec(tracking__uri=uri).tracking.uri == uri
 
 
-@pytest.mark.parametrize(
-    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:/x", "sqlite:///file:a?mode=memory&uri=true"]
-)
-def test_a_tracking_store_in_memory_is_refused(uri: str) -> None:
-    with pytest.raises(
-        SpecError, match=r"tracking\.uri: must name a file that all processes share, such as .*, but got"
-    ):
-        make_spec(tracking__uri=uri)
+_A_FILE, _A_HOST = "a file that all processes share, such as", "a host, and its port if it has one, such as"
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://", "http:///path", "https://:5000", "http:/host", "http://host:port", "http://["]
+    ("rule", "uri"),
+    [
+        *((_A_FILE, uri) for uri in ("sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:/x")),
+        (_A_FILE, "sqlite:///file:a?mode=memory&uri=true"),
+        *((_A_HOST, uri) for uri in ("http://", "http:///path", "https://:5000", "http:/host", "http://host:port")),
+        (_A_HOST, "http://["),
+    ],
 )
-def test_a_tracking_server_needs_a_host(uri: str) -> None:
-    with pytest.raises(
-        SpecError, match=r"tracking\.uri: must name a host, and its port if it has one, such as .*, but got"
-    ):
+def test_a_tracking_store_in_memory_or_a_server_without_a_host_is_refused(rule: str, uri: str) -> None:
+    with pytest.raises(SpecError, match=rf"tracking\.uri: must name {rule} .*, but got"):
         make_spec(tracking__uri=uri)
 
 

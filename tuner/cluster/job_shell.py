@@ -13,12 +13,12 @@ import sys
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tuner.cluster.head_shell import PYTHON
 from tuner.errors import ServiceError, UsageError
 from tuner.space import shown
 from tuner.spec.reading import printable
+from tuner.spec.uris import has_host
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -112,11 +112,7 @@ class JobShell:
 
 
 def _is_url(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
-    except ValueError:  # a port that is none
-        return False
+    return address.startswith(("http://", "https://")) and "?" not in address and has_host(address)
 
 
 def marked(mark: str, script: str) -> str:

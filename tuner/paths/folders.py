@@ -57,9 +57,8 @@ class StorageRoot(_Place):
             raise UsageError(
                 f"tracking.uri: must be a server when the storage is an object store ({self.url}), but none is given"
             )
-        if wrong := next(
-            (char for char in self.url if char in "?%"), None
-        ):  # MLflow opens no such file, however quoted
+        wrong = next((char for char in self.url if char in "?%"), None)
+        if wrong is not None:  # MLflow opens no such file, however quoted
             raise UsageError(f"tracking.uri: must be given when the storage's path has a {wrong!r} in it ({self.url})")
         return f"sqlite:///{self.database}"
 

@@ -26,12 +26,13 @@ def broken_rule(uri: str) -> str:
         return f"must start with a scheme that MLflow knows ({listed(TRACKING_SCHEMES)})"
     if uri.startswith("sqlite") and not _SQLITE_FILE.match(uri):
         return "must name a file that all processes share, such as sqlite:////folder/mlflow.db"
-    if uri.startswith("http") and not _has_host(uri):
+    if uri.startswith("http") and not has_host(uri):
         return "must name a host, and its port if it has one, such as http://127.0.0.1:5000"
     return ""
 
 
-def _has_host(uri: str) -> bool:
+def has_host(uri: str) -> bool:
+    """Whether a URL names a host, and no port that is none."""
     try:
         parts = urlsplit(uri)
         return bool(parts.hostname) and parts.port != 0
