@@ -66,6 +66,9 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("space.layers={low: 1, high: 9, num: 3}", {"space.layers.num": 3, "space.layers.step": 1}),
     ("space.learning_rate.num=4", {"space.learning_rate.num": 4}),
     ("space.dropout={low: 0, high: 2, step: 1}", {"space.dropout.high": 2.0, "space.dropout.step": 1.0}),
+    ("space.dropout={low: 0, high: 2, num: 3, step: 1}", {
+        "space.dropout.high": 2.0, "space.dropout.num": 3, "space.dropout.step": None,
+    }),
     ("space.batch_size.choices=[32, 512]", {"space.batch_size.choices": [32, 512]}),
     ("space.staircase.choices=[false, true]", {"space.staircase.choices": [False, True]}),
     ("space.schedule.choices=[exponential]", {"space.schedule.choices": ["exponential"]}),
@@ -87,6 +90,10 @@ REFUSED = [
     ("space.layers.num=3", "space.layers.num: must not stand beside a step, but got num 3, step 2"),
     ("space.layers.high=9.5", "space.layers.step: must divide high - low"),
     ("space.layers={low: 1, high: 9.5}", "space.layers: is a range of whole numbers, so it cannot become a range of n"),
+    (
+        "space.dropout={low: 0, high: 10000000000000, step: 1}",
+        "space.dropout.step: must divide high - low into at most 1e+12 steps, but got 1",
+    ),
     ("space.learning_rate=0.1", "space.learning_rate: is a range of numbers, so it cannot become a constant"),
     ("space.batch_size={low: 1, high: 9}", "space.batch_size: is a choice, so it cannot become a range of whole numb"),
     ("space.decay_rate.when=null", "space.decay_rate.when: decides which trials have decay_rate, so it cannot change"),

@@ -10,9 +10,12 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from tuner.errors import SpecError
 from tuner.space import Choice, Constant, Float, Int, same, shown
 from tuner.spec.loading import spec_from_mapping
+from tuner.spec.messages import line
 from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
 from tuner.spec.reading import apply_override
 
@@ -105,7 +108,11 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
             if not (name in ALWAYS_IN_SPACE and isinstance(old, Constant)):  # those were added when the sweep began
                 problems.append(f"{path}: all trials so far have it, so it cannot be removed; start another sweep")
             continue
-        new = _like(old, after.space[name])
+        try:
+            new = _like(old, after.space[name])
+        except ValidationError as error:  # what whole numbers may, such as any number of steps
+            problems += [line({**item, "loc": ("space", name, *item["loc"])}) for item in error.errors()]
+            continue
         if type(new) is not type(old):
             problems.append(f"{path}: is {_KINDS[type(old)]}, so it cannot become {_KINDS[type(new)]}")
         elif isinstance(old, Constant) and not old.contains(new.value):  # type: ignore[union-attr]
@@ -125,8 +132,12 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
 
 
 def _like(old: AnyParameter, new: AnyParameter) -> AnyParameter:
-    """A range of numbers stays one when its bounds are written as whole numbers."""
+    """A range of numbers stays one when its bounds are written as whole numbers.
+
+    Raises:
+        ValidationError: it cannot be one.
+    """
     if not (isinstance(old, Float) and isinstance(new, Int)):
         return new
-    step = float(new.step) if "step" in new.model_fields_set else None
+    step = float(new.step) if "step" in new.model_fields_set and new.num is None else None
     return Float(low=float(new.low), high=float(new.high), step=step, num=new.num, scale=new.scale, when=new.when)
