@@ -217,6 +217,20 @@ def test_a_small_space_ends_early_and_says_so(tmp_path: Path) -> None:
     assert sweep.ended.reason == "the space has 3 configurations only, and all of them were tried"
 
 
+def test_the_configurations_of_a_narrowed_space_alone_are_counted(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec(space={"learning_rate": {"low": 1e-4, "high": 1e-1}}, num_trials=8))
+    assert PretendCluster(coordinator_of(journal), accuracy).run()
+    narrow = {"space.learning_rate.num": 3, "num_trials": 20}
+    journal.events = [*read_events(journal.folder), *journal.append(ev.SweepResumed(changes=narrow))]
+    coordinator = coordinator_of(journal)
+    assert PretendCluster(coordinator, accuracy).run()
+    coordinator.close()
+    journal.close()
+    sweep = check_history(journal.folder)
+    assert len(sweep.trials) == 11 and sweep.ended is not None
+    assert sweep.ended.reason == "the space has 3 configurations only, and all of them were tried"
+
+
 def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path) -> None:
     journal = new_sweep(
         tmp_path, make_spec(num_trials=6, checkpoints={"keep": 2}, early_stopping={"algorithm": "none"})

@@ -307,7 +307,8 @@ class Coordinator:
 
     def _why_finished(self) -> str:
         if self.policy.num_suggested < self.spec.num_trials:
-            return f"the space has {self.policy.num_suggested} configurations only, and all of them were tried"
+            size = self.spec.space.size() or self.policy.num_suggested  # trials of wider ranges may be none of it
+            return f"the space has {size} configurations only, and all of them were tried"
         return f"all {self.spec.num_trials} trials ended"
 
     def _check_budget(self) -> None:
