@@ -65,3 +65,14 @@ def test_others_write_values_otherwise() -> None:
     texts = {"learning_rate": "1e-2", "units": "48.0", "bias": "True", "batch_size": "64", "x": "y", "schedule": ""}
     assert from_texts(SPACED, texts) == {"learning_rate": 0.01, "units": 48, "bias": True, "batch_size": 64}
     assert from_texts(SPACED, {"units": "many"}) == {"units": "many"}
+
+
+def test_a_choice_is_the_number_that_it_is_however_written() -> None:
+    texts = {"batch_size": "64.0", "bias": "15e-1"}
+    assert from_texts(SPACED, texts) == {"batch_size": 64, "bias": 1.5}
+    assert [type(value) for value in from_texts(SPACED, texts).values()] == [int, float]
+    assert from_texts(SPACED, {"batch_size": "64.5", "bias": "1"}) == {"batch_size": "64.5", "bias": "1"}
+
+
+def test_a_range_without_a_value_is_absent_and_a_choice_of_null_is_not() -> None:
+    assert from_texts(SPACED, {"decay_rate": "None", "units": "null", "bias": "None"}) == {"bias": None}

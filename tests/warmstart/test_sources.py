@@ -167,6 +167,11 @@ def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path)
             client.log_metric(run.info.run_id, "val_accuracy", 0.75)
             if status == "FINISHED":
                 client.set_terminated(run.info.run_id)
+        run = client.create_run(experiment)
+        for name, text in {"learning_rate": "1e-3", "batch_size": "32.0", "schedule": "constant"}.items():
+            client.log_param(run.info.run_id, name, text)
+        client.log_metric(run.info.run_id, "val_accuracy", math.inf)
+        client.set_terminated(run.info.run_id)
     spec = make_spec(name="two", search={"warm_start": ["one", "by-hand"]})
     ours, others = read_sources(spec, root, "two.yaml")
     assert (ours.kind, len(ours.trials)) == ("experiment", 8) and len(sweep.trials) == 8
@@ -175,7 +180,8 @@ def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path)
         return sorted(f"{sorted(t.params.items())} {t.epoch} {t.epochs_max} {t.value} {t.bad}" for t in source.trials)
 
     assert facts(ours) == facts(from_journal)
-    assert str(others) == "1 of 2 earlier trials of experiment by-hand are used; left out are 1 with no end"
-    assert (others.trials[0].epoch, others.trials[0].value) == (27, 0.75)
+    assert str(others) == "2 of 3 earlier trials of experiment by-hand are used; left out are 1 with no end"
+    assert facts(others)[0].endswith(" 0 27 nan True")
+    assert (others.trials[1].epoch, others.trials[1].value) == (27, 0.75)
     with pytest.raises(SpecError, match=r"but got 'by-hnd'; did you mean 'by-hand'"):
         read_sources(make_spec(name="two", search={"warm_start": ["by-hnd"]}), root, "two.yaml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -87,7 +89,12 @@ def _history(client: Any, run: Any, key: str) -> tuple[float, ...]:
     if key not in run.data.metrics:
         return ()
     rows = sorted(client.get_metric_history(run.info.run_id, key), key=lambda row: (row.step, row.timestamp))
-    return tuple({row.step: float(row.value) for row in rows}.values())
+    return tuple({row.step: _value(float(row.value)) for row in rows}.values())
+
+
+def _value(kept: float) -> float:
+    """MLflow's SQL stores keep the largest number in place of infinity."""
+    return math.copysign(math.inf, kept) if abs(kept) == sys.float_info.max else kept
 
 
 def _client(uri: str) -> Any:

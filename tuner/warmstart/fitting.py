@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from tuner.recording.values import INACTIVE
 from tuner.recording.values import plain as recorded
-from tuner.space import Choice, Constant, Float, Int, Params, Scalar, Space, plain
+from tuner.space import Choice, Constant, Float, Int, Params, Scalar, Space, plain, same
+
+_ABSENT = (INACTIVE, "")
 
 
 class UnfitError(ValueError):
@@ -39,19 +42,27 @@ def fitted(space: Space, params: Mapping[str, Scalar]) -> Params:
 
 def from_texts(space: Space, texts: Mapping[str, str]) -> Params:
     """A run's parameters, which MLflow keeps as text, as values of this space's; unreadable ones stay text."""
-    return {
-        name: _value(space[name], text) for name, text in texts.items() if name in space and text not in (INACTIVE, "")
-    }
+    values = {name: _value(space[name], text) for name, text in texts.items() if name in space and text not in _ABSENT}
+    return {name: value for name, value in values.items() if value is not None or isinstance(space[name], Choice)}
 
 
 def _value(parameter: Float | Int | Choice | Constant, text: str) -> Scalar:
+    """The value that is written so, or else that is the same number; None for a range's that has none."""
+    number = _number(text)
     if isinstance(parameter, Choice | Constant):
-        return next((value for value in parameter.values() if text in (recorded(value), str(value))), text)
-    try:
-        number = float(text)
-    except ValueError:
-        return text
+        written = (value for value in parameter.values() if text in (recorded(value), str(value)))
+        equal = (value for value in parameter.values() if number is not None and same(value, number))
+        return next(chain(written, equal), text)
+    if number is None:
+        return None if text in (recorded(None), str(None)) else text
     return int(number) if isinstance(parameter, Int) and number.is_integer() else number
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _range(parameter: Float | Int | Choice) -> str:
