@@ -39,7 +39,7 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
     warnings = [*_never_sampled(spec, draws[:num_trials]), *_narrow(spec), *_one_step(spec, num_train)]
     if size is not None and size < spec.num_trials:
         warnings.append(
-            f"num_trials: the space has {size} configurations only, so {size} of {spec.num_trials} trials run"
+            f"num_trials: the space has {_configurations(size)} only, so {size} of {spec.num_trials} trials run"
         )
     if len(spec.search.points) > spec.num_trials:
         num = len(spec.search.points)
@@ -83,17 +83,22 @@ def _draws(spec: SweepSpec, count: int) -> list[Params]:
 
 def _never_sampled(spec: SweepSpec, draws: list[Params]) -> list[str]:
     warnings = []
+    looked_at = f"a sample of {_configurations(len(draws))}"
     for name, parameter in spec.space.items():
         drawn = [params[name] for params in draws if name in params]
         if not drawn:
-            warnings.append(f"space.{name}: never active in {len(draws)} independent draws")
+            warnings.append(f"space.{name}: never active in {looked_at}")
         elif isinstance(parameter, Choice):
             known = {(isinstance(value, bool), value) for value in drawn}
             never = [choice for choice in parameter.choices if (isinstance(choice, bool), choice) not in known]
             if never:
-                values = cut(", ".join(map(shown, never)), 200)
-                warnings.append(f"space.{name}: {len(draws)} independent draws never give {values}")
+                values = cut(" or ".join(map(shown, never)), 200)
+                warnings.append(f"space.{name}: never {values} in {looked_at}")
     return warnings
+
+
+def _configurations(number: int) -> str:
+    return f"{number} configuration{'' if number == 1 else 's'}"
 
 
 def _narrow(spec: SweepSpec) -> list[str]:
