@@ -38,6 +38,21 @@ def test_a_folder_is_found_again_by_its_url(root: StorageRoot) -> None:
     assert str(folder.path / named).startswith(f"{folder.trial_checkpoints(3)}/")
 
 
+def test_what_nothing_can_be_called_does_not_exist(tmp_path: Path) -> None:
+    folder = StorageRoot(tmp_path).sweep("x" * 300)
+    assert not exists(folder.path) and not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_where_nobody_may_look_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0)
+    try:
+        with pytest.raises(StorageError, match="cannot be looked for: Permission denied"):
+            StorageRoot(tmp_path).sweep("mnist").exists()
+    finally:
+        tmp_path.chmod(0o700)
+
+
 def test_files_are_written_read_replaced_and_deleted(root: StorageRoot) -> None:
     folder = root.sweep("mnist")
     if isinstance(folder.path, Path):

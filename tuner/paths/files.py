@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import threading
@@ -66,11 +67,21 @@ def exists(path: AnyPath) -> bool:
         StorageError: that cannot be found out.
     """
     if isinstance(path, Path):
-        return path.exists()
+        with _told(path, "looked for"):
+            return _exists(path)
     remote = path
     with contextlib.suppress(FileNotFoundError):
         return bool(objectstore.attempt(remote, "read", lambda fs: fs.exists(remote.path)))
     return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # nothing can be called that
+            return False
+        raise
 
 
 def names(folder: AnyPath) -> list[str]:

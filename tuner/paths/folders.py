@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuner.errors import UsageError
 from tuner.paths import objectstore
-from tuner.paths.files import AnyPath, names
+from tuner.paths.files import AnyPath, exists, names
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -109,10 +109,10 @@ class SweepFolder(_Place):
         """Whether there is a sweep: a journal, on an object store at least one segment of it.
 
         Raises:
-            StorageError: the object store cannot be listed.
+            StorageError: that cannot be found out.
         """
         if isinstance(self.path, Path):
-            return self.journal.exists()
+            return exists(self.journal)
         return bool(names(self.segments))
 
     @property
