@@ -166,7 +166,7 @@ def _tell_end(folder: SweepFolder, ended: Ended) -> None:
 def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
     best, where = sweep.best, storage_option(folder.root)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
-    rows = [("trials", counts)]
+    rows = [("trials", counts or "none yet")]
     if best is not None:
         test = "".join(f", {name} {value:.4f}" for name, value in best.test_metrics.items() if value is not None)
         rows.append(("best", f"trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"))
