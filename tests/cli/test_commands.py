@@ -20,6 +20,7 @@ from tuner.cli import read_commands
 from tuner.cli.app import run_command
 from tuner.cli.display import Snapshot, line, panel
 from tuner.cli.output import duration_text
+from tuner.spec import dump_yaml
 
 
 @dataclass
@@ -191,6 +192,21 @@ def test_an_unknown_earlier_sweep_is_told_before_anything_starts(root: Path) -> 
     done = tuner("run", "digits", "--storage", str(root), *names, exit_code=2)
     assert "search.warm_start[0]: must name a sweep in" in done.stderr and "did you mean 'test'?" in done.stderr
     assert not (root / "new").exists()
+
+
+def test_the_points_of_a_sweep_that_goes_on_may_lie_outside_of_narrowed_ranges(tmp_path: Path) -> None:
+    point = {"learning_rate": 0.001, "batch_size": 64, "schedule": "constant"}
+    spec = make_spec(search={"seed": 3, "points": [point]})
+    new_sweep(tmp_path, spec).close()
+    (tmp_path / "sweep.yaml").write_text(dump_yaml(spec.resolved()))
+    narrow = ("--storage", str(tmp_path), "--or-resume", "--set", "space.learning_rate.low=0.01")
+    command = ("run", str(tmp_path / "sweep.yaml"), *narrow, "--set", "search.seed=4")
+    assert tuner(*command, exit_code=2).stderr.splitlines() == [
+        f"{tmp_path / 'sweep.yaml'}: search.seed: decides what was tried so far, so it cannot change on the way;"
+        " start another sweep"
+    ]
+    [line] = tuner(*command, "--name", "other", exit_code=2).stderr.splitlines()
+    assert "search.points[0].learning_rate: must lie between 0.01 and 0.1, but got 0.001" in line
 
 
 def test_a_storage_that_mlflow_cannot_open_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ from tuner.cli.output import (
     print_json,
     spec_path,
 )
-from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
+from tuner.errors import NoUsableTrialError, ServiceError, SpecError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
@@ -50,7 +51,14 @@ def run(
     from tuner.inspection import load_checked
 
     path = spec_path(spec)
-    loaded = load_checked(path, overrides or [], name, is_shipped=is_shipped)
+    load = partial(load_checked, path, overrides or [], name, is_shipped=is_shipped)
+    try:
+        loaded = load()
+    except SpecError:
+        going_on = _going_on(load, storage) if or_resume else None
+        if going_on is None:
+            raise
+        loaded = going_on
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
     with _json_at_the_end(folder, as_json, address):
@@ -108,6 +116,16 @@ def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
     for command in (run, resume, record):
         app.command()(command)
+
+
+def _going_on(load: Callable[..., SweepSpec], storage: str | None) -> SweepSpec | None:
+    """The spec of a sweep that is there, of which points may lie outside of ranges that are narrower now; else None."""
+    try:
+        loaded = load(is_new=False)
+    except SpecError:
+        return None
+    is_there = StorageRoot.resolve(storage, loaded.storage).sweep(loaded.name).exists()
+    return loaded if is_there else None
 
 
 def _differences(sweep: Sweep, spec: SweepSpec, source: str) -> dict[str, Any]:

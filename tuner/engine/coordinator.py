@@ -308,7 +308,9 @@ class Coordinator:
     def _why_finished(self) -> str:
         if self.policy.num_suggested < self.spec.num_trials:
             size = self.spec.space.size() or self.policy.num_suggested  # trials of wider ranges may be none of it
-            what = "1 configuration only, and it was" if size == 1 else f"{size} configurations only, and all of them were"
+            what = (
+                "1 configuration only, and it was" if size == 1 else f"{size} configurations only, and all of them were"
+            )
             return f"the space has {what} tried"
         return f"all {self.spec.num_trials} trials ended"
 

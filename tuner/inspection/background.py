@@ -84,7 +84,12 @@ class Inspection:
 
 
 def load_checked(
-    path: Path, overrides: Sequence[str] = (), name: str | None = None, *, is_shipped: bool = False
+    path: Path,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    *,
+    is_shipped: bool = False,
+    is_new: bool = True,
 ) -> SweepSpec:
     """`load_spec`; of an invalid spec, what is valid is held against its trainable, so that all problems come at once.
 
@@ -93,7 +98,7 @@ def load_checked(
         UsageError: the file cannot be read.
     """
     try:
-        return load_spec(path, overrides, name, is_shipped=is_shipped)
+        return load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new)
     except SpecError as error:
         if not isinstance(error.rest, SweepSpec):
             raise

@@ -20,13 +20,19 @@ from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable,
 
 
 def load_spec(
-    path: Path | str, overrides: Sequence[str] = (), name: str | None = None, *, is_shipped: bool = False
+    path: Path | str,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    *,
+    is_shipped: bool = False,
+    is_new: bool = True,
 ) -> SweepSpec:
     """The spec in a YAML file, with overrides such as `epochs.max=9` laid over it. Paths become absolute.
 
     Args:
         is_shipped: the file lies in a cluster job's working directory, which has another place in each cluster, and
             paths stay relative to it.
+        is_new: see `spec_from_mapping`.
 
     Raises:
         SpecError: all that is wrong with it, one line for each problem.
@@ -39,7 +45,7 @@ def load_spec(
     if name is not None:
         written["name"] = name
     folder = None if is_shipped else path.parent
-    return spec_from_mapping(written, source=printable(str(path)), folder=folder, is_new=True)
+    return spec_from_mapping(written, source=printable(str(path)), folder=folder, is_new=is_new)
 
 
 def spec_from_mapping(
