@@ -57,6 +57,12 @@ def test_a_space_smaller_than_num_trials_is_named() -> None:
     assert "num_trials: the space has 3 configurations only, so 3 of 30 trials run" in found.warnings
 
 
+def test_a_warm_start_of_what_learns_nothing_is_named() -> None:
+    search = {"warm_start": ["first"], "algorithm": "random"}
+    assert warnings(search=search) == ["search.warm_start: has no effect, as random learns of no trial"]
+    assert warnings(search={"warm_start": ["first"]}) == []
+
+
 @pytest.mark.parametrize(("algorithm", "epochs"), [("none", 27 * 81), ("asha", 81 + 27 * 2 + 9 * 6 + 3 * 18)])
 def test_epochs_with_and_without_early_stopping(algorithm: str, epochs: int) -> None:
     assert expected_epochs(make_spec(early_stopping={"algorithm": algorithm}), 81) == epochs

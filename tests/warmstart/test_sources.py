@@ -17,7 +17,7 @@ from tuner.paths import StorageRoot
 from tuner.recording.earlier import EarlierRun
 from tuner.spec import SweepSpec
 from tuner.sweep import Sweep, fold
-from tuner.warmstart import read_sources
+from tuner.warmstart import Source, read_sources, told
 from tuner.warmstart.sources import MAX_TRIALS, of_runs, of_sweep
 
 SPEC = make_spec(name="two")
@@ -86,6 +86,13 @@ def test_of_a_long_sweep_the_newest_trials_count(tmp_path: Path) -> None:
     source = of_sweep(SPEC, "one", sweep)
     assert len(source.trials) == MAX_TRIALS
     assert str(source).endswith("left out are 5 with numbers below those of the newest 1000")
+
+
+def test_random_draws_and_grids_learn_nothing_and_it_is_told() -> None:
+    sources = [Source("a", "sweep"), Source("b", "experiment")]
+    assert told(make_spec(), sources) == "sweep a has no earlier trials; experiment b has no earlier trials"
+    random = make_spec(search={"algorithm": "random"})
+    assert told(random, sources) == "has no effect, as search.algorithm random learns of no trial"
 
 
 def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.sweep import Sweep, fold
 from tuner.versions import versions
-from tuner.warmstart import read_sources
+from tuner.warmstart import read_sources, told
 
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
@@ -104,7 +104,7 @@ def _learn(spec: SweepSpec, root: StorageRoot, where: str, observer: Observer) -
         return []
     observer.phase("reading earlier trials")
     sources = read_sources(spec, root, where)
-    observer.note(f"warm start: {'; '.join(map(str, sources))}")
+    observer.note(f"warm start: {told(spec, sources)}")
     return [source.event for source in sources]
 
 

@@ -79,6 +79,13 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
     return [_of_sweep(spec, folders[name]) if name in folders else _of_experiment(spec, uri, name) for name in names]
 
 
+def told(spec: SweepSpec, sources: Iterable[Source]) -> str:
+    """What comes of the sources in this sweep, for people."""
+    if spec.search.algorithm != "tpe":
+        return f"has no effect, as search.algorithm {spec.search.algorithm} learns of no trial"
+    return "; ".join(map(str, sources))
+
+
 def _of_sweep(spec: SweepSpec, folder: SweepFolder) -> Source:
     return of_sweep(spec, folder.name, fold(read_events(folder)))
 
