@@ -142,6 +142,20 @@ def test_explain_says_why_a_trial_was_suggested_and_why_it_ended(root: Path) -> 
     assert "did you mean 'test'?" in tuner("explain", "tset", "0", *storage, exit_code=2).stderr
 
 
+def test_what_was_not_enough_does_not_look_like_what_was_needed(tmp_path: Path) -> None:
+    values = iter([0.98768, 0.98765])
+    journal = new_sweep(tmp_path, make_spec(num_trials=2))
+    coordinator = coordinator_of(journal)
+    assert PretendCluster(coordinator, lambda params, epoch: next(values) if epoch == 1 else 0.9).run()
+    coordinator.close()
+    journal.close()
+    data = [json.loads(tuner("explain", "test", n, "--json", "--storage", str(tmp_path)).stdout) for n in "01"]
+    [stopped] = [str(found["trial"]) for found in data if found["outcome"] == "stopped"]
+    text = " ".join(tuner("explain", "test", stopped, "--storage", str(tmp_path)).stdout.split())
+    assert "val_accuracy was 0.98765 at epoch 1, at least 0.98768 was needed" in text
+    assert "epoch 1 0.98765 0.98768 2 of 2 no" in text
+
+
 def test_what_user_code_says_steers_no_terminal(tmp_path: Path) -> None:
     def raises(params: dict[str, object], epoch: int) -> float:
         raise ValueError("a \x1b[31mred\x07 [b]é")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NUM_COMPARED = 5
 """Of the trials that one is compared with, the best so many are listed for people."""
+_FEWEST_DIGITS, _MOST_DIGITS = 4, 17
 
 TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)]
 
@@ -155,17 +156,29 @@ def _rungs(sweep: Sweep, found: Explanation) -> Table:
         table.add_column(column, no_wrap=True)
     table.add_column("other trials there, best first", overflow="fold")
     for judged in found.judgements:
-        again = f", after {judged.epoch}" if judged.epoch != judged.rung else ""
-        cells = (
-            f"epoch {judged.rung}{again}",
-            short(judged.value),
-            "any" if judged.cutoff is None else short(judged.cutoff),
-            f"{judged.place} of {judged.size}",
-            "yes" if judged.goes_on else "no",
-            _listed(judged.compared, lambda other: f"{other.trial}: {short(other.value)}"),
-        )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(cell) for cell in _cells(judged)))
     return table
+
+
+def _cells(judged: Judgement) -> tuple[str, ...]:
+    again = f", after {judged.epoch}" if judged.epoch != judged.rung else ""
+    digits = _digits(judged)
+    return (
+        f"epoch {judged.rung}{again}",
+        f"{judged.value:.{digits}g}",
+        "any" if judged.cutoff is None else f"{judged.cutoff:.{digits}g}",
+        f"{judged.place} of {judged.size}",
+        "yes" if judged.goes_on else "no",
+        _listed(judged.compared, lambda other: f"{other.trial}: {other.value:.{digits}g}"),
+    )
+
+
+def _digits(judged: Judgement) -> int:
+    """So many that a value that was not enough does not look like the one that was needed."""
+    if judged.cutoff in (None, judged.value):
+        return _FEWEST_DIGITS
+    apart = (n for n in range(_FEWEST_DIGITS, _MOST_DIGITS) if f"{judged.value:.{n}g}" != f"{judged.cutoff:.{n}g}")
+    return next(apart, _MOST_DIGITS)
 
 
 def _end(sweep: Sweep, found: Explanation) -> str:
@@ -175,6 +188,7 @@ def _end(sweep: Sweep, found: Explanation) -> str:
     last = found.judgements[-1] if found.judgements else None
     if found.outcome == "stopped" and last is not None and last.place > last.places and last.cutoff is not None:
         side = "at least" if sweep.mode == "max" else "at most"
-        needed = f"{sweep.metric} was {short(last.value)} at epoch {last.rung}, {side} {short(last.cutoff)} was needed"
+        value, cutoff = (f"{number:.{_digits(last)}g}" for number in (last.value, last.cutoff))
+        needed = f"{sweep.metric} was {value} at epoch {last.rung}, {side} {cutoff} was needed"
         return f"stopped {trained}: {needed} ({found.reason})"
     return f"{found.outcome} {trained}: {found.reason}"
