@@ -19,7 +19,7 @@ from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_s
 from tuner.cli import read_commands
 from tuner.cli.app import run_command
 from tuner.cli.display import Snapshot, line, panel
-from tuner.cli.output import duration_text
+from tuner.cli.output import duration_text, metric_text
 from tuner.spec import dump_yaml
 
 
@@ -323,6 +323,15 @@ def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.97, "0.9700"), (-12.5, "-12.5000"), (0.0, "0.0000"), (2.13e-5, "2.13e-05"), (0.00321, "0.00321"),
+     (-1e300, "-1e+300"), (1234567.0, "1.235e+06")],
+)  # fmt: skip
+def test_a_value_is_no_row_of_zeros(value: float, text: str) -> None:
+    assert metric_text(value) == text
+
+
 def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
     from tuner.paths import StorageRoot
     from tuner.recording import record

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import duration_text, harmless, params_text, people
+from tuner.cli.output import duration_text, harmless, metric_text, params_text, people
 from tuner.paths import SweepFolder
 from tuner.recording import read_cursor
 from tuner.secrets import redacted
@@ -140,7 +140,7 @@ class Display:
             outcomes, best = sweep.outcomes(), sweep.best
             best_text = ""
             if best is not None:
-                at = f"{sweep.metric} {best.best_value:.4f}"
+                at = f"{sweep.metric} {metric_text(best.best_value)}"
                 best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
             epochs, num_events = sweep.epochs, sweep.num_events
             wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots

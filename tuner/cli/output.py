@@ -78,6 +78,11 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
 
 
+def metric_text(value: float) -> str:
+    """A metric's value with four decimals, or with four digits where those would show none, or far too many."""
+    return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
 def harmless(text: str) -> str:
     """Text of a user's code for a terminal: what would steer it is written as an escape."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

@@ -23,6 +23,7 @@ from tuner.cli.output import (
     SweepName,
     duration_text,
     harmless,
+    metric_text,
     params_text,
     people,
     print_json,
@@ -131,4 +132,5 @@ def _add(table: Table, *cells: object) -> None:
 def _best_text(metric: str, best: dict[str, Any] | None) -> str:
     if best is None:
         return "none yet"
-    return f"{metric} {best['value']:.4f}, trial {best['trial']}, epoch {best['epoch']}: {params_text(best['params'])}"
+    at = f"{metric} {metric_text(best['value'])}, trial {best['trial']}"
+    return f"{at}, epoch {best['epoch']}: {params_text(best['params'])}"

@@ -21,6 +21,7 @@ from tuner.cli.output import (
     SweepName,
     duration_text,
     harmless,
+    metric_text,
     params_text,
     people,
     print_json,
@@ -186,9 +187,11 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
     rows = [("trials", counts or "none yet")]
     if best is not None:
-        test = "".join(f", {name} {value:.4f}" for name, value in best.test_metrics.items() if value is not None)
+        test = "".join(
+            f", {name} {metric_text(value)}" for name, value in best.test_metrics.items() if value is not None
+        )
         rows.append(("best", f"trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"))
-        rows.append(("value", f"{sweep.metric} {best.best_value:.4f}{test}"))
+        rows.append(("value", f"{sweep.metric} {metric_text(best.best_value)}{test}"))
     rows += [("sweep", str(folder.path)), ("in MLflow", f"{program()} ui{where}")]
     if sweep.ended is not None:
         took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
