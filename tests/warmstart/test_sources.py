@@ -151,6 +151,14 @@ def test_runs_that_say_nothing_are_counted_with_their_reasons() -> None:
     )
 
 
+def test_of_a_large_experiment_the_newest_runs_count_and_it_is_told() -> None:
+    runs = [run_of((0.5,)) for _ in range(MAX_TRIALS)]
+    assert str(of_runs(SPEC, "mine", runs)) == "1000 of 1000 earlier trials of experiment mine are used"
+    source = of_runs(SPEC, "mine", [*runs, run_of((0.9,))])
+    assert str(source) == "1000 of the newest 1000 earlier trials of experiment mine are used"
+    assert {trial.value for trial in source.trials} == {0.5}
+
+
 @pytest.mark.slow
 def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path) -> None:
     from tuner.recording import record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -34,10 +34,13 @@ class Source:
     trials: list[EarlierTrial] = field(default_factory=list)
     unfit: Counter[str] = field(default_factory=Counter)
     """Why others say nothing about this sweep, and how many."""
+    has_older: bool = False
+    """Whether there are more, which were not looked at."""
 
     def __str__(self) -> str:
         total = len(self.trials) + self.unfit.total()
-        text = f"{len(self.trials)} of {total} earlier trials of {self.kind} {self.name} are used"
+        newest = "the newest " if self.has_older else ""
+        text = f"{len(self.trials)} of {newest}{total} earlier trials of {self.kind} {self.name} are used"
         if not self.unfit:
             return text if total else f"{self.kind} {self.name} has no earlier trials"
         return f"{text}; left out are " + ", ".join(f"{num} with {why}" for why, num in self.unfit.most_common())
@@ -117,13 +120,13 @@ def _of_trial(spec: SweepSpec, name: str, sweep: Sweep, trial: Trial) -> Earlier
 
 
 def _of_experiment(spec: SweepSpec, uri: str, name: str) -> Source:
-    return of_runs(spec, name, read_earlier_runs(uri, name, spec.objective.metric, MAX_TRIALS))
+    return of_runs(spec, name, read_earlier_runs(uri, name, spec.objective.metric, MAX_TRIALS + 1))
 
 
-def of_runs(spec: SweepSpec, name: str, runs: Iterable[EarlierRun]) -> Source:
-    """What an experiment's runs say about this sweep, whoever made them."""
-    source = Source(name, "experiment")
-    for run in runs:
+def of_runs(spec: SweepSpec, name: str, runs: Sequence[EarlierRun]) -> Source:
+    """What an experiment's runs, the newest first, say about this sweep, whoever made them."""
+    source = Source(name, "experiment", has_older=len(runs) > MAX_TRIALS)
+    for run in runs[:MAX_TRIALS]:
         source.add(partial(_of_run, spec, name, run))
     return source
 
