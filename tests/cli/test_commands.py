@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.cli import read_commands
+from tuner.cli import read_commands, run_commands
 from tuner.cli.app import run_command
 from tuner.cli.display import Snapshot, line, panel
 from tuner.cli.output import duration_text, metric_text
 from tuner.spec import dump_yaml
+from tuner.sweep import fold
 
 
 @dataclass
@@ -221,6 +222,15 @@ def test_the_points_of_a_sweep_that_goes_on_may_lie_outside_of_narrowed_ranges(t
     ]
     [line] = tuner(*command, "--name", "other", exit_code=2).stderr.splitlines()
     assert "search.points[0].learning_rate: must lie between 0.01 and 0.1, but got 0.001" in line
+
+
+def test_a_sweep_that_paused_before_its_first_trial_has_none_yet(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+    journal.close()
+    errors = io.StringIO()
+    with redirect_stderr(errors):
+        run_commands._tell_people(journal.folder, fold(journal.events))
+    assert "trials       none yet\n" in errors.getvalue()
 
 
 def test_a_storage_that_mlflow_cannot_open_is_refused_before_anything_starts(tmp_path: Path) -> None:
