@@ -13,6 +13,7 @@ from tests.kit import accuracy, make_spec
 from tests.policy.test_replay import POINTS, WIDER, Driven
 from tuner import events as ev
 from tuner.policy.explain import ORIGINS, Explanation, explain
+from tuner.policy.policy import STARTUP_OBSERVATIONS
 from tuner.sweep import fold
 
 
@@ -86,6 +87,7 @@ def test_a_suggestion_tells_what_was_known_then() -> None:
         assert found.num_observed + found.num_running == trial.number
         assert len(found.good) <= math.ceil(0.25 * math.sqrt(max(trial.number, 1)))
         assert {good.trial for good in found.good} <= set(range(trial.number))
+        assert not found.good or found.num_observed >= STARTUP_OBSERVATIONS
     assert found.good and all(math.isfinite(good.value) and good.epoch > 0 for good in found.good)
 
 

@@ -98,7 +98,6 @@ def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
     before = events[:index]
     spec = _spec_after(before)
     policy = replay(spec, before)
-    models = spec.search.algorithm == "tpe" and policy.num_observed > 0
     ended = next((e for e in events if isinstance(e, TrialEnded) and e.trial == trial), None)
     return Explanation(
         trial=trial,
@@ -107,7 +106,7 @@ def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
         num_observed=policy.num_observed,
         num_running=policy.num_suggested - policy.num_observed,
         num_earlier=policy.num_earlier,
-        good=tuple(_reached(policy, spec, number) for number in policy.good()) if models else (),
+        good=tuple(_reached(policy, spec, number) for number in policy.good()),
         epochs=max((e.epoch for e in events if isinstance(e, EpochReported) and e.trial == trial), default=0),
         epochs_max=int(suggested.params["epochs"]),  # type: ignore[arg-type]
         judgements=tuple(_judgements(events, trial)),

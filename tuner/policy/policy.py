@@ -169,9 +169,16 @@ class Policy:
         """How many trials of earlier sweeps say something about this space."""
         return len(self._earlier)
 
+    @property
+    def has_model(self) -> bool:
+        """Whether enough is known for suggestions to be modelled."""
+        num_own = self._observed.num_with_results
+        num_known = num_own + len(self._earlier.counting(num_own))
+        return self._algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
+
     def good(self) -> list[int]:
-        """The trials of this sweep that the model holds as good now, best first."""
-        return [number for number in self._split().good if number >= 0]
+        """The trials of this sweep that the model holds as good now, best first; none while there is no model."""
+        return [number for number in self._split().good if number >= 0] if self.has_model else []
 
     def observed(self, trial: int) -> Observed:
         """What is known of a suggested trial."""
@@ -292,12 +299,10 @@ class Policy:
             return None if found is None else (found, "grid")
         rng = np.random.default_rng([self._seed, trial])
         num_own = self._observed.num_with_results
-        num_earlier = len(self._earlier.counting(num_own))
-        has_model = bool(self.space.searched) and num_own + num_earlier >= STARTUP_OBSERVATIONS
-        knows_what_pays = bool(self.judged_at) and num_own >= num_earlier
+        knows_what_pays = bool(self.judged_at) and num_own >= len(self._earlier.counting(num_own))
         explores = rng.random() < (self._mixture.share_of_draws if knows_what_pays else LEAST)
         broadly = explores and rng.random() < BROAD_SHARE
-        if self._algorithm == "tpe" and has_model and (broadly or not explores):
+        if self.has_model and (broadly or not explores):
             split = self._split()
             for _ in range(_MODEL_DRAWS if split.good else 0):
                 params = self._tpe.suggest(split, rng, broadly=broadly)
