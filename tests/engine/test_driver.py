@@ -33,6 +33,8 @@ class Watcher:
     def trained(self) -> None:
         self.is_on = False
 
+    def lost(self, text: str) -> None: ...
+
 
 def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> _Driver:
     from tuner.engine import tune_adapter

@@ -152,10 +152,15 @@ def environment() -> dict[str, str]:
 
 def finish(process: subprocess.Popen[str], exit_code: int) -> str:
     """Waits for a command's end; what it wrote for people."""
-    _, errors = process.communicate(timeout=120)
+    return outputs(process, exit_code)[1]
+
+
+def outputs(process: subprocess.Popen[str], exit_code: int) -> tuple[str, str]:
+    """Waits for a command's end; its standard output, and what it wrote for people."""
+    data, errors = process.communicate(timeout=120)
     assert process.returncode == exit_code, errors
     assert "Traceback" not in errors
-    return errors
+    return data, errors
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.sweeps.conftest import SLOW_SPACE, Cli, finish, kill_group, slowed
+from tests.sweeps.conftest import SLOW_SPACE, Cli, finish, kill_group, outputs, slowed
 from tuner import events as ev
 from tuner.sweep import Sweep, fold
 from tuner.verification import verify_sweep
@@ -87,7 +88,7 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
     try:
         space, slow_while = slowed(tmp_path)  # a trial must outlive the 15 s in which Ray notices that a node is gone
         spec = tiny_spec(num_trials=2, space=space, failures={"max_retries": 0}, epochs={"min": 27, "max": 27})
-        driver = cli.start("run", spec)
+        driver = cli.start("run", spec, "--json")
         cli.wait_for("tiny", lambda sweep: sum(bool(trial.checkpoints) for trial in sweep.unfinished) == 2)
         os.kill(raylet_of(other), signal.SIGKILL)
         cli.wait_for("tiny", lambda sweep: sweep.slots == 1)
@@ -97,10 +98,10 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
 
         before = cli.events("tiny")
         os.kill(gcs_of(two_nodes), signal.SIGKILL)
-        said = finish(driver, exit_code=4)
+        data, said = outputs(driver, exit_code=4)
         assert f"Ray's head at {two_nodes.address} is gone: connection refused; nothing acknowledged is lost" in said
         assert f"resume tiny --storage {cli.root} --address {two_nodes.address}" in said
-        assert cli.json("show", "tiny")["state"] == "interrupted"
+        assert json.loads(data)["state"] == cli.json("show", "tiny")["state"] == "interrupted"
     finally:
         cli.address = shared
         two_nodes.shutdown()

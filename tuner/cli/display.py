@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -60,10 +61,16 @@ class Snapshot:
 
 
 class Display:
-    """Watches a driver; use as a context manager."""
+    """Watches a driver; use as a context manager.
 
-    def __init__(self, folder: SweepFolder) -> None:
+    Args:
+        folder: the sweep's.
+        at_loss: what is left to do when Ray's head is lost, and the process ends.
+    """
+
+    def __init__(self, folder: SweepFolder, at_loss: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._at_loss = at_loss
         self._coordinator: Coordinator | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -117,6 +124,11 @@ class Display:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def lost(self, text: str) -> None:
+        """Ray's head is gone, and the process ends."""
+        self.note(text)
+        self._at_loss()
 
     def _watch(self) -> None:
         best = trouble = ""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -47,11 +47,12 @@ JobServer = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 
 
-def print_json(data: Any) -> None:
-    """JSON, alone, on standard output; a reader that leaves changes no exit code."""
+def print_json(data: Any, out: TextIO | None = None) -> None:
+    """JSON, alone, on standard output (or `out`); a reader that leaves changes no exit code."""
+    out = out or sys.stdout
     with suppress(BrokenPipeError):
-        sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
-        sys.stdout.flush()
+        out.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+        out.flush()
 
 
 def spec_path(spec: str) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -62,8 +63,8 @@ def run(
         loaded = going_on
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
-    with _json_at_the_end(folder, as_json, address):
-        with Display(folder) as display:
+    with _json_at_the_end(folder, as_json, address) as say:
+        with Display(folder, at_loss=say) as display:
             if or_resume and folder.exists():
                 ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
             else:
@@ -92,8 +93,8 @@ def resume(
     folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}", markup=False)
-    with _json_at_the_end(folder, as_json, address):
-        with Display(folder) as display:
+    with _json_at_the_end(folder, as_json, address) as say:
+        with Display(folder, at_loss=say) as display:
             ended = resume_sweep(
                 folder, address, display, lambda found: changes_from_overrides(found.spec, wanted, len(found.trials))
             )
@@ -136,21 +137,30 @@ def _differences(sweep: Sweep, spec: SweepSpec, source: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) -> Iterator[None]:
-    """Prints how the sweep stands once a driver of ours has left it, however it ended."""
-    from tuner import status
+def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) -> Iterator[Callable[[], None]]:
+    """Prints how the sweep stands once a driver of ours has left it, however it ended; gives what prints it.
 
+    Until then whatever else is printed is for people: Ray tells of lost workers and nodes on standard output.
+    """
+    say = partial(_say, folder, as_json, sys.stdout)
     try:
         try:
-            yield
+            with redirect_stdout(sys.stderr):
+                yield say
         except KeyboardInterrupt:
             raise SweepInterrupted(f"sweep {folder.name}: {_interrupted(folder, address)}") from None
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
-        if as_json and folder.exists():
-            print_json(status.show(*status.open_sweep(folder.root, folder.name)))
+        say()
         raise
-    if as_json:
-        print_json(status.show(*status.open_sweep(folder.root, folder.name)))
+    say()
+
+
+def _say(folder: SweepFolder, as_json: bool, out: TextIO) -> None:
+    """How the sweep stands, if there is one, for `--json`."""
+    from tuner import status
+
+    if as_json and folder.exists():
+        print_json(status.show(*status.open_sweep(folder.root, folder.name)), out)
 
 
 def _interrupted(folder: SweepFolder, address: str | None) -> str:

@@ -61,6 +61,9 @@ class Observer(Protocol):
     def trained(self) -> None:
         """No trial runs any more."""
 
+    def lost(self, text: str) -> None:
+        """Ray is gone, and takes the process with it when this returns."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -266,7 +269,7 @@ class _Driver:
             try:
                 self._coordinator.stop(why)
                 self._leave()
-                self._observer.note(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
+                self._observer.lost(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
             finally:
                 os._exit(ServiceError.exit_code)
 
