@@ -22,6 +22,14 @@ class TunerError(Exception):
     exit_code = 1
 
 
+def said_by(error: BaseException) -> str:
+    """What an exception of a user's code says; nothing if its own `str` raises."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 class UsageError(TunerError):
     """The command or its input is wrong."""
 
