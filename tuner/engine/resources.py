@@ -173,6 +173,8 @@ def start_ray(address: str | None) -> None:
     if ray.is_initialized():
         return
 
+    # Ray's words on dead workers, in colours on standard output, whatever `log_to_driver` says: they are in our own log
+    ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address == "local":
         options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
