@@ -48,6 +48,7 @@ def run(
     """Run a sweep from its spec to its end."""
     from tuner.engine.driver import resume_sweep, start_sweep
     from tuner.inspection import load_checked
+    from tuner.status import open_sweep
 
     path = spec_path(spec)
     loaded = load_checked(path, overrides or [], name, is_shipped=is_shipped)
@@ -56,6 +57,7 @@ def run(
     with _json_at_the_end(folder, as_json, address):
         with Display(folder) as display:
             if or_resume and folder.exists():
+                open_sweep(root, loaded.name)  # refuses an empty journal
                 ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
             else:
                 ended = start_sweep(loaded, root, str(path), address, display)

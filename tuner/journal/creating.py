@@ -13,7 +13,7 @@ from tuner.errors import StorageError, UsageError
 from tuner.journal.journal import Journal, stamped
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, exists, sync_folder, write_atomically
-from tuner.program import program
+from tuner.program import program, storage_option
 
 
 def create_sweep(
@@ -46,8 +46,8 @@ def name_taken(folder: SweepFolder) -> UsageError:
     if not folder.exists():
         return UsageError(f"{folder.path} exists and is no sweep; choose another name (--name)")
     return UsageError(
-        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name},"
-        f" or --or-resume), or choose another name (--name)"
+        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name}"
+        f"{storage_option(folder.root)}, or --or-resume), or choose another name (--name)"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import threading
@@ -66,7 +67,13 @@ def exists(path: AnyPath) -> bool:
         StorageError: that cannot be found out.
     """
     if isinstance(path, Path):
-        return path.exists()
+        with _told(path, "read"):
+            try:
+                return path.exists()
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                return False
     remote = path
     with contextlib.suppress(FileNotFoundError):
         return bool(objectstore.attempt(remote, "read", lambda fs: fs.exists(remote.path)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuner.errors import UsageError
 from tuner.paths import objectstore
-from tuner.paths.files import AnyPath, names
+from tuner.paths.files import AnyPath, exists, names
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -112,7 +112,7 @@ class SweepFolder(_Place):
             StorageError: the object store cannot be listed.
         """
         if isinstance(self.path, Path):
-            return self.journal.exists()
+            return exists(self.journal)
         return bool(names(self.segments))
 
     @property
