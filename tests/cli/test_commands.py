@@ -363,6 +363,32 @@ def _get(url: str) -> int:
     raise AssertionError(f"{url} never answered")
 
 
+def test_who_lost_the_race_to_make_a_sweep_goes_on_with_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.errors import SweepHeldError
+    from tuner.journal import name_taken
+    from tuner.paths import StorageRoot, SweepFolder
+
+    folder = StorageRoot(root).sweep("digits")
+
+    def another_was_quicker(*_: object) -> None:
+        (root / "test").rename(folder.path)
+        raise name_taken(folder)
+
+    def held(found: SweepFolder, *_: object) -> None:
+        raise SweepHeldError(f"process 7 holds {found.name}")
+
+    monkeypatch.setattr("tuner.engine.driver.start_sweep", another_was_quicker)
+    monkeypatch.setattr("tuner.engine.driver.resume_sweep", held)
+    said = tuner("run", "digits", "--or-resume", "--storage", str(root), exit_code=2).stderr
+    assert said == "process 7 holds digits\n"
+
+
+def test_a_lock_that_cannot_be_had_is_one_line(root: Path) -> None:
+    (root / "test" / "recorder.lock").mkdir()
+    said = tuner("record", "test", "--storage", str(root), exit_code=4).stderr
+    assert said == f"{root}/test/recorder.lock: cannot be written: Is a directory; nothing acknowledged is lost\n"
+
+
 def test_an_interrupted_wait_tells_the_whole_way_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

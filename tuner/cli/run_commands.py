@@ -25,7 +25,7 @@ from tuner.cli.output import (
     print_json,
     spec_path,
 )
-from tuner.errors import NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
+from tuner.errors import NameTakenError, NoUsableTrialError, ServiceError, SweepInterrupted, TrackingError
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
@@ -54,13 +54,20 @@ def run(
     loaded = load_checked(path, overrides or [], name, is_shipped=is_shipped)
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
+
+    def start_or_resume(display: Display) -> Ended:
+        if not (or_resume and folder.exists()):
+            try:
+                return start_sweep(loaded, root, str(path), address, display)
+            except NameTakenError:
+                if not (or_resume and folder.exists()):  # else another driver has just made it
+                    raise
+        open_sweep(root, loaded.name)  # refuses an empty journal
+        return resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
+
     with _json_at_the_end(folder, as_json, address):
         with Display(folder) as display:
-            if or_resume and folder.exists():
-                open_sweep(root, loaded.name)  # refuses an empty journal
-                ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
-            else:
-                ended = start_sweep(loaded, root, str(path), address, display)
+            ended = start_or_resume(display)
         _tell_end(folder, ended)
 
 

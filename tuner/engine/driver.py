@@ -75,7 +75,8 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
 
     Raises:
         SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
-        UsageError: the name is taken, or there is no default tracking store in this root.
+        NameTakenError: there is such a sweep, or something else of that name.
+        UsageError: there is no default tracking store in this root.
         SweepInterrupted: the user left; the sweep can be resumed.
         KeyboardInterrupt: the user left while no trial ran: before the sweep was under way, or after its end.
         NoUsableTrialError: no trial reached a usable value.
@@ -286,14 +287,17 @@ class _Driver:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM does not wait either.
+        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM and SIGHUP do not wait either.
 
-        While no trial runs, both are a KeyboardInterrupt.
+        While no trial runs, each is a KeyboardInterrupt. Under nohup SIGHUP stays ignored.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)
+        before = {number: signal.signal(number, self._on_signal) for number in numbers}
         try:
             yield
         finally:
@@ -305,7 +309,7 @@ class _Driver:
             raise KeyboardInterrupt
         is_first = self._coordinator.stopping is None
         self._coordinator.stop(f"interrupted by {signal.Signals(number).name}")
-        if number == signal.SIGTERM or not is_first:
+        if number != signal.SIGINT or not is_first:
             from tuner.engine import tune_adapter
 
             tune_adapter.stop_at_once()
