@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.kit import coordinator_of, make_spec, new_sweep
 from tuner import events as ev
 from tuner.engine import resources, tune_adapter
 from tuner.engine.messages import Assignment, WorkerSettings
+from tuner.engine.worker import KerasWorker
 from tuner.journal import read_events
 from tuner.sweep import fold
 from tuner.verification import verify_sweep
@@ -109,6 +111,12 @@ def test_a_worker_that_dies_costs_the_trial_it_was_at_one_attempt(tmp_path: Path
 def test_what_a_worker_takes_to_load_is_not_put_down_to_the_timeout_of_an_epoch(tmp_path: Path) -> None:
     events = run(tmp_path, SlowToLoadWorker, TIMEOUT_S)
     assert set(failures(events)) == {(0, "worker", True), (5, "timeout", True)}
+
+
+def test_a_timeout_beyond_all_times_is_one_all_the_same() -> None:
+    worker: Any = SimpleNamespace(_settings=SimpleNamespace(trial_timeout_s=1e12))
+    with KerasWorker._watched(worker):
+        pass
 
 
 def test_an_assignment_that_a_worker_did_not_hear_of_is_given_out_again(tmp_path: Path) -> None:

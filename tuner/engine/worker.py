@@ -34,6 +34,8 @@ CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they cost at most this share of the time."""
 CHECKPOINT_EVERY_MAX_S = 300.0
 """But one write that took long is no reason for none at all."""
+LONGEST_S = 1e9
+"""The timer takes no more than some 292 years; nobody waits for so long."""
 LOADING_S = 600.0
 """What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
 
@@ -213,7 +215,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         if timeout_s is None:
             yield
             return
-        faulthandler.dump_traceback_later(timeout_s + more_s, exit=True)
+        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
         try:
             yield
         finally:
