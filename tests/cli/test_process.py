@@ -75,6 +75,13 @@ def test_a_signal_before_anything_runs_ends_in_order_and_leaves_no_data_behind(
     assert {path for path in set(Path("/dev/shm").iterdir()) - before if path.name.startswith("tuner-")} == set()
 
 
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    command = ["bash", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(tmp_path), *TUNER, "list"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = "the working directory is gone: change to one that exists\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 def test_nohup_counts() -> None:
     command = ["nohup", sys.executable, "-c", AT_ITS_END]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
