@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner import events as ev
-from tuner.engine import growth, head, resources
+from tuner.engine import growth, head, raylet, resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.errors import (
@@ -210,7 +210,7 @@ class _Driver:
                 if not self._coordinator.finished:
                     self._observer.phase("starting Ray")
                     resources.start_ray(self._address)
-                    with head.watched(resources.head_address(), self._lose_head):
+                    with head.watched(resources.head_address(), self._lose_ray), raylet.watched(self._lose_ray):
                         self._train()
             except KeyboardInterrupt:
                 self._coordinator.stop("interrupted by the user")
@@ -260,13 +260,16 @@ class _Driver:
                     return
                 self._observer.training(self._coordinator)
 
-    def _lose_head(self, why: str) -> None:
-        """Ends the process, in the thread that watches Ray's head: Tune's loop waits in Ray, and never comes back."""
+    def _lose_ray(self, why: str) -> None:
+        """Ends the process, in the thread that watches Ray: Tune's loop waits in it, and never comes back.
+
+        Does not wait for the recorder, which goes on by itself, as Ray is about to end the process.
+        """
         self._observer.trained()
         with self._coordinator.lock:  # the loop journals nothing after the end
             try:
                 self._coordinator.stop(why)
-                self._leave()
+                self._leave(0.0)
                 self._observer.note(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
             finally:
                 os._exit(ServiceError.exit_code)
@@ -343,7 +346,7 @@ class _Driver:
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")
         return Ended(sweep, is_recorded)
 
-    def _leave(self) -> None:
+    def _leave(self, recorder_s: float = 5.0) -> None:
         """After an error: says in the journal that the driver left, if that can still be said."""
         try:
             self._coordinator.stop("the driver failed")
@@ -352,7 +355,7 @@ class _Driver:
             self._log(f"the end could not be journalled: {error}")
         with suppress(TunerError, OSError):
             self._journal.close()
-        self._recorder.finish(5.0)
+        self._recorder.finish(recorder_s)
 
     def _log(self, line: str) -> None:
         try:
