@@ -31,6 +31,8 @@ _SHUFFLE_SEED = 0
 _DIGITS_TRAIN, _DIGITS_VALIDATION = 1_200, 297
 _MNIST_VALIDATION = 5_000
 _VALIDATION_FRACTION = 0.1
+_CLASSES_OF_FEW = 1_000
+"""So many classes may be more than there are examples; else a class's number is meant as something else."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,9 @@ def _read_array(path: Path, file: Any, name: str) -> Array:
         raise DataError(f"{path}: {name} must hold at least one example, but got the shape {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise DataError(f"{path}: {name} must hold finite numbers, but got NaN or infinity")
+    largest = max(array.max(), -array.min()) if array.dtype.kind == "f" else 0
+    if largest > np.finfo(np.float32).max:
+        raise DataError(f"{path}: {name} must hold numbers that float32 can hold, up to 3.4e38, but got {largest:.4g}")
     return array
 
 
@@ -269,7 +274,14 @@ def _labels(path: Path, arrays: dict[str, Array]) -> Labels:
             )
         if rows.min() < 0:
             raise DataError(f"{path}: {name} must hold classes from 0, but got {rows.min()}")
-    return Labels("integer", int(max(rows.max() for rows in parts.values())) + 1)
+    highest = int(max(rows.max() for rows in parts.values()))
+    num_examples = sum(len(rows) for rows in parts.values())
+    if highest >= max(num_examples, _CLASSES_OF_FEW):
+        raise DataError(
+            f"{path}: y must hold classes 0, 1, 2 and so on, or floats as a regression target, but got class {highest} "
+            f"with {num_examples} examples in all"
+        )
+    return Labels("integer", highest + 1)
 
 
 def _is_one_hot(rows: Array) -> bool:

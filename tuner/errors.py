@@ -3,6 +3,7 @@
 TunerError
 ├── UsageError            2  a command or a spec is wrong; nothing was started
 │   ├── SpecError         2  the problems of one spec, all of them, one line each
+│   ├── NameTakenError    2  a new sweep's name is in use
 │   └── SweepHeldError    2  another driver is at work on this sweep
 ├── NoUsableTrialError    1  the sweep ended without a single usable trial
 ├── SweepInterrupted      3  the sweep stopped before its end and can be resumed
@@ -22,6 +23,14 @@ class TunerError(Exception):
     exit_code = 1
 
 
+def said_by(error: BaseException) -> str:
+    """What an exception of a user's code says; nothing if its own `str` raises."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 class UsageError(TunerError):
     """The command or its input is wrong."""
 
@@ -37,6 +46,10 @@ class SpecError(UsageError):
         self.rest = rest
         """A SweepSpec of what is valid by itself, to be held against its trainable; None if that is too little."""
         super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+
+
+class NameTakenError(UsageError):
+    """There is something of a new sweep's name already."""
 
 
 class SweepHeldError(UsageError):

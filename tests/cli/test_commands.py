@@ -37,7 +37,9 @@ def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
         patch.setattr(sys, "argv", ["tuner", *arguments])
         for name, value in {"COLUMNS": "200", **environment}.items():
             patch.setenv(name, value)
-        patch.setattr(read_commands.tables, "_width", 200)  # which was made when another test imported it
+        patch.setattr(
+            read_commands.tables, "_width", int(os.environ["COLUMNS"])
+        )  # which was made when another test imported it
         with pytest.raises(SystemExit) as ended:
             run_command()
     code = ended.value.code or 0
@@ -50,6 +52,41 @@ def test_the_process_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"no sweep 'none' in {tmp_path}; there is none there")
+
+
+def test_a_row_is_a_line_where_nobody_looks(root: Path) -> None:
+    command = [sys.executable, "-m", "tuner.cli.main", "trials", "test", "--storage", str(root)]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    rows = json.loads(tuner("trials", "test", "--storage", str(root), "--json").stdout)
+    lines = [line for line in done.stdout.splitlines() if "learning_rate=" in line]
+    assert len(lines) == len(rows) and all(row["reason"] in line for row, line in zip(rows, lines, strict=True))
+
+
+def test_a_narrow_terminal_folds_and_loses_nothing(root: Path) -> None:
+    shown = "".join(tuner("show", "test", "--storage", str(root), COLUMNS="40").stdout.split())
+    assert f"sqlite:///{root}/mlflow.db" in shown
+
+
+@pytest.mark.parametrize("command", ["show", "trials", "verify", "stop", "resume"])
+def test_a_name_that_no_file_can_have_is_no_sweep_s(command: str, root: Path) -> None:
+    done = tuner(command, "x" * 300, "--storage", str(root), exit_code=2)
+    assert done.stderr.startswith("no sweep 'xxx")
+
+
+@pytest.mark.parametrize("command", [["list"], ["ui"], ["show", "test"]])
+def test_a_root_that_no_folder_can_be_is_one_line(command: list[str], tmp_path: Path) -> None:
+    done = tuner(*command, "--storage", str(tmp_path / ("x" * 300)), exit_code=2 if command == ["ui"] else 4)
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_empty_journal_is_told_by_run_as_by_the_others(tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "journal.jsonl").touch()
+    done = tuner("run", "digits", "--or-resume", "--storage", str(tmp_path), exit_code=2)
+    assert done.stderr == (
+        f"sweep 'digits' in {tmp_path} has an empty journal; remove the folder or restore the file\n"
+    )
 
 
 @pytest.fixture
@@ -373,6 +410,32 @@ def _get(url: str) -> int:
         except OSError:
             time.sleep(0.5)
     raise AssertionError(f"{url} never answered")
+
+
+def test_who_lost_the_race_to_make_a_sweep_goes_on_with_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.errors import SweepHeldError
+    from tuner.journal import name_taken
+    from tuner.paths import StorageRoot, SweepFolder
+
+    folder = StorageRoot(root).sweep("digits")
+
+    def another_was_quicker(*_: object) -> None:
+        (root / "test").rename(folder.path)
+        raise name_taken(folder)
+
+    def held(found: SweepFolder, *_: object) -> None:
+        raise SweepHeldError(f"process 7 holds {found.name}")
+
+    monkeypatch.setattr("tuner.engine.driver.start_sweep", another_was_quicker)
+    monkeypatch.setattr("tuner.engine.driver.resume_sweep", held)
+    said = tuner("run", "digits", "--or-resume", "--storage", str(root), exit_code=2).stderr
+    assert said == "process 7 holds digits\n"
+
+
+def test_a_lock_that_cannot_be_had_is_one_line(root: Path) -> None:
+    (root / "test" / "recorder.lock").mkdir()
+    said = tuner("record", "test", "--storage", str(root), exit_code=4).stderr
+    assert said == f"{root}/test/recorder.lock: cannot be written: Is a directory; nothing acknowledged is lost\n"
 
 
 def test_an_interrupted_wait_tells_the_whole_way_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

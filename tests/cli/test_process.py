@@ -55,7 +55,7 @@ def test_people_who_cannot_be_told_change_nothing(closing: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("command", "code"), [("run", 3), ("check", 130)])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_anything_runs_ends_in_order_and_leaves_no_data_behind(
     command: str, code: int, number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -73,6 +73,25 @@ def test_a_signal_before_anything_runs_ends_in_order_and_leaves_no_data_behind(
     assert said == ("interrupted before the sweep was under way\n" if command == "run" else "")
     assert process.returncode == code
     assert {path for path in set(Path("/dev/shm").iterdir()) - before if path.name.startswith("tuner-")} == set()
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    command = ["bash", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(tmp_path), *TUNER, "list"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = "the working directory is gone: change to one that exists\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_nohup_counts() -> None:
+    command = ["nohup", sys.executable, "-c", AT_ITS_END]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 3
 
 
 def test_ctrl_c_in_quick_succession_gives_no_traceback() -> None:

@@ -135,3 +135,10 @@ by the OOM killer due to high memory usage, (2) ray stop --force was called, or 
 def test_what_a_death_is_put_down_to(details: str, silent_s: float, kernel: bool, cause: str) -> None:
     found, reason = cause_of_death(details, silent_s, 30.0, kernel_was_out_of_memory=kernel)
     assert found == cause and reason and "\n" not in reason
+
+
+def test_a_process_that_died_while_it_loaded_took_too_long_only_beyond_the_time_for_that() -> None:
+    reason = "the worker process died: it crashed or was killed"
+    assert cause_of_death(SIGKILLED.replace("\n", " "), 100.0, 30.0, loading_s=600.0) == ("worker", reason)
+    cause, reason = cause_of_death(SIGKILLED, 631.0, 30.0, loading_s=600.0)
+    assert cause == "timeout" and "longer than failures.trial_timeout (30 s) and 600 s for TensorFlow" in reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,24 @@ def test_a_loop_that_ends_unexpectedly_is_started_again_from_the_journal(
     driver = fit_with(monkeypatch, tmp_path, fit)
     assert len(seen) == 2 and seen[0] is not seen[1]
     assert driver._coordinator.sweep.outcomes()["unfinished"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_sweep_stops_at_once_when_its_terminal_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+) -> None:
+    from tuner.engine import tune_adapter
+
+    hurried: list[bool] = []
+    monkeypatch.setattr(tune_adapter, "stop_at_once", lambda: hurried.append(True))
+    spec = make_spec()
+    journal = new_sweep(tmp_path, spec)
+    driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
+    driver._is_training = True
+    with driver._signals():
+        signal.raise_signal(number)
+    journal.close()
+    assert (hurried, driver._coordinator.stopping) == ([True], f"interrupted by {number.name}")
 
 
 @pytest.mark.parametrize("stopping", [True, False])

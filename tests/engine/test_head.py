@@ -30,6 +30,30 @@ def test_what_is_no_address_of_a_cluster_is_refused(address: str) -> None:
     assert str(refused.value).endswith(f"but got {address!r}")
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (Exception("The current node timed out during startup.\nmore"), "The current node timed out during startup."),
+        (
+            OSError("AF_UNIX path length cannot exceed 107 bytes"),
+            "AF_UNIX path length cannot exceed 107 bytes; set RAY_TMPDIR to a folder with a shorter path, such as /tmp",
+        ),
+    ],
+)
+def test_a_ray_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ServiceError) as refused:
+        resources.start_ray("local")
+    assert str(refused.value) == f"Ray does not start on this machine: {told}"
+
+
 def test_the_environment_s_address_is_held_against_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(UsageError, match="RAY_ADDRESS: must be that of a Ray cluster"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.kit import coordinator_of, make_spec, new_sweep
 from tuner import events as ev
 from tuner.engine import resources, tune_adapter
 from tuner.engine.messages import Assignment, WorkerSettings
+from tuner.engine.worker import KerasWorker
 from tuner.journal import read_events
 from tuner.sweep import fold
 from tuner.verification import verify_sweep
@@ -21,6 +24,7 @@ from tuner.verification import verify_sweep
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 TRIALS, SLOTS = 24, 2
+TIMEOUT_S = 2.0
 
 
 class MortalWorker(NoTrainingWorker):
@@ -29,6 +33,16 @@ class MortalWorker(NoTrainingWorker):
     def step(self) -> dict[str, Any]:
         assignment = self._assignment
         if assignment.attempt == 1 and (assignment.trial == 5 or (assignment.trial == 0 and self._epoch == 1)):
+            os._exit(1)
+        return super().step()
+
+
+class SlowToLoadWorker(NoTrainingWorker):
+    """Dies at the first attempt of two trials, one while it loads, after a while in which it says nothing."""
+
+    def step(self) -> dict[str, Any]:
+        if self._assignment.attempt == 1 and self._assignment.trial in (0, 5):
+            time.sleep(2 * TIMEOUT_S)
             os._exit(1)
         return super().step()
 
@@ -48,7 +62,7 @@ def ray() -> Iterator[None]:
     resources.leave_ray()
 
 
-def run(folder: Path, worker: Any) -> list[ev.AnyEvent]:
+def run(folder: Path, worker: Any, timeout_s: float | None = None) -> list[ev.AnyEvent]:
     """A sweep's events, once it ended as it should."""
     low_high = {"learning_rate": (1e-4, 1e-1), "units": (16, 512), "dropout": (0.0, 0.5)}
     spec = make_spec(
@@ -61,7 +75,7 @@ def run(folder: Path, worker: Any) -> list[ev.AnyEvent]:
     coordinator = coordinator_of(journal)
     coordinator.set_slots(SLOTS)
     slot = resources.Slot(resources.local_node()["CPU"] / SLOTS, 0)
-    settings = WorkerSettings("", None, "loss", "min", "float32", journal.folder.url, slot)
+    settings = WorkerSettings("", None, "loss", "min", "float32", journal.folder.url, slot, timeout_s)
     tune_adapter.fit(coordinator, settings, None, worker=worker)
     assert coordinator.finished
     coordinator.close()
@@ -92,6 +106,17 @@ def test_a_worker_that_dies_costs_the_trial_it_was_at_one_attempt(tmp_path: Path
     events = run(tmp_path, MortalWorker)
     assert {(5, "worker", True)} <= set(failures(events)) <= {(0, "worker", True), (5, "worker", True)}
     assert len(processes(events)) <= SLOTS + len(failures(events))
+
+
+def test_what_a_worker_takes_to_load_is_not_put_down_to_the_timeout_of_an_epoch(tmp_path: Path) -> None:
+    events = run(tmp_path, SlowToLoadWorker, TIMEOUT_S)
+    assert set(failures(events)) == {(0, "worker", True), (5, "timeout", True)}
+
+
+def test_a_timeout_beyond_all_times_is_one_all_the_same() -> None:
+    worker: Any = SimpleNamespace(_settings=SimpleNamespace(trial_timeout_s=1e12))
+    with KerasWorker._watched(worker):
+        pass
 
 
 def test_an_assignment_that_a_worker_did_not_hear_of_is_given_out_again(tmp_path: Path) -> None:

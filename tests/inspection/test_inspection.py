@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit import make_spec
 from tests.objectstore import S3Server
-from tuner.inspection import Inspection
+from tuner.inspection import Inspected, Inspection
 from tuner.inspection.examine import inspect
 
 HEAD = """
@@ -24,6 +24,11 @@ class Mine(Trainable):
         return Data(train=(x, x), validation=(x, x))
     def build_model(self, params):
         raise RuntimeError("not built here")
+"""
+MUTE = """
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("it has no words")
 """
 
 
@@ -47,6 +52,11 @@ def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:
         ("x = 1\n", "Mine"),
         (HEAD + BODY.replace('loss = "mse"', "pass"), 'must have a loss, such as loss = "mse"'),
         (HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; metrics = "accuracy"'), "its metrics must be a list"),
+        (
+            HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; metrics = None'),
+            "its metrics must be a list, but got None",
+        ),
+        (HEAD + BODY.replace("x = np", "raise Mute; np") + MUTE, "must work, but it raised Mute (line 8 of mine.py)"),
         (
             HEAD + BODY.replace("return Data(", "return dict("),
             "load_data must return a Data, but it returned a value of type dict",
@@ -139,6 +149,49 @@ def test_a_learning_rate_that_is_sometimes_absent_is_refused(tmp_path: Path) -> 
     space = {"batch_size": {"choices": [8, 16]}, "learning_rate": {"value": 0.1, "when": {"batch_size": 8}}}
     [problem] = problems(tmp_path, HEAD + BODY, space=space)
     assert problem.startswith("space.learning_rate.when: every trial needs a value of learning_rate")
+
+
+def in_child(tmp_path: Path, does: str) -> Inspected:
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + "import os, sys, threading, time\n" + BODY.replace("x = np", f"{does}; x = np"))
+    space = {"learning_rate": 0.1, "batch_size": 8}
+    return Inspection(make_spec(trainable=f"{path}:Mine", objective__metric="val_loss", space=space)).result()
+
+
+@pytest.mark.parametrize(
+    ("does", "how"),
+    [
+        ("os._exit(0)", "ended with exit code 0"),
+        ("os._exit(7)", "ended with exit code 7"),
+        ("os.kill(os.getpid(), 11)", "was killed by SIGSEGV"),
+        ("os.write(2, b'one\\nno\\x1b such card\\n'); os.abort()", "was killed by SIGABRT: no\\x1b such card"),
+        ("raise GeneratorExit('gone')", "ended with exit code 1: GeneratorExit: gone"),
+    ],
+)
+def test_a_child_that_says_nothing_is_told_by_its_end(tmp_path: Path, does: str, how: str) -> None:
+    [problem] = in_child(tmp_path, does).problems
+    assert problem == f"trainable: must load in a process of its own, but that {how}"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "does",
+    [
+        "threading.Thread(target=time.sleep, args=(3600,)).start()",
+        "import subprocess; subprocess.Popen(['sleep', '90'])",
+        "import atexit; atexit.register(os._exit, 5)",
+    ],
+)
+def test_what_a_trainable_leaves_running_holds_up_nobody(tmp_path: Path, does: str) -> None:
+    found = in_child(tmp_path, does)
+    assert (found.problems, found.num_train) == ([], 40)
+
+
+def test_data_of_a_class_that_only_the_child_knows_is_left_to_the_workers(tmp_path: Path) -> None:
+    found = in_child(
+        tmp_path, "global Own; Own = type('Own', (np.ndarray,), {}); np.zeros = lambda *a: np.ones(a[0]).view(Own)"
+    )
+    assert (found.problems, found.num_train, found.data) == ([], 40, None)
 
 
 def test_the_child_process_hands_over_the_data_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.sweeps.conftest import SLOW_SPACE, Cli, finish, kill_group, outputs, slowed
+from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish, kill_group, outputs, slowed
 from tuner import events as ev
 from tuner.sweep import Sweep, fold
 from tuner.verification import verify_sweep
@@ -109,6 +109,20 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
     cli("resume", "tiny")
     sweep = verified(cli, acknowledged=before)
     assert Counter(trial.outcome for trial in sweep.trials.values()) == {"completed": 2}
+
+
+def test_a_driver_whose_own_ray_dies_says_so_before_it_is_ended(cli: Cli, tiny_spec: Callable[..., str]) -> None:
+    shared, cli.address = cli.address, "local"
+    driver = cli.start("run", tiny_spec(num_trials=2, space=SLOW_SPACE, resources=ONE_SLOT, epochs={"max": 27}))
+    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 3)
+    [raylet] = [child for child in psutil.Process(driver.pid).children() if child.name() == "raylet"]
+    raylet.kill()
+    said = finish(driver, exit_code=4)
+    assert "Ray's process on this machine is gone; nothing acknowledged is lost. Go on with: " in said
+    assert cli.json("show", "tiny")["state"] == "interrupted"
+    before, cli.address = cli.events("tiny"), shared
+    cli("resume", "tiny")
+    verified(cli, acknowledged=before)
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_running_epochs(cli: Cli, tiny_spec: Callable[..., str]) -> None:

@@ -46,7 +46,10 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
     assert [row["sweep"] for row in cli.json("list")] == ["first"]
 
     refused = cli("run", "digits", "--name", "first", exit_code=2)
-    assert "go on with it (tuner resume first, or --or-resume), or choose another name (--name)" in refused.stderr
+    assert (
+        f"go on with it (tuner resume first --storage {cli.root}, or --or-resume), or choose another name (--name)"
+        in refused.stderr
+    )
     assert "is finished: all 10 trials ended" in cli("resume", "first").stderr
 
 
@@ -74,14 +77,20 @@ def test_diverging_and_failing_configurations_end_their_trials_only(cli: Cli, ti
 
 
 def test_a_failure_s_reason_is_the_line_that_says_it(cli: Cli, tiny_spec: Callable[..., str]) -> None:
-    space = {"learning_rate": 0.1, "batch_size": 32, "broken": {"choices": ["none", "interrupt", "layer"]}}
-    search = {"algorithm": "grid"}
-    cli("run", tiny_spec(space=space, search=search, failures={"max_retries": 0}, resources=ONE_SLOT), exit_code=1)
+    broken = ["none", "interrupt", "exit", "mute", "layer", "die"]
+    space = {"learning_rate": 0.1, "batch_size": 32, "broken": {"choices": broken}}
+    search, failures = {"algorithm": "grid"}, {"max_retries": 0, "trial_timeout": "300s"}
+    spec = tiny_spec(space=space, search=search, failures=failures, resources=ONE_SLOT)
+    done = cli("run", spec, "--json", exit_code=1)
+    assert json.loads(done.stdout)["outcomes"]["failed"] == len(broken) and "raylet" not in done.stderr
     reasons = {row["params"]["broken"]: row["reason"] for row in cli.json("trials", "tiny")}
     assert reasons.pop("layer").startswith("ValueError: The total size of the tensor must be unchanged")
     assert reasons == {
         "none": "TypeError: build_model must return a model, but it returned NoneType",
         "interrupt": "KeyboardInterrupt",
+        "exit": "SystemExit: 3",
+        "mute": "Mute",
+        "die": "the worker process died: it crashed or was killed",
     }
 
 

@@ -112,6 +112,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"x_train": X[:0], "y_train": Y[:0]}, "must hold at least one example"),
     ({"x_train": X[:1], "y_train": Y[:1]}, "x_train must hold at least 2 examples where there is no x_val"),
     ({"x_train": X, "y_train": Y - 1}, "y_train must hold classes from 0, but got -1"),
+    (
+        {"x_train": X, "y_train": Y + 2**40},
+        "y must hold classes 0, 1, 2 and so on, or floats as a regression target, but",
+    ),
+    ({"x_train": X, "y_train": Y.astype("u8") + np.uint64(2**63)}, "but got class 9223372036854775"),
+    (
+        {"x_train": X.astype(float) * 1e300, "y_train": Y},
+        "x_train must hold numbers that float32 can hold, up to 3.4e38, but got ",
+    ),
+    ({"x_train": X, "y_train": Y * -1e39}, "y_train must hold numbers that float32 can hold"),
     ({"x_train": X, "y_train": np.stack([Y, Y], 1)}, "must hold an integer class, a one-hot row or a float target"),
     (
         {"x_train": X, "y_train": Y, "x_val": X[:, :1], "y_val": Y},

@@ -19,7 +19,7 @@ from tuner.cli import (
     verify_command,
 )
 from tuner.cli.output import harmless, people
-from tuner.errors import TunerError
+from tuner.errors import TunerError, UsageError
 from tuner.secrets import redacted, take_all_credentials
 
 app = typer.Typer(
@@ -53,10 +53,23 @@ def run_command() -> None:
     warnings.simplefilter("always", RuntimeWarning)
     warnings.showwarning = _show_warning
     try:
+        _look_around()
         app(standalone_mode=True)
     except TunerError as error:
         people.print(harmless(redacted(str(error))), markup=False, style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)
+
+
+def _look_around() -> None:
+    """Refuses to begin where no relative path means anything.
+
+    Raises:
+        UsageError: the working directory is gone.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError("the working directory is gone: change to one that exists") from error
 
 
 def _hide_credentials() -> None:

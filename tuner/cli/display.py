@@ -160,7 +160,8 @@ class Display:
         here_s = max(time.time() - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
         ended = sum(outcomes.values()) - outcomes["unfinished"]
         ended_here = ended - self._ended_before
-        left_s = here_s / ended_here * (sweep.num_trials - ended) if ended_here > 2 else None
+        is_telling = first_epoch_at is not None and ended_here > 2
+        left_s = here_s / ended_here * (sweep.num_trials - ended) if is_telling else None
         return Snapshot(
             name=sweep.name,
             outcomes=outcomes,

@@ -15,14 +15,20 @@ from tuner.errors import SweepInterrupted
 INTERRUPTED = 128 + signal.SIGINT
 """What the command line, too, makes of a KeyboardInterrupt."""
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 _is_leaving = False
 
 
 def main() -> None:
-    """Runs the command line; SIGTERM is as Ctrl-C. A sweep's driver has handlers of its own while it is under way."""
+    """Runs the command line; SIGTERM, and a terminal that goes, are as Ctrl-C.
+
+    A sweep's driver has handlers of its own while it is under way.
+    """
     global _is_leaving
     streams.prepare()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    ending = [number for number in ENDING if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+    for number in ending:  # nohup has SIGHUP ignored
         signal.signal(number, _interrupt)
     code: Any = INTERRUPTED
     try:
@@ -37,7 +43,7 @@ def main() -> None:
     if code == INTERRUPTED and sys.argv[1:2] in (["run"], ["resume"]):
         sys.stderr.write("interrupted before the sweep was under way\n")
         code = SweepInterrupted.exit_code
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending:
         signal.signal(number, signal.SIG_IGN)  # the interpreter takes functions away before its own end
     sys.exit(code)
 

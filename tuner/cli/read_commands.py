@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tuner import status
@@ -30,16 +31,22 @@ from tuner.cli.output import (
     short,
 )
 from tuner.errors import UsageError
-from tuner.paths import StorageRoot
+from tuner.paths import StorageRoot, exists
 
-tables = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+WIDE = 10_000
+"""Columns of what is no terminal: there a row is a line, for grep and the like. $COLUMNS counts all the same."""
+
+_is_terminal = sys.stdout.isatty()
+tables = Console(
+    highlight=False, soft_wrap=not _is_terminal, width=None if _is_terminal or "COLUMNS" in os.environ else WIDE
+)
 """Tables are data: standard output."""
 
 
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the sweeps of a storage root."""
     root = StorageRoot.resolve(storage)
-    if isinstance(root.path, Path) and root.path.exists() and not root.path.is_dir():
+    if isinstance(root.path, Path) and exists(root.path) and not root.path.is_dir():
         raise UsageError(f"{root.path}: the storage root must be a folder, but is a file")
     rows = [status.summary(folder) for folder in root.sweeps()]
     if as_json:
@@ -73,7 +80,7 @@ def show(
         return
     ended = sum(count for outcome, count in data["outcomes"].items() if outcome != "unfinished")
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
     for name, text in (
         ("sweep", f"{data['sweep']} ({data['state']})"),
         ("trials", f"{ended} of {data['num_trials']}: {counts or 'none yet'}"),

@@ -28,7 +28,14 @@ from tuner.cli.output import (
     print_json,
     spec_path,
 )
-from tuner.errors import NoUsableTrialError, ServiceError, SpecError, SweepInterrupted, TrackingError
+from tuner.errors import (
+    NameTakenError,
+    NoUsableTrialError,
+    ServiceError,
+    SpecError,
+    SweepInterrupted,
+    TrackingError,
+)
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
@@ -51,6 +58,7 @@ def run(
     """Run a sweep from its spec to its end."""
     from tuner.engine.driver import resume_sweep, start_sweep
     from tuner.inspection import load_checked
+    from tuner.status import open_sweep
 
     path = spec_path(spec)
     load = partial(load_checked, path, overrides or [], name, is_shipped=is_shipped)
@@ -63,12 +71,20 @@ def run(
         loaded = going_on
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
+
+    def start_or_resume(display: Display) -> Ended:
+        if not (or_resume and folder.exists()):
+            try:
+                return start_sweep(loaded, root, str(path), address, display)
+            except NameTakenError:
+                if not (or_resume and folder.exists()):  # else another driver has just made it
+                    raise
+        open_sweep(root, loaded.name)  # refuses an empty journal
+        return resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
+
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
-            if or_resume and folder.exists():
-                ended = resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
-            else:
-                ended = start_sweep(loaded, root, str(path), address, display)
+            ended = start_or_resume(display)
         _tell_end(folder, ended)
 
 
@@ -140,7 +156,7 @@ def _differences(sweep: Sweep, spec: SweepSpec, source: str) -> dict[str, Any]:
 def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) -> Iterator[Callable[[], None]]:
     """Prints how the sweep stands once a driver of ours has left it, however it ended; gives what prints it.
 
-    Until then whatever else is printed is for people: Ray tells of lost workers and nodes on standard output.
+    Until then whatever else is printed, by Ray or a trainable, is for people.
     """
     say = partial(_say, folder, as_json, sys.stdout)
     try:

@@ -11,7 +11,7 @@ import typer
 
 from tuner.cli.output import Storage, people
 from tuner.errors import UsageError
-from tuner.paths import StorageRoot
+from tuner.paths import StorageRoot, exists
 from tuner.secrets import with_credentials, without_credentials
 
 
@@ -28,7 +28,7 @@ def ui(
     if uri.startswith(("http://", "https://")):
         people.print(f"sweep {sweep} is recorded on a server: open {without_credentials(uri)}")
         return
-    if uri == f"sqlite:///{root.database}" and not root.database.exists():
+    if uri == f"sqlite:///{root.database}" and not exists(root.database):
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     port = _free_port(port)
     people.print(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")

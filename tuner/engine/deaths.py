@@ -20,7 +20,12 @@ _KERNEL = Path("/proc/vmstat")
 
 
 def cause_of_death(
-    details: str, silent_s: float, timeout_s: float | None, *, kernel_was_out_of_memory: bool = False
+    details: str,
+    silent_s: float,
+    timeout_s: float | None,
+    *,
+    loading_s: float = 0.0,
+    kernel_was_out_of_memory: bool = False,
 ) -> tuple[str, str]:
     """The cause (worker, memory, timeout, node, or retired) and a reason in one line.
 
@@ -28,6 +33,7 @@ def cause_of_death(
         details: Ray's text, often many lines.
         silent_s: how long nothing was heard of the worker.
         timeout_s: what an epoch may take.
+        loading_s: what the process had beyond that, as it was not ready yet.
         kernel_was_out_of_memory: whether this machine's kernel killed a process for its memory at that time.
     """
     if retired := _RETIRED.search(details):
@@ -38,8 +44,9 @@ def cause_of_death(
         return "node", "the worker's node was lost"
     if _CUT_OFF.search(details):
         return "node", "the connection to the worker's node was lost"
-    if timeout_s is not None and silent_s >= timeout_s:
-        return "timeout", f"it took longer than failures.trial_timeout ({timeout_s:g} s) and was ended"
+    if timeout_s is not None and silent_s >= timeout_s + loading_s:
+        more = f" and {loading_s:g} s for TensorFlow and the data" if loading_s else ""
+        return "timeout", f"it took longer than failures.trial_timeout ({timeout_s:g} s){more} and was ended"
     if kernel_was_out_of_memory:
         return "memory", "the kernel killed the worker because its machine ran out of memory"
     return "worker", f"the worker process died{_gist(details)}"
@@ -58,6 +65,8 @@ def kernel_memory_kills() -> int:
 
 def _gist(details: str) -> str:
     """The line that says most, after a colon; empty if none does."""
+    if "Worker unexpectedly exits with a connection error" in details:  # the driver's, not the worker's
+        return ": it crashed or was killed"
     if detail := re.search(r"Worker exit detail: ([^.]*)", details):
         return f": {' '.join(detail[1].split())}"
     lines = [line.strip() for line in details.splitlines() if _SAYS_MUCH.search(line)]

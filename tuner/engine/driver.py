@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner import events as ev
-from tuner.engine import growth, head, resources
+from tuner.engine import growth, head, raylet, resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.errors import (
@@ -78,7 +78,8 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
 
     Raises:
         SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
-        UsageError: the name is taken, or there is no default tracking store in this root.
+        NameTakenError: there is such a sweep, or something else of that name.
+        UsageError: there is no default tracking store in this root.
         SweepInterrupted: the user left; the sweep can be resumed.
         KeyboardInterrupt: the user left while no trial ran: before the sweep was under way, or after its end.
         NoUsableTrialError: no trial reached a usable value.
@@ -212,7 +213,7 @@ class _Driver:
                 if not self._coordinator.finished:
                     self._observer.phase("starting Ray")
                     resources.start_ray(self._address)
-                    with head.watched(resources.head_address(), self._lose_head):
+                    with head.watched(resources.head_address(), self._lose_ray), raylet.watched(self._lose_ray):
                         self._train()
             except KeyboardInterrupt:
                 self._coordinator.stop("interrupted by the user")
@@ -262,13 +263,16 @@ class _Driver:
                     return
                 self._observer.training(self._coordinator)
 
-    def _lose_head(self, why: str) -> None:
-        """Ends the process, in the thread that watches Ray's head: Tune's loop waits in Ray, and never comes back."""
+    def _lose_ray(self, why: str) -> None:
+        """Ends the process, in the thread that watches Ray: Tune's loop waits in it, and never comes back.
+
+        Does not wait for the recorder, which goes on by itself, as Ray is about to end the process.
+        """
         self._observer.trained()
         with self._coordinator.lock:  # the loop journals nothing after the end
             try:
                 self._coordinator.stop(why)
-                self._leave()
+                self._leave(0.0)
                 self._observer.lost(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
             finally:
                 os._exit(ServiceError.exit_code)
@@ -289,14 +293,17 @@ class _Driver:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM does not wait either.
+        """The first Ctrl-C lets running epochs end, the second does not wait; SIGTERM and SIGHUP do not wait either.
 
-        While no trial runs, both are a KeyboardInterrupt.
+        While no trial runs, each is a KeyboardInterrupt. Under nohup SIGHUP stays ignored.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)
+        before = {number: signal.signal(number, self._on_signal) for number in numbers}
         try:
             yield
         finally:
@@ -308,7 +315,7 @@ class _Driver:
             raise KeyboardInterrupt
         is_first = self._coordinator.stopping is None
         self._coordinator.stop(f"interrupted by {signal.Signals(number).name}")
-        if number == signal.SIGTERM or not is_first:
+        if number != signal.SIGINT or not is_first:
             from tuner.engine import tune_adapter
 
             tune_adapter.stop_at_once()
@@ -342,7 +349,7 @@ class _Driver:
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")
         return Ended(sweep, is_recorded)
 
-    def _leave(self) -> None:
+    def _leave(self, recorder_s: float = 5.0) -> None:
         """After an error: says in the journal that the driver left, if that can still be said."""
         try:
             self._coordinator.stop("the driver failed")
@@ -351,7 +358,7 @@ class _Driver:
             self._log(f"the end could not be journalled: {error}")
         with suppress(TunerError, OSError):
             self._journal.close()
-        self._recorder.finish(5.0)
+        self._recorder.finish(recorder_s)
 
     def _log(self, line: str) -> None:
         try:

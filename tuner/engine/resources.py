@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engine.head import JOINS_WITHIN_S, why_silent
-from tuner.errors import ServiceError, UsageError
+from tuner.errors import ServiceError, TunerError, UsageError
 from tuner.space import shown
 from tuner.spec.models import Resources
 from tuner.spec.reading import printable
@@ -173,6 +173,8 @@ def start_ray(address: str | None) -> None:
     if ray.is_initialized():
         return
 
+    # Ray's words on dead workers, in colours on standard output, whatever `log_to_driver` says: they are in our own log
+    ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address == "local":
         options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
@@ -181,8 +183,12 @@ def start_ray(address: str | None) -> None:
             raise ServiceError(f"Ray at {address} does not answer: {why}")
         with _own_sigterm():
             ray.init(address=address, **options)
-    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+    except TunerError:
+        raise
+    except Exception as error:  # Ray raises bare ones, too
         why = (str(error).splitlines() or [type(error).__name__])[0]
+        if address == "local":
+            raise ServiceError(f"Ray does not start on this machine: {why}{_folder_hint(why)}") from error
         raise ServiceError(f"Ray at {address} does not answer: {why}{_token_hint()}") from error
 
 
@@ -204,6 +210,11 @@ def _own_sigterm() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
+
+
+def _folder_hint(why: str) -> str:
+    """Ray's sockets lie below $RAY_TMPDIR, else $TMPDIR, and a socket's path is short."""
+    return "; set RAY_TMPDIR to a folder with a shorter path, such as /tmp" if "path length" in why else ""
 
 
 def _token_hint() -> str:

@@ -31,7 +31,7 @@ from tuner.engine.growth import Demand
 from tuner.engine.messages import Assignment, Report, WorkerSettings
 from tuner.engine.resources import Slot, cluster_nodes
 from tuner.engine.telemetry import Telemetry
-from tuner.engine.worker import KerasWorker
+from tuner.engine.worker import LOADING_S, KerasWorker
 from tuner.secrets import is_secret
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -49,6 +49,8 @@ class _Run:
         self.timeout_s = timeout_s
         self.trials: dict[str, int] = {}
         """Tune's trial id of a worker's turn -> the number of the trial that it is at."""
+        self.ready: set[str] = set()
+        """Tune's trial id of a turn whose worker has reported: it has TensorFlow and the data."""
         self.errors: dict[str, str] = {}
         """Tune's trial id of a turn whose worker died -> what Ray says of it."""
         self.started_s: dict[str, float] = {}
@@ -83,6 +85,7 @@ class _Run:
     def heard(self, turn: str, report: Report, actor: Any) -> bool:
         """Takes a worker's report; whether it goes on with its trial."""
         trial = self.trials[turn]
+        self.ready.add(turn)
         if report.trial != trial:
             self.coordinator.lost(trial, "node", "its worker went on with the trial before")
             return False
@@ -106,7 +109,10 @@ class _Run:
         if why_died is not None:
             is_here = self.nodes.get(trial, self.here) == self.here
             killed = is_here and kernel_memory_kills() > self.memory_kills[0]
-            cause, reason = cause_of_death(why_died, silent_s, self.timeout_s, kernel_was_out_of_memory=killed)
+            loading_s = 0.0 if turn in self.ready else LOADING_S
+            cause, reason = cause_of_death(
+                why_died, silent_s, self.timeout_s, loading_s=loading_s, kernel_was_out_of_memory=killed
+            )
             self.coordinator.lost(trial, cause, reason, why_died)
         self.coordinator.release(trial)
 

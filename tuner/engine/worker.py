@@ -22,7 +22,7 @@ from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.engine.resources import this_node
 from tuner.engine.saver import CheckpointSaver
-from tuner.errors import StorageError
+from tuner.errors import StorageError, said_by
 from tuner.paths import SweepFolder, read_bytes
 from tuner.secrets import redacted
 from tuner.sweep import objective_value
@@ -34,6 +34,8 @@ CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they cost at most this share of the time."""
 CHECKPOINT_EVERY_MAX_S = 300.0
 """But one write that took long is no reason for none at all."""
+LONGEST_S = 1e9
+"""The timer takes no more than some 292 years; nobody waits for so long."""
 LOADING_S = 600.0
 """What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
 
@@ -87,33 +89,27 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return {"report": self._train()}
 
     def _train(self) -> Report:
-        """Trains until the policy must be asked, or for a moment if epochs are short."""
+        """Trains until the policy must be asked, or for a moment if epochs are short.
+
+        A process's first report says no more than that it is ready: what comes after has an epoch's time.
+        """
         epochs: list[TrainedEpoch] = []
         checkpoints: list[SavedCheckpoint] = []
         notes: list[str] = []
         first_epoch = failure = None
         try:
             checkpoints += self._late_checkpoints(notes)
-            if not self._has_started:
-                first_epoch = self._start(notes)
-                self._has_started = True
-            until = time.monotonic() + REPORT_EVERY_S
-            while True:
-                with self._watched():
-                    result = self._trainer.train_epoch()
-                epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
-                waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
-                self._memory.look()
-                self._save_what_is_due(waits)
-                if (
-                    waits
-                    or not math.isfinite(objective_value(result.metrics, self._settings.metric))
-                    or self._memory.is_outgrown
-                    or time.monotonic() >= until
-                ):
-                    break
-            checkpoints += self._saver.taken(self._patience_s(epochs))
-        except (Exception, KeyboardInterrupt) as error:  # the latter of user code: Ctrl-C does not get here
+            if self._trainer is None:
+                self._load(notes)
+            else:
+                if not self._has_started:
+                    first_epoch = self._start(notes)
+                    self._has_started = True
+                self._train_epochs(epochs)
+                checkpoints += self._saver.taken(self._patience_s(epochs))
+        except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
+            if hasattr(error, "ray_terminate_msg"):
+                raise  # Ray's own way to end the process
             failure = _failure(error)
             self._is_broken = failure.cause == "memory" or _is_of_tensorflow(error)
         return Report(
@@ -130,6 +126,24 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             notes=tuple(notes),
         )
 
+    def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
+        """Adds to `epochs` what it trains, so that those before one that fails are told."""
+        until = time.monotonic() + REPORT_EVERY_S
+        while True:
+            with self._watched():
+                result = self._trainer.train_epoch()
+            epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
+            waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
+            self._memory.look()
+            self._save_what_is_due(waits)
+            if (
+                waits
+                or not math.isfinite(objective_value(result.metrics, self._settings.metric))
+                or self._memory.is_outgrown
+                or time.monotonic() >= until
+            ):
+                return
+
     def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
         """Those under way at the last report. A failure to make one for the trial before is not this one's."""
         try:
@@ -142,12 +156,13 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             notes.append(f"a checkpoint of the worker's trial before could not be made: {_one_line(error)}")
             return []
 
+    def _load(self, notes: list[str]) -> None:
+        with self._watched(LOADING_S):
+            self._trainer = _make_trainer(self._settings, self._data, notes)
+        self._data = None
+
     def _start(self, notes: list[str]) -> int:
         """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
-        if self._trainer is None:
-            with self._watched(LOADING_S):
-                self._trainer = _make_trainer(self._settings, self._data, notes)
-            self._data = None
         from trainables.training import CheckpointError
 
         assignment = self._assignment
@@ -200,7 +215,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         if timeout_s is None:
             yield
             return
-        faulthandler.dump_traceback_later(timeout_s + more_s, exit=True)
+        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
         try:
             yield
         finally:
@@ -257,7 +272,7 @@ def _gpus(count: float, notes: list[str]) -> list[str]:
 def _failure(error: BaseException) -> Failure:
     details = redacted("".join(traceback.format_exception(error)))
     if isinstance(error, StorageError | _DataFault):
-        return Failure("storage" if isinstance(error, StorageError) else "data", redacted(str(error)), details)
+        return Failure("storage" if isinstance(error, StorageError) else "data", redacted(said_by(error)), details)
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     return Failure("memory" if is_memory else "error", _one_line(error), details)
 
@@ -270,6 +285,6 @@ def _is_of_tensorflow(error: BaseException) -> bool:
 
 def _one_line(error: BaseException) -> str:
     """An error's type and its last line that says something; Keras writes it in bold, a layer's arguments after it."""
-    message = _BOLD.sub("", str(error).partition("\n\nArguments received by ")[0])
+    message = _BOLD.sub("", said_by(error).partition("\n\nArguments received by ")[0])
     lines = [line for line in message.splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

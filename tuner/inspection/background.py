@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tuner.errors import SpecError
 from tuner.inspection.examine import Inspected, inspect, is_file
 from tuner.spec import SweepSpec, load_spec
-from tuner.spec.reading import bounded
+from tuner.spec.reading import bounded, printable
+
+LAST_WORDS_BYTES = 1000
+"""How much is looked at of what a child wrote before it died."""
 
 
 class Inspection:
@@ -30,6 +35,7 @@ class Inspection:
         self._spec = spec
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
+        self._errors: IO[bytes] | None = None
         if is_file(spec.trainable):
             self._start_child()
 
@@ -45,13 +51,14 @@ class Inspection:
     def _start_child(self) -> None:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._handover = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `cancel` closes it
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would stay open with what the child leaves behind
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())],
             pass_fds=[self._handover.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             env=environment,
         )
         assert self._child.stdin is not None
@@ -63,24 +70,40 @@ class Inspection:
     def _child_result(self) -> Inspected:
         assert self._child is not None and self._handover is not None
         try:
-            _, errors = self._child.communicate()
-            if self._child.returncode != 0:
-                last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-                problem = f"trainable: must load in a process of its own, but it ended with {last}"
-                return Inspected({}, [], None, [problem])
+            self._child.wait()
             self._handover.seek(0)
-            found: Inspected = pickle.load(self._handover)  # our own child wrote it a moment ago
-            return found
+            found = self._taken()  # our own child wrote it a moment ago
+            if not isinstance(found, Inspected):
+                problem = f"trainable: must load in a process of its own, but that {self._how_it_ended()}"
+                return Inspected({}, [], None, [problem])
+            return replace(found, data=self._taken())
         finally:
             self.cancel()
+
+    def _taken(self) -> Any:
+        """The next of what the child handed over; None if it is not there, or of a class that only the child knows."""
+        assert self._handover is not None
+        try:
+            return pickle.load(self._handover)
+        except Exception:
+            return None
+
+    def _how_it_ended(self) -> str:
+        assert self._child is not None and self._errors is not None
+        code = self._child.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"{how}: {printable(lines[-1].strip())}" if lines else how
 
     def cancel(self) -> None:
         """Ends the child if it is still at work, and leaves nothing behind."""
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
-            self._child.communicate()
-        if self._handover is not None:
-            self._handover.close()
+            self._child.wait()
+        for file in (self._handover, self._errors):
+            if file is not None:
+                file.close()
 
 
 def load_checked(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
-from tuner.errors import SpecError
+from tuner.errors import SpecError, said_by
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.spec import SweepSpec, spec_from_mapping
@@ -113,7 +113,7 @@ def contract_problems(trainable: type[Trainable]) -> list[str]:
     problems = []
     if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
-    if isinstance(trainable.metrics, str):
+    if isinstance(trainable.metrics, str) or trainable.metrics is None:
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
     return problems
 
@@ -148,7 +148,7 @@ def _is_arrays(data: Data) -> bool:
 
 
 def _text(error: BaseException) -> str:
-    return str(error.args[0]) if error.args else str(error)
+    return str(error.args[0]) if error.args else said_by(error)
 
 
 def _raised(error: BaseException, trainable: str) -> str:
@@ -157,5 +157,5 @@ def _raised(error: BaseException, trainable: str) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     where = f" (line {line} of {Path(file).name})" if line and file else ""
-    message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())[:300]
-    return f"it raised {type(error).__name__}: {message}{where}"
+    message = error.msg if isinstance(error, SyntaxError) else " ".join(said_by(error).split())[:300]
+    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tuner import events as ev
-from tuner.errors import StorageError, UsageError
+from tuner.errors import NameTakenError, StorageError
 from tuner.journal.journal import Journal, stamped
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, exists, sync_folder, write_atomically
-from tuner.program import program
+from tuner.program import program, storage_option
 
 
 def create_sweep(
@@ -33,7 +33,7 @@ def create_sweep(
         on_wait: is told in a sentence if this waits (up to 20 s) for a driver elsewhere that began to make it.
 
     Raises:
-        UsageError: the name is taken; the message has the two ways on.
+        NameTakenError: the message has the two ways on.
         StorageError: the storage root cannot be written.
     """
     if isinstance(folder.path, Path):
@@ -41,13 +41,13 @@ def create_sweep(
     return _create_in_place(folder, spec_yaml, [started, *learned], on_wait)
 
 
-def name_taken(folder: SweepFolder) -> UsageError:
+def name_taken(folder: SweepFolder) -> NameTakenError:
     """The refusal of a name that exists, with the two ways on."""
     if not folder.exists():
-        return UsageError(f"{folder.path} exists and is no sweep; choose another name (--name)")
-    return UsageError(
-        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name},"
-        f" or --or-resume), or choose another name (--name)"
+        return NameTakenError(f"{folder.path} exists and is no sweep; choose another name (--name)")
+    return NameTakenError(
+        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name}"
+        f"{storage_option(folder.root)}, or --or-resume), or choose another name (--name)"
     )
 
 

@@ -221,4 +221,7 @@ def _acquired(lock: filelock.BaseFileLock, timeout_s: float) -> bool:
         lock.acquire(timeout=timeout_s)
     except filelock.Timeout:
         return False
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"{lock.lock_file}: cannot be written: {reason}; nothing acknowledged is lost") from error
     return True
