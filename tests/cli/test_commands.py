@@ -219,7 +219,10 @@ def test_wrong_use_gets_one_line_and_exit_2(root: Path, tmp_path: Path) -> None:
     assert "No such command" in tuner("shwo", exit_code=2).stderr
     (root / "file").touch()
     no_folder = f"{root}/file: the storage root must be a folder, but is a file\n"
-    assert tuner("list", "--storage", f"{root}/file", exit_code=2).stderr == no_folder
+    for command in (["list"], ["run", "digits"]):
+        assert tuner(*command, "--storage", f"{root}/file", exit_code=2).stderr == no_folder
+    below = f"{root}/file/a/b: the storage root must be a folder, but {root}/file is a file\n"
+    assert tuner("list", "--storage", f"{root}/file/a/b", exit_code=2).stderr == below
     assert "no sweep has been recorded there yet" in tuner("ui", *storage, exit_code=2).stderr
 
 

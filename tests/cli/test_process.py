@@ -42,6 +42,12 @@ def test_data_that_cannot_be_written_is_one_line_and_exit_4(command: str, closin
     assert (done.returncode, done.stderr) == (4, f"standard output cannot be written: {why}\n")
 
 
+def test_a_reader_that_leaves_changes_no_exit_code() -> None:
+    script = '"$@" | head -1; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(["bash", "-c", script, "bash", *TUNER, "trainables"], capture_output=True, text=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
 def test_a_reader_that_leaves_gets_no_traceback() -> None:
     done = subprocess.run(["bash", "-c", '"$@" | head -1', "bash", *TUNER, "schema"], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{\n", "")

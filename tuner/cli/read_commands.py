@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -30,14 +29,20 @@ from tuner.cli.output import (
     print_json,
     short,
 )
-from tuner.errors import UsageError
-from tuner.paths import StorageRoot, exists
+from tuner.paths import StorageRoot
 
 WIDE = 10_000
 """Columns of what is no terminal: there a row is a line, for grep and the like. $COLUMNS counts all the same."""
 
+
+class _Tables(Console):
+    def on_broken_pipe(self) -> None:
+        """A reader that leaves has seen enough, and changes no exit code."""
+        self.quiet = True
+
+
 _is_terminal = sys.stdout.isatty()
-tables = Console(
+tables = _Tables(
     highlight=False, soft_wrap=not _is_terminal, width=None if _is_terminal or "COLUMNS" in os.environ else WIDE
 )
 """Tables are data: standard output."""
@@ -46,8 +51,6 @@ tables = Console(
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the sweeps of a storage root."""
     root = StorageRoot.resolve(storage)
-    if isinstance(root.path, Path) and exists(root.path) and not root.path.is_dir():
-        raise UsageError(f"{root.path}: the storage root must be a folder, but is a file")
     rows = [status.summary(folder) for folder in root.sweeps()]
     if as_json:
         print_json(rows)

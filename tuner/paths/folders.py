@@ -46,10 +46,18 @@ class StorageRoot(_Place):
         """The root that the command line names, else the spec, else $TUNER_STORAGE, else ./sweeps.
 
         Raises:
-            UsageError: it is a URL of no known scheme, or what speaks to that store is not installed.
+            UsageError: it is a URL of no known scheme, or what speaks to that store is not installed; it is a file.
+            StorageError: nobody may look there.
         """
         chosen = option or spec or os.environ.get("TUNER_STORAGE") or "./sweeps"
-        return cls(objectstore.open_url(chosen) if "://" in chosen else Path(chosen).expanduser().absolute())
+        if "://" in chosen:
+            return cls(objectstore.open_url(chosen))
+        path = Path(chosen).expanduser().absolute()
+        there = next(part for part in (path, *path.parents) if exists(part))
+        if not there.is_dir():
+            what = "is a file" if there == path else f"{there} is a file"
+            raise UsageError(f"{path}: the storage root must be a folder, but {what}")
+        return cls(path)
 
     @property
     def default_tracking_uri(self) -> str:
