@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,14 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 none. Tests of tokens say so to processes of their own."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """Dozens of drivers and workers are started: they need not compile the same packages each time."""
+
+
+@pytest.fixture
+def heeded_sighup() -> Iterator[None]:
+    """SIGHUP ends a process while the test runs; under nohup it does nothing, here and in all that is started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def test_people_who_cannot_be_told_change_nothing(closing: str, tmp_path: Path) 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.usefixtures("heeded_sighup")
 @pytest.mark.parametrize(("command", "code"), [("run", 3), ("check", 130)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_anything_runs_ends_in_order_and_leaves_no_data_behind(

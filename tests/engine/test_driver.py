@@ -68,6 +68,7 @@ def test_a_loop_that_ends_unexpectedly_is_started_again_from_the_journal(
     assert driver._coordinator.sweep.outcomes()["unfinished"] == 0
 
 
+@pytest.mark.usefixtures("heeded_sighup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_sweep_stops_at_once_when_its_terminal_goes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals

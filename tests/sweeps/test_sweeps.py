@@ -84,6 +84,8 @@ def test_a_failure_s_reason_is_the_line_that_says_it(cli: Cli, tiny_spec: Callab
     done = cli("run", spec, "--json", exit_code=1)
     assert json.loads(done.stdout)["outcomes"]["failed"] == len(broken) and "raylet" not in done.stderr
     reasons = {row["params"]["broken"]: row["reason"] for row in cli.json("trials", "tiny")}
+    *_, last = done.stderr.partition("ended without a usable trial: ")[2].partition("; the last one: ")
+    assert last.strip().startswith(tuple(reasons.values()))
     assert reasons.pop("layer").startswith("ValueError: The total size of the tensor must be unchanged")
     assert reasons == {
         "none": "TypeError: build_model must return a model, but it returned NoneType",

@@ -346,7 +346,10 @@ class _Driver:
             stopping = self._coordinator.stopping
             raise SweepInterrupted(f"sweep {sweep.name}: {stopping}; nothing is lost. Go on with it: {self._again}")
         if sweep.best is None and sweep.ended.state != "paused":
-            raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {sweep.ended.reason}")
+            why = sweep.ended.reason
+            if sweep.ended.state == "finished":
+                why += f"; the last one: {max(sweep.trials.values(), key=lambda trial: trial.ended_at or 0.0).reason}"
+            raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {why}")
         return Ended(sweep, is_recorded)
 
     def _leave(self, recorder_s: float = 5.0) -> None:
