@@ -73,6 +73,24 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, messag
     assert problem.startswith("trainable: ") and message in problem and "\n" not in problem
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ('loss = "huber"; metrics = ["acc", "mae", "MeanSquaredError", keras.metrics.AUC]', []),
+        (
+            'loss = "squared_hing"; metrics = ["acuracy", "mae"]',
+            [
+                "trainable: its loss must be one of Keras's, but got 'squared_hing'; did you mean 'squared_hinge'?",
+                "trainable: each of its metrics must be one of Keras's, but got 'acuracy'; did you mean 'accuracy'?",
+            ],
+        ),
+    ],
+)
+def test_losses_and_metrics_are_names_of_keras_s(tmp_path: Path, given: str, found: list[str]) -> None:
+    assert problems(tmp_path, HEAD + "import keras\n" + BODY.replace('loss = "mse"', given)) == found
+
+
 PAIR = "Data(train=(x, x), validation=(x, x))"
 
 

@@ -13,6 +13,7 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from tuner.errors import SpecError, said_by
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.names import name_problems
 from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
@@ -87,6 +88,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
         if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
             return _unknown(['trainable: must have a loss, such as loss = "mse"'])
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
+        problems += name_problems(trainable)
         problems += metric_problems(spec, metrics)
         data = trainable.load_data()
         if isinstance(data, Data):
