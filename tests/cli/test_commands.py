@@ -382,6 +382,7 @@ def test_a_value_is_no_row_of_zeros(value: float, text: str) -> None:
     assert metric_text(value) == text
 
 
+@pytest.mark.slow
 def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
     from tuner.paths import StorageRoot
     from tuner.recording import record
