@@ -18,8 +18,6 @@ import pytest
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.cli import read_commands, run_commands
 from tuner.cli.app import run_command
-from tuner.cli.display import Snapshot, line, panel
-from tuner.cli.output import duration_text, metric_text
 from tuner.spec import dump_yaml
 from tuner.sweep import fold
 
@@ -334,52 +332,6 @@ def test_more_than_this_machine_has_is_refused_before_anything_starts(tmp_path: 
     done = tuner("run", "digits", "--storage", str(tmp_path / "s"), "--set", change, exit_code=2)
     assert "resources: a trial takes 4096 CPUs" in done.stderr and not (tmp_path / "s").exists()
     assert "ftp" in tuner("list", TUNER_STORAGE="ftp://host/sweeps", exit_code=2).stderr
-
-
-SNAPSHOT = Snapshot(
-    name="demo",
-    outcomes={"completed": 1, "stopped": 20, "unfinished": 2},
-    num_trials=32,
-    epochs=80,
-    epochs_per_s=3.456,
-    busy=2,
-    slots=2,
-    best="val_accuracy 0.9700, trial 3, epoch 9: learning_rate=0.01",
-    elapsed_s=61.0,
-    left_s=90.0,
-    backlog=7,
-)
-
-
-def test_a_terminal_gets_a_panel_and_a_file_a_line() -> None:
-    from rich.console import Console
-
-    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(panel(SNAPSHOT))
-    console.file.close()
-    text = console.export_text()
-    for said in (
-        "demo", "21 of 32", "20 stopped", "2 running", "0.9700", "3.5 a second", "2 of 2 busy", "90 s left", "7 events",
-    ):  # fmt: skip
-        assert said in text
-    assert line(SNAPSHOT).startswith(
-        "61 s: 21 of 32 trials (1 completed, 20 stopped, 2 running), 80 epochs, 2 of 2 slots"
-    )
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
-def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.97, "0.9700"), (-12.5, "-12.5000"), (0.0, "0.0000"), (2.13e-5, "2.13e-05"), (0.00321, "0.00321"),
-     (-1e300, "-1e+300"), (1234567.0, "1.235e+06")],
-)  # fmt: skip
-def test_a_value_is_no_row_of_zeros(value: float, text: str) -> None:
-    assert metric_text(value) == text
 
 
 @pytest.mark.slow
