@@ -356,6 +356,13 @@ def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
         server.stderr.close()
 
 
+def test_ui_on_a_damaged_store_is_one_line(root: Path) -> None:
+    (root / "mlflow.db").write_bytes(b"no database" * 1000)
+    said = tuner("ui", "--storage", str(root), exit_code=4).stderr
+    assert said.startswith(f"sqlite:///{root}/mlflow.db: the file is damaged, or is no SQLite database: ")
+    assert said.count("\n") == 1
+
+
 def _get(url: str) -> int:
     import time
 

@@ -31,13 +31,14 @@ POSTGRES = '(psycopg2.OperationalError) connection to server at "host", port 543
         (f'{POSTGRES} FATAL: password authentication failed for user "me"', "refuses the credentials", True),
         (f'{POSTGRES} FATAL: database "mlflow" does not exist', "there is no such database", True),
         ("(sqlite3.OperationalError) database is locked", "its database is locked by another process", False),
+        ("(sqlite3.DatabaseError) file is not a database [SQL: select 1] (Background", "the file is damaged", True),
         ("No module named 'psycopg2'", "its driver is not installed here", True),
         ("Something that nobody foresaw at <Thing at 0x7f00>", "RuntimeError: Something that nobody foresaw", False),
     ],
 )
 def test_a_reason_in_a_line_and_whether_waiting_helps(text: str, reason: str, lasts: bool) -> None:
     error = tracking_error(RuntimeError(text), URI)
-    assert str(error).startswith("http://host:5000: ")
+    assert str(error).startswith("http://host:5000: ") and "SQL: " not in str(error)
     assert reason in str(error)
     assert isinstance(error, LastingRefusalError) == lasts
     assert "secret" not in str(error) and "0x7f00" not in str(error) and "\n" not in str(error)

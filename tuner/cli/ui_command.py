@@ -22,6 +22,7 @@ def ui(
 ) -> None:
     """Start the MLflow UI on the sweeps of a storage root, on this machine only, until Ctrl-C."""
     from tuner import status
+    from tuner.recording.database import check_reachable
 
     root = StorageRoot.resolve(storage)
     uri = status.tracking_uri(*status.open_sweep(root, sweep)) if sweep is not None else root.default_tracking_uri
@@ -30,6 +31,7 @@ def ui(
         return
     if uri == f"sqlite:///{root.database}" and not exists(root.database):
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
+    check_reachable(with_credentials(uri))
     port = _free_port(port)
     people.print(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tuner.recording.reasons import tracking_error
+
 _SCHEMES = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
 CONNECT_S = 10
 
@@ -21,3 +23,15 @@ def check_database(uri: str) -> None:
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("select count(*) from sqlite_master" if uri.startswith("sqlite") else "select 1")
+
+
+def check_reachable(uri: str) -> None:
+    """`check_database` for people.
+
+    Raises:
+        TrackingError: the database cannot be reached, or is none.
+    """
+    try:
+        check_database(uri)
+    except Exception as error:  # of any driver
+        raise tracking_error(error, uri) from error

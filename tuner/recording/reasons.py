@@ -25,6 +25,7 @@ _LASTING = (
         re.compile(r"password authentication failed|Access denied for user|no password supplied"),
         "the database refuses the credentials (set PGUSER and PGPASSWORD, or the whole URI as MLFLOW_TRACKING_URI)",
     ),
+    (re.compile(r"file is not a database|disk image is malformed"), "the file is damaged, or is no SQLite database"),
     (re.compile(r'database "[^"]*" does not exist|Unknown database'), "there is no such database"),
     (
         re.compile(r"out-of-date database schema"),
@@ -33,6 +34,9 @@ _LASTING = (
     (re.compile(r"No module named '(\w+)'"), "its driver is not installed here"),
     (re.compile(r"Can't load plugin|Could not parse SQLAlchemy URL|Invalid url"), "it is no address that MLflow knows"),
 )
+
+_SQL = re.compile(r" \(?\[SQL: .*|\(Background on this error at: \S+\)")
+"""What SQLAlchemy adds to its driver's words."""
 
 _FAMILIAR = (
     (re.compile(r"Connection refused"), "it refuses connections"),
@@ -72,6 +76,7 @@ def tracking_error(error: BaseException, uri: str) -> TrackingError:
 
 
 def one_line(error: BaseException) -> str:
-    """An error in a line for the log, without credentials and addresses of objects."""
+    """An error in a line for the log, without credentials, addresses of objects and statements of SQL."""
     text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
+    text = _SQL.sub("", text).rstrip()
     return redacted(f"{type(error).__name__}: {text}")[:REASON_CHARS_MAX]
