@@ -91,6 +91,46 @@ def test_losses_and_metrics_are_names_of_keras_s(tmp_path: Path, given: str, fou
     assert problems(tmp_path, HEAD + "import keras\n" + BODY.replace('loss = "mse"', given)) == found
 
 
+OUTPUTS = """
+    loss = {"a": "mse", "b": "mae"}
+    metrics = {"a": ["mae"]}
+    def build_model(self, params):
+        inputs = keras.Input((3,))
+        return keras.Model(inputs, {name: keras.layers.Dense(3, name=name)(inputs) for name in "ab"})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "metric", "found"),
+    [
+        (OUTPUTS, "val_a_mae", []),
+        (OUTPUTS, "val_b_loss", []),
+        (
+            OUTPUTS.replace("mae", "maee"),
+            "val_loss",
+            ["its loss must be one of Keras's", "each of its metrics must be"],
+        ),
+        (OUTPUTS, "val_a_maee", ["that the trainable reports, but got 'val_a_maee'; did you mean 'val_a_mae'?"]),
+        (
+            OUTPUTS.replace("inputs = ", "raise ValueError('no units')\n        "),
+            "val_a_mae",
+            [
+                "reports, but got 'val_a_mae'",
+                "its model must train, but it raised ValueError: no units (line ",
+            ],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_metrics_of_several_outputs_are_asked_of_the_model(
+    tmp_path: Path, text: str, metric: str, found: list[str]
+) -> None:
+    data = BODY.replace("(x, x)", "(x, {'a': x, 'b': x})").partition("    def build_model")[0]
+    wrong = problems(tmp_path, HEAD + "import keras\n" + data + text, objective__metric=metric)
+    assert len(wrong) == len(found) and all(part in line for part, line in zip(found, wrong, strict=True))
+
+
 PAIR = "Data(train=(x, x), validation=(x, x))"
 
 
