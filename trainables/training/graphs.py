@@ -205,8 +205,8 @@ def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], 
     return run
 
 
-def new_model(trainable: Trainable, params: Params, train: Split) -> Any:
-    """A model of these parameters, not compiled, with all of its variables.
+def new_model(trainable: Trainable, params: Params, inputs: Callable[[], Any]) -> Any:
+    """A model of these parameters, not compiled, with all of its variables; made by `inputs` where it does not say.
 
     Raises:
         TypeError: the trainable returns no model.
@@ -216,7 +216,7 @@ def new_model(trainable: Trainable, params: Params, train: Split) -> Any:
     if not isinstance(model, keras.Model):
         raise TypeError(f"build_model must return a model, but it returned {type(model).__name__}")
     if not model.built:
-        model(train.inputs(1))
+        model(inputs())
     return model
 
 

@@ -23,7 +23,7 @@ def reported_metrics(trainable: Trainable, data: Data, params: Params, precision
     keras.config.set_dtype_policy(precision)
     device = DeviceData()
     train, validation = (device.split(_first(part), "training") for part in (data.train, data.validation))
-    model = new_model(trainable, params, train)
+    model = new_model(trainable, params, lambda: train.inputs(1))
     compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
     return [*compiled.metric_names(train, validation), "epoch_s"]
 

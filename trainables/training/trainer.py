@@ -125,7 +125,7 @@ class WarmTrainer:
                 f"batch_size must be at least the trial's {self._replicas.count} GPUs, but got {valid.batch_size}"
             )
         with self._replicas.scope():
-            model = new_model(self._trainable, valid, train)
+            model = new_model(self._trainable, valid, lambda: train.inputs(1))
         key = cache_key(model, valid)
         values = [variable.numpy() for variable in model.variables]
         self._collect_garbage(sum(value.nbytes for value in values))
@@ -194,7 +194,7 @@ class WarmTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        model = new_model(self._trainable, trial.params, trial.train)
+        model = new_model(self._trainable, trial.params, lambda: trial.train.inputs(1))
         assign(model.variables, self._progress.best_values)
         return model
 
