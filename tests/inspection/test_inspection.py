@@ -131,6 +131,27 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
     assert len(wrong) == len(found) and all(part in line for part, line in zip(found, wrong, strict=True))
 
 
+BATCHED = "must be single examples, but the tf.data.Dataset is batched: leave .batch() out, or add .unbatch()"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        ("examples.batch(8).map(lambda x, y: (x, y)).prefetch(2)", [f"trainable: its training data {BATCHED}"]),
+        ("examples.padded_batch(8).take(3)", [f"trainable: its training data {BATCHED}"]),
+        ("examples.batch(8).unbatch()", []),
+        ("examples.batch(4, drop_remainder=True)", []),
+        ("examples.batch(4).map(lambda x, y: (x[0], y[0]))", []),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_batches_for_examples_are_told(tmp_path: Path, made: str, found: list[str]) -> None:
+    data = f"examples = tf.data.Dataset.from_tensor_slices((x, x)); return Data({made}, examples)"
+    body = BODY.replace("return Data(train=(x, x), validation=(x, x))", data)
+    assert problems(tmp_path, HEAD + "import tensorflow as tf\n" + body) == found
+
+
 PAIR = "Data(train=(x, x), validation=(x, x))"
 
 
