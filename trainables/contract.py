@@ -68,6 +68,7 @@ class Trainable(ABC):
     Class attributes `loss` and `metrics` are what `keras.Model.compile` takes; `loss = None` where the model has its
     own. An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; of a model with
     several outputs they are named as Keras names them, of one with its own `train_step` they are what it returns.
+    What `fit` takes besides, such as callbacks and class weights, has no place here; `Data` has sample weights.
     """
 
     loss: ClassVar[Any]

@@ -131,6 +131,18 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
     assert len(wrong) == len(found) and all(part in line for part, line in zip(found, wrong, strict=True))
 
 
+def test_what_fit_would_take_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; class_weight = {0: 2.0}'))
+    space = {"learning_rate": 0.1, "batch_size": 8}
+    found = inspect(make_spec(trainable=f"{path}:Mine", objective__metric="val_loss", space=space))
+    assert found.problems == []
+    [warning] = found.warnings
+    assert warning.startswith(
+        "trainable: its class_weight may have no effect: examples are weighed by the data, (x, y, s"
+    )
+
+
 BATCHED = "must be single examples, but the tf.data.Dataset is batched: leave .batch() out, or add .unbatch()"
 
 

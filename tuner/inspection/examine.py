@@ -18,6 +18,15 @@ from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 
+_ELSEWHERE = (
+    ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
+    ("class_weight", "examples are weighed by the data, (x, y, sample_weight)"),
+    ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
+    ("optimizer", "it is a parameter, as the learning rate is"),
+    ("weighted_metrics", "metrics are those of `metrics`, without weights"),
+)
+"""Arguments of `keras.Model.compile` and `fit` that a class may have, but the training path does not look at."""
+
 
 @dataclass(frozen=True)
 class Inspected:
@@ -112,6 +121,9 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    warnings += [
+        f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
+    ]
     return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None, warnings)
 
 
