@@ -164,6 +164,23 @@ def test_batches_for_examples_are_told(tmp_path: Path, made: str, found: list[st
     assert problems(tmp_path, HEAD + "import tensorflow as tf\n" + body) == found
 
 
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({}, "trainable: its Params' optimizer must be 'sgd', 'adagrad', 'rmsprop', 'adam' or 'adamw', but got 'lion'"),
+        (
+            {"optimizer": {"choices": ["adam", "adamx"]}},
+            "space.optimizer.choices[1]: must be 'sgd', 'adagrad', 'rmsprop',",
+        ),
+        ({"optimizer": "sgd"}, None),
+    ],
+)
+def test_params_of_all_cannot_take_other_values(tmp_path: Path, space: dict[str, object], message: str | None) -> None:
+    text = HEAD + BODY + "    class Params(Params):\n        optimizer: str = 'lion'\n        learning_rate: int = 1\n"
+    wrong = problems(tmp_path, text, space={"learning_rate": 1, "batch_size": 8, **space})
+    assert [line[: len(message or "")] for line in wrong] == ([message] if message else [])
+
+
 PAIR = "Data(train=(x, x), validation=(x, x))"
 
 
