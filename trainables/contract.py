@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -65,12 +65,14 @@ class Data:
 class Trainable(ABC):
     """Base of every trainable.
 
-    Class attributes `loss` and `metrics` are what `keras.Model.compile` takes. An epoch's metrics are `loss`, each
-    metric, their `val_` twins, `learning_rate` and `epoch_s`.
+    Class attributes `loss` and `metrics` are what `keras.Model.compile` takes; `loss = None` where the model has its
+    own. An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; of a model with
+    several outputs they are named as Keras names them, of one with its own `train_step` they are what it returns.
+    What `fit` takes besides, such as callbacks and class weights, has no place here; `Data` has sample weights.
     """
 
     loss: ClassVar[Any]
-    metrics: ClassVar[Sequence[Any]] = ()
+    metrics: ClassVar[Sequence[Any] | Mapping[str, Any]] = ()
     Params: ClassVar[type[Params]] = Params
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
@@ -109,6 +111,16 @@ def metric_name(metric: Any) -> str:
 
 
 def epoch_metrics(trainable: type[Trainable]) -> list[str]:
-    """Every metric that an epoch of this trainable reports."""
-    trained = ["loss", *(metric_name(metric) for metric in trainable.metrics)]
+    """What an epoch of this trainable reports, as far as it is known without its model.
+
+    `trainables.training.reported_metrics` knows the rest: of several outputs, and of a `train_step` of the model's own.
+    """
+    parts = [trainable.loss, *trainable.metrics]
+    is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
+    trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
     return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s"]
+
+
+def _is_for_outputs(part: Any) -> bool:
+    """Whether a loss, or one of the metrics, has an entry for each of a model's outputs."""
+    return isinstance(part, list | tuple | Mapping)

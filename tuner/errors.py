@@ -14,7 +14,11 @@ TunerError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_BOLD = re.compile(r"\x1b\[\d*m")
+_ARRAY = re.compile(r"\[[-+.,eEnaif\d\s\[\]]*\n[-+.,eEnaif\d\s\[\]]*\]")
 
 
 class TunerError(Exception):
@@ -29,6 +33,11 @@ def said_by(error: BaseException) -> str:
         return str(error)
     except Exception:
         return ""
+
+
+def gist(error: BaseException) -> str:
+    """What it says without what Keras adds: bold letters, a layer's arguments, and arrays over many lines."""
+    return _ARRAY.sub("[…]", _BOLD.sub("", said_by(error).partition("\n\nArguments received by ")[0]))
 
 
 class UsageError(TunerError):

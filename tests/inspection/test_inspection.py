@@ -91,6 +91,96 @@ def test_losses_and_metrics_are_names_of_keras_s(tmp_path: Path, given: str, fou
     assert problems(tmp_path, HEAD + "import keras\n" + BODY.replace('loss = "mse"', given)) == found
 
 
+OUTPUTS = """
+    loss = {"a": "mse", "b": "mae"}
+    metrics = {"a": ["mae"]}
+    def build_model(self, params):
+        inputs = keras.Input((3,))
+        return keras.Model(inputs, {name: keras.layers.Dense(3, name=name)(inputs) for name in "ab"})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "metric", "found"),
+    [
+        (OUTPUTS, "val_a_mae", []),
+        (OUTPUTS, "val_b_loss", []),
+        (
+            OUTPUTS.replace("mae", "maee"),
+            "val_loss",
+            ["its loss must be one of Keras's", "each of its metrics must be"],
+        ),
+        (OUTPUTS, "val_a_maee", ["that the trainable reports, but got 'val_a_maee'; did you mean 'val_a_mae'?"]),
+        (
+            OUTPUTS.replace("inputs = ", "raise ValueError('no units')\n        "),
+            "val_a_mae",
+            [
+                "reports, but got 'val_a_mae'",
+                "its model must train, but it raised ValueError: no units (line ",
+            ],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_metrics_of_several_outputs_are_asked_of_the_model(
+    tmp_path: Path, text: str, metric: str, found: list[str]
+) -> None:
+    data = BODY.replace("(x, x)", "(x, {'a': x, 'b': x})").partition("    def build_model")[0]
+    wrong = problems(tmp_path, HEAD + "import keras\n" + data + text, objective__metric=metric)
+    assert len(wrong) == len(found) and all(part in line for part, line in zip(found, wrong, strict=True))
+
+
+def test_what_fit_would_take_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; class_weight = {0: 2.0}'))
+    space = {"learning_rate": 0.1, "batch_size": 8}
+    found = inspect(make_spec(trainable=f"{path}:Mine", objective__metric="val_loss", space=space))
+    assert found.problems == []
+    [warning] = found.warnings
+    assert warning.startswith(
+        "trainable: its class_weight may have no effect: examples are weighed by the data, (x, y, s"
+    )
+
+
+BATCHED = "must be single examples, but the tf.data.Dataset is batched: leave .batch() out, or add .unbatch()"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        ("examples.batch(8).map(lambda x, y: (x, y)).prefetch(2)", [f"trainable: its training data {BATCHED}"]),
+        ("examples.padded_batch(8).take(3)", [f"trainable: its training data {BATCHED}"]),
+        ("examples.batch(8).unbatch()", []),
+        ("examples.batch(4, drop_remainder=True)", []),
+        ("examples.batch(4).map(lambda x, y: (x[0], y[0]))", []),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_batches_for_examples_are_told(tmp_path: Path, made: str, found: list[str]) -> None:
+    data = f"examples = tf.data.Dataset.from_tensor_slices((x, x)); return Data({made}, examples)"
+    body = BODY.replace("return Data(train=(x, x), validation=(x, x))", data)
+    assert problems(tmp_path, HEAD + "import tensorflow as tf\n" + body) == found
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({}, "trainable: its Params' optimizer must be 'sgd', 'adagrad', 'rmsprop', 'adam' or 'adamw', but got 'lion'"),
+        (
+            {"optimizer": {"choices": ["adam", "adamx"]}},
+            "space.optimizer.choices[1]: must be 'sgd', 'adagrad', 'rmsprop',",
+        ),
+        ({"optimizer": "sgd"}, None),
+    ],
+)
+def test_params_of_all_cannot_take_other_values(tmp_path: Path, space: dict[str, object], message: str | None) -> None:
+    text = HEAD + BODY + "    class Params(Params):\n        optimizer: str = 'lion'\n        learning_rate: int = 1\n"
+    wrong = problems(tmp_path, text, space={"learning_rate": 1, "batch_size": 8, **space})
+    assert [line[: len(message or "")] for line in wrong] == ([message] if message else [])
+
+
 PAIR = "Data(train=(x, x), validation=(x, x))"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -114,3 +114,39 @@ class Named(Small):
         inputs = {name: keras.Input((32,), name=name) for name in ("top", "bottom")}
         hidden = keras.layers.Concatenate()(list(inputs.values()))
         return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(hidden))
+
+
+class Outputs(Small):
+    """Two outputs, each with a loss and metrics of its own."""
+
+    loss: ClassVar[Any] = {"digit": "sparse_categorical_crossentropy", "mean": "mse"}
+    metrics: ClassVar[Any] = {"digit": ["accuracy"], "mean": ["mae"]}
+
+    def load_data(self) -> Data:
+        arrays = super().load_data()
+        return Data(*((x, {"digit": y, "mean": x.mean(1)}) for x, y in (arrays.train, arrays.validation, arrays.test)))
+
+    def build_model(self, params: Any) -> keras.Model:
+        inputs = keras.Input((64,))
+        hidden = keras.layers.Dense(params.units, activation="relu")(inputs)
+        sizes = {"digit": (10, "softmax"), "mean": (1, None)}
+        outputs = {name: keras.layers.Dense(*size, name=name)(hidden) for name, size in sizes.items()}
+        return keras.Model(inputs, outputs)
+
+
+class Lossless(CustomStep):
+    """Steps of its own that report a surprise and no loss."""
+
+    def train_step(self, batch: Any) -> dict[str, Any]:
+        return {"surprise": super().train_step(batch)["loss"]}
+
+    def test_step(self, batch: Any) -> dict[str, Any]:
+        x, y = batch
+        return {"surprise": keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, self(x)))}
+
+
+class OwnNames(Small):
+    metrics = ()
+
+    def build_model(self, params: Any) -> keras.Model:
+        return Lossless(params.units)

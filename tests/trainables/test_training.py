@@ -34,6 +34,29 @@ def test_every_kind_of_data_and_model_learns(make_trainer: MakeTrainer, name: st
     assert set(trainer.test_metrics()) == {"test_loss", "test_accuracy"}
 
 
+@pytest.mark.parametrize(
+    ("name", "objective", "known"),
+    [
+        ("Small", "val_accuracy", {"accuracy", "val_accuracy"}),
+        ("Streamed", "val_accuracy", {"accuracy", "val_accuracy"}),
+        ("Outputs", "val_digit_accuracy", {"digit_loss", "digit_accuracy", "mean_mae", "val_mean_loss"}),
+        ("OwnNames", "val_surprise", {"surprise", "val_surprise"}),
+    ],
+)
+def test_what_a_model_says_it_reports_is_what_an_epoch_has(
+    make_trainer: MakeTrainer, name: str, objective: str, known: set[str]
+) -> None:
+    from trainables.training import WarmTrainer, reported_metrics
+
+    trainable = make_trainer(name)._trainable
+    data = trainable.load_data()
+    told = reported_metrics(trainable, data, trainable.Params())
+    trainer = WarmTrainer(trainable, data, objective, "max")
+    [epoch] = train(trainer, 1)
+    assert set(told) == set(epoch) and {objective, *known} <= set(told)
+    assert trainer.best_epoch == 1 and f"test_{objective.removeprefix('val_')}" in trainer.test_metrics()
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam", "adamw"])
 @pytest.mark.parametrize("extra", [{}, {"momentum": 0.7, "weight_decay": 0.01}])
 def test_training_equals_keras_fit(make_trainer: MakeTrainer, optimizer: str, extra: dict[str, float]) -> None:

@@ -53,6 +53,25 @@ def read_checkpoint(data: bytes, variables: list[Any], num_model_variables: int)
     Raises:
         CheckpointError: the bytes are damaged, or do not hold values for exactly these variables.
     """
+    values, progress = _read(data)
+    best_variables = variables[:num_model_variables] if progress.best_epoch else []
+    for found, expected in ((values, variables), (progress.best_values, best_variables)):
+        _check_shapes(found, expected)
+    return values, progress
+
+
+def read_best(data: bytes, model_variables: list[Any]) -> list[Any]:
+    """The values of a model's variables after its best epoch, of either kind of checkpoint.
+
+    Raises:
+        CheckpointError: as of `read_checkpoint`.
+    """
+    _, progress = _read(data)
+    _check_shapes(progress.best_values, model_variables)
+    return progress.best_values
+
+
+def _read(data: bytes) -> tuple[list[Any], Progress]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
@@ -65,9 +84,6 @@ def read_checkpoint(data: bytes, variables: list[Any], num_model_variables: int)
         raise CheckpointError(f"must have format {_FORMAT}, but got {known}: another version wrote it")
     values = [content[name] for name in _numbered(content, "state")]
     progress.best_values = [content[name] for name in _numbered(content, "best")]
-    best_variables = variables[:num_model_variables] if progress.best_epoch else []
-    for found, expected in ((values, variables), (progress.best_values, best_variables)):
-        _check_shapes(found, expected)
     return values, progress
 
 

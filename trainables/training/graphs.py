@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
@@ -41,9 +42,9 @@ class CompiledModel:
         self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
-        model.compile(
-            optimizer=self.optimizer.keras, loss=trainable.loss, metrics=list(trainable.metrics), jit_compile=False
-        )
+        given = trainable.metrics
+        metrics = dict(given) if isinstance(given, Mapping) else list(given)
+        model.compile(optimizer=self.optimizer.keras, loss=trainable.loss, metrics=metrics, jit_compile=False)
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
         model.optimizer.build(model.trainable_variables)
         replicas.weigh_gradients(model.optimizer)
@@ -72,6 +73,13 @@ class CompiledModel:
         """Traces and places what is not yet, so that no epoch's time holds it."""
         self._warm_up(self._graph(train, training=True)[0], train, training=True)
         self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+
+    def metric_names(self, train: Split, validation: Split) -> list[str]:
+        """What an epoch's training reports, then what its validation does."""
+        return [
+            *self._graph(train, training=True)[1],
+            *(f"val_{n}" for n in self._graph(validation, training=False)[1]),
+        ]
 
     def train(self, split: Split, batch_size: int, seed: int, epoch: int) -> dict[str, float]:
         """Trains one epoch over `split` in an order that depends on the seed and the epoch alone."""
@@ -195,6 +203,21 @@ def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], 
         return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
 
     return run
+
+
+def new_model(trainable: Trainable, params: Params, inputs: Callable[[], Any]) -> Any:
+    """A model of these parameters, not compiled, with all of its variables; made by `inputs` where it does not say.
+
+    Raises:
+        TypeError: the trainable returns no model.
+        Exception: whatever the trainable's own code raises.
+    """
+    model = trainable.build_model(params)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"build_model must return a model, but it returned {type(model).__name__}")
+    if not model.built:
+        model(inputs())
+    return model
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from trainables.contract import Data, Params, Trainable
 from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, read_checkpoint
 from trainables.training.device import DeviceData, Split
-from trainables.training.graphs import CompiledModel, assign
+from trainables.training.graphs import CompiledModel, assign, new_model
 from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
 
@@ -125,7 +125,7 @@ class WarmTrainer:
                 f"batch_size must be at least the trial's {self._replicas.count} GPUs, but got {valid.batch_size}"
             )
         with self._replicas.scope():
-            model = self._build_model(valid, train)
+            model = new_model(self._trainable, valid, lambda: train.inputs(1))
         key = cache_key(model, valid)
         values = [variable.numpy() for variable in model.variables]
         self._collect_garbage(sum(value.nbytes for value in values))
@@ -194,22 +194,15 @@ class WarmTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        model = self._build_model(trial.params, trial.train)
+        model = new_model(self._trainable, trial.params, lambda: trial.train.inputs(1))
         assign(model.variables, self._progress.best_values)
-        return model
-
-    def _build_model(self, params: Params, train: Split) -> Any:
-        model = self._trainable.build_model(params)
-        if not isinstance(model, keras.Model):
-            raise TypeError(f"build_model must return a model, but it returned {type(model).__name__}")
-        if not model.built:
-            model(train.inputs(1))
         return model
 
     def _keep_best(self, metrics: dict[str, float], compiled: CompiledModel) -> None:
         """Copies the model's variables if this epoch's objective is the best so far."""
         value, best = metrics.get(self._metric, math.nan), self._progress.best_value
-        if not all(map(math.isfinite, (value, metrics["loss"], metrics["val_loss"]))):
+        losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
+        if not all(map(math.isfinite, (value, *losses))):
             return
         better = value > best if self._mode == "max" else value < best
         if self.best_epoch == 0 or better:

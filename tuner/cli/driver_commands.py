@@ -19,6 +19,7 @@ from tuner.paths import StorageRoot
 from tuner.program import program, storage_option
 
 LOOK_EVERY_S = 0.25
+RAY_LOGS = "/tmp/ray/session_latest/logs/worker-*"
 
 
 def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, address: JobServer = None) -> None:
@@ -55,7 +56,10 @@ def logs(
         logs_there(there, sweep, follow, {"--storage": storage})
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
     if not folder.driver_log.exists():
-        raise UsageError(f"{folder.driver_log}: no driver of sweep {sweep} has logged anything on this machine")
+        raise UsageError(
+            f"{folder.driver_log}: no driver of sweep {sweep} has logged a failure on this machine;"
+            f" what a trainable prints there is in {RAY_LOGS}"
+        )
     with open(folder.driver_log, encoding="utf-8", errors="replace") as log:
         while True:
             is_over = not follow or read_holder(folder.lease) is None

@@ -349,6 +349,8 @@ class _Driver:
             why = sweep.ended.reason
             if sweep.ended.state == "finished":
                 why += f"; the last one: {max(sweep.trials.values(), key=lambda trial: trial.ended_at or 0.0).reason}"
+            if self._folder.driver_log.exists():
+                why += f". All failures in full: {program()} logs {sweep.name}{storage_option(self._folder.root)}"
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {why}")
         return Ended(sweep, is_recorded)
 

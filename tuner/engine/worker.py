@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import math
 import os
-import re
 import time
 import traceback
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.engine.resources import this_node
 from tuner.engine.saver import CheckpointSaver
-from tuner.errors import StorageError, said_by
+from tuner.errors import StorageError, gist, said_by
 from tuner.paths import SweepFolder, read_bytes
 from tuner.secrets import redacted
 from tuner.sweep import objective_value
@@ -38,9 +37,6 @@ LONGEST_S = 1e9
 """The timer takes no more than some 292 years; nobody waits for so long."""
 LOADING_S = 600.0
 """What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
-
-
-_BOLD = re.compile(r"\x1b\[\d*m")
 
 
 class WorkerRetired(Exception):
@@ -284,7 +280,6 @@ def _is_of_tensorflow(error: BaseException) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    """An error's type and its last line that says something; Keras writes it in bold, a layer's arguments after it."""
-    message = _BOLD.sub("", said_by(error).partition("\n\nArguments received by ")[0])
-    lines = [line for line in message.splitlines() if line.strip()]
+    """An error's type and its last line that says something."""
+    lines = [line for line in gist(error).splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

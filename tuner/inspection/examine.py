@@ -11,12 +11,21 @@ from pydantic import ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
-from tuner.errors import SpecError, said_by
+from tuner.errors import SpecError, gist, said_by
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.names import name_problems
 from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
+
+_ELSEWHERE = (
+    ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
+    ("class_weight", "examples are weighed by the data, (x, y, sample_weight)"),
+    ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
+    ("optimizer", "it is a parameter, as the learning rate is"),
+    ("weighted_metrics", "metrics are those of `metrics`, without weights"),
+)
+"""Arguments of `keras.Model.compile` and `fit` that a class may have, but the training path does not look at."""
 
 
 @dataclass(frozen=True)
@@ -82,27 +91,39 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
     known = trainable_class.Params
     problems = param_problems(spec, known)
     metrics: list[str] = []
+    of_metric: list[str] = []
+    of_data: list[str] = []
     num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
         if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
-            return _unknown(['trainable: must have a loss, such as loss = "mse"'])
+            return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
-        problems += metric_problems(spec, metrics)
+        of_metric = metric_problems(spec, metrics)
         data = trainable.load_data()
         if isinstance(data, Data):
-            wrong, num_train = _look_at(spec, trainable, data)
-            problems += [*wrong, *batch_size_problems(spec, num_train)]
+            params = _lowest(spec, trainable)
+            of_data, num_train, used = _look_at(trainable, data, params)
+            if of_metric and used is not None and params is not None and is_file(spec.trainable) and not problems:
+                asked, failed = _ask_model(spec, trainable, used, params)
+                metrics, of_metric = (
+                    (metrics, [*of_metric, *failed]) if failed else (asked, metric_problems(spec, asked))
+                )
+            of_data += batch_size_problems(spec, num_train)
         else:
-            problems.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
+            of_data.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
     except DataError as error:
-        problems.append(f"data: {error}")
+        of_data.append(f"data: {error}")
     except (Exception, SystemExit) as error:
-        problems.append(f"trainable: load_data must work, but {_raised(error, spec.trainable)}")
+        of_data.append(f"trainable: load_data must work, but {_raised(error, spec.trainable)}")
+    problems += [*of_metric, *of_data]
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    warnings += [
+        f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
+    ]
     return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None, warnings)
 
 
@@ -126,8 +147,8 @@ def _defaults(known: type[Params]) -> dict[str, Any]:
     return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
-def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], int | None]:
-    """What is wrong with the data that the configuration with the lowest values uses, and its training examples."""
+def _lowest(spec: SweepSpec, trainable: Trainable) -> Params | None:
+    """The configuration with the lowest values; None if the trainable refuses it."""
     known = trainable.Params.model_fields
     lowest = {
         name: min((value for _, value in extremes(parameter) if isinstance(value, int | float)), default=None)
@@ -135,14 +156,30 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
         if name in known and name not in ("batch_size", "epochs")
     }
     try:
-        params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
-    except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
-        return [], None if data_problems(data) else num_examples(data.train)
+        return trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
+    except ValidationError:
+        return None
+
+
+def _look_at(trainable: Trainable, data: Data, params: Params | None) -> tuple[list[str], int | None, Data | None]:
+    """What is wrong with the data that a configuration uses, its number of training examples, and these data."""
+    if params is None:  # `load_data` may return anything from which `select_data` makes what is trained on
+        return [], None if data_problems(data) else num_examples(data.train), None
     used = trainable.select_data(data, params)
     if not isinstance(used, Data):
-        return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
+        return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None, None
     problems = data_problems(used)
-    return problems, None if problems else num_examples(used.train)
+    return (problems, None, None) if problems else ([], num_examples(used.train), used)
+
+
+def _ask_model(spec: SweepSpec, trainable: Trainable, used: Data, params: Params) -> tuple[list[str], list[str]]:
+    """What the model itself reports, or why it cannot be asked. It takes seconds, so only of an unknown objective."""
+    from trainables.training import reported_metrics
+
+    try:
+        return reported_metrics(trainable, used, params, spec.precision), []
+    except (Exception, SystemExit) as error:
+        return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 
 
 def _is_arrays(data: Data) -> bool:
@@ -159,5 +196,5 @@ def _raised(error: BaseException, trainable: str) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     where = f" (line {line} of {Path(file).name})" if line and file else ""
-    message = error.msg if isinstance(error, SyntaxError) else " ".join(said_by(error).split())[:300]
+    message = error.msg if isinstance(error, SyntaxError) else " ".join(gist(error).split())[:300]
     return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}"

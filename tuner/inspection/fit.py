@@ -24,13 +24,20 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
             problems.append(f"{path}: the trainable has no such parameter{nearest(name, known.model_fields)}")
             continue
         for place, value in extremes(parameter):
-            problems += [f"{path}{place}: {rule}" for rule in _refusals(known, name, value)]
+            refused = _refusals(known, name, value) or _refusals(Params, name, value)
+            problems += [f"{path}{place}: {rule}" for rule in refused]
         if parameter.when and (name in IN_EVERY_TRIAL or known.model_fields[name].is_required()):
             problems.append(f"{path}.when: every trial needs a value of {name}, so it must have no condition")
     problems += [
         f"space.{name}: the trainable has no default for it, so it is required, but is missing"
         for name, info in known.model_fields.items()
         if info.is_required() and name not in spec.space
+    ]
+    problems += [
+        f"trainable: its Params' {name} {rule}"
+        for name, info in known.model_fields.items()
+        if name not in spec.space and not info.is_required()
+        for rule in _refusals(Params, name, info.get_default(call_default_factory=True))
     ]
     epochs = spec.space.root.get("epochs")
     if epochs is not None:
@@ -74,7 +81,9 @@ def extremes(parameter: Float | Int | Choice | Constant) -> list[tuple[str, Scal
 
 
 def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
-    """Why the trainable's Params refuse a value, in our words."""
+    """Why Params refuse a value, in our words: a trainable's, or those that all have and the training path knows."""
+    if name not in known.model_fields:
+        return []
     try:
         known.model_validate({name: value}, strict=True)
     except ValidationError as error:

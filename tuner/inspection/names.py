@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trainables.contract import Trainable
@@ -19,15 +19,26 @@ def name_problems(trainable: Trainable) -> list[str]:
     keras = sys.modules.get("keras")
     if keras is None:
         return []
-    problems = []
-    if isinstance(trainable.loss, str) and not _gives(keras.losses.get, trainable.loss):
-        problems.append(f"trainable: its loss {_must(trainable.loss, keras.losses)}")
+    problems = [
+        f"trainable: its loss {_must(loss, keras.losses)}"
+        for loss in _texts(trainable.loss)
+        if not _gives(keras.losses.get, loss)
+    ]
     problems += [
         f"trainable: each of its metrics {_must(metric, keras.metrics, *_OF_COMPILE)}"
-        for metric in trainable.metrics
-        if isinstance(metric, str) and metric not in _OF_COMPILE and not _gives(keras.metrics.get, metric)
+        for metric in _texts(trainable.metrics)
+        if metric not in _OF_COMPILE and not _gives(keras.metrics.get, metric)
     ]
     return problems
+
+
+def _texts(given: Any) -> Iterator[str]:
+    """The names among losses or metrics, which may be one for each of a model's outputs."""
+    if isinstance(given, str):
+        yield given
+    elif isinstance(given, list | tuple | Mapping):
+        for part in given.values() if isinstance(given, Mapping) else given:
+            yield from _texts(part)
 
 
 def _gives(get: Callable[[str], Any], name: str) -> bool:

@@ -36,18 +36,32 @@ def num_examples(part: Any) -> int | None:
 
 def _part_problems(part: Any) -> Iterator[str]:
     if hasattr(part, "cardinality"):
-        yield from _data_set_problems(int(part.cardinality()))
+        yield from _data_set_problems(part)
     elif isinstance(part, tuple) and len(part) in (2, 3):
         yield from _tuple_problems(part)
     else:
         yield f"be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset, but got {what(part)}"
 
 
-def _data_set_problems(cardinality: int) -> Iterator[str]:
+def _data_set_problems(data_set: Any) -> Iterator[str]:
+    cardinality = int(data_set.cardinality())
+    if _is_batched(data_set):
+        yield "be single examples, but the tf.data.Dataset is batched: leave .batch() out, or add .unbatch()"
     if cardinality == _INFINITE:
         yield "end, but the tf.data.Dataset is infinite: use .take(n)"
     if cardinality == 0:
         yield _EMPTY
+
+
+def _is_batched(data_set: Any) -> bool:
+    """Whether `.batch()` made its elements, of any length. Those of one length may be examples, such as windows."""
+    shapes = [getattr(spec, "shape", None) for _, spec in _leaves(data_set.element_spec)]
+    if not all(shape is not None and shape.rank and shape[0] is None for shape in shapes):
+        return False
+    step = data_set
+    while step is not None and "BatchDataset" not in type(step).__name__:
+        step = getattr(step, "_input_dataset", None)
+    return step is not None
 
 
 def _tuple_problems(part: tuple[Any, ...]) -> Iterator[str]:

@@ -1,0 +1,35 @@
+"""What an epoch reports, asked of the model itself: it alone knows its outputs and what its own steps return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainables.contract import Data, Params, Trainable
+from trainables.training.device import DeviceData
+from trainables.training.graphs import CompiledModel, new_model
+from trainables.training.replicas import Replicas
+
+
+def reported_metrics(trainable: Trainable, data: Data, params: Params, precision: str = "float32") -> list[str]:
+    """Builds and traces a model; `data` are those that `select_data` gave, of which one example is looked at.
+
+    Raises:
+        Exception: whatever the trainable's own code raises, or Keras of a loss or a metric that does not fit.
+    """
+    keras.config.set_dtype_policy(precision)
+    device = DeviceData()
+    train, validation = (device.split(_first(part), "training") for part in (data.train, data.validation))
+    model = new_model(trainable, params, lambda: train.inputs(1))
+    compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
+    return [*compiled.metric_names(train, validation), "epoch_s"]
+
+
+def _first(part: Any) -> Any:
+    """The first example of a part of the data."""
+    if isinstance(part, tf.data.Dataset):
+        return part.take(1)
+    return tf.nest.map_structure(lambda rows: np.asarray(rows)[:1], part)

@@ -1,0 +1,57 @@
+"""The best model of a sweep, in Python, for what comes after it: evaluation, a file of Keras's, a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.errors import StorageError, UsageError
+from tuner.inspection import load_trainable
+from tuner.paths import StorageRoot, SweepFolder, read_bytes
+from tuner.status import open_sweep
+from tuner.sweep import Sweep, Trial
+
+
+def best_model(sweep: str, trial: int | None = None, storage: str | None = None) -> Any:
+    """A `keras.Model`, not compiled, with the weights of a trial's best epoch.
+
+    Args:
+        sweep: its name in the storage root.
+        trial: its number; by default the best trial, running or ended.
+        storage: the storage root; $TUNER_STORAGE or ./sweeps by default, as for every command.
+
+    Raises:
+        UsageError: there is no such sweep, trial or weights.
+        StorageError: the journal or the weights cannot be read.
+        CheckpointError: the weights are damaged, or the trainable's file makes another model than it did.
+    """
+    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    chosen = _chosen(folded, trial)
+    weights = _weights(folder, folded, chosen)
+    from trainables.training import kept_model  # which imports TensorFlow
+
+    spec = folded.spec
+    trainable = load_trainable(spec["trainable"])(spec["data"])
+    return kept_model(trainable, chosen.params, weights, spec["precision"])
+
+
+def _chosen(sweep: Sweep, number: int | None) -> Trial:
+    if number is None and sweep.best is None:
+        raise UsageError(f"sweep {sweep.name} has no usable trial yet")
+    trial = sweep.best if number is None else sweep.trials.get(number)
+    if trial is None:
+        raise UsageError(f"sweep {sweep.name} has no trial {number}: it has {len(sweep.trials)}, from 0")
+    return trial
+
+
+def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> bytes:
+    """The newest checkpoint that holds the trial's best epoch; of ended trials the best `checkpoints.keep` have one."""
+    for saved in reversed(trial.checkpoints):
+        if 0 < saved.best_epoch == trial.best_epoch:
+            try:
+                return read_bytes(folder.path / saved.path)
+            except FileNotFoundError:
+                raise StorageError(
+                    f"{folder.path / saved.path}: the weights of trial {trial.number} are gone"
+                ) from None
+    kept = ", ".join(str(other.number) for other in sweep.ranked() if other.checkpoints)
+    raise UsageError(f"sweep {sweep.name} keeps no weights of trial {trial.number}, only of trials {kept or '(none)'}")
