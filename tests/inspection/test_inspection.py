@@ -153,6 +153,7 @@ BATCHED = "must be single examples, but the tf.data.Dataset is batched: leave .b
         ("examples.batch(8).map(lambda x, y: (x, y)).prefetch(2)", [f"trainable: its training data {BATCHED}"]),
         ("examples.padded_batch(8).take(3)", [f"trainable: its training data {BATCHED}"]),
         ("examples.batch(8).unbatch()", []),
+        ("examples.map(lambda x, y: (tf.boolean_mask(x, x >= 0),) * 2).padded_batch(8).unbatch()", []),
         ("examples.batch(4, drop_remainder=True)", []),
         ("examples.batch(4).map(lambda x, y: (x[0], y[0]))", []),
     ],

@@ -59,8 +59,8 @@ def _is_batched(data_set: Any) -> bool:
     if not all(shape is not None and shape.rank and shape[0] is None for shape in shapes):
         return False
     step = data_set
-    while step is not None and "BatchDataset" not in type(step).__name__:
-        step = getattr(step, "_input_dataset", None)
+    while step is not None and "BatchDataset" not in (kind := type(step).__name__):
+        step = None if "Unbatch" in kind else getattr(step, "_input_dataset", None)
     return step is not None
 
 
