@@ -131,6 +131,29 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
     assert len(wrong) == len(found) and all(part in line for part, line in zip(found, wrong, strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("text", "metric", "found"),
+    [
+        (HEAD + BODY, "val_loss", "its model must train, but it raised RuntimeError: not built here (line "),
+        (
+            OUTPUTS.replace('{"a": "mse", "b": "mae"}', '"mse"').replace('{"a": ["mae"]}', '["mae", "mae"]'),
+            "val_mae",
+            "'val_mae'",
+        ),
+        (OUTPUTS, "val_loss", ""),
+    ],
+)
+def test_the_first_model_is_built_where_it_is_asked_for(tmp_path: Path, text: str, metric: str, found: str) -> None:
+    path = tmp_path / "mine.py"
+    data = BODY.replace("(x, x)", "(x, {'a': x, 'b': x})").partition("    def build_model")[0]
+    path.write_text(text if text.startswith(HEAD) else HEAD + "import keras\n" + data + text)
+    spec = make_spec(trainable=f"{path}:Mine", objective__metric=metric, space={"learning_rate": {"choices": [0.1, 1]}})
+    told = Inspection(spec, tries_model=True).result().problems
+    assert len(told) == bool(found) and all(found in line for line in told), told
+
+
 def test_what_fit_would_take_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; class_weight = {0: 2.0}'))

@@ -51,7 +51,7 @@ def _check_spec(path: Path, overrides: list[str], storage: str | None, address: 
     loaded = load_checked(path, overrides)
     if storage is not None:
         loaded = loaded.model_copy(update={"storage": storage})
-    inspected = Inspection(loaded).result()
+    inspected = Inspection(loaded, tries_model=address is None).result()  # elsewhere it may need what is there
     resolved = inspected.resolve(loaded, str(path))
     slots = Slot.of(resolved.resources).count(nodes_of(address))
     warnings = [] if slots else ["resources: no node has room for one trial"]

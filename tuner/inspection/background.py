@@ -29,10 +29,10 @@ LAST_WORDS_BYTES = 1000
 
 
 class Inspection:
-    """A look at a spec's trainable and data, begun at once and waited for in `result`."""
+    """A look at a spec's trainable and data, begun at once and waited for in `result`; see `inspect`."""
 
-    def __init__(self, spec: SweepSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: SweepSpec, *, tries_model: bool = False) -> None:
+        self._spec, self._tries_model = spec, tries_model
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
@@ -46,7 +46,7 @@ class Inspection:
 
     def result(self) -> Inspected:
         """What was found; `Inspected.problems` holds what does not fit."""
-        return inspect(self._spec) if self._child is None else self._child_result()
+        return inspect(self._spec, tries_model=self._tries_model) if self._child is None else self._child_result()
 
     def _start_child(self) -> None:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -54,7 +54,10 @@ class Inspection:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would stay open with what the child leaves behind
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())],
+            [
+                *(sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())),
+                *(["--model"] if self._tries_model else []),
+            ],
             pass_fds=[self._handover.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from tuner.errors import SpecError, gist, said_by
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.names import name_problems
 from tuner.inspection.shapes import data_problems, num_examples, what
+from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 
@@ -73,8 +74,13 @@ def load_trainable(trainable: str) -> type[Trainable]:
     return registry.load(trainable)
 
 
-def inspect(spec: SweepSpec) -> Inspected:
-    """Looks at the trainable and its data in this process; every problem becomes a line."""
+def inspect(spec: SweepSpec, *, tries_model: bool = False) -> Inspected:
+    """Looks at the trainable and its data in this process; every problem becomes a line.
+
+    Args:
+        tries_model: the first trial's model of a user's file is built, too, which takes seconds. Else it is only where
+            the class alone does not explain the objective.
+    """
     try:
         trainable_class = load_trainable(spec.trainable)
     except registry.UnknownTrainableError as error:
@@ -84,10 +90,10 @@ def inspect(spec: SweepSpec) -> Inspected:
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class)
+    return _inspect_class(spec, trainable_class, tries_model and is_file(spec.trainable))
 
 
-def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspected:
+def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_model: bool) -> Inspected:
     known = trainable_class.Params
     problems = param_problems(spec, known)
     metrics: list[str] = []
@@ -103,14 +109,14 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable]) -> Inspect
         of_metric = metric_problems(spec, metrics)
         data = trainable.load_data()
         if isinstance(data, Data):
-            params = _lowest(spec, trainable)
-            of_data, num_train, used = _look_at(trainable, data, params)
-            if of_metric and used is not None and params is not None and is_file(spec.trainable) and not problems:
-                asked, failed = _ask_model(spec, trainable, used, params)
+            of_data, num_train = _look_at(spec, trainable, data)
+            of_data += batch_size_problems(spec, num_train)
+            asks = tries_model or (of_metric and is_file(spec.trainable))
+            if asks and not (problems or of_data):
+                asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (
                     (metrics, [*of_metric, *failed]) if failed else (asked, metric_problems(spec, asked))
                 )
-            of_data += batch_size_problems(spec, num_train)
         else:
             of_data.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
     except DataError as error:
@@ -147,8 +153,8 @@ def _defaults(known: type[Params]) -> dict[str, Any]:
     return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
-def _lowest(spec: SweepSpec, trainable: Trainable) -> Params | None:
-    """The configuration with the lowest values; None if the trainable refuses it."""
+def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], int | None]:
+    """What is wrong with the data that the configuration with the lowest values uses, and its training examples."""
     known = trainable.Params.model_fields
     lowest = {
         name: min((value for _, value in extremes(parameter) if isinstance(value, int | float)), default=None)
@@ -156,28 +162,25 @@ def _lowest(spec: SweepSpec, trainable: Trainable) -> Params | None:
         if name in known and name not in ("batch_size", "epochs")
     }
     try:
-        return trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
-    except ValidationError:
-        return None
-
-
-def _look_at(trainable: Trainable, data: Data, params: Params | None) -> tuple[list[str], int | None, Data | None]:
-    """What is wrong with the data that a configuration uses, its number of training examples, and these data."""
-    if params is None:  # `load_data` may return anything from which `select_data` makes what is trained on
-        return [], None if data_problems(data) else num_examples(data.train), None
+        params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
+    except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
+        return [], None if data_problems(data) else num_examples(data.train)
     used = trainable.select_data(data, params)
     if not isinstance(used, Data):
-        return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None, None
+        return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used)
-    return (problems, None, None) if problems else ([], num_examples(used.train), used)
+    return problems, None if problems else num_examples(used.train)
 
 
-def _ask_model(spec: SweepSpec, trainable: Trainable, used: Data, params: Params) -> tuple[list[str], list[str]]:
-    """What the model itself reports, or why it cannot be asked. It takes seconds, so only of an unknown objective."""
+def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], list[str]]:
+    """What the model of the sweep's first trial reports, or why there is none."""
     from trainables.training import reported_metrics
 
+    first = Policy.from_spec(spec).propose()
+    assert first is not None
     try:
-        return reported_metrics(trainable, used, params, spec.precision), []
+        params = trainable.Params(**first.params)
+        return reported_metrics(trainable, trainable.select_data(data, params), params, spec.precision), []
     except (Exception, SystemExit) as error:
         return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 
