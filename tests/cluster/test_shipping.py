@@ -58,6 +58,20 @@ def test_the_imported_files_beside_a_trainable_come_along(beside: Path) -> None:
     assert names == needed
 
 
+def test_all_of_a_package_comes_along_also_behind_links_and_what_git_ignores(beside: Path, tmp_path: Path) -> None:
+    """Ray leaves out of a working directory what a .gitignore in it names."""
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (elsewhere / "blocks.py").write_text("import notes\n")
+    (beside / "shared" / "linked").symlink_to(elsewhere)
+    (beside / "shared" / "twice").symlink_to(elsewhere)
+    (beside / "shared" / "back").symlink_to(beside / "shared")
+    (beside / "shared" / ".gitignore").write_text("sizes.json\n")
+    packed = pack_into(tmp_path / "packed", load_spec(beside / "sweep.yaml")) / "project" / "code"
+    names = {str(path.relative_to(packed)) for path in packed.rglob("*") if path.is_file()}
+    assert names >= {"shared/sizes.json", "shared/linked/blocks.py", "shared/twice/blocks.py", "notes.py"}
+    assert not any(name.startswith("shared/back") or name.endswith(".gitignore") for name in names)
+
+
 def test_code_that_python_cannot_read_comes_along_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("def (:")
     assert imported_beside(tmp_path / "model.py") == {tmp_path / "model.py"}
