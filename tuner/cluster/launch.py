@@ -25,6 +25,7 @@ from tuner.cluster.shared import driver_environment
 from tuner.cluster.shipping import pack
 from tuner.cluster.starting import missing_here
 from tuner.errors import ServiceError, UsageError
+from tuner.program import ASKED_BY
 from tuner.secrets import has_credentials, shipped
 from tuner.spec import SweepSpec
 from tuner.spec.reading import printable, read_yaml
@@ -179,8 +180,9 @@ def logs(head: Head, sweep: str, is_followed: bool) -> int:
 def tuner_there(head: Head, sweep: str, arguments: Sequence[str]) -> int:
     """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
     columns = shutil.get_terminal_size((0, 0)).columns
-    wide = f"export COLUMNS={columns}; " if columns else ""
-    return head.pass_on(wide + _in_project(sweep, "launched", [sweep, *arguments]))
+    settings = {ASKED_BY: head.option, **({"COLUMNS": str(columns)} if columns else {})}
+    export = shlex.join(["export", *(f"{name}={value}" for name, value in settings.items())])
+    return head.pass_on(f"{export}; " + _in_project(sweep, "launched", [sweep, *arguments]))
 
 
 def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:
