@@ -205,6 +205,11 @@ def test_defaults_that_install_something_else_are_told_to_be_ray_s(tmp_path: Pat
     assert "0.0.0.0 runs anybody's code" in dashboard and "without RAY_AUTH_MODE=token" in token
 
 
+def test_a_default_does_not_stand_in_for_what_is_written_wrongly(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, put("setup_commands", "pip install uv"))
+    assert problem == "setup_commands: must be a list, but got 'pip install uv'"
+
+
 def test_all_problems_of_all_kinds_come_together(tmp_path: Path) -> None:
     def change(cluster: dict[str, Any]) -> None:
         cluster["upscaling_sped"] = 1
@@ -273,6 +278,9 @@ def test_what_a_cluster_of_one_node_keeps_to_itself_is_no_problem(tmp_path: Path
         ("deploy/on-premise.yaml", "provider.head_ip", "", "head_ip: must be the head's address, but got ''"),
         ("deploy/on-premise.yaml", "provider.worker_ips", [["a"], "b"], "worker_ips[0]: must be a worker's address"),
         ("deploy/on-premise.yaml", "provider.worker_ips", ["a", None], "worker's address, but got null"),
+        ("deploy/on-premise.yaml", "provider.head_ip", "me@host", "must be the head's address, but got 'me@host'"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", ["fe80::1", "192.0.2.11:22"], "but got '192.0.2.11:22'"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", ["w-1.lan", "192.0.2.300"], "but got '192.0.2.300'"),
         ("deploy/on-premise.yaml", "auth", {}, "auth.ssh_user: is required, but is missing"),
         ("deploy/on-premise.yaml", "auth", None, "auth.ssh_user: is required, but is missing"),
         ("deploy/on-premise.yaml", "cluster_name", "", "cluster_name: must be a name without slashes, but got ''"),

@@ -89,17 +89,20 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
     if not has_provider(sound):
         return ClusterCheck(file, 0, problems=[f"{file}: {one_line(line)}" for line in bounded(lines)])
     full = with_defaults(sound)
+    installs = {
+        key: value for key, value in full.items() if key in sound or key not in cluster
+    }  # no default for wrong ones
     lines += [
         *provider_problems(sound),
         *access_problems(full),
         *node_config_problems(sound),
         *size_problems(sound),
-        *pin_problems(full, locked(), sound),
+        *pin_problems(installs, locked(), sound),
         *start_problems(full),
     ]
     found = lines or launcher_problems(cluster)
     problems = [f"{file}: {one_line(line)}" for line in bounded(found)]
-    told = [*node_config_warnings(sound), *start_warnings(full), *pin_warnings(full, locked())]
+    told = [*node_config_warnings(sound), *start_warnings(full), *pin_warnings(installs, locked())]
     warnings = [one_line(warning) for warning in told]
     if spec is None:
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
