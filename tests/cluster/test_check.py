@@ -205,6 +205,13 @@ def test_defaults_that_install_something_else_are_told_to_be_ray_s(tmp_path: Pat
     assert "0.0.0.0 runs anybody's code" in dashboard and "without RAY_AUTH_MODE=token" in token
 
 
+def test_machines_that_a_coordinator_gives_out_share_files_as_others_do(tmp_path: Path) -> None:
+    coordinator = put("provider", {"type": "local", "coordinator_address": "10.0.0.1:9999"})
+    found = checked(tmp_path, coordinator, "deploy/on-premise.yaml", make_spec())
+    assert found.max_nodes == 3 and len(found.problems) == 2
+    assert all("by all 3 nodes" in line or "that all 3 nodes reach" in line for line in found.problems)
+
+
 def test_a_default_does_not_stand_in_for_what_is_written_wrongly(tmp_path: Path) -> None:
     [problem] = problems(tmp_path, put("setup_commands", "pip install uv"))
     assert problem == "setup_commands: must be a list, but got 'pip install uv'"
