@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tuner.cluster.check import judge
 from tuner.cluster.shipping import imported_beside, pack
 from tuner.errors import UsageError
 from tuner.spec import SweepSpec, load_spec
 
+ROOT = Path(__file__).parents[2]
 SPEC = """
 name: mine
 trainable: ./model.py:Model
@@ -104,3 +106,11 @@ def test_too_much_code_is_refused_with_its_largest_file(
     (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
     with pytest.raises(UsageError, match=r"must be smaller than 1 MiB, but got 2 MiB \(the largest: weights.bin\)"):
         pack_into(tmp_path / "packed", load_spec(beside / "sweep.yaml"))
+
+
+@pytest.mark.slow
+def test_too_much_code_is_told_before_a_machine_is_started(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuner.cluster.shipping.MAX_CODE_BYTES", 2**20)
+    (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
+    with pytest.raises(UsageError, match=r"model.py: what is sent to a cluster.* \(the largest: weights.bin\)"):
+        judge(beside / "sweep.yaml", [], None, None, ROOT / "cluster.yaml")

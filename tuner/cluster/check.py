@@ -15,6 +15,7 @@ from tuner.cluster.node_config import node_config_problems, node_config_warnings
 from tuner.cluster.pins import locked, pin_problems, pin_warnings
 from tuner.cluster.providers import provider_problems
 from tuner.cluster.schema import has_provider, launcher_problems, one_line, read_cluster, schema_problems, with_defaults
+from tuner.cluster.shipping import code_problems
 from tuner.cluster.sizes import size_problems
 from tuner.cluster.starting import start_problems, start_warnings
 from tuner.errors import SpecError, UsageError
@@ -65,7 +66,7 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
     inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
     source = printable(str(spec))
     found = check_cluster(cluster, loaded, source)
-    if problems := [*(f"{source}: {line}" for line in inspected.problems), *found.problems]:
+    if problems := [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded), *found.problems]:
         raise UsageError("\n".join(problems))
     data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
     return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found)

@@ -38,6 +38,8 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
     Raises:
         UsageError: the user's code is too large.
     """
+    if wrong := code_problems(spec):
+        raise UsageError("\n".join(wrong))
     project = folder / "project"
     project.mkdir()
     ignore = shutil.ignore_patterns("__pycache__")
@@ -56,18 +58,26 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
     environment.write_text(json.dumps(dict(private)))
 
 
-def _copy_code(file: Path, target: Path) -> None:
-    """The user's file and the modules and packages beside it that it imports, theirs included."""
+def code_problems(spec: SweepSpec) -> list[str]:
+    """That a user's code is too large to be sent, in one line."""
+    file = Path(spec.trainable.rpartition(":")[0])
+    if file.suffix != ".py":
+        return []
     copied = sorted(imported_beside(file))
     size_bytes = sum(path.stat().st_size for path in copied)
-    if size_bytes > MAX_CODE_BYTES:
-        largest = max(copied, key=lambda path: path.stat().st_size)
-        raise UsageError(
-            f"{file}: what is sent to a cluster, it and what it imports beside it, must be smaller than"
-            f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {largest.name}); data"
-            f" belongs into a bucket or a shared folder"
-        )
-    for path in copied:
+    if size_bytes <= MAX_CODE_BYTES:
+        return []
+    largest = max(copied, key=lambda path: path.stat().st_size)
+    return [
+        f"{file}: what is sent to a cluster, it and what it imports beside it, must be smaller than"
+        f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {largest.name}); data"
+        f" belongs into a bucket or a shared folder"
+    ]
+
+
+def _copy_code(file: Path, target: Path) -> None:
+    """The user's file and the modules and packages beside it that it imports, theirs included."""
+    for path in sorted(imported_beside(file)):
         place = target / path.relative_to(file.parent)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
