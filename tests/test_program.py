@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tuner.cluster import launched
 from tuner.cluster.launch import tuner_there
 from tuner.paths import StorageRoot
 from tuner.program import storage_option
@@ -42,3 +46,19 @@ def test_what_runs_on_a_head_names_the_way_to_it(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNER_ASKED_BY", head.option)
         assert storage_option(StorageRoot.resolve(str(tmp_path))) == f" {head.option}"
+
+
+@pytest.mark.parametrize("asked_by", ["", "--cluster c.yaml"])
+def test_what_a_driver_on_a_head_tells_works_elsewhere(
+    asked_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its storage is in its environment, which nobody has who reads it on a laptop."""
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path), **({"TUNER_ASKED_BY": asked_by} if asked_by else {})})
+    monkeypatch.setattr(os, "execv", lambda *command: None)
+    monkeypatch.setattr(sys, "argv", ["launched", "mine", "run", "sweep.yaml"])
+    folder = tmp_path / ".tuner" / "launched" / "mine"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    (folder / "environment").write_text(json.dumps({"TUNER_STORAGE": "s3://bucket/sweeps"}))
+    launched.main()
+    assert storage_option(StorageRoot.resolve()) == f" {asked_by or '--storage s3://bucket/sweeps'}"

@@ -21,7 +21,7 @@ def program() -> str:
 
 
 ASKED_BY = "TUNER_ASKED_BY"
-"""Set where a command runs on a cluster's head for somebody elsewhere: the option that brings theirs here."""
+"""Set where a command runs on a cluster's head for people elsewhere: the option that brings theirs to the sweep."""
 
 
 def storage_option(root: StorageRoot) -> str:
