@@ -180,6 +180,8 @@ def test_minima_together_must_not_be_above_the_maximum(tmp_path: Path) -> None:
         ("uv venv --python 3.13 other", "all nodes must have one Python, but got 3.11 in setup_commands[2], 3.13"),
         ("test $x == 1 && apt-get install ray-tools; pip install -r ray.txt", None),
         ("pip install nothing-like-it==1.0 boto3", None),
+        ("pip install -r all.lock  # ray and tensorflow==2.15, for python=3.9", None),
+        (f"# as locked\npip install ray=={RAY} 'x @ git+https://example.com/x#egg=x' tensorflow==2.15", "tensorflow=="),
     ],
 )
 def test_other_versions_than_the_lock_file_s_are_told(tmp_path: Path, command: str, problem: str | None) -> None:
