@@ -41,13 +41,16 @@ def test_files_that_this_machine_lacks_are_refused_before_a_machine_is_started(
     """Ray's launcher has a head by the time at which it looks for them."""
     monkeypatch.setattr(launch, "_running", lambda file: None)
     monkeypatch.setattr(launch, "_ray", lambda *asked: pytest.fail("a machine was started"))
-    changes = {"file_mounts": {"~/faces.npz": "./faces.npz"}, "auth": {"ssh_user": "me", "ssh_private_key": "./key"}}
+    changes = {
+        "file_mounts": {"~/faces.npz": "./faces.npz"},
+        "auth": {"ssh_user": "me", "ssh_private_key": "/keys/mine"},
+    }
     (path := tmp_path / "c.yaml").write_text(dump_yaml({**CLUSTER, **changes}))
     with pytest.raises(UsageError) as refused:
         bring_up(path)
     assert str(refused.value).splitlines() == [
-        f"{path}: file_mounts.~/faces.npz: there is no ./faces.npz on this machine",
-        f"{path}: auth.ssh_private_key: there is no ./key on this machine",
+        f"{path}: file_mounts.~/faces.npz: there is no ./faces.npz in {os.getcwd()}, where relative paths begin",
+        f"{path}: auth.ssh_private_key: there is no /keys/mine on this machine",
     ]
 
 

@@ -105,9 +105,10 @@ def missing_here(cluster: Mapping[str, Any]) -> list[str]:
     here |= {"auth.ssh_private_key": key} if key else {}
     warnings = []
     for place, source in here.items():
-        if isinstance(source, str) and not os.path.exists(os.path.expanduser(source)):
+        if isinstance(source, str) and not os.path.exists(path := os.path.expanduser(source)):
+            where = "on this machine" if os.path.isabs(path) else f"in {os.getcwd()}, where relative paths begin"
             way_on = "; make it: ray get-auth-token --generate" if source == TOKEN else ""
-            warnings.append(f"{place}: there is no {source} on this machine{way_on}")
+            warnings.append(f"{place}: there is no {source} {where}{way_on}")
     return warnings
 
 
