@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_commands import tuner
 from tuner.cluster import launch
 from tuner.cluster.launch import bring_up
 from tuner.errors import UsageError
@@ -52,6 +53,30 @@ def test_files_that_this_machine_lacks_are_refused_before_a_machine_is_started(
         f"{path}: file_mounts.~/faces.npz: there is no ./faces.npz in {os.getcwd()}, where relative paths begin",
         f"{path}: auth.ssh_private_key: there is no /keys/mine on this machine",
     ]
+
+
+def test_machines_that_could_not_be_given_back_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray has ended on the head, so that nobody can say whether others work there."""
+
+    class Head:
+        name, option, cluster_file = "mine", "--cluster c.yaml", tmp_path / "c.yaml"
+
+        def pass_on(self, script: str, to_people: bool = False) -> int:
+            return 4
+
+        def run(self, script: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.CompletedProcess(script, 4, "", "no running Ray instance")
+
+    for name, content in (("c.yaml", CLUSTER), ("s.yaml", SPEC)):
+        (tmp_path / name).write_text(dump_yaml(content))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "bring_up", lambda file: Head())
+    monkeypatch.setattr(launch, "submit", lambda *asked: launch.Submitted("mine", "mine"))
+    said = tuner("launch", "s.yaml", "--cluster", "c.yaml", "--down-when-done", exit_code=4).stderr
+    assert said.splitlines()[-1] == (
+        "the head of cluster mine: no running Ray instance; its machines were not given back: `ray down c.yaml` does"
+        " that"
+    )
 
 
 @pytest.mark.slow

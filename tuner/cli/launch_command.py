@@ -12,7 +12,7 @@ import typer
 
 from tuner.cli.cluster_command import cluster_path, watch
 from tuner.cli.output import Overrides, SpecFile, Storage, people, spec_path
-from tuner.errors import SweepInterrupted, UsageError
+from tuner.errors import ServiceError, SweepInterrupted, UsageError
 
 
 def launch(
@@ -156,7 +156,12 @@ def _launch_with_ray(
         ) from None
     code = watch(head, submitted)
     if down_when_done:
-        if works_for_others(head, checked.name):
+        try:
+            is_shared = works_for_others(head, checked.name)
+        except ServiceError as error:
+            way_on = f"its machines were not given back: `ray down {shlex.quote(cluster)}` does that"
+            raise ServiceError(f"{error}; {way_on}") from error
+        if is_shared:
             people.print(f"cluster {head.name} works for others too, so it stays up", style="yellow", markup=False)
         else:
             bring_down(file)
