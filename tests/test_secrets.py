@@ -64,9 +64,26 @@ def test_the_environments_secrets_are_hidden_in_any_text() -> None:
         "AWS_REGION": "eu-central-1",
         "SHORT_TOKEN": "test",
         "AWS_ENDPOINT_URL": "http://me:battery@store",
+        "FSSPEC_S3": '{"anon": false, "secret": "staple-of-s3"}',
     }
-    text = "a test in eu-central-1 by 'correct horse' with wJalrXUtnFEMI at http://me:battery@store/key"
-    assert redacted(text, environ) == "a test in eu-central-1 by '***' with *** at http://store/key"
+    text = "a test in eu-central-1 by 'correct horse' with wJalrXUtnFEMI, staple-of-s3 at http://me:battery@store/key"
+    assert redacted(text, environ) == "a test in eu-central-1 by '***' with ***, *** at http://store/key"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_hidden"),
+    [
+        ("FSSPEC_S3", '{"key": "AKIA1", "secret": "wJalr"}', True),
+        ("FSSPEC_S3", '{"client_kwargs": {"aws_secret_access_key": "wJalr"}}', True),
+        ("FSSPEC_GS", '{"token": {"type": "service_account", "private_key": "-----BEGIN"}}', True),
+        ("FSSPEC_S3_KEY", "AKIA1", True),
+        ("FSSPEC_S3", '{"anon": true, "client_kwargs": {"endpoint_url": "http://store:9000"}}', False),
+        ("FSSPEC_S3_ANON", "true", False),
+    ],
+)
+def test_fsspec_s_own_settings_may_hold_keys(name: str, text: str, is_hidden: bool) -> None:
+    found = shipped({name: text})
+    assert (found.secret, found.plain) == (({name: text}, {}) if is_hidden else ({}, {name: text}))
 
 
 def test_secrets_travel_apart_and_what_is_of_one_machine_not_at_all() -> None:

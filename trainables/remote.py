@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -59,6 +60,7 @@ def _file_system(url: str) -> Any:
         raise DataError(f"{url}: must name an object in a bucket, as in {scheme}://BUCKET/data.npz")
     import fsspec
 
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # of each fault it logs the traceback
     try:
         # fsspec would keep the first one for good, with the credentials of that moment.
         return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True)

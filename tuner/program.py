@@ -20,9 +20,16 @@ def program() -> str:
     return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
+ASKED_BY = "TUNER_ASKED_BY"
+"""Set where a command runs on a cluster's head for people elsewhere: the option that brings theirs to the sweep."""
+
+
 def storage_option(root: StorageRoot) -> str:
     """What to add to a command so that it finds this root; empty if it does by itself."""
-    return "" if root == StorageRoot.resolve() else f" --storage {shlex.quote(str(root.path))}"
+    if option := os.environ.get(ASKED_BY):
+        return f" {option}"
+    # By their URLs: a store's client writes into the options of its paths, which are a part of them.
+    return "" if root.url == StorageRoot.resolve().url else f" --storage {shlex.quote(str(root.path))}"
 
 
 def address_option(address: str | None) -> str:

@@ -30,7 +30,9 @@ _DATABASE_USER = re.compile(r"\b((?:postgresql|mysql|mssql)(?:\+\w+)?://)[^/:@\s
 
 _URI = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\",}]+")
 
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_KEY|ACCOUNT_KEY")
+_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_KEY|ACCOUNT_KEY|^FSSPEC_\w+_KEY$")
+_SECRET_ITEM = re.compile(r'"(?:\w*key|\w*(?:password|token|secret|credential)\w*)"\s*:\s*(?:"([^"]*)")?', re.I)
+"""Of a variable that is a mapping in JSON, as fsspec takes them: FSSPEC_S3={"key": …, "secret": …}."""
 _NEEDED = ("AWS_", "FSSPEC_", "GOOGLE_CLOUD_", "DATABRICKS_", "MLFLOW_TRACKING_", "MLFLOW_HTTP_", "MLFLOW_S3_", "PG")
 _OF_ONE_MACHINE = re.compile(
     r"_(FILE|PATH|PROFILE|BUNDLE)$|^PG(PASSFILE|SERVICE|SYSCONF|SSL(CERT|KEY|ROOTCERT))|^AWS_CONTAINER_"
@@ -57,9 +59,10 @@ def shipped(environ: Mapping[str, str]) -> Shipped:
 
 
 def is_secret(name: str, text: str) -> bool:
-    """Whether an environment variable holds a secret, by its name, or as a URI with credentials."""
+    """Whether an environment variable holds a secret, by its name, as a URI with credentials, or in a mapping."""
     named = _SECRET_NAME.search(name.upper()) is not None and not _OF_ONE_MACHINE.search(name.upper())
-    return named or has_credentials(text)
+    is_mapping = name.startswith(_NEEDED) and text.lstrip().startswith("{")
+    return named or has_credentials(text) or (is_mapping and _SECRET_ITEM.search(text) is not None)
 
 
 def without_credentials(text: str) -> str:
@@ -76,9 +79,10 @@ def has_credentials(text: str) -> bool:
 def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """A text without credentials in its URIs, and without the secrets that the environment holds."""
     text = without_credentials(text)
-    for name, secret in environ.items():
-        if len(secret) >= _HIDDEN_CHARS_MIN and secret in text and is_secret(name, secret):
-            text = text.replace(secret, "***")
+    for name, whole in environ.items():
+        for secret in (whole, *(_SECRET_ITEM.findall(whole) if "{" in whole else ())):
+            if len(secret) >= _HIDDEN_CHARS_MIN and secret in text and is_secret(name, whole):
+                text = text.replace(secret, "***")
     return text
 
 

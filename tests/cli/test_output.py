@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,12 @@ def test_a_terminal_gets_a_panel_and_a_file_a_line() -> None:
     assert line(SNAPSHOT).startswith(
         "61 s: 21 of 32 trials (1 completed, 20 stopped, 2 running), 80 epochs, 2 of 2 slots"
     )
+
+
+def test_trials_without_a_slot_wait() -> None:
+    waiting = replace(SNAPSHOT, outcomes={"unfinished": 3}, busy=2)
+    assert waiting.counts == "2 running, 1 waiting"
+    assert replace(waiting, busy=0, slots=0).counts == "3 waiting"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])

@@ -180,6 +180,8 @@ def test_minima_together_must_not_be_above_the_maximum(tmp_path: Path) -> None:
         ("uv venv --python 3.13 other", "all nodes must have one Python, but got 3.11 in setup_commands[2], 3.13"),
         ("test $x == 1 && apt-get install ray-tools; pip install -r ray.txt", None),
         ("pip install nothing-like-it==1.0 boto3", None),
+        ("pip install -r all.lock  # ray and tensorflow==2.15, for python=3.9", None),
+        (f"# as locked\npip install ray=={RAY} 'x @ git+https://example.com/x#egg=x' tensorflow==2.15", "tensorflow=="),
     ],
 )
 def test_other_versions_than_the_lock_file_s_are_told(tmp_path: Path, command: str, problem: str | None) -> None:
@@ -203,6 +205,18 @@ def test_defaults_that_install_something_else_are_told_to_be_ray_s(tmp_path: Pat
     assert "3.10" in python
     dashboard, token, *_ = found.warnings
     assert "0.0.0.0 runs anybody's code" in dashboard and "without RAY_AUTH_MODE=token" in token
+
+
+def test_machines_that_a_coordinator_gives_out_share_files_as_others_do(tmp_path: Path) -> None:
+    coordinator = put("provider", {"type": "local", "coordinator_address": "10.0.0.1:9999"})
+    found = checked(tmp_path, coordinator, "deploy/on-premise.yaml", make_spec())
+    assert found.max_nodes == 3 and len(found.problems) == 2
+    assert all("by all 3 nodes" in line or "that all 3 nodes reach" in line for line in found.problems)
+
+
+def test_a_default_does_not_stand_in_for_what_is_written_wrongly(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, put("setup_commands", "pip install uv"))
+    assert problem == "setup_commands: must be a list, but got 'pip install uv'"
 
 
 def test_all_problems_of_all_kinds_come_together(tmp_path: Path) -> None:
@@ -273,6 +287,9 @@ def test_what_a_cluster_of_one_node_keeps_to_itself_is_no_problem(tmp_path: Path
         ("deploy/on-premise.yaml", "provider.head_ip", "", "head_ip: must be the head's address, but got ''"),
         ("deploy/on-premise.yaml", "provider.worker_ips", [["a"], "b"], "worker_ips[0]: must be a worker's address"),
         ("deploy/on-premise.yaml", "provider.worker_ips", ["a", None], "worker's address, but got null"),
+        ("deploy/on-premise.yaml", "provider.head_ip", "me@host", "must be the head's address, but got 'me@host'"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", ["fe80::1", "192.0.2.11:22"], "but got '192.0.2.11:22'"),
+        ("deploy/on-premise.yaml", "provider.worker_ips", ["w-1.lan", "192.0.2.300"], "but got '192.0.2.300'"),
         ("deploy/on-premise.yaml", "auth", {}, "auth.ssh_user: is required, but is missing"),
         ("deploy/on-premise.yaml", "auth", None, "auth.ssh_user: is required, but is missing"),
         ("deploy/on-premise.yaml", "cluster_name", "", "cluster_name: must be a name without slashes, but got ''"),

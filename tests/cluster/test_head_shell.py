@@ -73,6 +73,20 @@ def test_the_python_beside_ray_is_taken_and_the_token_where_there_is_one(head: H
     assert told == [f"{tmp_path}/bin/python none\n", f"{tmp_path}/bin/python token\n"]
 
 
+def test_a_container_s_shell_reads_its_own_home_s_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where `docker exec` runs a command: here it is a script that runs it as it is, in another home."""
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    docker = {"image": "registry/tuner:1", "container_name": "ray_container"}
+    (tmp_path / "cluster.yaml").write_text(dump_yaml({**CONFIG, "docker": docker}))
+    (tmp_path / "docker").write_text('#!/bin/bash\n[ "$1 $2" = "exec ray_container" ] && shift 2 && exec "$@"\n')
+    (tmp_path / "docker").chmod(0o755)
+    (tmp_path / ".bashrc").write_text("export OF_THE_HOME=yes\n")
+    command = HeadShell(tmp_path / "cluster.yaml").argv('echo "$OF_THE_HOME" "~/as it is"')[-1]
+    environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "yes ~/as it is\n")
+
+
 def test_a_cluster_file_that_ray_does_not_take_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.write_text(dump_yaml({**CONFIG, "provider": {"type": "none-such"}}))

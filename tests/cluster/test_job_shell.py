@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from tests import servers
 from tests.cli.test_commands import tuner
 from tests.servers import Mode, Proxy, free_port
 from tuner.cluster import job_shell
-from tuner.cluster.job_shell import between, marked
+from tuner.cluster.job_shell import JobShell, between, marked
 
 MARK = "tuner-asks-0123456789ab"
 
@@ -39,6 +41,27 @@ def test_nothing_is_output_before_the_mark_and_there_is_no_code_before_the_end()
     lines = (f"job {MARK}\n", f"{MARK}\n", "out\n", f"{MARK} 3", "\n")
     so_far = [between(MARK, "".join(lines[:count])) for count in range(len(lines) + 1)]
     assert so_far == [("", None)] * 3 + [("out\n", None)] * 2 + [("out\n", 3)]
+
+
+def test_who_leaves_leaves_no_job_that_follows_for_nobody() -> None:
+    class Client:
+        stopped: list[str] = []  # noqa: RUF012
+
+        def submit_job(self, submission_id: str, **asked: Any) -> str:
+            return submission_id
+
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            yield "begun\n"
+            raise KeyboardInterrupt
+
+        def stop_job(self, job: str) -> None:
+            self.stopped.append(job)
+
+    shell = object.__new__(JobShell)
+    shell._client = Client()
+    with pytest.raises(KeyboardInterrupt):
+        shell.pass_on("tail -f log")
+    assert len(Client.stopped) == 1 and Client.stopped[0].startswith("tuner-asks-")
 
 
 @pytest.mark.parametrize(

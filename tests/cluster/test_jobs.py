@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tuner.cluster.jobs import SweepJobs, submit
+from tuner.cluster.jobs import SweepJobs, main, submit
 from tuner.cluster.launched import Launched
 
 
@@ -119,3 +121,28 @@ def test_a_job_holds_no_secret(launch: Callable[..., dict[str, Any]]) -> None:
     launch(client)
     assert "canary" not in str(vars(client.jobs[0]))
     assert "canary" in Launched("mine").environment.read_text()
+
+
+def test_a_head_whose_ray_ends_is_one_line_for_who_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `ray stop` there, or a restart: its machine goes on, and so does ssh."""
+    from requests.exceptions import ConnectionError as Refused
+
+    class Gone(Client):
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            yield "20 s: 1 of 3 trials\n"
+
+        def get_job_info(self, job: str) -> Any:
+            raise Refused("connection to 127.0.0.1:8265\nrefused")
+
+    job = SimpleNamespace(submission_id="mine", metadata={"tuner.sweep": "mine"}, start_time=1)
+    monkeypatch.setattr("ray.job_submission.JobSubmissionClient", lambda: Gone([job]))
+    monkeypatch.setattr(sys, "argv", ["jobs", "follow", "mine"])
+    monkeypatch.setattr(logging.root.manager, "disable", 0)
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr()
+    assert (left.value.code, said.out) == (4, "20 s: 1 of 3 trials\n")
+    assert said.err.startswith("the head's job server: connection to 127.0.0.1:8265 refused; if Ray has ended there,")
+    assert said.err.count("\n") == 1

@@ -94,7 +94,7 @@ def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Sit
     second = site.start("launch", spec, "--cluster", cluster)
     heard(second, "sweep twice runs already")
     stopped = site("stop", "twice", "--cluster", cluster)
-    assert "stops after the running epochs" in stopped and "is interrupted" in stopped
+    assert "stops after the running epochs" in stopped and f"resume twice --cluster {cluster}" in stopped
     said = second.communicate(timeout=120)[0]
     assert second.returncode == 3 and "go on with it:" in said, said
     acknowledged = site.events("twice")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tuner.cluster.check import judge
 from tuner.cluster.shipping import imported_beside, pack
 from tuner.errors import UsageError
 from tuner.spec import SweepSpec, load_spec
 
+ROOT = Path(__file__).parents[2]
 SPEC = """
 name: mine
 trainable: ./model.py:Model
@@ -58,6 +60,20 @@ def test_the_imported_files_beside_a_trainable_come_along(beside: Path) -> None:
     assert names == needed
 
 
+def test_all_of_a_package_comes_along_also_behind_links_and_what_git_ignores(beside: Path, tmp_path: Path) -> None:
+    """Ray leaves out of a working directory what a .gitignore in it names."""
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (elsewhere / "blocks.py").write_text("import notes\n")
+    (beside / "shared" / "linked").symlink_to(elsewhere)
+    (beside / "shared" / "twice").symlink_to(elsewhere)
+    (beside / "shared" / "back").symlink_to(beside / "shared")
+    (beside / "shared" / ".gitignore").write_text("sizes.json\n")
+    packed = pack_into(tmp_path / "packed", load_spec(beside / "sweep.yaml")) / "project" / "code"
+    names = {str(path.relative_to(packed)) for path in packed.rglob("*") if path.is_file()}
+    assert names >= {"shared/sizes.json", "shared/linked/blocks.py", "shared/twice/blocks.py", "notes.py"}
+    assert not any(name.startswith("shared/back") or name.endswith(".gitignore") for name in names)
+
+
 def test_code_that_python_cannot_read_comes_along_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("def (:")
     assert imported_beside(tmp_path / "model.py") == {tmp_path / "model.py"}
@@ -90,3 +106,11 @@ def test_too_much_code_is_refused_with_its_largest_file(
     (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
     with pytest.raises(UsageError, match=r"must be smaller than 1 MiB, but got 2 MiB \(the largest: weights.bin\)"):
         pack_into(tmp_path / "packed", load_spec(beside / "sweep.yaml"))
+
+
+@pytest.mark.slow
+def test_too_much_code_is_told_before_a_machine_is_started(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuner.cluster.shipping.MAX_CODE_BYTES", 2**20)
+    (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
+    with pytest.raises(UsageError, match=r"model.py: what is sent to a cluster.* \(the largest: weights.bin\)"):
+        judge(beside / "sweep.yaml", [], None, None, ROOT / "cluster.yaml")

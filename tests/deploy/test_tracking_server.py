@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from tests.objectstore import S3Server
 from tests.servers import Postgres
-from tests.tracking_server import ADMIN, TrackingServer
+from tests.tracking_server import ADMIN, DEPLOYED, TrackingServer
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +84,39 @@ def test_the_upgrade_command_takes_the_servers_settings(tracking_server: Trackin
     done = subprocess.run(command, env=tracking_server.environ_of_server, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert tracking_server.ask("GET", "experiments/get", params={"experiment_id": "0"}).status_code == 200
+
+
+@pytest.mark.parametrize("place", ["docker compose exec", "kubectl --namespace mlflow exec"])
+def test_a_dump_brings_the_database_back_as_it_was_before_an_upgrade(
+    postgres: Postgres, tmp_path: Path, place: str
+) -> None:
+    """By the README's own commands. A newer version's tables refer to those of the dump, and hold them in place."""
+    name, dump = postgres.new_database(), tmp_path / "mlflow.dump"
+    rows(postgres, name, "create table runs (id text primary key); insert into runs values ('kept')")
+    dump.write_bytes(documented(place, "pg_dump", postgres, name))
+    rows(postgres, name, "create table newer (run text references runs); insert into runs values ('later')")
+    documented(place, "pg_restore", postgres, name, dump.read_bytes())
+    assert rows(postgres, name, "select id from runs") == [("kept",)]
+    assert rows(postgres, name, "select count(*) from pg_tables where tablename = 'newer'") == [(0,)]
+    documented(place, "pg_restore", postgres, name, dump.read_bytes())
+
+
+def documented(place: str, tool: str, postgres: Postgres, database: str, given: bytes = b"") -> bytes:
+    """What a tool of PostgreSQL's prints, run as the README says for compose or Kubernetes, on a database of ours."""
+    text = (DEPLOYED / "README.md").read_text()
+    [arguments] = re.findall(rf"^{place} .*\b{tool} (.+?) [<>] mlflow.dump$", text, re.MULTILINE)
+    arguments = re.sub(r"\bmlflow$", database, arguments.replace("--username mlflow", "--username tuner"))
+    binary = Postgres.binary(tool)
+    assert binary is not None
+    done = subprocess.run([binary, *shlex.split(arguments)], env=postgres.environ, input=given, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def rows(postgres: Postgres, database: str, statement: str) -> list[tuple[object, ...]]:
+    """A statement's rows."""
+    connection = psycopg2.connect(postgres.uri.replace("+psycopg2", ""), dbname=database)
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if statement.startswith("select") else []

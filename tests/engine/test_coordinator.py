@@ -14,6 +14,7 @@ from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_s
 from tuner import events as ev
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Failure, Report, TrainedEpoch
+from tuner.engine.resources import Slot
 from tuner.journal import Journal, read_events
 from tuner.paths import SweepFolder
 from tuner.sweep import Sweep, fold
@@ -383,7 +384,16 @@ def test_without_a_slot_one_trial_waits_and_the_sweep_says_so(tmp_path: Path) ->
     assert coordinator.wanted_slots == 5 and coordinator.next_trial() is not None
     assert coordinator.next_trial() is None and coordinator.wanted_slots == 5
     assert (coordinator.slots, coordinator.sweep.slots, coordinator.busy) == (0, 0, 0)
-    assert notes == ["no node has room for a trial: the sweep waits for one"]
+    slot, nodes = Slot(4, 0), [{"CPU": 0.0}, {"memory": 1.0}]
+    coordinator.set_slots(0, slot.lacking(nodes))  # workers join, each too small
+    for _ in range(2):
+        nodes.append({"CPU": 2.0})
+        coordinator.set_slots(0, slot.lacking(nodes))
+    assert notes == [
+        "no node has room for a trial: the sweep waits for one",
+        "no node has room for a trial, which takes 4 CPUs and 0 GPUs (nodes have 2 CPUs and 0 GPUs): the sweep waits"
+        " for one",
+    ]
     coordinator.set_slots(2)
     assert coordinator.busy == 1 and coordinator.next_trial() is not None and coordinator.next_trial() is None
     coordinator.stop("enough")

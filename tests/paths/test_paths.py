@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.objectstore import S3Server
+from tests.servers import Proxy, free_port
 from tuner.errors import StorageError, UsageError
 from tuner.paths import (
     AnyPath,
@@ -138,6 +141,20 @@ def test_a_url_that_cannot_be_used_is_refused(url: str, what: str, monkeypatch: 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "gcsfs" else real(name))
     with pytest.raises(UsageError, match=what):
         StorageRoot.resolve(url)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments", [("list", "--storage", "gs://bucket/x"), ("check", "mlp", "--set", "data=gs://bucket/x.npz")]
+)
+def test_a_google_store_that_refuses_is_one_line(arguments: tuple[str, ...]) -> None:
+    """Its client logs what went wrong as well, with tracebacks, where nobody else listens to its logger."""
+    with Proxy(free_port()) as store:
+        store.mode = "missing"
+        environ = {**os.environ, "STORAGE_EMULATOR_HOST": store.url}
+        command = [sys.executable, "-m", "tuner.cli.main", *arguments]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert done.stderr.count("\n") == 1 and "gs://bucket/x" in done.stderr, done.stderr
 
 
 def test_an_object_store_has_no_default_tracking_store(memory_root: str, tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ class Snapshot:
 
     @property
     def counts(self) -> str:
-        shown = {("running" if name == "unfinished" else name): count for name, count in self.outcomes.items()}
+        shown = {name: count for name, count in self.outcomes.items() if name != "unfinished"}
+        shown["running"] = min(self.busy, self.outcomes.get("unfinished", 0))
+        shown["waiting"] = self.outcomes.get("unfinished", 0) - shown["running"]
         return ", ".join(f"{count} {name}" for name, count in shown.items() if count) or "none yet"
 
     @property

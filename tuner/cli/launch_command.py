@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 
 from tuner.cli.cluster_command import cluster_path, watch
 from tuner.cli.output import Overrides, SpecFile, Storage, people, spec_path
-from tuner.errors import UsageError
+from tuner.errors import ServiceError, SweepInterrupted, UsageError
 
 
 def launch(
@@ -145,11 +146,22 @@ def _launch_with_ray(
             style="yellow",
             markup=False,
         )
-    head = bring_up(file)
-    submitted = submit(head, checked, or_resume)
+    try:
+        head = bring_up(file)
+        submitted = submit(head, checked, or_resume)
+    except KeyboardInterrupt:
+        raise SweepInterrupted(
+            f"left before sweep {checked.name} was known to run on the cluster of {cluster}, which may be half up:"
+            f" launch again and it goes on, or `ray down {shlex.quote(cluster)}` gives its machines back"
+        ) from None
     code = watch(head, submitted)
     if down_when_done:
-        if works_for_others(head, checked.name):
+        try:
+            is_shared = works_for_others(head, checked.name)
+        except ServiceError as error:
+            way_on = f"its machines were not given back: `ray down {shlex.quote(cluster)}` does that"
+            raise ServiceError(f"{error}; {way_on}") from error
+        if is_shared:
             people.print(f"cluster {head.name} works for others too, so it stays up", style="yellow", markup=False)
         else:
             bring_down(file)

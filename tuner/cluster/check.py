@@ -15,6 +15,7 @@ from tuner.cluster.node_config import node_config_problems, node_config_warnings
 from tuner.cluster.pins import locked, pin_problems, pin_warnings
 from tuner.cluster.providers import provider_problems
 from tuner.cluster.schema import has_provider, launcher_problems, one_line, read_cluster, schema_problems, with_defaults
+from tuner.cluster.shipping import code_problems
 from tuner.cluster.sizes import size_problems
 from tuner.cluster.starting import start_problems, start_warnings
 from tuner.errors import SpecError, UsageError
@@ -65,7 +66,7 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
     inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
     source = printable(str(spec))
     found = check_cluster(cluster, loaded, source)
-    if problems := [*(f"{source}: {line}" for line in inspected.problems), *found.problems]:
+    if problems := [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded), *found.problems]:
         raise UsageError("\n".join(problems))
     data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
     return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found)
@@ -89,17 +90,20 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
     if not has_provider(sound):
         return ClusterCheck(file, 0, problems=[f"{file}: {one_line(line)}" for line in bounded(lines)])
     full = with_defaults(sound)
+    installs = {
+        key: value for key, value in full.items() if key in sound or key not in cluster
+    }  # no default for wrong ones
     lines += [
         *provider_problems(sound),
         *access_problems(full),
         *node_config_problems(sound),
         *size_problems(sound),
-        *pin_problems(full, locked(), sound),
+        *pin_problems(installs, locked(), sound),
         *start_problems(full),
     ]
     found = lines or launcher_problems(cluster)
     problems = [f"{file}: {one_line(line)}" for line in bounded(found)]
-    told = [*node_config_warnings(sound), *start_warnings(full), *pin_warnings(full, locked())]
+    told = [*node_config_warnings(sound), *start_warnings(full), *pin_warnings(installs, locked())]
     warnings = [one_line(warning) for warning in told]
     if spec is None:
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)

@@ -86,7 +86,9 @@ class HeadShell:
         command = f"bash --login -i -c {shlex.quote(shell)} 4>&1 3>&2 1>/dev/null 2>/dev/null"
         kept = _Kept()
         with _quiet_launcher(f"{self.name}: its head cannot be reached"):
-            self._runner(kept, has_terminal=False).run(command, timeout=CONNECT_TIMEOUT_S, with_output=True)
+            runner = self._runner(kept, has_terminal=False)
+            runner.home_dir = "~"  # a container's: Ray would ask it, by a command that is kept, and put "" for each ~
+            runner.run(command, timeout=CONNECT_TIMEOUT_S, with_output=True)
         assert kept.argv is not None
         return [kept.argv[0], "-o", "LogLevel=ERROR", *kept.argv[1:]]
 

@@ -6,6 +6,7 @@ The address is a tunnel's end, mostly (`ray dashboard cluster.yaml` makes one). 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import subprocess
@@ -59,7 +60,7 @@ class JobShell:
         return asyncio.run(self._done(script, is_shown=True, to_people=to_people))[0]
 
     async def _done(self, script: str, is_shown: bool, to_people: bool = False) -> tuple[int, str]:
-        mark = f"tuner-asks-{uuid.uuid4().hex[:12]}"
+        mark = job = f"tuner-asks-{uuid.uuid4().hex[:12]}"
         try:
             job = self._client.submit_job(entrypoint=marked(mark, PYTHON + script), submission_id=mark)
             printed, code = "", None
@@ -74,6 +75,10 @@ class JobShell:
                     return code, output
             while not (info := self._client.get_job_info(job)).status.is_terminal():
                 await asyncio.sleep(_ASK_EVERY_S)
+        except (KeyboardInterrupt, asyncio.CancelledError):  # who follows a sweep would do so to its end, unheard
+            with contextlib.suppress(Exception):
+                self._client.stop_job(job)
+            raise
         except Exception as error:
             raise self._refusal(error) from error
         if info.driver_exit_code is None:

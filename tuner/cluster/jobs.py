@@ -118,8 +118,9 @@ def main() -> None:
     try:
         client = JobSubmissionClient()
         sys.exit(_answer(asked, SweepJobs(asked.name, client), client))
-    except (RuntimeError, ConnectionError) as error:
-        sys.exit(_refused(4, f"the head's job server: {' '.join(str(error).split())[:500]}"))
+    except (RuntimeError, OSError) as error:  # what requests raises is an OSError
+        way_on = "; if Ray has ended there, launch the sweep again: it goes on" if asked.request == "follow" else ""
+        sys.exit(_refused(4, f"the head's job server: {' '.join(str(error).split())[:500]}{way_on}"))
 
 
 def _answer(asked: argparse.Namespace, jobs: SweepJobs, client: JobSubmissionClient) -> int:

@@ -20,12 +20,15 @@ from tuner.cluster.head_shell import HeadShell
 from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
 from tuner.cluster.launcher_output import Said
+from tuner.cluster.schema import one_line, read_cluster
 from tuner.cluster.shared import driver_environment
 from tuner.cluster.shipping import pack
+from tuner.cluster.starting import missing_here
 from tuner.errors import ServiceError, UsageError
+from tuner.program import ASKED_BY
 from tuner.secrets import has_credentials, shipped
 from tuner.spec import SweepSpec
-from tuner.spec.reading import read_yaml
+from tuner.spec.reading import printable, read_yaml
 
 _STDERR = 2
 _HEALTH_CHECK_S = 30
@@ -51,10 +54,13 @@ def bring_up(cluster_file: Path) -> HeadShell:
     its file says now: the launcher would replace a head whose settings have changed, and with it every sweep on it.
 
     Raises:
+        UsageError: a file that its nodes need is not on this machine; one line each.
         ServiceError: it did not come up.
     """
     if (head := _running(cluster_file)) is not None:
         return head
+    if missing := missing_here(read_cluster(cluster_file)):
+        raise UsageError("\n".join(f"{printable(str(cluster_file))}: {one_line(line)}" for line in missing))
     _ray("up", cluster_file, "it says more above")
     return HeadShell(cluster_file)
 
@@ -99,10 +105,15 @@ def _ray(command: str, cluster_file: Path, hint: str) -> None:
     )
     assert launcher.stdout is not None
     said = Said()
-    for line in launcher.stdout:
-        if said.is_for_people(line):
-            sys.stderr.write(line)
-            sys.stderr.flush()
+    try:
+        for line in launcher.stdout:
+            if said.is_for_people(line):
+                sys.stderr.write(line)
+                sys.stderr.flush()
+    except BaseException:  # a signal that went to us alone would leave it at work on machines
+        launcher.terminate()
+        launcher.wait()
+        raise
     if (code := launcher.wait()) != 0:
         why = said.error or f"exit code {code}"
         raise ServiceError(f"{cluster_file}: `ray {command}` failed: {why}; {hint}")
@@ -169,8 +180,9 @@ def logs(head: Head, sweep: str, is_followed: bool) -> int:
 def tuner_there(head: Head, sweep: str, arguments: Sequence[str]) -> int:
     """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
     columns = shutil.get_terminal_size((0, 0)).columns
-    wide = f"export COLUMNS={columns}; " if columns else ""
-    return head.pass_on(wide + _in_project(sweep, "launched", [sweep, *arguments]))
+    settings = {ASKED_BY: head.option, **({"COLUMNS": str(columns)} if columns else {})}
+    export = shlex.join(["export", *(f"{name}={value}" for name, value in settings.items())])
+    return head.pass_on(f"{export}; " + _in_project(sweep, "launched", [sweep, *arguments]))
 
 
 def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tuner.program import ASKED_BY
 
 SPEC = "sweep.yaml"
 FOLDER = ".tuner/launched"
@@ -57,6 +60,8 @@ def main() -> None:
     """Becomes the command."""
     launched = Launched(sys.argv[1])
     os.environ.update(json.loads(launched.environment.read_text()))
+    if storage := os.environ.get("TUNER_STORAGE"):  # what a driver tells people to run is for those on other machines
+        os.environ.setdefault(ASKED_BY, f"--storage {shlex.quote(storage)}")
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # workers stay in the job's working directory, where the code is
     os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])
 

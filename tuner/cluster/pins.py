@@ -22,6 +22,7 @@ _NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])(?:\[[^\]]*
 _PINNED = re.compile(_NAME + r"\s*={2,3}\s*([0-9][\w.!+*-]*)")
 _WHEEL = re.compile(r"(?:^|[/\s'\"])([A-Za-z][\w.]*?)-(\d[\w.!+]*)(?:-\d\w*)?-(?:py|cp)(\d)(\d*)-[\w.]+-[\w.]+\.whl")
 _INSTALL = re.compile(r"\b(?:pip3?|uv)\b[^;&|]*?\b(?:install|add)\b([^;&|]*)")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
 _PYTHON = re.compile(r"(?:--python[ =]|\bpython=+)v?(\d)\.(\d+)")
 _IMAGE = re.compile(r"(?:^|/)(rayproject/ray(?:-ml|-llm)?|tensorflow/tensorflow)(?::([\w.-]+))?(@sha256:\w+)?$")
 
@@ -135,7 +136,7 @@ def _all_commands(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for prefix, section in {"": cluster, **nodes}.items():
         for key in _COMMANDS:
             for index, command in enumerate(section.get(key) or ()):
-                yield f"{prefix}{key}[{index}]", command
+                yield f"{prefix}{key}[{index}]", _COMMENT.sub("", command)
 
 
 def _all_images(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

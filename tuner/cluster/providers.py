@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -97,7 +99,14 @@ def _hosts(provider: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_address(host: object) -> bool:
-    return isinstance(host, str) and re.fullmatch(r"\S+", host) is not None
+    """A name or an IP address alone: the user stands in `auth`, and ssh's port cannot be chosen."""
+    if not isinstance(host, str):
+        return False
+    if ":" in host or re.fullmatch(r"[\d.]+", host):
+        with contextlib.suppress(ValueError):
+            return bool(ipaddress.ip_address(host))
+        return False
+    return re.fullmatch(r"\w([\w.-]*\w)?", host) is not None
 
 
 @cache

@@ -35,9 +35,11 @@ def problems(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
 def max_nodes(cluster: Mapping[str, Any]) -> int:
     """Head and workers, as many as a cluster file allows."""
     provider = cluster.get("provider") or {}
+    limit: int = cluster.get("max_workers", 2)  # Ray's own default
     if provider.get("type") == "local" and "worker_ips" in provider:
         return 1 + len(provider["worker_ips"] or ())
-    limit: int = cluster.get("max_workers", 2)  # Ray's own default
+    if "coordinator_address" in provider:  # which gives out machines of one's own, of no node type
+        return 1 + limit
     return 1 + min(limit, sum(max_workers(cluster, name) for name in cluster.get("available_node_types") or ()))
 
 

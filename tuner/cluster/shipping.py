@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from tuner.spec import SweepSpec, dump_yaml
 CODE = "code"
 MAX_CODE_BYTES = 20 * 2**20
 """Of a user's code; data belongs into the storage, which each node reads by itself."""
+_IGNORE_LISTS = (".gitignore", ".rayignore")
+"""Ray leaves out of a job's working directory what these name, generated code and vocabularies among it."""
 
 
 def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
@@ -35,6 +38,8 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
     Raises:
         UsageError: the user's code is too large.
     """
+    if wrong := code_problems(spec):
+        raise UsageError("\n".join(wrong))
     project = folder / "project"
     project.mkdir()
     ignore = shutil.ignore_patterns("__pycache__")
@@ -53,18 +58,26 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
     environment.write_text(json.dumps(dict(private)))
 
 
-def _copy_code(file: Path, target: Path) -> None:
-    """The user's file and the modules and packages beside it that it imports, theirs included."""
+def code_problems(spec: SweepSpec) -> list[str]:
+    """That a user's code is too large to be sent, in one line."""
+    file = Path(spec.trainable.rpartition(":")[0])
+    if file.suffix != ".py":
+        return []
     copied = sorted(imported_beside(file))
     size_bytes = sum(path.stat().st_size for path in copied)
-    if size_bytes > MAX_CODE_BYTES:
-        largest = max(copied, key=lambda path: path.stat().st_size)
-        raise UsageError(
-            f"{file}: what is sent to a cluster, it and what it imports beside it, must be smaller than"
-            f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {largest.name}); data"
-            f" belongs into a bucket or a shared folder"
-        )
-    for path in copied:
+    if size_bytes <= MAX_CODE_BYTES:
+        return []
+    largest = max(copied, key=lambda path: path.stat().st_size)
+    return [
+        f"{file}: what is sent to a cluster, it and what it imports beside it, must be smaller than"
+        f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {largest.name}); data"
+        f" belongs into a bucket or a shared folder"
+    ]
+
+
+def _copy_code(file: Path, target: Path) -> None:
+    """The user's file and the modules and packages beside it that it imports, theirs included."""
+    for path in sorted(imported_beside(file)):
         place = target / path.relative_to(file.parent)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
@@ -83,12 +96,22 @@ def imported_beside(file: Path) -> set[Path]:
             if name.split(".")[0] in (*sys.stdlib_module_names, "tuner", "trainables"):
                 continue
             if (top / "__init__.py").is_file() or (not module.is_file() and top.is_dir()):
-                new = {path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+                new = set(_files_below(top))
             else:
                 new = {module} if module.is_file() else set()
             todo += [path for path in new - found if path.suffix == ".py"]
             found |= new
     return found
+
+
+def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """A package's files, also behind links to other folders, as Python finds them; a link back leads to nothing new."""
+    real = os.path.realpath(folder)
+    for path in folder.iterdir() if real not in above else ():
+        if path.is_dir():
+            yield from _files_below(path, above | {real}) if path.name != "__pycache__" else ()
+        elif path.is_file() and path.name not in _IGNORE_LISTS:
+            yield path
 
 
 def _imported(file: Path) -> Iterator[str]:

@@ -79,7 +79,7 @@ def start_warnings(cluster: Mapping[str, Any]) -> list[str]:
         warnings.append(f"head_start_ray_commands: the dashboard's job server at {hosts[-1]} {rule}")
     if not re.search(r"RAY_AUTH_MODE=['\"]?token", text):
         warnings.append("head_start_ray_commands: without RAY_AUTH_MODE=token whoever reaches the head runs code on it")
-    return [*warnings, *_open_groups(cluster), *_missing_here(cluster), *_unedited(cluster)]
+    return [*warnings, *_open_groups(cluster), *missing_here(cluster), *_unedited(cluster)]
 
 
 def _open_groups(cluster: Mapping[str, Any]) -> list[str]:
@@ -98,16 +98,17 @@ def _open_groups(cluster: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _missing_here(cluster: Mapping[str, Any]) -> list[str]:
-    """Files that are to be copied from this machine, and are not there (yet)."""
+def missing_here(cluster: Mapping[str, Any]) -> list[str]:
+    """Files that are to be copied from this machine, and are not there (yet): Ray looks once it has a head."""
     key = (cluster.get("auth") or {}).get("ssh_private_key")
     here = {f"file_mounts.{there}": source for there, source in file_mounts(cluster).items()}
     here |= {"auth.ssh_private_key": key} if key else {}
     warnings = []
     for place, source in here.items():
-        if isinstance(source, str) and not os.path.exists(os.path.expanduser(source)):
+        if isinstance(source, str) and not os.path.exists(path := os.path.expanduser(source)):
+            where = "on this machine" if os.path.isabs(path) else f"in {os.getcwd()}, where relative paths begin"
             way_on = "; make it: ray get-auth-token --generate" if source == TOKEN else ""
-            warnings.append(f"{place}: there is no {source} on this machine{way_on}")
+            warnings.append(f"{place}: there is no {source} {where}{way_on}")
     return warnings
 
 

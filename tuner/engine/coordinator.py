@@ -57,6 +57,7 @@ class Coordinator:
         journal.events.clear()
         self.lock = threading.RLock()
         self.slots = 0
+        self._lacking: str | None = None
         self._decisions_s: deque[float] = deque(maxlen=DECISIONS_KEPT)
         self.live: dict[int, Assignment] = {}
         self.stopping: str | None = None
@@ -262,7 +263,7 @@ class Coordinator:
         """A new coordinator from the journal alone, for a new loop in the same driver."""
         self.journal.events = read_events(self.journal.folder)
         again = Coordinator(self.spec, self.journal, self._log, self._note)
-        again.slots = self.slots
+        again.slots, again._lacking = self.slots, self._lacking
         return again
 
     def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
@@ -322,15 +323,16 @@ class Coordinator:
         """Seconds at work until now, over all drivers."""
         return self.sweep.wall_s + max(0.0, time.time() - self.sweep.spans[-1].last_at)
 
-    def set_slots(self, slots: int) -> None:
-        """Takes what the cluster has room for; with none the sweep waits."""
+    def set_slots(self, slots: int, lacking: str = "") -> None:
+        """Takes what the cluster has room for; with none the sweep waits, and says so when what is lacking changes."""
         with self.lock:
-            if slots == self.slots and self.sweep.spans[-1].slots:
-                return
-            self.slots = slots
-            self._append(ev.SlotsChanged(slots=slots))
-            if slots == 0:
-                self._note("no node has room for a trial: the sweep waits for one")
+            is_news = slots == 0 and lacking != self._lacking
+            self._lacking = lacking if slots == 0 else None
+            if slots != self.slots or not self.sweep.spans[-1].slots:
+                self.slots = slots
+                self._append(ev.SlotsChanged(slots=slots))
+            if is_news:
+                self._note(f"no node has room for a trial{lacking}: the sweep waits for one")
 
     @property
     def busy(self) -> int:

@@ -227,7 +227,8 @@ class _Driver:
 
     def _train(self) -> None:
         slot = resources.Slot.of(self._spec.resources)
-        self._coordinator.set_slots(slot.count(resources.cluster_nodes()))
+        nodes = resources.cluster_nodes()
+        self._coordinator.set_slots(slot.count(nodes), slot.lacking(nodes))
         threading.Thread(target=preload, name="hyperopt", daemon=True).start()  # while workers start
         self._observer.training(self._coordinator)
         self._is_training = True

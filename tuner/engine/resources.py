@@ -74,6 +74,12 @@ class Slot:
         """How many such slots fit on nodes with these `CPU` and `GPU` resources."""
         return sum(self._count_on(node) for node in nodes)
 
+    def lacking(self, nodes: Iterable[Mapping[str, float]]) -> str:
+        """What a slot takes and nodes have, where these have no room for one; empty where no node has a CPU."""
+        sizes = sorted({(node["CPU"], node.get("GPU", 0.0)) for node in nodes if node.get("CPU")})
+        has = "; ".join(f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in sizes[-3:])
+        return f", which takes {self.cpus:g} CPUs and {self.gpus:g} GPUs (nodes have {has})" if has else ""
+
     def _count_on(self, node: Mapping[str, float]) -> int:
         by_cpu = math.floor(node.get("CPU", 0.0) / self.cpus + 1e-9)
         if not self.gpus:

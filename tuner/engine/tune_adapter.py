@@ -266,8 +266,8 @@ def _watch(run: _Run, slot: Slot) -> Iterator[None]:
     def watch() -> None:
         while not left.wait(WATCH_EVERY_S):
             try:
-                slots = slot.count(cluster_nodes())
-                run.coordinator.set_slots(slots)
+                slots = slot.count(nodes := cluster_nodes())
+                run.coordinator.set_slots(slots, slot.lacking(nodes))
                 demand.update(slots, run.coordinator.wanted_slots)
                 run.memory_kills.append(kernel_memory_kills())
                 _kill_hanging(run)

@@ -10,6 +10,7 @@ import asyncio
 import difflib
 import errno
 import importlib.util
+import logging
 import os
 import random
 import time
@@ -65,6 +66,7 @@ def open_url(url: str) -> UPath:
         raise UsageError(f"storage: gs:// needs gcsfs, which `pip install 'tuner[gs]'` installs, but got {url!r}")
     from upath import UPath
 
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # of each fault it logs the traceback
     path: UPath = UPath(f"{scheme}://{rest.rstrip('/')}", **_options(scheme))
     return path
 

@@ -1,0 +1,104 @@
+"""A cluster that is not up yet: what is refused before it costs anything, and what an interrupted start leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_commands import tuner
+from tuner.cluster import launch
+from tuner.cluster.launch import bring_up
+from tuner.errors import UsageError
+from tuner.spec import dump_yaml
+
+CLUSTER: dict[str, Any] = {
+    "cluster_name": "mine",
+    "provider": {"type": "local", "head_ip": "127.0.0.9", "worker_ips": ["127.0.0.10"]},
+    "auth": {"ssh_user": "someone"},
+    "setup_commands": [],
+    "head_start_ray_commands": ["ray start --head --autoscaling-config=~/ray_bootstrap_config.yaml"],
+}
+SPEC = {
+    "name": "mine",
+    "trainable": "digits",
+    "objective": {"metric": "val_accuracy", "mode": "max"},
+    "num_trials": 2,
+    "epochs": {"max": 2},
+    "space": {"learning_rate": {"low": 1e-3, "high": 1e-1}},
+    "storage": "s3://bucket/sweeps",
+    "tracking": {"uri": "https://mlflow.example.com"},
+}
+
+
+def test_files_that_this_machine_lacks_are_refused_before_a_machine_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's launcher has a head by the time at which it looks for them."""
+    monkeypatch.setattr(launch, "_running", lambda file: None)
+    monkeypatch.setattr(launch, "_ray", lambda *asked: pytest.fail("a machine was started"))
+    changes = {
+        "file_mounts": {"~/faces.npz": "./faces.npz"},
+        "auth": {"ssh_user": "me", "ssh_private_key": "/keys/mine"},
+    }
+    (path := tmp_path / "c.yaml").write_text(dump_yaml({**CLUSTER, **changes}))
+    with pytest.raises(UsageError) as refused:
+        bring_up(path)
+    assert str(refused.value).splitlines() == [
+        f"{path}: file_mounts.~/faces.npz: there is no ./faces.npz in {os.getcwd()}, where relative paths begin",
+        f"{path}: auth.ssh_private_key: there is no /keys/mine on this machine",
+    ]
+
+
+def test_machines_that_could_not_be_given_back_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray has ended on the head, so that nobody can say whether others work there."""
+
+    class Head:
+        name, option, cluster_file = "mine", "--cluster c.yaml", tmp_path / "c.yaml"
+
+        def pass_on(self, script: str, to_people: bool = False) -> int:
+            return 4
+
+        def run(self, script: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.CompletedProcess(script, 4, "", "no running Ray instance")
+
+    for name, content in (("c.yaml", CLUSTER), ("s.yaml", SPEC)):
+        (tmp_path / name).write_text(dump_yaml(content))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "bring_up", lambda file: Head())
+    monkeypatch.setattr(launch, "submit", lambda *asked: launch.Submitted("mine", "mine"))
+    said = tuner("launch", "s.yaml", "--cluster", "c.yaml", "--down-when-done", exit_code=4).stderr
+    assert said.splitlines()[-1] == (
+        "the head of cluster mine: no running Ray instance; its machines were not given back: `ray down c.yaml` does"
+        " that"
+    )
+
+
+@pytest.mark.slow
+def test_an_interrupted_start_says_what_is_left_and_goes_on_behind_nobodys_back(tmp_path: Path) -> None:
+    """The signal goes to the command alone; a head that nobody answers for keeps the launcher at work."""
+    for name, content in (("c.yaml", CLUSTER), ("s.yaml", SPEC)):
+        (tmp_path / name).write_text(dump_yaml(content))
+    command = [sys.executable, "-m", "tuner.cli.main", "launch", "s.yaml", "--cluster", "c.yaml"]
+    environ = {**os.environ, "HOME": str(tmp_path), "RAY_TMPDIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as launching:
+        assert launching.stderr is not None
+        assert any("Setting up head node" in line for line in launching.stderr)
+        [launcher] = children(launching.pid)
+        launching.send_signal(signal.SIGTERM)
+        last = launching.stderr.read().splitlines()[-1]
+    assert launching.returncode == 3
+    assert last == (
+        "left before sweep mine was known to run on the cluster of c.yaml, which may be half up: launch again and it"
+        " goes on, or `ray down c.yaml` gives its machines back"
+    )
+    assert not Path(f"/proc/{launcher}").exists()
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
