@@ -66,6 +66,30 @@ def test_a_plateau_is_no_improvement_beyond_min_delta_by_so_many_trials() -> Non
     assert end is not None and (end.state, end.reason) == ("stopped", "no improvement of more than 0.01 for 4 trials")
 
 
+def test_where_less_is_better_an_improvement_is_by_more_than_min_delta_below() -> None:
+    values = [0.5, 0.6, 0.495, 0.48, 0.475]
+    sweep = sweep_of(*(e for i, value in enumerate(values) for e in trial(i, value, 10.0 + i)))
+    sweep.spec["objective"]["mode"] = "min"
+    for number, value in enumerate(values):
+        sweep.trials[number].best_value = value
+    assert trials_without_improvement(sweep, 0.01) == 1
+
+
+def test_a_plateau_is_counted_in_the_order_in_which_trials_ended() -> None:
+    sweep = sweep_of(*trial(0, 0.9, 30.0), *trial(1, 0.8, 10.0), *trial(2, 0.7, 20.0))
+    assert trials_without_improvement(sweep, 0.0) == 0  # the best one was the last
+
+
+def test_a_budget_is_used_up_as_soon_as_it_is_reached() -> None:
+    sweep = sweep_of((0.0, ev.SlotsChanged(slots=2)), *trial(0, 0.5, 1800.0))
+    for budget in ({"wall_time": 3600}, {"cost": 2.0, "price": 1.0}):
+        assert used_up(make_spec(budget=budget).budget, sweep, 3599.9) is None
+        end = used_up(make_spec(budget=budget).budget, sweep, 3600.0)
+        assert end is not None and end.state == "paused"
+    assert used_up(make_spec(budget={"epochs": 1}).budget, sweep, 0.0) is not None  # a clock that was set back
+    assert used_up(make_spec(budget={"wall_time": 1799}).budget, sweep, 0.0) is not None
+
+
 def test_a_plateau_stops_the_sweep_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     def flat(params: dict[str, Any], epoch: int) -> float:
         return 0.5
