@@ -36,19 +36,21 @@ def ended(trial: int, outcome: str = "completed") -> ev.TrialEnded:
 
 
 def test_times_count_while_drivers_run_and_utilization_from_the_first_epoch_on() -> None:
-    before = [(1.0, ev.SlotsChanged(slots=2)), (10.0, suggested(0))]
+    assert (sweep_of().slots, sweep_of().utilization) == (0, 0)
+    before = [(1.0, ev.SlotsChanged(slots=9)), (2.0, ev.SlotsChanged(slots=2)), (10.0, suggested(0))]
     assert sweep_of(*before).utilization == 0
     first = [*before, (12.0, epoch(0, 1, 0.1)), (20.0, epoch(0, 2, 0.2)), (22.0, ev.SweepInterruptedEvent(reason=""))]
     sweep = sweep_of(*first)
     assert (sweep.wall_s, sweep.training_s, sweep.slots) == (22, 4, 2)
     assert sweep.utilization == pytest.approx(4 / (2 * 10))  # from 10, where the first epoch began, to 20
-    resumed = [*first, (1000.0, ev.SweepResumed(changes={})), (1001.0, ev.SlotsChanged(slots=3))]
-    assert sweep_of(*resumed).utilization == sweep.utilization  # no epoch of that driver's yet
+    idle = [*first, (500.0, ev.SweepResumed(changes={})), (501.0, ev.SlotsChanged(slots=7))]
+    assert sweep_of(*idle).utilization == sweep.utilization  # no epoch of that driver's
+    resumed = [*idle, (1000.0, ev.SweepResumed(changes={})), (1001.0, ev.SlotsChanged(slots=3))]
     sweep = sweep_of(*resumed, (1006.0, epoch(0, 3, 0.3)), (1008.0, ev.SlotsChanged(slots=1)))
-    assert (sweep.wall_s, sweep.training_s, sweep.slots) == (30, 6, 1)
+    assert (sweep.wall_s, sweep.training_s, sweep.slots) == (31, 6, 1)
     assert sweep.utilization == pytest.approx(6 / (2 * 10 + 3 * 6))
-    assert sweep.slot_hours == pytest.approx((2 * 22 + 3 * 8) / 3600)
-    assert sweep.num_events == 10
+    assert sweep.slot_hours == pytest.approx((9 * 2 + 2 * 20 + 7 * 1 + 3 * 8) / 3600)
+    assert sweep.num_events == 13
 
 
 def test_a_resume_takes_back_the_sweeps_end_and_changes_its_spec() -> None:
@@ -108,6 +110,13 @@ def test_a_trial_counts_its_attempts_its_own_failures_and_its_first_start() -> N
     assert (trial.suggested_at, trial.started_at, trial.ended_at) == (4, 5, 10)
     assert (trial.attempts, trial.failures, trial.outcome, trial.reason) == (3, 1, "cancelled", "why")
     assert trial.last_failure is not None and trial.last_failure.attempt == 1
+    assert sweep_of((4.0, suggested(0)), (5.0, start(2))).trials[0].attempts == 2
+
+
+def test_a_sweep_of_before_ids_is_told_by_its_name_and_start() -> None:
+    assert sweep_of().sweep_id == "x"
+    started = ev.SweepStarted(spec=make_spec().resolved(), versions={}, seed=0, at=1.5)
+    assert fold([started]).sweep_id == "test-1.500000"
 
 
 def test_test_metrics_are_those_of_the_best_epochs_weights_and_the_newest_best_weights_stay() -> None:
