@@ -9,8 +9,9 @@ import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner import events as ev
+from tuner.engine import deaths
 from tuner.engine.budget import plateau, trials_without_improvement, used_up
-from tuner.engine.deaths import cause_of_death
+from tuner.engine.deaths import cause_of_death, kernel_memory_kills
 from tuner.journal import Journal, read_events
 from tuner.sweep import Sweep, fold
 
@@ -159,6 +160,37 @@ by the OOM killer due to high memory usage, (2) ray stop --force was called, or 
 def test_what_a_death_is_put_down_to(details: str, silent_s: float, kernel: bool, cause: str) -> None:
     found, reason = cause_of_death(details, silent_s, 30.0, kernel_was_out_of_memory=kernel)
     assert found == cause and reason and "\n" not in reason
+
+
+@pytest.mark.parametrize(
+    ("details", "gist"),
+    [
+        ("Worker exit detail: Worker exits\n by SystemExit(3). More.", ": Worker exits by SystemExit(3)"),
+        ("Traceback\n  ValueError: one\n  The actor was killed by tuner\n  at noon", ": The actor was killed by tuner"),
+        ("nothing of note", ""),
+        ("Error " + "x" * 999, ": Error " + "x" * 294),
+    ],
+)
+def test_the_line_that_says_most_is_told_however_long_nothing_was_heard(details: str, gist: str) -> None:
+    assert cause_of_death(details, 1e9, None) == ("worker", f"the worker process died{gist}")
+
+
+def test_an_epoch_is_too_long_at_its_timeout() -> None:
+    assert cause_of_death("", 29.9, 30.0)[0] == "worker"
+    reason = "it took longer than failures.trial_timeout (30 s) and was ended"
+    assert cause_of_death("", 30.0, 30.0) == ("timeout", reason)
+
+
+def test_the_kernel_says_how_often_it_killed_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, kernel = tmp_path / "memory.events", tmp_path / "vmstat"
+    monkeypatch.setattr(deaths, "_CGROUP", group)
+    monkeypatch.setattr(deaths, "_KERNEL", kernel)
+    assert kernel_memory_kills() == 0
+    kernel.write_text("nr_free_pages 5\noom_kill 7\n")
+    assert kernel_memory_kills() == 7
+    for group_text, kills in (("max 0\noom 2\noom_kill 3\n", 3), ("max 0\n", 7), ("not what it was\n", 7)):
+        group.write_text(group_text)
+        assert kernel_memory_kills() == kills
 
 
 def test_a_process_that_died_while_it_loaded_took_too_long_only_beyond_the_time_for_that() -> None:

@@ -232,6 +232,16 @@ def test_the_first_trial_may_be_the_best() -> None:
     assert policy.good() == [0]
 
 
+def test_the_model_knows_usable_trials_from_running_and_bad_ones() -> None:
+    policy = Policy.from_spec(make_spec())
+    for _ in range(3):
+        policy.ask()
+    policy.tell(0, 1, 0.5)
+    policy.tell(1, 1, math.nan)
+    split = policy._split()
+    assert (split.usable, split.bad, sorted(split.numbers), split.odds) == ([0], [1], [0, 1, 2], 1)
+
+
 def test_bad_trials_are_never_held_as_good() -> None:
     policy = Policy.from_spec(make_spec(num_trials=100))
     for number in range(2 * STARTUP_OBSERVATIONS):
