@@ -56,6 +56,7 @@ def test_trials_that_fit_nowhere_are_told_with_what_there_is() -> None:
     ("resources", "warnings"),
     [
         ({"gpus_per_trial": 0.5, "cpus_per_trial": 4}, []),
+        ({"gpus_per_trial": 1, "cpus_per_trial": 4}, []),
         ({"gpus_per_trial": 0, "cpus_per_trial": 4}, [
             f"resources: trials without a GPU leave the GPUs of node type {name} idle" for name in ("gpu", "big")
         ]),

@@ -63,6 +63,7 @@ def test_what_cannot_be_is_told(
 )
 def test_machines_of_ones_own_are_as_many_as_their_addresses(changes: dict[str, Any], found: list[str]) -> None:
     assert size_problems({"provider": LOCAL, **changes}) == found
+    assert size_problems({"provider": {**LOCAL, "type": "aws"}, **changes}) == []
 
 
 def test_a_type_has_as_many_workers_as_it_and_the_cluster_allow_and_the_heads_has_none() -> None:

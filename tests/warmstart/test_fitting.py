@@ -97,4 +97,5 @@ def test_a_range_without_a_value_is_absent_and_a_choice_of_null_is_not() -> None
 
 
 def test_what_a_text_does_not_say_is_not_made_up() -> None:
+    assert repr(from_texts(SPACED, {"units": "48", "learning_rate": "1"})) == "{'units': 48, 'learning_rate': 1.0}"
     assert from_texts(SPACED, {"bias": "maybe", "units": "40.5", "layers": "3"}) == {"bias": "maybe", "units": 40.5}
