@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tuner.space import Choice, Constant, Float, Int, Space, key, nearest, plain, same, shown
+from tuner.space import Choice, Constant, Float, Int, Space, completed, key, nearest, plain, same, shown
 
 units = st.floats(0, 1)
 
@@ -66,6 +66,43 @@ def test_both_bounds_of_a_float_are_reached(parameter: Float) -> None:
     assert parameter.from_unit(1.0) == pytest.approx(parameter.high)
 
 
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_every_value_of_a_stepped_int_comes_back(scale: Any) -> None:
+    parameter = Int(low=7, high=67, step=5, scale=scale)
+    values = list(range(7, 68, 5))
+    assert [parameter.from_unit(parameter.to_unit(value)) for value in values] == values
+    assert [value for value in range(100) if parameter.contains(value)] == values
+    assert not parameter.contains(True) and not parameter.contains(7.0)
+
+
+def test_each_value_has_its_share_of_the_scale_those_at_the_bounds_too() -> None:
+    units = (np.arange(10_000) + 0.5) / 10_000
+
+    def shares(parameter: Int | Float | Choice) -> list[float]:
+        found = [parameter.from_unit(unit) for unit in units]
+        return [found.count(value) / len(found) for value in parameter.values()]
+
+    for even in (Int(low=0, high=12, step=4), Float(low=0.1, high=0.4, step=0.1), Choice(choices=["a", 1, None, 0.5])):
+        assert shares(even) == [0.25] * 4
+    logs = np.log([0.5, 1.5, 2.5, 3.5])
+    assert shares(Int(low=1, high=3, scale="log")) == pytest.approx(np.diff(logs) / (logs[-1] - logs[0]), abs=1e-3)
+
+
+def test_a_choice_has_its_first_and_last_value_at_the_ends() -> None:
+    parameter = Choice(choices=[True, 1, "x"])
+    assert [parameter.from_unit(unit) for unit in (0.0, 1.0)] == [True, "x"] and parameter.from_unit(0.0) is True
+    assert [parameter.from_unit(parameter.to_unit(value)) for value in parameter.values()] == [True, 1, "x"]
+    assert parameter.covers(1.0) and not parameter.covers("y")
+
+
+def test_a_constant_is_its_value_alone_and_is_written_so() -> None:
+    parameter = Constant(value=True)
+    assert parameter.from_unit(0.9) is True and parameter.values() == [True] and parameter.size == 1
+    assert parameter.covers(True) and not parameter.covers(1) and not parameter.contains(1)
+    written = {"a": {"choices": [1, 2]}, "b": 3, "c": {"value": 4, "when": {"a": 1}}}
+    assert Space.model_validate(written).model_dump(exclude_unset=True) == written
+
+
 def test_a_stepped_int_never_gives_what_hyperopts_quniform_gives() -> None:
     parameter = Int(low=8, high=264, step=32)
     assert {parameter.from_unit(unit) for unit in np.linspace(0, 1, 999)} == set(range(8, 265, 32))
@@ -115,6 +152,9 @@ def test_num_values_are_evenly_apart_on_the_scale(written: dict[str, Any], value
 def test_a_value_of_num_may_be_written_with_fewer_digits() -> None:
     parameter = Float(low=1e-4, high=1e-1, scale="log", num=7)
     assert parameter.contains(0.000316227766) and not parameter.contains(0.0003162)
+    assert parameter.contains(1e-1 - 1e-9) and not parameter.contains(1e-1 - 1e-7)
+    whole = Int(low=0, high=100, num=5)
+    assert [value for value in range(101) if whole.contains(value)] == [0, 25, 50, 75, 100]
 
 
 def test_between_two_values_of_num_the_nearest_on_the_scale_counts() -> None:
@@ -221,14 +261,40 @@ def test_inactive_parameters_are_absent_through_nested_conditions(seed: int) -> 
     params = space.sample(np.random.default_rng(seed))
     assert ("momentum" in params) == (params["optimizer"] == "sgd")
     assert ("nesterov" in params) == (params.get("momentum") == 0.9)
-    assert space.contains(params)
+    assert completed(space, params) == params
+
+
+def test_a_condition_may_want_one_of_several_values_and_holds_only_where_what_it_looks_at_is_active() -> None:
+    wanted = {"optimizer": ["sgd", "adam"], "units": 3}
+    space = Space.model_validate(
+        {
+            "optimizer": {"choices": ["sgd", "adam", "lion"]},
+            "units": {"low": 1, "high": 3},
+            "x": {"value": 1, "when": wanted},
+        }
+    )
+    active = [params["optimizer"] for params in space.grid() if "x" in params]
+    assert active == ["sgd", "adam"] and space.size() == 9
+
+
+def test_a_configuration_of_the_space_has_its_active_parameters_all_with_values_of_theirs() -> None:
+    space = Space.model_validate(NESTED)
+    fitting = {"optimizer": "sgd", "momentum": 0.0, "units": 1}
+    assert completed(space, fitting) == fitting
+    for changes in ({"units": 4}, {"momentum": 0.9}, {"nesterov": True}, {"optimizer": "adam"}):
+        assert completed(space, {**fitting, **changes}) is None
+
+
+def test_a_space_is_counted_up_to_a_limit() -> None:
+    space = Space.model_validate({"units": {"low": 1, "high": 10}})
+    assert (space.size(at_most=10), space.size(at_most=9)) == (10, None)
 
 
 def test_the_grid_holds_every_configuration_once() -> None:
     space = Space.model_validate(NESTED)
     grid = list(space.grid())
     assert len(grid) == len({key(params) for params in grid}) == space.size() == 3 * (2 + 1) + 3
-    assert all(space.contains(params) for params in grid)
+    assert all(completed(space, params) == params for params in grid)
 
 
 def test_a_grid_over_a_continuum_is_refused() -> None:
@@ -243,6 +309,7 @@ def test_a_grid_over_a_continuum_is_refused() -> None:
     [
         ({"optimiser": "sgd"}, "x.when.optimiser: a condition must name a parameter of the space, but got 'optimiser'"),
         ({"optimizer": "sdg"}, "must be a value of 'optimizer', but got 'sdg'; did you mean 'sgd'?"),
+        ({"number": 4}, "must be a value of 'number', but got 4; it goes from 1 to 3"),
         ({"later": 1}, "a condition must name an earlier parameter, but 'later' stands after 'x'"),
         ({"x": 1}, "a condition must name a parameter of the space"),
         ({"optimizer": []}, "a condition must have at least one value, but got []"),
@@ -250,10 +317,26 @@ def test_a_grid_over_a_continuum_is_refused() -> None:
     ],
 )
 def test_a_wrong_condition_is_refused(when: dict[str, Any], message: str) -> None:
-    written = {"optimizer": {"choices": ["sgd", "adam"]}, "x": {"low": 1, "high": 2, "when": when}, "later": 1}
+    written = {
+        "optimizer": {"choices": ["sgd", "adam"]},
+        "number": {"low": 1, "high": 3},
+        "x": {"low": 1, "high": 2, "when": when},
+        "later": 1,
+    }
     with pytest.raises(ValidationError) as caught:
         Space.model_validate(written)
     assert message in str(caught.value)
+
+
+def test_a_parameters_name_is_an_identifier_of_a_hundred_characters_at_most() -> None:
+    assert list(Space.model_validate({"x" * 100: 1})) == ["x" * 100]
+    for name in ("x" * 101, "learning rate", "1st"):
+        with pytest.raises(ValidationError, match="a parameter's name must be letters, digits and underscores"):
+            Space.model_validate({name: 1})
+
+
+def test_a_configurations_key_does_not_depend_on_the_order_of_its_parameters() -> None:
+    assert key({"a": 1, "b": "x"}) == key({"b": "x", "a": 1.0}) != key({"a": "x", "b": 1})
 
 
 def test_true_and_one_are_different_values() -> None:

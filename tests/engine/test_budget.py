@@ -9,8 +9,9 @@ import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner import events as ev
+from tuner.engine import deaths
 from tuner.engine.budget import plateau, trials_without_improvement, used_up
-from tuner.engine.deaths import cause_of_death
+from tuner.engine.deaths import cause_of_death, kernel_memory_kills
 from tuner.journal import Journal, read_events
 from tuner.sweep import Sweep, fold
 
@@ -64,6 +65,30 @@ def test_a_plateau_is_no_improvement_beyond_min_delta_by_so_many_trials() -> Non
     assert plateau(make_spec(budget={"plateau": {"trials": 5, "min_delta": 0.01}}).budget, sweep) is None
     end = plateau(make_spec(budget={"plateau": {"trials": 4, "min_delta": 0.01}}).budget, sweep)
     assert end is not None and (end.state, end.reason) == ("stopped", "no improvement of more than 0.01 for 4 trials")
+
+
+def test_where_less_is_better_an_improvement_is_by_more_than_min_delta_below() -> None:
+    values = [0.5, 0.6, 0.495, 0.48, 0.475]
+    sweep = sweep_of(*(e for i, value in enumerate(values) for e in trial(i, value, 10.0 + i)))
+    sweep.spec["objective"]["mode"] = "min"
+    for number, value in enumerate(values):
+        sweep.trials[number].best_value = value
+    assert trials_without_improvement(sweep, 0.01) == 1
+
+
+def test_a_plateau_is_counted_in_the_order_in_which_trials_ended() -> None:
+    sweep = sweep_of(*trial(0, 0.9, 30.0), *trial(1, 0.8, 10.0), *trial(2, 0.7, 20.0))
+    assert trials_without_improvement(sweep, 0.0) == 0  # the best one was the last
+
+
+def test_a_budget_is_used_up_as_soon_as_it_is_reached() -> None:
+    sweep = sweep_of((0.0, ev.SlotsChanged(slots=2)), *trial(0, 0.5, 1800.0))
+    for budget in ({"wall_time": 3600}, {"cost": 2.0, "price": 1.0}):
+        assert used_up(make_spec(budget=budget).budget, sweep, 3599.9) is None
+        end = used_up(make_spec(budget=budget).budget, sweep, 3600.0)
+        assert end is not None and end.state == "paused"
+    assert used_up(make_spec(budget={"epochs": 1}).budget, sweep, 0.0) is not None  # a clock that was set back
+    assert used_up(make_spec(budget={"wall_time": 1799}).budget, sweep, 0.0) is not None
 
 
 def test_a_plateau_stops_the_sweep_and_a_larger_one_goes_on(tmp_path: Path) -> None:
@@ -135,6 +160,37 @@ by the OOM killer due to high memory usage, (2) ray stop --force was called, or 
 def test_what_a_death_is_put_down_to(details: str, silent_s: float, kernel: bool, cause: str) -> None:
     found, reason = cause_of_death(details, silent_s, 30.0, kernel_was_out_of_memory=kernel)
     assert found == cause and reason and "\n" not in reason
+
+
+@pytest.mark.parametrize(
+    ("details", "gist"),
+    [
+        ("Worker exit detail: Worker exits\n by SystemExit(3). More.", ": Worker exits by SystemExit(3)"),
+        ("Traceback\n  ValueError: one\n  The actor was killed by tuner\n  at noon", ": The actor was killed by tuner"),
+        ("nothing of note", ""),
+        ("Error " + "x" * 999, ": Error " + "x" * 294),
+    ],
+)
+def test_the_line_that_says_most_is_told_however_long_nothing_was_heard(details: str, gist: str) -> None:
+    assert cause_of_death(details, 1e9, None) == ("worker", f"the worker process died{gist}")
+
+
+def test_an_epoch_is_too_long_at_its_timeout() -> None:
+    assert cause_of_death("", 29.9, 30.0)[0] == "worker"
+    reason = "it took longer than failures.trial_timeout (30 s) and was ended"
+    assert cause_of_death("", 30.0, 30.0) == ("timeout", reason)
+
+
+def test_the_kernel_says_how_often_it_killed_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, kernel = tmp_path / "memory.events", tmp_path / "vmstat"
+    monkeypatch.setattr(deaths, "_CGROUP", group)
+    monkeypatch.setattr(deaths, "_KERNEL", kernel)
+    assert kernel_memory_kills() == 0
+    kernel.write_text("nr_free_pages 5\noom_kill 7\n")
+    assert kernel_memory_kills() == 7
+    for group_text, kills in (("max 0\noom 2\noom_kill 3\n", 3), ("max 0\n", 7), ("not what it was\n", 7)):
+        group.write_text(group_text)
+        assert kernel_memory_kills() == kills
 
 
 def test_a_process_that_died_while_it_loaded_took_too_long_only_beyond_the_time_for_that() -> None:

@@ -31,6 +31,9 @@ def test_what_packed_trials_take_fits_on_their_card(num_trials: int, card_mb: in
 def test_a_fraction_too_small_for_cuda_itself_is_refused() -> None:
     with pytest.raises(ValueError, match=r"gpus_per_trial must leave more than the 512 MiB .* got 0\.02 of 16000 MiB"):
         gpus.share_mb(0.02, 16_000)
+    with pytest.raises(ValueError, match=r"got 0\.5 of 1024 MiB"):
+        gpus.share_mb(0.5, 2 * gpus.CONTEXT_MB)
+    assert gpus.share_mb(0.5, 2 * gpus.CONTEXT_MB + 2) == 1
 
 
 def pretend_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

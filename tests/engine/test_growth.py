@@ -32,6 +32,10 @@ def test_no_more_is_asked_for_than_can_be_used_or_can_be_had(slots: int, wanted:
         assert asked > 0, "it would never grow"
 
 
+def test_at_least_eight_are_asked_for_and_a_larger_cluster_may_double() -> None:
+    assert [slots_to_ask(slots, 1000, None) for slots in (0, 3, 20)] == [8, 8, 20]
+
+
 def test_the_environment_says_what_nodes_may_join(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(resources.NODE_TYPES, raising=False)
     assert slots_at_most(Slot(1, 1)) is None

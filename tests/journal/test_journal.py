@@ -110,6 +110,10 @@ def test_text_that_is_no_utf_8_is_escaped() -> None:
     event = ev.EpochReported(trial=0, attempt=1, epoch=1, metrics=metrics, epoch_s=1.0, decision="stop", reason=name)
     read = ev.decode(ev.encode(event))
     assert read == msgspec.structs.replace(event, metrics={"loss": None, r"caf\udce9": 0.5}, reason=r"caf\udce9")
+    assert isinstance(read, ev.EpochReported)
+    assert [math.isnan(ev.number(value)) for value in read.metrics.values()] == [True, False]
+    started = ev.TrialStarted(trial=0, attempt=2, node="a", pid=1, gpus=[], passed_over=[name, "full"])
+    assert ev.decode(ev.encode(started)) == msgspec.structs.replace(started, passed_over=[r"caf\udce9", "full"])
 
 
 def test_a_reader_leaves_an_unfinished_line_for_later(tmp_path: Path) -> None:

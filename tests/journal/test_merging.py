@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -42,6 +44,27 @@ def test_many_single_appends_end_as_some_dozens_of_objects() -> None:
             written += sizes[chosen[0]]
     assert len(sizes) < 50
     assert written < 6 * sum(sizes)
+
+
+def test_a_journal_is_closed_just_as_its_merging_ends() -> None:
+    class Ending(Merger):
+        """Its thread forgets itself as soon as somebody has looked."""
+
+        @property  # type: ignore[override]
+        def _thread(self) -> threading.Thread | None:
+            thread, self._seen = self._seen, None
+            return thread
+
+        @_thread.setter
+        def _thread(self, thread: threading.Thread | None) -> None:
+            self._seen = thread
+
+    merger, go_on = Ending(Path("nowhere"), []), threading.Event()  # type: ignore[arg-type]
+    merger._thread = thread = threading.Thread(target=go_on.wait)
+    thread.start()
+    go_on.set()
+    merger.close()
+    assert not thread.is_alive()
 
 
 @pytest.mark.slow

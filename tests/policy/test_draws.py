@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.kit import make_spec, run_one_by_one, trials_of
 from tuner.policy import Policy
-from tuner.space import key
+from tuner.policy.draws import Draws
+from tuner.space import Space, key
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])
@@ -61,3 +63,15 @@ def test_points_outside_of_a_space_that_was_narrowed_are_passed_over() -> None:
 def test_a_space_of_constants_is_one_trial() -> None:
     policy = Policy.from_spec(make_spec(space={"learning_rate": 0.01}))
     assert len(run_one_by_one(policy)) == 1 and policy.exhausted
+
+
+def test_a_continuum_that_has_run_out_of_numbers_is_drawn_from_again() -> None:
+    draws = Draws(Space.model_validate({"x": {"low": 1.0, "high": float(np.nextafter(1.0, 2.0))}}), [])
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(3):
+        params = draws.independent(rng)
+        assert params is not None
+        draws.add(params)
+        found.append(params["x"])
+    assert len(set(found[:2])) == 2 and found[2] in found[:2]

@@ -83,6 +83,33 @@ def test_an_outlook_is_as_wide_as_the_pairs_scatter_around_their_lines() -> None
     assert ends.outlook(2, 2, 0.5) == (0.5, 0.0)
 
 
+def test_a_line_is_ridged_towards_the_ratio_of_the_deviations_and_its_scatter_has_two_degrees_of_freedom_less() -> None:
+    ends, pairs = Ends(2), [(0.1, 0.2), (0.2, 0.1), (0.3, 0.35), (0.4, 0.2), (0.5, 0.5)]
+    for pair in pairs:
+        ends.add(0, *pair)
+    losses, following = np.array(pairs).T
+    (variance, covariance), (_, next_variance) = np.cov(losses, following, ddof=0)
+    slope = (5 * covariance + 3 * variance * min(1, math.sqrt(next_variance / variance))) / (8 * variance)
+    assert ends.outlook(0, 1, 0.9) == (
+        pytest.approx(following.mean() + slope * (0.9 - losses.mean())),
+        pytest.approx(math.sqrt(((following - following.mean() - slope * (losses - losses.mean())) ** 2).sum() / 3)),
+    )
+
+
+def test_where_all_losses_were_the_same_another_one_keeps_its_distance_and_what_came_of_them_is_the_scatter() -> None:
+    ends = Ends(2)
+    for next_loss in (0.1, 0.2, 0.3, 0.4, 0.5):
+        ends.add(0, 0.7, next_loss)
+    assert ends.outlook(0, 1, 0.8) == (pytest.approx(0.4), pytest.approx(math.sqrt(0.1 / 3)))
+
+
+def test_where_losses_are_too_large_to_be_squared_each_stays_what_it_is() -> None:
+    ends = Ends(2)
+    for number in range(OUTLOOK_PAIRS):
+        ends.add(0, number * 1e300, number * 1e299)
+    assert ends.outlook(0, 1, 0.25) == (0.25, math.inf)
+
+
 def test_there_is_no_outlook_while_few_have_gone_all_the_way() -> None:
     ends = Ends(3)
     for number in range(OUTLOOK_PAIRS):

@@ -120,3 +120,12 @@ def test_an_origin_of_another_version_is_told_as_it_is() -> None:
 def test_a_trial_that_never_was_is_told() -> None:
     with pytest.raises(LookupError):
         explain(driven_sweep(steps=5).events, 30)
+
+
+def test_a_training_whose_last_epoch_is_a_rungs_is_not_compared_there() -> None:
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "epochs": {"choices": [3, 27]}}
+    driven = driven_sweep(space=space, num_trials=12, search__algorithm="random")
+    trials = fold(driven.events).trials.values()
+    assert {trial.epochs_trained for trial in trials if trial.outcome == "completed"} == {3, 27}
+    for trial in trials:
+        check(driven, explain(driven.events, trial.number))

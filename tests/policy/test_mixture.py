@@ -22,6 +22,17 @@ def test_a_model_that_pays_is_asked_more_often() -> None:
     assert mixture(25, 3).share_of_draws < mixture(10, 10).share_of_draws < mixture(3, 25).share_of_draws
 
 
+def test_the_share_of_draws_is_their_mean_earning_over_the_sum_of_both() -> None:
+    """The model earns 4.5 in 5 trials, beside the 2 with 3 that are believed to have been before; draws have theirs."""
+    model, draws = (3 + 4.5) / (2 + 5), 3 / 2
+    made = Mixture()
+    assert made.share_of_draws == 0.5
+    for _ in range(5):
+        made.tried(True)
+    made.passed(True, 4.5)
+    assert made.share_of_draws == draws / (draws + model)
+
+
 def test_getting_far_counts_for_more_than_starting_well() -> None:
     made = mixture(20, 10)
     before = made.share_of_draws

@@ -93,6 +93,19 @@ def test_too_many_are_cut_to_the_best_half_and_the_newest_others() -> None:
     assert observations.ordered(4) == [998, 997, 996, 999]
 
 
+def test_of_too_many_the_newest_stand_in_their_order_too_the_bad_ones_last() -> None:
+    observations = Observations(RUNGS)
+    for number, loss in enumerate((0.1, 0.2, 0.3, 0.4, 0.15, None, 0.9, 0.15)):
+        trial = Observed(number, {}, 27)
+        observations.add(trial)
+        if loss is not None:
+            observations.update(trial, 1, loss, bad=False)
+    for number in (7, 4):
+        observations.update(observations[number], 1, 0.15, bad=True)
+    assert observations.ordered(7) == [0, 1, 2, 3, 6, 5, 7]
+    assert observations.newest_bad(1) == [4] and observations.newest_bad(9) == [4, 7]
+
+
 def reach(observations: Observations, number: int, *losses: float, epochs: int = 27) -> None:
     trial = Observed(number, {}, epochs)
     observations.add(trial)
@@ -127,3 +140,13 @@ def test_a_shorter_training_stands_where_its_own_end_is_worth() -> None:
         reach(observations, number, 0.5, 0.4, 0.3, 0.1 + number / 100)
     assert observations.ordered(9)[:2] == [1, 3]
     assert observations.ordered(9)[-2:] == [2, 0]  # by what they came to, not by where a longer one would get
+
+
+def test_the_end_of_a_shorter_training_is_no_step_to_a_rung() -> None:
+    observations = Observations(RUNGS)
+    for number in range(5):
+        reach(observations, number, 0.5, 0.4, 0.35, epochs=4)
+    reach(observations, 5, 0.9, 0.9, 0.9)
+    reach(observations, 6, 0.1, 0.1)
+    ordered = observations.ordered(9)
+    assert ordered.index(5) < ordered.index(6)  # only one has come from epoch 3 to epoch 9

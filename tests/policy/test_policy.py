@@ -92,6 +92,41 @@ def test_hopeless_is_what_is_expected_to_end_more_than_one_and_a_half_deviations
     assert decision.reason.startswith("place 2 of 6 at epoch 3, the best 2 go on") and decision.outcome == outcome
 
 
+@pytest.mark.parametrize("losses, epoch, place", [((0.3, 0.2), 3, 1), ((0.3, 0.3, 0.3, 0.1, 0.3, 0.2), 1, 2)])
+def test_neither_the_first_of_a_rung_nor_anyone_at_the_first_rung_is_given_up_as_hopeless(
+    losses: tuple[float, ...], epoch: int, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Observations, "outlook", lambda *_: (9.9, 0.0))
+    policy = Policy.from_spec(make_spec(objective__mode="min"))
+    for loss in losses:
+        suggestion = policy.ask()
+        assert suggestion is not None
+        for told in range(1, epoch + 1):
+            decision = policy.tell(suggestion.trial, told, loss)
+    assert (
+        decision.reason.startswith(f"place {place} of {len(losses)} at epoch {epoch}") and decision.action == CONTINUE
+    )
+
+
+@pytest.mark.parametrize("origin", ["random", "tpe"])
+def test_a_bad_end_before_the_first_rung_is_a_try_that_earned_nothing_and_a_later_one_no_second_try(
+    origin: str,
+) -> None:
+    policy = Policy.from_spec(make_spec())
+    arms = policy._mixture._arms
+    before = arms[origin == "tpe"].trials
+    for trial in range(2):
+        suggestion = policy.propose()
+        assert suggestion is not None
+        policy.adopt(trial, suggestion.params, origin)
+    policy.tell(0, 1, math.nan)
+    policy.close(0, "diverged")
+    assert arms[origin == "tpe"].trials == before + 1
+    policy.tell(1, 1, 0.5)
+    policy.tell(1, 2, math.nan)
+    assert arms[origin == "tpe"].trials == before + 2 and arms[origin != "tpe"].trials == before
+
+
 def test_getting_further_pays_more_than_a_start() -> None:
     """Of two policies that differ in how far a draw came, the one where it came further asks for more draws."""
     shares = []
@@ -175,6 +210,36 @@ def test_the_best_value_of_a_trial_that_came_to_a_bad_end_is_no_mark_for_others(
     for number in range(26):
         train(1 + number / 10)
     assert train(0.045) == (27, "completed")  # the second of its rung, and better than all that are of use
+
+
+def test_a_mark_that_came_to_a_bad_end_gives_way_to_the_best_of_the_others() -> None:
+    policy = Policy.from_spec(make_spec(objective__mode="min"))
+    for trial, loss in enumerate((0.4, 0.2, 0.3)):
+        policy.ask()
+        policy.tell(trial, 1, loss)
+    policy.close(1, "failed")
+    assert policy._best_loss == 0.3
+    policy.close(0, "failed")
+    assert policy._best_loss == 0.3
+
+
+def test_the_first_trial_may_be_the_best() -> None:
+    policy = Policy.from_spec(make_spec())
+    for trial in range(STARTUP_OBSERVATIONS):
+        assert policy.good() == []
+        policy.ask()
+        policy.tell(trial, 1, 0.9 - 0.01 * trial)
+    assert policy.good() == [0]
+
+
+def test_the_model_knows_usable_trials_from_running_and_bad_ones() -> None:
+    policy = Policy.from_spec(make_spec())
+    for _ in range(3):
+        policy.ask()
+    policy.tell(0, 1, 0.5)
+    policy.tell(1, 1, math.nan)
+    split = policy._split()
+    assert (split.usable, split.bad, sorted(split.numbers), split.odds) == ([0], [1], [0, 1, 2], 1)
 
 
 def test_bad_trials_are_never_held_as_good() -> None:

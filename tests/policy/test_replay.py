@@ -342,3 +342,13 @@ def test_an_end_without_a_decision_is_taken_as_it_is(outcome: str) -> None:
     driven.end(next(iter(driven.running)), outcome)
     driven.run()
     assert verify(driven.events) == []
+
+
+def test_a_trial_that_failed_is_a_bad_one_to_a_replay_too() -> None:
+    spec = make_spec()
+    suggestion = Policy.from_spec(spec).ask()
+    assert suggestion is not None
+    suggested = ev.TrialSuggested(trial=0, params=suggestion.params, origin=suggestion.origin)
+    for outcome, bad in (("failed", True), ("cancelled", False)):
+        policy = Policy.replay(spec, [suggested, ev.TrialEnded(trial=0, outcome=outcome, reason="")])
+        assert policy.observed(0).bad is bad

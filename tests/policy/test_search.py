@@ -130,6 +130,18 @@ def test_of_many_earlier_trials_the_deepest_best_half_and_an_even_selection_of_t
     assert kept[EARLIER_MAX // 2 :] == [rest[n * len(rest) // 30] for n in range(30)]
 
 
+def test_of_earlier_trials_those_count_first_that_came_furthest_of_their_trainings_and_bad_ones_last() -> None:
+    rows = [(2, 4, 0.6, False), (9, 27, 0.9, False), (1, 1, 0.1, False), (27, 27, 0.95, True), (9, 27, 0.8, False)]
+    policy = Policy.from_spec(make_spec())
+    policy.learn(
+        [
+            EarlierTrial("before", str(n), {"learning_rate": 0.01}, epoch, epochs_max, value, bad)
+            for n, (epoch, epochs_max, value, bad) in enumerate(rows)
+        ]
+    )
+    assert [-1 - number for number in policy._earlier.counting(0)] == [2, 0, 1, 4, 3]
+
+
 def test_before_a_sweep_has_results_of_its_own_earlier_ones_alone_are_held_as_good() -> None:
     policy = Policy.from_spec(make_spec())
     policy.learn(earlier(100))

@@ -165,6 +165,16 @@ def test_a_spec_without_the_constants_that_were_added_is_the_same_spec() -> None
         changes_between(completed, make_spec(space={"units": {"low": 1, "high": 9}}), 10, "sweep.yaml")
 
 
+def test_a_batch_size_that_is_searched_cannot_be_left_out_and_what_comes_after_it_is_looked_at_too() -> None:
+    wanted = make_spec(space={**{name: SPEC.space[name] for name in SPEC.space if name != "batch_size"}, "units": 32})
+    with pytest.raises(SpecError) as caught:
+        changes_between(BEFORE, wanted, 0, "s.yaml")
+    assert caught.value.problems == [
+        "space.batch_size: all trials so far have it, so it cannot be removed; start another sweep",
+        "space.units: is 64 in all trials so far, so it cannot change",
+    ]
+
+
 def test_a_spec_of_a_version_with_fewer_fields_is_completed_before_it_is_compared() -> None:
     old = {**BEFORE, "budget": {"wall_time": 3600.0, "epochs": None}}
     del old["precision"]

@@ -22,6 +22,7 @@ from tuner import events as ev
 from tuner.errors import SpecError, UsageError
 from tuner.policy import Policy
 from tuner.preview import preview
+from tuner.space import completed
 from tuner.spec import SweepSpec, dump_yaml, load_spec, spec_from_mapping
 from tuner.spec.models import json_schema
 from tuner.spec.reading import MAX_DEPTH, MAX_PROBLEMS, MAX_SPEC_BYTES, MAX_VALUES
@@ -110,7 +111,8 @@ def check_it_works(folder: Path, spec: SweepSpec) -> None:
     assert isinstance(started, ev.SweepStarted) and spec_from_mapping(started.spec) == spec
     suggestion = Policy.from_spec(spec).ask()
     assert suggestion is not None
-    assert spec.space.contains({name: value for name, value in suggestion.params.items() if name in spec.space})
+    params = {name: value for name, value in suggestion.params.items() if name in spec.space}
+    assert completed(spec.space, params) is not None
     for unit in (0.0, 0.3, 1.0):
         for _, parameter in spec.space.items():
             value = parameter.from_unit(unit)

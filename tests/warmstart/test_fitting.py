@@ -36,6 +36,24 @@ def test_values_off_the_grid_say_something_too() -> None:
     assert fitted(SPACED, {**FITS, "units": 40})["units"] == 40
 
 
+def test_a_whole_number_in_a_range_of_real_ones_is_one_of_them() -> None:
+    space = Space.model_validate({"rate": {"low": 0, "high": 9.5}})
+    assert repr(fitted(space, {"rate": 1})) == "{'rate': 1.0}"
+
+
+def test_a_constant_that_is_inactive_makes_nothing_active() -> None:
+    space = Space.model_validate(
+        {
+            "kind": {"choices": ["a", "b"]},
+            "limit": {"value": 5, "when": {"kind": "a"}},
+            "x": {"low": 1, "high": 3, "when": {"limit": 5}},
+        }
+    )
+    assert fitted(space, {"kind": "a", "x": 2}) == {"kind": "a", "x": 2} and fitted(space, {"kind": "b"}) == {
+        "kind": "b"
+    }
+
+
 @pytest.mark.parametrize(
     ("params", "why"),
     [
@@ -76,3 +94,8 @@ def test_a_choice_is_the_number_that_it_is_however_written() -> None:
 
 def test_a_range_without_a_value_is_absent_and_a_choice_of_null_is_not() -> None:
     assert from_texts(SPACED, {"decay_rate": "None", "units": "null", "bias": "None"}) == {"bias": None}
+
+
+def test_what_a_text_does_not_say_is_not_made_up() -> None:
+    assert repr(from_texts(SPACED, {"units": "48", "learning_rate": "1"})) == "{'units': 48, 'learning_rate': 1.0}"
+    assert from_texts(SPACED, {"bias": "maybe", "units": "40.5", "layers": "3"}) == {"bias": "maybe", "units": 40.5}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tuner import events as ev
 from tuner.errors import SpecError
 from tuner.journal import read_events
 from tuner.paths import StorageRoot
@@ -61,6 +62,31 @@ def test_what_does_not_fit_is_counted_with_its_reason(tmp_path: Path) -> None:
         f"{30 - outside} of 30 earlier trials of sweep one are used;"
         f" left out are {outside} with another learning_rate than 0.001 to 0.1"
     )
+
+
+def test_an_unfinished_trial_counts_with_what_it_has_and_not_without() -> None:
+    params = {"learning_rate": 0.01, "batch_size": 64, "schedule": "constant", "epochs": 27}
+    events: list[ev.AnyEvent] = [ev.SweepStarted(spec=make_spec(name="one").resolved(), versions={}, seed=0)]
+    for trial, values in enumerate([(), (0.5, 0.6), (0.5, math.nan), (math.nan,)]):
+        events.append(ev.TrialSuggested(trial=trial, params=dict(params), origin="random"))
+        events += [
+            ev.EpochReported(
+                trial=trial, attempt=1, epoch=n, metrics={"val_accuracy": value}, epoch_s=1, decision="", reason=""
+            )
+            for n, value in enumerate(values, 1)
+        ]
+    source = of_sweep(SPEC, "one", fold(events))
+    assert source.unfit == {"no value yet": 1}
+    told = [(trial.trial, trial.epoch, trial.bad) for trial in source.trials]
+    assert told == [("1", 2, False), ("2", 1, True), ("3", 0, True)] and math.isnan(source.trials[2].value)
+
+
+@pytest.mark.parametrize("epochs", ["0", "-3", "ten", "1" * 12, "2.0"])
+def test_a_runs_epochs_that_are_no_number_of_them_are_not_taken_for_one(epochs: str) -> None:
+    params = {"learning_rate": "0.01", "batch_size": "64", "schedule": "constant", "epochs": epochs}
+    run = EarlierRun("a", params, (0.5, 0.6), is_finished=True, failed=False, is_ours=False)
+    [trial] = of_runs(SPEC, "runs", [run]).trials
+    assert (trial.epoch, trial.epochs_max) == (2, 2)
 
 
 @pytest.mark.parametrize(

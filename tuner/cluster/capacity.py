@@ -77,12 +77,13 @@ def _machines(cluster: Mapping[str, Any]) -> tuple[dict[str, dict[str, float]], 
 
 
 def _most(fitting: Mapping[str, int], counts: Mapping[str, int], cluster: Mapping[str, Any]) -> int:
-    """The best choice of workers within the cluster's own limit, and the head."""
-    head, left = cluster.get("head_node_type"), cluster.get("max_workers", 2)
+    """The best choice of workers within the cluster's own limit, beside those that are always there, and the head."""
+    always = {name: cluster["available_node_types"][name].get("min_workers", 0) for name in fitting}
+    head, left = cluster.get("head_node_type"), cluster.get("max_workers", 2) - sum(always.values())
     slots = fitting.get(str(head), 0)
     for name in sorted(fitting, key=lambda name: -fitting[name]):
-        workers = min(left, counts[name] - (name == head))
-        slots, left = slots + workers * fitting[name], left - workers
+        workers = min(always[name] + left, counts[name] - (name == head))
+        slots, left = slots + workers * fitting[name], left + always[name] - workers
     return slots
 
 

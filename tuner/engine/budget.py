@@ -9,7 +9,7 @@ from tuner.sweep import Sweep, is_better
 
 def used_up(budget: Budget, sweep: Sweep, now: float) -> ev.SweepEnded | None:
     """How the sweep ends if its budget is used up at `now` (Unix seconds), with a driver at work; else None."""
-    unseen_s = max(0.0, now - sweep.spans[-1].last_at) if sweep.spans else 0.0
+    unseen_s = max(0.0, now - sweep.spans[-1].last_at)
     wall_s = sweep.wall_s + unseen_s
     cost = budget.price * (sweep.slot_hours + sweep.slots * unseen_s / 3600)
     if budget.epochs is not None and sweep.epochs >= budget.epochs:

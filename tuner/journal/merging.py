@@ -88,8 +88,9 @@ class Merger:
     def close(self) -> None:
         """Ends the thread, and leaves the small objects at the end as one."""
         self._closing = True
-        if self._thread is not None:
-            self._thread.join()
+        thread = self._thread  # which forgets itself when there is nothing left to do
+        if thread is not None:
+            thread.join()
         start = len(self._segments)
         while start > 0 and self._segments[start - 1].size < STEPS_BYTES[-1]:
             start -= 1

@@ -11,7 +11,6 @@ import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError
@@ -19,9 +18,6 @@ from tuner.journal import lines
 from tuner.journal.merging import Merger, Segment
 from tuner.paths import SweepFolder
 from tuner.paths.objectstore import attempt, put_new, read_many
-
-if TYPE_CHECKING:
-    pass
 
 _FETCHED_AT_ONCE = 32
 _LISTINGS = 8

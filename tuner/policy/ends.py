@@ -83,7 +83,7 @@ class Ends:
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> Line:
-    """The line fitted to these pairs; losses too large to be squared stay what they are, with no end of scatter."""
+    """The line of MIN_PAIRS or more; losses too large to be squared stay what they are, with no end of scatter."""
     try:
         return _fitted(pairs)
     except OverflowError:
@@ -103,10 +103,10 @@ def _fitted(pairs: Sequence[tuple[float, float]]) -> Line:
     next_squares = math.fsum((loss - next_mean) ** 2 for _, loss in pairs)
     products = math.fsum((loss - mean) * (other - next_mean) for loss, other in pairs)
     if squares == 0:
-        return Line(mean, next_mean, 1.0, next_squares / max(1, count - 2))
+        return Line(mean, next_mean, 1.0, next_squares / (count - 2))
     ratio = min(1.0, math.sqrt(next_squares / squares))
     ridge = _SHRINKAGE * squares / count
     slope = (products + ridge * ratio) / (squares + ridge)
     slope = max(slope, _MIN_SLOPE * ratio, 1e-9)
     rest = math.fsum((other - next_mean - slope * (loss - mean)) ** 2 for loss, other in pairs)
-    return Line(mean, next_mean, slope, rest / max(1, count - 2))
+    return Line(mean, next_mean, slope, rest / (count - 2))

@@ -76,7 +76,7 @@ class Observations:
             self._running[trial.number] = None
 
     def update(self, trial: Observed, level: int, loss: float, bad: bool) -> None:
-        """Changes what is known of a trial, and so its place."""
+        """Takes what a trial came to at a level, or its bad end, and so changes its place."""
         if trial.counts:
             self._take_out(trial)
             self.num_with_results -= trial.has_result
@@ -134,15 +134,13 @@ class Observations:
     def _places(self, trial: Observed, level: int) -> tuple[int, int]:
         """Which level an epoch of a trial is, and which one is its training's end: the one after its last rung."""
         last = bisect_left(self._rungs, trial.epochs_max)
-        return (last if level == trial.epochs_max else bisect_left(self._rungs, level)), last
+        return bisect_left(self._rungs, level), last
 
     def _put_in(self, trial: Observed) -> None:
         if trial.bad:
             self._bad[trial.number] = None
-        elif trial.level:
-            insort(self._reached[self._places(trial, trial.level)], (trial.loss, trial.number))
         else:
-            self._running[trial.number] = None
+            insort(self._reached[self._places(trial, trial.level)], (trial.loss, trial.number))
 
     def _take_out(self, trial: Observed) -> None:
         if trial.bad:

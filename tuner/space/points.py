@@ -29,7 +29,7 @@ def completed(space: Space, point: Mapping[str, Scalar]) -> Params | None:
 
 def as_drawn(parameter: Float | Int | Choice | Constant, value: Scalar) -> Scalar:
     """A value of a parameter as a draw gives it: 1.0 where 1 was written, 0.3 for a sum that comes to nearly 0.3."""
-    if isinstance(parameter, Float) and parameter.size is None:
+    if parameter.size is None:
         return float(value)  # type: ignore[arg-type]
     result: Scalar = parameter.from_unit(parameter.to_unit(value))
     return result

@@ -79,11 +79,6 @@ class Space(RootModel[_Parameters]):
         """An independent draw; the same number of draws whatever is active."""
         return self.from_units({name: float(rng.random()) for name in self.searched})
 
-    def contains(self, params: Mapping[str, Scalar]) -> bool:
-        """Whether these are the active parameters of one configuration, all within their bounds."""
-        active = {name for name in self if self.is_active(name, params)}
-        return active == set(params) and all(self[name].contains(params[name]) for name in active)
-
     def covers(self, params: Mapping[str, Scalar]) -> bool:
         """Whether each of these values lies within its parameter's bounds, on the grid or not."""
         return all(self.root[name].covers(value) for name, value in params.items())
