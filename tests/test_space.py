@@ -66,6 +66,11 @@ def test_both_bounds_of_a_float_are_reached(parameter: Float) -> None:
     assert parameter.from_unit(1.0) == pytest.approx(parameter.high)
 
 
+def test_a_range_of_one_step_has_two_values_however_it_is_rounded() -> None:
+    assert list(Float(low=32.0, high=32.05, step=0.05).values()) == [32.0, 32.05]
+    assert list(Float(low=32.0, high=32.04, step=0.05).values()) == [32.0]
+
+
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_every_value_of_a_stepped_int_comes_back(scale: Any) -> None:
     parameter = Int(low=7, high=67, step=5, scale=scale)

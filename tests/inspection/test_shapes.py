@@ -18,6 +18,7 @@ class DataSet:
 
     def __init__(self, cardinality: int) -> None:
         self.cardinality = lambda: np.int64(cardinality)
+        self.element_spec = ()
 
 
 def problems(train: Any, **parts: Any) -> list[str]:

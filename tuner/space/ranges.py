@@ -86,7 +86,8 @@ class Float(_Range):
         """The number of values; None if there is a continuum of them."""
         if self.step is None:
             return self.num
-        return 1 if self.high - self.low < self.step else round((self.high - self.low) / self.step) + 1
+        length = self.high - self.low
+        return round(length / self.step) + 1 if length >= self.step or _divides(self.step, length) else 1
 
     def from_unit(self, unit: float) -> float:
         """The value at `unit` in [0, 1]."""
