@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.objectstore import memory_root, s3_root, s3_server  # noqa: F401 - fixtures
 from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixtures
@@ -17,6 +18,10 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 none. Tests of tokens say so to processes of their own."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """Dozens of drivers and workers are started: they need not compile the same packages each time."""
+
+settings.register_profile("tuner", parent=settings(), deadline=None)
+settings.load_profile("tuner")
+"""No test asserts seconds, which a busy machine decides."""
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def test_a_storage_root_has_no_password(tuner: Any, monkeypatch: pytest.MonkeyPa
     assert tuner(command, "s") == (code, said)
 
 
+@pytest.mark.slow
 def test_a_tracking_uris_password_goes_to_the_environment(
     tmp_path: Path, tuner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

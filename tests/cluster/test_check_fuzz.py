@@ -55,7 +55,7 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
     return cluster
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(), st.sampled_from([0, 0.3, 1]))
 @example(with_node_type_named("\n"), 0)
 @example(with_node_type_named("\n", resources={"CPU": 1, "GPU": 0}), 1)

@@ -45,7 +45,7 @@ def test_a_sweep_ends_with_every_trial_once(tmp_path: Path) -> None:
     assert sweep.slots == 4
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**16), kills=st.lists(st.integers(1, 60), max_size=3), dies=st.sampled_from([0.0, 0.05]))
 def test_killed_anywhere_and_resumed_the_history_is_sound(
     tmp_path_factory: pytest.TempPathFactory, seed: int, kills: list[int], dies: float

@@ -83,7 +83,7 @@ ANY_JSON = st.recursive(
 @example(GOOD.decode().encode("utf-16"))
 @example(b"\x00" * 10_000_000)
 @example(LINES[0] + b"\n" * 200_000 + LINES[1])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_a_reader_gives_events_or_a_storage_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz" / "journal.jsonl"
     path.parent.mkdir(exist_ok=True)
@@ -97,7 +97,6 @@ def test_a_reader_gives_events_or_a_storage_error(tmp_path_factory: pytest.TempP
 
 
 @given(damaged() | st.binary(max_size=300))
-@settings(deadline=None)
 def test_the_same_on_an_object_store(data: bytes) -> None:
     folder = SweepFolder.at(f"memory://{uuid.uuid4().hex}/test")
     write_atomically(folder.segments / "000000000000.jsonl", data)
@@ -106,7 +105,6 @@ def test_the_same_on_an_object_store(data: bytes) -> None:
 
 
 @given(st.integers(0, len(GOOD)), st.binary(max_size=30).filter(lambda data: b"\n" not in data))
-@settings(deadline=None)
 @pytest.mark.filterwarnings("ignore:.*dropped a torn last line")
 def test_a_writer_opens_a_journal_cut_anywhere_and_goes_on(
     tmp_path_factory: pytest.TempPathFactory, cut: int, rest: bytes

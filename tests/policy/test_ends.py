@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.policy.ends import MAX_PAIRS, MIN_PAIRS, OUTLOOK_PAIRS, Ends
@@ -14,7 +14,6 @@ from tuner.policy.ends import MAX_PAIRS, MIN_PAIRS, OUTLOOK_PAIRS, Ends
 losses = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(losses, losses), max_size=30), losses, losses)
 def test_within_a_level_the_order_stays(pairs: list[tuple[float, float]], one: float, other: float) -> None:
     ends = Ends(3)

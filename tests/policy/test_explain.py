@@ -50,7 +50,7 @@ def check(driven: Driven, found: Explanation) -> None:
     assert not any("place" in reason for _, reason in decided.values())
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 2**16),
     steps=st.integers(0, 150),

@@ -54,7 +54,7 @@ class Reference:
         return (2, trial.number) if trial.bad else self.merit(trial)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps, st.integers(1, 50))
 def test_the_order_is_that_of_a_full_sort_at_every_moment(steps: list[tuple[object, ...]], at_most: int) -> None:
     observations, reference = Observations(RUNGS), Reference()

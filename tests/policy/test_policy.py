@@ -256,7 +256,7 @@ def test_bad_trials_are_never_held_as_good() -> None:
     assert policy.good() == [suggestion.trial]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=80, max_size=80))
 def test_any_finite_value_is_taken(values: list[float]) -> None:
     """A penalty of 1e300 in a user's metric is nothing to end a sweep for."""
@@ -311,7 +311,7 @@ def test_draws_are_broad_ones_only_once_there_is_a_model_and_never_all() -> None
     assert policy._modelled == {trial for trial, origin in enumerate(origins) if origin == "tpe"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**16), diverging=st.booleans())
 def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging: bool) -> None:
     """A policy that adopts another's history answers the next ask as that one does."""

@@ -137,7 +137,7 @@ POINTS = [
 WIDER = {**SPACE, "units": {"low": 16, "high": 256, "step": 16}}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 2**16),
     resumes=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(CHANGES)), max_size=4),
@@ -231,7 +231,7 @@ def test_what_was_drawn_before_a_change_is_not_drawn_again() -> None:
     assert verify(driven.events) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**16), steps=st.integers(20, 200), factor=st.integers(2, 6))
 def test_after_another_reduction_factor_trials_are_judged_by_all_values_at_the_new_rungs(
     seed: int, steps: int, factor: int

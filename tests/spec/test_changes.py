@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit import SPACE, make_spec
@@ -133,7 +133,6 @@ def test_all_refusals_come_at_once() -> None:
     ]  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([override for override, _ in ACCEPTED if "num_trials=10" not in override])))
 def test_changes_laid_over_the_journals_spec_give_the_wanted_one(overrides: list[str]) -> None:
     try:

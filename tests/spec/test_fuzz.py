@@ -76,7 +76,7 @@ parameters = st.one_of(
     st.fixed_dictionaries({"value": scalars}, optional={"when": values}),
     values,
 )
-anything = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+anything = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 SCHEMA = jsonschema.Draft202012Validator(json_schema())

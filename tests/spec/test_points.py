@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit import SPACE
@@ -143,7 +143,6 @@ def test_check_samples_the_points_first_and_says_when_they_are_too_many(tmp_path
     assert "search.points: of 3 points the first 2 run only, as num_trials says" in found.warnings
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**31))
 def test_what_a_space_draws_is_a_point_of_it(seed: int) -> None:
     space = Space.model_validate({**WIDER, "warmup": {"low": 0.5, "high": 9, "scale": "log", "num": 5}})
@@ -155,7 +154,6 @@ def test_what_a_space_draws_is_a_point_of_it(seed: int) -> None:
             assert completed(space, less) is None and [*point_problems(space, [less])]
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from([*WIDER, "x"]), st.integers() | st.floats() | st.text() | st.none())))
 def test_whatever_is_a_point_is_refused_or_completed(points: list[dict[str, Any]]) -> None:
     space = Space.model_validate(WIDER)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -108,7 +108,6 @@ def test_models_with_steps_of_their_own_and_other_precisions_train(found: dict[s
     assert got["steps"] == 14 and np.isfinite(list(got["metrics"].values())).all()
 
 
-@settings(deadline=None)  # the first example imports TensorFlow
 @given(num_examples=st.integers(3, 400), at_most=st.integers(1, 500), count=st.integers(1, 3))
 def test_no_device_is_without_examples_when_all_are_evaluated(num_examples: int, at_most: int, count: int) -> None:
     from trainables.training.replicas import Replicas

@@ -62,7 +62,7 @@ def other(value: Any) -> Any:
     raise AssertionError(value)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, SEEDS - 1), data=st.data())
 def test_a_single_change_is_told_or_harmless_for_a_reason(seed: int, data: st.DataObject) -> None:
     made = _sound(seed).copy()
@@ -94,7 +94,7 @@ def _needed(made: Made) -> list[ev.CheckpointSaved]:
     return [e for e in made.events if isinstance(e, ev.CheckpointSaved) and e.path in made.files]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, SEEDS - 1), cut=st.integers(1, 400))
 def test_what_was_acknowledged_and_is_gone_is_lost(seed: int, cut: int) -> None:
     """A history that was cut and then went on otherwise, as a journal on a disk that lied would."""

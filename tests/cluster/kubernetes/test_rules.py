@@ -258,7 +258,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_key_that_nobody_knows_is_refused_wherever_it_stands(data: st.DataObject) -> None:
     job = made()
     place = data.draw(st.sampled_from(places(job)))
@@ -278,7 +278,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_is_wrong_is_told_and_never_raised(data: st.DataObject) -> None:
     job = made()
     for _ in range(data.draw(st.integers(1, 3))):
