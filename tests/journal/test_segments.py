@@ -75,7 +75,7 @@ def test_of_several_processes_one_makes_the_sweep(s3_root: str, s3_server: S3Ser
     said = [process.communicate() for process in processes]
     assert [errors for _, errors in said] == [""] * 3
     answers = [answer.strip() for answer, _ in said]
-    assert answers.count("made") == 1 and set(answers) <= {"made", "UsageError", "SweepHeldError"}
+    assert answers.count("made") == 1 and set(answers) <= {"made", "NameTakenError", "SweepHeldError"}
     assert len(read_events(folder_in(s3_root))) == 1
 
 
