@@ -30,3 +30,9 @@ Arguments received by Layer.call():
 )
 def test_arrays_bold_letters_and_a_layer_s_arguments_are_left_out(said: str, told: str) -> None:
     assert gist(ValueError(said)) == told
+
+
+def test_a_long_message_is_looked_at_once() -> None:
+    """In time that grows with its square this would take hours."""
+    for said in ("[\n" * 500_000, "[" + "1 2\n" * 500_000):
+        assert gist(ValueError(said)) == said

@@ -18,7 +18,8 @@ import re
 from collections.abc import Sequence
 
 _BOLD = re.compile(r"\x1b\[\d*m")
-_ARRAY = re.compile(r"\[[-+.,eEnaif\d\s\[\]]*\n[-+.,eEnaif\d\s\[\]]*\]")
+_ARRAY = re.compile(r"\[[-+.,eEnaif\d\s\[\]]+")
+"""What may be an array, and a little behind it: looked at once, as a message may be long."""
 
 
 class TunerError(Exception):
@@ -37,7 +38,12 @@ def said_by(error: BaseException) -> str:
 
 def gist(error: BaseException) -> str:
     """What it says without what Keras adds: bold letters, a layer's arguments, and arrays over many lines."""
-    return _ARRAY.sub("[…]", _BOLD.sub("", said_by(error).partition("\n\nArguments received by ")[0]))
+    return _ARRAY.sub(_on_one_line, _BOLD.sub("", said_by(error).partition("\n\nArguments received by ")[0]))
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    array, _, rest = found[0].rpartition("]")
+    return f"[…]{rest}" if "\n" in array else found[0]
 
 
 class UsageError(TunerError):

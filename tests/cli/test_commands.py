@@ -356,7 +356,10 @@ def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
         server.stderr.close()
 
 
-def test_ui_on_a_damaged_store_is_one_line(root: Path) -> None:
+def test_ui_on_a_damaged_or_missing_store_is_one_line(root: Path, tmp_path: Path) -> None:
+    new_sweep(root, make_spec(name="elsewhere", tracking={"uri": f"sqlite:///{tmp_path}/gone.db"})).close()
+    said = tuner("ui", "elsewhere", "--storage", str(root), exit_code=4).stderr
+    assert said == f"sqlite:///{tmp_path}/gone.db: there is no such file\n" and not (tmp_path / "gone.db").exists()
     (root / "mlflow.db").write_bytes(b"no database" * 1000)
     said = tuner("ui", "--storage", str(root), exit_code=4).stderr
     assert said.startswith(f"sqlite:///{root}/mlflow.db: the file is damaged, or is no SQLite database: ")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_cluster_commands import CLUSTER as LOCAL
+from tests.cli.test_cluster_commands import SPEC as ALONE
 from tests.cli.test_commands import tuner
 from tuner.cluster import launch
 from tuner.cluster.launch import bring_up
@@ -18,22 +20,11 @@ from tuner.errors import UsageError
 from tuner.spec import dump_yaml
 
 CLUSTER: dict[str, Any] = {
-    "cluster_name": "mine",
-    "provider": {"type": "local", "head_ip": "127.0.0.9", "worker_ips": ["127.0.0.10"]},
-    "auth": {"ssh_user": "someone"},
+    **LOCAL,
     "setup_commands": [],
     "head_start_ray_commands": ["ray start --head --autoscaling-config=~/ray_bootstrap_config.yaml"],
 }
-SPEC = {
-    "name": "mine",
-    "trainable": "digits",
-    "objective": {"metric": "val_accuracy", "mode": "max"},
-    "num_trials": 2,
-    "epochs": {"max": 2},
-    "space": {"learning_rate": {"low": 1e-3, "high": 1e-1}},
-    "storage": "s3://bucket/sweeps",
-    "tracking": {"uri": "https://mlflow.example.com"},
-}
+SPEC = {**ALONE, "storage": "s3://bucket/sweeps", "tracking": {"uri": "https://mlflow.example.com"}}
 
 
 def test_files_that_this_machine_lacks_are_refused_before_a_machine_is_started(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+from tuner.errors import TrackingError
 from tuner.recording.reasons import tracking_error
+from tuner.secrets import without_credentials
 
 _SCHEMES = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
 CONNECT_S = 10
@@ -26,11 +29,13 @@ def check_database(uri: str) -> None:
 
 
 def check_reachable(uri: str) -> None:
-    """`check_database` for people.
+    """`check_database` for readers, in words for people: SQLite and MLflow would make a file that is not there.
 
     Raises:
         TrackingError: the database cannot be reached, or is none.
     """
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").partition("?")[0]).exists():
+        raise TrackingError(f"{without_credentials(uri)}: there is no such file")
     try:
         check_database(uri)
     except Exception as error:  # of any driver

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import TrackingError
+from tuner.recording.database import check_reachable
 from tuner.recording.plan import Row
 from tuner.recording.reasons import tracking_error
 from tuner.recording.target import Target
@@ -69,10 +69,7 @@ def _read(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
 
 
 def _client(target: Target) -> MlflowClient:
-    if target.uri.startswith("sqlite:///"):
-        path = Path(target.uri.removeprefix("sqlite:///").partition("?")[0])
-        if not path.exists():
-            raise TrackingError(f"{target.public_uri}: there is no such file")  # MLflow would make one
+    check_reachable(target.uri)
     quiet_mlflow()
     from mlflow import MlflowClient
 
