@@ -90,8 +90,10 @@ def _check_cluster(path: Path, not_alone: dict[str, Any], as_json: bool) -> None
 
 def _findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings: list[str]) -> dict[str, Any]:
     from tuner.preview import preview
+    from tuner.secrets import unused_address
 
     found = preview(spec, inspected.num_train)
+    warnings = [*warnings, *filter(None, [unused_address(spec.tracking.uri)])]
     return {
         "spec": spec.resolved(),
         "samples": found.samples,

@@ -31,7 +31,7 @@ from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atom
 from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
 from tuner.recording import RecorderProcess
-from tuner.secrets import redacted
+from tuner.secrets import redacted, unused_address
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.sweep import Sweep, fold
@@ -89,6 +89,8 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     if exists(folder.path):
         raise name_taken(folder)
     _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
+    if other := unused_address(spec.tracking.uri):
+        observer.note(other)
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
     with _inspected(spec, folder, source, address, observer) as (resolved, inspected):
