@@ -63,8 +63,8 @@ def test_a_store_that_the_environment_alone_names_is_told() -> None:
     assert unused_address("http://mlflow.example:5000", environ) == unused_address(None, {}) == ""
     told = unused_address(None, environ)
     assert told == (
-        "tracking: MLFLOW_TRACKING_URI names http://mlflow.example:5000, but the sweep is recorded in the storage root, "
-        "as the spec has no tracking.uri"
+        "tracking: MLFLOW_TRACKING_URI names http://mlflow.example:5000, but the sweep is recorded in the storage "
+        "root, as the spec has no tracking.uri"
     )
     assert unused_address("sqlite:////runs/mlflow.db", environ).endswith(
         "where tracking.uri says, sqlite:////runs/mlflow.db"

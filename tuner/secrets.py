@@ -108,7 +108,7 @@ def with_credentials(uri: str, environ: Mapping[str, str] = os.environ) -> str:
 def unused_address(uri: str | None, environ: Mapping[str, str] = os.environ) -> str:
     """What to tell somebody whose `environ` names another store than `uri`, which None leaves to the storage root.
 
-    The variable that MLflow's own programs read gives no address here: a resume in another shell would record elsewhere.
+    The variable that MLflow itself reads gives no address here: a resume in another shell would record elsewhere.
     """
     named = _address(environ.get(TRACKING_URI, ""))
     if not named or named == (uri and _address(uri)):
