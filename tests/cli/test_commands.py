@@ -348,6 +348,9 @@ def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
     try:
         assert server.stderr is not None
         assert server.stderr.readline().startswith(f"MLflow UI: http://127.0.0.1:{port} ")
+        assert server.stderr.readline().startswith(f"experiments: http://127.0.0.1:{port}/#/experiments?")
+        page = f"http://127.0.0.1:{port}/#/experiments/1/runs?"
+        assert server.stderr.readline().startswith(f"trials of test, best first: {page}")
         assert _get(f"http://127.0.0.1:{port}/") == 200
     finally:
         os.killpg(server.pid, 15)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def test_a_sweep_is_one_parent_and_a_child_a_trial(recorded: Story, database: Da
     tags = database.values("tags", "trial 0")
     assert tags["mlflow.parentRunId"] == cursor.run_id
     assert (tags["tuner.sweep"], tags["tuner.sweep_id"], tags["tuner.trial"]) == ("s", "id-s", "0")
+    assert (tags["mlflow.source.name"], tags["mlflow.user"]) == ("digits", getpass.getuser())
     assert database.values("tags", "trial 2")["tuner.reason"] == "by the user"
 
     same = {"learning_rate": "0.001", "batch_size": "32", "epochs": "3"}

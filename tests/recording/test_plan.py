@@ -43,6 +43,8 @@ def test_a_suggested_trial_is_a_run_with_the_same_params_as_all_others(story: St
                 {
                     "tuner.sweep": "s",
                     "tuner.sweep_id": "id-s",
+                    "mlflow.source.name": "digits",
+                    "mlflow.source.type": "LOCAL",
                     "tuner.trial": "3",
                     "mlflow.parentRunId": RunOf(PARENT),
                 },

@@ -138,7 +138,12 @@ class Planner:
         update.params.update(self._flat(event.params))
 
     def _tags(self) -> Tags:
-        return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id}
+        """What every run has; MLflow's UI shows its own as the run's source."""
+        source = {
+            "mlflow.source.name": tag_text(str(self.sweep.spec.get("trainable", ""))),
+            "mlflow.source.type": "LOCAL",
+        }
+        return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
     def _flat(self, params: ev.Params) -> dict[str, str]:
         """The same set of parameters for every trial, as text."""
