@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from tuner.errors import StorageError, UsageError
 from tuner.inspection import load_trainable
-from tuner.paths import StorageRoot, SweepFolder, read_bytes
+from tuner.paths import StorageRoot, SweepFolder, read_bytes, write_atomically
 from tuner.status import open_sweep
 from tuner.sweep import Sweep, Trial
 
@@ -24,14 +26,34 @@ def best_model(sweep: str, trial: int | None = None, storage: str | None = None)
         StorageError: the journal or the weights cannot be read.
         CheckpointError: the weights are damaged, or the trainable's file makes another model than it did.
     """
+    return _model(*_opened(sweep, trial, storage))
+
+
+def export_model(sweep: str, file: Path, trial: int | None = None, storage: str | None = None) -> Trial:
+    """Writes what `best_model` gives as a `.keras` file, which appears whole or not at all; the trial that it is of.
+
+    Raises:
+        UsageError, StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
+    """
+    folder, folded, chosen = _opened(sweep, trial, storage)
+    model = _model(folder, folded, chosen)
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save(made := Path(scratch) / file.name)
+        write_atomically(file, made.read_bytes())
+    return chosen
+
+
+def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFolder, Sweep, Trial]:
     folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
-    chosen = _chosen(folded, trial)
-    weights = _weights(folder, folded, chosen)
+    return folder, folded, _chosen(folded, trial)
+
+
+def _model(folder: SweepFolder, sweep: Sweep, trial: Trial) -> Any:
+    weights = _weights(folder, sweep, trial)
     from trainables.training import kept_model  # which imports TensorFlow
 
-    spec = folded.spec
-    trainable = load_trainable(spec["trainable"])(spec["data"])
-    return kept_model(trainable, chosen.params, weights, spec["precision"])
+    trainable = load_trainable(sweep.spec["trainable"])(sweep.spec["data"])
+    return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
 
 
 def _chosen(sweep: Sweep, number: int | None) -> Trial:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.cli import read_commands, run_commands
+from tuner.cli import run_commands, tables
 from tuner.cli.app import run_command
 from tuner.spec import dump_yaml
 from tuner.sweep import fold
@@ -36,7 +36,7 @@ def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
         for name, value in {"COLUMNS": "200", **environment}.items():
             patch.setenv(name, value)
         patch.setattr(
-            read_commands.tables, "_width", int(os.environ["COLUMNS"])
+            tables.tables, "_width", int(os.environ["COLUMNS"])
         )  # which was made when another test imported it
         with pytest.raises(SystemExit) as ended:
             run_command()

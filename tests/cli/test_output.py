@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tuner.cli.display import Snapshot, line, panel
-from tuner.cli.output import duration_text, metric_text
+from tuner.text import duration_text, metric_text
 
 SNAPSHOT = Snapshot(
     name="demo",

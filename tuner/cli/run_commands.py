@@ -20,10 +20,7 @@ from tuner.cli.output import (
     SpecFile,
     Storage,
     SweepName,
-    duration_text,
     harmless,
-    metric_text,
-    params_text,
     people,
     print_json,
     spec_path,
@@ -39,6 +36,7 @@ from tuner.errors import (
 from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
+from tuner.text import duration_text, metric_text, params_text
 
 if TYPE_CHECKING:
     from tuner.engine.driver import Ended

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from tuner.cli.output import Address, AsJson, Overrides, Storage, params_text, print_json, spec_path
-from tuner.cli.read_commands import tables
+from tuner.cli.output import Address, AsJson, Overrides, Storage, print_json, spec_path
+from tuner.cli.tables import tables
 from tuner.errors import UsageError
 from tuner.space import Choice, Constant, Float, Int, either, plain, shown
+from tuner.text import params_text
 
 if TYPE_CHECKING:
     from tuner.inspection import Inspected
