@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import StorageError, UsageError
+from trainables.lean import import_quietly
+from tuner.errors import StorageError, UsageError, gist
 from tuner.inspection import load_trainable
 from tuner.paths import StorageRoot, SweepFolder, read_bytes, write_atomically
 from tuner.status import open_sweep
@@ -33,12 +34,21 @@ def export_model(sweep: str, file: Path, trial: int | None = None, storage: str 
     """Writes what `best_model` gives as a `.keras` file, which appears whole or not at all; the trial that it is of.
 
     Raises:
-        UsageError, StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
+        UsageError: as `best_model`; Keras cannot write the model, mostly for want of a layer's `get_config`.
+        StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
     """
     folder, folded, chosen = _opened(sweep, trial, storage)
     model = _model(folder, folded, chosen)
     with tempfile.TemporaryDirectory() as scratch:
-        model.save(made := Path(scratch) / file.name)
+        made = Path(scratch) / file.name
+        try:
+            model.save(made)
+        except Exception as error:  # whatever a layer of the user's own raises
+            why = next((line.strip() for line in gist(error).splitlines() if line.strip()), type(error).__name__)
+            hint = "tuner.best.best_model gives the model in Python"
+            raise UsageError(
+                f"the model of sweep {sweep} cannot be written as a file of Keras's: {why}; {hint}"
+            ) from error
         write_atomically(file, made.read_bytes())
     return chosen
 
@@ -50,7 +60,8 @@ def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFo
 
 def _model(folder: SweepFolder, sweep: Sweep, trial: Trial) -> Any:
     weights = _weights(folder, sweep, trial)
-    from trainables.training import kept_model  # which imports TensorFlow
+    import_quietly()
+    from trainables.training import kept_model
 
     trainable = load_trainable(sweep.spec["trainable"])(sweep.spec["data"])
     return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
