@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = [
     "versions", "errors", "secrets", "space", "events", "text", "paths", "program", "sweep", "spec", "journal",
-    "policy", "recording", "warmstart", "verification", "inspection", "preview", "status", "best", "report", "engine",
+    "policy", "report", "recording", "warmstart", "verification", "inspection", "preview", "status", "best", "engine",
     "cluster", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""

@@ -76,6 +76,7 @@ def test_a_sweep_is_one_parent_and_a_child_a_trial(recorded: Story, database: Da
     assert (location, name) == (f"file://{recorded.folder.root.artifacts}", "digits")
     spec = recorded.folder.root.artifacts / cursor.run_id / "artifacts" / "spec.yaml"
     assert "name: s\n" in spec.read_text()
+    assert "finished, looks for the highest val_accuracy" in spec.with_name("report.html").read_text()
 
 
 def test_interrupted_then_resumed_the_runs_are_the_same_ones(recorded: Story, database: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -124,11 +124,16 @@ def slots_figure(sweep: Sweep) -> str:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        rasterized = sum(len(turn.stretches) for turn in found) > VECTORS_MAX
+        bars: dict[str, list[list[tuple[float, float]]]] = {}
         for turn in found:
+            low, high = turn.lane + 0.1, turn.lane + 0.9
             color = _COLORS.get(turn.trial.outcome or "unfinished", _RED)
-            bars = [(start, end - start) for start, end in turn.stretches]
-            axes.broken_barh(bars, (turn.lane + 0.1, 0.8), color=color, lw=0.3, ec="white", rasterized=rasterized)
+            bars.setdefault(color, []).extend(
+                [(start, low), (start, high), (end, high), (end, low)] for start, end in turn.stretches
+            )
+        rasterized = sum(map(len, bars.values())) > VECTORS_MAX
+        for color, corners in bars.items():
+            axes.add_collection(PolyCollection(corners, facecolors=color, ec="white", lw=0.3, rasterized=rasterized))
         lanes = 1 + max((turn.lane for turn in found), default=0)
         axes.set(xlabel="seconds at work", ylabel="slot", ylim=(lanes, 0))
         axes.set_xlim(0, max((turn.end_s for turn in found), default=1.0))

@@ -57,7 +57,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("epochs", str(sweep.epochs)),
         ("time", f"{duration_text(sweep.wall_s)} at work, {duration_text(sweep.training_s)} of training"),
         ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
-        ("seed", str(sweep.spec["search"]["seed"])),
+        ("seed", str((sweep.spec.get("search") or {}).get("seed", "-"))),
     ]
 
 
