@@ -104,7 +104,8 @@ def parameters_figure(sweep: Sweep) -> str:
                 axes.scatter([at], [sweep.best.best_value], s=60, facecolors="none", edgecolors=_RED, lw=1.4)
             axes.set(xlabel=name)
             if labels:
-                axes.set_xticks(range(len(labels)), labels, rotation=30 if max(map(len, labels)) > 6 else 0)
+                slanted: dict[str, Any] = {"rotation": 30, "ha": "right"} if max(map(len, labels)) > 6 else {}
+                axes.set_xticks(range(len(labels)), labels, **slanted)
             elif written.get("scale") == "log":
                 axes.set_xscale("log")
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
