@@ -53,6 +53,15 @@ def test_times_count_while_drivers_run_and_utilization_from_the_first_epoch_on()
     assert sweep.num_events == 13
 
 
+def test_utilization_begins_where_the_first_epoch_did_whoever_tells_of_it_and_whenever() -> None:
+    begun: list[Timed] = [(0.0, ev.SlotsChanged(slots=2)), (0.0, suggested(0)), (0.0, suggested(1))]
+    together = [(20.0, epoch(0, number, 0.1)) for number in (1, 2, 3)]  # of 2 s each, in one report
+    assert sweep_of(*begun, *together).utilization == pytest.approx(6 / (2 * 6))
+    long = msgspec.structs.replace(epoch(1, 1, 0.1), epoch_s=9)
+    sweep = sweep_of(*begun, (20.0, epoch(0, 1, 0.1)), (22.0, epoch(0, 2, 0.1)), (24.0, long), (24.0, epoch(0, 3, 0.1)))
+    assert sweep.spans[0].first_epoch_at == 15 and sweep.utilization == pytest.approx(15 / (2 * 9))
+
+
 def test_a_resume_takes_back_the_sweeps_end_and_changes_its_spec() -> None:
     end = [(1.0, ev.SweepInterruptedEvent(reason="")), (2.0, ev.SweepEnded(reason="", state="paused"))]
     sweep = sweep_of(*end)

@@ -73,8 +73,21 @@ class DriverSpan:
     first_epoch_at: float | None = None
     last_epoch_at: float | None = None
     training_s: float = 0.0
+    report: tuple[int, float] = (-1, 0.0)
+    """Trial and time of the newest report, which may tell of several epochs."""
+    report_began_at: float = 0.0
     slots: list[tuple[float, int]] = field(default_factory=list)
     """(from when on, how many trials the cluster could train at the same time); the first holds from the start on."""
+
+    def trained(self, epoch: ev.EpochReported) -> None:
+        """Takes an epoch. Short ones are told together after the last, and who tells first did not begin first."""
+        self.training_s += epoch.epoch_s
+        if self.report != (epoch.trial, epoch.at):
+            self.report, self.report_began_at = (epoch.trial, epoch.at), epoch.at
+        self.report_began_at -= epoch.epoch_s
+        if self.first_epoch_at is None or self.report_began_at < self.first_epoch_at:
+            self.first_epoch_at = self.report_began_at
+        self.last_epoch_at = epoch.at
 
     def slot_s(self, start: float, end: float) -> float:
         """Slots times the seconds that they were there between two times."""
@@ -237,11 +250,7 @@ class Sweep:
     def _apply_epoch(self, trial: Trial, event: ev.EpochReported) -> None:
         trial.epochs.append(event)
         self.epochs += 1
-        span = self.spans[-1]
-        span.training_s += event.epoch_s
-        if span.first_epoch_at is None:
-            span.first_epoch_at = event.at - event.epoch_s
-        span.last_epoch_at = event.at
+        self.spans[-1].trained(event)
         value = self.value(event)
         if not math.isfinite(value):
             return
