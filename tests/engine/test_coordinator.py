@@ -15,6 +15,7 @@ from tuner import events as ev
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Failure, Report, TrainedEpoch
 from tuner.engine.resources import Slot
+from tuner.errors import StorageError
 from tuner.journal import Journal, read_events
 from tuner.paths import SweepFolder
 from tuner.sweep import Sweep, fold
@@ -297,7 +298,6 @@ def test_of_equal_values_the_first_reached_is_best_and_keeps_its_weights(tmp_pat
 
 def test_a_listing_that_fails_costs_no_weights_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tuner.engine import retention
-    from tuner.errors import StorageError
 
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)
@@ -374,6 +374,31 @@ def test_a_full_disk_under_a_checkpoint_stops_the_sweep_and_blames_no_trial(tmp_
     assert coordinator.fatal is not None and coordinator.fatal.exit_code == 4
     assert coordinator.sweep.trials[0].failures == 0
     journal.close()
+
+
+def test_a_sweep_whose_last_trial_the_journal_did_not_take_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is a shorter line, for which a full disk may still have room."""
+    journal = new_sweep(tmp_path, make_spec(num_trials=2))
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    assert coordinator.next_trial() is not None
+    coordinator._end(coordinator.sweep.trials[0], "cancelled", "")
+    coordinator.release(0)
+
+    def refuse(*events: ev.AnyEvent) -> list[ev.AnyEvent]:
+        raise StorageError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "append", refuse)
+        with pytest.raises(StorageError):
+            coordinator.next_trial()
+    coordinator.stop("the driver failed")
+    coordinator.close()
+    journal.close()
+    sweep = fold(read_events(journal.folder))
+    assert sweep.ended is None and sweep.interrupted is not None and len(sweep.trials) == 1
 
 
 def test_without_a_slot_one_trial_waits_and_the_sweep_says_so(tmp_path: Path) -> None:

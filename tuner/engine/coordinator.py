@@ -117,8 +117,8 @@ class Coordinator:
 
     @property
     def _is_complete(self) -> bool:
-        """Whether every trial that there will be has ended."""
-        all_out = self.policy.exhausted or self.policy.num_suggested >= self.spec.num_trials
+        """Whether every trial that there will be has ended. One that the journal did not take was never given out."""
+        all_out = self.policy.exhausted or len(self.sweep.trials) >= self.spec.num_trials
         return all_out and next(self.sweep.unfinished, None) is None
 
     def next_trial(self) -> Assignment | None:
