@@ -376,6 +376,51 @@ def test_a_full_disk_under_a_checkpoint_stops_the_sweep_and_blames_no_trial(tmp_
     journal.close()
 
 
+def test_no_trial_ends_without_the_weights_that_a_full_disk_did_not_take(tmp_path: Path) -> None:
+    """The journal's few lines may still find room. The sweep stops, and the next driver trains these epochs again."""
+    journal = new_sweep(tmp_path, make_spec(epochs={"max": 1}))
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    assert coordinator.next_trial() is not None
+    last = TrainedEpoch(1, {"loss": 0.2, "val_loss": 0.1, "val_accuracy": 0.9}, 0.1)
+    failure = Failure("storage", "x.npz: cannot be written: No space left on device", "")
+    assert coordinator.report(Report(0, 1, "here", 1, (), 0, epochs=(last,), failure=failure)) is False
+    assert coordinator.fatal is not None and coordinator.sweep.trials[0].outcome is None
+    coordinator.release(0)
+    coordinator.close()
+    journal.close()
+    assert [trial.number for trial in check_history(journal.folder).unfinished] == [0]
+
+
+def test_an_ended_trial_that_has_no_weights_is_told_and_logged(tmp_path: Path) -> None:
+    notes: list[str] = []
+    logged: list[str] = []
+    journal = new_sweep(tmp_path, make_spec(epochs={"max": 1}))
+    coordinator = Coordinator(make_spec(epochs={"max": 1}), journal, log=logged.append, note=notes.append)
+    coordinator.set_slots(1)
+    assert coordinator.next_trial() is not None
+    last = TrainedEpoch(1, {"loss": 0.2, "val_loss": 0.1, "val_accuracy": 0.9}, 0.1)
+    failure = Failure("error", "ValueError: no test data", "Traceback")
+    assert coordinator.report(Report(0, 1, "here", 1, (), 0, epochs=(last,), failure=failure)) is False
+    assert coordinator.sweep.trials[0].outcome == "completed" and coordinator.sweep.trials[0].failures == 0
+    assert logged == ["trial 0, attempt 1: Traceback"]
+    assert notes == ["trial 0 has ended, but its weights may be missing: ValueError: no test data"]
+    journal.close()
+
+
+def test_a_missing_metric_and_what_fails_after_it_are_one_failure(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec(failures={"max_retries": 1}))
+    coordinator = coordinator_of(journal)
+    coordinator.set_slots(1)
+    assert coordinator.next_trial() is not None
+    failure = Failure("error", "ValueError: no such layer", "")
+    report = Report(0, 1, "here", 1, (), 0, epochs=(TrainedEpoch(1, {"loss": 0.2}, 0.1),), failure=failure)
+    assert coordinator.report(report) is False
+    trial = coordinator.sweep.trials[0]
+    assert trial.failures == 1 and trial.last_failure is not None and "no metric" in trial.last_failure.reason
+    journal.close()
+
+
 def test_a_sweep_whose_last_trial_the_journal_did_not_take_is_not_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

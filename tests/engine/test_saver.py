@@ -76,3 +76,24 @@ def test_a_refused_write_is_told_as_storage_and_a_removed_sweep_stays_removed(fo
     with pytest.raises(StorageError, match="No such file or directory"):
         saver.taken(10)
     assert not (folder.path / "checkpoints").exists()
+
+
+def test_a_refused_write_is_told_before_what_has_arrived_where_a_report_waits_for_all(folder: SweepFolder) -> None:
+    """It may be the last one of its trial, which must not end without the weights that were to stay."""
+
+    def no_best(path: AnyPath, data: bytes) -> None:
+        if path.name.startswith("best"):
+            raise OSError(28, "No space left on device")
+        write_atomically(path, data)
+
+    saver = CheckpointSaver(folder, no_best)
+    for kind in ("full", "best"):
+        saver.save(saved(folder, 1, kind), Snapshot())
+    with pytest.raises(StorageError, match="No space left"):
+        saver.taken(None)
+    assert [done.kind for done in saver.taken(10)] == ["full"]
+    for kind in ("full", "best"):
+        saver.save(saved(folder, 2, kind), Snapshot())
+    assert [done.kind for done in saver.taken(10)] == ["full"]
+    with pytest.raises(StorageError, match="No space left"):
+        saver.taken()

@@ -15,7 +15,7 @@ import numpy as np
 
 from tuner import events as ev
 from tuner.engine.budget import plateau, used_up
-from tuner.engine.messages import Assignment, Report
+from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.retention import Retention
 from tuner.errors import StorageError, TunerError, UsageError
 from tuner.journal import Journal, read_events
@@ -173,13 +173,27 @@ class Coordinator:
         trial = self.sweep.trials[report.trial]
         if trial.outcome is not None:
             return False
+        failure = report.failure
+        if failure is not None:
+            self._log(f"trial {report.trial}, attempt {report.attempt}: {failure.traceback}")
+            if failure.cause in ("data", "storage"):
+                self._give_up(failure)
+                return False
         goes_on = self._take_epochs(trial, report)
-        if report.failure is not None and trial.outcome is None:
-            self._fail(trial, report.attempt, report.failure.cause, report.failure.message)
-            self._log(f"trial {report.trial}, attempt {report.attempt}: {report.failure.traceback}")
-            goes_on = False
+        if failure is not None and goes_on:
+            self._fail(trial, report.attempt, failure.cause, failure.message)
+        elif failure is not None and trial.outcome is not None:
+            self._note(f"trial {report.trial} has ended, but its weights may be missing: {failure.message}")
         self._check_budget()
-        return goes_on and self.stopping is None
+        return goes_on and failure is None and self.stopping is None
+
+    def _give_up(self, failure: Failure) -> None:
+        """Stops the sweep at what no trial can go on with. Epochs that came with it are trained again: an end among
+        them would be one without its weights."""
+        is_data = failure.cause == "data"
+        what = f"data: {failure.message}" if is_data else f"a checkpoint: {failure.message}"
+        self.fatal = UsageError(what) if is_data else StorageError(what)
+        self.stop(str(self.fatal))
 
     def _take_late_checkpoints(self, report: Report) -> None:
         """Those of the worker's trial before. If that one has ended since, nobody needs them."""
@@ -269,11 +283,6 @@ class Coordinator:
         return again
 
     def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
-        if cause in ("data", "storage"):
-            is_data = cause == "data"
-            self.fatal = UsageError(f"data: {reason}") if is_data else StorageError(f"a checkpoint: {reason}")
-            self.stop(str(self.fatal))
-            return
         counts = cause != "node" or self._forgiven[trial.number] >= LOSSES_FORGIVEN
         self._forgiven[trial.number] += not counts
         failed = ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason, counts=counts)

@@ -53,24 +53,28 @@ class CheckpointSaver:
     def taken(self, wait_s: float | None = 0.0) -> list[SavedCheckpoint]:
         """The checkpoints that reached storage since the last call, after waiting so long for those under way.
 
-        None waits until all have arrived.
+        None waits until all have arrived. One that cannot be made is told before what has arrived then, as the report
+        may be the trial's last; else after.
 
         Raises:
             StorageError: one could not be written.
         """
         until = None if wait_s is None else time.monotonic() + wait_s
-        done: list[SavedCheckpoint] = []
-        while self._under_way:
-            wait([self._under_way[0]], until and max(0.0, until - time.monotonic()))
-            if not self._under_way[0].done():
+        num_done = 0
+        for future in self._under_way:
+            wait([future], until and max(0.0, until - time.monotonic()))
+            if not future.done():
                 break
-            if done and self._under_way[0].exception() is not None:
-                break  # what has arrived is told first
-            try:
-                done.append(self._under_way.pop(0).result())
-            except OSError as error:
-                raise StorageError(f"{self._folder.url}: a checkpoint cannot be written: {error}") from error
-        return done
+            if (error := future.exception()) is not None:
+                if num_done and until is not None:
+                    break
+                self._under_way.remove(future)
+                if isinstance(error, OSError):
+                    raise StorageError(f"{self._folder.url}: a checkpoint cannot be written: {error}") from error
+                raise error
+            num_done += 1
+        done, self._under_way = self._under_way[:num_done], self._under_way[num_done:]
+        return [future.result() for future in done]
 
     def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:
         started_s = time.monotonic()
