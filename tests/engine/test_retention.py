@@ -82,6 +82,25 @@ def test_a_driver_that_goes_on_knows_the_best_that_ended_and_lets_go_of_what_the
     assert [(trial.number, stays) for trial, stays in kept.left_over()] == [(0, True), (3, False), (5, False)]
 
 
+@pytest.mark.parametrize("best_epoch", [None, 1])
+def test_full_checkpoints_stay_where_the_best_weights_did_not_arrive_by_themselves(best_epoch: int | None) -> None:
+    """The end of a write was cut: the driver that ends the trial, and each after it, has the full ones alone."""
+    sweep = sweep_of(0.5)
+    trial = sweep.trials[0]
+    sweep.apply(
+        ev.EpochReported(
+            trial=0, attempt=1, epoch=2, metrics={"val_accuracy": 0.6}, epoch_s=1, decision="stop", reason=""
+        )
+    )
+    trial.checkpoints = [
+        *(saved for saved in trial.checkpoints if saved.kind == "best" and best_epoch),
+        ev.CheckpointSaved(trial=0, epoch=2, path="full-2", best_epoch=2),
+    ]
+    kept = retention(sweep)
+    end(sweep, 0)
+    assert kept.ended(trial) == [] and retention(sweep).left_over() == []
+
+
 def test_files_that_no_event_names_are_deleted_but_a_write_under_way_only_at_the_sweeps_end(tmp_path: Path) -> None:
     sweep, folder = sweep_of(0.5, 0.4), SweepFolder(tmp_path)
     for trial in range(3):

@@ -36,8 +36,7 @@ class Retention:
         self._kept.sort(key=self._sweep.rank)
         dropped = self._kept[self._keep :]
         del self._kept[self._keep :]
-        has_best = any(saved.kind == "best" for saved in trial.checkpoints)
-        stays = [(trial, True)] if trial not in dropped and has_best else []
+        stays = [(trial, True)] if trial not in dropped and _has_best(trial) else []
         return [*stays, *((other, False) for other in dropped)]
 
     def left_over(self) -> list[tuple[Trial, bool]]:
@@ -48,7 +47,7 @@ class Retention:
             for trial in self._sweep.trials.values()
             if trial.outcome is not None
             and trial.checkpoints
-            and (trial.number not in kept or [saved.kind for saved in trial.checkpoints] != ["best"])
+            and (trial.number not in kept or (len(trial.checkpoints) > 1 and _has_best(trial)))
         ]
 
     def delete(self, trial: Trial) -> None:
@@ -81,3 +80,8 @@ class Retention:
             is_named = f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep
             if not is_named and (unfinished_writes or not name.startswith(".")):
                 delete(folder / name)
+
+
+def _has_best(trial: Trial) -> bool:
+    """Whether its best weights are on storage alone, so that full checkpoints, which hold them too, can go."""
+    return any(saved.kind == "best" and saved.best_epoch == trial.best_epoch for saved in trial.checkpoints)
