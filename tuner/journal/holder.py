@@ -30,11 +30,13 @@ class Holder:
     namespace: str = ""
     beat: float = 0.0
     released: bool = field(default=False, compare=False)
+    began_s: float | None = None
+    """When the process began, in seconds after the boot: those stay the same when somebody sets the clock."""
 
     @classmethod
     def this_process(cls) -> Holder:
-        now = time.time()
-        return cls(socket.gethostname(), os.getpid(), now, uuid.uuid4().hex, *here(), beat=now)
+        now, began_s = time.time(), psutil.Process().create_time() - psutil.boot_time()
+        return cls(socket.gethostname(), os.getpid(), now, uuid.uuid4().hex, *here(), beat=now, began_s=began_s)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Holder | None:
@@ -63,7 +65,9 @@ class Holder:
     def has_process(self) -> bool:
         """Whether its process lives; only where `sees_this_process`. A later process may have got its number."""
         try:
-            return float(psutil.Process(self.pid).create_time()) <= self.since + 2.0
+            began = float(psutil.Process(self.pid).create_time())
+            is_same = self.began_s is not None and abs(began - psutil.boot_time() - self.began_s) < 1.0
+            return is_same or began <= self.since + 2.0
         except psutil.NoSuchProcess:
             return False
         except psutil.Error:
