@@ -101,6 +101,7 @@ class Sweep:
 
     Attributes:
         trials: every suggested trial by its number.
+        ended_trials: those with an outcome, in the order of their ends, whatever the clock said.
         spans: one for each driver that worked on it.
         ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
@@ -111,6 +112,7 @@ class Sweep:
         self.sweep_id = ""
         self.versions: dict[str, str] = {}
         self.trials: dict[int, Trial] = {}
+        self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
         self.ended: ev.SweepEnded | None = None
         self.interrupted: ev.SweepInterruptedEvent | None = None
@@ -244,6 +246,7 @@ class Sweep:
             case ev.TrialEnded():
                 trial.outcome, trial.reason, trial.ended_at = event.outcome, event.reason, event.at
                 self._unfinished.pop(trial.number, None)
+                self.ended_trials.append(trial)
                 if trial is self.best and not trial.usable:
                     self.best = next(iter(self.ranked()), None)
 

@@ -77,8 +77,10 @@ def test_where_less_is_better_an_improvement_is_by_more_than_min_delta_below() -
 
 
 def test_a_plateau_is_counted_in_the_order_in_which_trials_ended() -> None:
-    sweep = sweep_of(*trial(0, 0.9, 30.0), *trial(1, 0.8, 10.0), *trial(2, 0.7, 20.0))
+    sweep = sweep_of(*trial(1, 0.8, 10.0), *trial(2, 0.7, 20.0), *trial(0, 0.9, 30.0))
     assert trials_without_improvement(sweep, 0.0) == 0  # the best one was the last
+    sweep = sweep_of(*trial(0, 0.7, 30.0), *trial(1, 0.8, 10.0), *trial(2, 0.9, 20.0))  # the clock was set back
+    assert trials_without_improvement(sweep, 0.0) == 0
 
 
 def test_a_budget_is_used_up_as_soon_as_it_is_reached() -> None:

@@ -32,11 +32,9 @@ def plateau(budget: Budget, sweep: Sweep) -> ev.SweepEnded | None:
 
 def trials_without_improvement(sweep: Sweep, min_delta: float) -> int:
     """How many trials have ended since one beat the best before it by more than `min_delta`."""
-    ended = [trial for trial in sweep.trials.values() if trial.ended_at is not None]
-    ended.sort(key=lambda trial: (trial.ended_at, trial.number))
     best: float | None = None
     count = 0
-    for trial in ended:
+    for trial in sweep.ended_trials:
         count += 1
         if not trial.usable:
             continue

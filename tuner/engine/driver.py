@@ -356,7 +356,7 @@ class _Driver:
         if sweep.best is None and sweep.ended.state != "paused":
             why = sweep.ended.reason
             if sweep.ended.state == "finished":
-                why += f"; the last one: {max(sweep.trials.values(), key=lambda trial: trial.ended_at or 0.0).reason}"
+                why += f"; the last one: {sweep.ended_trials[-1].reason}"
             if self._folder.driver_log.exists():
                 why += f". All failures in full: {program()} logs {sweep.name}{storage_option(self._folder.root)}"
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {why}")
