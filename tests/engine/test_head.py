@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.engine.clusters import cluster_of
@@ -99,3 +101,25 @@ def test_a_head_is_lost_once_it_is_silent_for_long_and_not_before(monkeypatch: p
                 between.mode = "refuse"
                 wait_until(lambda: bool(lost))
             assert lost == [f"Ray's head at {address} is gone: connection refused"]
+
+
+def test_a_head_is_not_lost_any_more_once_nobody_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep may end while the last look is under way."""
+    monkeypatch.setattr(head, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(head, "MISSES_AT_MOST", 1)
+    looks, over = threading.Event(), threading.Event()
+
+    def silent(address: str, timeout_s: float) -> str:
+        looks.set()
+        over.wait(10)
+        return "no answer"
+
+    monkeypatch.setattr(head, "why_silent", silent)
+    lost: list[str] = []
+    before = threading.enumerate()
+    with watched("127.0.0.1:1", lost.append):
+        [watch] = [thread for thread in threading.enumerate() if thread.name == "head" and thread not in before]
+        assert looks.wait(10)
+    over.set()
+    watch.join(10)
+    assert not watch.is_alive() and lost == []

@@ -52,7 +52,7 @@ def watched(address: str, lost: Callable[[str], None]) -> Iterator[None]:
         while not left.wait(LOOK_EVERY_S):
             why = why_silent(address, ANSWERS_WITHIN_S)
             misses = misses + 1 if why is not None else 0
-            if misses >= MISSES_AT_MOST:
+            if misses >= MISSES_AT_MOST and not left.is_set():  # a look takes its time
                 lost(f"Ray's head at {address} is gone: {why}")
                 return
 
