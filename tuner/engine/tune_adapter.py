@@ -106,8 +106,8 @@ class _Run:
         silent_s = time.monotonic() - self.heard_at.pop(trial, time.monotonic())
         silent_s = min(silent_s, self.started_s.pop(turn, 0.0))
         self.actors.pop(trial, None)
+        is_here = self.nodes.pop(trial, self.here) == self.here
         if why_died is not None:
-            is_here = self.nodes.get(trial, self.here) == self.here
             killed = is_here and kernel_memory_kills() > self.memory_kills[0]
             loading_s = 0.0 if turn in self.ready else LOADING_S
             cause, reason = cause_of_death(
