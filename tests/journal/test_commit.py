@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,26 @@ def test_an_interrupted_write_is_taken_back_and_told_to_the_threads_that_shared_
     assert journal.append(suggested(1))[0].seq == 1
     journal.close()
     assert len(read_events(journal.folder)) == 2
+
+
+def test_an_interrupt_between_being_the_next_to_write_and_writing_holds_nobody_up() -> None:
+    commit = GroupCommit(list)
+
+    class Interrupting(threading.Condition):
+        def __exit__(self, *raised: Any) -> None:
+            super().__exit__(*raised)
+            if commit._writing and not interrupts:
+                interrupts.append(1)
+                raise KeyboardInterrupt
+
+    interrupts: list[int] = []
+    commit._changed = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        commit.append([suggested(0)])
+    next_writer = threading.Thread(target=commit.append, args=[[suggested(1)]], daemon=True)
+    next_writer.start()
+    next_writer.join(10)
+    assert not next_writer.is_alive()
 
 
 def test_nothing_is_written_for_no_events(tmp_path: Path) -> None:

@@ -37,30 +37,24 @@ class GroupCommit:
     def append(self, events: Sequence[AnyEvent]) -> list[AnyEvent]:
         """Returns what `write` made of these events, once it is written; raises what it raised."""
         request = _Request(events)
-        with self._changed:
-            self._waiting.append(request)
-            try:
+        group: list[_Request] = []
+        try:
+            with self._changed:
+                self._waiting.append(request)
                 while self._writing and not request.done:
                     self._changed.wait()
-            except BaseException:  # an interrupt: what nobody began to write is not written
-                if request in self._waiting:
-                    self._waiting.remove(request)
-                raise
-            if not request.done:
-                self._writing = True
-                group, self._waiting = self._waiting, []
-        if not request.done:
-            self._lead(request, group)
+                if not request.done:
+                    self._writing, group, self._waiting = True, self._waiting, []
+            if group:
+                self._lead(request, group)
+        finally:
+            self._leave(request, group)
         if request.error is not None:
             raise request.error
         return request.written
 
     def _lead(self, own: _Request, group: list[_Request]) -> None:
-        """Writes a group; every request in it is done after.
-
-        Whether an interrupt came before or after the write nobody knows, so nothing is written a second time.
-        """
-        interrupted = StorageError("the journal: a write was interrupted; resuming the sweep shows what it holds")
+        """Writes a group; every request in it has its answer after."""
         try:
             written = self._write([event for request in group for event in request.events])
             at = 0
@@ -72,13 +66,25 @@ class GroupCommit:
             for request in group:
                 request.error = error if request is own else _copy(error)
                 request.done = True
-        finally:
+
+    def _leave(self, own: _Request, group: list[_Request]) -> None:
+        """Makes way for the next writer. What nobody began to write is not written after an interrupt.
+
+        Of a group whether the interrupt came before or after the write nobody knows, so nothing is written again.
+        """
+        with self._changed:
+            if own in self._waiting:
+                self._waiting.remove(own)
+            if not group:
+                return
             for request in group:
                 if not request.done:
-                    request.error, request.done = interrupted, True
-            with self._changed:
-                self._writing = False
-                self._changed.notify_all()
+                    request.error = StorageError(
+                        "the journal: a write was interrupted; resuming the sweep shows what it holds"
+                    )
+                    request.done = True
+            self._writing = False
+            self._changed.notify_all()
 
 
 def _copy(error: Exception) -> Exception:
