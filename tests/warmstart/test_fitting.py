@@ -99,3 +99,9 @@ def test_a_range_without_a_value_is_absent_and_a_choice_of_null_is_not() -> None
 def test_what_a_text_does_not_say_is_not_made_up() -> None:
     assert repr(from_texts(SPACED, {"units": "48", "learning_rate": "1"})) == "{'units': 48, 'learning_rate': 1.0}"
     assert from_texts(SPACED, {"bias": "maybe", "units": "40.5", "layers": "3"}) == {"bias": "maybe", "units": 40.5}
+
+
+def test_a_whole_number_that_no_float_can_hold_stays_itself() -> None:
+    space = Space.model_validate({"salt": {"low": 2**53 + 1, "high": 2**53 + 9}, "units": {"low": 1, "high": 9}})
+    texts = {"salt": str(2**53 + 1), "units": "4.0"}
+    assert repr(fitted(space, from_texts(space, texts))) == repr({"salt": 2**53 + 1, "units": 4})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import chain
 
 from tuner.recording.values import INACTIVE
@@ -55,7 +56,9 @@ def _value(parameter: Float | Int | Choice | Constant, text: str) -> Scalar:
         return next(chain(written, equal), text)
     if number is None:
         return None if text in (recorded(None), str(None)) else text
-    return int(number) if isinstance(parameter, Int) and number.is_integer() else number
+    if isinstance(parameter, Int) and number.is_integer():
+        return int(Decimal(text))  # beyond 2^53 a float is another number
+    return number
 
 
 def _number(text: str) -> float | None:
