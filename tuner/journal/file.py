@@ -52,10 +52,6 @@ class FileReader:
         if rest.endswith(b"\n") and lines.is_json(bytes(rest)):
             events += self._take(rest)
             rest.clear()
-        elif b"\n" in rest[:-1]:
-            whole = rest.rfind(b"\n") + 1
-            events += self._take(rest[:whole])
-            rest = rest[whole:]
         return events, bytes(rest)
 
     def _take(self, data: bytearray) -> list[ev.AnyEvent]:
