@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tests.journal.making import STARTED, SUGGESTED, child, folder_in, new_sweep, suggested
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError, UsageError
-from tuner.journal import Journal, JournalReader, create_sweep, read_events, read_holder
+from tuner.journal import Journal, JournalReader, create_sweep, file, read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
 
 
@@ -305,6 +306,31 @@ def test_a_large_journal_is_read_across_its_chunks(tmp_path: Path, monkeypatch: 
     with open(journal.folder.journal, "ab") as file:
         file.write(b"x" * 500)
     assert len(read_events(journal.folder)) == 21
+
+
+def test_events_before_a_fault_that_passes_are_told_once_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system that is away in the middle of a long journal, say."""
+    monkeypatch.setattr(file, "_CHUNK_BYTES", 300)
+    journal = new_sweep(tmp_path)
+    for trial in range(9):
+        journal.append(suggested(trial))
+    decode, calls = file.lines.decode, []
+
+    def fails_once(*args: Any) -> list[ev.AnyEvent]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise StorageError("Stale file handle")
+        return decode(*args)
+
+    monkeypatch.setattr(file.lines, "decode", fails_once)
+    reader = JournalReader(journal.folder)
+    with pytest.raises(StorageError, match="Stale file handle"):
+        reader.read()
+    assert (reader.offset, reader.seq) == (0, 0)
+    assert [event.seq for event in reader.read()] == list(range(10)) and reader.seq == 10
+    journal.close()
 
 
 @pytest.mark.parametrize("missing", ["posix_fallocate", "fdatasync", "support"])

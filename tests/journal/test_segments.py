@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.journal.making import STARTED, child, folder_in, new_sweep, suggested
 from tests.objectstore import S3Server
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError, UsageError
-from tuner.journal import Journal, JournalReader, create_sweep, merging, read_events
+from tuner.journal import Journal, JournalReader, create_sweep, merging, read_events, segments
 from tuner.journal.journal import stamped
 from tuner.journal.lease_objects import LeaseObjects
 from tuner.journal.merging import Merger
@@ -146,6 +148,30 @@ def test_missing_or_wrong_objects_are_damage(memory_root: str, name: str, first:
     for read in (lambda: read_events(folder), lambda: Journal(folder)):
         with pytest.raises(StorageError, match=what):
             read()
+
+
+def test_events_before_a_fault_that_passes_are_told_once_it_has(
+    memory_root: str, unmerged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "_FETCHED_AT_ONCE", 2)
+    journal = new_sweep(memory_root)
+    for trial in range(9):
+        journal.append(suggested(trial))
+    read_many, calls = segments.read_many, []
+
+    def fails_once(*args: Any) -> dict[str, bytes]:
+        calls.append(1)
+        if len(calls) == 3:
+            raise StorageError("503")
+        return read_many(*args)
+
+    monkeypatch.setattr(segments, "read_many", fails_once)
+    reader = JournalReader(journal.folder)
+    with pytest.raises(StorageError, match="503"):
+        reader.read()
+    assert reader.seq == 0
+    assert [event.seq for event in reader.read()] == list(range(10)) and reader.seq == 10
+    journal.close()
 
 
 def test_an_object_that_begins_within_another_is_passed_over(memory_root: str) -> None:

@@ -27,11 +27,22 @@ class FileReader:
         self.seq = 0
 
     def read(self) -> list[ev.AnyEvent]:
-        """The complete events since the last call; a line that is still being written is left for the next."""
+        """The complete events since the last call; a line that is still being written is left for the next.
+
+        Where some of it cannot be read, nothing is told, and the next call begins where this one did.
+        """
         return self.read_with_tail()[0]
 
     def read_with_tail(self) -> tuple[list[ev.AnyEvent], bytes]:
-        """The complete events since the last call, and what stands behind them: a torn last line, or nothing."""
+        """As `read`, and what stands behind the events: a torn last line, or nothing."""
+        before = self.offset, self.seq
+        try:
+            return self._read_on()
+        except BaseException:
+            self.offset, self.seq = before
+            raise
+
+    def _read_on(self) -> tuple[list[ev.AnyEvent], bytes]:
         events: list[ev.AnyEvent] = []
         try:
             with open(self._path, "rb") as file, lines.without_gc():

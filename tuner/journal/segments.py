@@ -53,8 +53,17 @@ class SegmentReader:
         """The events since the last call.
 
         Raises:
-            StorageError: one is damaged or missing, or the store refused.
+            StorageError: one is damaged or missing, or the store refused; the next call begins where this one did.
         """
+        seq, num_read_from = self.seq, len(self.read_from)
+        try:
+            return self._read_on()
+        except BaseException:
+            self.seq = seq
+            del self.read_from[num_read_from:]
+            raise
+
+    def _read_on(self) -> list[ev.AnyEvent]:
         events: list[ev.AnyEvent] = []
         with lines.without_gc():
             for _ in range(_LISTINGS):
