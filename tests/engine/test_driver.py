@@ -1,4 +1,4 @@
-"""The driver's answer to a loop of Tune's that ends unexpectedly."""
+"""The driver: its answer to a loop of Tune's that ends unexpectedly, to signals, and to a sweep that ended meanwhile."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, make_spec, new_sweep
-from tuner.engine.driver import _Driver
+from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tuner.engine.driver import _Driver, resume_sweep
 from tuner.engine.resources import Slot
 from tuner.errors import ServiceError
+from tuner.events import SweepEnded, SweepResumed
 from tuner.inspection import Inspected
+from tuner.journal import Journal, read_events
+from tuner.paths import SweepFolder
+from tuner.sweep import Sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
@@ -106,3 +110,30 @@ def test_it_is_not_started_again_once_the_user_stopped_it_nor_for_ever(
         with pytest.raises(ServiceError, match="ended with RuntimeError: no; nothing acknowledged is lost"):
             fit_with(monkeypatch, tmp_path, fit)
     assert calls == (1 if stopping else 3)
+
+
+def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another driver may bring it to its end between the first look and the lease, for which a resume waits."""
+    before = new_sweep(tmp_path, make_spec(num_trials=3))
+
+    def waited_for(folder: SweepFolder, on_wait: Any) -> Journal:
+        coordinator = coordinator_of(before)
+        assert PretendCluster(coordinator, accuracy).run()
+        coordinator.close()
+        before.close()
+        return Journal(folder, on_wait=on_wait)
+
+    monkeypatch.setattr("tuner.engine.driver.Journal", waited_for)
+    seen: list[int] = []
+
+    def no_changes(sweep: Sweep) -> dict[str, Any]:
+        seen.append(len(sweep.trials))
+        return {}
+
+    ended = resume_sweep(before.folder, None, Watcher(), no_changes)
+    assert ended.sweep.ended is not None and ended.sweep.ended.state == "finished" and seen == [0, 3]
+    events = read_events(before.folder)
+    assert isinstance(events[-1], SweepEnded) and not any(isinstance(event, SweepResumed) for event in events)
+    Journal(before.folder).close()

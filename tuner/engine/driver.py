@@ -129,21 +129,30 @@ def resume_sweep(
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
     """
     sweep = fold(read_events(folder))
-    changes = changes_for(sweep)
-    if sweep.ended is not None and sweep.ended.state == "finished" and not changes:
+    if _is_over(sweep, changes_for(sweep)):
         return Ended(sweep, is_recorded=True)
     journal = Journal(folder, on_wait=observer.phase)
     try:
+        sweep = fold(journal.events)  # by now, as whoever had it until then may have gone on with it
+        changes = changes_for(sweep)
+        if _is_over(sweep, changes):
+            return Ended(sweep, is_recorded=True)
         if what := _mended(folder, sweep.spec):
             observer.note(what)
         resumed = ev.SweepResumed(changes=changes)
-        spec = spec_from_mapping(fold([*journal.events, resumed]).spec)
+        sweep.apply(resumed)
+        spec = spec_from_mapping(sweep.spec)
         with _inspected(spec, folder, str(folder.spec), address, observer) as (_, inspected):
             journal.events += journal.append(resumed)
             write_atomically(folder.spec, dump_yaml(spec.resolved()).encode())
             return _Driver(spec, journal, inspected, address, observer).run()
     finally:
         journal.close()
+
+
+def _is_over(sweep: Sweep, changes: dict[str, Any]) -> bool:
+    """Whether a resume has nothing to do."""
+    return sweep.ended is not None and sweep.ended.state == "finished" and not changes
 
 
 def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
