@@ -1,4 +1,4 @@
-"""The driver: its answer to a loop of Tune's that ends unexpectedly, to signals, and to a sweep that ended meanwhile."""
+"""The driver: what it does when Tune's loop ends unexpectedly, at a signal, and where a sweep ended meanwhile."""
 
 from __future__ import annotations
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from tuner.errors import TrackingError
 from tuner.recording.reasons import tracking_error
 from tuner.secrets import without_credentials
 
+_SQLITE = re.compile(r"sqlite(\+\w+)?:///")
 _SCHEMES = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
 CONNECT_S = 10
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an SQLite URI; None for any other."""
+    found = _SQLITE.match(uri)
+    return Path(uri[found.end() :].partition("?")[0]) if found else None
 
 
 def check_database(uri: str) -> None:
@@ -34,7 +42,7 @@ def check_reachable(uri: str) -> None:
     Raises:
         TrackingError: the database cannot be reached, or is none.
     """
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").partition("?")[0]).exists():
+    if (file := sqlite_file(uri)) is not None and not file.exists():
         raise TrackingError(f"{without_credentials(uri)}: there is no such file")
     try:
         check_database(uri)

@@ -8,19 +8,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tuner.errors import TrackingError
 from tuner.events import UNUSABLE
-from tuner.recording.database import check_database
+from tuner.recording.database import check_database, sqlite_file
 from tuner.recording.reading import quiet_mlflow
 from tuner.recording.reasons import tracking_error
 from tuner.recording.values import key_text
 
 _PAGE = 1000
 _READERS = 8
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def experiment_names(uri: str) -> list[str]:
     Raises:
         TrackingError: it cannot be read.
     """
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE).partition("?")[0]).exists():
+    if (file := sqlite_file(uri)) is not None and not file.exists():
         return []
     with _sorted_errors(uri):
         return [str(found.name) for found in _pages(_client(uri).search_experiments)]
@@ -56,7 +54,7 @@ def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> l
         TrackingError: the store cannot be read, or the experiment is gone.
     """
     key = key_text(metric)
-    with _sorted_errors(uri), ThreadPoolExecutor(1 if uri.startswith(_SQLITE) else _READERS) as readers:
+    with _sorted_errors(uri), ThreadPoolExecutor(1 if sqlite_file(uri) else _READERS) as readers:
         client = _client(uri)
         found = client.get_experiment_by_name(experiment)
         if found is None:

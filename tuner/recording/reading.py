@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import TrackingError
-from tuner.recording.database import check_reachable
+from tuner.recording.database import check_reachable, sqlite_file
 from tuner.recording.plan import Row
 from tuner.recording.reasons import tracking_error
 from tuner.recording.target import Target
@@ -59,7 +59,7 @@ def _read(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
     if experiment is None:
         raise TrackingError(f"{target.public_uri}: has no experiment {target.experiment!r}")
     found = sorted(_search(client, experiment.experiment_id, sweep_id), key=_place)
-    with ThreadPoolExecutor(1 if "://" not in target.uri or target.uri.startswith("sqlite:") else _READERS) as readers:
+    with ThreadPoolExecutor(1 if sqlite_file(target.uri) else _READERS) as readers:
         for first in range(0, len(found), _PAGE):
             page = found[first : first + _PAGE]
             wanted = [(run.info.run_id, key) for run in page for key in run.data.metrics]

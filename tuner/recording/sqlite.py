@@ -9,16 +9,15 @@ from pathlib import Path
 import filelock
 from mlflow import MlflowClient
 
-_PREFIX = "sqlite:///"
+from tuner.recording.database import sqlite_file
 
 
 def create_database(uri: str) -> None:
     """Makes the database of an SQLite URI, unless it is there; other URIs need nothing."""
-    if not uri.startswith(_PREFIX):
+    file = sqlite_file(uri)
+    if file is None or file.exists():
         return
-    path = Path(uri.removeprefix(_PREFIX).partition("?")[0]).absolute()
-    if path.exists():
-        return
+    path = file.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
@@ -29,5 +28,5 @@ def _create(path: Path) -> None:
     making = path.with_name(f".{path.name}.new")
     for remnant in (making, making.with_name(f"{making.name}-journal")):
         remnant.unlink(missing_ok=True)
-    MlflowClient(f"{_PREFIX}{making}").search_experiments(max_results=1)
+    MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
     os.replace(making, path)
