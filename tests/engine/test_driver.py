@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.engine.driver import _Driver, resume_sweep
+from tuner.engine.driver import EDITED_SPEC, _Driver, _mended, resume_sweep
 from tuner.engine.resources import Slot
 from tuner.errors import ServiceError
-from tuner.events import SweepEnded, SweepResumed
+from tuner.events import SweepEnded, SweepResumed, SweepStarted
 from tuner.inspection import Inspected
 from tuner.journal import Journal, read_events
-from tuner.paths import SweepFolder
-from tuner.sweep import Sweep
+from tuner.paths import SweepFolder, write_atomically
+from tuner.spec import dump_yaml, spec_from_mapping
+from tuner.spec.changes import changes_from_overrides
+from tuner.sweep import Sweep, fold
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
@@ -137,3 +139,16 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
     events = read_events(before.folder)
     assert isinstance(events[-1], SweepEnded) and not any(isinstance(event, SweepResumed) for event in events)
     Journal(before.folder).close()
+
+
+@pytest.mark.parametrize("override", ["space.learning_rate.num=5", "space.learning_rate.scale=linear", "num_trials=50"])
+def test_a_spec_that_a_resume_wrote_is_nobodys_edit(tmp_path: Path, override: str) -> None:
+    """It is the same spec in other words: without defaults that the changes name, and in the fields' own order."""
+    folder = SweepFolder(tmp_path)
+    sweep = fold([SweepStarted(spec=make_spec().resolved(), versions={}, seed=0, sweep_id="x")])
+    sweep.apply(SweepResumed(changes=changes_from_overrides(sweep.spec, [override], 0)))
+    write_atomically(folder.spec, dump_yaml(spec_from_mapping(sweep.spec).resolved()).encode())
+    assert _mended(folder, sweep.spec) == "" and not (tmp_path / EDITED_SPEC).exists()
+    with open(tmp_path / "spec.yaml", "a") as file:
+        file.write("# mine\n")
+    assert "was edited" in _mended(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith("# mine\n")

@@ -161,7 +161,8 @@ def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
         written = read_bytes(folder.spec)
     except FileNotFoundError:
         return f"{folder.spec} was missing: written anew from the journal"
-    if written == dump_yaml(spec).encode():
+    complete = spec_from_mapping(spec).resolved()  # as a resume writes it: other fields may be said, in another order
+    if written in (dump_yaml(spec).encode(), dump_yaml(complete).encode()):
         return ""
     edited = folder.path / EDITED_SPEC
     write_atomically(edited, written)
