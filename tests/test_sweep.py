@@ -116,7 +116,6 @@ def test_a_trial_counts_its_attempts_its_own_failures_and_its_first_start() -> N
         (9.0, failed(3, False)),
     ]
     trial = sweep_of((4.0, suggested(0)), *events, (10.0, ended(0, "cancelled"))).trials[0]
-    assert (trial.suggested_at, trial.started_at, trial.ended_at) == (4, 5, 10)
     assert (trial.attempts, trial.failures, trial.outcome, trial.reason) == (3, 1, "cancelled", "why")
     assert trial.last_failure is not None and trial.last_failure.attempt == 1
     assert sweep_of((4.0, suggested(0)), (5.0, start(2))).trials[0].attempts == 2

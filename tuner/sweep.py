@@ -25,13 +25,10 @@ class Trial:
     number: int
     params: ev.Params
     origin: str
-    suggested_at: float
     epochs: list[ev.EpochReported] = field(default_factory=list)
     attempts: int = 0
     failures: int = 0
     """Attempts that ended in an error of the trial's own."""
-    started_at: float | None = None
-    ended_at: float | None = None
     last_failure: ev.AttemptFailed | None = None
     outcome: str | None = None
     reason: str = ""
@@ -223,7 +220,7 @@ class Sweep:
             case ev.SweepInterruptedEvent():
                 self.interrupted = event
             case ev.TrialSuggested():
-                trial = Trial(event.trial, event.params, event.origin, event.at)
+                trial = Trial(event.trial, event.params, event.origin)
                 self.trials[event.trial] = self._unfinished[event.trial] = trial
             case _:
                 self._apply_to_trial(self.trials[event.trial], event)
@@ -232,7 +229,6 @@ class Sweep:
         match event:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
-                trial.started_at = trial.started_at or event.at
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
@@ -244,7 +240,7 @@ class Sweep:
                     trial.failures += 1
                     trial.last_failure = event
             case ev.TrialEnded():
-                trial.outcome, trial.reason, trial.ended_at = event.outcome, event.reason, event.at
+                trial.outcome, trial.reason = event.outcome, event.reason
                 self._unfinished.pop(trial.number, None)
                 self.ended_trials.append(trial)
                 if trial is self.best and not trial.usable:
