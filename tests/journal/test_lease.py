@@ -114,9 +114,8 @@ def test_a_sweep_that_is_released_meanwhile_is_taken(folder: SweepFolder, monkey
 
 def test_a_dead_process_of_this_machine_is_replaced_at_once(folder: SweepFolder) -> None:
     this = Holder.this_process()
-    put(
-        folder, dataclasses.replace(this, id="d" * 32, since=this.since - 10**8, beat=this.beat - 30)
-    )  # its number again
+    its_number_again = {"since": this.since - 10**8, "began_s": 0.0}
+    put(folder, dataclasses.replace(this, id="d" * 32, beat=this.beat - 30, **its_number_again))
     waits = Waits()
     Journal(folder, on_wait=waits).close()
     assert waits.told == []

@@ -35,7 +35,8 @@ class Holder:
 
     @classmethod
     def this_process(cls) -> Holder:
-        now, began_s = time.time(), psutil.Process().create_time() - psutil.boot_time()
+        now, boot = time.time(), psutil.boot_time()
+        began_s = psutil.Process().create_time() - boot
         return cls(socket.gethostname(), os.getpid(), now, uuid.uuid4().hex, *here(), beat=now, began_s=began_s)
 
     @classmethod
@@ -65,9 +66,9 @@ class Holder:
     def has_process(self) -> bool:
         """Whether its process lives; only where `sees_this_process`. A later process may have got its number."""
         try:
-            began = float(psutil.Process(self.pid).create_time())
-            is_same = self.began_s is not None and abs(began - psutil.boot_time() - self.began_s) < 1.0
-            return is_same or began <= self.since + 2.0
+            boot, began = psutil.boot_time(), psutil.Process(self.pid).create_time()
+            is_same = self.began_s is not None and abs(began - boot - self.began_s) < 1.0
+            return is_same or bool(began <= self.since + 2.0)
         except psutil.NoSuchProcess:
             return False
         except psutil.Error:
