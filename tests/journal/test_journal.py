@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.journal.making import STARTED, SUGGESTED, child, folder_in, new_sweep, suggested
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError, UsageError
-from tuner.journal import Journal, JournalReader, create_sweep, file, read_events, read_holder
+from tuner.journal import Journal, JournalReader, create_sweep, creating, file, read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
 
 
@@ -183,6 +183,32 @@ def test_a_sweep_appears_whole_and_its_name_is_taken_then(tmp_path: Path) -> Non
     ):
         new_sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".test.")] == [".test.1.new"]
+
+
+def test_a_sweep_is_none_that_a_process_of_the_same_number_elsewhere_began_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In containers drivers have the same few numbers; here two threads of one process have."""
+    rename, write = os.rename, creating.write_atomically
+
+    def interrupted(path: Path, data: bytes) -> None:
+        if path.name == "journal.jsonl":
+            raise KeyboardInterrupt
+        write(path, data)
+
+    def while_another_begins(old: Path, new: Path) -> None:
+        if old.name.endswith(".new"):
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(creating, "write_atomically", interrupted)
+                new_sweep(tmp_path)
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", while_another_begins)
+    journal = new_sweep(tmp_path)
+    monkeypatch.undo()
+    assert journal.append(suggested(0))[0].seq == 1
+    journal.close()
+    assert len(read_events(folder_in(tmp_path))) == 2
 
 
 def test_a_root_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -52,11 +53,10 @@ def name_taken(folder: SweepFolder) -> NameTakenError:
 
 
 def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Sequence[ev.AnyEvent]) -> Journal:
-    """On a file system: made under a hidden name, then renamed."""
-    new = path.with_name(f".{folder.name}.{os.getpid()}.new")
+    """On a file system: made under a hidden name of its own, then renamed. On two machines process ids are no names."""
+    new = path.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.new")
     making = SweepFolder(new)
     try:
-        shutil.rmtree(new, ignore_errors=True)
         (new / "checkpoints").mkdir(parents=True)
         write_atomically(making.spec, spec_yaml.encode())
         now = time.time()
