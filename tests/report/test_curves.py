@@ -83,6 +83,13 @@ def test_turns_are_stretches_of_training_in_few_lanes() -> None:
     ]
 
 
+def test_short_epochs_that_are_told_together_are_drawn_for_as_long_as_all_of_them_took() -> None:
+    told = [epoch(0, number, 0.5, number, at=110.0, epoch_s=0.5) for number in (1, 2, 3)]
+    later = [epoch(0, number, 0.5, number, at=120.0, epoch_s=0.5) for number in (4, 5)]
+    [turn] = turns(sweep_of(*suggested(0), *told, *later))
+    assert (turn.start_s, turn.stretches) == (8.5, [(8.5, 10.0), (19.0, 20.0)])
+
+
 def test_the_time_without_a_driver_is_left_out() -> None:
     left = [epoch(0, 1, 0.5, 1, at=105.0), ev.SweepInterruptedEvent(at=106.0, reason="")]
     again = [ev.SweepResumed(at=9000.0, changes={}), epoch(0, 2, 0.5, 2, at=9004.0)]

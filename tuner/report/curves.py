@@ -7,7 +7,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import Any
 
 from tuner.sweep import Sweep, Trial, is_better
@@ -61,10 +62,10 @@ def turns(sweep: Sweep) -> list[Turn]:
     at_work_before = [0.0, *accumulate(max(0.0, span.last_at - span.started_at) for span in sweep.spans)]
     found: dict[tuple[int, int], Turn] = {}
     for trial in sweep.trials.values():
-        for epoch in trial.epochs:
-            driver = max(0, bisect_right(starts, epoch.at) - 1)
-            end = at_work_before[driver] + epoch.at - starts[driver]
-            start = end - epoch.epoch_s
+        for at, together in groupby(trial.epochs, attrgetter("at")):  # short epochs are told in one report
+            driver = max(0, bisect_right(starts, at) - 1)
+            end = at_work_before[driver] + at - starts[driver]
+            start = end - sum(epoch.epoch_s for epoch in together)
             turn = found.setdefault((trial.number, driver), Turn(trial, start, end, []))
             if turn.stretches and start - turn.end_s <= JOINED_WITHIN_S:
                 turn.stretches[-1] = (turn.stretches[-1][0], end)
