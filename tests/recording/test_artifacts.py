@@ -42,9 +42,10 @@ def test_a_text_may_be_written_when_it_is_sent_and_one_that_cannot_be_is_left_ou
     assert caplog.messages == ["artifact report.html cannot be written: ValueError: no figure of that"]
 
 
-def test_a_refused_text_is_sent_until_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_text_is_sent_until_it_arrives_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artifacts, "RETRY_S", 0.01)
     store = Store(refusals=2)
     uploads = Uploads(store.log_text, str)
-    uploads.start("run", lambda: "late", "late.txt")
-    assert uploads.wait(10) == [] and store.taken == [("run", "late", "late.txt")]
+    writings = iter(["once", "twice"])
+    uploads.start("run", lambda: next(writings), "late.txt")
+    assert uploads.wait(10) == [] and store.taken == [("run", "once", "late.txt")]

@@ -45,8 +45,12 @@ class Uploads:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 (run_id, name), text = next(iter(self._waiting.items()))
+            written = _written(text, name)
+            with self._changed:  # as it is, it is sent again if need be
+                if written is not None and self._waiting.get((run_id, name)) is text:
+                    self._waiting[run_id, name] = text = written
             try:
-                if (written := _written(text, name)) is not None:
+                if written is not None:
                     self._log_text(run_id, written, name)
                 delay_s, logged = RETRY_S, ""
             except Exception as error:
