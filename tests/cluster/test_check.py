@@ -157,6 +157,16 @@ def test_a_password_in_a_file_is_not_shown(tmp_path: Path) -> None:
     assert "file_mounts.~/x: there is no s3://bucket/x" in str(found.warnings) and "canary" not in str(found)
 
 
+@pytest.mark.parametrize("tag", ["", f":{RAY}-py311"])
+def test_an_image_may_be_named_by_its_digest(tmp_path: Path, tag: str) -> None:
+    """The tag before a digest says its version; where there is none, nobody here can know it."""
+    image = f"rayproject/ray{tag}@sha256:{'0' * 64}"
+    found = checked(tmp_path, put("docker", {"image": image, "container_name": "ray"}))
+    told = [line for line in found.warnings if line.startswith("docker.image: a digest alone does not say its version")]
+    assert found.problems == [] and len(told) == (not tag)
+    assert all(f"it must be an image of ray {RAY}" in line for line in told)
+
+
 def test_minima_together_must_not_be_above_the_maximum(tmp_path: Path) -> None:
     def change(cluster: dict[str, Any]) -> None:
         cluster["available_node_types"]["more"] = {**cluster["available_node_types"]["gpu"], "min_workers": 5}

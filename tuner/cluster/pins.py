@@ -74,13 +74,20 @@ def _default(path: str, written: Mapping[str, Any]) -> str:
 
 
 def pin_warnings(cluster: Mapping[str, Any], pins: Pins) -> list[str]:
-    """A Python that is newer than the one that the lock file was made with."""
+    """A Python that is newer than the one that the lock file was made with, and images that do not say what they hold."""
     made_with = f"{PYTHON_MIN[0]}.{PYTHON_MIN[1]}"
-    return [
+    newer = [
         f"{path}: installs Python {major}.{minor}, but {pins.source} was made and tested with {made_with}"
         for (major, minor), path in _all_pythons(cluster).items()
         if (major, minor) > PYTHON_MIN
     ]
+    images = ((path, _IMAGE.search(image)) for path, image in _all_images(cluster))
+    untold = [
+        f"{path}: a digest alone does not say its version; it must be an image of {_pinned(found, pins)}"
+        for path, found in images
+        if found is not None and not found[2] and found[3] and _package(found) in pins.versions
+    ]
+    return [*newer, *untold]
 
 
 def _all_pythons(cluster: Mapping[str, Any]) -> dict[tuple[int, int], str]:
@@ -111,14 +118,23 @@ def _drift(name: str, version: str, pins: Pins) -> Iterator[str]:
 
 def _image_problems(image: str, pins: Pins) -> Iterator[str]:
     found = _IMAGE.search(image)
-    if found is None:
+    expected = pins.versions.get(_package(found)) if found is not None else None
+    if found is None or expected is None or (found[3] and not found[2]):  # by its digest alone: see `pin_warnings`
         return
-    package = found[1].split("/")[1].split("-")[0]
-    expected, tag = pins.versions.get(package), found[2]
-    if expected is not None and (tag is None or re.match(r"\d+(\.\d+)*", tag) is None):
-        yield f"must be an image of {package} {expected}, as {pins.source} has it, but got {image!r}"
-    elif expected is not None and tag is not None and tag.split("-")[0] != expected:
-        yield f"must be an image of {package} {expected}, as {pins.source} has it, but got {tag.split('-')[0]}"
+    version = (found[2] or "").split("-")[0]
+    if version != expected:
+        got = version if version[:1].isdigit() else repr(image)
+        yield f"must be an image of {_pinned(found, pins)}, but got {got}"
+
+
+def _package(image: re.Match[str]) -> str:
+    return image[1].split("/")[1].split("-")[0]
+
+
+def _pinned(image: re.Match[str], pins: Pins) -> str:
+    """The package that an image is made for, at the version that all nodes must have."""
+    package = _package(image)
+    return f"{package} {pins.versions.get(package)}, as {pins.source} has it"
 
 
 def _pythons(command: str) -> Iterator[tuple[int, int]]:
