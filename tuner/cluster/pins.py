@@ -74,7 +74,7 @@ def _default(path: str, written: Mapping[str, Any]) -> str:
 
 
 def pin_warnings(cluster: Mapping[str, Any], pins: Pins) -> list[str]:
-    """A Python that is newer than the one that the lock file was made with, and images that do not say what they hold."""
+    """A Python that is newer than the one that the lock file was made with, and images that say no version."""
     made_with = f"{PYTHON_MIN[0]}.{PYTHON_MIN[1]}"
     newer = [
         f"{path}: installs Python {major}.{minor}, but {pins.source} was made and tested with {made_with}"
