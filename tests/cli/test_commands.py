@@ -411,3 +411,15 @@ def test_an_interrupted_wait_tells_the_whole_way_on(root: Path, monkeypatch: pyt
     monkeypatch.setattr("tuner.engine.driver.resume_sweep", interrupted)
     said = tuner("resume", "test", "--storage", str(root), "--address", "head:6379", exit_code=3).stderr
     assert said.endswith(f"resume test --storage {root} --address head:6379\n")
+
+
+@pytest.mark.parametrize("name", ["a[x]b", "[/b]", ":cat:", "a[bold]"])
+def test_brackets_and_colons_in_a_path_are_what_they_are(tmp_path: Path, name: str) -> None:
+    assert tuner("list", "--storage", str(tmp_path / name)).stderr == f"no sweeps in {tmp_path / name}\n"
+    shown = tuner("check", "digits", "--storage", str(tmp_path / name)).stdout
+    assert str(tmp_path / name) in shown
+
+
+def test_a_wrong_name_is_shown_as_it_is_written() -> None:
+    said = tuner("check", "digits", "--set", "space={':warning:': 3}", exit_code=2).stderr
+    assert "space.:warning:: a parameter's name must be letters" in said and "but got ':warning:'" in said

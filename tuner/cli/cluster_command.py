@@ -82,9 +82,9 @@ def watch(head: Head, submitted: Submitted) -> int:
 
     name = submitted.sweep
     how = "runs already" if submitted.attached else "goes on" if submitted.goes_on else "is submitted"
-    people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}", style="bold", markup=False)
+    people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}", style="bold")
     for command in (f"show {name}", f"logs {name} --follow", f"stop {name}", f"resume {name}"):
-        people.print(f"  {program()} {command} {head.option}", markup=False)
+        people.print(f"  {program()} {command} {head.option}")
     again = f"watch it again: {program()} logs {name} --follow {head.option}"
     try:
         code = follow(head, name, submitted.job)
@@ -93,7 +93,7 @@ def watch(head: Head, submitted: Submitted) -> int:
     except ServiceError as error:
         raise ServiceError(f"{error}. Sweep {name} goes on while its head lives; {again}") from error
     if code == SweepInterrupted.exit_code:
-        people.print(f"go on with it: {program()} resume {name} {head.option}", style="yellow", markup=False)
+        people.print(f"go on with it: {program()} resume {name} {head.option}", style="yellow")
     return code
 
 

@@ -35,13 +35,13 @@ def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None,
             f"sweep {sweep}: its driver is {holder}, out of reach from here; stop it there, or with --cluster"
         )
     os.kill(holder.pid, signal.SIGINT)
-    people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs", markup=False)
+    people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs")
     while (now := read_holder(folder.lease)) is not None and now.id == holder.id:
         time.sleep(LOOK_EVERY_S)
     folder, folded = status.open_sweep(folder.root, sweep)
     again = f"; go on with it: {program()} resume {sweep}{storage_option(folder.root)}"
     where = status.state(folder, folded)
-    people.print(f"sweep {sweep} is {where}{again if where == 'interrupted' else ''}", markup=False)
+    people.print(f"sweep {sweep} is {where}{again if where == 'interrupted' else ''}")
 
 
 def logs(

@@ -75,9 +75,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
         sys.stdout.flush()
     for address in (str(spec.tracking.uri), *environment.plain.values()):
         if re.match(r"\w+://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)", address):
-            people.print(
-                f"warning: {address} is the pod itself once the sweep runs there", style="yellow", markup=False
-            )
+            people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
     _tell_needs(options, objects, environment.secret)
     if is_applied:
         _tell_way_back(spec, objects, apply(objects))
@@ -97,7 +95,7 @@ def _tell_needs(options: Options, objects: Sequence[Mapping[str, object]], secre
     text = str(objects)
     for image in (default_image(False), default_image(True)):
         if options.image is None and f"'{image}'" in text:
-            people.print(f"image {image}: deploy/README.md says how to build it; --image names yours", markup=False)
+            people.print(f"image {image}: deploy/README.md says how to build it; --image names yours")
     if secret and not options.secrets:
         literals = " ".join(f'--from-literal={name}="${name}"' for name in sorted(secret))
         people.print(
@@ -105,7 +103,6 @@ def _tell_needs(options: Options, objects: Sequence[Mapping[str, object]], secre
             f"  kubectl create secret generic sweep-secrets {literals}\n"
             f"  and launch with --secret sweep-secrets",
             style="yellow",
-            markup=False,
         )
 
 
@@ -114,7 +111,7 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
     assert isinstance(metadata, dict)
     name = metadata["name"]
     where = f" --namespace {metadata['namespace']}" if "namespace" in metadata else ""
-    people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold", markup=False)
+    people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold")
     storage = shlex.quote(str(spec.storage))
     for command in (
         f"kubectl get rayjob {name}{where}",
@@ -122,6 +119,6 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
         f"{program()} show {spec.name} --storage {storage}",
         f"kubectl delete rayjob,configmap {name}{where}",
     ):
-        people.print(f"  {command}", markup=False)
+        people.print(f"  {command}")
     if applied == "runs already":
-        people.print("  it was left as it is; to change it, delete the RayJob first, and launch again", markup=False)
+        people.print("  it was left as it is; to change it, delete the RayJob first, and launch again")

@@ -18,8 +18,8 @@ from tuner.errors import UsageError
 from tuner.events import Params
 from tuner.space import unquoted
 
-people = Console(stderr=True, highlight=False, soft_wrap=True)
-"""For people's text: standard error."""
+people = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+"""For people's text: standard error. Brackets and colons in it are what they are."""
 
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's name.", show_default=False)]
 SpecFile = Annotated[

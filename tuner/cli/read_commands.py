@@ -43,7 +43,10 @@ class _Tables(Console):
 
 _is_terminal = sys.stdout.isatty()
 tables = _Tables(
-    highlight=False, soft_wrap=not _is_terminal, width=None if _is_terminal or "COLUMNS" in os.environ else WIDE
+    highlight=False,
+    emoji=False,
+    soft_wrap=not _is_terminal,
+    width=None if _is_terminal or "COLUMNS" in os.environ else WIDE,
 )
 """Tables are data: standard output."""
 
