@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tuner.paths.objectstore import is_url
 from tuner.space import Float, Int, Space, nearest, shown
 from tuner.space.base import Value
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
@@ -209,7 +210,7 @@ class SweepSpec(Section):
     @field_validator("storage")
     @classmethod
     def _check_storage(cls, storage: str | None) -> str | None:
-        if storage is None or not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", storage):
+        if storage is None or not is_url(storage):
             return storage
         if not re.match(rf"({'|'.join(STORAGE_SCHEMES)})://[^/\s]+(/.*)?$", storage):
             scheme = nearest(storage.split(":")[0], STORAGE_SCHEMES)
