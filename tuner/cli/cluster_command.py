@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from tuner.cli.output import people
 from tuner.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.program import program
+from tuner.spec.reading import printable
 
 if TYPE_CHECKING:
     from tuner.cluster.launch import Head, Submitted
@@ -103,7 +105,7 @@ def cluster_path(cluster: str) -> Path:
     Raises:
         UsageError: there is none.
     """
-    path = Path(cluster)
-    if not path.is_file():
-        raise UsageError(f"--cluster {cluster}: must be a Ray cluster launcher file, but there is no such file")
-    return path
+    if not os.path.isfile(cluster):  # which also knows of names that are too long
+        rule = "must be a Ray cluster launcher file, but there is no such file"
+        raise UsageError(f"--cluster {printable(cluster)}: {rule}")
+    return Path(cluster)

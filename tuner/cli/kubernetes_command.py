@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.cli.output import people
+from tuner.cli.output import people, print_data
 from tuner.errors import SpecError, UsageError
 from tuner.paths import StorageRoot
 from tuner.program import program
@@ -71,8 +70,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
     if output is not None:
         _write(output, text)
     elif not is_applied:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        print_data(text)
     for address in (str(spec.tracking.uri), *environment.plain.values()):
         if re.match(r"\w+://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)", address):
             people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")

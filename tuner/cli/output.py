@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -48,11 +47,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on stan
 
 
 def print_json(data: Any, out: TextIO | None = None) -> None:
-    """JSON, alone, on standard output (or `out`); a reader that leaves changes no exit code."""
+    """JSON by `print_data`."""
+    print_data(json.dumps(data, indent=2, allow_nan=False) + "\n", out)
+
+
+def print_data(text: str, out: TextIO | None = None) -> bool:
+    """Data, alone, on standard output (or `out`); False if its reader has left, which changes no exit code."""
     out = out or sys.stdout
-    with suppress(BrokenPipeError):
-        out.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+    try:
+        out.write(text)
         out.flush()
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def spec_path(spec: str) -> Path:
