@@ -325,6 +325,15 @@ def test_the_schema_lets_editors_complete_every_field() -> None:
     assert {"anyOf"} == set(schema["$defs"]["Space"]["additionalProperties"]) - {"discriminator"}
 
 
+@pytest.mark.parametrize(
+    ("path", "least"), [("cpus_per_trial", "at least 0.0001"), ("gpus_per_trial", "0, or at least 0.0001")]
+)
+@pytest.mark.parametrize("share", [9e-5, 1e-320])
+def test_a_share_that_ray_could_not_count_is_refused(path: str, least: str, share: float) -> None:
+    with pytest.raises(SpecError, match=f"resources.{path}: must be {least}, but got {share}$"):
+        make_spec(**{f"resources__{path}": share})
+
+
 @pytest.mark.parametrize("gpus", [0, 0.25, 1, 8])
 def test_gpus_are_a_fraction_of_one_or_whole(gpus: float) -> None:
     assert make_spec(resources={"gpus_per_trial": gpus}).resources.gpus_per_trial == gpus

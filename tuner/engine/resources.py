@@ -70,6 +70,11 @@ class Slot:
         """TensorFlow's threads in a worker."""
         return max(1, math.floor(self.cpus))
 
+    @property
+    def per_card(self) -> int:
+        """Trials on one card, which a fraction of one never leaves; 1 where a trial takes whole ones, or none."""
+        return math.floor(1 / self.gpus + 1e-9) if 0 < self.gpus < 1 else 1
+
     def count(self, nodes: Iterable[Mapping[str, float]]) -> int:
         """How many such slots fit on nodes with these `CPU` and `GPU` resources."""
         return sum(self._count_on(node) for node in nodes)
@@ -85,11 +90,8 @@ class Slot:
         if not self.gpus:
             return by_cpu
         gpus = node.get("GPU", 0.0)
-        if self.gpus >= 1:
-            by_gpu = math.floor(gpus / self.gpus + 1e-9)
-        else:
-            by_gpu = math.floor(gpus) * math.floor(1 / self.gpus + 1e-9)  # a trial does not span two cards
-        return min(by_cpu, by_gpu)
+        whole = math.floor(gpus / self.gpus + 1e-9)
+        return min(by_cpu, whole if self.gpus >= 1 else math.floor(gpus) * self.per_card)
 
 
 def local_node() -> dict[str, float]:

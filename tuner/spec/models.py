@@ -27,6 +27,8 @@ RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
 """Parameters that a sweep's space gets as constants, at the trainable's defaults, where it has none of them."""
 STORAGE_SCHEMES = ("s3", "gs")
+SMALLEST_SHARE = 0.0001
+"""Of a CPU or a GPU: Ray counts them in units of that."""
 
 
 class Section(BaseModel):
@@ -119,7 +121,7 @@ class Budget(Section):
 
 
 class Resources(Section):
-    cpus_per_trial: float = Field(1, gt=0)
+    cpus_per_trial: float = Field(1, ge=SMALLEST_SHARE)
     """CPU cores, and TensorFlow threads, of each trial."""
     gpus_per_trial: float = Field(0, ge=0)
     """GPUs of each trial: a fraction packs several trials on one card and gives each its share of the card's memory;
@@ -128,6 +130,9 @@ class Resources(Section):
     @field_validator("gpus_per_trial")
     @classmethod
     def _check_gpus(cls, gpus: float) -> float:
+        if 0 < gpus < SMALLEST_SHARE:
+            rule = "must be 0, or at least {least}, but got {got}"
+            raise PydanticCustomError("rule", rule, {"least": SMALLEST_SHARE, "got": shown(gpus)})
         if gpus > 1 and not gpus.is_integer():
             rule = "must be a fraction of one GPU or a whole number of them, but got {got}"
             raise PydanticCustomError("rule", rule, {"got": shown(gpus)})
