@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -59,14 +60,18 @@ def ask_there(there: There, sweep: str, arguments: Sequence[str], not_with: Mapp
     """Runs a command on the cluster's head, and ends as it ends; raises as `There.head`."""
     from tuner.cluster.launch import tuner_there
 
-    raise typer.Exit(tuner_there(there.head(not_with), sweep, arguments))
+    head = there.head(not_with)
+    with _way_on(f"ask again once it answers: {program()} {' '.join(arguments)} {head.option}"):
+        raise typer.Exit(tuner_there(head, sweep, arguments))
 
 
 def logs_there(there: There, sweep: str, is_followed: bool, not_with: Mapping[str, object]) -> NoReturn:
     """Prints the log of the sweep's newest driver; raises as `There.head`."""
     from tuner.cluster.launch import logs
 
-    raise typer.Exit(logs(there.head(not_with), sweep, is_followed))
+    head = there.head(not_with)
+    with _way_on(f"ask again once it answers: {program()} logs {sweep} {head.option}"):
+        raise typer.Exit(logs(head, sweep, is_followed))
 
 
 def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
@@ -75,7 +80,18 @@ def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: M
 
     head = there.head(not_with)
     arguments = [word for override in overrides for word in ("--set", override)]
-    raise typer.Exit(watch(head, resume(head, sweep, arguments)))
+    with _way_on(f"whether the sweep goes on, this tells once it answers: {program()} show {sweep} {head.option}"):
+        submitted = resume(head, sweep, arguments)
+    raise typer.Exit(watch(head, submitted))
+
+
+@contextmanager
+def _way_on(text: str) -> Iterator[None]:
+    """A head that is lost on the way is told with what to do then."""
+    try:
+        yield
+    except ServiceError as error:
+        raise ServiceError(f"{error}; {text}") from error
 
 
 def watch(head: Head, submitted: Submitted) -> int:
@@ -89,14 +105,11 @@ def watch(head: Head, submitted: Submitted) -> int:
         people.print(f"  {program()} {command} {head.option}")
     again = f"watch it again: {program()} logs {name} --follow {head.option}"
     try:
-        code = follow(head, name, submitted.job)
+        return follow(head, name, submitted.job)  # a driver that was stopped says how to go on
     except KeyboardInterrupt:
         raise SweepInterrupted(f"left sweep {name}, which goes on; {again}") from None
     except ServiceError as error:
         raise ServiceError(f"{error}. Sweep {name} goes on while its head lives; {again}") from error
-    if code == SweepInterrupted.exit_code:
-        people.print(f"go on with it: {program()} resume {name} {head.option}", style="yellow")
-    return code
 
 
 def cluster_path(cluster: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -155,7 +156,7 @@ def resume(head: Head, sweep: str, arguments: Sequence[str]) -> Submitted:
             "--set: holds a password, which the job's command would show; give it in the environment, and launch again"
         )
     rest = ["--", *arguments] if arguments else []
-    return Submitted(sweep, goes_on=True, **_asked(head, _in_project(sweep, "jobs", ["resume", sweep, *rest])))
+    return Submitted(sweep, goes_on=True, **_asked(head, _in_project(head, sweep, "jobs", ["resume", sweep, *rest])))
 
 
 def follow(head: Head, sweep: str, job: str) -> int:
@@ -164,41 +165,48 @@ def follow(head: Head, sweep: str, job: str) -> int:
     Raises:
         ServiceError: the connection to the head was lost, which the sweep does not notice.
     """
-    return head.pass_on(_in_project(sweep, "jobs", ["follow", sweep, "--job", job]), to_people=True)
+    return head.pass_on(_in_project(head, sweep, "jobs", ["follow", sweep, "--job", job]), to_people=True)
 
 
 def works_for_others(head: Head, sweep: str) -> bool:
     """Whether jobs of anybody else run on the cluster."""
-    return bool(_asked(head, _in_project(sweep, "jobs", ["others", sweep]))["others"])
+    return bool(_asked(head, _in_project(head, sweep, "jobs", ["others", sweep]))["others"])
 
 
 def logs(head: Head, sweep: str, is_followed: bool) -> int:
     """Prints what a sweep's newest driver has said, and says from now on if it is followed; an exit code."""
-    return head.pass_on(_in_project(sweep, "jobs", ["follow" if is_followed else "logs", sweep]))
+    return head.pass_on(_in_project(head, sweep, "jobs", ["follow" if is_followed else "logs", sweep]))
 
 
 def tuner_there(head: Head, sweep: str, arguments: Sequence[str]) -> int:
     """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
     columns = shutil.get_terminal_size((0, 0)).columns
-    settings = {ASKED_BY: head.option, **({"COLUMNS": str(columns)} if columns else {})}
-    export = shlex.join(["export", *(f"{name}={value}" for name, value in settings.items())])
-    return head.pass_on(f"{export}; " + _in_project(sweep, "launched", [sweep, *arguments]))
+    export = f"export COLUMNS={columns}; " if columns else ""
+    return head.pass_on(export + _in_project(head, sweep, "launched", [sweep, *arguments]))
 
 
-def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:
-    """A script that runs one of our modules on the head with the code that was launched there."""
+def _in_project(head: Head, sweep: str, module: str, arguments: Sequence[str]) -> str:
+    """A script that runs one of our modules on the head with the code that was launched there, and tells it the way
+    back to the sweep from here."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", sweep):
         raise UsageError(f"{sweep!r} is no sweep's name: letters, digits, dots, dashes and underscores")
     absent = f"sweep {sweep} was not launched on this cluster; go on with it from its storage: tuner launch --or-resume"
     return (
         f'project="$HOME/{FOLDER}/{sweep}/project"; '
         f'[ -d "$project" ] || {{ echo {shlex.quote(absent)} >&2; exit 2; }}; '
+        f"export {shlex.quote(f'{ASKED_BY}={head.option}')}; "
         f'PYTHONPATH="$project" exec "$python" -m tuner.cluster.{module} {shlex.join(arguments)}'
     )
 
 
 def _asked(head: Head, script: str) -> Any:
-    return json.loads(_checked(head, head.run(script)).splitlines()[-1])
+    """The data that a script prints, the last of its lines that are any: over a job server warnings come with them."""
+    lines = _checked(head, head.run(script)).splitlines()
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError):
+            if isinstance(data := json.loads(line), dict):
+                return data
+    raise ServiceError(f"the head of cluster {head.name}: its answer is no data: {' '.join(lines)[-300:] or 'nothing'}")
 
 
 def _checked(head: Head, done: subprocess.CompletedProcess[str]) -> str:
