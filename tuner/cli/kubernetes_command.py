@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,6 +62,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
     from tuner.cluster.kubernetes.job import manifest
     from tuner.cluster.kubernetes.kubectl import apply
     from tuner.secrets import shipped
+    from tuner.spec.uris import is_of_this_machine
 
     environment = shipped(os.environ)
     objects = manifest(spec, options, environment.plain)
@@ -72,7 +72,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
     elif not is_applied:
         print_data(text)
     for address in (str(spec.tracking.uri), *environment.plain.values()):
-        if re.match(r"\w+://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)", address):
+        if is_of_this_machine(address):
             people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
     _tell_needs(options, objects, environment.secret)
     if is_applied:
@@ -81,7 +81,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
 
 def _write(output: Path, text: str) -> None:
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written: {error.strerror or error}") from None
 

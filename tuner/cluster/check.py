@@ -24,6 +24,7 @@ from tuner.paths import StorageRoot
 from tuner.spec import SweepSpec
 from tuner.spec.reading import bounded, printable
 from tuner.spec.sharing import on_nodes
+from tuner.spec.uris import is_of_this_machine
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
 
 def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
     """A server that only this machine reaches would be looked for on the head."""
-    host = urlsplit(spec.tracking.uri or "").hostname
-    if host not in ("localhost", "127.0.0.1", "::1") or shared.max_nodes(cluster) <= 1:
+    uri = spec.tracking.uri or ""
+    if not is_of_this_machine(uri) or shared.max_nodes(cluster) <= 1:
         return []
-    return [f"tracking.uri: {host} is the head itself once the sweep runs there"]
+    return [f"tracking.uri: {urlsplit(uri).hostname} is the head itself once the sweep runs there"]

@@ -52,7 +52,7 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
         _copy_code(Path(file), project / CODE)
         trainable = f"{CODE}/{Path(file).name}:{class_name}"
     shipped = spec.model_copy(update={"trainable": trainable})
-    (project / SPEC).write_text(dump_yaml(shipped.resolved()))
+    (project / SPEC).write_text(dump_yaml(shipped.resolved()), encoding="utf-8")
     environment = folder / "environment"
     environment.touch(mode=0o600)
     environment.write_text(json.dumps(dict(private)))
