@@ -73,7 +73,7 @@ def labels(name_or_path: str) -> Labels:
 @contextmanager
 def _file(path_or_url: str) -> Iterator[Path]:
     """The file of this machine that holds the data; what is wrong with it is said of what the user wrote."""
-    path = remote.local_copy(path_or_url) if remote.is_url(path_or_url) else Path(path_or_url).expanduser()
+    path = remote.local_copy(path_or_url) if remote.is_url(path_or_url) else Path(os.path.expanduser(path_or_url))
     try:
         yield path
     except DataError as error:

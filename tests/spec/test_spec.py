@@ -142,6 +142,23 @@ def test_paths_are_relative_to_the_spec(tmp_path: Path) -> None:
     assert spec.data == str(tmp_path / "mine.npz")
 
 
+@pytest.mark.parametrize("data", ["none.npz", "./images", "sub/../images"])
+def test_data_are_looked_for_beside_the_spec_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str) -> None:
+    """What lies in the working directory is another machine's, or another day's, affair."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "none.npz").touch()
+    monkeypatch.chdir(tmp_path / "sub")
+    spec = load_spec(write(tmp_path, GOOD), [f"data={data}"])
+    assert spec.data == str(tmp_path / Path(data).name)
+
+
+@pytest.mark.parametrize("data", ["images", "cifar10", "glue/sst2", "~/x.npz", "s3://bucket/x.npz"])
+def test_names_urls_and_home_folders_stay_as_they_are(tmp_path: Path, data: str) -> None:
+    (tmp_path / "images").mkdir()
+    assert load_spec(write(tmp_path, GOOD), [f"data={data}"]).data == data
+
+
 @pytest.mark.parametrize("uri", ["/tmp/mlruns", "file:///tmp/x", "foo://x", "mlflow.db"])
 def test_a_tracking_uri_needs_a_scheme_that_mlflow_takes(uri: str) -> None:
     with pytest.raises(SpecError, match=r"tracking\.uri: must start with a scheme that MLflow knows"):

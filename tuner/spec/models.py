@@ -184,7 +184,8 @@ class SweepSpec(Section):
     trainable: Text
     """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
     data: Text | None = None
-    """For trainables that do not load their own: digits, mnist, a file beside the spec, s3://bucket/… or gs://bucket/…"""
+    """For trainables that do not load their own: digits, mnist, a file or a folder beside the spec, s3://bucket/… or
+    gs://bucket/…"""
     objective: Objective
     num_trials: Count
     """How many configurations are tried."""
