@@ -423,3 +423,10 @@ def test_brackets_and_colons_in_a_path_are_what_they_are(tmp_path: Path, name: s
 def test_a_wrong_name_is_shown_as_it_is_written() -> None:
     said = tuner("check", "digits", "--set", "space={':warning:': 3}", exit_code=2).stderr
     assert "space.:warning:: a parameter's name must be letters" in said and "but got ':warning:'" in said
+
+
+def test_a_folder_does_not_hide_a_shipped_trainable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a sweep's does, for who stands in a storage root."""
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "digits.yaml is a valid spec" in tuner("check", "digits").stdout

@@ -71,10 +71,10 @@ def spec_path(spec: str) -> Path:
     from trainables import registry
     from tuner.spec.reading import printable
 
+    if spec in registry.names() and not os.path.isfile(spec):
+        return registry.default_sweep(spec)
     if os.path.exists(spec):
         return Path(spec)
-    if spec in registry.names():
-        return registry.default_sweep(spec)
     if near := difflib.get_close_matches(spec[:100], registry.names(), n=1):
         rule = "must be a YAML file or a shipped trainable's name, but there is neither"
         raise UsageError(f"{printable(spec)}: {rule}; did you mean {near[0]}?")

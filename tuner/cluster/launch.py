@@ -29,7 +29,7 @@ from tuner.errors import ServiceError, UsageError
 from tuner.program import ASKED_BY
 from tuner.secrets import has_credentials, shipped
 from tuner.spec import SweepSpec
-from tuner.spec.reading import printable, read_yaml
+from tuner.spec.reading import printable
 
 _STDERR = 2
 _HEALTH_CHECK_S = 30
@@ -93,7 +93,7 @@ def _ray(command: str, cluster_file: Path, hint: str) -> None:
     Raises:
         ServiceError: it failed.
     """
-    is_local = read_yaml(cluster_file)["provider"].get("type") == "local"
+    is_local = read_cluster(cluster_file)["provider"].get("type") == "local"
     options = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_UP_enable_autoscaler_v2": "0" if is_local else "1"}
     launcher = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", command, "--yes", str(cluster_file)],
@@ -132,7 +132,7 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
     """
     incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
     settings = shipped(os.environ)
-    private = settings.plain | settings.secret | driver_environment(read_yaml(head.cluster_file))
+    private = settings.plain | settings.secret | driver_environment(read_cluster(head.cluster_file))
     with tempfile.TemporaryDirectory() as folder:
         pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder))
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
