@@ -52,9 +52,10 @@ def test_the_process_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> Non
     assert done.stderr.startswith(f"no sweep 'none' in {tmp_path}; there is none there")
 
 
-def test_a_row_is_a_line_where_nobody_looks(root: Path) -> None:
+@pytest.mark.parametrize("columns", [{}, {"COLUMNS": "0"}, {"COLUMNS": "wide"}])
+def test_a_row_is_a_line_where_nobody_looks(root: Path, columns: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tuner.cli.main", "trials", "test", "--storage", str(root)]
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | columns
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     rows = json.loads(tuner("trials", "test", "--storage", str(root), "--json").stdout)
     lines = [line for line in done.stdout.splitlines() if "learning_rate=" in line]
