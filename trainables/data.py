@@ -112,6 +112,7 @@ def mnist() -> Data:
         DataError: it is in neither place and cannot be downloaded.
     """
     arrays = _mnist_arrays()
+    _check_mnist(arrays)
     x, y = _scaled(arrays["x_train"]), arrays["y_train"].astype(np.int32)
     test = _scaled(arrays["x_test"]), arrays["y_test"].astype(np.int32)
     last = len(x) - _MNIST_VALIDATION
@@ -164,6 +165,15 @@ def _mnist_arrays() -> dict[str, Array]:
             f"(x_train, y_train, x_test, y_test) into a folder and set TUNER_DATA_DIR to it"
         ) from error
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _check_mnist(arrays: dict[str, Array]) -> None:
+    """A file of another form that is called so would fail every trial."""
+    for part, least in (("train", _MNIST_VALIDATION + 1), ("test", 1)):
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        if x.shape[1:] != (28, 28) or y.shape != x.shape[:1] or len(x) < least:
+            rule = f"mnist: x_{part} must hold at least {least} {'images' if least > 1 else 'image'} of 28 x 28 pixels, and y_{part} a class for each"
+            raise DataError(f"{rule}, but got the shapes {x.shape} and {y.shape}")
 
 
 def _scaled(images: Array) -> Array:

@@ -59,18 +59,30 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
     """
     try:
         loaded = load_checked(spec, overrides, name)
-    except SpecError as error:
-        raise UsageError("\n".join([*str(error).splitlines(), *check_cluster(cluster).problems])) from None
+    except UsageError as error:
+        raise UsageError("\n".join([*str(error).splitlines(), *_problems_of(cluster)])) from None
     loaded = loaded.model_copy(update={"storage": StorageRoot.resolve(storage, loaded.storage).url})
     inspected = Inspection(loaded).result()
     elsewhere = ("trainable: load_data must work", *(["data:"] if loaded.data is not None else []))
     inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
     source = printable(str(spec))
-    found = check_cluster(cluster, loaded, source)
-    if problems := [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded), *found.problems]:
+    problems = [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded)]
+    try:
+        found = check_cluster(cluster, loaded, source)
+    except UsageError as error:
+        raise UsageError("\n".join([*problems, str(error)])) from None
+    if problems := [*problems, *found.problems]:
         raise UsageError("\n".join(problems))
     data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
     return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found)
+
+
+def _problems_of(cluster: Path) -> list[str]:
+    """What is wrong with a cluster file by itself, that it cannot be read included."""
+    try:
+        return check_cluster(cluster).problems
+    except UsageError as error:
+        return str(error).splitlines()
 
 
 def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec") -> ClusterCheck:

@@ -18,10 +18,13 @@ _COMMANDS = (
 )  # fmt: skip
 _DECISIVE = ("ray", "tensorflow", "keras", "hyperopt", "mlflow")
 """Of these each installation must name its version."""
-_NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])(?:\[[^\]]*\])?"
+_EXTRAS = r"(?:\[[^][]*\])?"
+_NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])" + _EXTRAS
 _PINNED = re.compile(_NAME + r"\s*={2,3}\s*([0-9][\w.!+*-]*)")
 _WHEEL = re.compile(r"(?:^|[/\s'\"])([A-Za-z][\w.]*?)-(\d[\w.!+]*)(?:-\d\w*)?-(?:py|cp)(\d)(\d*)-[\w.]+-[\w.]+\.whl")
-_INSTALL = re.compile(r"\b(?:pip3?|uv)\b[^;&|]*?\b(?:install|add)\b([^;&|]*)")
+_BY_FILE = re.compile(rf"(?<![\w.-])[\w.-]+{_EXTRAS}\s*@\s*\S+|(?<!\S)\S+\.whl\S*")
+"""`ray @ https://…` and wheels. Each begins at a word's beginning: a command may hold a long one, such as a key."""
+_INSTALLER, _INSTALL = re.compile(r"\b(?:pip3?|uv)\b"), re.compile(r"\b(?:install|add)\b")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
 _PYTHON = re.compile(r"(?:--python[ =]|\bpython=+)v?(\d)\.(\d+)")
 _IMAGE = re.compile(r"(?:^|/)(rayproject/ray(?:-ml|-llm)?|tensorflow/tensorflow)(?::([\w.-]+))?(@sha256:\w+)?$")
@@ -102,12 +105,19 @@ def _command_problems(command: str, pins: Pins) -> Iterator[str]:
         yield from _drift(name, version, pins)
     for name, version, *_ in _WHEEL.findall(command):
         yield from _drift(name.replace("_", "-"), version, pins)
-    without_wheels = re.sub(r"[\w.-]+(\[[^\]]*\])?\s*@\s*\S+|\S+\.whl\S*", " ", command)
-    for arguments in _INSTALL.findall(without_wheels):
-        for name in re.findall(_NAME + r"(?=\s|['\"]|[<>~!]|$)(?!\s*==)", arguments):
-            if _normal(name) in _DECISIVE and not re.search(rf"{re.escape(name)}(\[[^\]]*\])?\s*==", arguments):
+    for arguments in _installed(_BY_FILE.sub(" ", command)):
+        for name in dict.fromkeys(re.findall(_NAME + r"(?=\s|['\"]|[<>~!]|$)(?!\s*==)", arguments)):
+            if _normal(name) in _DECISIVE and not re.search(rf"{re.escape(name)}{_EXTRAS}\s*==", arguments):
                 expected = pins.versions.get(_normal(name))
                 yield f"must install {name}=={expected}, as {pins.source} has it, but names no version"
+
+
+def _installed(command: str) -> Iterator[str]:
+    """The arguments of each `pip install`, `uv pip install` and `uv add` in a shell command."""
+    for part in re.split(r"[;&|]", command):
+        installer = _INSTALLER.search(part)
+        if installer is not None and (install := _INSTALL.search(part, installer.end())) is not None:
+            yield part[install.end() :]
 
 
 def _drift(name: str, version: str, pins: Pins) -> Iterator[str]:
