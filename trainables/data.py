@@ -172,7 +172,8 @@ def _check_mnist(arrays: dict[str, Array]) -> None:
     for part, least in (("train", _MNIST_VALIDATION + 1), ("test", 1)):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
         if x.shape[1:] != (28, 28) or y.shape != x.shape[:1] or len(x) < least:
-            rule = f"mnist: x_{part} must hold at least {least} {'images' if least > 1 else 'image'} of 28 x 28 pixels, and y_{part} a class for each"
+            images = f"{least} image{'s' if least > 1 else ''} of 28 x 28 pixels"
+            rule = f"mnist: x_{part} must hold at least {images}, and y_{part} a class for each"
             raise DataError(f"{rule}, but got the shapes {x.shape} and {y.shape}")
 
 

@@ -117,6 +117,18 @@ def test_a_job_server_that_hangs_while_a_job_runs_is_given_up(monkeypatch: pytes
         assert said == f"--address http://h: Read timed out. (read timeout=30.0); {way_on}\n"
 
 
+def test_who_leaves_before_a_sweep_is_known_to_go_on_is_told_what_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Left(Client):
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            raise KeyboardInterrupt
+            yield ""
+
+    head = shell_of(Left())
+    monkeypatch.setattr(There, "head", lambda there, not_with: head)
+    said = tuner("resume", "mine", "--address", "http://h", exit_code=3).stderr
+    assert said == "left before sweep mine was known to go on; this tells: tuner show mine --address http://h\n"
+
+
 def test_a_job_may_say_nothing_for_long_and_its_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Silent(Client):
         asked = 0

@@ -80,8 +80,12 @@ def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: M
 
     head = there.head(not_with)
     arguments = [word for override in overrides for word in ("--set", override)]
-    with _way_on(f"whether the sweep goes on, this tells once it answers: {program()} show {sweep} {head.option}"):
-        submitted = resume(head, sweep, arguments)
+    show = f"{program()} show {sweep} {head.option}"
+    try:
+        with _way_on(f"whether the sweep goes on, this tells once it answers: {show}"):
+            submitted = resume(head, sweep, arguments)
+    except KeyboardInterrupt:
+        raise SweepInterrupted(f"left before sweep {sweep} was known to go on; this tells: {show}") from None
     raise typer.Exit(watch(head, submitted))
 
 
