@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 SWEEP = "tuner.sweep"
 """The key of a job's metadata that names its sweep."""
+_WAYS_ON = {
+    "follow": "; if Ray has ended there, launch the sweep again: it goes on",
+    "submit": "; launch the sweep again: it goes on, or is watched where it runs",
+}
+"""By request, where the job server was lost."""
 UNKNOWN_END = 4
 """The exit code for a driver that ended without one, as by its node's loss: that of ServiceError."""
 
@@ -75,9 +80,10 @@ class SweepJobs:
         """Prints what the job's driver says until it ends; its exit code."""
         last = ""
         with contextlib.suppress(RuntimeError):  # the tail broke off; how the job stands is asked below
-            async for text in tail(self._client, job):
-                lines, end, last = (last + text).rpartition("\n")
-                self._say(lines + end)
+            async with contextlib.aclosing(tail(self._client, job)) as texts:
+                async for text in texts:
+                    lines, end, last = (last + text).rpartition("\n")
+                    self._say(lines + end)
         self._say(last)
         while not (info := self._client.get_job_info(job)).status.is_terminal():
             await asyncio.sleep(1)
@@ -93,8 +99,9 @@ class SweepJobs:
 
     def _say(self, lines: str) -> None:
         """Whole lines of the driver's, in which the way back to the sweep is that of whoever asks."""
-        if option := os.environ.get(ASKED_BY):
-            lines = lines.replace(f"resume {self._name} {Launched(self._name).option}", f"resume {self._name} {option}")
+        theirs, its_own = os.environ.get(ASKED_BY), Launched(self._name).option
+        if theirs and its_own:
+            lines = lines.replace(f"resume {self._name} {its_own}", f"resume {self._name} {theirs}")
         sys.stdout.write(lines)
         sys.stdout.flush()
 
@@ -135,7 +142,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (RuntimeError, OSError) as error:  # what requests raises is an OSError
-        way_on = "; if Ray has ended there, launch the sweep again: it goes on" if asked.request == "follow" else ""
+        way_on = _WAYS_ON.get(asked.request, "")
         sys.exit(_refused(4, f"the head's job server: {' '.join(str(error).split())[:500]}{way_on}"))
 
 
