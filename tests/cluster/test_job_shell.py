@@ -178,6 +178,20 @@ def test_what_answers_otherwise_than_a_job_server_is_told_in_one_line(
     assert said.startswith(f"--address {server.url}: ") and reason in said and said.count("\n") == 1
 
 
+def test_who_has_no_home_has_no_token_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user of a container that nobody has entered into its list of users."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    with Proxy(free_port()) as server:
+        server.mode = "refuse"
+        said = tuner("show", "mine", "--address", server.url, exit_code=4).stderr
+    assert "Failed to connect" in said and said.count("\n") == 1
+
+
 @pytest.mark.parametrize("answer", ['{"ray": 1}', "[]", '{"ray_version": 2}', '{"ray_version": "none"}'])
 def test_a_server_that_speaks_other_json_is_told_to_be_none(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setitem(servers._BODIES, "alien", ("200 OK", answer.encode()))

@@ -12,11 +12,11 @@ import shlex
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.cluster.head_shell import PYTHON
 from tuner.cluster.job_server import connected, tail
+from tuner.engine.resources import has_token
 from tuner.errors import ServiceError, TunerError, UsageError
 from tuner.space import shown
 from tuner.spec.reading import printable
@@ -45,7 +45,7 @@ class JobShell:
             rule = "must be the URL of a cluster's job server, such as http://127.0.0.1:8265"
             raise UsageError(f"--address: {rule}, but got {shown(printable(address))}")
         self.name, self.option = address, f"--address {shlex.quote(address)}"
-        if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
+        if has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._client = self._connected()
 

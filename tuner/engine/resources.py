@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tuner.engine.head import JOINS_WITHIN_S, why_silent
@@ -225,10 +224,14 @@ def _folder_hint(why: str) -> str:
     return "; set RAY_TMPDIR to a folder with a shorter path, such as /tmp" if "path length" in why else ""
 
 
+def has_token() -> bool:
+    """Whether Ray finds a token for clusters that ask for one, in its file or in the environment."""
+    return os.path.exists(os.path.expanduser("~/.ray/auth_token")) or "RAY_AUTH_TOKEN" in os.environ
+
+
 def _token_hint() -> str:
     """Ray uses a token for "auto" by itself, but for an address only when told to; without need it must not."""
-    has_token = (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ
-    needs_hint = has_token and "RAY_AUTH_MODE" not in os.environ
+    needs_hint = has_token() and "RAY_AUTH_MODE" not in os.environ
     return "; if the cluster asks for a token, set RAY_AUTH_MODE=token or use --address auto" if needs_hint else ""
 
 
