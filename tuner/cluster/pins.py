@@ -10,12 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tuner.cluster.schema import COMMAND_LISTS
+
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 PYTHON_MIN = (3, 11)
-_COMMANDS = (
-    "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
-    "head_start_ray_commands", "worker_start_ray_commands",
-)  # fmt: skip
 _DECISIVE = ("ray", "tensorflow", "keras", "hyperopt", "mlflow")
 """Of these each installation must name its version."""
 _EXTRAS = r"(?:\[[^][]*\])?"
@@ -160,7 +158,7 @@ def _image_pythons(image: str) -> Iterator[tuple[int, int]]:
 def _all_commands(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     nodes = {f"available_node_types.{k}.": v for k, v in (cluster.get("available_node_types") or {}).items()}
     for prefix, section in {"": cluster, **nodes}.items():
-        for key in _COMMANDS:
+        for key in COMMAND_LISTS:
             for index, command in enumerate(section.get(key) or ()):
                 yield f"{prefix}{key}[{index}]", _COMMENT.sub("", command)
 
