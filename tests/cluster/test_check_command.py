@@ -68,3 +68,10 @@ def test_a_trainable_that_is_not_there_is_one_line_beside_a_cluster_file_too(tmp
     said = tuner("check", "digits", "--cluster", FILE, *SHARED, "--set", change, exit_code=2).stderr
     assert "digits.yaml: trainable: " in said and said.count("\n") == 1
     assert "did you mean folder.py" not in said and ("did you mean mind.py?" in said) == (name == "mine.py")
+
+
+@pytest.mark.parametrize("target", [("check", "mlp", "--cluster", FILE), ("launch", "mlp", "--kubernetes")])
+def test_data_that_the_nodes_alone_have_are_no_problem_beside_others(target: tuple[str, ...]) -> None:
+    there = ("--set", "data=s3://bucket/none.npz", "--set", "num_trials=0")
+    said = tuner(*target, *SHARED, *there, AWS_ENDPOINT_URL="http://127.0.0.1:1", exit_code=2).stderr
+    assert "num_trials: must be at least 1" in said and said.count("\n") == 1

@@ -31,11 +31,10 @@ def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str
 
     if wrong := options.problems():
         raise UsageError("\n".join(wrong))
-    spec = load_checked(path, overrides, name)
+    spec = load_checked(path, overrides, name, is_for_elsewhere=True)
     spec = spec.model_copy(update={"storage": StorageRoot.resolve(storage, spec.storage).url})
-    elsewhere = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
-    problems = [line for line in Inspection(spec).result().problems if not line.startswith(elsewhere)]
-    if problems := [*problems, *_misfits(spec, options)]:
+    inspected = Inspection(spec).result().elsewhere(spec)
+    if problems := [*inspected.problems, *_misfits(spec, options)]:
         raise SpecError(printable(str(path)), problems)
     return spec
 

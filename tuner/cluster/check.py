@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,13 +58,11 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
             there.
     """
     try:
-        loaded = load_checked(spec, overrides, name)
+        loaded = load_checked(spec, overrides, name, is_for_elsewhere=True)
     except UsageError as error:
         raise UsageError("\n".join([*str(error).splitlines(), *_problems_of(cluster)])) from None
     loaded = loaded.model_copy(update={"storage": StorageRoot.resolve(storage, loaded.storage).url})
-    inspected = Inspection(loaded).result()
-    elsewhere = ("trainable: load_data must work", *(["data:"] if loaded.data is not None else []))
-    inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
+    inspected = Inspection(loaded).result().elsewhere(loaded)
     source = printable(str(spec))
     problems = [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded)]
     try:

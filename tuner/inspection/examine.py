@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ class Inspected:
     problems: list[str] = field(default_factory=list)
     data: Data | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def elsewhere(self, spec: SweepSpec) -> Inspected:
+        """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
+        of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
+        return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
     def resolve(self, spec: SweepSpec, source: str) -> SweepSpec:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
