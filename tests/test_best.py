@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.kit import make_spec, new_sweep
 from tuner import events as ev
-from tuner.best import best_model
+from tuner.best import best_model, export_model
 from tuner.errors import StorageError, UsageError
 from tuner.paths import SweepFolder
 
@@ -72,6 +74,20 @@ def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, pre
     for found, wanted in zip(model.variables, trainer.best_model().variables, strict=True):
         assert np.array_equal(found.numpy(), wanted.numpy())
     assert keras.config.dtype_policy().name == "float32" and not model.compiled
+
+    if name == "Custom":  # which has no `get_config`
+        with pytest.raises(
+            UsageError, match=r"cannot be written as a file of Keras's: .*; tuner.best.best_model gives"
+        ):
+            export_model("test", tmp_path / "best.keras", storage=str(tmp_path))
+        assert not (tmp_path / "best.keras").exists()
+    else:
+        assert export_model("test", tmp_path / "best.keras", storage=str(tmp_path)).number == 0
+        loads = f"import keras; print(keras.saving.load_model({str(tmp_path / 'best.keras')!r}).count_params())"
+        alone = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert int(alone.stdout) == model.count_params()
+        loaded = keras.saving.load_model(tmp_path / "best.keras")
+        assert np.array_equal(loaded(data.test[0]), model(data.test[0]))
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

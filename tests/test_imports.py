@@ -9,8 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "versions", "errors", "secrets", "space", "events", "paths", "program", "sweep", "spec", "journal", "policy",
-    "recording", "warmstart", "verification", "inspection", "preview", "status", "best", "engine", "cluster", "cli",
+    "versions", "errors", "secrets", "space", "events", "text", "paths", "program", "sweep", "spec", "journal",
+    "policy", "report", "recording", "warmstart", "verification", "inspection", "preview", "status", "best", "engine",
+    "cluster", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
@@ -18,6 +19,8 @@ ONLY_IN = {
     "ray": ("tuner/engine/", "tuner/cluster/"),
     "mlflow": "tuner/recording/",
     "hyperopt": "tuner/policy/",
+    "matplotlib": "tuner/report/",
+    "jinja2": "tuner/report/",
     "tensorflow": ("trainables/", "tuner/engine/worker.py"),
     "keras": "trainables/",
     "typer": "tuner/cli/",

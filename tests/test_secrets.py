@@ -12,6 +12,7 @@ from tuner.secrets import (
     redacted,
     shipped,
     take_credentials,
+    unused_address,
     with_credentials,
     without_credentials,
 )
@@ -55,6 +56,19 @@ def test_the_environment_gives_back_what_it_took(scheme: str, user: str, passwor
     assert with_credentials(public, environ) == uri
     assert with_credentials("http://elsewhere:5000", environ) == "http://elsewhere:5000"
     assert take_credentials(public, environ) == public and with_credentials(public, {}) == public
+
+
+def test_a_store_that_the_environment_alone_names_is_told() -> None:
+    environ = {"MLFLOW_TRACKING_URI": "http://anna:secret@mlflow.example:5000"}
+    assert unused_address("http://mlflow.example:5000", environ) == unused_address(None, {}) == ""
+    told = unused_address(None, environ)
+    assert told == (
+        "tracking: MLFLOW_TRACKING_URI names http://mlflow.example:5000, but the sweep is recorded in the storage "
+        "root, as the spec has no tracking.uri"
+    )
+    assert unused_address("sqlite:////runs/mlflow.db", environ).endswith(
+        "where tracking.uri says, sqlite:////runs/mlflow.db"
+    )
 
 
 def test_the_environments_secrets_are_hidden_in_any_text() -> None:

@@ -6,10 +6,11 @@ import difflib
 import gzip
 import importlib.util
 import os
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import numpy as np
 
 from trainables import remote
 from trainables.contract import Data, DataError
+from trainables.lean import import_quietly
 
 Array = np.ndarray[Any, Any]
 LabelKind = Literal["integer", "one_hot", "target"]
@@ -155,9 +157,11 @@ def _mnist_arrays() -> dict[str, Array]:
     if downloaded.is_file():
         return _read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
     try:
+        import_quietly()
         import keras
 
-        (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
+        with redirect_stdout(sys.stderr):  # Keras tells of its progress there, beside a command's data
+            (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(

@@ -1,7 +1,9 @@
-"""Keras's import without what it brings along for people at a notebook."""
+"""Keras's import without what it brings along for people at a notebook, and TensorFlow's without what it says."""
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,3 +23,19 @@ def lean_import() -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+def import_quietly() -> None:
+    """Imports TensorFlow; what its C++ tells meanwhile of the machine, whatever it is told, goes nowhere."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    errors, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(errors, 2)
+        os.close(errors)
+        os.close(nowhere)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
-from tuner.errors import StorageError, UsageError
+from trainables.lean import import_quietly
+from tuner.errors import StorageError, UsageError, gist
 from tuner.inspection import load_trainable
-from tuner.paths import StorageRoot, SweepFolder, read_bytes
+from tuner.paths import StorageRoot, SweepFolder, read_bytes, write_atomically
 from tuner.status import open_sweep
 from tuner.sweep import Sweep, Trial
 
@@ -24,14 +27,44 @@ def best_model(sweep: str, trial: int | None = None, storage: str | None = None)
         StorageError: the journal or the weights cannot be read.
         CheckpointError: the weights are damaged, or the trainable's file makes another model than it did.
     """
-    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
-    chosen = _chosen(folded, trial)
-    weights = _weights(folder, folded, chosen)
-    from trainables.training import kept_model  # which imports TensorFlow
+    return _model(*_opened(sweep, trial, storage))
 
-    spec = folded.spec
-    trainable = load_trainable(spec["trainable"])(spec["data"])
-    return kept_model(trainable, chosen.params, weights, spec["precision"])
+
+def export_model(sweep: str, file: Path, trial: int | None = None, storage: str | None = None) -> Trial:
+    """Writes what `best_model` gives as a `.keras` file, which appears whole or not at all; the trial that it is of.
+
+    Raises:
+        UsageError: as `best_model`; Keras cannot write the model, mostly for want of a layer's `get_config`.
+        StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
+    """
+    folder, folded, chosen = _opened(sweep, trial, storage)
+    model = _model(folder, folded, chosen)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / file.name
+        try:
+            model.save(made)
+        except Exception as error:  # whatever a layer of the user's own raises
+            why = next((line.strip() for line in gist(error).splitlines() if line.strip()), type(error).__name__)
+            hint = "tuner.best.best_model gives the model in Python"
+            raise UsageError(
+                f"the model of sweep {sweep} cannot be written as a file of Keras's: {why}; {hint}"
+            ) from error
+        write_atomically(file, made.read_bytes())
+    return chosen
+
+
+def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFolder, Sweep, Trial]:
+    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    return folder, folded, _chosen(folded, trial)
+
+
+def _model(folder: SweepFolder, sweep: Sweep, trial: Trial) -> Any:
+    weights = _weights(folder, sweep, trial)
+    import_quietly()
+    from trainables.training import kept_model
+
+    trainable = load_trainable(sweep.spec["trainable"])(sweep.spec["data"])
+    return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
 
 
 def _chosen(sweep: Sweep, number: int | None) -> Trial:

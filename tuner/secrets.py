@@ -105,6 +105,20 @@ def with_credentials(uri: str, environ: Mapping[str, str] = os.environ) -> str:
     return known if has_credentials(known) and _address(known) == _address(uri) else uri
 
 
+def unused_address(uri: str | None, environ: Mapping[str, str] = os.environ) -> str:
+    """What to tell somebody whose `environ` names another store than `uri`, which None leaves to the storage root.
+
+    The variable that MLflow itself reads gives no address here: a resume in another shell would record elsewhere.
+    """
+    named = _address(environ.get(TRACKING_URI, ""))
+    if not named or named == (uri and _address(uri)):
+        return ""
+    where = (
+        f"where tracking.uri says, {_address(uri)}" if uri else "in the storage root, as the spec has no tracking.uri"
+    )
+    return f"tracking: {TRACKING_URI} names {named}, but the sweep is recorded {where}"
+
+
 def _address(uri: str) -> str:
     """A URI without user and password, and without the options that hold secrets."""
     rest, mark, options = _USER_INFO.sub("", uri).partition("?")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.cli import read_commands, run_commands
+from tuner.cli import run_commands, tables
 from tuner.cli.app import run_command
 from tuner.spec import dump_yaml
 from tuner.sweep import fold
@@ -36,7 +36,7 @@ def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
         for name, value in {"COLUMNS": "200", **environment}.items():
             patch.setenv(name, value)
         patch.setattr(
-            read_commands.tables, "_width", int(os.environ["COLUMNS"])
+            tables.tables, "_width", int(os.environ["COLUMNS"])
         )  # which was made when another test imported it
         with pytest.raises(SystemExit) as ended:
             run_command()
@@ -335,6 +335,56 @@ def test_more_than_this_machine_has_is_refused_before_anything_starts(tmp_path: 
     assert "ftp" in tuner("list", TUNER_STORAGE="ftp://host/sweeps", exit_code=2).stderr
 
 
+def test_report_writes_a_page_where_it_is_told(root: Path, tmp_path: Path) -> None:
+    storage = ["--storage", str(root)]
+    said = tuner("report", "test", *storage).stderr
+    assert said == f"the report of test: {root}/test/report.html\n"
+    assert "<title>test</title>" in (root / "test" / "report.html").read_text()
+    own = tmp_path / "own.html"
+    assert json.loads(tuner("report", "test", *storage, "-o", str(own), "--json").stdout) == {
+        "sweep": "test",
+        "report": str(own),
+    }
+    assert own.read_text() == (root / "test" / "report.html").read_text()
+    for place, told in (
+        (tmp_path, "must be a file"),
+        (tmp_path / "no" / "x.html", "must be in a folder that there is"),
+    ):
+        assert told in tuner("report", "test", *storage, "-o", str(place), exit_code=2).stderr
+    assert "did you mean 'test'" in tuner("report", "tset", *storage, exit_code=2).stderr
+
+
+def test_compare_lists_what_came_of_sweeps_and_how_they_differ(root: Path) -> None:
+    journal = new_sweep(root, make_spec(name="other", num_trials=6, early_stopping__algorithm="none", epochs__max=2))
+    coordinator = coordinator_of(journal)
+    PretendCluster(coordinator, accuracy).run()
+    coordinator.close()
+    journal.close()
+    storage = ["--storage", str(root)]
+    data = json.loads(tuner("compare", "test", "other", *storage, "--json").stdout)
+    assert [row["sweep"] for row in data["sweeps"]] == ["test", "other"] and data["epochs"] == [3, 6, 12]
+    assert data["differences"]["num_trials"][1] == 6 and data["differences"]["early_stopping.algorithm"] == [
+        "asha",
+        "none",
+    ]
+    said = tuner("compare", "test", "other", *storage).stdout
+    assert "after 12 epochs" in said and "early_stopping.algorithm" in said and "other, trial" in said
+    for names in (["test"], ["test", "test"]):
+        assert "give two or more different sweeps" in tuner("compare", *names, *storage, exit_code=2).stderr
+
+
+def test_export_says_what_it_cannot_do(root: Path, tmp_path: Path) -> None:
+    storage = ["--storage", str(root)]
+    (there := tmp_path / "there.keras").write_text("precious")
+    assert "there is a file already" in tuner("export", "test", *storage, "-o", str(there), exit_code=2).stderr
+    assert there.read_text() == "precious"
+    assert "must end in .keras" in tuner("export", "test", *storage, "-o", str(tmp_path / "x.h5"), exit_code=2).stderr
+    new = str(tmp_path / "new.keras")
+    assert "has no trial 999" in tuner("export", "test", *storage, "-o", new, "--trial", "999", exit_code=2).stderr
+    assert "keeps no weights" in tuner("export", "test", *storage, "-o", new, exit_code=2).stderr
+    assert not Path(new).exists()
+
+
 @pytest.mark.slow
 def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
     from tuner.paths import StorageRoot
@@ -349,6 +399,9 @@ def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
     try:
         assert server.stderr is not None
         assert server.stderr.readline().startswith(f"MLflow UI: http://127.0.0.1:{port} ")
+        assert server.stderr.readline().startswith(f"experiments: http://127.0.0.1:{port}/#/experiments?")
+        page = f"http://127.0.0.1:{port}/#/experiments/1/runs?"
+        assert server.stderr.readline().startswith(f"trials of test, best first: {page}")
         assert _get(f"http://127.0.0.1:{port}/") == 200
     finally:
         os.killpg(server.pid, 15)

@@ -9,7 +9,7 @@ import pytest
 
 from tuner.cli import verify_command
 from tuner.cli.display import Snapshot, line, panel
-from tuner.cli.output import duration_text, metric_text
+from tuner.text import duration_text, metric_text
 from tuner.verification import Finding, Verification
 
 SNAPSHOT = Snapshot(

@@ -396,6 +396,8 @@ def test_without_a_slot_one_trial_waits_and_the_sweep_says_so(tmp_path: Path) ->
     ]
     coordinator.set_slots(2)
     assert coordinator.busy == 1 and coordinator.next_trial() is not None and coordinator.next_trial() is None
+    coordinator.waiting = 1  # others use the cluster, too
+    assert coordinator.busy == 1
     coordinator.stop("enough")
     assert coordinator.wanted_slots == 0
     coordinator.close()

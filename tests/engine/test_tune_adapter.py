@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.util import placement_group, remove_placement_group
 
 from tests.benchmarks.no_training import NoTrainingWorker
 from tests.kit import coordinator_of, make_spec, new_sweep
 from tuner import events as ev
 from tuner.engine import resources, tune_adapter
+from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Assignment, WorkerSettings
 from tuner.engine.worker import KerasWorker
 from tuner.journal import read_events
@@ -62,8 +65,10 @@ def ray() -> Iterator[None]:
     resources.leave_ray()
 
 
-def run(folder: Path, worker: Any, timeout_s: float | None = None) -> list[ev.AnyEvent]:
-    """A sweep's events, once it ended as it should."""
+def run(
+    folder: Path, worker: Any, timeout_s: float | None = None, beside: Callable[[Coordinator], None] | None = None
+) -> list[ev.AnyEvent]:
+    """A sweep's events, once it ended as it should; `beside` runs in a thread meanwhile."""
     low_high = {"learning_rate": (1e-4, 1e-1), "units": (16, 512), "dropout": (0.0, 0.5)}
     spec = make_spec(
         objective={"metric": "loss", "mode": "min"},
@@ -76,6 +81,8 @@ def run(folder: Path, worker: Any, timeout_s: float | None = None) -> list[ev.An
     coordinator.set_slots(SLOTS)
     slot = resources.Slot(resources.local_node()["CPU"] / SLOTS, 0)
     settings = WorkerSettings("", None, "loss", "min", "float32", journal.folder.url, slot, timeout_s)
+    if beside is not None:
+        threading.Thread(target=beside, args=[coordinator], daemon=True).start()
     tune_adapter.fit(coordinator, settings, None, worker=worker)
     assert coordinator.finished
     coordinator.close()
@@ -100,6 +107,25 @@ def processes(events: list[ev.AnyEvent]) -> set[int]:
 def test_one_process_a_slot_takes_all_trials(tmp_path: Path) -> None:
     events = run(tmp_path, NoTrainingWorker)
     assert not failures(events) and len(processes(events)) <= SLOTS
+
+
+def test_what_waits_while_others_use_the_cluster_is_not_counted_as_running(tmp_path: Path) -> None:
+    others = placement_group([{"CPU": resources.local_node()["CPU"] / SLOTS}])
+    assert others.wait(30)
+    seen: set[tuple[int, int]] = set()
+
+    def look(coordinator: Coordinator) -> None:
+        deadline = time.monotonic() + 30
+        while (len(coordinator.live), coordinator.busy) != (SLOTS, SLOTS - 1) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(1)  # the slot that is free has worked through most of the trials
+        with coordinator.lock:
+            seen.add((len(coordinator.live), coordinator.busy))
+        remove_placement_group(others)
+
+    events = run(tmp_path, NoTrainingWorker, beside=look)
+    assert not failures(events)
+    assert seen <= {(SLOTS, SLOTS - 1), (SLOTS - 1, 0)} and len(seen) == 1  # the other one may have no more to do
 
 
 def test_a_worker_that_dies_costs_the_trial_it_was_at_one_attempt(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def test_a_sweep_is_one_parent_and_a_child_a_trial(recorded: Story, database: Da
     tags = database.values("tags", "trial 0")
     assert tags["mlflow.parentRunId"] == cursor.run_id
     assert (tags["tuner.sweep"], tags["tuner.sweep_id"], tags["tuner.trial"]) == ("s", "id-s", "0")
+    assert (tags["mlflow.source.name"], tags["mlflow.user"]) == ("digits", getpass.getuser())
     assert database.values("tags", "trial 2")["tuner.reason"] == "by the user"
 
     same = {"learning_rate": "0.001", "batch_size": "32", "epochs": "3"}
@@ -74,6 +76,7 @@ def test_a_sweep_is_one_parent_and_a_child_a_trial(recorded: Story, database: Da
     assert (location, name) == (f"file://{recorded.folder.root.artifacts}", "digits")
     spec = recorded.folder.root.artifacts / cursor.run_id / "artifacts" / "spec.yaml"
     assert "name: s\n" in spec.read_text()
+    assert "finished, looks for the highest val_accuracy" in spec.with_name("report.html").read_text()
 
 
 def test_interrupted_then_resumed_the_runs_are_the_same_ones(recorded: Story, database: Database) -> None:

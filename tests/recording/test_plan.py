@@ -43,6 +43,8 @@ def test_a_suggested_trial_is_a_run_with_the_same_params_as_all_others(story: St
                 {
                     "tuner.sweep": "s",
                     "tuner.sweep_id": "id-s",
+                    "mlflow.source.name": "digits",
+                    "mlflow.source.type": "LOCAL",
                     "tuner.trial": "3",
                     "mlflow.parentRunId": RunOf(PARENT),
                 },
@@ -160,6 +162,7 @@ def test_an_interrupted_sweep_leaves_nothing_running_and_a_resumed_one_goes_on(s
     story.add(ev.SweepInterruptedEvent(reason="Ctrl-C"))
     killed = planned(story)
     assert {run: update.status for run, update in killed.items()} == {PARENT: "KILLED", 1: "KILLED"}
+    assert list(killed[PARENT].texts) == ["spec.yaml"]  # the report is of a sweep that has ended
     assert killed[1].end_ms == killed[PARENT].end_ms == START_MS + 7000
     story.add(ev.SweepResumed(changes={"num_trials": 9}))
     resumed = planned(story)
@@ -219,6 +222,9 @@ def test_slices_say_the_same_as_the_whole(story: Story, cut: int) -> None:
     slices = [planner.plan(story.events[:cut]), planner.plan(story.events[cut:])]
     resumed = Planner()
     resumed.skip(story.events[:cut])
-    assert resumed.plan(story.events[cut:]) == slices[1]
+    again = resumed.plan(story.events[cut:])
+    for part in (again[PARENT], slices[1][PARENT]):
+        assert callable(part.texts.pop("report.html"))  # is written when it is sent
+    assert again == slices[1]
     for run, update in whole.items():
         assert [row for part in slices if run in part for row in part[run].rows] == update.rows

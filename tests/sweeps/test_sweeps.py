@@ -43,6 +43,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
     assert sum(row["epochs"] for row in rows) == sweep.epochs == shown["epochs"]
     assert sweep.best is not None and "test_accuracy" in sweep.best.test_metrics
     assert "test_accuracy" in done.stderr and "tuner ui --storage" in done.stderr
+    assert "finished, looks for the highest val_accuracy" in (cli.root / "first" / "report.html").read_text()
     assert [row["sweep"] for row in cli.json("list")] == ["first"]
 
     refused = cli("run", "digits", "--name", "first", exit_code=2)

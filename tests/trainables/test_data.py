@@ -79,10 +79,13 @@ def test_mnist_from_kerass_own_download(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_failed_download_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_names_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import keras
 
     def fail() -> None:
+        print("Downloading data from https://…")
         raise Exception("URL fetch failure on https://…: None -- no network\nand more")
 
     monkeypatch.delenv("TUNER_DATA_DIR", raising=False)
@@ -91,6 +94,8 @@ def test_a_failed_download_names_the_way_out(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(DataError, match=r"download failed \(URL fetch .* no network\).*set TUNER_DATA_DIR") as error:
         data.load("mnist")
     assert "\n" not in str(error.value)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "Downloading data from https://…\n")  # a command's data stand alone
 
 
 def test_without_x_val_a_tenth_validates(tmp_path: Path) -> None:

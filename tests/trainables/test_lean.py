@@ -51,3 +51,19 @@ assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules
 @pytest.mark.slow
 def test_a_worker_does_without() -> None:
     subprocess.run([sys.executable, "-c", WORKER], check=True)
+
+
+QUIETLY = """
+import os
+from trainables.lean import import_quietly
+import_quietly()
+import tensorflow as tf
+tf.zeros(1) + 1
+os.write(2, b"heard")
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_says_nothing_of_the_machine_and_is_heard_later() -> None:
+    done = subprocess.run([sys.executable, "-c", QUIETLY], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "heard")

@@ -16,10 +16,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import duration_text, harmless, metric_text, params_text, people
+from tuner.cli.output import harmless, people
 from tuner.paths import SweepFolder
 from tuner.recording import read_cursor
 from tuner.secrets import redacted
+from tuner.text import duration_text, metric_text, params_text
 
 if TYPE_CHECKING:
     from tuner.engine.coordinator import Coordinator

@@ -10,10 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import AsJson, Storage, SweepName, harmless, params_text, print_json, short
-from tuner.cli.read_commands import tables
+from tuner.cli.output import AsJson, Storage, SweepName, harmless, print_json
+from tuner.cli.tables import tables
 from tuner.errors import UsageError
 from tuner.paths import StorageRoot
+from tuner.text import params_text, short
 
 if TYPE_CHECKING:
     from tuner.policy.explain import Explanation, Judgement, Reached

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from typing import Any
 
 import typer
-from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from tuner import status
 from tuner.cli.cluster_command import There, ask_there
-from tuner.cli.output import (
-    AsJson,
-    ClusterFile,
-    JobServer,
-    Storage,
-    SweepName,
-    duration_text,
-    harmless,
-    metric_text,
-    params_text,
-    people,
-    print_json,
-    short,
-)
+from tuner.cli.output import AsJson, ClusterFile, JobServer, Storage, SweepName, people, print_json
+from tuner.cli.tables import add_row, new_table, tables
 from tuner.paths import StorageRoot
-
-WIDE = 10_000
-"""Columns of what is no terminal: there a row is a line, for grep and the like. $COLUMNS counts all the same."""
-
-
-class _Tables(Console):
-    def on_broken_pipe(self) -> None:
-        """A reader that leaves has seen enough, and changes no exit code."""
-        self.quiet = True
-
-
-tables = _Tables(
-    highlight=False,
-    emoji=False,
-    soft_wrap=not sys.stdout.isatty(),
-    width=shutil.get_terminal_size((WIDE, 0)).columns,
-)
-"""Tables are data: standard output."""
+from tuner.text import duration_text, metric_text, params_text, short
 
 
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
@@ -60,11 +27,11 @@ def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     if not rows:
         people.print(f"no sweeps in {root.path}")
         return
-    table = _table("sweep", "state", "trials", "epochs", "best", "started")
+    table = new_table("sweep", "state", "trials", "epochs", "best", "started")
     for row in rows:
         best = f"{row['metric']} {short(row['best'])}" if row["best"] is not None else "-"
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started_at"])) if row["started_at"] else "-"
-        _add(table, row["sweep"], row["state"], f"{row['trials']}/{row['num_trials']}", row["epochs"], best, started)
+        add_row(table, row["sweep"], row["state"], f"{row['trials']}/{row['num_trials']}", row["epochs"], best, started)
     tables.print(table)
 
 
@@ -115,10 +82,10 @@ def trials(
     if as_json:
         print_json(rows)
         return
-    table = _table("trial", "outcome", "epochs", folded.metric, "parameters", "reason")
+    table = new_table("trial", "outcome", "epochs", folded.metric, "parameters", "reason")
     for row in rows:
         best = short(row["best"]) if row["best"] is not None else "-"
-        _add(table, row["trial"], row["outcome"], row["epochs"], best, params_text(row["params"]), row["reason"])
+        add_row(table, row["trial"], row["outcome"], row["epochs"], best, params_text(row["params"]), row["reason"])
     tables.print(table)
 
 
@@ -127,18 +94,6 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_sweeps)
     app.command()(show)
     app.command()(trials)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: object) -> None:
-    """A row of plain text: brackets in a reason or a value are no markup, and nothing steers the terminal."""
-    table.add_row(*(Text(harmless(str(cell))) for cell in cells))
 
 
 def _best_text(metric: str, best: dict[str, Any] | None) -> str:

@@ -20,10 +20,7 @@ from tuner.cli.output import (
     SpecFile,
     Storage,
     SweepName,
-    duration_text,
     harmless,
-    metric_text,
-    params_text,
     people,
     print_json,
     spec_path,
@@ -36,9 +33,10 @@ from tuner.errors import (
     SweepInterrupted,
     TrackingError,
 )
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.paths import StorageRoot, SweepFolder, exists
 from tuner.program import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
+from tuner.text import duration_text, metric_text, params_text
 
 if TYPE_CHECKING:
     from tuner.engine.driver import Ended
@@ -218,7 +216,9 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
         )
         rows.append(("best", f"trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"))
         rows.append(("value", f"{sweep.metric} {metric_text(best.best_value)}{test}"))
-    rows += [("sweep", str(folder.path)), ("in MLflow", f"{program()} ui{where}")]
+    rows += [("sweep", str(folder.path))]
+    rows += [("report", str(folder.report))] if exists(folder.report) else []
+    rows += [("in MLflow", f"{program()} ui{where}")]
     if sweep.ended is not None:
         took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
         people.print(f"\n{sweep.name}: {harmless(sweep.ended.reason)}, {took}", style="bold")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from tuner.cli.output import Address, AsJson, Overrides, Storage, params_text, print_json, spec_path
-from tuner.cli.read_commands import tables
+from tuner.cli.output import Address, AsJson, Overrides, Storage, print_json, spec_path
+from tuner.cli.tables import tables
 from tuner.errors import UsageError
 from tuner.space import Choice, Constant, Float, Int, either, plain, shown
+from tuner.text import params_text
 
 if TYPE_CHECKING:
     from tuner.inspection import Inspected
@@ -90,8 +91,10 @@ def _check_cluster(path: Path, not_alone: dict[str, Any], as_json: bool) -> None
 
 def _findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings: list[str]) -> dict[str, Any]:
     from tuner.preview import preview
+    from tuner.secrets import unused_address
 
     found = preview(spec, inspected.num_train)
+    warnings = [*warnings, *filter(None, [unused_address(spec.tracking.uri)])]
     return {
         "spec": spec.resolved(),
         "samples": found.samples,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.cli.output import Storage, people
-from tuner.errors import UsageError
-from tuner.paths import StorageRoot, exists
+from tuner.errors import TunerError, UsageError
+from tuner.paths import StorageRoot, SweepFolder, exists
 from tuner.secrets import with_credentials, without_credentials
+
+if TYPE_CHECKING:
+    from tuner.sweep import Sweep
 
 
 def ui(
@@ -23,18 +27,35 @@ def ui(
     """Start the MLflow UI on the sweeps of a storage root, on this machine only, until Ctrl-C."""
     from tuner import status
     from tuner.recording.database import check_reachable
+    from tuner.recording.links import experiments_page
 
     root = StorageRoot.resolve(storage)
-    uri = status.tracking_uri(*status.open_sweep(root, sweep)) if sweep is not None else root.default_tracking_uri
+    opened = status.open_sweep(root, sweep) if sweep is not None else None
+    uri = status.tracking_uri(*opened) if opened is not None else root.default_tracking_uri
     if uri.startswith(("http://", "https://")):
-        people.print(f"sweep {sweep} is recorded on a server: open {without_credentials(uri)}")
+        public = without_credentials(uri)
+        people.print(f"sweep {sweep} is recorded on a server: open {public}", soft_wrap=True)
+        _tell_page(public, public, opened)
         return
     if uri == f"sqlite:///{root.database}" and not exists(root.database):
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     check_reachable(with_credentials(uri))
-    port = _free_port(port)
-    people.print(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    base = f"http://127.0.0.1:{_free_port(port)}"
+    people.print(f"MLflow UI: {base}   (Ctrl-C ends it)")
+    people.print(f"experiments: {experiments_page(base)}", soft_wrap=True)
+    _tell_page(base, without_credentials(uri), opened or _newest(root))
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        base.rpartition(":")[2],
+        "--workers",
+        "1",
+    ]
     command += ["--artifacts-destination", str(root.artifacts)]
     store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
     os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
@@ -43,6 +64,32 @@ def ui(
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
     app.command()(ui)
+
+
+def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
+    """The sweep that was recorded last in the root's own store; None if there is none that can be read."""
+    from tuner import status
+    from tuner.recording import read_cursor
+
+    with suppress(TunerError, OSError):
+        cursors = {folder.name: read_cursor(folder) for folder in root.sweeps()}
+        here = [name for name, cursor in cursors.items() if cursor.uri == root.default_tracking_uri]
+        return status.open_sweep(root, max(here, key=lambda name: cursors[name].at)) if here else None
+    return None
+
+
+def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) -> None:
+    """The page of a sweep's trials, if it is recorded in the store at `uri`."""
+    from tuner.recording import read_cursor
+    from tuner.recording.links import trials_page
+
+    if opened is None:
+        return
+    folder, sweep = opened
+    cursor = read_cursor(folder)
+    if cursor.experiment_id and cursor.uri == uri:
+        page = trials_page(base, cursor.experiment_id, sweep)
+        people.print(f"trials of {sweep.name}, best first: {page}", soft_wrap=True)
 
 
 def _free_port(wanted: int) -> int:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, people, print_json
-from tuner.cli.read_commands import tables
+from tuner.cli.tables import tables
 from tuner.errors import ServiceError
 from tuner.paths import StorageRoot
 

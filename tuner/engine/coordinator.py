@@ -38,6 +38,7 @@ class Coordinator:
 
     Attributes:
         slots: how many trials train at the same time; the cluster sets it.
+        waiting: how many live trials have no room yet, as others use the cluster; whoever places workers sets it.
         stopping: why no more work is given out; None while it is.
         end: the event that ends the sweep once the last slot is free; None for an interruption or a crash.
         lock: held while anything changes; take it to look from another thread.
@@ -57,6 +58,7 @@ class Coordinator:
         journal.events.clear()
         self.lock = threading.RLock()
         self.slots = 0
+        self.waiting = 0
         self._lacking: str | None = None
         self._decisions_s: deque[float] = deque(maxlen=DECISIONS_KEPT)
         self.live: dict[int, Assignment] = {}
@@ -337,7 +339,7 @@ class Coordinator:
     @property
     def busy(self) -> int:
         """How many slots have a trial."""
-        return min(len(self.live), self.slots)
+        return min(max(0, len(self.live) - self.waiting), self.slots)
 
     def take_decisions_s(self) -> list[float]:
         """The seconds that decisions took since they were last asked for, oldest first."""

@@ -31,7 +31,7 @@ from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atom
 from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
 from tuner.recording import RecorderProcess
-from tuner.secrets import redacted
+from tuner.secrets import redacted, unused_address
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.sweep import Sweep, fold
@@ -40,6 +40,8 @@ from tuner.warmstart import read_sources, told
 
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
+REPORT_WAITS_S = 30.0
+"""How long a driver stays for the report once MLflow has all."""
 EDITED_SPEC = "spec.edited.yaml"
 
 
@@ -89,6 +91,8 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     if exists(folder.path):
         raise name_taken(folder)
     _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
+    if other := unused_address(spec.tracking.uri):
+        observer.note(other)
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
     with _inspected(spec, folder, source, address, observer) as (resolved, inspected):
@@ -337,7 +341,10 @@ class _Driver:
             self._coordinator.tidy()
             self._journal.close()
             self._observer.phase("recording the rest in MLflow")
+            report = threading.Thread(target=self._write_report, name="report", daemon=True)
+            report.start()
             is_recorded = self._recorder.finish()
+            report.join(REPORT_WAITS_S)
         except KeyboardInterrupt:  # the recorder goes on by itself
             if self._coordinator.sweep.ended is not None:
                 raise
@@ -354,6 +361,19 @@ class _Driver:
                 why += f". All failures in full: {program()} logs {sweep.name}{storage_option(self._folder.root)}"
             raise NoUsableTrialError(f"sweep {sweep.name} ended without a usable trial: {why}")
         return Ended(sweep, is_recorded)
+
+    def _write_report(self) -> None:
+        """Writes the page about an ended sweep while the recorder catches up; without it nothing is missing."""
+        sweep = self._coordinator.sweep
+        if sweep.ended is None:
+            return
+        try:
+            from tuner.report import report_page  # which imports Matplotlib
+
+            page = report_page(sweep, sweep.ended.state, dump_yaml(sweep.spec))
+            write_atomically(self._folder.report, page.encode())
+        except Exception as error:
+            self._log(f"the report could not be written: {type(error).__name__}: {error}")
 
     def _leave(self, recorder_s: float = 5.0) -> None:
         """After an error: says in the journal that the driver left, if that can still be said."""

@@ -189,6 +189,7 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """As FIFO does, but among the live trials instead of all that there were."""
         live = tune_controller.get_live_trials()
+        _run.coordinator.waiting = tune_controller._actor_manager.num_pending_actors
         if _run.coordinator.stopping is not None and not any(trial.status == "RUNNING" for trial in live):
             _run.stop_at_once = True  # what waits for a node would never report
         return next((trial for trial in live if trial.status == "PENDING"), None)

@@ -183,6 +183,11 @@ class SweepFolder(_Place):
         return self.path / "recorder.json"
 
     @property
+    def report(self) -> AnyPath:
+        """The page that `tuner report` writes."""
+        return self.path / "report.html"
+
+    @property
     def recorder_lock(self) -> Path:
         return self.local / "recorder.lock"
 

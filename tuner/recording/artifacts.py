@@ -19,12 +19,13 @@ class Uploads:
     def __init__(self, log_text: Callable[[str, str, str], None], reason: Callable[[Exception], str]) -> None:
         """`log_text` uploads; `reason` says in a line why it did not."""
         self._log_text, self._reason = log_text, reason
-        self._waiting: dict[tuple[str, str], str] = {}
-        """The newest text by run and name."""
+        self._waiting: dict[tuple[str, str], str | Callable[[], str]] = {}
+        """The newest text, or what writes it, by run and name."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def start(self, run_id: str, text: str, name: str) -> None:
+    def start(self, run_id: str, text: str | Callable[[], str], name: str) -> None:
+        """Uploads a text; one that takes long to write may be given as what writes it."""
         with self._changed:
             self._waiting[run_id, name] = text
             if self._thread is None:
@@ -45,7 +46,8 @@ class Uploads:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 (run_id, name), text = next(iter(self._waiting.items()))
             try:
-                self._log_text(run_id, text, name)
+                if (written := _written(text, name)) is not None:
+                    self._log_text(run_id, written, name)
                 delay_s, logged = RETRY_S, ""
             except Exception as error:
                 if logged != (logged := self._reason(error)):
@@ -54,6 +56,15 @@ class Uploads:
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
                 continue
             with self._changed:
-                if self._waiting.get((run_id, name)) == text:
+                if self._waiting.get((run_id, name)) is text:
                     del self._waiting[run_id, name]
                 self._changed.notify_all()
+
+
+def _written(text: str | Callable[[], str], name: str) -> str | None:
+    """The text itself; None, with a word in the log, if it cannot be written, now or later."""
+    try:
+        return text if isinstance(text, str) else text()
+    except Exception as error:
+        _log.warning("artifact %s cannot be written: %s: %s", name, type(error).__name__, error)
+        return None

@@ -1,4 +1,4 @@
-"""What people read about a sweep in MLflow: a few lines of Markdown and the resolved spec."""
+"""What people read about a sweep in MLflow: a few lines of Markdown, the spec and, at its end, the report."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ def spec_yaml(sweep: Sweep) -> str:
     text = io.StringIO()
     yaml.dump(sweep.spec, text)
     return text.getvalue()
+
+
+def report(sweep: Sweep, state: str) -> str:
+    """The page that `tuner report` writes."""
+    from tuner.report import report_page  # which imports Matplotlib
+
+    return report_page(sweep, state, spec_yaml(sweep))

@@ -7,11 +7,12 @@ events, and only the newest status is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tuner import events as ev
-from tuner.recording.note import note, spec_yaml
+from tuner.recording.note import note, report, spec_yaml
 from tuner.recording.values import INACTIVE, key_text, param_text, tag_text
 from tuner.sweep import Sweep, Trial
 
@@ -72,8 +73,8 @@ class RunUpdate:
     rows: list[Row] = field(default_factory=list)
     status: str | None = None
     end_ms: int | None = None
-    texts: dict[str, str] = field(default_factory=dict)
-    """Artifacts by name."""
+    texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
+    """Artifacts by name; what takes long to write is written when it is uploaded."""
 
 
 class Planner:
@@ -138,7 +139,12 @@ class Planner:
         update.params.update(self._flat(event.params))
 
     def _tags(self) -> Tags:
-        return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id}
+        """What every run has; MLflow's UI shows its own as the run's source."""
+        source = {
+            "mlflow.source.name": tag_text(str(self.sweep.spec.get("trainable", ""))),
+            "mlflow.source.type": "LOCAL",
+        }
+        return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
     def _flat(self, params: ev.Params) -> dict[str, str]:
         """The same set of parameters for every trial, as text."""
@@ -191,6 +197,8 @@ class Planner:
         parent.status, parent.end_ms = status, _ms(event)
         parent.tags["mlflow.note.content"] = tag_text(note(self.sweep))
         parent.texts["spec.yaml"] = spec_yaml(self.sweep)
+        if isinstance(event, ev.SweepEnded):
+            parent.texts["report.html"] = partial(report, self.sweep, event.state)
         best = self.sweep.best
         if best is not None:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}

@@ -6,6 +6,7 @@ is logged and left out alone, and the rest of its batch is recorded.
 
 from __future__ import annotations
 
+import getpass
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -171,7 +172,7 @@ class MlflowStore:
     def _create(self, run: RunKey, new: NewRun | None) -> str:
         if new is None:
             raise RunsLostError(f"the tracking store lost the run of {'the sweep' if run is None else f'trial {run}'}")
-        tags = self._resolved(new.tags)
+        tags = {**self._resolved(new.tags), **_user_tag()}
         was_doubtful, self._doubtful, self._ever_doubtful = self._ever_doubtful, True, True
         try:
             made = self._client.create_run(self.experiment_id, start_time=new.start_ms, tags=tags, run_name=new.name)
@@ -251,6 +252,14 @@ class MlflowStore:
             if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise RunsLostError(one_line(error)) from error
             raise tracking_error(error, self._uri) from error
+
+
+def _user_tag() -> dict[str, str]:
+    """Who recorded a run, as MLflow's own clients tell it."""
+    try:
+        return {"mlflow.user": getpass.getuser()}
+    except (OSError, KeyError):  # a container's user may have no name
+        return {}
 
 
 def _fullness(run: Run) -> tuple[bool, int, str]:

@@ -1,0 +1,126 @@
+"""report, compare, export: what came of sweeps, for others to read and to use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.tables import add_row, new_table, tables
+from tuner.errors import UsageError
+from tuner.paths import StorageRoot, write_atomically
+from tuner.text import duration_text, metric_text, params_text, short
+
+
+def report(
+    sweep: SweepName,
+    storage: Storage = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="[default: report.html in the sweep's folder]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a page of HTML about a sweep, running or not: its best trial, learning curves, parameters and slots."""
+    from tuner import status
+    from tuner.report import report_page
+    from tuner.spec import dump_yaml
+
+    chosen = None if output is None else _file(output)
+    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    page = report_page(folded, status.state(folder, folded), dump_yaml(folded.spec))
+    target = folder.report if chosen is None else chosen
+    write_atomically(target, page.encode())
+    data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}
+    print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
+
+
+def compare(
+    sweeps: Annotated[list[str], typer.Argument(metavar="SWEEP SWEEP…", show_default=False)],
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare sweeps with one objective: at equal budgets, by the epochs to equal values, and in their specs."""
+    from tuner import status
+    from tuner.report.comparison import compare as compared
+
+    if len(set(sweeps)) < max(2, len(sweeps)):
+        raise UsageError("compare: give two or more different sweeps")
+    root = StorageRoot.resolve(storage)
+    data = compared([status.open_sweep(root, name)[1] for name in sweeps])
+    print_json(data) if as_json else _tell(data)
+
+
+def export(
+    sweep: SweepName,
+    trial: Annotated[
+        int | None, typer.Option("--trial", help="Of another trial than the best, if its weights are kept.", min=0)
+    ] = None,
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="[default: SWEEP.keras]")] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export the model of the best trial's best epoch as a file that Keras loads."""
+    from tuner.best import export_model
+
+    target = _file(output or f"{sweep}.keras")
+    if target.suffix != ".keras":
+        raise UsageError(f"--output: must end in .keras, Keras's own format, but got {output!r}")
+    if target.exists():
+        raise UsageError(f"{target}: there is a file already; remove it, or name another with --output")
+    found = export_model(sweep, target, trial, storage)
+    data: dict[str, Any] = {
+        "sweep": sweep,
+        "trial": found.number,
+        "epoch": found.best_epoch,
+        "value": found.best_value,
+        "params": found.params,
+        "file": str(target),
+    }
+    print_json(data) if as_json else people.print(
+        f"the model of trial {found.number}, epoch {found.best_epoch}: {target}"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    for command in (report, compare, export):
+        app.command()(command)
+
+
+def _file(output: str) -> Path:
+    """The file to write, in a folder that is there.
+
+    Raises:
+        UsageError: it is a folder, or in none.
+    """
+    path = Path(output).expanduser()
+    if path.is_dir() or not os.path.basename(output):
+        raise UsageError(f"--output: must be a file, but {output} is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"--output: must be in a folder that there is, but {path.parent} is none")
+    return path
+
+
+def _tell(data: dict[str, Any]) -> None:
+    reach = [] if data["bar"] is None else [f"epochs to {metric_text(data['bar'])}"]
+    budgets = [f"after {epochs} epochs" for epochs in data["epochs"]]
+    table = new_table("sweep", "trials", "epochs", "at work", f"best {data['metric']}", *budgets, *reach)
+    for row in data["sweeps"]:
+        best = "-" if row["best"] is None else metric_text(row["best"]["value"])
+        after = ["-" if value is None else metric_text(value) for value in row["after"]]
+        last = [row["to_reach"]] if reach else []
+        add_row(table, row["sweep"], row["trials"], row["epochs"], duration_text(row["wall_s"]), best, *after, *last)
+    tables.print(table)
+    for row in data["sweeps"]:
+        if row["best"] is not None:
+            text = f"{row['sweep']}, trial {row['best']['trial']}: {params_text(row['best']['params'])}"
+            tables.print(text)
+    if data["differences"]:
+        table = new_table("spec", *(row["sweep"] for row in data["sweeps"]))
+        for path, values in data["differences"].items():
+            add_row(table, path, *("-" if value is None else short(value) for value in values))
+        tables.print()
+        tables.print(table)

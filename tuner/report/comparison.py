@@ -1,0 +1,78 @@
+"""Sweeps with one objective side by side: at equal budgets, by the epochs to equal values, and in their specs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tuner.errors import UsageError
+from tuner.report.curves import best_after, best_so_far
+from tuner.sweep import Sweep, is_better
+
+SHARES = (0.25, 0.5, 1.0)
+"""Of the epochs that the shortest of the sweeps trained."""
+_OF_NO_INTEREST = ("name", "tracking", "storage", "description")
+
+
+def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    """What `tuner compare --json` prints.
+
+    `sweeps` has for each its trials, epochs, seconds and best trial, its best value `after` each of `epochs` of all its
+    trials, and how many it took `to_reach` the worst of the sweeps' best values. `differences` has each path in which
+    their specs differ, with a value a sweep, null where it has none.
+
+    Raises:
+        UsageError: they have not the same objective.
+    """
+    first = sweeps[0]
+    for other in sweeps[1:]:
+        if (other.metric, other.mode) != (first.metric, first.mode):
+            theirs = f"{first.name} has {first.mode} {first.metric}, {other.name} has {other.mode} {other.metric}"
+            raise UsageError(f"compare: sweeps must have the same objective, but {theirs}")
+    curves = [best_so_far(sweep) for sweep in sweeps]
+    shortest = min(sweep.epochs for sweep in sweeps)
+    epochs = sorted({max(1, round(share * shortest)) for share in SHARES}) if shortest else []
+    ends = [curve[-1][1] for curve in curves if curve]
+    bar = (min if first.mode == "max" else max)(ends) if len(ends) == len(sweeps) else None
+    return {
+        "metric": first.metric,
+        "mode": first.mode,
+        "epochs": epochs,
+        "sweeps": [
+            {
+                "sweep": sweep.name,
+                "trials": len(sweep.trials),
+                "epochs": sweep.epochs,
+                "wall_s": round(sweep.wall_s, 3),
+                "training_s": round(sweep.training_s, 3),
+                "best": None
+                if sweep.best is None
+                else {"trial": sweep.best.number, "value": sweep.best.best_value, "params": sweep.best.params},
+                "after": [best_after(curve, budget) for budget in epochs],
+                "to_reach": None if bar is None else _first_as_good(curve, bar, sweep),
+            }
+            for sweep, curve in zip(sweeps, curves, strict=True)
+        ],
+        "bar": bar,
+        "differences": differences([sweep.spec for sweep in sweeps]),
+    }
+
+
+def differences(specs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The paths in which specs differ, each with the specs' values; what only names or places a sweep is left out."""
+    flat = [dict(_flat({key: value for key, value in spec.items() if key not in _OF_NO_INTEREST})) for spec in specs]
+    paths = dict.fromkeys(path for spec in flat for path in spec)
+    found = {path: [spec.get(path) for spec in flat] for path in paths}
+    return {path: values for path, values in found.items() if any(value != values[0] for value in values)}
+
+
+def _first_as_good(curve: Sequence[tuple[int, float]], bar: float, sweep: Sweep) -> int | None:
+    return next((trained for trained, value in curve if not is_better(bar, value, sweep.mode)), None)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

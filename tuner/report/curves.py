@@ -1,0 +1,98 @@
+"""What the figures show, as plain numbers: the best so far, learning curves, parameters, and when trials trained."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from tuner.sweep import Sweep, Trial, is_better
+
+JOINED_WITHIN_S = 1.0
+"""Epochs of a trial that follow each other so closely are one stretch of training."""
+
+
+@dataclass
+class Turn:
+    """A trial's time under one driver: the lane that it takes in a drawing, and when it trained, in seconds at work."""
+
+    trial: Trial
+    start_s: float
+    end_s: float
+    stretches: list[tuple[float, float]]
+    lane: int = 0
+
+
+def best_so_far(sweep: Sweep) -> list[tuple[int, float]]:
+    """(epochs trained by all trials, the best objective value by then), wherever it improved, and the last epoch."""
+    reported = sorted(
+        ((epoch.seq, trial, epoch) for trial in sweep.trials.values() for epoch in trial.epochs), key=lambda row: row[0]
+    )
+    steps: list[tuple[int, float]] = []
+    for trained, (_, trial, epoch) in enumerate(reported, 1):
+        value = sweep.value(epoch)
+        if trial.usable and math.isfinite(value) and (not steps or is_better(value, steps[-1][1], sweep.mode)):
+            steps.append((trained, value))
+    if steps and steps[-1][0] < len(reported):
+        steps.append((len(reported), steps[-1][1]))
+    return steps
+
+
+def learning_curve(sweep: Sweep, trial: Trial) -> list[tuple[int, float]]:
+    """(epoch, objective value) of a trial, where it is finite."""
+    values = ((epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs)
+    return [(epoch, value) for epoch, value in values if math.isfinite(value)]
+
+
+def searched(sweep: Sweep) -> dict[str, dict[str, Any]]:
+    """The parameters that differ between trials, with their ranges as the resolved spec has them."""
+    space = sweep.spec.get("space") or {}
+    ranges = {name: written for name, written in space.items() if isinstance(written, dict)}
+    return {name: it for name, it in ranges.items() if "low" in it or len(it.get("choices", ())) > 1}
+
+
+def turns(sweep: Sweep) -> list[Turn]:
+    """When each trial trained, in lanes without overlap, as few as will do; the time without a driver is left out."""
+    starts = [span.started_at for span in sweep.spans]
+    at_work_before = [0.0, *accumulate(max(0.0, span.last_at - span.started_at) for span in sweep.spans)]
+    found: dict[tuple[int, int], Turn] = {}
+    for trial in sweep.trials.values():
+        for epoch in trial.epochs:
+            driver = max(0, bisect_right(starts, epoch.at) - 1)
+            end = at_work_before[driver] + epoch.at - starts[driver]
+            start = end - epoch.epoch_s
+            turn = found.setdefault((trial.number, driver), Turn(trial, start, end, []))
+            if turn.stretches and start - turn.end_s <= JOINED_WITHIN_S:
+                turn.stretches[-1] = (turn.stretches[-1][0], end)
+            else:
+                turn.stretches.append((start, end))
+            turn.end_s = end
+    ordered = sorted(found.values(), key=lambda turn: turn.start_s)
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []
+    for turn in ordered:
+        while busy and busy[0][0] <= turn.start_s:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        turn.lane = heapq.heappop(free) if free else len(busy)
+        heapq.heappush(busy, (turn.end_s, turn.lane))
+    return ordered
+
+
+def shown_range(values: Iterable[float], mode: str) -> tuple[float, float] | None:
+    """Limits of an axis with the best value and all but the worst tenth, so that a diverging trial hides no other."""
+    ordered = sorted(values, reverse=mode == "max")
+    if not ordered:
+        return None
+    best, worst = ordered[0], ordered[max(0, math.ceil(0.9 * len(ordered)) - 1)]
+    margin = 0.05 * abs(worst - best) or 0.05 * abs(best) or 1.0
+    return min(best, worst) - margin, max(best, worst) + margin
+
+
+def best_after(steps: Sequence[tuple[int, float]], epochs: int) -> float | None:
+    """The best value that was there after so many epochs of all trials; None before the first."""
+    reached = [value for trained, value in steps if trained <= epochs]
+    return reached[-1] if reached else None

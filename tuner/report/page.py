@@ -1,0 +1,105 @@
+"""A sweep's report: one file of HTML with everything in it, to be read anywhere and sent to anybody."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tuner.report import figures
+from tuner.report.curves import searched
+from tuner.sweep import Sweep, Trial
+from tuner.text import duration_text, metric_text, params_text
+
+TRIALS_SHOWN = 50
+"""Of the best ones; `tuner trials` lists all."""
+
+
+def report_page(sweep: Sweep, state: str, spec_yaml: str) -> str:
+    """The report as HTML.
+
+    Args:
+        state: running, interrupted, paused, finished or stopped.
+        spec_yaml: the sweep's spec as it is now.
+    """
+    environment = Environment(
+        loader=PackageLoader("tuner.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        name=sweep.name,
+        state=state,
+        goal=f"the {'highest' if sweep.mode == 'max' else 'lowest'} {sweep.metric}",
+        facts=_facts(sweep),
+        best=_best(sweep),
+        figures=[(title, about, _image(draw(sweep))) for title, about, draw in _figures(sweep)],
+        metric=sweep.metric,
+        trials=[_row(trial) for trial in sweep.ranked()[:TRIALS_SHOWN]],
+        num_usable=len(sweep.ranked()),
+        num_trials=len(sweep.trials),
+        spec_yaml=spec_yaml,
+        versions=", ".join(f"{name} {version}" for name, version in sweep.versions.items()),
+    )
+
+
+def _facts(sweep: Sweep) -> list[tuple[str, str]]:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
+    started = datetime.fromtimestamp(sweep.spans[0].started_at, UTC)
+    return [
+        ("trainable", str(sweep.spec.get("trainable", ""))),
+        ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
+        ("trials", f"{len(sweep.trials)} of {sweep.num_trials}: {counts or 'none yet'}"),
+        ("epochs", str(sweep.epochs)),
+        ("time", f"{duration_text(sweep.wall_s)} at work, {duration_text(sweep.training_s)} of training"),
+        ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
+        ("seed", str((sweep.spec.get("search") or {}).get("seed", "-"))),
+    ]
+
+
+def _best(sweep: Sweep) -> dict[str, Any] | None:
+    trial = sweep.best
+    if trial is None:
+        return None
+    tested = {name: metric_text(value) for name, value in trial.test_metrics.items() if value is not None}
+    return {
+        "trial": trial.number,
+        "epoch": trial.best_epoch,
+        "value": metric_text(trial.best_value),
+        "params": {name: params_text({name: value}).partition("=")[2] for name, value in trial.params.items()},
+        "tested": {name if name.startswith("test_") else f"test_{name}": text for name, text in tested.items()},
+    }
+
+
+def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
+    """Those that have something to show: title, what is seen, and what draws it."""
+    if not sweep.epochs:
+        return []
+    dots = "A dot a trial, the darker the longer it was trained; the best one is ringed."
+    bars = "When trials trained: to the end (blue), until stopped (grey), still (orange), in vain (red)."
+    found = [
+        ("Best so far", "The best value by then, against the epochs of all trials.", figures.best_figure),
+        ("Learning curves", "A line a trial; those of one epoch are dots.", figures.curves_figure),
+        ("Parameters", dots, figures.parameters_figure),
+        ("Slots", bars, figures.slots_figure),
+    ]
+    return found if searched(sweep) else [it for it in found if it[1] is not dots]
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "outcome": trial.outcome or "unfinished",
+        "value": metric_text(trial.best_value),
+        "epoch": f"{trial.best_epoch} of {trial.epochs_trained}",
+        "params": params_text(trial.params),
+        "origin": trial.origin,
+    }
+
+
+def _image(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

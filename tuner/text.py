@@ -1,0 +1,34 @@
+"""How values, configurations and durations are shown to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.events import Params
+from tuner.space import unquoted
+
+
+def short(value: Any) -> str:
+    """A value in few characters: 0.001234, 128, relu."""
+    return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
+
+
+def metric_text(value: float) -> str:
+    """A metric's value with four decimals, or with four digits where those would show none, or far too many."""
+    return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def params_text(params: Params | Mapping[str, Any]) -> str:
+    """A configuration on one line."""
+    return "  ".join(f"{name}={short(value)}" for name, value in params.items())
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
