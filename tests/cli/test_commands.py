@@ -484,3 +484,20 @@ def test_a_folder_does_not_hide_a_shipped_trainable(tmp_path: Path, monkeypatch:
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
     assert "digits.yaml is a valid spec" in tuner("check", "digits").stdout
+
+
+def test_brackets_in_the_parameters_of_compared_sweeps_are_what_they_are(tmp_path: Path) -> None:
+    space = {"learning_rate": {"low": 1e-3, "high": 1e-1}, "activation": {"choices": ["[/relu]"]}}
+    for name in ("one", "two"):
+        journal = new_sweep(tmp_path, make_spec(name=name, space=space))
+        PretendCluster(coordinator := coordinator_of(journal), accuracy).run(5)
+        coordinator.close()
+        journal.close()
+    assert "activation=[/relu]" in tuner("compare", "one", "two", "--storage", str(tmp_path)).stdout
+
+
+def test_a_report_under_a_name_that_no_file_can_have_is_one_line(root: Path) -> None:
+    said = tuner("report", "test", "--storage", str(root), "-o", "x" * 300, exit_code=4).stderr
+    assert "cannot be written: File name too long" in said and said.count("\n") == 1
+    said = tuner("report", "test", "--storage", str(root), "-o", "~nobody-at-all/x", exit_code=2).stderr
+    assert said == "--output: must be in a folder that there is, but ~nobody-at-all is none\n"

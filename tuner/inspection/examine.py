@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def contract_problems(trainable: type[Trainable]) -> list[str]:
     problems = []
     if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
-    if isinstance(trainable.metrics, str) or trainable.metrics is None:
+    if isinstance(trainable.metrics, str) or not isinstance(trainable.metrics, Iterable | property):
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
     return problems
 
