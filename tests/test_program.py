@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from tuner.cluster import launched
 from tuner.cluster.launch import tuner_there
 from tuner.paths import StorageRoot
-from tuner.program import storage_option
+from tuner.program import program, storage_option
 
 
 @pytest.mark.slow
@@ -62,3 +63,11 @@ def test_what_a_driver_on_a_head_tells_works_elsewhere(
     (folder / "environment").write_text(json.dumps({"TUNER_STORAGE": "s3://bucket/sweeps"}))
     launched.main()
     assert storage_option(StorageRoot.resolve()) == f" {asked_by or '--storage s3://bucket/sweeps'}"
+
+
+def test_a_program_in_a_folder_with_spaces_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "my venv" / "tuner")])
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert shlex.split(program()) == [str(tmp_path / "my venv" / "tuner")]
+    monkeypatch.chdir(tmp_path)
+    assert program() == "'my venv/tuner'"

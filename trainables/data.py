@@ -75,7 +75,7 @@ def labels(name_or_path: str) -> Labels:
 @contextmanager
 def _file(path_or_url: str) -> Iterator[Path]:
     """The file of this machine that holds the data; what is wrong with it is said of what the user wrote."""
-    path = remote.local_copy(path_or_url) if remote.is_url(path_or_url) else Path(path_or_url).expanduser()
+    path = remote.local_copy(path_or_url) if remote.is_url(path_or_url) else Path(os.path.expanduser(path_or_url))
     try:
         yield path
     except DataError as error:
@@ -114,6 +114,7 @@ def mnist() -> Data:
         DataError: it is in neither place and cannot be downloaded.
     """
     arrays = _mnist_arrays()
+    _check_mnist(arrays)
     x, y = _scaled(arrays["x_train"]), arrays["y_train"].astype(np.int32)
     test = _scaled(arrays["x_test"]), arrays["y_test"].astype(np.int32)
     last = len(x) - _MNIST_VALIDATION
@@ -168,6 +169,16 @@ def _mnist_arrays() -> dict[str, Array]:
             f"(x_train, y_train, x_test, y_test) into a folder and set TUNER_DATA_DIR to it"
         ) from error
     return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _check_mnist(arrays: dict[str, Array]) -> None:
+    """A file of another form that is called so would fail every trial."""
+    for part, least in (("train", _MNIST_VALIDATION + 1), ("test", 1)):
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        if x.shape[1:] != (28, 28) or y.shape != x.shape[:1] or len(x) < least:
+            images = f"{least} image{'s' if least > 1 else ''} of 28 x 28 pixels"
+            rule = f"mnist: x_{part} must hold at least {images}, and y_{part} a class for each"
+            raise DataError(f"{rule}, but got the shapes {x.shape} and {y.shape}")
 
 
 def _scaled(images: Array) -> Array:

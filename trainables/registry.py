@@ -56,7 +56,8 @@ def load_file(path: Path, class_name: str) -> type[Trainable]:
     """
     path = path.resolve()
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, sorted(file.name for file in path.parent.glob("*.py")), n=1)
+        files = sorted(file.name for file in path.parent.glob("*.py") if file.is_file())
+        near = difflib.get_close_matches(path.name, files, n=1)
         raise UnknownTrainableError(f"{path}: must be a Python file, but there is no such file{_hint(near)}")
     module = _import_file(path)
     found = {cls.__name__: cls for cls in _trainables(module)}

@@ -17,7 +17,7 @@ def program() -> str:
     found = shutil.which("tuner")
     if called.name != "tuner" or (found and Path(found).resolve() == called.resolve()):
         return "tuner"
-    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+    return shlex.quote(os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called))
 
 
 ASKED_BY = "TUNER_ASKED_BY"

@@ -58,6 +58,7 @@ def test_a_cluster_file_that_is_not_there_is_refused() -> None:
     for command in (("launch", "digits"), ("show", "mine"), ("logs", "mine"), ("stop", "mine"), ("resume", "mine")):
         said = tuner(*command, "--cluster", "none.yaml", exit_code=2).stderr
         assert said == "--cluster none.yaml: must be a Ray cluster launcher file, but there is no such file\n"
+    assert tuner("show", "mine", "--cluster", "x" * 5000, exit_code=2).stderr.endswith("but there is no such file\n")
 
 
 def test_options_without_a_meaning_there_are_refused(cluster: str) -> None:
@@ -85,6 +86,32 @@ def test_logs_are_what_the_driver_wrote_here(interrupted: Path) -> None:
     log.write_text("a worker said this\n")
     assert tuner("logs", name, "--follow", "--storage", str(interrupted)).stdout == "a worker said this\n"
     os.unlink(log)
+    log.mkdir()
+    said = tuner("logs", name, "--storage", str(interrupted), exit_code=4).stderr
+    assert said == f"{log}: cannot be read: Is a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "said"),
+    [
+        (PermissionError, 2, "is another user's, who alone can stop it\n"),
+        (ProcessLookupError, 0, f"go on with it: tuner resume {make_spec().name} --storage"),
+    ],
+)
+def test_a_driver_that_cannot_be_signalled_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: type[OSError], code: int, said: str
+) -> None:
+    journal = new_sweep(tmp_path, make_spec())
+
+    def kill(pid: int, number: int) -> None:
+        assert pid == os.getpid()
+        if refusal is ProcessLookupError:
+            journal.close()
+        raise refusal
+
+    monkeypatch.setattr(os, "kill", kill)
+    assert said in tuner("stop", make_spec().name, "--storage", str(tmp_path), exit_code=code).stderr
+    journal.close()
 
 
 def test_a_password_never_becomes_part_of_a_jobs_command(cluster: str, tmp_path: Path) -> None:

@@ -52,9 +52,10 @@ def test_the_process_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> Non
     assert done.stderr.startswith(f"no sweep 'none' in {tmp_path}; there is none there")
 
 
-def test_a_row_is_a_line_where_nobody_looks(root: Path) -> None:
+@pytest.mark.parametrize("columns", [{}, {"COLUMNS": "0"}, {"COLUMNS": "wide"}])
+def test_a_row_is_a_line_where_nobody_looks(root: Path, columns: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tuner.cli.main", "trials", "test", "--storage", str(root)]
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | columns
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     rows = json.loads(tuner("trials", "test", "--storage", str(root), "--json").stdout)
     lines = [line for line in done.stdout.splitlines() if "learning_rate=" in line]
@@ -464,3 +465,39 @@ def test_an_interrupted_wait_tells_the_whole_way_on(root: Path, monkeypatch: pyt
     monkeypatch.setattr("tuner.engine.driver.resume_sweep", interrupted)
     said = tuner("resume", "test", "--storage", str(root), "--address", "head:6379", exit_code=3).stderr
     assert said.endswith(f"resume test --storage {root} --address head:6379\n")
+
+
+@pytest.mark.parametrize("name", ["a[x]b", "[/b]", ":cat:", "a[bold]"])
+def test_brackets_and_colons_in_a_path_are_what_they_are(tmp_path: Path, name: str) -> None:
+    assert tuner("list", "--storage", str(tmp_path / name)).stderr == f"no sweeps in {tmp_path / name}\n"
+    shown = tuner("check", "digits", "--storage", str(tmp_path / name)).stdout
+    assert str(tmp_path / name) in shown
+
+
+def test_a_wrong_name_is_shown_as_it_is_written() -> None:
+    said = tuner("check", "digits", "--set", "space={':warning:': 3}", exit_code=2).stderr
+    assert "space.:warning:: a parameter's name must be letters" in said and "but got ':warning:'" in said
+
+
+def test_a_folder_does_not_hide_a_shipped_trainable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a sweep's does, for who stands in a storage root."""
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "digits.yaml is a valid spec" in tuner("check", "digits").stdout
+
+
+def test_brackets_in_the_parameters_of_compared_sweeps_are_what_they_are(tmp_path: Path) -> None:
+    space = {"learning_rate": {"low": 1e-3, "high": 1e-1}, "activation": {"choices": ["[/relu]"]}}
+    for name in ("one", "two"):
+        journal = new_sweep(tmp_path, make_spec(name=name, space=space))
+        PretendCluster(coordinator := coordinator_of(journal), accuracy).run(5)
+        coordinator.close()
+        journal.close()
+    assert "activation=[/relu]" in tuner("compare", "one", "two", "--storage", str(tmp_path)).stdout
+
+
+def test_a_report_under_a_name_that_no_file_can_have_is_one_line(root: Path) -> None:
+    said = tuner("report", "test", "--storage", str(root), "-o", "x" * 300, exit_code=4).stderr
+    assert "cannot be written: File name too long" in said and said.count("\n") == 1
+    said = tuner("report", "test", "--storage", str(root), "-o", "~nobody-at-all/x", exit_code=2).stderr
+    assert said == "--output: must be in a folder that there is, but ~nobody-at-all is none\n"

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from tuner.cli import verify_command
 from tuner.cli.display import Snapshot, line, panel
 from tuner.text import duration_text, metric_text
+from tuner.verification import Finding, Verification
 
 SNAPSHOT = Snapshot(
     name="demo",
@@ -59,3 +61,8 @@ def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> Non
 )  # fmt: skip
 def test_a_value_is_no_row_of_zeros(value: float, text: str) -> None:
     assert metric_text(value) == text
+
+
+def test_findings_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    verify_command._print(Verification({}, [Finding("decisions", "trial 0 ended as failed (\x1b[2J)")]))
+    assert "ended as failed (\\x1b[2J)" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.inspection.test_inspection import BODY, HEAD
-from tests.kit import make_spec
+from tests.kit import make_spec, new_sweep
 from tuner.spec import dump_yaml
 
 pytestmark = pytest.mark.slow
@@ -46,6 +46,16 @@ def test_a_reader_that_leaves_changes_no_exit_code() -> None:
     script = '"$@" | head -1; echo "${PIPESTATUS[0]}"'
     done = subprocess.run(["bash", "-c", script, "bash", *TUNER, "trainables"], capture_output=True, text=True)
     assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
+@pytest.mark.parametrize("option", [[], ["--follow"]])
+def test_a_reader_of_a_log_that_leaves_changes_no_exit_code(tmp_path: Path, option: list[str]) -> None:
+    new_sweep(tmp_path, make_spec()).close()
+    (tmp_path / make_spec().name / "driver.log").write_text("a worker said this\n" * 100_000)
+    logs = [*TUNER, "logs", make_spec().name, "--storage", str(tmp_path), *option]
+    script = '"$@" | head -1; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(["bash", "-c", script, "bash", *logs], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("a worker said this\n0\n", "")
 
 
 def test_a_reader_that_leaves_gets_no_traceback() -> None:

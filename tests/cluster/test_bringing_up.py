@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,8 @@ from tests.cli.test_cluster_commands import SPEC as ALONE
 from tests.cli.test_commands import tuner
 from tuner.cluster import launch
 from tuner.cluster.launch import bring_up
-from tuner.errors import UsageError
-from tuner.spec import dump_yaml
+from tuner.errors import ServiceError, UsageError
+from tuner.spec import dump_yaml, spec_from_mapping
 
 CLUSTER: dict[str, Any] = {
     **LOCAL,
@@ -93,3 +94,36 @@ def test_an_interrupted_start_says_what_is_left_and_goes_on_behind_nobodys_back(
 
 def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+class Answering:
+    """A head of a cluster file's, which answers what it is told to."""
+
+    name, option = "mine", "--cluster c.yaml"
+
+    def __init__(self, cluster_file: Path, printed: str) -> None:
+        self.cluster_file, self._printed = cluster_file, printed
+        self.environment: dict[str, str] = {}
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(script, 0, self._printed, "")
+
+    def copy(self, source: Path, target: str) -> None:
+        self.environment = json.loads((source / "environment").read_text())
+
+
+def test_the_driver_hears_of_the_nodes_that_ray_reads_in_the_file(tmp_path: Path) -> None:
+    """In YAML 1.1, which Ray reads, 010 is 8."""
+    kind = {"resources": {"CPU": 4}, "node_config": {}}
+    text = dump_yaml({**CLUSTER, "provider": {"type": "aws"}, "available_node_types": {"worker": kind}})
+    (path := tmp_path / "c.yaml").write_text(f"{text}max_workers: 010\n")
+    head = Answering(path, 'a warning\n{"job": "mine"}\nanother one\n')
+    assert launch.submit(head, spec_from_mapping(SPEC), False) == launch.Submitted("mine", "mine")  # type: ignore[arg-type]
+    assert json.loads(head.environment["TUNER_NODE_TYPES"]) == [{"CPU": 4, "nodes": 8}]
+
+
+@pytest.mark.parametrize("printed", ["", "no data\n", "3\n"])
+def test_a_head_whose_answer_is_none_is_one_line(tmp_path: Path, printed: str) -> None:
+    (path := tmp_path / "c.yaml").write_text(dump_yaml(CLUSTER))
+    with pytest.raises(ServiceError, match="the head of cluster mine: its answer is no data: "):
+        launch.submit(Answering(path, printed), spec_from_mapping(SPEC), False)  # type: ignore[arg-type]

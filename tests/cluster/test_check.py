@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from tests.kit import make_spec
+from tuner.cli.output import spec_path
 from tuner.cluster import check as checking
 from tuner.cluster.check import ClusterCheck, check_cluster, judge
-from tuner.cluster.pins import locked
+from tuner.cluster.pins import locked, pin_problems
 from tuner.cluster.schema import read_cluster
 from tuner.errors import UsageError
 from tuner.spec import SweepSpec, dump_yaml
@@ -155,6 +156,44 @@ def test_a_provider_whose_machines_nobody_here_knows_is_a_warning(tmp_path: Path
 def test_a_password_in_a_file_is_not_shown(tmp_path: Path) -> None:
     found = checked(tmp_path, put("file_mounts", {"~/x": "s3://me:canary@bucket/x"}))
     assert "file_mounts.~/x: there is no s3://bucket/x" in str(found.warnings) and "canary" not in str(found)
+
+
+@pytest.mark.parametrize("tag", ["", f":{RAY}-py311"])
+def test_an_image_may_be_named_by_its_digest(tmp_path: Path, tag: str) -> None:
+    """The tag before a digest says its version; where there is none, nobody here can know it."""
+    image = f"rayproject/ray{tag}@sha256:{'0' * 64}"
+    found = checked(tmp_path, put("docker", {"image": image, "container_name": "ray"}))
+    told = [line for line in found.warnings if line.startswith("docker.image: a digest alone does not say its version")]
+    assert found.problems == [] and len(told) == (not tag)
+    assert all(f"it must be an image of ray {RAY}" in line for line in told)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "command", ["a" * 60_000, "a==" * 20_000, "[a" * 30_000, "pip " * 15_000, "pip add " + "ray " * 15_000]
+)
+def test_a_long_command_is_read_in_a_moment(command: str) -> None:
+    """Such as one that holds a key."""
+    assert len(pin_problems({"setup_commands": [command]}, locked(), {})) <= 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "override", "told"),
+    [
+        ("none.yaml", "num_trials=0", "none.yaml: cannot be read"),
+        ("digits", "num_trials=0", "num_trials: must be at least 1"),
+        ("digits", "space.unts=3", "space.unts: the trainable has no such parameter"),
+    ],
+)
+def test_a_cluster_file_that_is_not_there_hides_nothing_of_the_spec(
+    tmp_path: Path, spec: str, override: str, told: str
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    with pytest.raises(UsageError) as refused:
+        judge(spec_path(spec), [override], None, None, wrong)
+    first, *_, last = str(refused.value).splitlines()
+    assert told in first
+    assert last == f"{wrong}: cannot be read: No such file or directory"
 
 
 def test_minima_together_must_not_be_above_the_maximum(tmp_path: Path) -> None:

@@ -58,3 +58,20 @@ def test_problems_of_spec_trainable_and_cluster_come_together_with_exit_2(tmp_pa
 def test_wrong_use_is_one_line(arguments: tuple[str, ...], message: str) -> None:
     done = tuner("check", *arguments, exit_code=2)
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["mine.py", "folder.py", "x" * 400 + ".py"])
+def test_a_trainable_that_is_not_there_is_one_line_beside_a_cluster_file_too(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "mind.py").touch()
+    change = f"trainable={tmp_path / name}:Mine"
+    said = tuner("check", "digits", "--cluster", FILE, *SHARED, "--set", change, exit_code=2).stderr
+    assert "digits.yaml: trainable: " in said and said.count("\n") == 1
+    assert "did you mean folder.py" not in said and ("did you mean mind.py?" in said) == (name == "mine.py")
+
+
+@pytest.mark.parametrize("target", [("check", "mlp", "--cluster", FILE), ("launch", "mlp", "--kubernetes")])
+def test_data_that_the_nodes_alone_have_are_no_problem_beside_others(target: tuple[str, ...]) -> None:
+    there = ("--set", "data=s3://bucket/none.npz", "--set", "num_trials=0")
+    said = tuner(*target, *SHARED, *there, AWS_ENDPOINT_URL="http://127.0.0.1:1", exit_code=2).stderr
+    assert "num_trials: must be at least 1" in said and said.count("\n") == 1

@@ -137,7 +137,7 @@ def test_a_head_whose_ray_ends_is_one_line_for_who_watches(
             raise Refused("connection to 127.0.0.1:8265\nrefused")
 
     job = SimpleNamespace(submission_id="mine", metadata={"tuner.sweep": "mine"}, start_time=1)
-    monkeypatch.setattr("ray.job_submission.JobSubmissionClient", lambda: Gone([job]))
+    monkeypatch.setattr("tuner.cluster.jobs.connected", lambda: Gone([job]))
     monkeypatch.setattr(sys, "argv", ["jobs", "follow", "mine"])
     monkeypatch.setattr(logging.root.manager, "disable", 0)
     with pytest.raises(SystemExit) as left:
@@ -146,3 +146,43 @@ def test_a_head_whose_ray_ends_is_one_line_for_who_watches(
     assert (left.value.code, said.out) == (4, "20 s: 1 of 3 trials\n")
     assert said.err.startswith("the head's job server: connection to 127.0.0.1:8265 refused; if Ray has ended there,")
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("request_", ["follow", "logs"])
+def test_the_way_back_that_a_driver_tells_is_that_of_whoever_asks(
+    launch: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    request_: str,
+) -> None:
+    """The driver knows its storage alone; who asks has a cluster file, and perhaps no key to that."""
+    said = "stopped; nothing is lost. Go on with it: tuner resume mine --storage s3://bucket/x\n  tuner ui --storage s3"
+
+    class Talking(Client):
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            for start in range(0, len(said), 7):
+                yield said[start : start + 7]
+
+        def get_job_logs(self, job: str) -> str:
+            return said
+
+        def get_job_info(self, job: str) -> Any:
+            return SimpleNamespace(status=Status("FAILED"), driver_exit_code=3)
+
+    client = Talking()
+    launch(client)
+    Launched("mine").environment.write_text(json.dumps({"TUNER_STORAGE": "s3://bucket/x"}))
+    monkeypatch.setattr("tuner.cluster.jobs.connected", lambda: client)
+    monkeypatch.setenv("TUNER_ASKED_BY", "--cluster 'my cluster.yaml'")
+    monkeypatch.setattr(logging.root.manager, "disable", 0)
+    monkeypatch.setattr(sys, "argv", ["jobs", request_, "mine"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == (3 if request_ == "follow" else 0)
+    assert capsys.readouterr().out == said.replace("mine --storage s3://bucket/x", "mine --cluster 'my cluster.yaml'")
+    monkeypatch.setattr(sys, "argv", ["jobs", "resume", "mine"])
+    with pytest.raises(SystemExit):
+        main()
+    watched = "its job mine runs; `tuner logs mine --follow --cluster 'my cluster.yaml'` watches\n"
+    assert capsys.readouterr().err.endswith(watched)

@@ -96,7 +96,8 @@ def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Sit
     stopped = site("stop", "twice", "--cluster", cluster)
     assert "stops after the running epochs" in stopped and f"resume twice --cluster {cluster}" in stopped
     said = second.communicate(timeout=120)[0]
-    assert second.returncode == 3 and "go on with it:" in said, said
+    assert second.returncode == 3, said
+    assert f"Go on with it: tuner resume twice --cluster {cluster}" in said and "resume twice --storage" not in said
     acknowledged = site.events("twice")
     said = site("resume", "twice", "--cluster", cluster, "--set", "num_trials=5")
     assert "as job twice-2" in said and "all 5 trials ended" in said

@@ -56,6 +56,7 @@ def test_a_sound_file_has_no_problems(tmp_path: Path) -> None:
             HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; metrics = None'),
             "its metrics must be a list, but got None",
         ),
+        (HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; metrics = 3'), "its metrics must be a list, but got 3"),
         (HEAD + BODY.replace("x = np", "raise Mute; np") + MUTE, "must work, but it raised Mute (line 8 of mine.py)"),
         (
             HEAD + BODY.replace("return Data(", "return dict("),

@@ -134,6 +134,12 @@ def test_roots_are_found_on_the_command_line_then_in_the_spec_then_in_the_enviro
         ("s3://bucket/*", r"without any of \* "),
         ("gs://bucket/x", r"pip install 'tuner\[gs\]'"),
         ("://x", "must be a folder"),
+        (
+            "s3:/bucket/x",
+            r"must be a folder, s3://BUCKET/… or gs://BUCKET/…, but got 's3:/bucket/x'; did you mean s3://",
+        ),
+        ("s3://my bucket/x", "must name a bucket"),
+        ("~nobody-at-all/x", "the storage root must be a folder, but nobody's home is ~nobody-at-all"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused(url: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,23 @@ def test_paths_are_relative_to_the_spec(tmp_path: Path) -> None:
     assert spec.data == str(tmp_path / "mine.npz")
 
 
+@pytest.mark.parametrize("data", ["none.npz", "./images", "sub/../images"])
+def test_data_are_looked_for_beside_the_spec_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str) -> None:
+    """What lies in the working directory is another machine's, or another day's, affair."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "none.npz").touch()
+    monkeypatch.chdir(tmp_path / "sub")
+    spec = load_spec(write(tmp_path, GOOD), [f"data={data}"])
+    assert spec.data == str(tmp_path / Path(data).name)
+
+
+@pytest.mark.parametrize("data", ["images", "cifar10", "glue/sst2", "~/x.npz", "s3://bucket/x.npz"])
+def test_names_urls_and_home_folders_stay_as_they_are(tmp_path: Path, data: str) -> None:
+    (tmp_path / "images").mkdir()
+    assert load_spec(write(tmp_path, GOOD), [f"data={data}"]).data == data
+
+
 @pytest.mark.parametrize("uri", ["/tmp/mlruns", "file:///tmp/x", "foo://x", "mlflow.db"])
 def test_a_tracking_uri_needs_a_scheme_that_mlflow_takes(uri: str) -> None:
     with pytest.raises(SpecError, match=r"tracking\.uri: must start with a scheme that MLflow knows"):
@@ -323,6 +340,15 @@ def test_the_schema_lets_editors_complete_every_field() -> None:
     assert {"name", "trainable", "objective", "num_trials", "epochs", "space"} <= set(schema["properties"])
     assert all("description" in field or "$ref" in field for field in schema["properties"].values())
     assert {"anyOf"} == set(schema["$defs"]["Space"]["additionalProperties"]) - {"discriminator"}
+
+
+@pytest.mark.parametrize(
+    ("path", "least"), [("cpus_per_trial", "at least 0.0001"), ("gpus_per_trial", "0, or at least 0.0001")]
+)
+@pytest.mark.parametrize("share", [9e-5, 1e-320])
+def test_a_share_that_ray_could_not_count_is_refused(path: str, least: str, share: float) -> None:
+    with pytest.raises(SpecError, match=f"resources.{path}: must be {least}, but got {share}$"):
+        make_spec(**{f"resources__{path}": share})
 
 
 @pytest.mark.parametrize("gpus", [0, 0.25, 1, 8])

@@ -129,7 +129,7 @@ def test_ctrl_c_while_the_end_is_recorded_says_what_is_missing(cli: Cli, tiny_sp
         assert any("recording the rest in MLflow" in line for line in driver.stderr)
         driver.send_signal(signal.SIGINT)
         told, said = driver.communicate(timeout=60)
-    assert driver.returncode == 3 and json.loads(told)["state"] == "finished"
+    assert driver.returncode == 3 and json.loads(told)["state"] == "finished", said
     assert said.startswith("sweep tiny: all 1 trials ended, but ") and "tuner record tiny" in said, said
 
 

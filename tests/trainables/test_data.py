@@ -40,6 +40,28 @@ def test_mnist_validates_on_the_last_5000(mnist_folder: Path) -> None:
     assert mnist.train[0].dtype == np.float32 and mnist.train[0].max() == 1
 
 
+@pytest.mark.parametrize(
+    ("shapes", "told"),
+    [
+        (
+            ((100, 28, 28), (100,), (10, 28, 28), (10,)),
+            r"x_train must hold at least 5001 images .* got the shapes \(100,",
+        ),
+        (((6000, 784), (6000,), (10, 784), (10,)), r"shapes \(6000, 784\) and \(6000,\)"),
+        (((6000, 28, 28), (6000, 1), (10, 28, 28), (10,)), r"\(6000, 28, 28\) and \(6000, 1\)"),
+        (((6000, 28, 28), (6000,), (10, 28, 28), (9,)), r"x_test must hold at least 1 image .* and \(9,\)"),
+    ],
+)
+def test_an_mnist_of_another_form_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shapes: tuple[tuple[int, ...], ...], told: str
+) -> None:
+    names = ("x_train", "y_train", "x_test", "y_test")
+    np.savez(tmp_path / "mnist.npz", **{n: np.zeros(shape, np.uint8) for n, shape in zip(names, shapes, strict=True)})
+    monkeypatch.setenv("TUNER_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=told):
+        data.load("mnist")
+
+
 def test_mnist_missing_from_the_named_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNER_DATA_DIR", str(tmp_path))
     with pytest.raises(DataError, match="must exist, as TUNER_DATA_DIR names its folder"):

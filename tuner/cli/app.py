@@ -58,7 +58,7 @@ def run_command() -> None:
         _look_around()
         app(standalone_mode=True)
     except TunerError as error:
-        people.print(harmless(redacted(str(error))), markup=False, style="red" if error.exit_code != 3 else "yellow")
+        people.print(harmless(redacted(str(error))), style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)
 
 
@@ -89,4 +89,4 @@ def _hide_credentials() -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """One line for people, without the place in our code that it comes from."""
-    people.print(redacted(str(message)), markup=False, style="yellow")
+    people.print(redacted(str(message)), style="yellow")

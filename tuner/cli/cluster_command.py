@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +14,7 @@ import typer
 from tuner.cli.output import people
 from tuner.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.program import program
+from tuner.spec.reading import printable
 
 if TYPE_CHECKING:
     from tuner.cluster.launch import Head, Submitted
@@ -57,14 +60,18 @@ def ask_there(there: There, sweep: str, arguments: Sequence[str], not_with: Mapp
     """Runs a command on the cluster's head, and ends as it ends; raises as `There.head`."""
     from tuner.cluster.launch import tuner_there
 
-    raise typer.Exit(tuner_there(there.head(not_with), sweep, arguments))
+    head = there.head(not_with)
+    with _way_on(f"ask again once it answers: {program()} {' '.join(arguments)} {head.option}"):
+        raise typer.Exit(tuner_there(head, sweep, arguments))
 
 
 def logs_there(there: There, sweep: str, is_followed: bool, not_with: Mapping[str, object]) -> NoReturn:
     """Prints the log of the sweep's newest driver; raises as `There.head`."""
     from tuner.cluster.launch import logs
 
-    raise typer.Exit(logs(there.head(not_with), sweep, is_followed))
+    head = there.head(not_with)
+    with _way_on(f"ask again once it answers: {program()} logs {sweep} {head.option}"):
+        raise typer.Exit(logs(head, sweep, is_followed))
 
 
 def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
@@ -73,7 +80,22 @@ def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: M
 
     head = there.head(not_with)
     arguments = [word for override in overrides for word in ("--set", override)]
-    raise typer.Exit(watch(head, resume(head, sweep, arguments)))
+    show = f"{program()} show {sweep} {head.option}"
+    try:
+        with _way_on(f"whether the sweep goes on, this tells once it answers: {show}"):
+            submitted = resume(head, sweep, arguments)
+    except KeyboardInterrupt:
+        raise SweepInterrupted(f"left before sweep {sweep} was known to go on; this tells: {show}") from None
+    raise typer.Exit(watch(head, submitted))
+
+
+@contextmanager
+def _way_on(text: str) -> Iterator[None]:
+    """A head that is lost on the way is told with what to do then."""
+    try:
+        yield
+    except ServiceError as error:
+        raise ServiceError(f"{error}; {text}") from error
 
 
 def watch(head: Head, submitted: Submitted) -> int:
@@ -82,19 +104,16 @@ def watch(head: Head, submitted: Submitted) -> int:
 
     name = submitted.sweep
     how = "runs already" if submitted.attached else "goes on" if submitted.goes_on else "is submitted"
-    people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}", style="bold", markup=False)
+    people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}", style="bold")
     for command in (f"show {name}", f"logs {name} --follow", f"stop {name}", f"resume {name}"):
-        people.print(f"  {program()} {command} {head.option}", markup=False)
+        people.print(f"  {program()} {command} {head.option}")
     again = f"watch it again: {program()} logs {name} --follow {head.option}"
     try:
-        code = follow(head, name, submitted.job)
+        return follow(head, name, submitted.job)  # a driver that was stopped says how to go on
     except KeyboardInterrupt:
         raise SweepInterrupted(f"left sweep {name}, which goes on; {again}") from None
     except ServiceError as error:
         raise ServiceError(f"{error}. Sweep {name} goes on while its head lives; {again}") from error
-    if code == SweepInterrupted.exit_code:
-        people.print(f"go on with it: {program()} resume {name} {head.option}", style="yellow", markup=False)
-    return code
 
 
 def cluster_path(cluster: str) -> Path:
@@ -103,7 +122,7 @@ def cluster_path(cluster: str) -> Path:
     Raises:
         UsageError: there is none.
     """
-    path = Path(cluster)
-    if not path.is_file():
-        raise UsageError(f"--cluster {cluster}: must be a Ray cluster launcher file, but there is no such file")
-    return path
+    if not os.path.isfile(cluster):  # which also knows of names that are too long
+        rule = "must be a Ray cluster launcher file, but there is no such file"
+        raise UsageError(f"--cluster {printable(cluster)}: {rule}")
+    return Path(cluster)

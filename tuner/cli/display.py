@@ -103,7 +103,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Something went otherwise than it should, and the sweep goes on."""
-        people.print(harmless(redacted(text)), markup=False, style="yellow")
+        people.print(harmless(redacted(text)), style="yellow")
 
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""
@@ -145,7 +145,7 @@ class Display:
             if self._live is not None:
                 self._live.update(panel(now))
             elif now.best != best or time.monotonic() - told_at >= LINE_EVERY_S:
-                people.print(line(now), markup=False)
+                people.print(line(now))
                 best, told_at = now.best, time.monotonic()
 
     def _snapshot(self) -> Snapshot:

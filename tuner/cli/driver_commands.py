@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from tuner import status
 from tuner.cli.cluster_command import There, ask_there, logs_there
-from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people
-from tuner.errors import UsageError
+from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people, print_data
+from tuner.errors import StorageError, UsageError
 from tuner.journal import read_holder
-from tuner.paths import StorageRoot
+from tuner.paths import StorageRoot, SweepFolder
 from tuner.program import program, storage_option
 
 LOOK_EVERY_S = 0.25
@@ -34,14 +33,19 @@ def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None,
         raise UsageError(
             f"sweep {sweep}: its driver is {holder}, out of reach from here; stop it there, or with --cluster"
         )
-    os.kill(holder.pid, signal.SIGINT)
-    people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs", markup=False)
+    try:
+        os.kill(holder.pid, signal.SIGINT)
+    except PermissionError:
+        raise UsageError(f"sweep {sweep}: its driver, {holder}, is another user's, who alone can stop it") from None
+    except ProcessLookupError:  # it has just ended
+        pass
+    people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs")
     while (now := read_holder(folder.lease)) is not None and now.id == holder.id:
         time.sleep(LOOK_EVERY_S)
     folder, folded = status.open_sweep(folder.root, sweep)
     again = f"; go on with it: {program()} resume {sweep}{storage_option(folder.root)}"
     where = status.state(folder, folded)
-    people.print(f"sweep {sweep} is {where}{again if where == 'interrupted' else ''}", markup=False)
+    people.print(f"sweep {sweep} is {where}{again if where == 'interrupted' else ''}")
 
 
 def logs(
@@ -60,15 +64,22 @@ def logs(
             f"{folder.driver_log}: no driver of sweep {sweep} has logged a failure on this machine;"
             f" what a trainable prints there is in {RAY_LOGS}"
         )
-    with open(folder.driver_log, encoding="utf-8", errors="replace") as log:
-        while True:
-            is_over = not follow or read_holder(folder.lease) is None
-            while text := log.read(65536):
-                sys.stdout.write(text)
-            sys.stdout.flush()
-            if is_over:
-                return
-            time.sleep(LOOK_EVERY_S)
+    try:
+        with open(folder.driver_log, encoding="utf-8", errors="replace") as log:
+            _pass_on(log, folder, follow)
+    except OSError as error:
+        raise StorageError(f"{folder.driver_log}: cannot be read: {error.strerror or error}") from error
+
+
+def _pass_on(log: TextIO, folder: SweepFolder, is_followed: bool) -> None:
+    """Prints a log to its end, or to the driver's end if it is followed, unless its reader leaves before."""
+    while True:
+        is_over = not is_followed or read_holder(folder.lease) is None
+        while text := log.read(65536):
+            is_over = not print_data(text) or is_over
+        if is_over:
+            return
+        time.sleep(LOOK_EVERY_S)
 
 
 def register(app: typer.Typer) -> None:

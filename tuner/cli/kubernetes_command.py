@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.cli.output import people
+from tuner.cli.output import people, print_data
 from tuner.errors import SpecError, UsageError
 from tuner.paths import StorageRoot
 from tuner.program import program
@@ -33,11 +31,10 @@ def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str
 
     if wrong := options.problems():
         raise UsageError("\n".join(wrong))
-    spec = load_checked(path, overrides, name)
+    spec = load_checked(path, overrides, name, is_for_elsewhere=True)
     spec = spec.model_copy(update={"storage": StorageRoot.resolve(storage, spec.storage).url})
-    elsewhere = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
-    problems = [line for line in Inspection(spec).result().problems if not line.startswith(elsewhere)]
-    if problems := [*problems, *_misfits(spec, options)]:
+    inspected = Inspection(spec).result().elsewhere(spec)
+    if problems := [*inspected.problems, *_misfits(spec, options)]:
         raise SpecError(printable(str(path)), problems)
     return spec
 
@@ -64,6 +61,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
     from tuner.cluster.kubernetes.job import manifest
     from tuner.cluster.kubernetes.kubectl import apply
     from tuner.secrets import shipped
+    from tuner.spec.uris import is_of_this_machine
 
     environment = shipped(os.environ)
     objects = manifest(spec, options, environment.plain)
@@ -71,13 +69,10 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
     if output is not None:
         _write(output, text)
     elif not is_applied:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        print_data(text)
     for address in (str(spec.tracking.uri), *environment.plain.values()):
-        if re.match(r"\w+://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)", address):
-            people.print(
-                f"warning: {address} is the pod itself once the sweep runs there", style="yellow", markup=False
-            )
+        if is_of_this_machine(address):
+            people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
     _tell_needs(options, objects, environment.secret)
     if is_applied:
         _tell_way_back(spec, objects, apply(objects))
@@ -85,7 +80,7 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
 
 def _write(output: Path, text: str) -> None:
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written: {error.strerror or error}") from None
 
@@ -97,7 +92,7 @@ def _tell_needs(options: Options, objects: Sequence[Mapping[str, object]], secre
     text = str(objects)
     for image in (default_image(False), default_image(True)):
         if options.image is None and f"'{image}'" in text:
-            people.print(f"image {image}: deploy/README.md says how to build it; --image names yours", markup=False)
+            people.print(f"image {image}: deploy/README.md says how to build it; --image names yours")
     if secret and not options.secrets:
         literals = " ".join(f'--from-literal={name}="${name}"' for name in sorted(secret))
         people.print(
@@ -105,7 +100,6 @@ def _tell_needs(options: Options, objects: Sequence[Mapping[str, object]], secre
             f"  kubectl create secret generic sweep-secrets {literals}\n"
             f"  and launch with --secret sweep-secrets",
             style="yellow",
-            markup=False,
         )
 
 
@@ -114,7 +108,7 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
     assert isinstance(metadata, dict)
     name = metadata["name"]
     where = f" --namespace {metadata['namespace']}" if "namespace" in metadata else ""
-    people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold", markup=False)
+    people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold")
     storage = shlex.quote(str(spec.storage))
     for command in (
         f"kubectl get rayjob {name}{where}",
@@ -122,6 +116,6 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
         f"{program()} show {spec.name} --storage {storage}",
         f"kubectl delete rayjob,configmap {name}{where}",
     ):
-        people.print(f"  {command}", markup=False)
+        people.print(f"  {command}")
     if applied == "runs already":
-        people.print("  it was left as it is; to change it, delete the RayJob first, and launch again", markup=False)
+        people.print("  it was left as it is; to change it, delete the RayJob first, and launch again")

@@ -139,12 +139,11 @@ def _launch_with_ray(
     judged = judge(spec_path(spec), overrides, name, storage, file)
     checked = judged.spec
     for warning in judged.cluster.warnings:
-        people.print(f"warning: {warning}", style="yellow", markup=False)
+        people.print(f"warning: {warning}", style="yellow")
     if os.environ.get("AWS_SESSION_TOKEN"):
         people.print(
             "warning: temporary AWS keys go along, and the sweep stops when they end; a role of the nodes has no end",
             style="yellow",
-            markup=False,
         )
     try:
         head = bring_up(file)
@@ -162,7 +161,7 @@ def _launch_with_ray(
             way_on = f"its machines were not given back: `ray down {shlex.quote(cluster)}` does that"
             raise ServiceError(f"{error}; {way_on}") from error
         if is_shared:
-            people.print(f"cluster {head.name} works for others too, so it stays up", style="yellow", markup=False)
+            people.print(f"cluster {head.name} works for others too, so it stays up", style="yellow")
         else:
             bring_down(file)
     return code

@@ -6,7 +6,6 @@ import difflib
 import json
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -15,8 +14,8 @@ from rich.console import Console
 
 from tuner.errors import UsageError
 
-people = Console(stderr=True, highlight=False, soft_wrap=True)
-"""For people's text: standard error."""
+people = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+"""For people's text: standard error. Brackets and colons in it are what they are."""
 
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's name.", show_default=False)]
 SpecFile = Annotated[
@@ -45,11 +44,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on stan
 
 
 def print_json(data: Any, out: TextIO | None = None) -> None:
-    """JSON, alone, on standard output (or `out`); a reader that leaves changes no exit code."""
+    """JSON by `print_data`."""
+    print_data(json.dumps(data, indent=2, allow_nan=False) + "\n", out)
+
+
+def print_data(text: str, out: TextIO | None = None) -> bool:
+    """Data, alone, on standard output (or `out`); False if its reader has left, which changes no exit code."""
     out = out or sys.stdout
-    with suppress(BrokenPipeError):
-        out.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+    try:
+        out.write(text)
         out.flush()
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def spec_path(spec: str) -> Path:
@@ -61,10 +68,10 @@ def spec_path(spec: str) -> Path:
     from trainables import registry
     from tuner.spec.reading import printable
 
+    if spec in registry.names() and not os.path.isfile(spec):
+        return registry.default_sweep(spec)
     if os.path.exists(spec):
         return Path(spec)
-    if spec in registry.names():
-        return registry.default_sweep(spec)
     if near := difflib.get_close_matches(spec[:100], registry.names(), n=1):
         rule = "must be a YAML file or a shipped trainable's name, but there is neither"
         raise UsageError(f"{printable(spec)}: {rule}; did you mean {near[0]}?")

@@ -34,7 +34,7 @@ def report(
     target = folder.report if chosen is None else chosen
     write_atomically(target, page.encode())
     data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}
-    print_json(data) if as_json else people.print(f"the report of {sweep}: {target}", markup=False)
+    print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
 
 def compare(
@@ -68,7 +68,7 @@ def export(
     target = _file(output or f"{sweep}.keras")
     if target.suffix != ".keras":
         raise UsageError(f"--output: must end in .keras, Keras's own format, but got {output!r}")
-    if target.exists():
+    if os.path.exists(target):
         raise UsageError(f"{target}: there is a file already; remove it, or name another with --output")
     found = export_model(sweep, target, trial, storage)
     data: dict[str, Any] = {
@@ -80,7 +80,7 @@ def export(
         "file": str(target),
     }
     print_json(data) if as_json else people.print(
-        f"the model of trial {found.number}, epoch {found.best_epoch}: {target}", markup=False
+        f"the model of trial {found.number}, epoch {found.best_epoch}: {target}"
     )
 
 
@@ -96,12 +96,12 @@ def _file(output: str) -> Path:
     Raises:
         UsageError: it is a folder, or in none.
     """
-    path = Path(output).expanduser()
-    if path.is_dir() or not os.path.basename(output):
+    path = os.path.expanduser(output)
+    if os.path.isdir(path) or not os.path.basename(output):
         raise UsageError(f"--output: must be a file, but {output} is a folder")
-    if not path.parent.is_dir():
-        raise UsageError(f"--output: must be in a folder that there is, but {path.parent} is none")
-    return path
+    if not os.path.isdir(folder := os.path.dirname(path) or "."):
+        raise UsageError(f"--output: must be in a folder that there is, but {folder} is none")
+    return Path(path)
 
 
 def _tell(data: dict[str, Any]) -> None:

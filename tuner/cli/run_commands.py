@@ -106,7 +106,7 @@ def resume(
         resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json})
     folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
-        people.print(f"sweep {sweep} is finished: {before.ended.reason}", markup=False)
+        people.print(f"sweep {sweep} is finished: {before.ended.reason}")
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
             ended = resume_sweep(
@@ -221,8 +221,8 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
     rows += [("in MLflow", f"{program()} ui{where}")]
     if sweep.ended is not None:
         took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
-        people.print(f"\n{sweep.name}: {harmless(sweep.ended.reason)}, {took}", style="bold", markup=False)
+        people.print(f"\n{sweep.name}: {harmless(sweep.ended.reason)}, {took}", style="bold")
         if sweep.ended.state == "paused":
             rows.append(("go on", f"{program()} resume {sweep.name}{where} --set budget.…=…"))
     for name, text in rows:
-        people.print(f"  {name:12} {text}", markup=False)
+        people.print(f"  {name:12} {text}")

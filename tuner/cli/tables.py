@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 
 from rich import box
@@ -22,9 +22,11 @@ class _Tables(Console):
         self.quiet = True
 
 
-_is_terminal = sys.stdout.isatty()
 tables = _Tables(
-    highlight=False, soft_wrap=not _is_terminal, width=None if _is_terminal or "COLUMNS" in os.environ else WIDE
+    highlight=False,
+    emoji=False,
+    soft_wrap=not sys.stdout.isatty(),
+    width=shutil.get_terminal_size((WIDE, 0)).columns,
 )
 """Tables are data: standard output."""
 

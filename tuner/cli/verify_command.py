@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.output import AsJson, Storage, SweepName, harmless, people, print_json
 from tuner.cli.tables import tables
 from tuner.errors import ServiceError
 from tuner.paths import StorageRoot
@@ -41,7 +41,7 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
         folder, _ = open_sweep(root, sweep)
     except ServiceError:
         folder = root.sweep(sweep)  # a damaged journal is a finding
-    people.print(f"sweep {sweep}: reading its journal, checkpoints and MLflow runs", markup=False)
+    people.print(f"sweep {sweep}: reading its journal, checkpoints and MLflow runs")
     verified = verify_sweep(folder)
     if as_json:
         print_json(as_data(sweep, verified))
@@ -49,9 +49,9 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
         _print(verified)
     if not verified.ok:
         num = sum(finding.times for finding in verified.findings)
-        people.print(f"sweep {sweep}: {num} violation{'s' if num > 1 else ''}", markup=False, style="red")
+        people.print(f"sweep {sweep}: {num} violation{'s' if num > 1 else ''}", style="red")
         raise typer.Exit(VIOLATED)
-    people.print(f"sweep {sweep}: all that was looked at holds", markup=False)
+    people.print(f"sweep {sweep}: all that was looked at holds")
 
 
 def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _print(verified: Verification) -> None:
     for name, why in verified.skipped.items():
         tables.print(Text(f"{name}: skipped, as {why}"))
     for finding in verified.findings:
-        tables.print(Text(str(finding)))
+        tables.print(Text(harmless(str(finding))))
 
 
 def register(app: typer.Typer) -> None:

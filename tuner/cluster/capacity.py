@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +48,7 @@ def idle_card_problems(spec: SweepSpec) -> list[str]:
     slot = Slot.of(spec.resources)
     if not 0 < slot.gpus < 1:
         return []
-    packed = math.floor(1 / slot.gpus + 1e-9)
+    packed = slot.per_card
     idle = 1 - packed * slot.gpus
     if idle <= TOLERATED_IDLE + 1e-9:
         return []

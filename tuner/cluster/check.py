@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from tuner.paths import StorageRoot
 from tuner.spec import SweepSpec
 from tuner.spec.reading import bounded, printable
 from tuner.spec.sharing import on_nodes
+from tuner.spec.uris import is_of_this_machine
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,29 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
             there.
     """
     try:
-        loaded = load_checked(spec, overrides, name)
-    except SpecError as error:
-        raise UsageError("\n".join([*str(error).splitlines(), *check_cluster(cluster).problems])) from None
+        loaded = load_checked(spec, overrides, name, is_for_elsewhere=True)
+    except UsageError as error:
+        raise UsageError("\n".join([*str(error).splitlines(), *_problems_of(cluster)])) from None
     loaded = loaded.model_copy(update={"storage": StorageRoot.resolve(storage, loaded.storage).url})
-    inspected = Inspection(loaded).result()
-    elsewhere = ("trainable: load_data must work", *(["data:"] if loaded.data is not None else []))
-    inspected = replace(inspected, problems=[line for line in inspected.problems if not line.startswith(elsewhere)])
+    inspected = Inspection(loaded).result().elsewhere(loaded)
     source = printable(str(spec))
-    found = check_cluster(cluster, loaded, source)
-    if problems := [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded), *found.problems]:
+    problems = [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded)]
+    try:
+        found = check_cluster(cluster, loaded, source)
+    except UsageError as error:
+        raise UsageError("\n".join([*problems, str(error)])) from None
+    if problems := [*problems, *found.problems]:
         raise UsageError("\n".join(problems))
     data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
     return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found)
+
+
+def _problems_of(cluster: Path) -> list[str]:
+    """What is wrong with a cluster file by itself, that it cannot be read included."""
+    try:
+        return check_cluster(cluster).problems
+    except UsageError as error:
+        return str(error).splitlines()
 
 
 def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec") -> ClusterCheck:
@@ -116,7 +127,7 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
 
 def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
     """A server that only this machine reaches would be looked for on the head."""
-    host = urlsplit(spec.tracking.uri or "").hostname
-    if host not in ("localhost", "127.0.0.1", "::1") or shared.max_nodes(cluster) <= 1:
+    uri = spec.tracking.uri or ""
+    if not is_of_this_machine(uri) or shared.max_nodes(cluster) <= 1:
         return []
-    return [f"tracking.uri: {host} is the head itself once the sweep runs there"]
+    return [f"tracking.uri: {urlsplit(uri).hostname} is the head itself once the sweep runs there"]

@@ -12,11 +12,12 @@ import shlex
 import subprocess
 import sys
 import uuid
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner.cluster.head_shell import PYTHON
-from tuner.errors import ServiceError, UsageError
+from tuner.cluster.job_server import connected, tail
+from tuner.engine.resources import has_token
+from tuner.errors import ServiceError, TunerError, UsageError
 from tuner.space import shown
 from tuner.spec.reading import printable
 from tuner.spec.uris import has_host
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _ASK_EVERY_S = 0.5
 _ANNOUNCED_WITHIN_S = 5
-_ANSWER_S = 30.0
-"""A job server answers each request within that, or is given up."""
 _ITS_ADDRESS = "RAY_API_SERVER_ADDRESS"
 """Ray's variable that goes before $RAY_ADDRESS, which otherwise goes before what a client is told."""
 
@@ -46,7 +45,7 @@ class JobShell:
             rule = "must be the URL of a cluster's job server, such as http://127.0.0.1:8265"
             raise UsageError(f"--address: {rule}, but got {shown(printable(address))}")
         self.name, self.option = address, f"--address {shlex.quote(address)}"
-        if (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ:
+        if has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._client = self._connected()
 
@@ -56,26 +55,35 @@ class JobShell:
         return subprocess.CompletedProcess(script, code, printed, printed)
 
     def pass_on(self, script: str, to_people: bool = False) -> int:
-        """Runs a shell script there, whose output goes where ours goes; its exit code."""
-        return asyncio.run(self._done(script, is_shown=True, to_people=to_people))[0]
+        """Runs a shell script there, whose output goes where ours goes; its exit code, 0 if our reader has seen enough.
+
+        Raises:
+            ServiceError: the job server does not answer any more, or our output cannot be written.
+        """
+        try:
+            return asyncio.run(self._done(script, is_shown=True, to_people=to_people))[0]
+        except BrokenPipeError:
+            return 0
 
     async def _done(self, script: str, is_shown: bool, to_people: bool = False) -> tuple[int, str]:
         mark = job = f"tuner-asks-{uuid.uuid4().hex[:12]}"
         try:
             job = self._client.submit_job(entrypoint=marked(mark, PYTHON + script), submission_id=mark)
             printed, code = "", None
-            async for text in self._client.tail_job_logs(job):
-                before, printed = printed, printed + text
-                (shown, _), (output, code) = between(mark, before), between(mark, printed)
-                if is_shown:
-                    out = sys.stderr if to_people else sys.stdout
-                    out.write(output[len(shown) :])
-                    out.flush()
-                if code is not None:  # Ray would tell it seconds later
-                    return code, output
+            async with contextlib.aclosing(tail(self._client, job)) as texts:
+                async for text in texts:
+                    before, printed = printed, printed + text
+                    (shown, _), (output, code) = between(mark, before), between(mark, printed)
+                    if is_shown:
+                        out = sys.stderr if to_people else sys.stdout
+                        out.write(output[len(shown) :])
+                        out.flush()
+                    if code is not None:  # Ray would tell it seconds later
+                        return code, output
             while not (info := self._client.get_job_info(job)).status.is_terminal():
                 await asyncio.sleep(_ASK_EVERY_S)
-        except (KeyboardInterrupt, asyncio.CancelledError):  # who follows a sweep would do so to its end, unheard
+        except (KeyboardInterrupt, asyncio.CancelledError, BrokenPipeError, TunerError):
+            # who follows a sweep would do so to its end, unheard
             with contextlib.suppress(Exception):
                 self._client.stop_job(job)
             raise
@@ -86,16 +94,10 @@ class JobShell:
         return int(info.driver_exit_code), between(mark, printed)[0]
 
     def _connected(self) -> JobSubmissionClient:
-        from ray.job_submission import JobSubmissionClient
-
-        class Bounded(JobSubmissionClient):  # type: ignore[misc]
-            def _do_request(self, *arguments: Any, **options: Any) -> Any:
-                return super()._do_request(*arguments, **{"timeout": _ANSWER_S, **options})
-
         before = os.environ.get(_ITS_ADDRESS)
         os.environ[_ITS_ADDRESS] = url = self.name.rstrip("/")
         try:
-            return Bounded(url)
+            return connected(url)
         except Exception as error:
             raise self._refusal(error) from error
         finally:

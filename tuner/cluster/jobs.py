@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import shlex
 import shutil
 import sys
@@ -18,13 +19,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.cluster.job_server import connected, tail
 from tuner.cluster.launched import SPEC, Launched
+from tuner.program import ASKED_BY
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 SWEEP = "tuner.sweep"
 """The key of a job's metadata that names its sweep."""
+_WAYS_ON = {
+    "follow": "; if Ray has ended there, launch the sweep again: it goes on",
+    "submit": "; launch the sweep again: it goes on, or is watched where it runs",
+}
+"""By request, where the job server was lost."""
 UNKNOWN_END = 4
 """The exit code for a driver that ended without one, as by its node's loss: that of ServiceError."""
 
@@ -70,10 +78,13 @@ class SweepJobs:
 
     async def follow(self, job: str) -> int:
         """Prints what the job's driver says until it ends; its exit code."""
+        last = ""
         with contextlib.suppress(RuntimeError):  # the tail broke off; how the job stands is asked below
-            async for text in self._client.tail_job_logs(job):
-                sys.stdout.write(text)
-                sys.stdout.flush()
+            async with contextlib.aclosing(tail(self._client, job)) as texts:
+                async for text in texts:
+                    lines, end, last = (last + text).rpartition("\n")
+                    self._say(lines + end)
+        self._say(last)
         while not (info := self._client.get_job_info(job)).status.is_terminal():
             await asyncio.sleep(1)
         if info.driver_exit_code is None or info.driver_exit_code < 0:
@@ -81,6 +92,18 @@ class SweepJobs:
             print(f"job {job}: {info.status.value.lower()}: {message}")
             return UNKNOWN_END
         return int(info.driver_exit_code)
+
+    def log(self, job: str) -> None:
+        """Prints what the job's driver has said so far."""
+        self._say(self._client.get_job_logs(job))
+
+    def _say(self, lines: str) -> None:
+        """Whole lines of the driver's, in which the way back to the sweep is that of whoever asks."""
+        theirs, its_own = os.environ.get(ASKED_BY), Launched(self._name).option
+        if theirs and its_own:
+            lines = lines.replace(f"resume {self._name} {its_own}", f"resume {self._name} {theirs}")
+        sys.stdout.write(lines)
+        sys.stdout.flush()
 
 
 def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[str, Any]:
@@ -113,24 +136,23 @@ def main() -> None:
     parser.add_argument("--job")
     parser.add_argument("rest", nargs="*")
     asked = parser.parse_args()
-    from ray.job_submission import JobSubmissionClient
-
     try:
-        client = JobSubmissionClient()
-        sys.exit(_answer(asked, SweepJobs(asked.name, client), client))
+        sys.exit(_answer(asked, SweepJobs(asked.name, connected())))
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (RuntimeError, OSError) as error:  # what requests raises is an OSError
-        way_on = "; if Ray has ended there, launch the sweep again: it goes on" if asked.request == "follow" else ""
+        way_on = _WAYS_ON.get(asked.request, "")
         sys.exit(_refused(4, f"the head's job server: {' '.join(str(error).split())[:500]}{way_on}"))
 
 
-def _answer(asked: argparse.Namespace, jobs: SweepJobs, client: JobSubmissionClient) -> int:
+def _answer(asked: argparse.Namespace, jobs: SweepJobs) -> int:
     if asked.request == "submit":
         print(json.dumps(submit(jobs, asked.name, asked.incoming, asked.or_resume)))
     elif asked.request == "resume":
         if (running := jobs.running()) is not None:
-            return _refused(
-                2, f"sweep {asked.name}: its job {running} runs; `tuner logs {asked.name} --follow` watches"
-            )
+            watch = f"tuner logs {asked.name} --follow {os.environ.get(ASKED_BY, '')}".rstrip()
+            return _refused(2, f"sweep {asked.name}: its job {running} runs; `{watch}` watches")
         print(json.dumps({"job": jobs.submit(["resume", asked.name, *asked.rest])}))
     elif asked.request == "others":
         print(json.dumps({"others": jobs.others_run()}))
@@ -141,7 +163,7 @@ def _answer(asked: argparse.Namespace, jobs: SweepJobs, client: JobSubmissionCli
         last = asked.job or every[-1].submission_id
         if asked.request == "follow":
             return asyncio.run(jobs.follow(last))
-        sys.stdout.write(client.get_job_logs(last))
+        jobs.log(last)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from tuner.errors import ServiceError, UsageError
 from tuner.program import ASKED_BY
 from tuner.secrets import has_credentials, shipped
 from tuner.spec import SweepSpec
-from tuner.spec.reading import printable, read_yaml
+from tuner.spec.reading import printable
 
 _STDERR = 2
 _HEALTH_CHECK_S = 30
@@ -92,7 +93,7 @@ def _ray(command: str, cluster_file: Path, hint: str) -> None:
     Raises:
         ServiceError: it failed.
     """
-    is_local = read_yaml(cluster_file)["provider"].get("type") == "local"
+    is_local = read_cluster(cluster_file)["provider"].get("type") == "local"
     options = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_UP_enable_autoscaler_v2": "0" if is_local else "1"}
     launcher = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", command, "--yes", str(cluster_file)],
@@ -131,7 +132,7 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
     """
     incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
     settings = shipped(os.environ)
-    private = settings.plain | settings.secret | driver_environment(read_yaml(head.cluster_file))
+    private = settings.plain | settings.secret | driver_environment(read_cluster(head.cluster_file))
     with tempfile.TemporaryDirectory() as folder:
         pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder))
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
@@ -155,7 +156,7 @@ def resume(head: Head, sweep: str, arguments: Sequence[str]) -> Submitted:
             "--set: holds a password, which the job's command would show; give it in the environment, and launch again"
         )
     rest = ["--", *arguments] if arguments else []
-    return Submitted(sweep, goes_on=True, **_asked(head, _in_project(sweep, "jobs", ["resume", sweep, *rest])))
+    return Submitted(sweep, goes_on=True, **_asked(head, _in_project(head, sweep, "jobs", ["resume", sweep, *rest])))
 
 
 def follow(head: Head, sweep: str, job: str) -> int:
@@ -164,41 +165,48 @@ def follow(head: Head, sweep: str, job: str) -> int:
     Raises:
         ServiceError: the connection to the head was lost, which the sweep does not notice.
     """
-    return head.pass_on(_in_project(sweep, "jobs", ["follow", sweep, "--job", job]), to_people=True)
+    return head.pass_on(_in_project(head, sweep, "jobs", ["follow", sweep, "--job", job]), to_people=True)
 
 
 def works_for_others(head: Head, sweep: str) -> bool:
     """Whether jobs of anybody else run on the cluster."""
-    return bool(_asked(head, _in_project(sweep, "jobs", ["others", sweep]))["others"])
+    return bool(_asked(head, _in_project(head, sweep, "jobs", ["others", sweep]))["others"])
 
 
 def logs(head: Head, sweep: str, is_followed: bool) -> int:
     """Prints what a sweep's newest driver has said, and says from now on if it is followed; an exit code."""
-    return head.pass_on(_in_project(sweep, "jobs", ["follow" if is_followed else "logs", sweep]))
+    return head.pass_on(_in_project(head, sweep, "jobs", ["follow" if is_followed else "logs", sweep]))
 
 
 def tuner_there(head: Head, sweep: str, arguments: Sequence[str]) -> int:
     """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
     columns = shutil.get_terminal_size((0, 0)).columns
-    settings = {ASKED_BY: head.option, **({"COLUMNS": str(columns)} if columns else {})}
-    export = shlex.join(["export", *(f"{name}={value}" for name, value in settings.items())])
-    return head.pass_on(f"{export}; " + _in_project(sweep, "launched", [sweep, *arguments]))
+    export = f"export COLUMNS={columns}; " if columns else ""
+    return head.pass_on(export + _in_project(head, sweep, "launched", [sweep, *arguments]))
 
 
-def _in_project(sweep: str, module: str, arguments: Sequence[str]) -> str:
-    """A script that runs one of our modules on the head with the code that was launched there."""
+def _in_project(head: Head, sweep: str, module: str, arguments: Sequence[str]) -> str:
+    """A script that runs one of our modules on the head with the code that was launched there, and tells it the way
+    back to the sweep from here."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", sweep):
         raise UsageError(f"{sweep!r} is no sweep's name: letters, digits, dots, dashes and underscores")
     absent = f"sweep {sweep} was not launched on this cluster; go on with it from its storage: tuner launch --or-resume"
     return (
         f'project="$HOME/{FOLDER}/{sweep}/project"; '
         f'[ -d "$project" ] || {{ echo {shlex.quote(absent)} >&2; exit 2; }}; '
+        f"export {shlex.quote(f'{ASKED_BY}={head.option}')}; "
         f'PYTHONPATH="$project" exec "$python" -m tuner.cluster.{module} {shlex.join(arguments)}'
     )
 
 
 def _asked(head: Head, script: str) -> Any:
-    return json.loads(_checked(head, head.run(script)).splitlines()[-1])
+    """The data that a script prints, the last of its lines that are any: over a job server warnings come with them."""
+    lines = _checked(head, head.run(script)).splitlines()
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError):
+            if isinstance(data := json.loads(line), dict):
+                return data
+    raise ServiceError(f"the head of cluster {head.name}: its answer is no data: {' '.join(lines)[-300:] or 'nothing'}")
 
 
 def _checked(head: Head, done: subprocess.CompletedProcess[str]) -> str:

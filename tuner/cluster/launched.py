@@ -40,6 +40,15 @@ class Launched:
     def environment(self) -> Path:
         return self.folder / "environment"
 
+    @property
+    def option(self) -> str:
+        """What its driver adds to the commands that it tells people to run; empty where no storage is known."""
+        try:
+            storage = json.loads(self.environment.read_text()).get("TUNER_STORAGE")
+        except OSError:
+            return ""
+        return f"--storage {shlex.quote(storage)}" if storage else ""
+
     def exists(self) -> bool:
         return self.project.is_dir()
 
@@ -60,8 +69,8 @@ def main() -> None:
     """Becomes the command."""
     launched = Launched(sys.argv[1])
     os.environ.update(json.loads(launched.environment.read_text()))
-    if storage := os.environ.get("TUNER_STORAGE"):  # what a driver tells people to run is for those on other machines
-        os.environ.setdefault(ASKED_BY, f"--storage {shlex.quote(storage)}")
+    if option := launched.option:  # what a driver tells people to run is for those on other machines
+        os.environ.setdefault(ASKED_BY, option)
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # workers stay in the job's working directory, where the code is
     os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])
 

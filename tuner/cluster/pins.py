@@ -10,18 +10,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tuner.cluster.schema import COMMAND_LISTS
+
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 PYTHON_MIN = (3, 11)
-_COMMANDS = (
-    "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
-    "head_start_ray_commands", "worker_start_ray_commands",
-)  # fmt: skip
 _DECISIVE = ("ray", "tensorflow", "keras", "hyperopt", "mlflow")
 """Of these each installation must name its version."""
-_NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])(?:\[[^\]]*\])?"
+_EXTRAS = r"(?:\[[^][]*\])?"
+_NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])" + _EXTRAS
 _PINNED = re.compile(_NAME + r"\s*={2,3}\s*([0-9][\w.!+*-]*)")
 _WHEEL = re.compile(r"(?:^|[/\s'\"])([A-Za-z][\w.]*?)-(\d[\w.!+]*)(?:-\d\w*)?-(?:py|cp)(\d)(\d*)-[\w.]+-[\w.]+\.whl")
-_INSTALL = re.compile(r"\b(?:pip3?|uv)\b[^;&|]*?\b(?:install|add)\b([^;&|]*)")
+_BY_FILE = re.compile(rf"(?<![\w.-])[\w.-]+{_EXTRAS}\s*@\s*\S+|(?<!\S)\S+\.whl\S*")
+"""`ray @ https://…` and wheels. Each begins at a word's beginning: a command may hold a long one, such as a key."""
+_INSTALLER, _INSTALL = re.compile(r"\b(?:pip3?|uv)\b"), re.compile(r"\b(?:install|add)\b")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
 _PYTHON = re.compile(r"(?:--python[ =]|\bpython=+)v?(\d)\.(\d+)")
 _IMAGE = re.compile(r"(?:^|/)(rayproject/ray(?:-ml|-llm)?|tensorflow/tensorflow)(?::([\w.-]+))?(@sha256:\w+)?$")
@@ -74,13 +75,20 @@ def _default(path: str, written: Mapping[str, Any]) -> str:
 
 
 def pin_warnings(cluster: Mapping[str, Any], pins: Pins) -> list[str]:
-    """A Python that is newer than the one that the lock file was made with."""
+    """A Python that is newer than the one that the lock file was made with, and images that say no version."""
     made_with = f"{PYTHON_MIN[0]}.{PYTHON_MIN[1]}"
-    return [
+    newer = [
         f"{path}: installs Python {major}.{minor}, but {pins.source} was made and tested with {made_with}"
         for (major, minor), path in _all_pythons(cluster).items()
         if (major, minor) > PYTHON_MIN
     ]
+    images = ((path, _IMAGE.search(image)) for path, image in _all_images(cluster))
+    untold = [
+        f"{path}: a digest alone does not say its version; it must be an image of {_pinned(found, pins)}"
+        for path, found in images
+        if found is not None and not found[2] and found[3] and _package(found) in pins.versions
+    ]
+    return [*newer, *untold]
 
 
 def _all_pythons(cluster: Mapping[str, Any]) -> dict[tuple[int, int], str]:
@@ -95,12 +103,19 @@ def _command_problems(command: str, pins: Pins) -> Iterator[str]:
         yield from _drift(name, version, pins)
     for name, version, *_ in _WHEEL.findall(command):
         yield from _drift(name.replace("_", "-"), version, pins)
-    without_wheels = re.sub(r"[\w.-]+(\[[^\]]*\])?\s*@\s*\S+|\S+\.whl\S*", " ", command)
-    for arguments in _INSTALL.findall(without_wheels):
-        for name in re.findall(_NAME + r"(?=\s|['\"]|[<>~!]|$)(?!\s*==)", arguments):
-            if _normal(name) in _DECISIVE and not re.search(rf"{re.escape(name)}(\[[^\]]*\])?\s*==", arguments):
+    for arguments in _installed(_BY_FILE.sub(" ", command)):
+        for name in dict.fromkeys(re.findall(_NAME + r"(?=\s|['\"]|[<>~!]|$)(?!\s*==)", arguments)):
+            if _normal(name) in _DECISIVE and not re.search(rf"{re.escape(name)}{_EXTRAS}\s*==", arguments):
                 expected = pins.versions.get(_normal(name))
                 yield f"must install {name}=={expected}, as {pins.source} has it, but names no version"
+
+
+def _installed(command: str) -> Iterator[str]:
+    """The arguments of each `pip install`, `uv pip install` and `uv add` in a shell command."""
+    for part in re.split(r"[;&|]", command):
+        installer = _INSTALLER.search(part)
+        if installer is not None and (install := _INSTALL.search(part, installer.end())) is not None:
+            yield part[install.end() :]
 
 
 def _drift(name: str, version: str, pins: Pins) -> Iterator[str]:
@@ -111,14 +126,23 @@ def _drift(name: str, version: str, pins: Pins) -> Iterator[str]:
 
 def _image_problems(image: str, pins: Pins) -> Iterator[str]:
     found = _IMAGE.search(image)
-    if found is None:
+    expected = pins.versions.get(_package(found)) if found is not None else None
+    if found is None or expected is None or (found[3] and not found[2]):  # by its digest alone: see `pin_warnings`
         return
-    package = found[1].split("/")[1].split("-")[0]
-    expected, tag = pins.versions.get(package), found[2]
-    if expected is not None and (tag is None or re.match(r"\d+(\.\d+)*", tag) is None):
-        yield f"must be an image of {package} {expected}, as {pins.source} has it, but got {image!r}"
-    elif expected is not None and tag is not None and tag.split("-")[0] != expected:
-        yield f"must be an image of {package} {expected}, as {pins.source} has it, but got {tag.split('-')[0]}"
+    version = (found[2] or "").split("-")[0]
+    if version != expected:
+        got = version if version[:1].isdigit() else repr(image)
+        yield f"must be an image of {_pinned(found, pins)}, but got {got}"
+
+
+def _package(image: re.Match[str]) -> str:
+    return image[1].split("/")[1].split("-")[0]
+
+
+def _pinned(image: re.Match[str], pins: Pins) -> str:
+    """The package that an image is made for, at the version that all nodes must have."""
+    package = _package(image)
+    return f"{package} {pins.versions.get(package)}, as {pins.source} has it"
 
 
 def _pythons(command: str) -> Iterator[tuple[int, int]]:
@@ -134,7 +158,7 @@ def _image_pythons(image: str) -> Iterator[tuple[int, int]]:
 def _all_commands(cluster: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     nodes = {f"available_node_types.{k}.": v for k, v in (cluster.get("available_node_types") or {}).items()}
     for prefix, section in {"": cluster, **nodes}.items():
-        for key in _COMMANDS:
+        for key in COMMAND_LISTS:
             for index, command in enumerate(section.get(key) or ()):
                 yield f"{prefix}{key}[{index}]", _COMMENT.sub("", command)
 

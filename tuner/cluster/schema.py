@@ -17,6 +17,11 @@ from tuner.secrets import redacted
 from tuner.space import nearest, shown
 from tuner.spec.reading import read_yaml
 
+COMMAND_LISTS = (
+    "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
+    "head_start_ray_commands", "worker_start_ray_commands",
+)  # fmt: skip
+"""The keys of a cluster file, and of its node types, under which shell commands stand."""
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",

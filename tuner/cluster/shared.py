@@ -11,16 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tuner.cluster.schema import COMMAND_LISTS
 from tuner.cluster.sizes import max_workers
 from tuner.engine.resources import NODE_TYPES
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS, named_folders, shared_folders, sharing_problems
-
-_COMMAND_LISTS = (
-    "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
-    "head_start_ray_commands", "worker_start_ray_commands",
-)  # fmt: skip
-
 
 _ENOUGH = 10**6
 """CPUs and GPUs: more than any trial takes."""
@@ -87,7 +82,7 @@ def _folders(cluster: Mapping[str, Any]) -> list[str]:
 def _commands(cluster: Mapping[str, Any]) -> Iterator[str]:
     kinds = (cluster.get("available_node_types") or {}).values()
     for section in (cluster, *kinds, *(kind.get("docker") or {} for kind in kinds)):
-        for name in _COMMAND_LISTS:
+        for name in COMMAND_LISTS:
             yield from (command for command in section.get(name) or () if isinstance(command, str))
 
 

@@ -52,18 +52,18 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
         _copy_code(Path(file), project / CODE)
         trainable = f"{CODE}/{Path(file).name}:{class_name}"
     shipped = spec.model_copy(update={"trainable": trainable})
-    (project / SPEC).write_text(dump_yaml(shipped.resolved()))
+    (project / SPEC).write_text(dump_yaml(shipped.resolved()), encoding="utf-8")
     environment = folder / "environment"
     environment.touch(mode=0o600)
     environment.write_text(json.dumps(dict(private)))
 
 
 def code_problems(spec: SweepSpec) -> list[str]:
-    """That a user's code is too large to be sent, in one line."""
+    """That a user's code is too large to be sent, in one line; none of a file that is not there."""
     file = Path(spec.trainable.rpartition(":")[0])
     if file.suffix != ".py":
         return []
-    copied = sorted(imported_beside(file))
+    copied = sorted(path for path in imported_beside(file) if os.path.isfile(path))
     size_bytes = sum(path.stat().st_size for path in copied)
     if size_bytes <= MAX_CODE_BYTES:
         return []
@@ -118,7 +118,7 @@ def _imported(file: Path) -> Iterator[str]:
     """The modules that a file imports anywhere in it; none of one that cannot be read, which its import will say."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -43,7 +43,8 @@ def _command_problems(cluster: Mapping[str, Any]) -> list[str]:
 def _starts(cluster: Mapping[str, Any], key: str, option: str) -> list[str]:
     """The commands that start Ray with an option."""
     commands = cluster.get(key) or ()
-    return [command for command in commands if re.search(rf"\bray start\b.*\s{option}(?![\w-])", command, re.DOTALL)]
+    starts = ((command, re.search(r"\bray start\b", command)) for command in commands)
+    return [c for c, start in starts if start and re.search(rf"\s{option}(?![\w-])", c[start.end() :])]
 
 
 def _worker_problems(cluster: Mapping[str, Any], head_starts: list[str]) -> list[str]:

@@ -347,15 +347,17 @@ class _Driver:
         except StorageError as error:
             self._leave()
             raise StorageError(f"{error}. Once that is mended, go on with: {self._again}") from error
+        report = threading.Thread(target=self._write_report, name="report", daemon=True)
         try:
             self._coordinator.tidy()
             self._journal.close()
             self._observer.phase("recording the rest in MLflow")
-            report = threading.Thread(target=self._write_report, name="report", daemon=True)
             report.start()
             is_recorded = self._recorder.finish()
             report.join(REPORT_WAITS_S)
         except KeyboardInterrupt:  # the recorder goes on by itself
+            if report.is_alive():  # Python's end amidst Matplotlib's own code is an abort
+                report.join(REPORT_WAITS_S)
             if self._coordinator.sweep.ended is not None:
                 raise
             is_recorded = False

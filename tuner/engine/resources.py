@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tuner.engine.head import JOINS_WITHIN_S, why_silent
@@ -70,6 +69,11 @@ class Slot:
         """TensorFlow's threads in a worker."""
         return max(1, math.floor(self.cpus))
 
+    @property
+    def per_card(self) -> int:
+        """Trials on one card, which a fraction of one never leaves; 1 where a trial takes whole ones, or none."""
+        return math.floor(1 / self.gpus + 1e-9) if 0 < self.gpus < 1 else 1
+
     def count(self, nodes: Iterable[Mapping[str, float]]) -> int:
         """How many such slots fit on nodes with these `CPU` and `GPU` resources."""
         return sum(self._count_on(node) for node in nodes)
@@ -85,11 +89,8 @@ class Slot:
         if not self.gpus:
             return by_cpu
         gpus = node.get("GPU", 0.0)
-        if self.gpus >= 1:
-            by_gpu = math.floor(gpus / self.gpus + 1e-9)
-        else:
-            by_gpu = math.floor(gpus) * math.floor(1 / self.gpus + 1e-9)  # a trial does not span two cards
-        return min(by_cpu, by_gpu)
+        whole = math.floor(gpus / self.gpus + 1e-9)
+        return min(by_cpu, whole if self.gpus >= 1 else math.floor(gpus) * self.per_card)
 
 
 def local_node() -> dict[str, float]:
@@ -223,10 +224,14 @@ def _folder_hint(why: str) -> str:
     return "; set RAY_TMPDIR to a folder with a shorter path, such as /tmp" if "path length" in why else ""
 
 
+def has_token() -> bool:
+    """Whether Ray finds a token for clusters that ask for one, in its file or in the environment."""
+    return os.path.exists(os.path.expanduser("~/.ray/auth_token")) or "RAY_AUTH_TOKEN" in os.environ
+
+
 def _token_hint() -> str:
     """Ray uses a token for "auto" by itself, but for an address only when told to; without need it must not."""
-    has_token = (Path.home() / ".ray" / "auth_token").exists() or "RAY_AUTH_TOKEN" in os.environ
-    needs_hint = has_token and "RAY_AUTH_MODE" not in os.environ
+    needs_hint = has_token() and "RAY_AUTH_MODE" not in os.environ
     return "; if the cluster asks for a token, set RAY_AUTH_MODE=token or use --address auto" if needs_hint else ""
 
 

@@ -116,8 +116,12 @@ def load_checked(
     *,
     is_shipped: bool = False,
     is_new: bool = True,
+    is_for_elsewhere: bool = False,
 ) -> SweepSpec:
     """`load_spec`; of an invalid spec, what is valid is held against its trainable, so that all problems come at once.
+
+    Args:
+        is_for_elsewhere: the sweep is to run on other machines; see `Inspected.elsewhere`.
 
     Raises:
         SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
@@ -129,4 +133,5 @@ def load_checked(
         if not isinstance(error.rest, SweepSpec):
             raise
         found = Inspection(error.rest).result()
+        found = found.elsewhere(error.rest) if is_for_elsewhere else found
         raise SpecError(error.source, bounded([*error.problems, *found.problems])) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ class Inspected:
     problems: list[str] = field(default_factory=list)
     data: Data | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def elsewhere(self, spec: SweepSpec) -> Inspected:
+        """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
+        of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
+        return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
     def resolve(self, spec: SweepSpec, source: str) -> SweepSpec:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
@@ -142,7 +148,7 @@ def contract_problems(trainable: type[Trainable]) -> list[str]:
     problems = []
     if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
-    if isinstance(trainable.metrics, str) or trainable.metrics is None:
+    if isinstance(trainable.metrics, str) or not isinstance(trainable.metrics, Iterable | property):
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
     return problems
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trainables.contract import Params
 from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain, shown
 from tuner.spec import SweepSpec
+from tuner.spec.messages import literals
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 """What MLflow shows of each trial."""
@@ -89,7 +90,11 @@ def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
     except ValidationError as error:
         return [
             f"{_rule(item)}, but got {_got(item, value)}"
-            + (nearest(value, _options(item)) if item["type"] == "literal_error" and isinstance(value, str) else "")
+            + (
+                nearest(value, literals(item["ctx"]))
+                if item["type"] == "literal_error" and isinstance(value, str)
+                else ""
+            )
             for item in error.errors()
             if item["loc"][:1] == (name,)
         ]
@@ -116,7 +121,3 @@ def _rule(item: Any) -> str:
         "string_type": "must be text",
     }
     return rules[item["type"]].format(**context) if item["type"] in rules else str(item["msg"])
-
-
-def _options(item: Any) -> list[str]:
-    return [part.strip(" '") for part in item["ctx"]["expected"].replace(" or ", ",").split(",")]

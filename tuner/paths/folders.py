@@ -46,13 +46,18 @@ class StorageRoot(_Place):
         """The root that the command line names, else the spec, else $TUNER_STORAGE, else ./sweeps.
 
         Raises:
-            UsageError: it is a URL of no known scheme, or what speaks to that store is not installed; it is a file.
+            UsageError: it is a URL of no known scheme, or what speaks to that store is not installed; it is a file; it
+                begins with the home folder of nobody.
             StorageError: nobody may look there.
         """
         chosen = option or spec or os.environ.get("TUNER_STORAGE") or "./sweeps"
-        if "://" in chosen:
+        if objectstore.is_url(chosen):
             return cls(objectstore.open_url(chosen))
-        path = Path(chosen).expanduser().absolute()
+        try:
+            path = Path(chosen).expanduser().absolute()
+        except RuntimeError:
+            home = Path(chosen).parts[0]
+            raise UsageError(f"{chosen}: the storage root must be a folder, but nobody's home is {home}") from None
         there = next(part for part in (path, *path.parents) if exists(part))
         if not there.is_dir():
             what = "is a file" if there == path else f"{there} is a file"

@@ -13,6 +13,7 @@ import importlib.util
 import logging
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -44,6 +45,11 @@ _T = TypeVar("_T")
 Kind = Literal["missing", "exists", "passing", "final"]
 
 
+def is_url(storage: str) -> bool:
+    """Whether a storage root is meant to be in an object store, rightly written or not: `s3:/bucket` is no folder."""
+    return "://" in storage or re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", storage) is not None
+
+
 def open_url(url: str) -> UPath:
     """The path of an object store's URL.
 
@@ -55,10 +61,10 @@ def open_url(url: str) -> UPath:
         raise UsageError(f"storage: must hold no user, password or key: {keys}, but got {without_credentials(url)!r}")
     scheme, _, rest = url.partition("://")
     if scheme not in _SCHEMES:
-        near = difflib.get_close_matches(scheme, _SCHEMES[:2], 1, 0.5)
+        near = difflib.get_close_matches(scheme.partition(":")[0], _SCHEMES[:2], 1, 0.5)
         meant = f"; did you mean {near[0]}://?" if near else ""
         raise UsageError(f"storage: must be a folder, s3://BUCKET/… or gs://BUCKET/…, but got {url!r}{meant}")
-    if not rest.partition("/")[0]:
+    if not re.match(r"[^/\s]+(/|$)", rest):
         raise UsageError(f"storage: must name a bucket, as in {scheme}://BUCKET/…, but got {url!r}")
     if any(character in rest for character in "*?[]#\\"):
         raise UsageError(f"storage: must be without any of * ? [ ] # \\, but got {url!r}")

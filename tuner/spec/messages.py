@@ -34,7 +34,7 @@ def _rule(item: Any, location: list[Any]) -> str:
     if kind == "extra_forbidden":
         return f"unknown key{nearest(str(item['loc'][-1]), _known_keys(location[:-1], item))}"
     if kind == "literal_error":
-        hint = nearest(received, _literals(context)) if isinstance(received, str) else ""
+        hint = nearest(received, literals(context)) if isinstance(received, str) else ""
         return f"must be {context['expected']}, but got {shown(received)}{hint if 'mean' in hint else ''}"
     if kind == "string_pattern_mismatch":
         return f"must be letters, digits, dots, dashes and underscores, 100 at most, but got {shown(received)}"
@@ -56,7 +56,8 @@ def _rule(item: Any, location: list[Any]) -> str:
     return f"{rule.format(**context)}, but got {shown(received)}"
 
 
-def _literals(context: Mapping[str, Any]) -> list[str]:
+def literals(context: Mapping[str, Any]) -> list[str]:
+    """The values that pydantic expected, of the text in which it names them."""
     return [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tuner.paths.objectstore import is_url
 from tuner.space import Float, Int, Space, nearest, shown
 from tuner.space.base import Value
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
@@ -26,6 +27,8 @@ RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
 """Parameters that a sweep's space gets as constants, at the trainable's defaults, where it has none of them."""
 STORAGE_SCHEMES = ("s3", "gs")
+SMALLEST_SHARE = 0.0001
+"""Of a CPU or a GPU: Ray counts them in units of that."""
 
 
 class Section(BaseModel):
@@ -118,7 +121,7 @@ class Budget(Section):
 
 
 class Resources(Section):
-    cpus_per_trial: float = Field(1, gt=0)
+    cpus_per_trial: float = Field(1, ge=SMALLEST_SHARE)
     """CPU cores, and TensorFlow threads, of each trial."""
     gpus_per_trial: float = Field(0, ge=0)
     """GPUs of each trial: a fraction packs several trials on one card and gives each its share of the card's memory;
@@ -127,6 +130,9 @@ class Resources(Section):
     @field_validator("gpus_per_trial")
     @classmethod
     def _check_gpus(cls, gpus: float) -> float:
+        if 0 < gpus < SMALLEST_SHARE:
+            rule = "must be 0, or at least {least}, but got {got}"
+            raise PydanticCustomError("rule", rule, {"least": SMALLEST_SHARE, "got": shown(gpus)})
         if gpus > 1 and not gpus.is_integer():
             rule = "must be a fraction of one GPU or a whole number of them, but got {got}"
             raise PydanticCustomError("rule", rule, {"got": shown(gpus)})
@@ -178,7 +184,8 @@ class SweepSpec(Section):
     trainable: Text
     """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
     data: Text | None = None
-    """For trainables that do not load their own: digits, mnist, a file beside the spec, s3://bucket/… or gs://bucket/…"""
+    """For trainables that do not load their own: digits, mnist, a file or a folder beside the spec, s3://bucket/… or
+    gs://bucket/…"""
     objective: Objective
     num_trials: Count
     """How many configurations are tried."""
@@ -209,7 +216,7 @@ class SweepSpec(Section):
     @field_validator("storage")
     @classmethod
     def _check_storage(cls, storage: str | None) -> str | None:
-        if storage is None or not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", storage):
+        if storage is None or not is_url(storage):
             return storage
         if not re.match(rf"({'|'.join(STORAGE_SCHEMES)})://[^/\s]+(/.*)?$", storage):
             scheme = nearest(storage.split(":")[0], STORAGE_SCHEMES)

@@ -31,6 +31,14 @@ def broken_rule(uri: str) -> str:
     return ""
 
 
+def is_of_this_machine(uri: str) -> bool:
+    """Whether a URI's host is whatever machine asks: on another one it is another."""
+    try:
+        return urlsplit(uri).hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:  # no URI
+        return False
+
+
 def has_host(uri: str) -> bool:
     """Whether a URL names a host, and no port that is none."""
     try:

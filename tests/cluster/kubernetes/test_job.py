@@ -101,6 +101,10 @@ def test_no_pod_has_a_card_too_many_or_too_few(gpus: float, trials: int) -> None
     assert worker.gpus == (math.ceil(trials / on_a_card) if gpus < 1 else trials * gpus) * bool(gpus)
 
 
+def test_cards_for_any_number_of_trials_are_told_at_once() -> None:
+    assert WorkerPod.of(gpu_spec(0.25), Options(trials_per_worker=10**9)).gpus == 250_000_000
+
+
 def test_a_small_sweep_never_has_more_workers_than_trials() -> None:
     assert WorkerPod.of(gpu_spec(0.5, num_trials=3), Options()).max_pods == 2
     assert WorkerPod.of(spec(num_trials=3), Options(min_workers=5)).max_pods == 5
@@ -239,6 +243,7 @@ def test_images_are_named_by_tag_or_digest(image: str) -> None:
         ),
         ({"min_workers": 0}, "--min-workers: must be at least 1, but got 0"),
         ({"trials_per_worker": 0}, "--trials-per-worker: must be at least 1, but got 0"),
+        ({"trials_per_worker": 10**400}, "--trials-per-worker: must be at most 1000000000, but got a whole number of"),
         ({"min_workers": 3, "max_workers": 2}, "--max-workers: must not be below --min-workers 3, but got 2"),
         ({"retries": -1}, "--retries: must be at least 0"),
         ({"volumes": ("claim",)}, "--volume: must be CLAIM:/PATH, but got 'claim'"),

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from ruamel.yaml import YAML
 
 from tests.cli.test_commands import Done, tuner
 from tests.cluster.kubernetes.api import Api, pretended_api
-from tuner.cluster.kubernetes import rules
+from trainables import registry
+from tuner.cluster.kubernetes import kubectl, rules
 
 SHARED = ("--storage", "s3://bucket/sweeps", "--set", "tracking.uri=https://mlflow.example.com")
 CONFIG_MAP = "/api/v1/namespaces/team/configmaps/digits"
@@ -59,6 +61,34 @@ def test_addresses_of_this_machine_are_warned_of() -> None:
     done = launch(*SHARED[:2], "--set", "tracking.uri=http://localhost:5000", AWS_ENDPOINT_URL="http://127.0.0.1:9000")
     assert "warning: http://localhost:5000 is the pod itself once the sweep runs there" in done.stderr
     assert "warning: http://127.0.0.1:9000 is the pod itself once the sweep runs there" in done.stderr
+
+
+@pytest.mark.parametrize("uri", ["postgresql+psycopg2://127.0.0.1/runs", "http://[::1]:5000", "mysql://LOCALHOST:1/x"])
+def test_an_address_of_this_machine_may_be_of_any_kind(uri: str) -> None:
+    assert "is the pod itself once the sweep runs there" in launch(*SHARED[:2], "--set", f"tracking.uri={uri}").stderr
+
+
+def test_a_kubectl_that_waits_for_a_cluster_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kubectl").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "kubectl").chmod(0o700)
+    monkeypatch.setattr(kubectl, "_ANSWER_S", 0.1)
+    done = launch(*SHARED, "--apply", exit_code=4, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    said = "kubectl get: no answer within 0.1 s; launch again once it answers: a job that runs is left as it is"
+    assert done.stderr.splitlines()[-1] == said
+
+
+@pytest.mark.slow
+def test_a_manifest_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    """Of a locale of another encoding, ASCII is what each machine has."""
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    spec, job = tmp_path / "sweep.yaml", tmp_path / "job.yaml"
+    text = registry.default_sweep("digits").read_text().replace("{experiment: digits}", "{experiment: für}")
+    spec.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "tuner.cli.main", "launch", str(spec), "--kubernetes", *SHARED]
+    command += ["--output", str(job)]
+    done = subprocess.run(command, env=os.environ | locale, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "experiment: für" in job.read_text(encoding="utf-8")
 
 
 def test_it_is_written_to_a_file(tmp_path: Path) -> None:

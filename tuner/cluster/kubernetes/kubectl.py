@@ -12,6 +12,8 @@ from tuner.errors import ServiceError, UsageError
 
 _ENDED = ("Complete", "Failed", "ValidationFailed")
 _DELETE_TIMEOUT = "--timeout=120s"
+_ANSWER_S = 180.0
+"""kubectl itself waits for an API server that hangs without an end."""
 
 Applied = Literal["runs already", "goes on", "is submitted"]
 
@@ -24,7 +26,7 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
 
     Raises:
         UsageError: there is no kubectl.
-        ServiceError: the cluster did not take them.
+        ServiceError: the cluster did not take them, or did not answer.
     """
     metadata = objects[-1]["metadata"]
     where = [f"--namespace={metadata['namespace']}"] if "namespace" in metadata else []
@@ -42,7 +44,12 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
 
 def _kubectl(arguments: Sequence[str], text: str | None = None) -> str:
     try:
-        done = subprocess.run(["kubectl", *arguments], input=text, capture_output=True, text=True)
+        done = subprocess.run(
+            ["kubectl", *arguments], input=text, capture_output=True, text=True, encoding="utf-8", timeout=_ANSWER_S
+        )
+    except subprocess.TimeoutExpired:
+        way_on = "launch again once it answers: a job that runs is left as it is"
+        raise ServiceError(f"kubectl {arguments[0]}: no answer within {_ANSWER_S:g} s; {way_on}") from None
     except FileNotFoundError:
         raise UsageError(
             "--apply: kubectl must be on the PATH; or print the manifest, and apply it elsewhere"

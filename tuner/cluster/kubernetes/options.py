@@ -13,6 +13,7 @@ from posixpath import normpath
 from tuner.cluster.kubernetes.naming import DNS_1035, is_dns_label, is_dns_name, is_image, is_label_value
 from tuner.cluster.kubernetes.rules import MAX_JOB_NAME
 from tuner.space import shown
+from tuner.spec.fields import MAX_COUNT
 
 WORKING_DIRECTORY = "/home/tuner/sweep"
 """Where the sweep's ConfigMap is mounted in every pod."""
@@ -69,6 +70,8 @@ class Options:
         for option, number in least.items():
             if number is not None and number < 1:
                 yield f"{option}: must be at least 1, but got {number}"
+            if number is not None and number > MAX_COUNT:
+                yield f"{option}: must be at most {MAX_COUNT}, but got {shown(number)}"
         if self.max_workers is not None and self.max_workers < self.min_workers:
             yield f"--max-workers: must not be below --min-workers {self.min_workers}, but got {self.max_workers}"
         if self.retries < 0:

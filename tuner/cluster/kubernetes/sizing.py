@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ RAY_BYTES = 2 * 2**30
 """Of a pod beside its trials: Ray's processes and its object store."""
 _ROOM = 1.25
 """A worker is replaced between two epochs once it has passed `failures.worker_memory`, and must live until then."""
-_MANY_CPUS = 2.0**40
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,8 @@ class WorkerPod:
     def of(cls, spec: SweepSpec, options: Options) -> WorkerPod:
         """Fractions of a card are packed on a whole one; other trials have a pod each, unless the options say more."""
         slot = Slot.of(spec.resources)
-        trials = options.trials_per_worker or (_room(slot, 1) if 0 < slot.gpus < 1 else 1)
-        gpus = next(cards for cards in itertools.count() if _room(slot, cards) >= trials) if slot.gpus else 0
+        trials = options.trials_per_worker or slot.per_card
+        gpus = -(-trials // slot.per_card) * max(1, int(slot.gpus)) if slot.gpus else 0
         per_trial = options.memory_bytes or (spec.failures.worker_memory or 0) * _ROOM or TRIAL_BYTES
         most = options.max_workers or max(options.min_workers, min(MAX_WORKERS, math.ceil(spec.num_trials / trials)))
         return cls(trials, math.ceil(trials * slot.cpus), gpus, trials * per_trial + RAY_BYTES, most)
-
-
-def _room(slot: Slot, cards: int) -> int:
-    return slot.count([{"CPU": _MANY_CPUS, "GPU": cards}])
