@@ -61,3 +61,4 @@ def test_only_what_differs_in_the_specs_is_told() -> None:
     two = {"name": "b", "seed": 1, "space": {"x": {"low": 1, "high": 4}}, "tracking": {"uri": "x"}}
     assert differences([one, two]) == {"space.x.high": [3, 4], "space.y": [2, None]}
     assert differences([one, one]) == {}
+    assert differences([{"x": True}, {"x": 1}]) == {"x": [True, 1]}

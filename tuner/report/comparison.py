@@ -11,7 +11,7 @@ from tuner.sweep import Sweep, is_better
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the epochs that the shortest of the sweeps trained."""
-_OF_NO_INTEREST = ("name", "tracking", "storage", "description")
+_OF_NO_INTEREST = ("name", "tracking", "storage")
 
 
 def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def differences(specs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     flat = [dict(_flat({key: value for key, value in spec.items() if key not in _OF_NO_INTEREST})) for spec in specs]
     paths = dict.fromkeys(path for spec in flat for path in spec)
     found = {path: [spec.get(path) for spec in flat] for path in paths}
-    return {path: values for path, values in found.items() if any(value != values[0] for value in values)}
+    return {path: values for path, values in found.items() if len(set(map(repr, values))) > 1}  # repr: true is not 1
 
 
 def _first_as_good(curve: Sequence[tuple[int, float]], bar: float, sweep: Sweep) -> int | None:
