@@ -23,7 +23,7 @@ demo: setup
 
 # Two processes, a file of tests in one of them: most of the time is spent waiting for servers and workers.
 test: setup
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=25 -m "not hosts"
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 -m "not hosts"
 
 # Clusters of several hosts on one machine: needs root, iproute2, openssh-server and rsync.
 test-hosts: setup
