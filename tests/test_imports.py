@@ -25,7 +25,7 @@ ONLY_IN = {
     "keras": "trainables/",
     "typer": "tuner/cli/",
     "rich": "tuner/cli/",
-    "ruamel": ("tuner/spec/", "tuner/recording/", "tuner/cluster/"),
+    "ruamel": ("tuner/spec/", "tuner/cluster/"),
 }
 
 

@@ -54,7 +54,7 @@ def swept(folder: Path, **changes: Any) -> Sweep:
 
 def test_the_page_tells_the_best_trial_and_shows_four_figures(tmp_path: Path) -> None:
     sweep = swept(tmp_path)
-    page = _Page(report_page(sweep, "finished", "name: test\n"))
+    page = _Page(report_page(sweep, "finished"))
     best = sweep.best
     assert best is not None
     assert f"val_accuracy {best.best_value:.4f} in trial {best.number}, epoch {best.best_epoch}" in page.text
@@ -68,7 +68,7 @@ def test_the_page_tells_the_best_trial_and_shows_four_figures(tmp_path: Path) ->
 
 def test_choices_are_text_and_nothing_else(tmp_path: Path) -> None:
     space = {"layer": {"choices": [NASTY, "$a$"]}, "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}}
-    parsed = _Page(report_page(swept(tmp_path, space=space, num_trials=12), "finished", f"{NASTY}: 1\n"))
+    parsed = _Page(report_page(swept(tmp_path, space=space, num_trials=12), "finished"))
     assert NASTY in parsed.text and not {"b", "i"} & set(parsed.tags)
     drawn = [base64.b64decode(image.partition(",")[2]).decode() for image in parsed.images]
     assert any(NASTY in "".join(ElementTree.fromstring(svg).itertext()) for svg in drawn)
@@ -82,7 +82,7 @@ def test_a_sweep_without_an_epoch_has_a_page_too(tmp_path: Path, suggested: int)
     for _ in range(suggested):
         coordinator.next_trial()
     journal.close()
-    page = _Page(report_page(fold(read_events(journal.folder)), "running", ""))
+    page = _Page(report_page(fold(read_events(journal.folder)), "running"))
     assert "No trial has a usable value yet." in page.text and not page.images
     assert f"{suggested} of 30" in page.text
 
@@ -94,10 +94,10 @@ def test_many_trials_are_drawn_as_pixels_and_the_best_of_them_listed(
     as_vectors = figures.curves_figure(sweep)
     monkeypatch.setattr(figures, "VECTORS_MAX", 10)
     assert "<image" in figures.curves_figure(sweep) and "<image" not in as_vectors
-    page = _Page(report_page(sweep, "finished", ""))
+    page = _Page(report_page(sweep, "finished"))
     assert page.tags.count("tr") == 1 + TRIALS_SHOWN and f"The best {TRIALS_SHOWN} of 80" in page.text
 
 
 def test_a_page_of_the_same_sweep_is_the_same(tmp_path: Path) -> None:
     sweep = swept(tmp_path, num_trials=6)
-    assert report_page(sweep, "finished", "") == report_page(sweep, "finished", "")
+    assert report_page(sweep, "finished") == report_page(sweep, "finished")

@@ -26,11 +26,10 @@ def report(
     """Write a page of HTML about a sweep, running or not: its best trial, learning curves, parameters and slots."""
     from tuner import status
     from tuner.report import report_page
-    from tuner.spec import dump_yaml
 
     chosen = None if output is None else _file(output)
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    page = report_page(folded, status.state(folder, folded), dump_yaml(folded.spec))
+    page = report_page(folded, status.state(folder, folded))
     target = folder.report if chosen is None else chosen
     write_atomically(target, page.encode())
     data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}

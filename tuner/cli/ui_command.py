@@ -34,28 +34,18 @@ def ui(
     uri = status.tracking_uri(*opened) if opened is not None else root.default_tracking_uri
     if uri.startswith(("http://", "https://")):
         public = without_credentials(uri)
-        people.print(f"sweep {sweep} is recorded on a server: open {public}", soft_wrap=True)
+        people.print(f"sweep {sweep} is recorded on a server: open {public}")
         _tell_page(public, public, opened)
         return
     if uri == f"sqlite:///{root.database}" and not exists(root.database):
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     check_reachable(with_credentials(uri))
-    base = f"http://127.0.0.1:{_free_port(port)}"
+    port = _free_port(port)
+    base = f"http://127.0.0.1:{port}"
     people.print(f"MLflow UI: {base}   (Ctrl-C ends it)")
-    people.print(f"experiments: {experiments_page(base)}", soft_wrap=True)
+    people.print(f"experiments: {experiments_page(base)}")
     _tell_page(base, without_credentials(uri), opened or _newest(root))
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        base.rpartition(":")[2],
-        "--workers",
-        "1",
-    ]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(root.artifacts)]
     store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
     os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
@@ -89,7 +79,7 @@ def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) ->
     cursor = read_cursor(folder)
     if cursor.experiment_id and cursor.uri == uri:
         page = trials_page(base, cursor.experiment_id, sweep)
-        people.print(f"trials of {sweep.name}, best first: {page}", soft_wrap=True)
+        people.print(f"trials of {sweep.name}, best first: {page}")
 
 
 def _free_port(wanted: int) -> int:

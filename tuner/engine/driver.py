@@ -382,7 +382,7 @@ class _Driver:
         try:
             from tuner.report import report_page  # which imports Matplotlib
 
-            page = report_page(sweep, sweep.ended.state, dump_yaml(sweep.spec))
+            page = report_page(sweep, sweep.ended.state)
             write_atomically(self._folder.report, page.encode())
         except Exception as error:
             self._log(f"the report could not be written: {type(error).__name__}: {error}")

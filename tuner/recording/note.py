@@ -1,10 +1,6 @@
-"""What people read about a sweep in MLflow: a few lines of Markdown, the spec and, at its end, the report."""
+"""What people read about a sweep in MLflow: a few lines of Markdown and, at its end, the report."""
 
 from __future__ import annotations
-
-import io
-
-from ruamel.yaml import YAML
 
 from tuner.recording.values import plain
 from tuner.sweep import Sweep
@@ -29,18 +25,8 @@ def note(sweep: Sweep) -> str:
     return "  \n".join(lines)
 
 
-def spec_yaml(sweep: Sweep) -> str:
-    """The resolved spec as it stands now, changes made at a resume included."""
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 120
-    text = io.StringIO()
-    yaml.dump(sweep.spec, text)
-    return text.getvalue()
-
-
 def report(sweep: Sweep, state: str) -> str:
     """The page that `tuner report` writes."""
     from tuner.report import report_page  # which imports Matplotlib
 
-    return report_page(sweep, state, spec_yaml(sweep))
+    return report_page(sweep, state)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tuner import events as ev
-from tuner.recording.note import note, report, spec_yaml
+from tuner.recording.note import note, report
 from tuner.recording.values import INACTIVE, key_text, param_text, tag_text
+from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
 
 RunKey = int | None
@@ -130,7 +131,7 @@ class Planner:
         tags = self._tags() | {"mlflow.note.content": tag_text(note(self.sweep))}
         update = self._of(PARENT)
         update.new = NewRun(self.sweep.name, _ms(event), tags)
-        update.texts["spec.yaml"] = spec_yaml(self.sweep)
+        update.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
 
     def _suggest(self, event: ev.TrialSuggested) -> None:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
@@ -196,7 +197,7 @@ class Planner:
         parent = self._of(PARENT)
         parent.status, parent.end_ms = status, _ms(event)
         parent.tags["mlflow.note.content"] = tag_text(note(self.sweep))
-        parent.texts["spec.yaml"] = spec_yaml(self.sweep)
+        parent.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         if isinstance(event, ev.SweepEnded):
             parent.texts["report.html"] = partial(report, self.sweep, event.state)
         best = self.sweep.best
@@ -209,7 +210,7 @@ class Planner:
         for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):
             self._of(run).status, self._of(run).end_ms = "RUNNING", None
         self._of(PARENT).tags["mlflow.note.content"] = tag_text(note(self.sweep))
-        self._of(PARENT).texts["spec.yaml"] = spec_yaml(self.sweep)
+        self._of(PARENT).texts["spec.yaml"] = dump_yaml(self.sweep.spec)
 
 
 def _best_figures(sweep: Sweep) -> tuple[int, float, int]:

@@ -122,6 +122,7 @@ def parameters_figure(sweep: Sweep) -> str:
 def slots_figure(sweep: Sweep) -> str:
     """Which trials trained when, a row for each slot."""
     found = turns(sweep)
+    lanes = 1 + max((turn.lane for turn in found), default=0)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -135,14 +136,12 @@ def slots_figure(sweep: Sweep) -> str:
         rasterized = sum(map(len, bars.values())) > VECTORS_MAX
         for color, corners in bars.items():
             axes.add_collection(PolyCollection(corners, facecolors=color, ec="white", lw=0.3, rasterized=rasterized))
-        lanes = 1 + max((turn.lane for turn in found), default=0)
         axes.set(xlabel="seconds at work", ylabel="slot", ylim=(lanes, 0))
         axes.set_xlim(0, max((turn.end_s for turn in found), default=1.0))
         axes.set_yticks([lane + 0.5 for lane in range(lanes)] if lanes <= 16 else [])
         axes.set_yticklabels([str(lane) for lane in range(lanes)] if lanes <= 16 else [])
         axes.grid(axis="y", visible=False)
 
-    lanes = 1 + max((turn.lane for turn in found), default=0)
     return _svg(draw, height_in=min(6.0, 1.2 + 0.25 * lanes))
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tuner.report import figures
 from tuner.report.curves import searched
+from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
 from tuner.text import duration_text, metric_text, params_text
 
@@ -17,12 +18,11 @@ TRIALS_SHOWN = 50
 """Of the best ones; `tuner trials` lists all."""
 
 
-def report_page(sweep: Sweep, state: str, spec_yaml: str) -> str:
+def report_page(sweep: Sweep, state: str) -> str:
     """The report as HTML.
 
     Args:
         state: running, interrupted, paused, finished or stopped.
-        spec_yaml: the sweep's spec as it is now.
     """
     environment = Environment(
         loader=PackageLoader("tuner.report", "."),
@@ -42,7 +42,7 @@ def report_page(sweep: Sweep, state: str, spec_yaml: str) -> str:
         trials=[_row(trial) for trial in sweep.ranked()[:TRIALS_SHOWN]],
         num_usable=len(sweep.ranked()),
         num_trials=len(sweep.trials),
-        spec_yaml=spec_yaml,
+        spec_yaml=dump_yaml(sweep.spec),
         versions=", ".join(f"{name} {version}" for name, version in sweep.versions.items()),
     )
 
