@@ -17,6 +17,7 @@ from tuner.errors import StorageError, UsageError
 from tuner.paths import SweepFolder
 
 MODELS = Path(__file__).parent / "trainables" / "models.py"
+GONE = "checkpoints/000001/best-000003-attempt-001-7.npz"
 PARAMS = {"learning_rate": 0.02, "batch_size": 32, "epochs": 3, "units": 5}
 
 
@@ -91,9 +92,9 @@ def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, pre
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    sweep_of(tmp_path, "Small", ended(0, [0.3], "", 1), ended(1, [0.5], "checkpoints/gone.npz", 1))
+    sweep_of(tmp_path, "Small", ended(0, [0.3], "", 1), ended(1, [0.5], GONE, 1))
     for trial, kind, told in (
-        (None, StorageError, "checkpoints/gone.npz: the weights of trial 1 are gone"),
+        (None, StorageError, f"{GONE}: the weights of trial 1 are gone"),
         (0, UsageError, "sweep test keeps no weights of trial 0, only of trials 1"),
         (7, UsageError, "sweep test has no trial 7: it has 2, from 0"),
     ):

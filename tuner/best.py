@@ -81,7 +81,7 @@ def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> bytes:
     for saved in reversed(trial.checkpoints):
         if 0 < saved.best_epoch == trial.best_epoch:
             try:
-                return read_bytes(folder.path / saved.path)
+                return read_bytes(folder.named(saved.path), folder.base)
             except FileNotFoundError:
                 raise StorageError(
                     f"{folder.path / saved.path}: the weights of trial {trial.number} are gone"

@@ -9,6 +9,7 @@ TunerError
 ├── SweepInterrupted      3  the sweep stopped before its end and can be resumed
 └── ServiceError          4  a service outside refused for good; nothing acknowledged is lost
     ├── StorageError      4  journal or checkpoints cannot be written or read
+    │   └── ForeignFileError 4  a link, or a path that leads out, where only the sweep's own files may be
     └── TrackingError     4  MLflow did not take everything
 """
 
@@ -89,6 +90,10 @@ class ServiceError(TunerError):
 
 class StorageError(ServiceError):
     """The journal or a checkpoint could not be written or read."""
+
+
+class ForeignFileError(StorageError):
+    """In a sweep's folder lies what is not the sweep's: a link or a pipe in a file's place, a path that leads out."""
 
 
 class TrackingError(ServiceError):

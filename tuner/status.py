@@ -20,6 +20,7 @@ def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
 
     Raises:
         UsageError: there is none; the message has the nearest name.
+        ForeignFileError: it is a link, or a link has the name of one of its files.
         StorageError: its journal cannot be read.
     """
     folder = root.sweep(name)
@@ -27,6 +28,7 @@ def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
         names = [other.name for other in root.sweeps()]
         hint = nearest(name, names) if names else "; there is none there (--storage names another storage root)"
         raise UsageError(f"no sweep {name!r} in {root.path}{hint}")
+    folder.check()
     sweep = fold(read_events(folder))
     if not sweep.num_events:
         raise UsageError(f"sweep {name!r} in {root.path} has an empty journal; remove the folder or restore the file")

@@ -309,10 +309,10 @@ def test_a_listing_that_fails_costs_no_weights_that_are_kept(tmp_path: Path, mon
     coordinator._append(ev.CheckpointSaved(trial=0, epoch=1, path=name, kind="best"))
     listed = retention.names
 
-    def names(folder: Any) -> list[str]:
+    def names(folder: Any, base: Path | None) -> list[str]:
         if folder.name == "000000":
             raise StorageError("503")
-        return listed(folder)
+        return listed(folder, base)
 
     monkeypatch.setattr(retention, "names", names)
     coordinator._retention.delete_orphans()

@@ -13,6 +13,8 @@ from tuner.paths import SweepFolder
 from tuner.sweep import Sweep, fold
 
 KEEP = 2
+NAMES = {kind: f"{kind}-000001-attempt-001-7.npz" for kind in ("full", "best")}
+UNFINISHED = f".{NAMES['full']}.7-140245.tmp"
 
 
 def sweep_of(*values: float, mode: str = "max") -> Sweep:
@@ -34,7 +36,7 @@ def sweep_of(*values: float, mode: str = "max") -> Sweep:
             ),
             *(
                 ev.CheckpointSaved(
-                    trial=trial, epoch=1, path=f"checkpoints/{trial:06d}/{kind}", best_epoch=1, kind=kind
+                    trial=trial, epoch=1, path=f"checkpoints/{trial:06d}/{NAMES[kind]}", best_epoch=1, kind=kind
                 )
                 for kind in ("full", "best")
             ),
@@ -105,7 +107,7 @@ def test_files_that_no_event_names_are_deleted_but_a_write_under_way_only_at_the
     sweep, folder = sweep_of(0.5, 0.4), SweepFolder(tmp_path)
     for trial in range(3):
         folder.trial_checkpoints(trial).mkdir(parents=True)
-        for name in ("full", "best", ".unfinished"):
+        for name in (*NAMES.values(), UNFINISHED):
             (folder.trial_checkpoints(trial) / name).write_text("")
 
     def there() -> dict[str, list[str]]:
@@ -113,13 +115,14 @@ def test_files_that_no_event_names_are_deleted_but_a_write_under_way_only_at_the
             place.name: sorted(path.name for path in place.iterdir()) for place in sorted(folder.checkpoints.iterdir())
         }
 
-    every = [".unfinished", "best", "full"]
+    best, full = NAMES["best"], NAMES["full"]
+    every = [UNFINISHED, best, full]
     end(sweep, 0)
     sweep.apply(ev.CheckpointsDeleted(trial=0, keeps_best=True))
     kept = retention(sweep, tmp_path)
     kept.delete(sweep.trials[0])
     kept.close()
-    assert there() == {"000000": [".unfinished", "best"], "000001": every, "000002": every}
+    assert there() == {"000000": [UNFINISHED, best], "000001": every, "000002": every}
     kept = retention(sweep, tmp_path)
     kept.delete_orphans()
-    assert there() == {"000000": ["best"], "000001": ["best", "full"]}
+    assert there() == {"000000": [best], "000001": [best, full]}

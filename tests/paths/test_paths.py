@@ -20,6 +20,7 @@ from tuner.paths import (
     exists,
     names,
     read_bytes,
+    remove_empty_folder,
     write_atomically,
 )
 
@@ -77,10 +78,12 @@ def test_files_are_written_read_replaced_and_deleted(root: StorageRoot) -> None:
         write_atomically(folder.path / folder.checkpoint(1, 1, epoch), b"x")
     assert names(folder.trial_checkpoints(1)) == [Path(folder.checkpoint(1, 1, epoch)).name for epoch in range(3)]
     assert names(folder.checkpoints) == ["000001"]
-    delete(folder.checkpoints)
-    delete(folder.checkpoints)
+    for name in names(folder.trial_checkpoints(1)):
+        delete(folder.trial_checkpoints(1) / name)
+    assert names(folder.trial_checkpoints(1)) == []
+    for _ in range(2):
+        remove_empty_folder(folder.trial_checkpoints(1))
     assert names(folder.checkpoints) == []
-    assert not exists(folder.checkpoints)
 
 
 def test_only_folders_with_a_journal_are_sweeps(root: StorageRoot) -> None:

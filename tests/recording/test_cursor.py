@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tuner import events as ev
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.paths import SweepFolder
 from tuner.recording.cursor import Cursor, backlog, missing, read_cursor, write_cursor
 
 EVENTS: list[ev.AnyEvent] = [
@@ -19,7 +19,7 @@ EVENTS: list[ev.AnyEvent] = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> SweepFolder:
-    return StorageRoot(tmp_path).sweep(".")
+    return SweepFolder(tmp_path)
 
 
 def test_a_cursor_is_read_as_it_was_written(folder: SweepFolder) -> None:

@@ -15,6 +15,7 @@ from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people,
 from tuner.errors import StorageError, UsageError
 from tuner.journal import read_holder
 from tuner.paths import StorageRoot, SweepFolder
+from tuner.paths.nofollow import open_file
 from tuner.program import program, storage_option
 
 LOOK_EVERY_S = 0.25
@@ -59,14 +60,14 @@ def logs(
     if there := There(cluster, address):
         logs_there(there, sweep, follow, {"--storage": storage})
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    if not folder.driver_log.exists():
+    try:
+        with open(open_file(folder.driver_log, os.O_RDONLY, folder.base), encoding="utf-8", errors="replace") as log:
+            _pass_on(log, folder, follow)
+    except FileNotFoundError:
         raise UsageError(
             f"{folder.driver_log}: no driver of sweep {sweep} has logged a failure on this machine;"
             f" what a trainable prints there is in {RAY_LOGS}"
-        )
-    try:
-        with open(folder.driver_log, encoding="utf-8", errors="replace") as log:
-            _pass_on(log, folder, follow)
+        ) from None
     except OSError as error:
         raise StorageError(f"{folder.driver_log}: cannot be read: {error.strerror or error}") from error
 

@@ -20,6 +20,8 @@ from tuner.text import duration_text, metric_text, params_text, short
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the sweeps of a storage root."""
     root = StorageRoot.resolve(storage)
+    for link in root.links():
+        people.print(f"{link}: is a link, and a sweep is not looked for through links; not listed")
     rows = [status.summary(folder) for folder in root.sweeps()]
     if as_json:
         print_json(rows)

@@ -31,7 +31,7 @@ def report(
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     page = report_page(folded, status.state(folder, folded))
     target = folder.report if chosen is None else chosen
-    write_atomically(target, page.encode())
+    write_atomically(target, page.encode(), folder.base if chosen is None else None)
     data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 

@@ -314,7 +314,8 @@ class Coordinator:
     def tidy(self) -> None:
         """After `close`: deletes what nobody needs. Left out, it costs room, no more."""
         if self.end is not None and self.end.state != "paused":
-            self._retention.delete_orphans()
+            for told in self._retention.delete_orphans():
+                self._note(told)
         self._retention.close()
 
     def _why_finished(self) -> str:

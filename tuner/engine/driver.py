@@ -27,7 +27,7 @@ from tuner.errors import (
 )
 from tuner.inspection import Inspected, Inspection
 from tuner.journal import Journal, create_sweep, name_taken, read_events
-from tuner.paths import StorageRoot, SweepFolder, exists, read_bytes, write_atomically
+from tuner.paths import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
 from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
 from tuner.recording import RecorderProcess
@@ -88,7 +88,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         ServiceError: storage or cluster refused.
     """
     folder = root.sweep(spec.name)
-    if exists(folder.path):
+    if folder.is_taken:
         raise name_taken(folder)
     _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
     if other := unused_address(spec.tracking.uri):
@@ -128,6 +128,7 @@ def resume_sweep(
         SweepHeldError: another driver is at work on it.
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
     """
+    folder.check()
     sweep = fold(read_events(folder))
     if _is_over(sweep, changes_for(sweep)):
         return Ended(sweep, is_recorded=True)
@@ -144,7 +145,7 @@ def resume_sweep(
         spec = spec_from_mapping(sweep.spec)
         with _inspected(spec, folder, str(folder.spec), address, observer) as (_, inspected):
             journal.events += journal.append(resumed)
-            write_atomically(folder.spec, dump_yaml(spec.resolved()).encode())
+            write_atomically(folder.spec, dump_yaml(spec.resolved()).encode(), folder.base)
             return _Driver(spec, journal, inspected, address, observer).run()
     finally:
         journal.close()
@@ -158,14 +159,14 @@ def _is_over(sweep: Sweep, changes: dict[str, Any]) -> bool:
 def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
     """What is wrong with the sweep's spec.yaml, which only people read and which is written anew; empty if nothing."""
     try:
-        written = read_bytes(folder.spec)
+        written = read_bytes(folder.spec, folder.base)
     except FileNotFoundError:
         return f"{folder.spec} was missing: written anew from the journal"
     complete = spec_from_mapping(spec).resolved()  # as a resume writes it: other fields may be said, in another order
     if written in (dump_yaml(spec).encode(), dump_yaml(complete).encode()):
         return ""
     edited = folder.path / EDITED_SPEC
-    write_atomically(edited, written)
+    write_atomically(edited, written, folder.base)
     return (
         f"{folder.spec} was edited, but the journal's spec counts: written anew, yours is now {edited}; to change a"
         f" sweep, use resume --set, or run --or-resume with the changed spec"
@@ -213,6 +214,7 @@ class _Driver:
         self._recorder = RecorderProcess(self._folder)
         self._coordinator = Coordinator(spec, journal, self._log, observer.note)
         self._is_training = False
+        self._has_told_log = False
 
     @property
     def _again(self) -> str:
@@ -383,7 +385,7 @@ class _Driver:
             from tuner.report import report_page  # which imports Matplotlib
 
             page = report_page(sweep, sweep.ended.state)
-            write_atomically(self._folder.report, page.encode())
+            write_atomically(self._folder.report, page.encode(), self._folder.base)
         except Exception as error:
             self._log(f"the report could not be written: {type(error).__name__}: {error}")
 
@@ -400,7 +402,12 @@ class _Driver:
 
     def _log(self, line: str) -> None:
         try:
-            with open(self._folder.driver_log, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {redacted(line.rstrip())}\n")
+            with open_log(self._folder.driver_log, self._folder.base) as file:
+                text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {redacted(line.rstrip())}\n"
+                file.write(text.encode("utf-8", errors="backslashreplace"))
         except OSError:
             pass  # a full disk, most likely: the journal or a checkpoint meets it, too, and says so
+        except StorageError as error:  # a link that was put there since the driver's start
+            if not self._has_told_log:
+                self._has_told_log = True
+                self._observer.note(f"nothing is logged: {error}")

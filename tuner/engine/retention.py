@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from tuner.errors import TunerError
-from tuner.paths import AnyPath, SweepFolder, delete, names
+from tuner.errors import ForeignFileError, TunerError
+from tuner.paths import SweepFolder, delete, names, remove_empty_folder
+from tuner.paths.names import CHECKPOINTS, is_checkpoint_name, is_trial_name, is_unfinished_checkpoint, trial_name
 from tuner.sweep import Sweep, Trial
+
+TOLD_MAX = 3
+"""So many of the things that are left alone are named."""
 
 
 class Retention:
@@ -56,30 +59,56 @@ class Retention:
         One that cannot be deleted costs room, no more.
         """
         keep = {saved.path for saved in trial.checkpoints}
-        self._deletions.submit(self._delete, self._folder.trial_checkpoints(trial.number), keep)
+        self._deletions.submit(self._delete, trial_name(trial.number), keep)
 
-    def delete_orphans(self) -> None:
-        """Waits for deletions; then deletes what no event names, such as what a killed worker left behind."""
+    def delete_orphans(self) -> list[str]:
+        """Waits for deletions; then deletes what no event names, such as what a killed worker left behind.
+
+        What has no name that a worker of ours writes is left alone, and so is all that lies behind a link.
+
+        Returns:
+            what was left alone, for people.
+        """
         self.close()
         named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
+        foreign: list[str] = []
+        told: list[str] = []
         with contextlib.suppress(TunerError):
-            for name in names(self._folder.checkpoints):
-                folder = self._folder.checkpoints / name
-                self._delete(folder, named, unfinished_writes=True)
-                if isinstance(folder, Path):  # object stores have no empty folders
-                    with contextlib.suppress(OSError):
-                        folder.rmdir()  # refuses one that still holds a file
+            for name in names(self._folder.checkpoints, self._folder.base):
+                if not is_trial_name(name):
+                    foreign.append(name)
+                    continue
+                try:
+                    foreign += self._delete(name, named, unfinished_writes=True)
+                    remove_empty_folder(self._folder.checkpoints / name, self._folder.base)
+                except ForeignFileError as error:
+                    told.append(str(error))
+        if foreign:
+            more = f" and {len(foreign) - TOLD_MAX} more" if len(foreign) > TOLD_MAX else ""
+            what = ", ".join(map(repr, foreign[:TOLD_MAX])) + more
+            told.append(
+                f"{self._folder.checkpoints}: {what} left alone, as no checkpoint of the sweep's is called that"
+            )
+        return told
 
     def close(self) -> None:
         """Waits for deletions under way; those that would take requests are left to the sweep's end."""
         self._deletions.shutdown(cancel_futures=self._folder.is_remote)
 
-    def _delete(self, folder: AnyPath, keep: set[str], unfinished_writes: bool = False) -> None:
-        """Deletes a trial's files that `keep` does not name; the folder stays: a worker may still write into it."""
-        for name in names(folder):
-            is_named = f"{self._folder.checkpoints.name}/{folder.name}/{name}" in keep
-            if not is_named and (unfinished_writes or not name.startswith(".")):
-                delete(folder / name)
+    def _delete(self, trial: str, keep: set[str], unfinished_writes: bool = False) -> list[str]:
+        """Deletes a trial's checkpoints that `keep` does not name; what else lies there, by name.
+
+        The folder stays: a worker may still write into it.
+        """
+        foreign = []
+        folder, base = self._folder.checkpoints / trial, self._folder.base
+        for name in names(folder, base):
+            is_unfinished = is_unfinished_checkpoint(name)
+            if not is_unfinished and not is_checkpoint_name(name):
+                foreign.append(f"{trial}/{name}")
+            elif f"{CHECKPOINTS}/{trial}/{name}" not in keep and (unfinished_writes or not is_unfinished):
+                delete(folder / name, base)
+        return foreign
 
 
 def _has_best(trial: Trial) -> bool:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Protocol
 
 from tuner.engine.messages import SavedCheckpoint
 from tuner.errors import StorageError, TunerError
-from tuner.paths import AnyPath, SweepFolder, delete, write_atomically
+from tuner.paths import AnyPath, SweepFolder, delete, make_folder, write_atomically
 
 KEPT = {"full": 3, "best": 1}
 """Of a running trial, by kind: the newest full one may not be journalled yet, and the one before may be damaged."""
@@ -31,8 +31,9 @@ class CheckpointSaver:
         write_s: seconds that the last write of a full one took, in its thread.
     """
 
-    def __init__(self, folder: SweepFolder, write: Callable[[AnyPath, bytes], None] = write_atomically) -> None:
-        self._folder, self._write = folder, write
+    def __init__(self, folder: SweepFolder, write: Callable[[AnyPath, bytes], None] | None = None) -> None:
+        self._folder = folder
+        self._write = write or partial(write_atomically, base=folder.base)
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._under_way: list[Future[SavedCheckpoint]] = []
         self._written: dict[str, list[AnyPath]] = {kind: [] for kind in KEPT}
@@ -78,9 +79,8 @@ class CheckpointSaver:
 
     def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:
         started_s = time.monotonic()
-        path = self._folder.path / saved.path
-        if isinstance(path, Path):
-            path.parent.mkdir(exist_ok=True)  # not the folders above: a sweep that was removed is not begun anew
+        path = self._folder.named(saved.path)
+        make_folder(path.parent, self._folder.base)  # not those above: a sweep that was removed is not begun anew
         self._write(path, snapshot.to_bytes())
         write_s = time.monotonic() - started_s
         if saved.kind == "full":
@@ -88,5 +88,5 @@ class CheckpointSaver:
         written.append(path)
         while len(written) > KEPT[saved.kind]:
             with contextlib.suppress(TunerError):  # it costs room, no more
-                delete(written.pop(0))
+                delete(written.pop(0), self._folder.base)
         return replace(saved, write_s=write_s)

@@ -21,7 +21,7 @@ from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.engine.resources import this_node
 from tuner.engine.saver import CheckpointSaver
-from tuner.errors import StorageError, gist, said_by
+from tuner.errors import ForeignFileError, StorageError, gist, said_by
 from tuner.paths import SweepFolder, read_bytes
 from tuner.secrets import redacted
 from tuner.sweep import objective_value
@@ -164,11 +164,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         assignment = self._assignment
         for path in assignment.checkpoints:
             try:
-                data = read_bytes(self._folder.path / path)
+                data = read_bytes(self._folder.named(path), self._folder.base)
                 with self._watched():
                     self._trainer.start(assignment.params, assignment.seed, data)
                 break
-            except (CheckpointError, FileNotFoundError) as error:
+            except (CheckpointError, FileNotFoundError, ForeignFileError) as error:
                 notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
                 self._passed_over.append(path)
         else:

@@ -13,7 +13,7 @@ from tuner import events as ev
 from tuner.errors import NameTakenError, StorageError
 from tuner.journal.journal import Journal, stamped
 from tuner.journal.lease import Lease
-from tuner.paths import SweepFolder, exists, sync_folder, write_atomically
+from tuner.paths import SweepFolder, sync_folder, write_atomically
 from tuner.program import program, storage_option
 
 
@@ -44,6 +44,9 @@ def create_sweep(
 
 def name_taken(folder: SweepFolder) -> NameTakenError:
     """The refusal of a name that exists, with the two ways on."""
+    if isinstance(folder.path, Path) and folder.path.is_symlink():
+        target = os.readlink(folder.path)
+        return NameTakenError(f"{folder.path} is a link to {target}, not followed; choose another name (--name)")
     if not folder.exists():
         return NameTakenError(f"{folder.path} exists and is no sweep; choose another name (--name)")
     return NameTakenError(
@@ -58,7 +61,7 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Se
     making = SweepFolder(new)
     try:
         (new / "checkpoints").mkdir(parents=True)
-        write_atomically(making.spec, spec_yaml.encode())
+        write_atomically(making.spec, spec_yaml.encode())  # in a folder whose name nobody can guess
         now = time.time()
         lines = (ev.encode(stamped(event, now, seq)) for seq, event in enumerate(first))
         write_atomically(making.journal, b"".join(lines))
@@ -71,7 +74,7 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Se
             raise
     except (OSError, StorageError) as error:
         shutil.rmtree(new, ignore_errors=True)
-        if exists(path):
+        if folder.is_taken:
             raise name_taken(folder) from None
         reason = (error.strerror or error) if isinstance(error, OSError) else error
         raise StorageError(f"{path}: the storage root must be writable, but {reason}") from error

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tuner import events as ev
 from tuner.errors import StorageError
 from tuner.journal import lines
-from tuner.paths import SweepFolder, write_atomically
+from tuner.paths import SweepFolder, nofollow, write_atomically
 
 _CHUNK_BYTES = 8 << 20
 
@@ -21,8 +21,9 @@ _CHUNK_BYTES = 8 << 20
 class FileReader:
     """Follows a journal's file; `offset` is behind the last complete event, `seq` the next one's."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, base: Path | None = None) -> None:
+        """No link is followed from `base` on."""
+        self._path, self._base = path, base
         self.offset = 0
         self.seq = 0
 
@@ -45,7 +46,7 @@ class FileReader:
     def _read_on(self) -> tuple[list[ev.AnyEvent], bytes]:
         events: list[ev.AnyEvent] = []
         try:
-            with open(self._path, "rb") as file, lines.without_gc():
+            with open(nofollow.open_file(self._path, os.O_RDONLY, self._base), "rb") as file, lines.without_gc():
                 size = os.fstat(file.fileno()).st_size
                 if size < self.offset:
                     raise StorageError(f"{self._path}: {self.offset} bytes of it were read, but it has {size} now")
@@ -84,7 +85,7 @@ class FileLog:
     """Appends to a journal's file."""
 
     def __init__(self, folder: SweepFolder) -> None:
-        self._path = folder.journal
+        self._path, self._base = folder.journal, folder.base
         self._handle = -1
         self._at = (0, 0)
 
@@ -99,10 +100,10 @@ class FileLog:
         Raises:
             StorageError: the file is damaged, or cannot be read or written.
         """
-        reader = FileReader(self._path)
+        reader = FileReader(self._path, self._base)
         events, tail = reader.read_with_tail()
         try:
-            self._handle = os.open(self._path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            self._handle = nofollow.open_file(self._path, os.O_RDWR, self._base)
             if tail:
                 self._cut_off(tail, reader.offset)
         except OSError as error:
@@ -133,7 +134,7 @@ class FileLog:
             raise
 
     def moved(self, folder: SweepFolder) -> None:
-        self._path = folder.journal
+        self._path, self._base = folder.journal, folder.base
 
     def close(self) -> None:
         if self._handle >= 0:
@@ -155,9 +156,10 @@ class FileLog:
         if self._handle < 0:
             raise StorageError(f"{self._path}: the journal is closed")
         try:
-            named, opened = (
-                _Place(s.st_dev, s.st_ino, s.st_size) for s in (os.stat(self._path), os.fstat(self._handle))
-            )
+            found = nofollow.lstat(self._path, self._base)
+            if found is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._path))
+            named, opened = (_Place(s.st_dev, s.st_ino, s.st_size) for s in (found, os.fstat(self._handle)))
         except OSError as error:
             raise refused(self._path, "written", error) from error
         if named[:2] != opened[:2]:
@@ -170,9 +172,9 @@ class FileLog:
 
     def _cut_off(self, tail: bytes, end: int) -> None:
         aside = self._path.with_name(f"journal.torn-{int(time.time())}")
-        while aside.exists():
+        while nofollow.lstat(aside, self._base) is not None:
             aside = aside.with_name(f"{aside.name}-again")
-        write_atomically(aside, tail)
+        write_atomically(aside, tail, self._base)
         os.ftruncate(self._handle, end)
         os.fsync(self._handle)
         warnings.warn(

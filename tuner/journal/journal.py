@@ -109,7 +109,7 @@ class JournalReader:
     """Follows a journal that somebody else writes."""
 
     def __init__(self, folder: SweepFolder) -> None:
-        self._reader = SegmentReader(folder) if folder.is_remote else FileReader(folder.journal)
+        self._reader = SegmentReader(folder) if folder.is_remote else FileReader(folder.journal, folder.base)
 
     @property
     def offset(self) -> int:

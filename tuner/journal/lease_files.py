@@ -11,7 +11,7 @@ import filelock
 
 from tuner.errors import StorageError
 from tuner.journal.holder import Holder
-from tuner.paths import SweepFolder
+from tuner.paths import SweepFolder, nofollow, read_bytes
 
 PROBE_S = 1.0
 """Whoever looks if a sweep is held holds its lock for an instant; a driver waits that out."""
@@ -47,7 +47,7 @@ class LeaseFiles:
     def __init__(self, folder: SweepFolder) -> None:
         path = folder.path / "lease.json"
         assert isinstance(path, Path)
-        self._path = path
+        self._path, self._base = path, folder.base
         self._lock = filelock.FileLock(_lock_path(path), thread_local=False)
 
     def lock(self) -> None:
@@ -55,8 +55,10 @@ class LeaseFiles:
 
         Raises:
             Taken: a live process has it.
+            StorageError: it cannot be taken, or is a link.
         """
         try:
+            _check_lock(self._path, self._base)
             self._lock.acquire(timeout=PROBE_S)
         except filelock.Timeout:
             seen = self.look()
@@ -67,11 +69,9 @@ class LeaseFiles:
     def look(self) -> Seen | None:
         """The lease now; None if there is none."""
         try:
-            data = self._path.read_bytes()
+            data = read_bytes(self._path, self._base)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise _refused(self._path, error) from error
         return Seen(data, Holder.from_bytes(data))
 
     def is_dead(self, seen: Seen) -> bool:
@@ -88,16 +88,12 @@ class LeaseFiles:
         Raises:
             Taken: another driver was quicker.
         """
-        aside = self._path.with_name(f".lease.{holder.id}.tmp")
         try:
-            if seen is not None:
-                os.rename(self._path, aside)
-                if aside.read_bytes() != seen.data:
-                    with contextlib.suppress(FileExistsError):
-                        os.link(aside, self._path)
-                    raise Taken(Holder.from_bytes(aside.read_bytes()))
-            with open(self._path, "xb") as file:
-                file.write(holder.to_bytes())
+            with nofollow.folder_of(self._path, self._base) as folder:
+                if seen is not None:
+                    self._take_away(folder, seen, f".lease.{holder.id}.tmp")
+                with open(nofollow.new_file(folder, self._path.name), "wb") as file:
+                    file.write(holder.to_bytes())
         except (FileNotFoundError, FileExistsError) as error:
             now = self.look()
             if now is None and not self._path.parent.exists():
@@ -105,9 +101,20 @@ class LeaseFiles:
             raise Taken(now.holder if now else None) from None
         except OSError as error:
             raise _refused(self._path, error) from error
+
+    def _take_away(self, folder: int, seen: Seen, aside: str) -> None:
+        """Moves the lease that was seen out of the way; puts another one back."""
+        name = self._path.name
+        try:
+            os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+            data = read_bytes(self._path.with_name(aside), self._base)
+            if data != seen.data:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                raise Taken(Holder.from_bytes(data))
         finally:
             with contextlib.suppress(OSError):
-                aside.unlink()
+                os.unlink(aside, dir_fd=folder)
 
     def verify(self, holder: Holder) -> None:
         """Reads whether the lease is still this holder's.
@@ -127,25 +134,21 @@ class LeaseFiles:
             StorageError: it could not be written.
         """
         self.verify(holder)
-        temporary = self._path.with_name(f".lease.{holder.id}.tmp")
         try:
-            temporary.write_bytes(holder.to_bytes())
-            os.replace(temporary, self._path)
+            nofollow.replace(self._path, holder.to_bytes(), self._base, is_durable=False)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise _refused(self._path, error) from error
 
     def moved(self, folder: SweepFolder) -> None:
         """The folder was renamed; the lock went with it."""
         assert isinstance(folder.path, Path)
-        self._path = folder.path / "lease.json"
+        self._path, self._base = folder.path / "lease.json", folder.base
 
     def release(self, holder: Holder) -> None:
         """Leaves no lease behind, if it is this holder's."""
         with contextlib.suppress(Taken, StorageError, OSError):
             self.verify(holder)
-            self._path.unlink(missing_ok=True)
+            nofollow.unlink(self._path, self._base)
 
     def unlock(self) -> None:
         self._lock.release()
@@ -155,14 +158,22 @@ class LeaseFiles:
         if (seen := self.look()) is None:
             return None
         holder = seen.holder or Holder("unknown", 0, 0.0)
-        if _is_locked(self._path):
+        if _is_locked(self._path, self._base):
             return holder
         return None if self.is_dead(replace(seen, holder=holder)) or not holder.beats else holder
 
 
-def _is_locked(path: Path) -> bool:
+def _check_lock(path: Path, base: Path | None) -> bool:
+    """Whether there is a lock file, which filelock opens by its path; refuses a link, a pipe and the like."""
+    lock = _lock_path(path)
+    for problem in nofollow.problems(lock.parent, [lock.name], base):
+        raise problem
+    return nofollow.lstat(lock, base) is not None
+
+
+def _is_locked(path: Path, base: Path | None) -> bool:
     """Whether a process that the kernel knows has the lock; looks by taking it for an instant."""
-    if not _lock_path(path).exists():
+    if not _check_lock(path, base):
         return False
     try:
         with filelock.FileLock(_lock_path(path), blocking=False):

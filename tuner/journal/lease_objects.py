@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from tuner.paths.objectstore import attempt, put, put_new
 
 if TYPE_CHECKING:
     from upath import UPath
+
+_NAME = re.compile(r"(?:[0-9]{12}|[1-9][0-9]{12,})\.json")
 
 RENEW_S = 5.0
 """A renewal or release that the store does not take within this time is given up; the next beat tries again."""
@@ -125,5 +128,4 @@ class LeaseObjects:
         return self._folder / f"{generation:012d}.json"
 
     def _generations(self) -> list[int]:
-        numbers = (name.removesuffix(".json") for name in names(self._folder))
-        return sorted(int(number) for number in numbers if number.isdecimal())
+        return sorted(int(name.removesuffix(".json")) for name in names(self._folder) if _NAME.fullmatch(name))

@@ -11,18 +11,23 @@ import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError
 from tuner.journal import lines
 from tuner.journal.merging import Merger, Segment
 from tuner.paths import SweepFolder
-from tuner.paths.objectstore import attempt, put_new, read_many
+from tuner.paths.objectstore import attempt, name_in, put_new, read_many
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 _FETCHED_AT_ONCE = 32
 _LISTINGS = 8
 """A listing that a merge made old is repeated so often."""
-_NAME = re.compile(r"(\d{12,})(?:-(\d{12,}))?\.jsonl")
+_NUMBER = "([0-9]{12}|[1-9][0-9]{12,})"
+_NAME = re.compile(rf"{_NUMBER}(?:-{_NUMBER})?\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class SegmentReader:
             found = attempt(self._folder, "listed", lambda fs: fs.ls(self._folder.path, detail=True))
         except FileNotFoundError:
             return []
-        return sorted(_listed(found), key=lambda listed: (listed.first, -(listed.last or listed.first)))
+        return sorted(_listed(self._folder, found), key=lambda listed: (listed.first, -(listed.last or listed.first)))
 
 
 class SegmentLog:
@@ -188,9 +193,10 @@ def uncovered(listed: Iterable[Listed], seq: int) -> list[Listed]:
     return wanted
 
 
-def _listed(found: list[dict[str, object]]) -> Iterable[Listed]:
+def _listed(folder: UPath, found: list[dict[str, object]]) -> Iterable[Listed]:
+    """Of what a listing shows, the objects that a journal is made of."""
     for entry in found:
-        name = str(entry["name"]).rsplit("/", 1)[-1]
-        if match := _NAME.fullmatch(name):
+        name = name_in(folder, str(entry["name"])) or ""
+        if entry["type"] == "file" and (match := _NAME.fullmatch(name)):
             first, last = match.groups()
             yield Listed(name, int(first), int(last) if last else None, int(str(entry["size"] or 0)))

@@ -1,6 +1,17 @@
 """Where everything lies, on file systems and object stores alike, and how it is read and written there."""
 
-from tuner.paths.files import AnyPath, delete, exists, names, read_bytes, sync_folder, write_atomically
+from tuner.paths.files import (
+    AnyPath,
+    delete,
+    exists,
+    make_folder,
+    names,
+    open_log,
+    read_bytes,
+    remove_empty_folder,
+    sync_folder,
+    write_atomically,
+)
 from tuner.paths.folders import StorageRoot, SweepFolder
 
 __all__ = [
@@ -9,8 +20,11 @@ __all__ = [
     "SweepFolder",
     "delete",
     "exists",
+    "make_folder",
     "names",
+    "open_log",
     "read_bytes",
+    "remove_empty_folder",
     "sync_folder",
     "write_atomically",
 ]

@@ -1,18 +1,20 @@
-"""Reading, writing and deleting at a path, wherever it is: a disk, a shared folder or an object store."""
+"""Reading, writing and deleting at a path, wherever it is: a disk, a shared folder or an object store.
+
+On a file system a file is never reached through a link of its own name. With a `base`, such as `SweepFolder.base`, no
+folder between may be a link, either; a link in the way is a ForeignFileError, a StorageError that says where it leads.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from tuner.errors import StorageError
-from tuner.paths import objectstore
+from tuner.paths import nofollow, objectstore
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -21,7 +23,7 @@ AnyPath: TypeAlias = "Path | UPath"
 """A Path on a file system, a UPath in an object store; both join with /, and have `name` and `parent`."""
 
 
-def read_bytes(path: AnyPath) -> bytes:
+def read_bytes(path: AnyPath, base: Path | None = None) -> bytes:
     """A file's content.
 
     Raises:
@@ -29,46 +31,44 @@ def read_bytes(path: AnyPath) -> bytes:
         StorageError: it cannot be read.
     """
     if isinstance(path, Path):
-        with _told(path, "read"):
-            return path.read_bytes()
+        with _told(path, "read"), open(nofollow.open_file(path, os.O_RDONLY, base), "rb") as file:
+            return file.read()
     remote = path
     return objectstore.attempt(remote, "read", lambda fs: bytes(fs.cat_file(remote.path)))
 
 
-def write_atomically(path: AnyPath, data: bytes) -> None:
+def write_atomically(path: AnyPath, data: bytes, base: Path | None = None) -> None:
     """Writes a file so that a crash at any instant leaves either the old or the new one; durable on return.
 
     Raises:
         StorageError: it cannot be written; the old one is still there.
     """
-    if not isinstance(path, Path):
-        with _told(path, "written"):
-            objectstore.put(path, data)
-        return
     with _told(path, "written"):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        sync_folder(path.parent)
+        if isinstance(path, Path):
+            nofollow.replace(path, data, base)
+        else:
+            objectstore.put(path, data)
 
 
-def exists(path: AnyPath) -> bool:
-    """Whether there is a file or a folder.
+def open_log(path: Path, base: Path | None = None) -> IO[bytes]:
+    """A file to append to, made if it is not there.
+
+    Raises:
+        OSError: it cannot be written.
+        ForeignFileError: it is not a file of its own.
+    """
+    return open(nofollow.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, base), "ab")
+
+
+def exists(path: AnyPath, base: Path | None = None) -> bool:
+    """Whether there is a file or a folder; without a base, links are followed.
 
     Raises:
         StorageError: that cannot be found out.
     """
     if isinstance(path, Path):
         with _told(path, "looked for"):
-            return _exists(path)
+            return _exists(path) if base is None else nofollow.lstat(path, base) is not None
     remote = path
     with contextlib.suppress(FileNotFoundError):
         return bool(objectstore.attempt(remote, "read", lambda fs: fs.exists(remote.path)))
@@ -84,7 +84,7 @@ def _exists(path: Path) -> bool:
         raise
 
 
-def names(folder: AnyPath) -> list[str]:
+def names(folder: AnyPath, base: Path | None = None) -> list[str]:
     """The names of the files and folders in a folder, in order; none if it is not there.
 
     Raises:
@@ -92,30 +92,48 @@ def names(folder: AnyPath) -> list[str]:
     """
     if isinstance(folder, Path):
         with _told(folder, "listed"):
-            return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+            return nofollow.names(folder, base)
     remote = folder
     with contextlib.suppress(FileNotFoundError):
         listed = objectstore.attempt(remote, "listed", lambda fs: fs.ls(remote.path, detail=False))
-        return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in listed)
+        return sorted(filter(None, (objectstore.name_in(remote, str(path)) for path in listed)))
     return []
 
 
-def delete(path: AnyPath) -> None:
-    """Deletes a file, or a folder with all in it; does nothing if it is not there.
+def delete(path: AnyPath, base: Path | None = None) -> None:
+    """Deletes one file; does nothing if it is not there. A folder stays, and on a file system a link.
 
     Raises:
         StorageError: it cannot be deleted.
     """
-    if not isinstance(path, Path):
-        remote = path
-        with contextlib.suppress(FileNotFoundError):
-            objectstore.attempt(remote, "deleted", lambda fs: fs.rm(remote.path, recursive=True))
-        return
     with _told(path, "deleted"), contextlib.suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+        if isinstance(path, Path):
+            nofollow.unlink(path, base)
         else:
-            path.unlink()
+            remote = path
+            objectstore.attempt(remote, "deleted", lambda fs: fs.rm_file(remote.path))
+
+
+def make_folder(path: AnyPath, base: Path | None = None) -> None:
+    """Makes a folder in one that is there; object stores need none.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    if isinstance(path, Path):
+        with _told(path, "written"):
+            nofollow.make_folder(path, base)
+
+
+def remove_empty_folder(path: AnyPath, base: Path | None = None) -> None:
+    """Removes a folder if nothing is in it; object stores have none that are empty.
+
+    Raises:
+        StorageError: it cannot be looked for.
+    """
+    if isinstance(path, Path):
+        with _told(path, "deleted"):
+            nofollow.remove_empty_folder(path, base)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.errors import UsageError
-from tuner.paths import objectstore
+from tuner.errors import ForeignFileError, UsageError
+from tuner.paths import nofollow, objectstore
 from tuner.paths.files import AnyPath, exists, names
+from tuner.paths.names import (
+    CHECKPOINTS,
+    OWN_FILES,
+    checkpoint_name,
+    is_checkpoint_path,
+    is_sweep_name,
+    is_trial_name,
+    trial_name,
+)
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -85,20 +94,41 @@ class StorageRoot(_Place):
         return self.path / "mlartifacts"
 
     def sweep(self, name: str) -> SweepFolder:
-        return SweepFolder(self.path / name)
-
-    def sweeps(self) -> list[SweepFolder]:
-        """Every sweep in this root, by name.
+        """The folder of a sweep, whether there is one or not.
 
         Raises:
-            StorageError: the object store cannot be listed.
+            UsageError: no folder in this root can be called that.
         """
-        folders = [self.sweep(name) for name in names(self.path) if not name.startswith(".")]
+        if not self.can_hold(name):
+            raise UsageError(f"sweep: must be the name of a folder in {self.path}, without / or .., but got {name!r}")
+        return SweepFolder(self.path / name)
+
+    def can_hold(self, name: str) -> bool:
+        """Whether a sweep here can have this name, which may be that of an experiment as well."""
+        return is_sweep_name(name, is_remote=self.is_remote)
+
+    def sweeps(self) -> list[SweepFolder]:
+        """Every sweep in this root, by name; a link to a folder is none.
+
+        Raises:
+            StorageError: it cannot be listed.
+        """
+        shown = [name for name in names(self.path) if self.can_hold(name) and not name.startswith(".")]
+        links = {link.name for link in self.links()}
+        folders = [self.sweep(name) for name in shown if name not in links]
         if not self.is_remote:
             return [folder for folder in folders if folder.exists()]
         with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
             there = pool.map(SweepFolder.exists, folders)
             return [folder for folder, is_sweep in zip(folders, there, strict=True) if is_sweep]
+
+    def links(self) -> list[Path]:
+        """The links in this root, which are followed by nobody who looks for sweeps."""
+        if not isinstance(self.path, Path):
+            return []
+        own = (self.database, self.artifacts)
+        found = (self.path / name for name in names(self.path) if not name.startswith("."))
+        return [path for path in found if path not in own and path.is_symlink()]
 
 
 @dataclass(frozen=True)
@@ -107,8 +137,13 @@ class SweepFolder(_Place):
 
     @classmethod
     def at(cls, url: str) -> SweepFolder:
-        """The folder that another process calls by `url`."""
-        return cls(objectstore.open_url(url) if "://" in url else Path(url).absolute())
+        """The folder that another process calls by `url`.
+
+        Raises:
+            UsageError: that is no folder in a storage root.
+        """
+        path = objectstore.open_url(url) if "://" in url else Path(url).absolute()
+        return StorageRoot(path.parent).sweep(path.name)
 
     @property
     def name(self) -> str:
@@ -118,15 +153,51 @@ class SweepFolder(_Place):
     def root(self) -> StorageRoot:
         return StorageRoot(self.path.parent)
 
+    @property
+    def base(self) -> Path | None:
+        """From here on nothing is reached through a link: the storage root; None in an object store."""
+        return self.path.parent if isinstance(self.path, Path) else None
+
     def exists(self) -> bool:
         """Whether there is a sweep: a journal, on an object store at least one segment of it.
 
         Raises:
+            ForeignFileError: the folder is a link.
             StorageError: that cannot be found out.
         """
         if isinstance(self.path, Path):
-            return exists(self.journal)
+            return exists(self.journal, self.base)
         return bool(names(self.segments))
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether anything has this name, be it a link that leads nowhere.
+
+        Raises:
+            StorageError: that cannot be found out.
+        """
+        return exists(self.path, self.base)
+
+    def problems(self) -> list[ForeignFileError]:
+        """What in this folder has the name of a file or a folder of the sweep's, but is none: links and pipes."""
+        if not isinstance(self.path, Path) or self.base is None:
+            return []
+        found: list[ForeignFileError] = []
+        try:
+            found += nofollow.problems(self.path, OWN_FILES, self.base)
+            trials = filter(is_trial_name, names(self.path / CHECKPOINTS, self.base))
+            return found + nofollow.problems(self.path / CHECKPOINTS, trials, self.base)
+        except ForeignFileError as error:  # this folder itself, or checkpoints/
+            return [*found, error]
+
+    def check(self) -> None:
+        """Refuses a folder in which a link or a pipe has the name of something of the sweep's.
+
+        Raises:
+            ForeignFileError: there is one; the message has the way on.
+        """
+        for problem in self.problems():
+            raise problem
 
     @property
     def local(self) -> Path:
@@ -164,18 +235,27 @@ class SweepFolder(_Place):
 
     @property
     def checkpoints(self) -> AnyPath:
-        return self.path / "checkpoints"
+        return self.path / CHECKPOINTS
 
     def trial_checkpoints(self, trial: int) -> AnyPath:
-        return self.checkpoints / f"{trial:06d}"
+        return self.checkpoints / trial_name(trial)
 
     def checkpoint(self, trial: int, attempt: int, epoch: int, kind: str = "full") -> str:
-        """The place of a checkpoint in this folder, as events name it.
+        """The place of a checkpoint of this process's in this folder, as events name it."""
+        return f"{CHECKPOINTS}/{trial_name(trial)}/{checkpoint_name(attempt, epoch, kind)}"
 
-        A dead driver's worker may still write for a moment, so processes never share a file.
+    def named(self, path: str) -> AnyPath:
+        """The checkpoint that an event names.
+
+        Raises:
+            ForeignFileError: no event of ours names such a path; it may lead anywhere.
         """
-        name = f"{kind}-{epoch:06d}-attempt-{attempt:03d}-{os.getpid()}.npz"
-        return f"{self.checkpoints.name}/{self.trial_checkpoints(trial).name}/{name}"
+        if not is_checkpoint_path(path):
+            raise ForeignFileError(
+                f"{self.path}: its journal names the checkpoint {path!r}, but ours are named"
+                f" {CHECKPOINTS}/TRIAL/KIND-EPOCH-attempt-N-PROCESS.npz; it is not read"
+            )
+        return self.path / path
 
     @property
     def cursor(self) -> AnyPath:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from tuner.errors import StorageError, UsageError
+from tuner.errors import ForeignFileError, StorageError, UsageError
 from tuner.secrets import has_credentials, redacted, without_credentials
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def open_url(url: str) -> UPath:
         raise UsageError(f"storage: must be a folder, s3://BUCKET/… or gs://BUCKET/…, but got {url!r}{meant}")
     if not re.match(r"[^/\s]+(/|$)", rest):
         raise UsageError(f"storage: must name a bucket, as in {scheme}://BUCKET/…, but got {url!r}")
+    if strange_parts(rest.rstrip("/")):
+        raise UsageError(f"storage: must have no empty part, no . and no .. between its slashes, but got {url!r}")
     if any(character in rest for character in "*?[]#\\"):
         raise UsageError(f"storage: must be without any of * ? [ ] # \\, but got {url!r}")
     if scheme == "gs" and importlib.util.find_spec("gcsfs") is None:
@@ -88,8 +90,11 @@ def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: flo
 
     Raises:
         FileNotFoundError, FileExistsError: the object is missing, or there already.
+        ForeignFileError: no key of ours has parts like those of this path; nothing was asked for.
         StorageError: the store refused for good, or for all that time.
     """
+    if strange_parts(path.path.strip("/")):
+        raise ForeignFileError(f"{path}: is no key of a sweep's, as it has empty parts, . or ..; it is not {what}")
     until = time.monotonic() + (RETRY_S if retry_s is None else retry_s)
     wait_s = _FIRST_WAIT_S
     while True:
@@ -108,6 +113,18 @@ def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: flo
                 raise refused(path, what, error) from error
         time.sleep(wait_s * random.uniform(0.5, 1.0))
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def strange_parts(key: str) -> bool:
+    """Whether a key has parts that a folder's path could not have: some clients and proxies resolve `..` and `//`."""
+    return not {"", ".", ".."}.isdisjoint(key.split("/"))
+
+
+def name_in(folder: UPath, listed: str) -> str | None:
+    """The name of what a listing of a folder shows; None if it is not right in that folder, as of `a//b`."""
+    prefix, path = f"{folder.path.lstrip('/')}/", listed.lstrip("/").removesuffix("/")
+    name = path.removeprefix(prefix)
+    return None if not path.startswith(prefix) or "/" in name or strange_parts(name) else name
 
 
 def put(

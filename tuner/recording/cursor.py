@@ -71,13 +71,13 @@ def missing(folder: SweepFolder, events: Sequence[ev.AnyEvent]) -> Missing:
 def read_cursor(folder: SweepFolder) -> Cursor:
     """The cursor of a sweep; an empty one where there is none or it is damaged."""
     try:
-        return msgspec.json.decode(read_bytes(folder.cursor), type=Cursor)
+        return msgspec.json.decode(read_bytes(folder.cursor, folder.base), type=Cursor)
     except (OSError, StorageError, msgspec.MsgspecError, ValueError):
         return Cursor()
 
 
 def write_cursor(folder: SweepFolder, cursor: Cursor) -> None:
-    write_atomically(folder.cursor, msgspec.json.encode(cursor))
+    write_atomically(folder.cursor, msgspec.json.encode(cursor), folder.base)
 
 
 def backlog(folder: SweepFolder, num_events: int) -> int:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import IO
 
-from tuner.paths import SweepFolder
+from tuner.errors import StorageError
+from tuner.paths import SweepFolder, open_log
 
 
 class RecorderProcess:
@@ -37,8 +38,8 @@ class RecorderProcess:
 
     def _log(self) -> IO[bytes]:
         try:
-            return open(self._folder.recorder_log, "ab")
-        except OSError:  # a disk that cannot be written
+            return open_log(self._folder.recorder_log, self._folder.base)
+        except (OSError, StorageError):  # a disk that cannot be written, or no file of its own
             return open("/dev/null", "wb")
 
     def finish(self, timeout_s: float = math.inf) -> bool:

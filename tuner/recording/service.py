@@ -152,8 +152,9 @@ def serve(folder: SweepFolder, shutdown: Shutdown) -> None:
     Raises:
         TrackingError: MLflow does not have everything; the message says what is missing and why.
         HangingError: a request hangs, and the driver lives; a new process is needed.
-        StorageError, OSError: the journal cannot be read.
+        StorageError, OSError: the journal cannot be read, or a link lies in the place of one of the sweep's files.
     """
+    folder.check()
     lock = filelock.FileLock(folder.recorder_lock)
     seq = -1
     while not _acquired(lock, POLL_S):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from tuner import events as ev
-from tuner.errors import TunerError
+from tuner.errors import ForeignFileError, StorageError, TunerError
 from tuner.journal import read_events, read_holder
 from tuner.paths import SweepFolder, names, read_bytes
+from tuner.paths.names import is_trial_name
 from tuner.policy import Policy
 from tuner.policy.replay import replay
 from tuner.recording import backlog, read_cursor
@@ -38,6 +38,9 @@ def verify_sweep(
     except TunerError as error:
         return _unreadable(str(error))
     found = Findings()
+    for problem in folder.problems():
+        found.add("checkpoints", str(problem))
+    weights.check_paths(events, found)
     counts = {"events": len(events)}
     sweep = verify_events(events, acknowledged, found, counts)
     if sweep is None:
@@ -131,7 +134,7 @@ def _verify_checkpoints(
 ) -> None:
     try:
         files = _stored_files(folder)
-        beside = names(folder.path)
+        beside = names(folder.path, folder.base)
     except (OSError, TunerError) as error:
         found.add("checkpoints", f"{folder.checkpoints} cannot be read: {error}", "lost")
         return
@@ -142,12 +145,29 @@ def _verify_checkpoints(
 
 
 def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
-    """Every file below `checkpoints/`, read; one that vanishes meanwhile is none."""
+    """Every file below `checkpoints/`, read; one that vanishes meanwhile is none, and others' things are not read."""
     files: dict[str, StoredFile] = {}
-    for entry in names(folder.checkpoints):
-        inside = [f"{entry}/{name}" for name in names(folder.checkpoints / entry)] if entry.isdigit() else [entry]
-        for name in inside:
-            path = f"{folder.checkpoints.name}/{name}"
-            with contextlib.suppress(FileNotFoundError):
-                files[path] = weights.read_checkpoint_file(path, read_bytes(folder.path / path))
+    for entry in names(folder.checkpoints, folder.base):
+        path = f"{folder.checkpoints.name}/{entry}"
+        if not is_trial_name(entry):
+            files[path] = StoredFile(path, error="no trial's checkpoints are called that")
+            continue
+        try:
+            inside = names(folder.checkpoints / entry, folder.base)
+        except ForeignFileError:
+            continue  # told among the folder's problems
+        stored = (_stored_file(folder, f"{path}/{name}") for name in inside)
+        files |= {file.path: file for file in stored if file is not None}
     return files
+
+
+def _stored_file(folder: SweepFolder, path: str) -> StoredFile | None:
+    try:
+        data = read_bytes(folder.path / path, folder.base)
+    except FileNotFoundError:
+        return None
+    except StorageError as error:
+        if isinstance(error, ForeignFileError) or isinstance(error.__cause__, IsADirectoryError):
+            return StoredFile(path, error=str(error))
+        raise
+    return weights.read_checkpoint_file(path, data)

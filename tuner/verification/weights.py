@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner import events as ev
+from tuner.paths.names import is_checkpoint_path
 from tuner.sweep import Sweep, Trial
 from tuner.verification.result import Findings
 
@@ -71,6 +72,13 @@ def check_rework(events: Sequence[ev.AnyEvent], found: Findings) -> int:
                     where = f"trial {event.trial}, attempt {event.attempt}"
                     found.add("rework", f"{where}: went on from epoch {event.epoch}, but {newest}", "lost")
     return again
+
+
+def check_paths(events: Sequence[ev.AnyEvent], found: Findings) -> None:
+    """No event names a checkpoint by a path that a worker cannot have written, which may lead anywhere."""
+    for event in events:
+        if isinstance(event, ev.CheckpointSaved) and not is_checkpoint_path(event.path):
+            found.add("checkpoints", f"event {event.seq} names {event.path!r}, which is no checkpoint's path: not read")
 
 
 def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:

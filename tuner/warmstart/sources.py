@@ -67,7 +67,7 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
         StorageError, TrackingError: one cannot be read.
     """
     names = spec.search.warm_start
-    folders = {name: folder for name in names if (folder := root.sweep(name)).exists()}
+    folders = {name: folder for name in names if root.can_hold(name) and (folder := root.sweep(name)).exists()}
     uri = with_credentials(spec.tracking.uri or root.default_tracking_uri)
     experiments = experiment_names(uri) if len(folders) < len(names) else []
     known = {*(folder.name for folder in root.sweeps()), *experiments} if len(folders) < len(names) else set()
