@@ -90,7 +90,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _file(output: str) -> Path:
-    """The file to write, in a folder that is there.
+    """The file to write, in a folder that is there; where it is a link, what that leads to.
 
     Raises:
         UsageError: it is a folder, or in none.
@@ -100,7 +100,7 @@ def _file(output: str) -> Path:
         raise UsageError(f"--output: must be a file, but {output} is a folder")
     if not os.path.isdir(folder := os.path.dirname(path) or "."):
         raise UsageError(f"--output: must be in a folder that there is, but {folder} is none")
-    return Path(path)
+    return Path(os.path.realpath(path) if os.path.islink(path) else path)
 
 
 def _tell(data: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tuner import events as ev
-from tuner.errors import NameTakenError, StorageError
+from tuner.errors import ForeignFileError, NameTakenError, StorageError
 from tuner.journal.journal import Journal, stamped
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, sync_folder, write_atomically
@@ -47,7 +47,11 @@ def name_taken(folder: SweepFolder) -> NameTakenError:
     if isinstance(folder.path, Path) and folder.path.is_symlink():
         target = os.readlink(folder.path)
         return NameTakenError(f"{folder.path} is a link to {target}, not followed; choose another name (--name)")
-    if not folder.exists():
+    try:
+        is_sweep = folder.exists()
+    except ForeignFileError:  # a pipe, say
+        is_sweep = False
+    if not is_sweep:
         return NameTakenError(f"{folder.path} exists and is no sweep; choose another name (--name)")
     return NameTakenError(
         f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name}"

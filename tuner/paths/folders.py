@@ -114,16 +114,15 @@ class StorageRoot(_Place):
             StorageError: it cannot be listed.
         """
         shown = [name for name in names(self.path) if self.can_hold(name) and not name.startswith(".")]
-        links = {link.name for link in self.links()}
-        folders = [self.sweep(name) for name in shown if name not in links]
+        folders = [self.sweep(name) for name in shown]
         if not self.is_remote:
-            return [folder for folder in folders if folder.exists()]
+            return [folder for folder in folders if _is_sweep(folder)]
         with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
-            there = pool.map(SweepFolder.exists, folders)
+            there = pool.map(_is_sweep, folders)
             return [folder for folder, is_sweep in zip(folders, there, strict=True) if is_sweep]
 
     def links(self) -> list[Path]:
-        """The links in this root, which are followed by nobody who looks for sweeps."""
+        """The links in this root, none of which is followed to a sweep; the tracking store's own may be links."""
         if not isinstance(self.path, Path):
             return []
         own = (self.database, self.artifacts)
@@ -279,3 +278,10 @@ class SweepFolder(_Place):
     def driver_log(self) -> Path:
         """What Ray and its workers print."""
         return self.local / "driver.log"
+
+
+def _is_sweep(folder: SweepFolder) -> bool:
+    try:
+        return folder.exists()
+    except ForeignFileError:
+        return False
