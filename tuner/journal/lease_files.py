@@ -47,7 +47,7 @@ class LeaseFiles:
     def __init__(self, folder: SweepFolder) -> None:
         path = folder.path / "lease.json"
         assert isinstance(path, Path)
-        self._path = path
+        self._folder, self._path = folder, path
         self._lock = filelock.FileLock(_lock_path(path), thread_local=False)
 
     def lock(self) -> None:
@@ -139,7 +139,7 @@ class LeaseFiles:
     def moved(self, folder: SweepFolder) -> None:
         """The folder was renamed; the lock went with it."""
         assert isinstance(folder.path, Path)
-        self._path = folder.path / "lease.json"
+        self._folder, self._path = folder, folder.path / "lease.json"
 
     def release(self, holder: Holder) -> None:
         """Leaves no lease behind, if it is this holder's."""
@@ -155,6 +155,8 @@ class LeaseFiles:
         if (seen := self.look()) is None:
             return None
         holder = seen.holder or Holder("unknown", 0, 0.0)
+        if not holder.is_of(self._folder):
+            return None
         if _is_locked(self._path):
             return holder
         return None if self.is_dead(replace(seen, holder=holder)) or not holder.beats else holder

@@ -16,6 +16,8 @@ from tuner.paths.files import AnyPath, exists, names
 if TYPE_CHECKING:
     from upath import UPath
 
+DATABASE = "mlflow.db"
+"""What a storage root calls its own tracking store."""
 _LISTED_AT_ONCE = 16
 
 
@@ -78,11 +80,16 @@ class StorageRoot(_Place):
     @property
     def database(self) -> AnyPath:
         """The default tracking store's file."""
-        return self.path / "mlflow.db"
+        return self.path / DATABASE
 
     @property
     def artifacts(self) -> AnyPath:
         return self.path / "mlartifacts"
+
+    @property
+    def identity(self) -> AnyPath:
+        """The root's id, by which it is known wherever it is moved (see `tuner.paths.identity`)."""
+        return self.path / ".root.json"
 
     def sweep(self, name: str) -> SweepFolder:
         return SweepFolder(self.path / name)
@@ -176,6 +183,11 @@ class SweepFolder(_Place):
         """
         name = f"{kind}-{epoch:06d}-attempt-{attempt:03d}-{os.getpid()}.npz"
         return f"{self.checkpoints.name}/{self.trial_checkpoints(trial).name}/{name}"
+
+    @property
+    def code(self) -> AnyPath:
+        """The source that the sweep's trials were trained with."""
+        return self.path / "code"
 
     @property
     def cursor(self) -> AnyPath:
