@@ -216,7 +216,8 @@ class Sweep:
                 for path, value in event.changes.items():
                     _set_path(self.spec, path, value)
                 self.ended = self.interrupted = None
-                self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
+                if not self._is_copied(event):
+                    self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.WarmStarted():
                 pass  # none of its trials is this sweep's
@@ -232,6 +233,11 @@ class Sweep:
                 self.trials[event.trial] = self._unfinished[event.trial] = trial
             case _:
                 self._apply_to_trial(self.trials[event.trial], event)
+
+    def _is_copied(self, event: ev.AnyEvent) -> bool:
+        """Whether it tells of the sweep that this one is a copy of."""
+        num_copied = self.copied_from.get("events")
+        return isinstance(num_copied, int) and event.seq < num_copied
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
         match event:
