@@ -75,7 +75,9 @@ def test_a_damaged_id_is_told_and_not_replaced(root: StorageRoot, data: bytes) -
         root.path.mkdir(parents=True)
     write_atomically(root.identity, data)
     for read in (root_id, made_root_id):
-        with pytest.raises(StorageError, match=r"\.root\.json: must hold the storage root's id, but is damaged; restore"):
+        with pytest.raises(
+            StorageError, match=r"\.root\.json: must hold the storage root's id, but is damaged; restore"
+        ):
             read(root)
 
 

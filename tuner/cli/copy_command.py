@@ -26,7 +26,7 @@ def copy(
 
     root = StorageRoot.resolve(storage)
     old, _ = status.find_sweep(root, sweep)
-    copied = copy_sweep(old, (root if to is None else StorageRoot.resolve(to)).sweep(new), people.print)
+    copied = copy_sweep(old, root if to is None else StorageRoot.resolve(to), new, people.print)
     folder, folded = copied.folder, copied.sweep
     state = status.state(folder, folded)
     if as_json:

@@ -21,7 +21,7 @@ from tuner.errors import NameTakenError, StorageError, UsageError
 from tuner.journal.belonging import belonging
 from tuner.journal.journal import empty, read_lines
 from tuner.journal.lease import Lease
-from tuner.paths import SweepFolder, delete, exists, names, sync_folder, write_atomically
+from tuner.paths import StorageRoot, SweepFolder, delete, exists, names, sync_folder, write_atomically
 from tuner.paths.copying import copy_file, files_below
 from tuner.paths.objectstore import put_new
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -55,12 +55,13 @@ class Copied:
     """Newest checkpoints of trials that the original's folder does not hold, though its journal names them."""
 
 
-def copy_sweep(old: SweepFolder, new: SweepFolder, on_wait: Callable[[str], None] | None = None) -> Copied:
+def copy_sweep(old: SweepFolder, root: StorageRoot, name: str, on_wait: Callable[[str], None] | None = None) -> Copied:
     """Makes a sweep of its own from another one's folder, whatever that is called and whoever works on it.
 
     Args:
         old: the original, which is only read.
-        new: where the copy shall be, in this storage root or another.
+        root: where the copy shall be.
+        name: what it shall be called.
         on_wait: is told in a sentence if this waits (up to 20 s) for somebody who began to make it on an object store.
 
     Raises:
@@ -69,10 +70,11 @@ def copy_sweep(old: SweepFolder, new: SweepFolder, on_wait: Callable[[str], None
         UsageError: the copy would have no tracking store there.
         StorageError: the original cannot be read, or the copy cannot be written.
     """
-    _check_spec(_read(old).sweep, old, new)
+    _check_spec(_read(old).sweep, old, root, name)
+    new = root.sweep(name)
     with _making(new, on_wait) as making:
         taken = _copy_files(old, making)
-        spec = _check_spec(taken.sweep, old, new)
+        spec = _check_spec(taken.sweep, old, root, name)
         write_atomically(making.spec, dump_yaml(spec.resolved()).encode())
         first = _first_line(taken, old, new)
         _write_journal(making, [first, *taken.lines[1:]])
@@ -87,31 +89,31 @@ def _read(old: SweepFolder) -> _Beginning:
     return _Beginning(events, lines, fold(events))
 
 
-def _check_spec(sweep: Sweep, old: SweepFolder, new: SweepFolder) -> SweepSpec:
+def _check_spec(sweep: Sweep, old: SweepFolder, root: StorageRoot, name: str) -> SweepSpec:
     """The copy's spec as it is now.
 
     Raises:
         SpecError, UsageError: see `copy_sweep`.
     """
-    spec = spec_from_mapping({**sweep.spec, **_changed(sweep.spec, old, new)}, source="copy")
+    spec = spec_from_mapping({**sweep.spec, **_changed(sweep.spec, old, root, name)}, source="copy")
     if spec.tracking.uri is None:
         try:
-            _ = new.root.default_tracking_uri
+            _ = root.default_tracking_uri
         except UsageError as error:
             way = "resume the original with --set tracking.uri=… first, or copy it into a folder"
             raise UsageError(f"{error}: {way}") from None
     return spec
 
 
-def _changed(spec: dict[str, Any], old: SweepFolder, new: SweepFolder) -> dict[str, Any]:
-    is_elsewhere = spec.get("storage") is not None and old.root.url != new.root.url
-    return {"name": new.name} | ({"storage": new.root.url} if is_elsewhere else {})
+def _changed(spec: dict[str, Any], old: SweepFolder, root: StorageRoot, name: str) -> dict[str, Any]:
+    is_elsewhere = spec.get("storage") is not None and old.root.url != root.url
+    return {"name": name} | ({"storage": root.url} if is_elsewhere else {})
 
 
 def _first_line(taken: _Beginning, old: SweepFolder, new: SweepFolder) -> bytes:
     """`sweep_started` as the original's, but for what the copy is called and where it belongs."""
     first: dict[str, Any] = msgspec.json.decode(taken.lines[0])
-    first["spec"] |= _changed(first["spec"], old, new)
+    first["spec"] |= _changed(first["spec"], old, new.root, new.name)
     original = {"sweep": taken.sweep.name, "sweep_id": taken.sweep.sweep_id, "url": old.url}
     first |= {"sweep_id": uuid.uuid4().hex, **belonging(new)._asdict()}
     first["copied_from"] = {**original, "events": len(taken.events)}
