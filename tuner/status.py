@@ -25,8 +25,7 @@ def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
         StorageError: its journal cannot be read.
     """
     folder, sweep = find_sweep(root, name)
-    if what := place_note(folder, sweep):
-        warnings.warn(what, RuntimeWarning, stacklevel=2)
+    _warn_of_place(folder, sweep)
     return folder, sweep
 
 
@@ -42,15 +41,6 @@ def open_own_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     return folder, sweep
 
 
-def place_note(folder: SweepFolder, sweep: Sweep) -> str:
-    """What to tell who reads a sweep whose folder is not its own; empty if it is."""
-    try:
-        what = misplaced(folder, sweep)
-    except StorageError as error:  # which need not keep anybody from reading
-        return str(error)
-    return f"sweep {folder.name} can be read, but not gone on with: {what}" if what else ""
-
-
 def find_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     """A sweep by its name, wherever its folder comes from; raises as `open_sweep`."""
     folder = root.sweep(name)
@@ -62,6 +52,17 @@ def find_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     if not sweep.num_events:
         raise UsageError(f"sweep {name!r} in {root.path} has an empty journal; remove the folder or restore the file")
     return folder, sweep
+
+
+def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:
+    """Tells who reads a sweep that its folder is not its own."""
+    try:
+        what = misplaced(folder, sweep) if sweep.num_events else ""
+    except StorageError as error:  # which need not keep anybody from reading
+        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
+        return
+    if what:
+        warnings.warn(f"sweep {folder.name} can be read, but not gone on with: {what}", RuntimeWarning, stacklevel=3)
 
 
 def state(folder: SweepFolder, sweep: Sweep) -> str:
@@ -155,6 +156,7 @@ def summary(folder: SweepFolder) -> dict[str, Any]:
     try:
         sweep = fold(read_events(folder))
         current = state(folder, sweep) if sweep.num_events else "damaged"
+        _warn_of_place(folder, sweep)
     except StorageError:
         sweep, current = Sweep(), "damaged"
     found = best(sweep)
