@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.servers import PATIENCE_S
 from tuner import events as ev
 from tuner.errors import TrackingError
 from tuner.paths import StorageRoot
-from tuner.recording import read_cursor, record
+from tuner.recording import RecorderProcess, read_cursor, record
 from tuner.recording.relocation import relocate_artifacts
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def artifacts(root: Path, sweep: Story) -> set[str]:
 def end(root: Path, story: Story) -> None:
     story.folder = StorageRoot(root).sweep("s")
     story.add(ev.SweepEnded(reason="all trials ended"))
-    record(story.folder)
+    recorder = RecorderProcess(story.folder)  # in one process MLflow remembers where a run's artifacts were
+    recorder.start()
+    assert recorder.finish(PATIENCE_S)
 
 
 def test_those_of_a_moved_root_are_found_and_new_ones_go_there(
