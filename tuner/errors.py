@@ -4,7 +4,8 @@ TunerError
 ├── UsageError            2  a command or a spec is wrong; nothing was started
 │   ├── SpecError         2  the problems of one spec, all of them, one line each
 │   ├── NameTakenError    2  a new sweep's name is in use
-│   └── SweepHeldError    2  another driver is at work on this sweep
+│   ├── SweepHeldError    2  another driver is at work on this sweep
+│   └── MisplacedError    2  a sweep's folder is a copy, or was moved by itself
 ├── NoUsableTrialError    1  the sweep ended without a single usable trial
 ├── SweepInterrupted      3  the sweep stopped before its end and can be resumed
 └── ServiceError          4  a service outside refused for good; nothing acknowledged is lost
@@ -70,6 +71,10 @@ class NameTakenError(UsageError):
 
 class SweepHeldError(UsageError):
     """A second driver wanted a sweep that one holds already."""
+
+
+class MisplacedError(UsageError):
+    """A sweep's folder is not the one that its journal belongs to."""
 
 
 class NoUsableTrialError(TunerError):

@@ -27,12 +27,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="even
 
 
 class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):
-    """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names."""
+    """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names.
+
+    `root_id` is the storage root's, and `url` the sweep's folder in it. A copy's `copied_from` has its original's
+    `sweep`, `sweep_id`, `url`, and `events`, how many of them were copied.
+    """
 
     spec: dict[str, Any]
     versions: dict[str, str]
     seed: int
     sweep_id: str = ""
+    root_id: str = ""
+    url: str = ""
+    copied_from: dict[str, Any] = {}
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
@@ -140,9 +147,14 @@ class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="swe
 
 
 class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resumed"):
-    """Another driver goes on with the sweep; `changes` maps a spec's path to its new value."""
+    """Another driver goes on with the sweep; `changes` maps a spec's path to its new value.
+
+    `root_id` and `url` as in `sweep_started`: a storage root may be moved, and with it its sweeps.
+    """
 
     changes: dict[str, Any]
+    root_id: str = ""
+    url: str = ""
 
 
 class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):

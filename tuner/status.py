@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from tuner.errors import StorageError, UsageError
 from tuner.events import EpochReported, number
 from tuner.journal import read_events, read_holder
-from tuner.paths import StorageRoot, SweepFolder
-from tuner.recording import backlog, read_cursor
+from tuner.paths import DATABASE, StorageRoot, SweepFolder
+from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor
+from tuner.recording.database import sqlite_file
 from tuner.secrets import without_credentials
 from tuner.space import nearest
 from tuner.sweep import Sweep, Trial, fold
 
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
-    """A sweep by its name.
+    """A sweep by its name, to be read; warns of a folder that is a copy, or was moved by itself.
 
     Raises:
         UsageError: there is none; the message has the nearest name.
         ForeignFileError: it is a link, or a link has the name of one of its files.
         StorageError: its journal cannot be read.
     """
+    folder, sweep = find_sweep(root, name)
+    _warn_of_place(folder, sweep)
+    return folder, sweep
+
+
+def open_own_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
+    """A sweep by its name, to be written to.
+
+    Raises:
+        MisplacedError: its folder is a copy, or was moved by itself.
+        UsageError, StorageError: as `open_sweep`.
+    """
+    folder, sweep = find_sweep(root, name)
+    check_place(folder, sweep)
+    return folder, sweep
+
+
+def find_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
+    """A sweep by its name, wherever its folder comes from; raises as `open_sweep`."""
     folder = root.sweep(name)
     if not folder.exists():
         names = [other.name for other in root.sweeps()]
@@ -33,6 +54,17 @@ def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     if not sweep.num_events:
         raise UsageError(f"sweep {name!r} in {root.path} has an empty journal; remove the folder or restore the file")
     return folder, sweep
+
+
+def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:
+    """Tells who reads a sweep that its folder is not its own."""
+    try:
+        what = misplaced(folder, sweep) if sweep.num_events else ""
+    except StorageError as error:  # which need not keep anybody from reading
+        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
+        return
+    if what:
+        warnings.warn(f"sweep {folder.name} can be read, but not gone on with: {what}", RuntimeWarning, stacklevel=3)
 
 
 def state(folder: SweepFolder, sweep: Sweep) -> str:
@@ -46,7 +78,6 @@ def state(folder: SweepFolder, sweep: Sweep) -> str:
 
 def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
     """One sweep in numbers, as `tuner show --json` prints it."""
-    cursor = read_cursor(folder)
     return {
         "sweep": sweep.name,
         "state": state(folder, sweep),
@@ -58,13 +89,25 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "training_s": round(sweep.training_s, 3),
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
-        "mlflow": {
-            "uri": cursor.uri or without_credentials(tracking_uri(folder, sweep)),
-            "experiment_id": cursor.experiment_id or None,
-            "run_id": cursor.run_id or None,
-            "backlog": backlog(folder, sweep.num_events),
-        },
+        "mlflow": _mlflow(folder, sweep),
     }
+
+
+def _mlflow(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
+    cursor = read_cursor(folder)
+    return {
+        "uri": recorded_at(folder, sweep, cursor),
+        "experiment_id": cursor.experiment_id or None,
+        "run_id": cursor.run_id or None,
+        "backlog": backlog(folder, sweep.num_events),
+    }
+
+
+def recorded_at(folder: SweepFolder, sweep: Sweep, cursor: Cursor) -> str:
+    """The store that a cursor tells about, without credentials; a storage root's own goes along with the root."""
+    uri = cursor.uri or without_credentials(tracking_uri(folder, sweep))
+    is_the_root_s = not sweep.spec["tracking"]["uri"] and (file := sqlite_file(uri)) and file.name == DATABASE
+    return f"sqlite:///{folder.root.database}" if is_the_root_s else uri
 
 
 def tracking_uri(folder: SweepFolder, sweep: Sweep) -> str:
@@ -115,6 +158,7 @@ def summary(folder: SweepFolder) -> dict[str, Any]:
     try:
         sweep = fold(read_events(folder))
         current = state(folder, sweep) if sweep.num_events else "damaged"
+        _warn_of_place(folder, sweep)
     except StorageError:
         sweep, current = Sweep(), "damaged"
     found = best(sweep)

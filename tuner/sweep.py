@@ -100,6 +100,9 @@ class Sweep:
         trials: every suggested trial by its number.
         ended_trials: those with an outcome, in the order of their ends, whatever the clock said.
         spans: one for each driver that worked on it.
+        root_id: of the storage root that it belongs to; empty in a journal that an earlier version wrote.
+        url: its folder, as the newest driver knew it.
+        copied_from: what it is a copy of; empty if it is none.
         ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
     """
@@ -107,6 +110,9 @@ class Sweep:
     def __init__(self) -> None:
         self.spec: dict[str, Any] = {}
         self.sweep_id = ""
+        self.root_id = ""
+        self.url = ""
+        self.copied_from: dict[str, Any] = {}
         self.versions: dict[str, str] = {}
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
@@ -204,11 +210,14 @@ class Sweep:
             case ev.SweepStarted():
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
+                self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.SweepResumed():
                 for path, value in event.changes.items():
                     _set_path(self.spec, path, value)
                 self.ended = self.interrupted = None
+                if not self._is_copied(event):
+                    self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.WarmStarted():
                 pass  # none of its trials is this sweep's
@@ -224,6 +233,11 @@ class Sweep:
                 self.trials[event.trial] = self._unfinished[event.trial] = trial
             case _:
                 self._apply_to_trial(self.trials[event.trial], event)
+
+    def _is_copied(self, event: ev.AnyEvent) -> bool:
+        """Whether it tells of the sweep that this one is a copy of."""
+        num_copied = self.copied_from.get("events")
+        return isinstance(num_copied, int) and event.seq < num_copied
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
         match event:

@@ -21,9 +21,9 @@ GONE = "the checkpoint is not needed any more"
 EARLY = "an attempt may fail before it is told to have started"
 
 HARMLESS: dict[type[Any], dict[str, str]] = {
-    ev.SweepStarted: {"at": UNUSED, "versions": UNUSED, "seed": UNUSED, "sweep_id": UNUSED},
+    ev.SweepStarted: dict.fromkeys(("at", "versions", "seed", "sweep_id", "root_id", "url", "copied_from"), UNUSED),
     ev.SlotsChanged: {"at": UNUSED, "slots": UNUSED, "": UNUSED},
-    ev.SweepResumed: {"at": UNUSED, "": UNUSED},
+    ev.SweepResumed: dict.fromkeys(("at", "root_id", "url", ""), UNUSED),
     ev.SweepEnded: {"at": UNUSED, "reason": UNUSED},
     ev.TrialSuggested: {"at": UNUSED},
     ev.TrialStarted: {"at": UNUSED, "node": UNUSED, "pid": UNUSED, "gpus": UNUSED, "epoch": NEWER, "": EARLY}

@@ -9,6 +9,7 @@ import warnings
 import typer
 
 from tuner.cli import (
+    copy_command,
     driver_commands,
     explain_command,
     launch_command,
@@ -35,6 +36,7 @@ for group in (
     run_commands,
     launch_command,
     driver_commands,
+    copy_command,
     read_commands,
     explain_command,
     report_commands,

@@ -56,7 +56,7 @@ def run(
     """Run a sweep from its spec to its end."""
     from tuner.engine.driver import resume_sweep, start_sweep
     from tuner.inspection import load_checked
-    from tuner.status import open_sweep
+    from tuner.status import find_sweep
 
     path = spec_path(spec)
     load = partial(load_checked, path, overrides or [], name, is_shipped=is_shipped)
@@ -77,7 +77,7 @@ def run(
             except NameTakenError:
                 if not (or_resume and folder.exists()):  # else another driver has just made it
                     raise
-        open_sweep(root, loaded.name)  # refuses an empty journal
+        find_sweep(root, loaded.name)  # refuses an empty journal
         return resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
 
     with _json_at_the_end(folder, as_json, address) as say:
@@ -98,13 +98,13 @@ def resume(
     """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
     from tuner.engine.driver import resume_sweep
     from tuner.spec.changes import changes_from_overrides
-    from tuner.status import open_sweep
+    from tuner.status import open_own_sweep
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
     job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
     if there := There(cluster, job_server):
         resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json})
-    folder, before = open_sweep(StorageRoot.resolve(storage), sweep)
+    folder, before = open_own_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}")
     with _json_at_the_end(folder, as_json, address) as say:
@@ -119,9 +119,9 @@ def record(sweep: SweepName, storage: Storage = None) -> None:
     """Record in MLflow what an outage kept out of it."""
     from tuner.recording import backlog
     from tuner.recording import record as record_all
-    from tuner.status import open_sweep
+    from tuner.status import open_own_sweep
 
-    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    folder, folded = open_own_sweep(StorageRoot.resolve(storage), sweep)
     behind = backlog(folder, folded.num_events)
     with people.status("") if people.is_terminal else nullcontext() as line:
         record_all(folder, tell=lambda left: line.update(f"{left} events left") if line else None)

@@ -12,7 +12,7 @@ import typer
 
 from tuner.cli.output import Storage, people
 from tuner.errors import TunerError, UsageError
-from tuner.paths import StorageRoot, SweepFolder, exists
+from tuner.paths import DATABASE, StorageRoot, SweepFolder, exists
 from tuner.secrets import with_credentials, without_credentials
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def ui(
     from tuner import status
     from tuner.recording.database import check_reachable
     from tuner.recording.links import experiments_page
+    from tuner.recording.relocation import relocate_artifacts
 
     root = StorageRoot.resolve(storage)
     opened = status.open_sweep(root, sweep) if sweep is not None else None
@@ -40,6 +41,8 @@ def ui(
     if uri == f"sqlite:///{root.database}" and not exists(root.database):
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     check_reachable(with_credentials(uri))
+    if uri == f"sqlite:///{root.database}":
+        relocate_artifacts(uri, root.artifacts.as_uri())
     port = _free_port(port)
     base = f"http://127.0.0.1:{port}"
     people.print(f"MLflow UI: {base}   (Ctrl-C ends it)")
@@ -63,13 +66,17 @@ def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
 
     with suppress(TunerError, OSError):
         cursors = {folder.name: read_cursor(folder) for folder in root.sweeps()}
-        here = [name for name, cursor in cursors.items() if cursor.uri == root.default_tracking_uri]
-        return status.open_sweep(root, max(here, key=lambda name: cursors[name].at)) if here else None
+        for name in sorted(cursors, key=lambda name: cursors[name].at, reverse=True):
+            if cursors[name].uri.endswith(f"/{DATABASE}"):
+                folder, sweep = status.find_sweep(root, name)
+                if status.recorded_at(folder, sweep, cursors[name]) == root.default_tracking_uri:
+                    return folder, sweep
     return None
 
 
 def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) -> None:
     """The page of a sweep's trials, if it is recorded in the store at `uri`."""
+    from tuner import status
     from tuner.recording import read_cursor
     from tuner.recording.links import trials_page
 
@@ -77,7 +84,7 @@ def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) ->
         return
     folder, sweep = opened
     cursor = read_cursor(folder)
-    if cursor.experiment_id and cursor.uri == uri:
+    if cursor.experiment_id and status.recorded_at(folder, sweep, cursor) == uri:
         page = trials_page(base, cursor.experiment_id, sweep)
         people.print(f"trials of {sweep.name}, best first: {page}")
 

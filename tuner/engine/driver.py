@@ -26,11 +26,11 @@ from tuner.errors import (
     TunerError,
 )
 from tuner.inspection import Inspected, Inspection
-from tuner.journal import Journal, create_sweep, name_taken, read_events
+from tuner.journal import Journal, belonging_if_writable, create_sweep, name_taken, read_events
 from tuner.paths import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
 from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
-from tuner.recording import RecorderProcess
+from tuner.recording import RecorderProcess, check_place
 from tuner.secrets import redacted, unused_address
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
@@ -126,10 +126,12 @@ def resume_sweep(
 
     Raises:
         SweepHeldError: another driver is at work on it.
+        MisplacedError: its folder is a copy, or was moved by itself.
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
     """
     folder.check()
     sweep = fold(read_events(folder))
+    check_place(folder, sweep)
     if _is_over(sweep, changes_for(sweep)):
         return Ended(sweep, is_recorded=True)
     journal = Journal(folder, on_wait=observer.phase)
@@ -140,7 +142,7 @@ def resume_sweep(
             return Ended(sweep, is_recorded=True)
         if what := _mended(folder, sweep.spec):
             observer.note(what)
-        resumed = ev.SweepResumed(changes=changes)
+        resumed = ev.SweepResumed(changes=changes, **belonging_if_writable(folder)._asdict())
         sweep.apply(resumed)
         spec = spec_from_mapping(sweep.spec)
         with _inspected(spec, folder, str(folder.spec), address, observer) as (_, inspected):

@@ -9,8 +9,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from tuner import events as ev
 from tuner.errors import ForeignFileError, NameTakenError, StorageError
+from tuner.journal.belonging import belonging
 from tuner.journal.journal import Journal, stamped
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, sync_folder, write_atomically
@@ -29,7 +32,7 @@ def create_sweep(
     Args:
         folder: where it shall be.
         spec_yaml: what `spec.yaml` shall say.
-        started: the first event.
+        started: the first event, but for the place.
         learned: what stands behind it; the folder appears with all of them.
         on_wait: is told in a sentence if this waits (up to 20 s) for a driver elsewhere that began to make it.
 
@@ -37,6 +40,7 @@ def create_sweep(
         NameTakenError: the message has the two ways on.
         StorageError: the storage root cannot be written.
     """
+    started = msgspec.structs.replace(started, **belonging(folder)._asdict())
     if isinstance(folder.path, Path):
         return _create_by_rename(folder, folder.path, spec_yaml, [started, *learned])
     return _create_in_place(folder, spec_yaml, [started, *learned], on_wait)

@@ -185,6 +185,35 @@ class FileLog:
         )
 
 
+def first_of_file(path: Path) -> ev.AnyEvent | None:
+    """The first event of a journal's file; None while there is none.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(_CHUNK_BYTES)
+    except OSError as error:
+        raise refused(path, "read", error) from error
+    return next(iter(lines.decode(line, path, 0)), None) if line.endswith(b"\n") else None
+
+
+def lines_of_file(path: Path) -> tuple[list[ev.AnyEvent], list[bytes]]:
+    """The complete events of a journal's file, and their lines.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
+    reader = FileReader(path)
+    events = reader.read()
+    try:
+        with open(path, "rb") as file:
+            return events, lines.split(file.read(reader.offset))
+    except OSError as error:
+        raise refused(path, "read", error) from error
+
+
 def refused(path: Path, what: str, error: OSError) -> StorageError:
     """The one line for what a disk did not do."""
     return StorageError(f"{path}: cannot be {what}: {error.strerror or error}; nothing acknowledged is lost")

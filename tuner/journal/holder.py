@@ -7,12 +7,14 @@ import os
 import socket
 import time
 import uuid
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
+
+from tuner.paths import SweepFolder
 
 FRESH_S = 60.0
 """From another machine, a beat of at most this age (by both clocks, so skew counts) is a live holder's for `status`."""
@@ -32,6 +34,9 @@ class Holder:
     released: bool = field(default=False, compare=False)
     began_s: float | None = None
     """When the process began, in seconds after the boot: those stay the same when somebody sets the clock."""
+    url: str = ""
+    inode: int = 0
+    """Of the sweep's folder that it holds: a copy of the folder has another one, and holds a copy of the lease."""
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -51,6 +56,17 @@ class Holder:
 
     def to_bytes(self) -> bytes:
         return msgspec.json.encode(asdict(self))
+
+    def holding(self, folder: SweepFolder) -> Holder:
+        """As it holds the sweep in this folder."""
+        return replace(self, url=folder.url, inode=_inode(folder))
+
+    def is_of(self, folder: SweepFolder) -> bool:
+        """Whether it holds the sweep in this folder, and not the one that the folder is a copy of.
+
+        Another machine may know the folder by another path, and a file system may number its folders anew for each.
+        """
+        return not self.url or self.url == folder.url or (self.inode != 0 and self.inode == _inode(folder))
 
     @property
     def is_of_this_boot(self) -> bool:
@@ -82,6 +98,14 @@ class Holder:
     def __str__(self) -> str:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
         return f"process {self.pid} on {self.host}, since {since}"
+
+
+def _inode(folder: SweepFolder) -> int:
+    """The number of a folder on its file system; 0 on an object store, or if there is none."""
+    try:
+        return os.stat(folder.path).st_ino if isinstance(folder.path, Path) else 0
+    except OSError:
+        return 0
 
 
 @functools.cache

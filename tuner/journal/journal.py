@@ -11,9 +11,9 @@ import msgspec
 from tuner import events as ev
 from tuner.errors import StorageError
 from tuner.journal.commit import GroupCommit
-from tuner.journal.file import FileLog, FileReader
+from tuner.journal.file import FileLog, FileReader, first_of_file, lines_of_file
 from tuner.journal.lease import Lease
-from tuner.journal.segments import SegmentLog, SegmentReader
+from tuner.journal.segments import SegmentLog, SegmentReader, first_of_segments, lines_of_segments
 from tuner.paths import SweepFolder
 
 _E = TypeVar("_E", bound=ev.AnyEvent)
@@ -137,6 +137,24 @@ def read_events(folder: SweepFolder) -> list[ev.AnyEvent]:
         StorageError: the journal cannot be read, or a line other than the last is damaged.
     """
     return JournalReader(folder).read()
+
+
+def read_first(folder: SweepFolder) -> ev.AnyEvent | None:
+    """A sweep's first event, without reading all others; None of an empty journal.
+
+    Raises:
+        StorageError: it cannot be read, or is damaged.
+    """
+    return first_of_segments(folder) if folder.is_remote else first_of_file(folder.journal)
+
+
+def read_lines(folder: SweepFolder) -> tuple[list[ev.AnyEvent], list[bytes]]:
+    """As `read_events`, and the lines that say them, as they were written.
+
+    Raises:
+        StorageError: as `read_events`.
+    """
+    return lines_of_segments(folder) if folder.is_remote else lines_of_file(folder.journal)
 
 
 def empty(folder: SweepFolder) -> StorageError:

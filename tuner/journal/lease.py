@@ -32,7 +32,7 @@ class Lease:
     """The exclusive right to write to a sweep."""
 
     def __init__(self, folder: SweepFolder) -> None:
-        self._name = folder.name
+        self._folder = folder
         self._store = LeaseObjects(folder) if folder.is_remote else LeaseFiles(folder)
         self._holder: Holder | None = None
         self._lost: SweepHeldError | None = None
@@ -50,7 +50,7 @@ class Lease:
             SweepHeldError: another driver holds it; the message says which.
             StorageError: the lease cannot be read or written.
         """
-        holder = Holder.this_process()
+        holder = Holder.this_process().holding(self._folder)
         try:
             self._store.lock()
             try:
@@ -87,8 +87,10 @@ class Lease:
     def moved(self, folder: SweepFolder) -> None:
         """The folder was renamed, and the lease with it."""
         with self._renewing:
-            self._name = folder.name
+            self._folder = folder
             self._store.moved(folder)
+            if self._holder is not None:
+                self._holder = self._holder.holding(folder)
 
     def release(self) -> None:
         """Frees the sweep; does nothing a second time."""
@@ -140,7 +142,7 @@ class Lease:
     def _held(self, holder: Holder | None) -> SweepHeldError:
         who = str(holder) if holder else "another process"
         return SweepHeldError(
-            f"sweep {self._name}: one driver at a time works on a sweep, but {who}, holds it;"
+            f"sweep {self._folder.name}: one driver at a time works on a sweep, but {who}, holds it;"
             f" wait for it, or stop it with Ctrl-C there"
         )
 

@@ -47,7 +47,7 @@ class LeaseFiles:
     def __init__(self, folder: SweepFolder) -> None:
         path = folder.path / "lease.json"
         assert isinstance(path, Path)
-        self._path, self._base = path, folder.base
+        self._folder, self._path, self._base = folder, path, folder.base
         self._lock = filelock.FileLock(_lock_path(path), thread_local=False)
 
     def lock(self) -> None:
@@ -142,7 +142,7 @@ class LeaseFiles:
     def moved(self, folder: SweepFolder) -> None:
         """The folder was renamed; the lock went with it."""
         assert isinstance(folder.path, Path)
-        self._path, self._base = folder.path / "lease.json", folder.base
+        self._folder, self._path, self._base = folder, folder.path / "lease.json", folder.base
 
     def release(self, holder: Holder) -> None:
         """Leaves no lease behind, if it is this holder's."""
@@ -158,6 +158,8 @@ class LeaseFiles:
         if (seen := self.look()) is None:
             return None
         holder = seen.holder or Holder("unknown", 0, 0.0)
+        if not holder.is_of(self._folder):
+            return None
         if _is_locked(self._path, self._base):
             return holder
         return None if self.is_dead(replace(seen, holder=holder)) or not holder.beats else holder

@@ -34,6 +34,7 @@ class LeaseObjects:
     """Between two looks at another machine's lease."""
 
     def __init__(self, folder: SweepFolder) -> None:
+        self._sweep = folder
         self._folder: UPath = folder.path / "lease"  # type: ignore[assignment]
         self._generation = 0
 
@@ -117,6 +118,8 @@ class LeaseObjects:
         if (seen := self.look()) is None or seen.is_free:
             return None
         holder = seen.holder or Holder("unknown", 0, 0.0)
+        if not holder.is_of(self._sweep):
+            return None
         if holder.sees_this_process:
             return holder if holder.has_process else None
         return holder if holder.beats else None

@@ -36,6 +36,11 @@ def decode(data: bytes | bytearray, path: AnyPath, first_seq: int, offset: int =
     return events
 
 
+def split(data: bytes) -> list[bytes]:
+    """Complete lines one by one, each with its end. Only a line feed ends one: JSON may hold any other separator."""
+    return [line + b"\n" for line in data.split(b"\n")[:-1]]
+
+
 def is_json(line: bytes) -> bool:
     """Whether a line is JSON at all, an event or not; what a cut or overwritten last line is not."""
     try:

@@ -68,6 +68,19 @@ class SegmentReader:
             del self.read_from[num_read_from:]
             raise
 
+    def read_beginning(self) -> list[ev.AnyEvent]:
+        """The events of the first object alone.
+
+        Raises:
+            StorageError: it is damaged or missing, or the store refused.
+        """
+        for _ in range(_LISTINGS):
+            self.listed = self._list()[:1]
+            events: list[ev.AnyEvent] = []
+            if self._read_listed(events):
+                return events
+        raise StorageError(f"{self._folder}: the events from seq 0 on are missing, but later ones are there")
+
     def _read_on(self) -> list[ev.AnyEvent]:
         events: list[ev.AnyEvent] = []
         with lines.without_gc():
@@ -110,6 +123,39 @@ class SegmentReader:
         except FileNotFoundError:
             return []
         return sorted(_listed(self._folder, found), key=lambda listed: (listed.first, -(listed.last or listed.first)))
+
+
+class _LineReader(SegmentReader):
+    """Keeps the lines of what it reads."""
+
+    def __init__(self, folder: SweepFolder) -> None:
+        super().__init__(folder)
+        self.lines: list[bytes] = []
+
+    def _take(self, listed: Listed, data: bytes) -> list[ev.AnyEvent]:
+        new = super()._take(listed, data)
+        self.lines += lines.split(data)[-len(new) :] if new else []
+        return new
+
+
+def lines_of_segments(folder: SweepFolder) -> tuple[list[ev.AnyEvent], list[bytes]]:
+    """The events of a journal's segments, and their lines.
+
+    Raises:
+        StorageError: one is damaged or missing, or the store refused.
+    """
+    reader = _LineReader(folder)
+    return reader.read(), reader.lines
+
+
+def first_of_segments(folder: SweepFolder) -> ev.AnyEvent | None:
+    """The first event of a journal's segments; None while there is none.
+
+    Raises:
+        StorageError: it is damaged or missing, or the store refused.
+    """
+    reader = SegmentReader(folder)
+    return next(iter(reader.read_beginning()), None)
 
 
 class SegmentLog:

@@ -12,9 +12,10 @@ from tuner.paths.files import (
     sync_folder,
     write_atomically,
 )
-from tuner.paths.folders import StorageRoot, SweepFolder
+from tuner.paths.folders import DATABASE, StorageRoot, SweepFolder
 
 __all__ = [
+    "DATABASE",
     "AnyPath",
     "StorageRoot",
     "SweepFolder",

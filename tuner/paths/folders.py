@@ -25,6 +25,8 @@ from tuner.paths.names import (
 if TYPE_CHECKING:
     from upath import UPath
 
+DATABASE = "mlflow.db"
+"""What a storage root calls its own tracking store."""
 _LISTED_AT_ONCE = 16
 
 
@@ -87,11 +89,16 @@ class StorageRoot(_Place):
     @property
     def database(self) -> AnyPath:
         """The default tracking store's file."""
-        return self.path / "mlflow.db"
+        return self.path / DATABASE
 
     @property
     def artifacts(self) -> AnyPath:
         return self.path / "mlartifacts"
+
+    @property
+    def identity(self) -> AnyPath:
+        """The root's id, by which it is known wherever it is moved (see `tuner.paths.identity`)."""
+        return self.path / ".root.json"
 
     def sweep(self, name: str) -> SweepFolder:
         """The folder of a sweep, whether there is one or not.
@@ -255,6 +262,11 @@ class SweepFolder(_Place):
                 f" {CHECKPOINTS}/TRIAL/KIND-EPOCH-attempt-N-PROCESS.npz; it is not read"
             )
         return self.path / path
+
+    @property
+    def code(self) -> AnyPath:
+        """The source that the sweep's trials were trained with."""
+        return self.path / "code"
 
     @property
     def cursor(self) -> AnyPath:

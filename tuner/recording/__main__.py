@@ -1,7 +1,8 @@
 """`python -m tuner.recording SWEEP_FOLDER`: the recorder of one sweep, a process beside its driver.
 
 Works until its standard input ends, as it does when the driver dies, then records the rest and exits: 0 if MLflow has
-everything, 4 if not. It then gives up when MLflow has taken nothing for a while.
+everything, 4 if not, 2 if the folder is a copy of the sweep's. It then gives up when MLflow has taken nothing for a
+while.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import threading
 import warnings
 
-from tuner.errors import ServiceError, TunerError
+from tuner.errors import MisplacedError, ServiceError, TunerError
 from tuner.paths import SweepFolder
 from tuner.recording.attempt import HangingError
 from tuner.recording.service import DRAIN_PATIENCE_S, Shutdown, serve
@@ -44,7 +45,7 @@ def main() -> int:
         os.execv(sys.executable, [sys.executable, "-P", "-m", "tuner.recording", *sys.argv[1:]])
     except (TunerError, OSError) as error:
         _say(str(error))
-        return NOT_RECORDED
+        return error.exit_code if isinstance(error, MisplacedError) else NOT_RECORDED
     return 0
 
 

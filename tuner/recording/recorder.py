@@ -22,6 +22,7 @@ from tuner.journal import JournalReader
 from tuner.paths import SweepFolder
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import Cursor, read_cursor, write_cursor
+from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.target import RunsLostError, Target
 from tuner.sweep import Sweep
@@ -121,6 +122,7 @@ class Recorder:
 
         Raises:
             TrackingError: MLflow did not take it. Nothing is lost; call again.
+            MisplacedError: the folder is a copy, and the runs are its original's.
         """
         if self._store is None and not self._events:
             return False
@@ -145,6 +147,7 @@ class Recorder:
 
     def _connect(self) -> MlflowStore:
         assert self._target is not None
+        check_place(self._folder, self._settings)
         store = _open_store(self._target, self._settings.sweep_id, self._pulse)
         cursor = self.cursor
         known = (

@@ -23,6 +23,7 @@ from tuner.recording.attempt import Pulse
 from tuner.recording.database import check_database
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tracking_error
+from tuner.recording.relocation import relocate_artifacts
 from tuner.recording.sqlite import create_database
 from tuner.recording.target import RunsLostError, Target
 
@@ -69,6 +70,8 @@ class MlflowStore:
         with self._sorted_errors():
             create_database(target.uri)
             check_database(target.uri)
+            if target.artifact_location is not None:
+                relocate_artifacts(target.uri, target.artifact_location)
             self._client = MlflowClient(target.uri, registry_uri=target.uri)
             self.experiment_id = self._experiment(target)
             self._find_runs()

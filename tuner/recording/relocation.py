@@ -1,0 +1,74 @@
+"""A storage root that was moved or copied takes its artifacts along, but MLflow's database names them by whole paths:
+new ones would go to the old place, and the UI would look for all of them there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tuner.recording.database import sqlite_file
+from tuner.recording.reasons import tracking_error
+
+_log = logging.getLogger("tuner.recording")
+
+_BUSY_S = 20.0
+_OURS = "/mlartifacts"
+"""How the artifact location of an experiment ends that was made in a storage root's own store."""
+
+
+def relocate_artifacts(uri: str, location: str) -> int:
+    """Makes experiments and runs of a root's own store name the root's own artifacts; returns of how many experiments.
+
+    Args:
+        uri: of the store, an SQLite file.
+        location: the URI of the root's folder of artifacts.
+
+    Raises:
+        TrackingError: the database cannot be read or written.
+    """
+    file = sqlite_file(uri)
+    if file is None or not file.exists():
+        return 0
+    try:
+        return _relocate(file, location)
+    except sqlite3.Error as error:
+        raise tracking_error(error, uri) from error
+
+
+def _relocate(file: Path, location: str) -> int:
+    with contextlib.closing(sqlite3.connect(file, timeout=_BUSY_S, isolation_level=None)) as database:
+        found = database.execute("select artifact_location, count(*) from experiments group by 1").fetchall()
+        old = {place: count for place, count in found if place and _is_elsewhere(place, location)}
+        if not old:
+            return 0
+        database.execute("begin immediate")
+        for place in old:
+            for statement in _STATEMENTS:
+                database.execute(statement, {"old": place, "new": location})
+        database.execute("commit")
+    _log.warning("the storage root was moved: artifacts of runs are looked for in %s from now on", location)
+    return sum(old.values())
+
+
+_STATEMENTS = (
+    "update experiments set artifact_location = :new where artifact_location = :old",
+    "update runs set artifact_uri = :new || substr(artifact_uri, length(:old) + 1)"
+    " where substr(artifact_uri, 1, length(:old) + 1) = :old || '/'",
+)
+
+
+def _is_elsewhere(place: str, location: str) -> bool:
+    """Whether it is the folder of artifacts of another root: not only another name of this one's, such as a link's."""
+    if place == location or not (place.startswith("file:///") and place.endswith(_OURS)):
+        return False
+    with contextlib.suppress(OSError):
+        return not os.path.samefile(_path(place), _path(location))
+    return True
+
+
+def _path(location: str) -> str:
+    return unquote(urlsplit(location).path)
