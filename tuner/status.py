@@ -9,7 +9,7 @@ from tuner.errors import StorageError, UsageError
 from tuner.events import EpochReported, number
 from tuner.journal import read_events, read_holder
 from tuner.paths import StorageRoot, SweepFolder
-from tuner.recording import backlog, read_cursor
+from tuner.recording import backlog, read_cursor, recorder_standing
 from tuner.secrets import without_credentials
 from tuner.space import nearest
 from tuner.sweep import Sweep, Trial, fold
@@ -44,10 +44,12 @@ def state(folder: SweepFolder, sweep: Sweep) -> str:
 
 def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
     """One sweep in numbers, as `tuner show --json` prints it."""
-    cursor = read_cursor(folder)
+    cursor, current = read_cursor(folder), state(folder, sweep)
+    uri = cursor.uri or without_credentials(tracking_uri(folder, sweep))
+    behind = backlog(folder, sweep.num_events)
     return {
         "sweep": sweep.name,
-        "state": state(folder, sweep),
+        "state": current,
         "num_trials": sweep.num_trials,
         "outcomes": sweep.outcomes(),
         "epochs": sweep.epochs,
@@ -57,10 +59,11 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
         "mlflow": {
-            "uri": cursor.uri or without_credentials(tracking_uri(folder, sweep)),
+            "uri": uri,
             "experiment_id": cursor.experiment_id or None,
             "run_id": cursor.run_id or None,
-            "backlog": backlog(folder, sweep.num_events),
+            "backlog": behind,
+            "recorder": recorder_standing(folder, cursor, uri, behind, current == "running"),
         },
     }
 

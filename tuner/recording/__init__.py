@@ -3,5 +3,6 @@
 from tuner.recording.cursor import Cursor, Missing, backlog, missing, read_cursor
 from tuner.recording.process import RecorderProcess
 from tuner.recording.service import record
+from tuner.recording.standing import recorder_standing
 
-__all__ = ["Cursor", "Missing", "RecorderProcess", "backlog", "missing", "read_cursor", "record"]
+__all__ = ["Cursor", "Missing", "RecorderProcess", "backlog", "missing", "read_cursor", "record", "recorder_standing"]
