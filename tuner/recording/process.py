@@ -14,9 +14,9 @@ from tuner.recording.restarts import Restarts
 from tuner.recording.standing import note_death
 
 SILENT_S = 60.0
-"""A recorder without a sign of life for so long is replaced. It beats every 2 s from a thread of its own, whatever MLflow
-does, so that only a process that does not run at all misses thirty beats: one that is stopped, or starved. To replace
-one without need costs a slice of events that is recorded twice, to the same rows."""
+"""A recorder without a sign of life for so long is replaced. It beats every 2 s from a thread of its own, whatever
+MLflow does, so that only a process that does not run at all misses thirty beats: one that is stopped, or starved. To
+replace one without need costs a slice of events that is recorded twice, to the same rows."""
 LOOK_S = 0.25
 LAST_WAITS_S = (1.0, 2.0, 4.0)
 """Before another one is started for a recorder that was killed at the sweep's end."""

@@ -70,6 +70,7 @@ class MlflowStore:
         self._doubtful = self._ever_doubtful = False  # whether a request to make a run got no answer
         self._refusals: Counter[tuple[str, str]] = Counter()
         with self._sorted_errors():
+            forget_connections(target.uri)
             self.is_new = create_database(target.uri)
             self.files = StoreFiles(target)
             check_database(target.uri)
@@ -108,7 +109,6 @@ class MlflowStore:
     def abandon(self) -> None:
         """Ends what goes on in the background; the store is no longer the one that it was."""
         self.uploads.abandon()
-        forget_connections(self._uri)
 
     def _restore_statuses(self) -> None:
         for run, (status, end_ms) in self._statuses.items():
@@ -261,7 +261,6 @@ class MlflowStore:
             if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise RunsLostError(f"{self._public_uri}: {one_line(error)}") from error
             if tables_are_gone(error):
-                forget_connections(self._uri)
                 raise RunsLostError(f"{self._public_uri} was emptied") from error
             raise tracking_error(error, self._uri) from error
 
