@@ -82,8 +82,10 @@ def test_deleted_replaced_and_emptied_under_the_recorders_of_two_sweeps(
         checker.check(driver, f"sqlite:///{database_file}")
 
 
-def test_deleted_before_it_stood_at_the_end_of_a_write(recorded: Story, database: Database) -> None:
-    """The file goes between the look at it and the write: SQLite's own words would be of a readonly database."""
+def test_deleted_amidst_a_slice_it_is_told_as_that(
+    recorded: Story, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file goes between the look at it and the write: SQLite's own words are of a readonly database."""
     from mlflow import MlflowClient
 
     recorded.trial(0, [0.5])
@@ -100,6 +102,7 @@ def test_deleted_before_it_stood_at_the_end_of_a_write(recorded: Story, database
         record(recorded.folder, tell_news=told.append)
     path = recorded.folder.root.path / "mlflow.db"
     assert told == ["deleted", f"{path} was deleted while the sweep was recorded: made anew from the journal"]
+    assert caplog.messages[0] == told[1] and "readonly" not in caplog.text
     assert set(database.runs()) == {"s", "trial 0"}
 
 
@@ -132,6 +135,9 @@ def _be_killed_amidst_a_write(path: Path, mode: str, beside: Path) -> None:
         connection.execute("pragma cache_size = 2")  # so that pages are written before the end
         connection.execute("begin immediate")
         connection.execute("create table big (x)")
+        for table in ("runs", "tags", "experiments", "alembic_version"):
+            connection.execute(f"create table was_{table} as select * from {table}")
+            connection.execute(f"delete from {table}")
         for _ in range(300):
             connection.execute("insert into big values (randomblob(4000))")
         if mode == "wal":
