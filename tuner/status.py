@@ -10,7 +10,7 @@ from tuner.errors import StorageError, UsageError
 from tuner.events import EpochReported, number
 from tuner.journal import read_events, read_holder
 from tuner.paths import DATABASE, StorageRoot, SweepFolder
-from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor
+from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
 from tuner.recording.database import sqlite_file
 from tuner.secrets import without_credentials
 from tuner.space import nearest
@@ -78,9 +78,10 @@ def state(folder: SweepFolder, sweep: Sweep) -> str:
 
 def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
     """One sweep in numbers, as `tuner show --json` prints it."""
+    current = state(folder, sweep)
     return {
         "sweep": sweep.name,
-        "state": state(folder, sweep),
+        "state": current,
         "num_trials": sweep.num_trials,
         "outcomes": sweep.outcomes(),
         "epochs": sweep.epochs,
@@ -89,17 +90,19 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "training_s": round(sweep.training_s, 3),
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
-        "mlflow": _mlflow(folder, sweep),
+        "mlflow": _mlflow(folder, sweep, current == "running"),
     }
 
 
-def _mlflow(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
+def _mlflow(folder: SweepFolder, sweep: Sweep, is_running: bool) -> dict[str, Any]:
     cursor = read_cursor(folder)
+    uri, behind = recorded_at(folder, sweep, cursor), backlog(folder, sweep.num_events)
     return {
-        "uri": recorded_at(folder, sweep, cursor),
+        "uri": uri,
         "experiment_id": cursor.experiment_id or None,
         "run_id": cursor.run_id or None,
-        "backlog": backlog(folder, sweep.num_events),
+        "backlog": behind,
+        "recorder": recorder_standing(folder, cursor, uri, behind, is_running),
     }
 
 

@@ -32,3 +32,8 @@ def duration_text(seconds: float) -> str:
     if whole < 6000:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def times_text(number: int) -> str:
+    """How often: once, 3 times."""
+    return "once" if number == 1 else f"{number} times"

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import NullPool
 
+from tests.recording.histories import Checker
 from tuner import events as ev
 from tuner.paths import StorageRoot, SweepFolder
 
@@ -157,3 +158,8 @@ def new_database() -> type[Database]:
 @pytest.fixture
 def database(story: Story) -> Database:
     return Database(story.folder.root.path / "mlflow.db")
+
+
+@pytest.fixture
+def checker(new_database: type[Database], empty_database: Path, tmp_path: Path) -> Checker:
+    return Checker(new_database, empty_database, tmp_path)

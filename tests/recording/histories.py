@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.kit import make_spec, new_sweep
+from tests.servers import wait_until
 from tuner import events as ev
+from tuner.recording import read_cursor, record
 from tuner.recording.plan import STATUS_BY_OUTCOME
+
+if TYPE_CHECKING:
+    from conftest import Database
 
 Row = tuple[str, str, int, int, float | None]
 """Run, metric, step, time in ms, value (None for NaN)."""
@@ -146,3 +153,32 @@ def environment(**variables: str) -> Iterator[None]:
         for name, value in variables.items():
             patch.setenv(name, value)
         yield
+
+
+class Checker:
+    """Holds what a store has of a sweep against its journal, and against what an undisturbed recorder makes of it."""
+
+    def __init__(self, database_type: type[Database], empty_database: Path, folder: Path) -> None:
+        self._type, self._empty, self._folder = database_type, empty_database, folder
+
+    def check(self, driver: PretendDriver, uri: str) -> None:
+        found = self._type(uri, driver.folder.name)
+        assert {name: status for name, (status, _, _) in found.runs().items()} == expected_statuses(driver.events)
+        everything = found.everything()
+        of_trials = [row for row in everything["metrics"] if row[0].startswith("trial ")]
+        assert of_trials == expected_rows(driver.events)
+        reference = self._folder / "reference.db"
+        shutil.copy(self._empty, reference)
+        driver.folder.cursor.unlink()
+        record(driver.folder, f"sqlite:///{reference}")
+        assert everything == self._type(reference).everything()
+
+
+def is_recorded(driver: PretendDriver, since: int) -> bool:
+    """Whether all that the journal held at a time is in MLflow."""
+    return read_cursor(driver.folder).seq >= since
+
+
+def wait_until_recorded(driver: PretendDriver) -> None:
+    since = len(driver.events)
+    wait_until(lambda: is_recorded(driver, since))

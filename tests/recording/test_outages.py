@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.recording.histories import PretendDriver, environment, expected_rows, expected_statuses
+from tests.recording.histories import Checker, PretendDriver, environment, wait_until_recorded
 from tests.servers import MlflowServer, Mode, Postgres, Proxy, locked_sqlite, wait_until
 from tuner.errors import TrackingError
 from tuner.recording import RecorderProcess, missing, read_cursor, record, service
 
 if TYPE_CHECKING:
-    from conftest import Database
+    pass
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -46,40 +46,6 @@ def proxy(server: MlflowServer) -> Iterator[Proxy]:
 def short_timeouts() -> Iterator[None]:
     with environment(MLFLOW_HTTP_REQUEST_TIMEOUT=str(TIMEOUT_S)):
         yield
-
-
-class Checker:
-    """Holds what a store has of a sweep against its journal, and against what an undisturbed recorder makes of it."""
-
-    def __init__(self, database_type: type[Database], empty_database: Path, folder: Path) -> None:
-        self._type, self._empty, self._folder = database_type, empty_database, folder
-
-    def check(self, driver: PretendDriver, uri: str) -> None:
-        found = self._type(uri, driver.folder.name)
-        assert {name: status for name, (status, _, _) in found.runs().items()} == expected_statuses(driver.events)
-        everything = found.everything()
-        of_trials = [row for row in everything["metrics"] if row[0].startswith("trial ")]
-        assert of_trials == expected_rows(driver.events)
-        reference = self._folder / "reference.db"
-        shutil.copy(self._empty, reference)
-        driver.folder.cursor.unlink()
-        record(driver.folder, f"sqlite:///{reference}")
-        assert everything == self._type(reference).everything()
-
-
-@pytest.fixture
-def checker(new_database: type[Database], empty_database: Path, tmp_path: Path) -> Checker:
-    return Checker(new_database, empty_database, tmp_path)
-
-
-def is_recorded(driver: PretendDriver, since: int) -> bool:
-    """Whether all that the journal held at a time is in MLflow."""
-    return read_cursor(driver.folder).seq >= since
-
-
-def wait_until_recorded(driver: PretendDriver) -> None:
-    since = len(driver.events)
-    wait_until(lambda: is_recorded(driver, since))
 
 
 def test_a_server_that_fails_in_every_way(server: MlflowServer, proxy: Proxy, checker: Checker, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
         "completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "cancelled", "unfinished",
     ]  # fmt: skip
     assert list(shown["best"]) == ["trial", "value", "epoch", "params"]
-    assert list(shown["mlflow"]) == ["uri", "experiment_id", "run_id", "backlog"]
+    assert list(shown["mlflow"]) == ["uri", "experiment_id", "run_id", "backlog", "recorder"]
     assert (shown["sweep"], shown["state"], shown["num_trials"], shown["slots"]) == ("first", "finished", 10, 2)
     assert shown["mlflow"]["backlog"] == 0 and shown["best"]["value"] > 0.9
     assert 0 < shown["utilization"] <= 1 and shown["training_s"] > 0

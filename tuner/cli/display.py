@@ -48,6 +48,12 @@ class Snapshot:
     """Why MLflow takes nothing now; empty while all is well."""
 
     @property
+    def recorded(self) -> str:
+        """How far MLflow is, and what keeps it."""
+        why = f": {harmless(self.trouble)}" if self.trouble else ""
+        return f"{self.backlog} events behind{why}" if self.backlog else "up to date"
+
+    @property
     def ended(self) -> int:
         return sum(count for outcome, count in self.outcomes.items() if outcome != "unfinished")
 
@@ -200,7 +206,7 @@ def panel(now: Snapshot) -> RenderableType:
     table.add_row("epochs", f"{now.epochs}, {now.epochs_per_s:.1f} a second")
     table.add_row("slots", f"{now.busy} of {now.slots} busy")
     table.add_row("time", f"{duration_text(now.elapsed_s)}{now.left}")
-    table.add_row("MLflow", f"{now.backlog} events behind" if now.backlog else "up to date")
+    table.add_row("MLflow", Text(now.recorded))
     return Group(Text(now.name, style="bold"), table)
 
 

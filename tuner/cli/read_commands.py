@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -14,7 +15,7 @@ from tuner.cli.cluster_command import There, ask_there
 from tuner.cli.output import AsJson, ClusterFile, JobServer, Storage, SweepName, people, print_json
 from tuner.cli.tables import add_row, new_table, tables
 from tuner.paths import StorageRoot
-from tuner.text import duration_text, metric_text, params_text, short
+from tuner.text import duration_text, metric_text, params_text, short, times_text
 
 
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
@@ -62,7 +63,7 @@ def show(
         ("epochs", str(data["epochs"])),
         ("time", f"{duration_text(data['wall_s'])} at work, {duration_text(data['training_s'])} of training"),
         ("slots", f"{data['slots']}, {data['utilization']:.0%} of their time training"),
-        ("MLflow", f"{data['mlflow']['uri']}, {data['mlflow']['backlog']} events behind"),
+        *_mlflow_rows(data["mlflow"]),
         ("folder", str(folder.path)),
     ):
         table.add_row(name, Text(text))
@@ -96,6 +97,18 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_sweeps)
     app.command()(show)
     app.command()(trials)
+
+
+def _mlflow_rows(mlflow: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the sweep is recorded, how far, and what keeps it."""
+    recorder = mlflow["recorder"]
+    yield "MLflow", f"{mlflow['uri']}, {mlflow['backlog']} events behind"
+    if recorder["trouble"]:
+        yield "", recorder["trouble"]
+    if recorder["news"]:
+        yield "", recorder["news"]
+    if recorder["restarts"]:
+        yield "", f"the recorder was started anew {times_text(recorder['restarts'])}"
 
 
 def _best_text(metric: str, best: dict[str, Any] | None) -> str:

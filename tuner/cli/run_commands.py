@@ -124,7 +124,11 @@ def record(sweep: SweepName, storage: Storage = None) -> None:
     folder, folded = open_own_sweep(StorageRoot.resolve(storage), sweep)
     behind = backlog(folder, folded.num_events)
     with people.status("") if people.is_terminal else nullcontext() as line:
-        record_all(folder, tell=lambda left: line.update(f"{left} events left") if line else None)
+        record_all(
+            folder,
+            tell=lambda left: line.update(f"{left} events left") if line else None,
+            tell_news=lambda news: people.print(harmless(news), style="yellow"),
+        )
     people.print(f"sweep {sweep}: {behind} events were missing in MLflow; all {folded.num_events} are there now")
 
 

@@ -213,7 +213,7 @@ class _Driver:
         self._spec, self._journal, self._data = spec, journal, inspected.data
         self._address, self._observer = address, observer
         self._folder = journal.folder
-        self._recorder = RecorderProcess(self._folder)
+        self._recorder = RecorderProcess(self._folder, self._tell)
         self._coordinator = Coordinator(spec, journal, self._log, observer.note)
         self._is_training = False
         self._has_told_log = False
@@ -401,6 +401,11 @@ class _Driver:
         with suppress(TunerError, OSError):
             self._journal.close()
         self._recorder.finish(recorder_s)
+
+    def _tell(self, line: str) -> None:
+        """What the sweep goes on with: to the user, and into the log."""
+        self._log(line)
+        self._observer.note(line)
 
     def _log(self, line: str) -> None:
         try:

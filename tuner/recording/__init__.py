@@ -4,6 +4,7 @@ from tuner.recording.cursor import Cursor, Missing, backlog, missing, read_curso
 from tuner.recording.place import check_place, misplaced
 from tuner.recording.process import RecorderProcess
 from tuner.recording.service import record
+from tuner.recording.standing import recorder_standing
 
 __all__ = [
     "Cursor",
@@ -15,4 +16,5 @@ __all__ = [
     "missing",
     "read_cursor",
     "record",
+    "recorder_standing",
 ]

@@ -19,6 +19,7 @@ import warnings
 from tuner.errors import MisplacedError, ServiceError, TunerError
 from tuner.paths import SweepFolder
 from tuner.recording.attempt import HangingError
+from tuner.recording.line import RecorderEnd
 from tuner.recording.service import DRAIN_PATIENCE_S, Shutdown, serve
 
 NOT_RECORDED = ServiceError.exit_code
@@ -34,12 +35,15 @@ def main() -> int:
         default=DRAIN_PATIENCE_S,
         help="once standard input has ended, for so long without anything recorded it goes on trying",
     )
+    parser.add_argument("--restarts", type=int, default=0, help="how many recorders of this driver came before it")
+    parser.add_argument("--line", type=int, help="the inherited pipe on which the driver hears it")
     options = parser.parse_args()
     shutdown = Shutdown(options.patience_seconds)
+    line = RecorderEnd(options.line)
     _be_quiet_and_polite()
     _listen(shutdown)
     try:
-        serve(SweepFolder.at(options.folder), shutdown)
+        serve(SweepFolder.at(options.folder), shutdown, options.restarts, line.tell)
     except HangingError as error:
         _say(f"{error}: starting anew")
         os.execv(sys.executable, [sys.executable, "-P", "-m", "tuner.recording", *sys.argv[1:]])

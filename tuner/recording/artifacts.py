@@ -39,6 +39,12 @@ class Uploads:
             self._changed.wait_for(lambda: not self._waiting, timeout_s)
             return [name for _, name in self._waiting]
 
+    def abandon(self) -> None:
+        """Forgets what waits; it is uploaded by another one, if at all."""
+        with self._changed:
+            self._waiting.clear()
+            self._changed.notify_all()
+
     def _work(self) -> None:
         delay_s, logged = RETRY_S, ""
         while True:

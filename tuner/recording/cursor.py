@@ -37,12 +37,29 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """When the last recorded event happened, so that a cursor of another journal is known as such."""
     trouble: str = ""
     """Why MLflow takes nothing now; empty while all is well."""
+    restarts: _Count = 0
+    """How often the sweep's driver had to start another recorder."""
+    recorder_trouble: str = ""
+    """What became of the recorder, as its driver says between two of them; empty while one is at work."""
+    news: str = ""
+    """What befell the records last: that all were made anew, and why."""
+    news_at: float = 0.0
 
     def fits(self, events: Sequence[ev.AnyEvent], uri: str) -> bool:
         """Whether it may belong to a journal that begins with these events and is recorded at `uri`."""
         if self.uri != uri or self.seq > len(events):
             return False
         return self.seq == 0 or (self.run_id != "" and events[self.seq - 1].at == self.at)
+
+    def anew(self) -> Cursor:
+        """Nothing recorded; what is known of the recorder stays."""
+        return Cursor(
+            trouble=self.trouble,
+            restarts=self.restarts,
+            recorder_trouble=self.recorder_trouble,
+            news=self.news,
+            news_at=self.news_at,
+        )
 
 
 @dataclass(frozen=True)

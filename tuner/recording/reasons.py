@@ -50,6 +50,10 @@ _FAMILIAR = (
 )
 
 
+_TABLES_GONE = re.compile(r'no such table|relation "[^"]*" does not exist|Table \S+ doesn\'t exist|Invalid object name')
+"""Of SQLite, PostgreSQL, MySQL and SQL Server, of a database that was emptied."""
+
+
 class LastingRefusalError(TrackingError):
     """The store refuses, and waiting will not help: wrong credentials, a wrong address."""
 
@@ -73,6 +77,11 @@ def tracking_error(error: BaseException, uri: str) -> TrackingError:
         if pattern.search(text):
             return TrackingError(f"{where}: {reason}")
     return TrackingError(f"{where}: {one_line(error)}")
+
+
+def tables_are_gone(error: BaseException) -> bool:
+    """Whether a database says that it has nothing of MLflow's any more."""
+    return _TABLES_GONE.search(str(error)) is not None
 
 
 def one_line(error: BaseException) -> str:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tuner import events as ev
-from tuner.errors import ServiceError, StorageError
+from tuner.errors import ServiceError, StorageError, TrackingError
 from tuner.journal import JournalReader
 from tuner.paths import SweepFolder
 from tuner.recording.attempt import Pulse, attempt
-from tuner.recording.cursor import Cursor, read_cursor, write_cursor
+from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.target import RunsLostError, Target
@@ -48,10 +48,21 @@ class Recorder:
         num_recorded: events that this recorder recorded, those done twice included.
     """
 
-    def __init__(self, folder: SweepFolder, uri: str | None = None) -> None:
-        """`uri` replaces the spec's tracking URI."""
+    def __init__(
+        self,
+        folder: SweepFolder,
+        uri: str | None = None,
+        tell_news: Callable[[str], None] = lambda news: None,
+    ) -> None:
+        """Knows nothing yet but its cursor.
+
+        Args:
+            uri: replaces the spec's tracking URI.
+            tell_news: is told what befell the records and is worth a line to people.
+        """
         self._folder = folder
         self._uri = uri
+        self._tell_news = tell_news
         self.cursor = read_cursor(folder)
         self.num_recorded = 0
         self._pulse = Pulse()
@@ -106,7 +117,7 @@ class Recorder:
             self.read()
         is_connected = self._store is not None or self._target is None
         if not is_connected and not self.cursor.fits(self._events, self.public_uri):
-            self.cursor = Cursor(trouble=self.cursor.trouble)
+            self.cursor = self.cursor.anew()
 
     def _settings_changed(self, events: list[ev.AnyEvent]) -> bool:
         """Takes the tracking settings from new events; true if others were in use."""
@@ -123,7 +134,20 @@ class Recorder:
         Raises:
             TrackingError: MLflow did not take it. Nothing is lost; call again.
             MisplacedError: the folder is a copy, and the runs are its original's.
+            RunsLostError: MLflow no longer has what was recorded; the next calls record all of it anew.
         """
+        try:
+            return self._step()
+        except RunsLostError:
+            if self._store is not None:
+                self._store.abandon()
+            self._forget()
+            self.read()
+            raise
+
+    def _step(self) -> bool:
+        if self._store is not None:
+            self._store.files.check()
         if self._store is None and not self._events:
             return False
         store = self._store or self._connect()
@@ -132,6 +156,7 @@ class Recorder:
         if self._updates:
             run = next(iter(self._updates))
             self._apply(store, run, self._updates[run])
+            store.files.check()  # before the cursor says that it is recorded
             del self._updates[run]
         if not self._updates and self._num_planned:
             self._commit(store)
@@ -140,9 +165,8 @@ class Recorder:
     def _apply(self, store: MlflowStore, run: RunKey, update: RunUpdate) -> None:
         try:
             store.apply(run, update)
-        except RunsLostError:
-            self._forget()
-            self.read()
+        except TrackingError:
+            store.files.check()  # which says what happened, where SQLite speaks of what it met
             raise
 
     def _connect(self) -> MlflowStore:
@@ -156,7 +180,9 @@ class Recorder:
             and cursor.trials.items() <= {run: run_id for run, run_id in store.runs.items() if run is not None}.items()
         )
         if not known:
-            self.cursor = Cursor()
+            if cursor.seq:
+                self.note_news(f"{self.public_uri} {_what_happened(store)} since the sweep was recorded there")
+            self.cursor = self.cursor.anew()
         self._planner.skip(self._events.popleft() for _ in range(self.cursor.seq))
         self._store = store
         return store
@@ -172,7 +198,8 @@ class Recorder:
 
     def _commit(self, store: MlflowStore) -> None:
         assert self._target is not None
-        self.cursor = Cursor(
+        self.cursor = msgspec.structs.replace(
+            self.cursor,
             uri=self._target.public_uri,
             experiment_id=store.experiment_id,
             run_id=store.runs.get(PARENT, ""),
@@ -180,6 +207,7 @@ class Recorder:
             seq=self.cursor.seq + self._num_planned,
             offset=self.cursor.offset if self._events else self._journal.offset,
             at=self._last_at,
+            trouble="",
         )
         self.num_recorded += self._num_planned
         self._num_planned = 0
@@ -205,10 +233,25 @@ class Recorder:
                 self._unsaved_reason = text
         self._saved, self._saved_at = self.cursor, time.monotonic()
 
+    def take_over(self, restarts: int | None = None) -> None:
+        """Says in the cursor that a recorder is at work again, and, if it knows, how often the driver started another
+        one. Only under the recorder's lock."""
+        restarts = self.cursor.restarts if restarts is None else restarts
+        self.cursor = msgspec.structs.replace(self.cursor, restarts=restarts, recorder_trouble="")
+        self.save_cursor()
+
     def note_trouble(self, reason: str) -> None:
         """Says in the cursor why MLflow takes nothing now, for whoever looks at the sweep."""
         self.cursor = msgspec.structs.replace(self.cursor, trouble=reason)
         self.save_cursor()
+
+    def note_news(self, what: str) -> None:
+        """Says in the log, in the cursor and to people that all is recorded anew, and why."""
+        news = f"{what}: made anew from the journal"
+        _log.warning("%s", news)
+        self.cursor = msgspec.structs.replace(self.cursor, news=news, news_at=time.time())
+        self.save_cursor()
+        self._tell_news(news)
 
     def close(self) -> None:
         """Writes the cursor, lets artifacts arrive and puts right what an outage left in doubt; ends the recorder."""
@@ -221,8 +264,13 @@ class Recorder:
                 _log.warning("%s", error)
 
     def _forget(self) -> None:
-        self.cursor = Cursor()
+        self.cursor = self.cursor.anew()
         self._begin()
+
+
+def _what_happened(store: MlflowStore) -> str:
+    """To a store that no longer has the sweep's runs."""
+    return "was deleted or emptied" if store.is_new else "lost the sweep's runs"
 
 
 def _open_store(target: Target, sweep_id: str, pulse: Pulse) -> MlflowStore:

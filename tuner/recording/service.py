@@ -18,6 +18,7 @@ from tuner.recording.attempt import HangingError
 from tuner.recording.cursor import Missing, read_cursor
 from tuner.recording.reasons import LastingRefusalError
 from tuner.recording.recorder import Recorder
+from tuner.recording.target import RunsLostError
 
 _log = logging.getLogger("tuner.recording")
 
@@ -85,9 +86,12 @@ class Outage:
         self._since = self._since or time.monotonic()
         if str(error) != self.reason:
             self.reason = str(error)
-            what = "MLflow takes nothing" if isinstance(error, TrackingError) else "the journal cannot be read"
-            _log.warning("%s now, %d events wait: %s", what, recorder.backlog, self.reason)
-            recorder.note_trouble(self.reason)
+            if isinstance(error, RunsLostError):
+                recorder.note_news(self.reason)
+            else:
+                what = "MLflow takes nothing" if isinstance(error, TrackingError) else "the journal cannot be read"
+                _log.warning("%s now, %d events wait: %s", what, recorder.backlog, self.reason)
+                recorder.note_trouble(self.reason)
         wait_s = max(BACKOFF_S, self._period_s - attempt_s)
         self._period_s = min(2 * self._period_s, BACKOFF_MAX_S)
         return wait_s
@@ -96,6 +100,7 @@ class Outage:
         if self._since is not None:
             _log.warning("recording again after %.0f s", time.monotonic() - self._since)
             self._since, self._period_s, self.reason = None, BACKOFF_S, ""
+        if recorder.cursor.trouble:  # also what an earlier recorder met
             recorder.note_trouble("")
 
 
@@ -146,8 +151,14 @@ def follow(
             shutdown.wait(outage.goes_on(error, recorder, 0.0))
 
 
-def serve(folder: SweepFolder, shutdown: Shutdown) -> None:
+def serve(
+    folder: SweepFolder, shutdown: Shutdown, restarts: int = 0, tell_news: Callable[[str], None] = lambda news: None
+) -> None:
     """Records a sweep beside its driver. Waits for another recorder of it.
+
+    Args:
+        restarts: how often the driver had to start another recorder.
+        tell_news: is told what befell the records.
 
     Raises:
         TrackingError: MLflow does not have everything; the message says what is missing and why.
@@ -165,7 +176,8 @@ def serve(folder: SweepFolder, shutdown: Shutdown) -> None:
             recorder.read()
             raise _unfinished(folder, recorder, "another recorder is at work on it")
     try:
-        recorder = Recorder(folder)
+        recorder = Recorder(folder, tell_news=tell_news)
+        recorder.take_over(restarts)
         try:
             follow(recorder, shutdown, REMOTE_POLL_S if folder.is_remote else POLL_S)
         except TrackingError as error:
@@ -179,12 +191,18 @@ def serve(folder: SweepFolder, shutdown: Shutdown) -> None:
         lock.release()
 
 
-def record(folder: SweepFolder, uri: str | None = None, tell: Callable[[int], None] = lambda left: None) -> int:
+def record(
+    folder: SweepFolder,
+    uri: str | None = None,
+    tell: Callable[[int], None] = lambda left: None,
+    tell_news: Callable[[str], None] = lambda news: None,
+) -> int:
     """Records in the foreground what MLflow does not have yet; returns the number of events recorded now.
 
     Args:
         uri: replaces the spec's tracking URI.
         tell: is told now and then how many events are left.
+        tell_news: is told what befell the records.
 
     Raises:
         UsageError: another recorder is at work on the sweep.
@@ -197,7 +215,8 @@ def record(folder: SweepFolder, uri: str | None = None, tell: Callable[[int], No
     shutdown = Shutdown(FOREGROUND_PATIENCE_S)
     shutdown.ask()
     try:
-        recorder = Recorder(folder, uri)
+        recorder = Recorder(folder, uri, tell_news=tell_news)
+        recorder.take_over()
         try:
             follow(recorder, shutdown, POLL_S, tell)
         except TrackingError as error:

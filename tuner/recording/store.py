@@ -22,9 +22,10 @@ from tuner.recording.artifacts import Uploads
 from tuner.recording.attempt import Pulse
 from tuner.recording.database import check_database
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
-from tuner.recording.reasons import one_line, tracking_error
+from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
-from tuner.recording.sqlite import create_database
+from tuner.recording.sqlite import create_database, forget_connections
+from tuner.recording.storefiles import StoreFiles
 from tuner.recording.target import RunsLostError, Target
 
 _log = logging.getLogger("tuner.recording")
@@ -48,6 +49,8 @@ class MlflowStore:
 
     Attributes:
         runs: the id of each run that exists, deleted ones included.
+        is_new: whether its database was made just now.
+        files: of its own on this machine.
     """
 
     def __init__(self, target: Target, sweep_id: str, pulse: Pulse | None = None) -> None:
@@ -68,7 +71,9 @@ class MlflowStore:
         self._doubtful = self._ever_doubtful = False  # whether a request to make a run got no answer
         self._refusals: Counter[tuple[str, str]] = Counter()
         with self._sorted_errors():
-            create_database(target.uri)
+            forget_connections(target.uri)
+            self.is_new = create_database(target.uri)
+            self.files = StoreFiles(target)
             check_database(target.uri)
             if target.artifact_location is not None:
                 relocate_artifacts(target.uri, target.artifact_location)
@@ -103,6 +108,10 @@ class MlflowStore:
                 self._restore_statuses()
         for name in self.uploads.wait(timeout_s):
             _log.warning("artifact %s did not arrive in MLflow", name)
+
+    def abandon(self) -> None:
+        """Ends what goes on in the background; the store is no longer the one that it was."""
+        self.uploads.abandon()
 
     def _restore_statuses(self) -> None:
         for run, (status, end_ms) in self._statuses.items():
@@ -253,7 +262,9 @@ class MlflowStore:
             raise
         except Exception as error:
             if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise RunsLostError(one_line(error)) from error
+                raise RunsLostError(f"{self._public_uri}: {one_line(error)}") from error
+            if tables_are_gone(error):
+                raise RunsLostError(f"{self._public_uri} was emptied") from error
             raise tracking_error(error, self._uri) from error
 
 

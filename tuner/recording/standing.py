@@ -1,0 +1,90 @@
+"""Whether a sweep's recorder is at work, and why MLflow is behind; for whoever looks at the sweep."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import Any
+
+import filelock
+import msgspec
+
+from tuner.errors import TunerError
+from tuner.paths import SweepFolder
+from tuner.program import program, storage_option
+from tuner.recording.cursor import Cursor, read_cursor, write_cursor
+from tuner.recording.database import sqlite_file
+from tuner.recording.storefiles import is_missing
+
+_LOCK_S = 1.0
+"""Whoever only looks whether a recorder is at work holds its lock for a moment."""
+
+
+def is_at_work(folder: SweepFolder) -> bool:
+    """Whether a recorder of the sweep lives on this machine. Changes nothing, and makes no file."""
+    try:
+        handle = os.open(folder.recorder_lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
+def note_death(folder: SweepFolder, restarts: int, trouble: str) -> None:
+    """Says in the cursor of a recorder that died what became of it; the next one takes it back.
+
+    Only under the recorder's lock, as the cursor is the recorder's own. Where it cannot be said nothing is lost.
+    """
+    with contextlib.suppress(OSError, TunerError, filelock.Timeout):
+        folder.check()
+        with filelock.FileLock(folder.recorder_lock, timeout=_LOCK_S):
+            cursor = read_cursor(folder)
+            write_cursor(folder, msgspec.structs.replace(cursor, restarts=restarts, recorder_trouble=trouble))
+
+
+def recorder_standing(
+    folder: SweepFolder, cursor: Cursor, uri: str, num_behind: int, is_running: bool
+) -> dict[str, Any]:
+    """How often the driver restarted its recorder, why MLflow is behind, and what else should be known.
+
+    Args:
+        uri: of the tracking store.
+        num_behind: events that are not recorded.
+        is_running: whether the sweep has a driver.
+    """
+    why = _why_behind(cursor, num_behind) if is_running else _why_left(folder, cursor, uri, num_behind)
+    return {
+        "restarts": cursor.restarts,
+        "trouble": why or None,
+        "news": _dated(cursor) or None,
+    }
+
+
+def _why_behind(cursor: Cursor, num_behind: int) -> str:
+    return cursor.recorder_trouble or (cursor.trouble if num_behind else "")
+
+
+def _why_left(folder: SweepFolder, cursor: Cursor, uri: str, num_behind: int) -> str:
+    """Of a sweep without a driver, whose recorder may still be at work."""
+    file = sqlite_file(uri)
+    is_gone = file is not None and is_missing(file) and cursor.seq > 0
+    if not num_behind and not is_gone:
+        return ""
+    if is_at_work(folder):
+        return cursor.trouble
+    why = f"{file}: there is no such file; " if is_gone else f"{cursor.trouble}; " if cursor.trouble else ""
+    again = f"{program()} record {folder.name}{storage_option(folder.root)}"
+    return f"{why}no recorder is at work; record the rest with: {again}"
+
+
+def _dated(cursor: Cursor) -> str:
+    return f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(cursor.news_at))}: {cursor.news}" if cursor.news else ""
