@@ -27,12 +27,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="even
 
 
 class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):
-    """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names."""
+    """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names.
+
+    `code` is what is known of the trainable's code (see `tuner.provenance.code.Code`), `data` of its data: `source`,
+    the spec's, and `arrays`, those that it loads. Both are empty where nothing is known, as in older journals.
+    """
 
     spec: dict[str, Any]
     versions: dict[str, str]
     seed: int
     sweep_id: str = ""
+    code: dict[str, Any] = {}
+    data: dict[str, Any] = {}
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
@@ -140,9 +146,15 @@ class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="swe
 
 
 class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resumed"):
-    """Another driver goes on with the sweep; `changes` maps a spec's path to its new value."""
+    """Another driver goes on with the sweep; `changes` maps a spec's path to its new value.
+
+    `code`, `data` and `versions` are as in `sweep_started` where they are others from now on, else empty.
+    """
 
     changes: dict[str, Any]
+    code: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    versions: dict[str, str] = {}
 
 
 class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):

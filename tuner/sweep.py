@@ -100,6 +100,8 @@ class Sweep:
         trials: every suggested trial by its number.
         ended_trials: those with an outcome, in the order of their ends, whatever the clock said.
         spans: one for each driver that worked on it.
+        codes: the versions of the trainable's code, as (the event from which on it was trained with, its manifest).
+        data: what is known of the data, as of now.
         ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
     """
@@ -108,6 +110,8 @@ class Sweep:
         self.spec: dict[str, Any] = {}
         self.sweep_id = ""
         self.versions: dict[str, str] = {}
+        self.codes: list[tuple[int, dict[str, Any]]] = []
+        self.data: dict[str, Any] = {}
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
@@ -121,6 +125,19 @@ class Sweep:
     @property
     def name(self) -> str:
         return str(self.spec["name"])
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """What is known of the trainable's code, as of now; empty where nothing is."""
+        return self.codes[-1][1] if self.codes else {}
+
+    def code_at(self, seq: int) -> dict[str, Any]:
+        """The code that was trained with when an event was journalled; of a resume on with other code, that."""
+        return next((code for since, code in reversed(self.codes) if since <= seq), {})
+
+    def code_of(self, trial: Trial) -> dict[str, Any]:
+        """The code that a trial's best weights are of; before its first epoch, the newest."""
+        return self.code_at(trial.best_seq) if trial.best_epoch else self.code
 
     @property
     def metric(self) -> str:
@@ -204,10 +221,13 @@ class Sweep:
             case ev.SweepStarted():
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
+                self._know(event)
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.SweepResumed():
                 for path, value in event.changes.items():
                     _set_path(self.spec, path, value)
+                self.versions = event.versions or self.versions
+                self._know(event)
                 self.ended = self.interrupted = None
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.WarmStarted():
@@ -224,6 +244,12 @@ class Sweep:
                 self.trials[event.trial] = self._unfinished[event.trial] = trial
             case _:
                 self._apply_to_trial(self.trials[event.trial], event)
+
+    def _know(self, event: ev.SweepStarted | ev.SweepResumed) -> None:
+        """Takes what an event says of code and data, if it does."""
+        if event.code:
+            self.codes.append((event.seq, event.code))
+        self.data = event.data or self.data
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
         match event:

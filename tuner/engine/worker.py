@@ -234,7 +234,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     from trainables.training import WarmTrainer
     from tuner.inspection import load_trainable
 
-    trainable = load_trainable(settings.trainable)(settings.data)
+    trainable = load_trainable(settings.trainable, settings.sources)(settings.data)
     try:
         return WarmTrainer(
             trainable,
