@@ -87,7 +87,7 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker could not go on with a trial. `cause`: error, memory; data or storage if no trial can go on."""
+    """Why a worker could not go on with a trial. `cause`: error or memory; data, code or storage if no trial can."""
 
     cause: str
     message: str

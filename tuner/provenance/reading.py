@@ -11,7 +11,7 @@ from tuner.paths import SweepFolder
 from tuner.provenance.code import collect, is_shipped, is_sound
 from tuner.provenance.comparison import compare_code, listed, source_changes
 from tuner.provenance.files import source_digest
-from tuner.provenance.going_on import told
+from tuner.provenance.going_on import told as difference_told
 from tuner.provenance.kept import kept_names, read_code, read_copy
 from tuner.sweep import Sweep, Trial
 
@@ -39,7 +39,7 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
     if is_shipped(trainable) and not today:
         return None, ""
     follows = f"the model is built by the code that trial {trial.number} was trained with"
-    return sources, told(today, f"{follows}; --with-changed-code takes today's") if today else ""
+    return sources, difference_told(today, f"{follows}; --with-changed-code takes today's") if today else ""
 
 
 def data_note(sweep: Sweep) -> str:
@@ -81,9 +81,11 @@ def num_copies(sweep: Sweep) -> int:
 
 def notes(folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> list[str]:
     """What is no violation, but worth a line: today's code and data, and values of different programs."""
-    lines = _mixed("code", sweep, [(seq, str(code.get("digest"))) for seq, code in sweep.codes])
+    codes = [(seq, f"code {str(code.get('digest'))[:12]}") for seq, code in sweep.codes]
+    lines = _mixed("code", sweep, codes, "their values are of different programs")
     data = [(event.seq, event.data) for event in events if isinstance(event, ev.SweepStarted | ev.SweepResumed)]
-    lines += _mixed("data", sweep, [(seq, f"as of event {seq}") for seq, known in data if known])
+    told = [(seq, f"the data of event {seq}") for seq, known in data if known]
+    lines += _mixed("data", sweep, told, "their values are not comparable")
     if not sweep.code:
         lines.append("code: what the sweep was trained with is not known, as it began before code was kept")
     elif is_sound(sweep.code):
@@ -93,7 +95,7 @@ def notes(folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> l
     return [*lines, *filter(None, [data_note(sweep)])]
 
 
-def _mixed(what: str, sweep: Sweep, versions: list[tuple[int, str]]) -> list[str]:
+def _mixed(what: str, sweep: Sweep, versions: list[tuple[int, str]], so: str) -> list[str]:
     """Which trials were trained with which version, if they were with several."""
     if len({name for _, name in versions}) < 2:
         return []
@@ -102,8 +104,8 @@ def _mixed(what: str, sweep: Sweep, versions: list[tuple[int, str]]) -> list[str
     for (since, name), until in zip(versions, ends, strict=True):
         numbers = [trial.number for trial in sweep.trials.values() if _was_trained(trial, since, until)]
         if numbers:
-            parts.append(f"{_ranges(numbers)} with {what} {name[:12]}")
-    return [f"{what}: trials {', '.join(parts)}: their values are of different programs"] if len(parts) > 1 else []
+            parts.append(f"{_ranges(numbers)} with {name}")
+    return [f"{what}: trials {'; '.join(parts)}; {so}"] if len(parts) > 1 else []
 
 
 def _was_trained(trial: Trial, since: int, until: int | None) -> bool:
