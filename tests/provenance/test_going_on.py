@@ -183,7 +183,7 @@ def test_changed_data_are_refused_unless_they_are_asked_for_or_come_with_changed
     ]
     file = {"kind": "file", "size_bytes": 3, "sha256": "a"}
     sweep.data = {**DATA, "source": file}
-    with pytest.raises(UsageError, match="the file has 4 bytes, but had 3, train.x has other values"):
+    with pytest.raises(UsageError, match=r"the file has 4 bytes, but had 3, train\.x has other values"):
         today = {**OTHER_DATA, "source": {**file, "size_bytes": 4}}
         resumed(changed, sweep, {}, today, Accepted(code=True), told.append)
 

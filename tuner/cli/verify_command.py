@@ -57,7 +57,7 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
 
 def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
     """What `--json` prints."""
-    return {
+    data: dict[str, Any] = {
         "sweep": sweep,
         "ok": verified.ok,
         "counts": dict(verified.counts),
@@ -66,8 +66,8 @@ def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
             for found in verified.findings
         ],
         "skipped": dict(verified.skipped),
-        "notes": list(verified.notes),
     }
+    return {**data, "notes": list(verified.notes)} if verified.notes else data
 
 
 def _print(verified: Verification) -> None:

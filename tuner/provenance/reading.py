@@ -86,9 +86,7 @@ def notes(folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> l
     data = [(event.seq, event.data) for event in events if isinstance(event, ev.SweepStarted | ev.SweepResumed)]
     told = [(seq, f"the data of event {seq}") for seq, known in data if known]
     lines += _mixed("data", sweep, told, "their values are not comparable")
-    if not sweep.code:
-        lines.append("code: what the sweep was trained with is not known, as it began before code was kept")
-    elif is_sound(sweep.code):
+    if sweep.code and is_sound(sweep.code):
         trainable = str(sweep.spec["trainable"])
         if today := compare_code(sweep.code, collect(trainable, sweep.code["files"])):
             lines.append(f"code: today {today.what}; a resume goes on with the copies in the sweep's folder")
