@@ -9,9 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "versions", "errors", "secrets", "space", "events", "text", "paths", "program", "sweep", "spec", "journal",
-    "policy", "report", "recording", "warmstart", "verification", "inspection", "preview", "status", "best", "engine",
-    "cluster", "cli",
+    "versions", "errors", "secrets", "space", "events", "text", "paths", "program", "sweep", "spec", "provenance",
+    "journal", "policy", "report", "recording", "warmstart", "verification", "inspection", "preview", "status", "best",
+    "engine", "cluster", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 

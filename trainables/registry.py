@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from trainables.contract import Trainable
+from trainables.sources import Sources, activate, load_main, run
 
 _FOLDER = Path(__file__).parent
 _LISTED = 10
@@ -27,14 +28,29 @@ def names() -> list[str]:
     return sorted(path.stem.replace("_", "-") for path in _FOLDER.glob("*.yaml") if path.with_suffix(".py").exists())
 
 
-def load(name: str) -> type[Trainable]:
+def load(name: str, sources: Sources | None = None) -> type[Trainable]:
     """The trainable of this name.
+
+    Args:
+        sources: its module as it was kept; by default as it is.
+
+    Raises:
+        UnknownTrainableError: there is none.
+    """
+    if sources is None:
+        _check_name(name)
+        return _only_trainable(importlib.import_module(f"trainables.{name.replace('-', '_')}"))
+    return _only_trainable(_kept_module(_FOLDER, sources))
+
+
+def module_file(name: str) -> Path:
+    """The file of a trainable of this package.
 
     Raises:
         UnknownTrainableError: there is none.
     """
     _check_name(name)
-    return _only_trainable(importlib.import_module(f"trainables.{name.replace('-', '_')}"))
+    return _FOLDER / f"{name.replace('-', '_')}.py"
 
 
 def default_sweep(name: str) -> Path:
@@ -47,19 +63,22 @@ def default_sweep(name: str) -> Path:
     return _FOLDER / f"{name.replace('-', '_')}.yaml"
 
 
-def load_file(path: Path, class_name: str) -> type[Trainable]:
+def load_file(path: Path, class_name: str, sources: Sources | None = None) -> type[Trainable]:
     """A user's own trainable, `./my_model.py:MyModel` in a spec. Its file may import others beside it.
+
+    Args:
+        sources: the file, and those beside it, as they were kept; by default they are read as they are.
 
     Raises:
         UnknownTrainableError: there is no such file, or no such trainable in it.
         Exception: whatever the file raises when imported.
     """
     path = path.resolve()
-    if not path.is_file():
+    if sources is None and not path.is_file():
         files = sorted(file.name for file in path.parent.glob("*.py") if file.is_file())
         near = difflib.get_close_matches(path.name, files, n=1)
         raise UnknownTrainableError(f"{path}: must be a Python file, but there is no such file{_hint(near)}")
-    module = _import_file(path)
+    module = _import_file(path) if sources is None else _import_kept(path, sources)
     found = {cls.__name__: cls for cls in _trainables(module)}
     if class_name not in found:
         near = difflib.get_close_matches(class_name, found, n=1)
@@ -101,14 +120,25 @@ def _import_file(path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        if str(path.parent) not in sys.path:
-            sys.path.append(str(path.parent))  # and left there: it may import others beside it at any time
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    assert spec is not None
+    _look_beside(path)
+    return run(spec)
+
+
+def _import_kept(path: Path, sources: Sources) -> ModuleType:
+    """As `_import_file`, but the file and those beside it are as they were kept."""
+    activate(path.parent, sources)
+    _look_beside(path)
+    return _kept_module(path.parent, sources)
+
+
+def _kept_module(folder: Path, sources: Sources) -> ModuleType:
+    version = hashlib.sha256(f"{folder}{sources.version}".encode()).hexdigest()[:16]
+    name = f"tuner_user_{Path(sources.main).stem}_{version}"
+    return sys.modules[name] if name in sys.modules else load_main(folder, sources, name)
+
+
+def _look_beside(path: Path) -> None:
+    """Lets a file import others beside it, at any time from now on."""
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))

@@ -50,6 +50,23 @@ def local_copy(url: str) -> Path:
     return folder / _name(path) if list(objects) == [path] else folder
 
 
+def version(url: str) -> str:
+    """Names the version of what a URL holds, as the store tells it; nothing is downloaded.
+
+    Raises:
+        DataError: as `local_copy`.
+    """
+    try:
+        objects: dict[str, dict[str, Any]] = _file_system(url).find(url.partition("://")[2].rstrip("/"), detail=True)
+    except DataError:
+        raise
+    except Exception as error:  # as in `local_copy`
+        raise DataError(f"{url}: cannot be read: {type(error).__name__}") from error
+    if not objects:
+        raise DataError(f"{url}: there is no such object")
+    return _key(url, objects)
+
+
 def _file_system(url: str) -> Any:
     scheme, _, rest = url.partition("://")
     if scheme not in SCHEMES:

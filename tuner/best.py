@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 from trainables.lean import import_quietly
+from trainables.registry import UnknownTrainableError
+from trainables.sources import ChangedSourceError, Sources, imports_restored
 from tuner.errors import StorageError, UsageError, gist
 from tuner.inspection import load_trainable
 from tuner.paths import StorageRoot, SweepFolder, read_bytes, write_atomically
+from tuner.provenance.reading import data_note, sources_of
+from tuner.secrets import redacted
 from tuner.status import open_sweep
 from tuner.sweep import Sweep, Trial
 
 
-def best_model(sweep: str, trial: int | None = None, storage: str | None = None) -> Any:
+def best_model(
+    sweep: str, trial: int | None = None, storage: str | None = None, *, with_changed_code: bool = False
+) -> Any:
     """A `keras.Model`, not compiled, with the weights of a trial's best epoch.
+
+    It is built by the code that the trial was trained with, as the sweep's folder keeps it. A RuntimeWarning says how
+    today's code and data differ from that.
 
     Args:
         sweep: its name in the storage root.
         trial: its number; by default the best trial, running or ended.
         storage: the storage root; $TUNER_STORAGE or ./sweeps by default, as for every command.
+        with_changed_code: build it by today's code instead.
 
     Raises:
-        UsageError: there is no such sweep, trial or weights.
-        StorageError: the journal or the weights cannot be read.
+        UsageError: there is no such sweep, trial or weights, or the code makes no model.
+        StorageError: the journal, the code that was kept or the weights cannot be read.
         CheckpointError: the weights are damaged, or the trainable's file makes another model than it did.
     """
-    return _model(*_opened(sweep, trial, storage))
+    return _model(*_opened(sweep, trial, storage), with_changed_code)
 
 
-def export_model(sweep: str, file: Path, trial: int | None = None, storage: str | None = None) -> Trial:
+def export_model(
+    sweep: str,
+    file: Path,
+    trial: int | None = None,
+    storage: str | None = None,
+    *,
+    with_changed_code: bool = False,
+) -> Trial:
     """Writes what `best_model` gives as a `.keras` file, which appears whole or not at all; the trial that it is of.
 
     Raises:
@@ -38,7 +56,7 @@ def export_model(sweep: str, file: Path, trial: int | None = None, storage: str 
         StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
     """
     folder, folded, chosen = _opened(sweep, trial, storage)
-    model = _model(folder, folded, chosen)
+    model = _model(folder, folded, chosen, with_changed_code)
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / file.name
         try:
@@ -58,13 +76,31 @@ def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFo
     return folder, folded, _chosen(folded, trial)
 
 
-def _model(folder: SweepFolder, sweep: Sweep, trial: Trial) -> Any:
+def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: bool) -> Any:
     weights = _weights(folder, sweep, trial)
+    sources, differs = sources_of(folder, sweep, trial, with_changed_code)
+    for text in filter(None, (differs, data_note(sweep))):
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
     import_quietly()
-    from trainables.training import kept_model
+    with imports_restored():
+        return _built(sweep, trial, sources, weights)
 
-    trainable = load_trainable(sweep.spec["trainable"])(sweep.spec["data"])
-    return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
+
+def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: bytes) -> Any:
+    """The model that this code makes, with these weights."""
+    from trainables.training import CheckpointError, kept_model
+
+    try:
+        trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
+        return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
+    except (CheckpointError, MemoryError):
+        raise
+    except (UnknownTrainableError, ChangedSourceError) as error:
+        raise UsageError(str(error.args[0])) from error
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
+        why = redacted(" ".join(gist(error).split())[:300])
+        what = f"the code of sweep {sweep.name} makes no model of trial {trial.number}"
+        raise UsageError(f"{what}: it raised {type(error).__name__}{f': {why}' if why else ''}") from error
 
 
 def _chosen(sweep: Sweep, number: int | None) -> Trial:

@@ -30,7 +30,9 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names.
 
     `root_id` is the storage root's, and `url` the sweep's folder in it. A copy's `copied_from` has its original's
-    `sweep`, `sweep_id`, `url`, and `events`, how many of them were copied.
+    `sweep`, `sweep_id`, `url`, and `events`, how many of them were copied. `code` is what is known of the trainable's
+    code (see `tuner.provenance.code.Code`), `data` of its data: `source`, the spec's, and `arrays`, those that it
+    loads. Both are empty where nothing is known, as in older journals.
     """
 
     spec: dict[str, Any]
@@ -40,6 +42,8 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     root_id: str = ""
     url: str = ""
     copied_from: dict[str, Any] = {}
+    code: dict[str, Any] = {}
+    data: dict[str, Any] = {}
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
@@ -149,12 +153,16 @@ class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="swe
 class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resumed"):
     """Another driver goes on with the sweep; `changes` maps a spec's path to its new value.
 
-    `root_id` and `url` as in `sweep_started`: a storage root may be moved, and with it its sweeps.
+    `root_id` and `url` are as in `sweep_started`: a storage root may be moved, and with it its sweeps. `code`, `data`
+    and `versions` are as there where they are others from now on, else empty.
     """
 
     changes: dict[str, Any]
     root_id: str = ""
     url: str = ""
+    code: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    versions: dict[str, str] = {}
 
 
 class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):

@@ -41,6 +41,27 @@ NO_CREDENTIALS = "must hold no user, password or token: a spec is copied into th
 _HIDDEN_CHARS_MIN = 8
 """A shorter secret is a word that messages may hold for other reasons."""
 
+_ASSIGNED = re.compile(
+    r"\b(\w*(?:passw(?:or)?d|pwd|secret|token|credential|access_?key|api_?key|account_?key|private_?key)s?)"
+    r"[\"']?\]?\s*(?::\s*\w+\s*)?[:=,]\s*[rbfu]{0,2}[\"']{1,3}([^\s\"']{8,})[\"']",
+    re.I,
+)
+"""A literal that is given to what is named as a secret: `API_KEY = "…"`, `{"token": "…"}`, `setenv("DB_PWD", "…")`."""
+_KNOWN_FORM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{35}\b|\bsk-[A-Za-z0-9_-]{20,}"
+    r"|\b(?:gh[pousr]_|hf_|dapi)[A-Za-z0-9]{30,}\b|\b(?:github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{15,}"
+)
+"""What keys of clouds and services look like, wherever they stand."""
+_SECRET_FILE = re.compile(
+    r"^\.(env|netrc|pgpass|pypirc|npmrc|htpasswd|aws|boto)\b|^(credentials|secrets?|id_(rsa|dsa|ecdsa|ed25519))(\W|$)"
+    r"|\.(pem|key|p12|pfx|jks|keystore|kdbx|env)$|service[-_]?account.*\.json$",
+    re.I,
+)
+_PLACEHOLDER = re.compile(r"[<\[{$%*]|(?:[A-Z0-9]+_)+[A-Z0-9]+$|(.)\1+$")
+"""No secret: a word of a vocabulary such as <|endoftext|>, a variable's name, or stars."""
+_TEMPLATE = re.compile(r"(?:\{[^{}\s]*\}:?)+@|(?<=://)git@")
+"""Users and passwords in a URI that are filled in elsewhere, and the user that says nothing."""
+
 
 @dataclass(frozen=True)
 class Shipped:
@@ -84,6 +105,19 @@ def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
             if len(secret) >= _HIDDEN_CHARS_MIN and secret in text and is_secret(name, whole):
                 text = text.replace(secret, "***")
     return text
+
+
+def holds_secret(name: str, text: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a file should not be copied: by its name, or as its text holds credentials, a key, or one of `environ`'s.
+
+    A guess on the safe side, as nobody says which texts are secrets.
+    """
+    if _SECRET_FILE.search(name.rpartition("/")[2]) or _KNOWN_FORM.search(text):
+        return True
+    if any(not _PLACEHOLDER.match(value) for _, value in _ASSIGNED.findall(text)):
+        return True
+    text = _TEMPLATE.sub("", text)
+    return redacted(text, environ) != text
 
 
 def take_credentials(uri: str, environ: MutableMapping[str, str] = os.environ) -> str:

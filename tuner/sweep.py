@@ -103,6 +103,8 @@ class Sweep:
         root_id: of the storage root that it belongs to; empty in a journal that an earlier version wrote.
         url: its folder, as the newest driver knew it.
         copied_from: what it is a copy of; empty if it is none.
+        codes: the versions of the trainable's code, as (the event from which on it was trained with, its manifest).
+        data: what is known of the data, as of now.
         ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
     """
@@ -114,6 +116,8 @@ class Sweep:
         self.url = ""
         self.copied_from: dict[str, Any] = {}
         self.versions: dict[str, str] = {}
+        self.codes: list[tuple[int, dict[str, Any]]] = []
+        self.data: dict[str, Any] = {}
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
@@ -127,6 +131,19 @@ class Sweep:
     @property
     def name(self) -> str:
         return str(self.spec["name"])
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """What is known of the trainable's code, as of now; empty where nothing is."""
+        return self.codes[-1][1] if self.codes else {}
+
+    def code_at(self, seq: int) -> dict[str, Any]:
+        """The code that was trained with when an event was journalled; of a resume on with other code, that."""
+        return next((code for since, code in reversed(self.codes) if since <= seq), {})
+
+    def code_of(self, trial: Trial) -> dict[str, Any]:
+        """The code that a trial's best weights are of; before its first epoch, the newest."""
+        return self.code_at(trial.best_seq) if trial.best_epoch else self.code
 
     @property
     def metric(self) -> str:
@@ -211,10 +228,13 @@ class Sweep:
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
+                self._know(event)
                 self.spans.append(DriverSpan(event.at, event.at))
             case ev.SweepResumed():
                 for path, value in event.changes.items():
                     _set_path(self.spec, path, value)
+                self.versions = event.versions or self.versions
+                self._know(event)
                 self.ended = self.interrupted = None
                 if not self._is_copied(event):
                     self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
@@ -238,6 +258,12 @@ class Sweep:
         """Whether it tells of the sweep that this one is a copy of."""
         num_copied = self.copied_from.get("events")
         return isinstance(num_copied, int) and event.seq < num_copied
+
+    def _know(self, event: ev.SweepStarted | ev.SweepResumed) -> None:
+        """Takes what an event says of code and data, if it does."""
+        if event.code:
+            self.codes.append((event.seq, event.code))
+        self.data = event.data or self.data
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
         match event:

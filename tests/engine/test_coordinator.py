@@ -362,16 +362,22 @@ def test_a_finished_sweep_is_finished_whatever_stopped_it_last(tmp_path: Path) -
     assert sweep.ended is not None and sweep.ended.state == "finished"
 
 
-def test_a_full_disk_under_a_checkpoint_stops_the_sweep_and_blames_no_trial(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cause", "exit_code"),
+    [("storage", 4), ("data", 2), ("code", 2)],  # a full disk, data or code that were changed
+)
+def test_what_no_trial_can_go_on_with_stops_the_sweep_and_blames_no_trial(
+    tmp_path: Path, cause: str, exit_code: int
+) -> None:
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)
     coordinator.set_slots(1)
     coordinator.next_trial()
-    failure = Failure("storage", "x.npz: cannot be written: No space left on device", "")
+    failure = Failure(cause, "x: cannot be used: No space left on device", "")
     assert coordinator.report(Report(0, 1, "here", 1, (), 0, failure=failure)) is False
     coordinator.release(0)
     assert coordinator.finished and coordinator.next_trial() is None
-    assert coordinator.fatal is not None and coordinator.fatal.exit_code == 4
+    assert coordinator.fatal is not None and coordinator.fatal.exit_code == exit_code
     assert coordinator.sweep.trials[0].failures == 0
     journal.close()
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tuner import events as ev
+from tuner.provenance.code import collect, digest_of
 from tuner.recording.plan import PARENT, NewRun, Planner, Row, RunKey, RunOf, RunUpdate
 
 if TYPE_CHECKING:
@@ -228,3 +229,19 @@ def test_slices_say_the_same_as_the_whole(story: Story, cut: int) -> None:
     assert again == slices[1]
     for run, update in whole.items():
         assert [row for part in slices if run in part for row in part[run].rows] == update.rows
+
+
+def test_code_that_was_kept_is_an_artifact_of_the_sweep_now_and_at_the_end(story: Story) -> None:
+    code = collect("digits")
+    assert code is not None
+    other = dict(code.manifest, digest=digest_of({}), files={})  # as no folder has it
+    story.events[0] = msgspec.structs.replace(story.events[0], code=code.manifest)
+    story.add(ev.SweepResumed(changes={}, code=other))
+    planner = Planner(lambda manifest, name: f"{name} of {manifest['digest'][:4]}")
+    started = planner.plan(story.events[:1])[PARENT].texts
+    name = f"code/{code.manifest['digest'][:12]}/digits.py"
+    text = started[name]
+    assert callable(text) and text() == f"digits.py of {code.manifest['digest'][:4]}"
+    assert not any(key.startswith("code/") for key in planner.plan(story.events[1:])[PARENT].texts)
+    story.add(ev.SweepEnded(reason="all trials ended"))
+    assert name in planner.plan(story.events[-1:])[PARENT].texts

@@ -74,12 +74,14 @@ def logs_there(there: There, sweep: str, is_followed: bool, not_with: Mapping[st
         raise typer.Exit(logs(head, sweep, is_followed))
 
 
-def resume_there(there: There, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
+def resume_there(
+    there: There, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object], options: Sequence[str] = ()
+) -> NoReturn:
     """Starts a driver on the cluster that goes on with the sweep, and watches it; raises as `There.head`."""
     from tuner.cluster.launch import resume
 
     head = there.head(not_with)
-    arguments = [word for override in overrides for word in ("--set", override)]
+    arguments = [*(word for override in overrides for word in ("--set", override)), *options]
     show = f"{program()} show {sweep} {head.option}"
     try:
         with _way_on(f"whether the sweep goes on, this tells once it answers: {show}"):

@@ -40,6 +40,13 @@ JobServer = Annotated[
     str | None,
     typer.Option("--address", metavar="URL", help="Ask the cluster whose job server this is: http://127.0.0.1:8265."),
 ]
+ChangedCode = Annotated[
+    bool,
+    typer.Option("--with-changed-code", help="Take the trainable's files of today, not those that were trained with."),
+]
+ChangedData = Annotated[
+    bool, typer.Option("--with-changed-data", help="Go on although the data are not those that were trained with.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 
 

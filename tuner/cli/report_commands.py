@@ -10,7 +10,7 @@ import typer
 
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
 from tuner.cli.tables import add_row, new_table, tables
-from tuner.errors import UsageError
+from tuner.errors import StorageError, UsageError
 from tuner.paths import StorageRoot, write_atomically
 from tuner.text import duration_text, metric_text, params_text, short
 
@@ -58,10 +58,17 @@ def export(
         int | None, typer.Option("--trial", help="Of another trial than the best, if its weights are kept.", min=0)
     ] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="[default: SWEEP.keras]")] = None,
+    with_changed_code: Annotated[
+        bool,
+        typer.Option(
+            "--with-changed-code",
+            help="Build it by the trainable's files of today, not those that it was trained with.",
+        ),
+    ] = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export the model of the best trial's best epoch as a file that Keras loads."""
+    """Export the model of the best trial's best epoch, built by the code it was trained with, as a file of Keras's."""
     from tuner.best import export_model
 
     target = _file(output or f"{sweep}.keras")
@@ -69,7 +76,13 @@ def export(
         raise UsageError(f"--output: must end in .keras, Keras's own format, but got {output!r}")
     if os.path.exists(target):
         raise UsageError(f"{target}: there is a file already; remove it, or name another with --output")
-    found = export_model(sweep, target, trial, storage)
+    try:
+        found = export_model(sweep, target, trial, storage, with_changed_code=with_changed_code)
+    except Exception as error:
+        if type(error).__name__ != "CheckpointError":  # whose module imports Keras
+            raise
+        hint = "; without --with-changed-code it is built by the code it was trained with" if with_changed_code else ""
+        raise StorageError(f"sweep {sweep}: its weights cannot be used: {error}{hint}") from error
     data: dict[str, Any] = {
         "sweep": sweep,
         "trial": found.number,

@@ -15,6 +15,8 @@ from tuner.cli.display import Display
 from tuner.cli.output import (
     Address,
     AsJson,
+    ChangedCode,
+    ChangedData,
     ClusterFile,
     Overrides,
     SpecFile,
@@ -32,6 +34,7 @@ from tuner.errors import (
     SpecError,
     SweepInterrupted,
     TrackingError,
+    UsageError,
 )
 from tuner.paths import StorageRoot, SweepFolder, exists
 from tuner.program import address_option, program, storage_option
@@ -48,6 +51,8 @@ def run(
     name: Annotated[str | None, typer.Option("--name", help="The sweep's name, instead of the spec's.")] = None,
     or_resume: Annotated[bool, typer.Option("--or-resume", help="Go on with the sweep if it exists.")] = False,
     overrides: Overrides = None,
+    with_changed_code: ChangedCode = False,
+    with_changed_data: ChangedData = False,
     storage: Storage = None,
     address: Address = None,
     is_shipped: Annotated[bool, typer.Option("--shipped", hidden=True)] = False,
@@ -56,8 +61,13 @@ def run(
     """Run a sweep from its spec to its end."""
     from tuner.engine.driver import resume_sweep, start_sweep
     from tuner.inspection import load_checked
+    from tuner.provenance import Accepted
     from tuner.status import find_sweep
 
+    accepted = Accepted(with_changed_code, with_changed_data)
+    if accepted != Accepted() and not or_resume:
+        option = "--with-changed-code" if with_changed_code else "--with-changed-data"
+        raise UsageError(f"{option}: has no meaning without --or-resume, as a new sweep takes what is there")
     path = spec_path(spec)
     load = partial(load_checked, path, overrides or [], name, is_shipped=is_shipped)
     try:
@@ -78,7 +88,7 @@ def run(
                 if not (or_resume and folder.exists()):  # else another driver has just made it
                     raise
         find_sweep(root, loaded.name)  # refuses an empty journal
-        return resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)))
+        return resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)), accepted)
 
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
@@ -90,6 +100,8 @@ def resume(
     sweep: SweepName,
     overrides: Overrides = None,
     num_trials: Annotated[int | None, typer.Option("--num-trials", help="Short for --set num_trials=N.")] = None,
+    with_changed_code: ChangedCode = False,
+    with_changed_data: ChangedData = False,
     storage: Storage = None,
     address: Address = None,
     cluster: ClusterFile = None,
@@ -97,20 +109,27 @@ def resume(
 ) -> None:
     """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
     from tuner.engine.driver import resume_sweep
+    from tuner.provenance import Accepted
     from tuner.spec.changes import changes_from_overrides
     from tuner.status import open_own_sweep
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
     job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
     if there := There(cluster, job_server):
-        resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json})
+        given = {"--with-changed-code": with_changed_code, "--with-changed-data": with_changed_data}
+        options = [option for option, is_given in given.items() if is_given]
+        resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json}, options)
     folder, before = open_own_sweep(StorageRoot.resolve(storage), sweep)
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}")
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
             ended = resume_sweep(
-                folder, address, display, lambda found: changes_from_overrides(found.spec, wanted, len(found.trials))
+                folder,
+                address,
+                display,
+                lambda found: changes_from_overrides(found.spec, wanted, len(found.trials)),
+                Accepted(with_changed_code, with_changed_data),
             )
         _tell_end(folder, ended)
 

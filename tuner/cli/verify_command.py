@@ -28,6 +28,7 @@ _COUNTED = {
     "rework": ("epochs_trained_twice",),
     "mlflow": ("runs", "metric_rows"),
     "checkpoints": ("checkpoints",),
+    "code": ("code_files",),
 }
 
 
@@ -41,7 +42,7 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
         folder, _ = open_sweep(root, sweep)
     except ServiceError:
         folder = root.sweep(sweep)  # a damaged journal is a finding
-    people.print(f"sweep {sweep}: reading its journal, checkpoints and MLflow runs")
+    people.print(f"sweep {sweep}: reading its journal, checkpoints, code and MLflow runs")
     verified = verify_sweep(folder)
     if as_json:
         print_json(as_data(sweep, verified))
@@ -56,7 +57,7 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
 
 def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
     """What `--json` prints."""
-    return {
+    data: dict[str, Any] = {
         "sweep": sweep,
         "ok": verified.ok,
         "counts": dict(verified.counts),
@@ -66,6 +67,7 @@ def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
         ],
         "skipped": dict(verified.skipped),
     }
+    return {**data, "notes": list(verified.notes)} if verified.notes else data
 
 
 def _print(verified: Verification) -> None:
@@ -77,6 +79,7 @@ def _print(verified: Verification) -> None:
     for name, promise in INVARIANTS.items():
         num = sum(finding.times for finding in verified.findings if finding.invariant == name)
         result = f"{num} violated" if num else "skipped" if name in verified.skipped else "holds"
+        result = "not known" if name == "code" and not verified.counts.get("code_files") and not num else result
         counted = [
             f"{verified.counts[key]} {key.replace('_', ' ')}" for key in _COUNTED[name] if key in verified.counts
         ]
@@ -84,6 +87,8 @@ def _print(verified: Verification) -> None:
     tables.print(rows)
     for name, why in verified.skipped.items():
         tables.print(Text(f"{name}: skipped, as {why}"))
+    for note in verified.notes:
+        tables.print(Text(harmless(f"note: {note}")))
     for finding in verified.findings:
         tables.print(Text(harmless(str(finding))))
 

@@ -7,25 +7,22 @@ cluster goes on with the sweep.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import trainables
 import tuner
 from tuner.cluster.launched import SPEC
 from tuner.errors import UsageError
+from tuner.provenance.beside import imported_beside
 from tuner.spec import SweepSpec, dump_yaml
 
 CODE = "code"
 MAX_CODE_BYTES = 20 * 2**20
 """Of a user's code; data belongs into the storage, which each node reads by itself."""
-_IGNORE_LISTS = (".gitignore", ".rayignore")
-"""Ray leaves out of a job's working directory what these name, generated code and vocabularies among it."""
 
 
 def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
@@ -81,47 +78,3 @@ def _copy_code(file: Path, target: Path) -> None:
         place = target / path.relative_to(file.parent)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
-
-
-def imported_beside(file: Path) -> set[Path]:
-    """The files below a Python file's folder that it needs: itself, and what it and those import from there.
-
-    Of a package all files come along, as its code may read them.
-    """
-    folder, found, todo = file.parent, {file}, [file]
-    while todo:
-        for name in _imported(todo.pop()):
-            top = folder / name.split(".")[0]
-            module = top.with_suffix(".py")
-            if name.split(".")[0] in (*sys.stdlib_module_names, "tuner", "trainables"):
-                continue
-            if (top / "__init__.py").is_file() or (not module.is_file() and top.is_dir()):
-                new = set(_files_below(top))
-            else:
-                new = {module} if module.is_file() else set()
-            todo += [path for path in new - found if path.suffix == ".py"]
-            found |= new
-    return found
-
-
-def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """A package's files, also behind links to other folders, as Python finds them; a link back leads to nothing new."""
-    real = os.path.realpath(folder)
-    for path in folder.iterdir() if real not in above else ():
-        if path.is_dir():
-            yield from _files_below(path, above | {real}) if path.name != "__pycache__" else ()
-        elif path.is_file() and path.name not in _IGNORE_LISTS:
-            yield path
-
-
-def _imported(file: Path) -> Iterator[str]:
-    """The modules that a file imports anywhere in it; none of one that cannot be read, which its import will say."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module

@@ -176,7 +176,7 @@ class Coordinator:
         failure = report.failure
         if failure is not None:
             self._log(f"trial {report.trial}, attempt {report.attempt}: {failure.traceback}")
-            if failure.cause in ("data", "storage"):
+            if failure.cause in ("data", "code", "storage"):
                 self._give_up(failure)
                 return False
         goes_on = self._take_epochs(trial, report)
@@ -190,9 +190,9 @@ class Coordinator:
     def _give_up(self, failure: Failure) -> None:
         """Stops the sweep at what no trial can go on with. Epochs that came with it are trained again: an end among
         them would be one without its weights."""
-        is_data = failure.cause == "data"
-        what = f"data: {failure.message}" if is_data else f"a checkpoint: {failure.message}"
-        self.fatal = UsageError(what) if is_data else StorageError(what)
+        is_storage = failure.cause == "storage"
+        what = f"a checkpoint: {failure.message}" if is_storage else f"{failure.cause}: {failure.message}"
+        self.fatal = StorageError(what) if is_storage else UsageError(what)
         self.stop(str(self.fatal))
 
     def _take_late_checkpoints(self, report: Report) -> None:

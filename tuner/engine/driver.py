@@ -13,6 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
+from trainables.sources import Sources
 from tuner import events as ev
 from tuner.engine import growth, head, raylet, resources
 from tuner.engine.coordinator import Coordinator
@@ -30,6 +33,7 @@ from tuner.journal import Journal, belonging_if_writable, create_sweep, name_tak
 from tuner.paths import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
 from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
+from tuner.provenance import Accepted, GoingOn, kept_files, resumed, resuming, starting, write_code
 from tuner.recording import RecorderProcess, check_place
 from tuner.secrets import redacted, unused_address
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -95,13 +99,21 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         observer.note(other)
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
-    with _inspected(spec, folder, source, address, observer) as (resolved, inspected):
+    begins = starting(spec.trainable, observer.note)
+    with _inspected(spec, folder, source, address, observer, begins) as (resolved, inspected):
+        begins = begins.with_imported(spec.trainable, inspected.imported)
         started = ev.SweepStarted(
-            spec=resolved.resolved(), versions=versions(), seed=resolved.search.seed, sweep_id=uuid.uuid4().hex
+            spec=resolved.resolved(),
+            versions=versions(),
+            seed=resolved.search.seed,
+            sweep_id=uuid.uuid4().hex,
+            code=begins.manifest,
+            data=inspected.digests,
         )
-        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase)
+        files = kept_files(begins.new)
+        journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         try:
-            return _Driver(resolved, journal, inspected, address, observer).run()
+            return _Driver(resolved, journal, inspected, address, observer, begins.sources).run()
         finally:
             journal.close()
 
@@ -117,16 +129,22 @@ def _learn(spec: SweepSpec, root: StorageRoot, where: str, observer: Observer) -
 
 
 def resume_sweep(
-    folder: SweepFolder, address: str | None, observer: Observer, changes_for: Changes = lambda sweep: {}
+    folder: SweepFolder,
+    address: str | None,
+    observer: Observer,
+    changes_for: Changes = lambda sweep: {},
+    accepted: Accepted = Accepted(),  # noqa: B008 - it is frozen
 ) -> Ended:
     """Goes on with a sweep; one that is finished, and not changed, is returned as it is.
 
     Args:
         changes_for: what the folded sweep's spec is changed by, as path -> value (see `tuner.spec.changes`).
+        accepted: whether it may go on with other code and data than it was trained with.
 
     Raises:
         SweepHeldError: another driver is at work on it.
         MisplacedError: its folder is a copy, or was moved by itself.
+        UsageError: its data were changed, or code of which no copy was kept.
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
     """
     folder.check()
@@ -142,13 +160,18 @@ def resume_sweep(
             return Ended(sweep, is_recorded=True)
         if what := _mended(folder, sweep.spec):
             observer.note(what)
-        resumed = ev.SweepResumed(changes=changes, **belonging_if_writable(folder)._asdict())
-        sweep.apply(resumed)
+        goes_on = resuming(folder, sweep, accepted, observer.note)
+        sweep.apply(ev.SweepResumed(changes=changes))
         spec = spec_from_mapping(sweep.spec)
-        with _inspected(spec, folder, str(folder.spec), address, observer) as (_, inspected):
-            journal.events += journal.append(resumed)
+        with _inspected(spec, folder, str(folder.spec), address, observer, goes_on) as (_, inspected):
+            goes_on = goes_on.with_imported(spec.trainable, inspected.imported)
+            event = resumed(goes_on, sweep, changes, inspected.digests, accepted, observer.note)
+            event = msgspec.structs.replace(event, **belonging_if_writable(folder)._asdict())
+            if goes_on.new is not None:
+                write_code(folder, goes_on.new)
+            journal.events += journal.append(event)
             write_atomically(folder.spec, dump_yaml(spec.resolved()).encode(), folder.base)
-            return _Driver(spec, journal, inspected, address, observer).run()
+            return _Driver(spec, journal, inspected, address, observer, goes_on.sources).run()
     finally:
         journal.close()
 
@@ -177,13 +200,13 @@ def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
 
 @contextmanager
 def _inspected(
-    spec: SweepSpec, folder: SweepFolder, source: str, address: str | None, observer: Observer
+    spec: SweepSpec, folder: SweepFolder, source: str, address: str | None, observer: Observer, trains_with: GoingOn
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
     """The spec made complete from its trainable, and made sure that its trials have room and all nodes its files.
 
     Ray starts meanwhile where a child process looks at a user's file.
     """
-    inspection = Inspection(spec)
+    inspection = Inspection(spec, trains_with.sources)
     slot = resources.Slot.of(spec.resources)
     unshared: list[str] = []
     try:
@@ -208,9 +231,16 @@ class _Driver:
     """One driver's life: recorder, Ray, Tune's loop, and an orderly end whatever happens."""
 
     def __init__(
-        self, spec: SweepSpec, journal: Journal, inspected: Inspected, address: str | None, observer: Observer
+        self,
+        spec: SweepSpec,
+        journal: Journal,
+        inspected: Inspected,
+        address: str | None,
+        observer: Observer,
+        sources: Sources | None = None,
     ) -> None:
         self._spec, self._journal, self._data = spec, journal, inspected.data
+        self._sources = sources
         self._address, self._observer = address, observer
         self._folder = journal.folder
         self._recorder = RecorderProcess(self._folder, self._tell)
@@ -307,6 +337,7 @@ class _Driver:
             slot=slot,
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
+            sources=self._sources,
             environment=resources.storage_environment(),
         )
 

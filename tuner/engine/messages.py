@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from trainables.sources import Sources
 from tuner.engine.resources import Slot
 from tuner.events import CheckpointSaved, Metrics, Params, TrialStarted
 from tuner.sweep import Mode, is_better
@@ -27,6 +28,9 @@ class WorkerSettings:
     """What an epoch may take, or building a model."""
     memory_bytes: float | None = None
     """A worker whose own memory has grown past this makes room for a fresh one; None for its share of its node's."""
+    sources: Sources | None = None
+    """The trainable's code as the sweep's folder keeps it, so that a worker of any time and node has the same; None
+    where nothing was kept."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
 
@@ -83,7 +87,7 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker could not go on with a trial. `cause`: error, memory; data or storage if no trial can go on."""
+    """Why a worker could not go on with a trial. `cause`: error or memory; data, code or storage if no trial can."""
 
     cause: str
     message: str

@@ -16,6 +16,7 @@ from ray import tune
 
 from trainables.contract import Data, DataError
 from trainables.lean import lean_import
+from trainables.sources import ChangedSourceError
 from tuner.engine import gpus
 from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
@@ -234,7 +235,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     from trainables.training import WarmTrainer
     from tuner.inspection import load_trainable
 
-    trainable = load_trainable(settings.trainable)(settings.data)
+    trainable = load_trainable(settings.trainable, settings.sources)(settings.data)
     try:
         return WarmTrainer(
             trainable,
@@ -269,6 +270,8 @@ def _failure(error: BaseException) -> Failure:
     details = redacted("".join(traceback.format_exception(error)))
     if isinstance(error, StorageError | _DataFault):
         return Failure("storage" if isinstance(error, StorageError) else "data", redacted(said_by(error)), details)
+    if isinstance(error, ChangedSourceError):
+        return Failure("code", redacted(said_by(error)), details)
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     return Failure("memory" if is_memory else "error", _one_line(error), details)
 

@@ -1,8 +1,7 @@
-"""The child process: a spec on standard input; what was found goes into the open file with the number given."""
+"""The child process: a spec and its trainable's code on standard input; the findings go to the open file by number."""
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import sys
@@ -15,7 +14,8 @@ from tuner.spec import spec_from_mapping
 
 def main() -> None:
     """Writes what was found, then the data, and leaves at once: threads and exit hooks of user code hold up nobody."""
-    found = inspect(spec_from_mapping(json.load(sys.stdin)), tries_model="--model" in sys.argv)
+    spec, sources = pickle.load(sys.stdin.buffer)  # our own parent wrote it a moment ago
+    found = inspect(spec_from_mapping(spec), sources, tries_model="--model" in sys.argv)
     with open(int(sys.argv[1]), "wb") as file:
         pickle.dump(replace(found, data=None), file, protocol=5)
         with suppress(Exception):  # data of a kind that cannot be handed over: the workers load it themselves

@@ -6,7 +6,6 @@ file in shared memory, which has no name, so that it is gone with both processes
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
@@ -14,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+from trainables.sources import Sources
 from tuner.errors import SpecError
 from tuner.inspection.examine import Inspected, inspect, is_file
 from tuner.spec import SweepSpec, load_spec
@@ -31,8 +30,8 @@ LAST_WORDS_BYTES = 1000
 class Inspection:
     """A look at a spec's trainable and data, begun at once and waited for in `result`; see `inspect`."""
 
-    def __init__(self, spec: SweepSpec, *, tries_model: bool = False) -> None:
-        self._spec, self._tries_model = spec, tries_model
+    def __init__(self, spec: SweepSpec, sources: Sources | None = None, *, tries_model: bool = False) -> None:
+        self._spec, self._sources, self._tries_model = spec, sources, tries_model
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
@@ -46,12 +45,17 @@ class Inspection:
 
     def result(self) -> Inspected:
         """What was found; `Inspected.problems` holds what does not fit."""
-        return inspect(self._spec, tries_model=self._tries_model) if self._child is None else self._child_result()
+        if self._child is not None:
+            return self._child_result()
+        return inspect(self._spec, self._sources, tries_model=self._tries_model)
 
     def _start_child(self) -> None:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._handover = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `cancel` closes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would stay open with what the child leaves behind
+        asked = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - a pipe takes no more than 64 KiB at once
+        pickle.dump((self._spec.resolved(), self._sources), asked)
+        asked.seek(0)
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(
             [
@@ -59,16 +63,12 @@ class Inspection:
                 *(["--model"] if self._tries_model else []),
             ],
             pass_fds=[self._handover.fileno()],
-            stdin=subprocess.PIPE,
+            stdin=asked,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             env=environment,
         )
-        assert self._child.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once; `result` says so
-            self._child.stdin.write(json.dumps(self._spec.resolved()).encode())
-            self._child.stdin.close()
-        self._child.stdin = None
+        asked.close()
 
     def _child_result(self) -> Inspected:
         assert self._child is not None and self._handover is not None

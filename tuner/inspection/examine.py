@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,14 @@ from pydantic import ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.sources import Sources
 from tuner.errors import SpecError, gist, said_by
+from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.names import name_problems
 from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.policy import Policy
+from tuner.provenance.files import source_digest
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 
@@ -43,6 +47,10 @@ class Inspected:
     problems: list[str] = field(default_factory=list)
     data: Data | None = None
     warnings: list[str] = field(default_factory=list)
+    digests: dict[str, Any] = field(default_factory=dict)
+    """What is known of the data, for the journal: `source` and `arrays`."""
+    imported: list[str] = field(default_factory=list)
+    """Files below that of the trainable that were imported, relative to its folder."""
 
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
@@ -67,8 +75,11 @@ def is_file(trainable: str) -> bool:
     return trainable.rpartition(":")[0].endswith(".py")
 
 
-def load_trainable(trainable: str) -> type[Trainable]:
+def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable]:
     """The class that a spec's `trainable` names.
+
+    Args:
+        sources: its code as it was kept; by default its files are read as they are.
 
     Raises:
         LookupError: there is none; the message has the nearest name.
@@ -76,19 +87,20 @@ def load_trainable(trainable: str) -> type[Trainable]:
     """
     if is_file(trainable):
         path, _, class_name = trainable.rpartition(":")
-        return registry.load_file(Path(path), class_name)
-    return registry.load(trainable)
+        return registry.load_file(Path(path), class_name, sources)
+    return registry.load(trainable, sources)
 
 
-def inspect(spec: SweepSpec, *, tries_model: bool = False) -> Inspected:
+def inspect(spec: SweepSpec, sources: Sources | None = None, *, tries_model: bool = False) -> Inspected:
     """Looks at the trainable and its data in this process; every problem becomes a line.
 
     Args:
+        sources: the trainable's code as it was kept; by default its files are read as they are.
         tries_model: the first trial's model of a user's file is built, too, which takes seconds. Else it is only where
             the class alone does not explain the objective.
     """
     try:
-        trainable_class = load_trainable(spec.trainable)
+        trainable_class = load_trainable(spec.trainable, sources)
     except registry.UnknownTrainableError as error:
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
@@ -130,13 +142,36 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     except (Exception, SystemExit) as error:
         of_data.append(f"trainable: load_data must work, but {_raised(error, spec.trainable)}")
     problems += [*of_metric, *of_data]
+    digests: dict[str, Any] = {}
+    if isinstance(data, Data) and not problems:
+        digests = {"source": source_digest(spec.data), "arrays": array_digests(data)}
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
-    return Inspected(_defaults(known), metrics, num_train, problems, data if is_shared else None, warnings)
+    handed = data if is_shared else None
+    imported = _imported_beside(spec.trainable)
+    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported)
+
+
+def _imported_beside(trainable: str) -> list[str]:
+    """The files below a user's own that this process has imported, whatever named them."""
+    if not is_file(trainable):
+        return []
+    folder = Path(trainable.rpartition(":")[0]).resolve().parent
+    prefixes = [Path(prefix) for prefix in {sys.prefix, sys.base_prefix} if not folder.is_relative_to(prefix)]
+    places = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    paths = [Path(place) for place in places if isinstance(place, str) and place.endswith(".py")]
+    paths = [path for path in paths if not any(map(path.is_relative_to, prefixes))]
+    below = (path.relative_to(folder) for path in paths if path.is_relative_to(folder))
+    return sorted(path.as_posix() for path in below if not _is_installed(path))
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether it belongs to an environment or to this project, which may lie below a user's file, too."""
+    return any(part.startswith(".") or part in ("site-packages", "tuner", "trainables") for part in path.parts)
 
 
 def _unknown(problems: list[str]) -> Inspected:

@@ -55,7 +55,7 @@ def _data_set_problems(data_set: Any) -> Iterator[str]:
 
 def _is_batched(data_set: Any) -> bool:
     """Whether `.batch()` made its elements, of any length. Those of one length may be examples, such as windows."""
-    shapes = [getattr(spec, "shape", None) for _, spec in _leaves(data_set.element_spec)]
+    shapes = [getattr(spec, "shape", None) for _, spec in leaves(data_set.element_spec)]
     if not all(shape is not None and shape.rank and shape[0] is None for shape in shapes):
         return False
     step = data_set
@@ -66,7 +66,7 @@ def _is_batched(data_set: Any) -> bool:
 
 def _tuple_problems(part: tuple[Any, ...]) -> Iterator[str]:
     lengths: dict[str, int] = {}
-    for name, value in _leaves(dict(zip(_NAMES, part, strict=False))):
+    for name, value in leaves(dict(zip(_NAMES, part, strict=False))):
         rows = np.asarray(value)
         yield from _array_problems(name, value, rows)
         lengths[name] = len(rows)
@@ -96,11 +96,11 @@ def _is_text(rows: np.ndarray[Any, Any]) -> bool:
     )
 
 
-def _leaves(nest: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(nest: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """What TensorFlow takes for the arrays of a structure, with their names: x, y, x.top, x.0."""
     if isinstance(nest, tuple | list | Mapping) and len(nest):
         for key, value in nest.items() if isinstance(nest, Mapping) else enumerate(nest):
-            yield from _leaves(value, f"{name}.{key}".lstrip("."))
+            yield from leaves(value, f"{name}.{key}".lstrip("."))
     else:
         yield name, nest
 

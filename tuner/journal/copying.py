@@ -23,6 +23,7 @@ from tuner.journal.journal import empty, read_lines
 from tuner.journal.lease import Lease
 from tuner.paths import StorageRoot, SweepFolder, delete, exists, names, sync_folder, write_atomically
 from tuner.paths.copying import copy_file, files_below
+from tuner.paths.names import is_checkpoint_path
 from tuner.paths.objectstore import put_new
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.sweep import Sweep, fold
@@ -132,7 +133,7 @@ def _copy_files(old: SweepFolder, making: SweepFolder) -> _Beginning:
     for _ in range(_READINGS):
         taken = _read(old)
         named = {saved.path for trial in taken.sweep.trials.values() for saved in trial.checkpoints}
-        own = {path for path in named if path.startswith(f"{old.checkpoints.name}/")}
+        own = {path for path in named if is_checkpoint_path(path)}
         copied |= {path for path in sorted(own - copied) if copy_file(old.path, making.path, path)}
         newest = [trial.checkpoints[-1].path for trial in taken.sweep.trials.values() if trial.checkpoints]
         taken.checkpoints, taken.missing = named & copied, [path for path in newest if path not in copied]
@@ -197,8 +198,10 @@ def _made_in_place(new: SweepFolder, on_wait: Callable[[str], None] | None) -> I
         yield new
     except BaseException:
         if not new.exists():
-            for place in (new.checkpoints, new.code, new.spec):
-                delete(place)
+            for place in (new.checkpoints, new.code):
+                for name in files_below(new.path, place.name):
+                    delete(new.path / name)
+            delete(new.spec)
         raise
     finally:
         lease.release()

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ def create_sweep(
     started: ev.SweepStarted,
     learned: Sequence[ev.WarmStarted] = (),
     on_wait: Callable[[str], None] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Journal:
     """Makes a sweep's folder, which appears once its journal holds `sweep_started`.
 
@@ -35,6 +36,7 @@ def create_sweep(
         started: the first event, but for the place.
         learned: what stands behind it; the folder appears with all of them.
         on_wait: is told in a sentence if this waits (up to 20 s) for a driver elsewhere that began to make it.
+        files: what else shall lie in it, by names relative to it.
 
     Raises:
         NameTakenError: the message has the two ways on.
@@ -42,8 +44,8 @@ def create_sweep(
     """
     started = msgspec.structs.replace(started, **belonging(folder)._asdict())
     if isinstance(folder.path, Path):
-        return _create_by_rename(folder, folder.path, spec_yaml, [started, *learned])
-    return _create_in_place(folder, spec_yaml, [started, *learned], on_wait)
+        return _create_by_rename(folder, folder.path, spec_yaml, [started, *learned], files or {})
+    return _create_in_place(folder, spec_yaml, [started, *learned], on_wait, files or {})
 
 
 def name_taken(folder: SweepFolder) -> NameTakenError:
@@ -63,13 +65,18 @@ def name_taken(folder: SweepFolder) -> NameTakenError:
     )
 
 
-def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Sequence[ev.AnyEvent]) -> Journal:
+def _create_by_rename(
+    folder: SweepFolder, path: Path, spec_yaml: str, first: Sequence[ev.AnyEvent], files: Mapping[str, bytes]
+) -> Journal:
     """On a file system: made under a hidden name of its own, then renamed. On two machines process ids are no names."""
     new = path.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.new")
     making = SweepFolder(new)
     try:
         (new / "checkpoints").mkdir(parents=True)
         write_atomically(making.spec, spec_yaml.encode())  # in a folder whose name nobody can guess
+        for name, content in files.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(new / name, content)
         now = time.time()
         lines = (ev.encode(stamped(event, now, seq)) for seq, event in enumerate(first))
         write_atomically(making.journal, b"".join(lines))
@@ -91,7 +98,11 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Se
 
 
 def _create_in_place(
-    folder: SweepFolder, spec_yaml: str, first: Sequence[ev.AnyEvent], on_wait: Callable[[str], None] | None
+    folder: SweepFolder,
+    spec_yaml: str,
+    first: Sequence[ev.AnyEvent],
+    on_wait: Callable[[str], None] | None,
+    files: Mapping[str, bytes],
 ) -> Journal:
     """On an object store, which cannot rename: under the lease, and the first events last."""
     if folder.exists():
@@ -102,6 +113,8 @@ def _create_in_place(
         if folder.exists():
             raise name_taken(folder)
         write_atomically(folder.spec, spec_yaml.encode())
+        for name, content in files.items():
+            write_atomically(folder.path / name, content)
         return Journal.create(folder, lease, time.time, first)
     except FileExistsError:
         lease.release()

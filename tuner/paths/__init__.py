@@ -12,13 +12,14 @@ from tuner.paths.files import (
     sync_folder,
     write_atomically,
 )
-from tuner.paths.folders import DATABASE, StorageRoot, SweepFolder
+from tuner.paths.folders import DATABASE, StorageRoot, SweepFolder, code_copy
 
 __all__ = [
     "DATABASE",
     "AnyPath",
     "StorageRoot",
     "SweepFolder",
+    "code_copy",
     "delete",
     "exists",
     "make_folder",

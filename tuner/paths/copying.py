@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from tuner.errors import StorageError
-from tuner.paths import objectstore
+from tuner.errors import ForeignFileError, StorageError
+from tuner.paths import nofollow, objectstore
 from tuner.paths.files import AnyPath, read_bytes, write_atomically
 
 
@@ -78,11 +77,11 @@ def _opened(folder: Path, name: str) -> Iterator[BinaryIO]:
     Raises:
         FileNotFoundError: there is none, or what is there is no file, or lies behind a link.
     """
-    path = folder / name
-    between = [parent for parent in path.parents if parent.is_relative_to(folder) and parent != folder]
-    if any(parent.is_symlink() for parent in between) or not stat.S_ISREG(path.lstat().st_mode):
-        raise FileNotFoundError(path)
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+    try:
+        handle = nofollow.open_file(folder / name, os.O_RDONLY, folder.parent)
+    except (ForeignFileError, IsADirectoryError):
+        raise FileNotFoundError(folder / name) from None
+    with open(handle, "rb") as file:
         yield file
 
 

@@ -30,6 +30,11 @@ DATABASE = "mlflow.db"
 _LISTED_AT_ONCE = 16
 
 
+def code_copy(digest: str, name: str) -> str:
+    """Where a sweep's folder has the copy of a file of its trainable's code, of the version with this digest."""
+    return f"code/{digest[:12]}/{name}"
+
+
 @dataclass(frozen=True)
 class _Place:
     """Somewhere on a file system or in an object store."""

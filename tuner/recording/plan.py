@@ -10,8 +10,10 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from tuner import events as ev
+from tuner.provenance.kept import copy_name, kept_names
 from tuner.recording.note import note, report
 from tuner.recording.values import INACTIVE, key_text, param_text, tag_text
 from tuner.spec import dump_yaml
@@ -21,6 +23,9 @@ RunKey = int | None
 """A trial's number; None is the sweep's own run, the parent."""
 
 PARENT: RunKey = None
+
+CODE_FILES_AGAIN = 50
+"""Code of no more files is sent once more at the end."""
 
 TRAINING_PARAMS = ("learning_rate", "batch_size", "epochs")
 
@@ -81,8 +86,10 @@ class RunUpdate:
 class Planner:
     """Folds a sweep's events and says what is new about its runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_copy: Callable[[dict[str, Any], str], str] | None = None) -> None:
+        """`read_copy` gives the text of a file of the trainable's code, by what the journal says of the code."""
         self.sweep = Sweep()
+        self._read_copy = read_copy
         self._updates: dict[RunKey, RunUpdate] = {}
         self._best = _best_figures(self.sweep)
         self._tested: set[int] = set()
@@ -126,12 +133,20 @@ class Planner:
                 self._end(event, self._end_status(event))
             case ev.SweepResumed():
                 self._resume()
+                self._keep_code(event.code)
 
     def _start(self, event: ev.SweepStarted) -> None:
         tags = self._tags() | {"mlflow.note.content": tag_text(note(self.sweep))}
         update = self._of(PARENT)
         update.new = NewRun(self.sweep.name, _ms(event), tags)
         update.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
+        self._keep_code(event.code)
+
+    def _keep_code(self, code: dict[str, Any]) -> None:
+        """The copies of the trainable's code, as artifacts that are called as in the sweep's folder."""
+        if self._read_copy is not None:
+            for name in kept_names(code):
+                self._of(PARENT).texts[copy_name(code, name)] = partial(self._read_copy, code, name)
 
     def _suggest(self, event: ev.TrialSuggested) -> None:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
@@ -198,6 +213,8 @@ class Planner:
         parent.status, parent.end_ms = status, _ms(event)
         parent.tags["mlflow.note.content"] = tag_text(note(self.sweep))
         parent.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
+        for code in [code for _, code in self.sweep.codes if len(kept_names(code)) <= CODE_FILES_AGAIN]:
+            self._keep_code(code)  # should a recorder have died before they had arrived
         if isinstance(event, ev.SweepEnded):
             parent.texts["report.html"] = partial(report, self.sweep, event.state)
         best = self.sweep.best

@@ -20,6 +20,7 @@ from tuner import events as ev
 from tuner.errors import ServiceError, StorageError, TrackingError
 from tuner.journal import JournalReader
 from tuner.paths import SweepFolder
+from tuner.provenance.kept import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.place import check_place
@@ -77,7 +78,7 @@ class Recorder:
         self._num_read = 0
         self._settings = Sweep()
         self._target: Target | None = None
-        self._planner = Planner()
+        self._planner = Planner(lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"))
         self._updates: dict[RunKey, RunUpdate] = {}
         self._num_planned = 0
         self._last_at = 0.0

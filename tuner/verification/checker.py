@@ -11,6 +11,7 @@ from tuner.paths import SweepFolder, names, read_bytes
 from tuner.paths.names import is_trial_name
 from tuner.policy import Policy
 from tuner.policy.replay import replay
+from tuner.provenance import reading
 from tuner.recording import backlog, read_cursor
 from tuner.recording.reading import RecordedRun, read_runs
 from tuner.recording.target import Target
@@ -44,7 +45,8 @@ def verify_sweep(
     counts = {"events": len(events)}
     sweep = verify_events(events, acknowledged, found, counts)
     if sweep is None:
-        return Verification(counts, list(found), _skip(("mlflow", "checkpoints"), "the journal cannot be folded"))
+        unread = _skip(("mlflow", "checkpoints"), "the journal cannot be folded")
+        return Verification(counts, list(found), unread)
     skipped: dict[str, str] = {}
     if sweep.ended is None and read_holder(folder) is not None:
         skipped = _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
@@ -56,7 +58,11 @@ def verify_sweep(
         _verify_mlflow(folder, sweep, events, found, counts)
     if "checkpoints" not in skipped:
         _verify_checkpoints(folder, sweep, events, found, counts)
-    return Verification(counts, list(found), skipped)
+    if sweep.codes:
+        counts["code_files"] = reading.num_copies(sweep)
+        for line in reading.damages(folder, sweep):
+            found.add("code", line, "lost")
+    return Verification(counts, list(found), skipped, reading.notes(folder, sweep, events))
 
 
 def verify_events(
@@ -68,6 +74,8 @@ def verify_events(
     """What the journal alone can tell. None if it is too damaged to be folded."""
     history.check_sequence(events, acknowledged, found)
     history.check_lives(events, found)
+    for line in reading.malformed(events):
+        found.add("code", line)
     try:
         sweep = fold(events)
         if not events:

@@ -18,6 +18,7 @@ INVARIANTS = {
     "rework": "each attempt goes on from the newest checkpoint that could be read",
     "mlflow": "one run a trial, with its status, params and every metric row once",
     "checkpoints": "the checkpoints that should be there are, can be read, and no others",
+    "code": "the trainable's code is kept as it was trained with",
 }
 """What is verified, by name, in the order in which it is told."""
 
@@ -45,6 +46,8 @@ class Verification:
     counts: Mapping[str, int]
     findings: Sequence[Finding]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    """What is no violation, but worth a line, such as a trainable's file that was edited since."""
 
     @property
     def ok(self) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 from tuner.cluster.kubernetes.rules import MAX_CONFIG_MAP_BYTES
 from tuner.cluster.launched import SPEC
-from tuner.cluster.shipping import CODE, imported_beside
+from tuner.cluster.shipping import CODE
 from tuner.errors import UsageError
+from tuner.provenance.beside import imported_beside
 from tuner.spec import SweepSpec, dump_yaml
 
 

@@ -1,0 +1,71 @@
+"""Which files belong to a trainable's file: what it, and all that it imports, imports from beside it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_IGNORE_LISTS = (".gitignore", ".rayignore")
+"""Ray leaves out of a job's working directory what these name, generated code and vocabularies among it."""
+
+
+def imported_beside(file: Path) -> set[Path]:
+    """The files below a Python file's folder that it needs: itself, and what it and those import from there.
+
+    Of a package all files come along, as its code may read them.
+    """
+    folder, found, todo = file.parent, {file}, [file]
+    while todo:
+        importer = todo.pop()
+        for name in imported(importer, is_in_package=importer.parent != folder):
+            top = folder / name.split(".")[0]
+            module = top.with_suffix(".py")
+            if name.split(".")[0] in (*sys.stdlib_module_names, "tuner", "trainables"):
+                continue
+            if (top / "__init__.py").is_file() or (not module.is_file() and top.is_dir()):
+                new = set(_files_below(top))
+            else:
+                new = {module} if module.is_file() else set()
+            todo += [path for path in new - found if path.suffix == ".py"]
+            found |= new
+    return found
+
+
+def imported(file: Path, *, is_in_package: bool = False) -> Iterator[str]:
+    """The modules that a file imports anywhere in it; none of one that cannot be read, which its import will say.
+
+    Relative ones without their dots, and only outside of packages, of which all files come along in any case.
+    """
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not (node.level and is_in_package):
+            yield from [node.module] if node.module else (alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and (name := _imported_by_name(node)):
+            yield name
+
+
+def _imported_by_name(call: ast.Call) -> str:
+    """The module of `importlib.import_module("…")` and `__import__("…")`; empty if the call is none of these."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    named = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "name")]
+    if function not in ("import_module", "__import__") or not named or not isinstance(named[0], ast.Constant):
+        return ""
+    return named[0].value.lstrip(".") if isinstance(named[0].value, str) else ""
+
+
+def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """A package's files, also behind links to other folders, as Python finds them; a link back leads to nothing new."""
+    real = os.path.realpath(folder)
+    for path in folder.iterdir() if real not in above else ():
+        if path.is_dir():
+            yield from _files_below(path, above | {real}) if path.name != "__pycache__" else ()
+        elif path.is_file() and path.name not in _IGNORE_LISTS:
+            yield path
