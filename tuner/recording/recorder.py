@@ -22,6 +22,7 @@ from tuner.journal import JournalReader
 from tuner.paths import SweepFolder
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import Cursor, read_cursor, write_cursor
+from tuner.recording.names import VERSION
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.target import RunsLostError, Target
 from tuner.sweep import Sweep
@@ -177,6 +178,7 @@ class Recorder:
             seq=self.cursor.seq + self._num_planned,
             offset=self.cursor.offset if self._events else self._journal.offset,
             at=self._last_at,
+            names=VERSION,
         )
         self.num_recorded += self._num_planned
         self._num_planned = 0
