@@ -1,8 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.events import Scalar
-from tuner.recording.values import key_text, param_text, plain
+from tuner.recording.values import param_text, plain, tag_text
 
 
 def test_values_are_written_as_people_write_them() -> None:
@@ -28,16 +29,25 @@ def test_no_digit_is_lost_and_no_exponent_is_used(value: float) -> None:
     assert "e" not in plain(value)
 
 
-def test_what_is_too_long_ends_in_an_ellipsis() -> None:
-    text = param_text("x" * 7000)
-    assert len(text) == 6000
-    assert text.endswith("x…")
-    assert len(key_text("k" * 300)) == 250
+def test_two_long_values_stay_two() -> None:
+    texts = [param_text("x" * 7000 + end) for end in ("", "a", "b", "x" * 7000)]
+    assert len(set(texts)) == 4
+    assert {len(text) for text in texts} == {6000}
+    assert texts[1].startswith("x" * 5900)
+    assert "… (7001 characters, sha256 " in texts[1]
+    assert len(tag_text("y" * 9000)) == 8000
 
 
-def test_keys_keep_what_mlflow_allows_and_nothing_else() -> None:
-    assert key_text("val/top-5 acc.x_1") == "val/top-5 acc.x_1"
-    assert key_text("acc@5%") == "acc_5_"
-    assert key_text("a//b") == "a__b"
-    assert key_text("../a") == "___a"
-    assert key_text("") == "_"
+@pytest.mark.parametrize("text", ["", " ", "a\nb", "…", "x" * 6000, "中" * 6000, "\x1b[31m", "… (7 characters)"])
+def test_what_every_store_takes_stays_as_it_is(text: str) -> None:
+    assert param_text(text) == text
+
+
+@given(st.lists(st.text(st.characters(codec=None), max_size=4), unique=True))
+def test_what_a_store_refuses_is_replaced_and_no_two_values_become_one(texts: list[str]) -> None:
+    texts = [*texts, *(param_text(text) for text in texts if param_text(text) != text)]
+    kept = [param_text(text) for text in texts]
+    assert len(set(kept)) == len(set(texts))
+    for text in kept:
+        assert "\0" not in text
+        text.encode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from tuner import events as ev
 from tuner.errors import StorageError
 from tuner.paths import SweepFolder, read_bytes, write_atomically
+from tuner.recording.names import VERSION, Names
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -44,11 +46,15 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     news: str = ""
     """What befell the records last: that all were made anew, and why."""
     news_at: float = 0.0
+    names: _Count = 0
+    """The version of the rules for names by which it was recorded."""
 
     def fits(self, events: Sequence[ev.AnyEvent], uri: str) -> bool:
         """Whether it may belong to a journal that begins with these events and is recorded at `uri`."""
         if self.uri != uri or self.seq > len(events):
             return False
+        if self.names != VERSION and Names.of(islice(events, self.seq)).text():
+            return False  # some of its names have other keys now: all is recorded anew, which changes no other row
         return self.seq == 0 or (self.run_id != "" and events[self.seq - 1].at == self.at)
 
     def anew(self) -> Cursor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from typing import Any
 from tuner.errors import TrackingError
 from tuner.events import UNUSABLE
 from tuner.recording.database import check_database, sqlite_file
+from tuner.recording.names import changed_key, metric_key, param_key
 from tuner.recording.reading import quiet_mlflow
 from tuner.recording.reasons import tracking_error
-from tuner.recording.values import key_text
 
 _PAGE = 1000
 _READERS = 8
@@ -33,6 +33,10 @@ class EarlierRun:
     is_finished: bool
     failed: bool
     """Whether it is one of ours that diverged or failed; of other runs nobody knows why they did."""
+
+    def param(self, name: str) -> str | None:
+        """What the run has of a parameter, which is not always kept under its own name."""
+        return self.params.get(_kept_as(name, param_key(name), self.is_ours, self.params))
 
 
 def experiment_names(uri: str) -> list[str]:
@@ -53,7 +57,6 @@ def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> l
     Raises:
         TrackingError: the store cannot be read, or the experiment is gone.
     """
-    key = key_text(metric)
     with _sorted_errors(uri), ThreadPoolExecutor(1 if sqlite_file(uri) else _READERS) as readers:
         client = _client(uri)
         found = client.get_experiment_by_name(experiment)
@@ -67,7 +70,7 @@ def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> l
             runs.append(run)
             if len(runs) == at_most:
                 break
-        histories = readers.map(lambda run: _history(client, run, key), runs)
+        histories = readers.map(lambda run: _history(client, run, metric), runs)
         return [_earlier(run, values) for run, values in zip(runs, histories, strict=True)]
 
 
@@ -83,7 +86,15 @@ def _earlier(run: Any, values: tuple[float, ...]) -> EarlierRun:
     )
 
 
-def _history(client: Any, run: Any, key: str) -> tuple[float, ...]:
+def _kept_as(name: str, key: str, is_ours: bool, kept: Mapping[str, Any]) -> str:
+    """The key of a name in a run: of ours by our rules, which may have changed it, of any other as it is."""
+    if not is_ours:
+        return name
+    return changed if (changed := changed_key(name)) in kept else key
+
+
+def _history(client: Any, run: Any, metric: str) -> tuple[float, ...]:
+    key = _kept_as(metric, metric_key(metric), "tuner.trial" in run.data.tags, run.data.metrics)
     if key not in run.data.metrics:
         return ()
     rows = sorted(client.get_metric_history(run.info.run_id, key), key=lambda row: (row.step, row.timestamp))

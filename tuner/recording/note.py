@@ -6,14 +6,20 @@ from tuner.recording.values import plain
 from tuner.sweep import Sweep
 
 
-def note(sweep: Sweep) -> str:
-    """The parent run's description: what is searched and, once something is known, what was found."""
+def note(sweep: Sweep, names_changed: bool = False) -> str:
+    """The parent run's description: what is searched and, once something is known, what was found.
+
+    Args:
+        names_changed: whether metrics or parameters have other names in MLflow than in the sweep.
+    """
     aim = "highest" if sweep.mode == "max" else "lowest"
     lines = [
         f"Trainable: {sweep.spec.get('trainable', 'unknown')}",
         f"Objective: the {aim} {sweep.metric}",
         f"Trials: {len(sweep.trials)} of {sweep.num_trials}" if sweep.trials else f"Trials: {sweep.num_trials}",
     ]
+    if names_changed:
+        lines.append("Names: MLflow cannot have some of them as they are; names.json says which key stands for which")
     if sweep.best is not None:
         best = sweep.best
         lines.append(f"Best: {sweep.metric} {plain(best.best_value)} in trial {best.number}, epoch {best.best_epoch}")

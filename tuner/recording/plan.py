@@ -14,8 +14,9 @@ from typing import Any
 
 from tuner import events as ev
 from tuner.provenance.kept import copy_name, kept_names
+from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_key
 from tuner.recording.note import note, report
-from tuner.recording.values import INACTIVE, key_text, param_text, tag_text
+from tuner.recording.values import INACTIVE, param_text, tag_text
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
 
@@ -26,8 +27,6 @@ PARENT: RunKey = None
 
 CODE_FILES_AGAIN = 50
 """Code of no more files is sent once more at the end."""
-
-TRAINING_PARAMS = ("learning_rate", "batch_size", "epochs")
 
 STATUS_BY_OUTCOME = {
     "completed": "FINISHED",
@@ -90,6 +89,9 @@ class Planner:
         """`read_copy` gives the text of a file of the trainable's code, by what the journal says of the code."""
         self.sweep = Sweep()
         self._read_copy = read_copy
+        self._names = Names()
+        self._num_told = 0
+        """Names that `names.json` takes into account."""
         self._updates: dict[RunKey, RunUpdate] = {}
         self._best = _best_figures(self.sweep)
         self._tested: set[int] = set()
@@ -99,18 +101,22 @@ class Planner:
         """Folds events that are recorded already."""
         for event in events:
             self.sweep.apply(event)
+            self._names.see(event)
             self._newly_tested(event)
         self._best = _best_figures(self.sweep)
+        self._num_told = self._names.num_seen
 
     def plan(self, events: Iterable[ev.AnyEvent]) -> dict[RunKey, RunUpdate]:
         """Folds the next events and returns what they say about each run."""
         self._updates = {}
         for event in events:
             self.sweep.apply(event)
+            self._names.see(event)
             self._plan(event)
             if (trial := self._newly_tested(event)) is not None:
-                self._of(trial.number).rows.extend(_test_rows(trial, event))
+                self._of(trial.number).rows.extend(self._test_rows(trial, event))
             self._follow_best(event)
+        self._tell_names()
         return self._updates
 
     def _of(self, run: RunKey) -> RunUpdate:
@@ -123,8 +129,9 @@ class Planner:
             case ev.TrialSuggested():
                 self._suggest(event)
             case ev.EpochReported():
-                rows = (_row(name, ev.number(value), event, event.epoch) for name, value in event.metrics.items())
-                self._of(event.trial).rows.extend(rows)
+                rows = self._of(event.trial).rows
+                for name, value in event.metrics.items():
+                    rows.append(_row(self._names.metric(name), ev.number(value), event, event.epoch))
             case ev.TrialEnded():
                 self._end_trial(event)
             case ev.SweepInterruptedEvent():
@@ -136,9 +143,8 @@ class Planner:
                 self._keep_code(event.code)
 
     def _start(self, event: ev.SweepStarted) -> None:
-        tags = self._tags() | {"mlflow.note.content": tag_text(note(self.sweep))}
         update = self._of(PARENT)
-        update.new = NewRun(self.sweep.name, _ms(event), tags)
+        update.new = NewRun(self.sweep.name, _ms(event), self._tags() | self._note())
         update.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         self._keep_code(event.code)
 
@@ -148,11 +154,23 @@ class Planner:
             for name in kept_names(code):
                 self._of(PARENT).texts[copy_name(code, name)] = partial(self._read_copy, code, name)
 
+    def _note(self) -> Tags:
+        return {"mlflow.note.content": tag_text(note(self.sweep, any(self._names.changed().values())))}
+
+    def _tell_names(self) -> None:
+        """Writes anew which key stands for which name: when there are more, and when the spec is written."""
+        parent = self._updates.get(PARENT)
+        is_old = self._names.num_seen > self._num_told or (parent is not None and "spec.yaml" in parent.texts)
+        self._num_told = self._names.num_seen
+        if is_old and (text := self._names.text()):
+            self._of(PARENT).texts["names.json"] = text
+            self._of(PARENT).tags |= self._note()
+
     def _suggest(self, event: ev.TrialSuggested) -> None:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
         update = self._of(event.trial)
         update.new = NewRun(f"trial {event.trial}", _ms(event), tags)
-        update.params.update(self._flat(event.params))
+        update.params |= {self._names.param(name): text for name, text in self._flat(event.params).items()}
 
     def _tags(self) -> Tags:
         """What every run has; MLflow's UI shows its own as the run's source."""
@@ -163,17 +181,17 @@ class Planner:
         return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
     def _flat(self, params: ev.Params) -> dict[str, str]:
-        """The same set of parameters for every trial, as text."""
+        """The same set of parameters for every trial, as text, by name."""
         names = dict.fromkeys((*(self.sweep.spec.get("space") or {}), *TRAINING_PARAMS, *params))
-        return {key_text(name): param_text(params[name]) if name in params else INACTIVE for name in names}
+        return {name: param_text(params[name]) if name in params else INACTIVE for name in names}
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
         trial, update = self.sweep.trials[event.trial], self._of(event.trial)
         if trial.best_epoch:
-            update.rows.append(_row(f"best_{self.sweep.metric}", trial.best_value, event))
-            update.rows.append(_row("best_epoch", trial.best_epoch, event))
-        update.rows.append(_row("epochs_trained", trial.epochs_trained, event))
-        update.rows.append(_row("training_s", trial.training_s, event))
+            update.rows.append(_row(best_key(self.sweep.metric), trial.best_value, event))
+            update.rows.append(_row(BEST_EPOCH, trial.best_epoch, event))
+        update.rows.append(_row(EPOCHS_TRAINED, trial.epochs_trained, event))
+        update.rows.append(_row(TRAINING_S, trial.training_s, event))
         update.tags["tuner.outcome"] = event.outcome
         if event.reason:
             update.tags["tuner.reason"] = tag_text(event.reason)
@@ -196,8 +214,8 @@ class Planner:
             return
         self._best = figures
         _, value, epoch = figures
-        self._of(PARENT).rows.append(_row(f"best_{self.sweep.metric}", value, event, self.sweep.epochs))
-        self._of(PARENT).rows.append(_row("best_epoch", epoch, event, self.sweep.epochs))
+        self._of(PARENT).rows.append(_row(best_key(self.sweep.metric), value, event, self.sweep.epochs))
+        self._of(PARENT).rows.append(_row(BEST_EPOCH, epoch, event, self.sweep.epochs))
 
     def _end_status(self, event: ev.SweepEnded) -> str:
         """A rule that ends a sweep (no more improvement, say) took what there was; a budget's end waits for more."""
@@ -211,7 +229,7 @@ class Planner:
             self._of(trial.number).status, self._of(trial.number).end_ms = "KILLED", _ms(event)
         parent = self._of(PARENT)
         parent.status, parent.end_ms = status, _ms(event)
-        parent.tags["mlflow.note.content"] = tag_text(note(self.sweep))
+        parent.tags |= self._note()
         parent.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         for code in [code for _, code in self.sweep.codes if len(kept_names(code)) <= CODE_FILES_AGAIN]:
             self._keep_code(code)  # should a recorder have died before they had arrived
@@ -220,14 +238,18 @@ class Planner:
         best = self.sweep.best
         if best is not None:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
-            parent.tags |= {key_text(f"tuner.best.{name}"): text for name, text in self._flat(best.params).items()}
-            parent.rows.extend(_test_rows(best, event, self.sweep.epochs))
+            parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best.params).items()}
+            parent.rows.extend(self._test_rows(best, event, self.sweep.epochs))
 
     def _resume(self) -> None:
         for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):
             self._of(run).status, self._of(run).end_ms = "RUNNING", None
-        self._of(PARENT).tags["mlflow.note.content"] = tag_text(note(self.sweep))
+        self._of(PARENT).tags |= self._note()
         self._of(PARENT).texts["spec.yaml"] = dump_yaml(self.sweep.spec)
+
+    def _test_rows(self, trial: Trial, event: ev.AnyEvent, step: int = 0) -> list[Row]:
+        tested = trial.test_metrics.items()
+        return [_row(self._names.test(name), ev.number(value), event, step) for name, value in tested]
 
 
 def _best_figures(sweep: Sweep) -> tuple[int, float, int]:
@@ -235,15 +257,8 @@ def _best_figures(sweep: Sweep) -> tuple[int, float, int]:
     return (best.number, best.best_value, best.best_epoch) if best else (-1, math.nan, 0)
 
 
-def _test_rows(trial: Trial, event: ev.AnyEvent, step: int = 0) -> list[Row]:
-    return [
-        _row(name if name.startswith("test_") else f"test_{name}", ev.number(value), event, step)
-        for name, value in trial.test_metrics.items()
-    ]
-
-
-def _row(name: str, value: float, event: ev.AnyEvent, step: int = 0) -> Row:
-    return Row(key_text(name), float(value) if math.isfinite(value) else math.nan, _ms(event), step)
+def _row(key: str, value: float, event: ev.AnyEvent, step: int = 0) -> Row:
+    return Row(key, float(value) if math.isfinite(value) else math.nan, _ms(event), step)
 
 
 def _ms(event: ev.AnyEvent) -> int:

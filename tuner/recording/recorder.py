@@ -23,6 +23,7 @@ from tuner.paths import SweepFolder
 from tuner.provenance.kept import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
+from tuner.recording.names import VERSION
 from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.target import RunsLostError, Target
@@ -209,6 +210,7 @@ class Recorder:
             offset=self.cursor.offset if self._events else self._journal.offset,
             at=self._last_at,
             trouble="",
+            names=VERSION,
         )
         self.num_recorded += self._num_planned
         self._num_planned = 0

@@ -1,21 +1,22 @@
-"""How names and values are written in MLflow, within its limits, so that it refuses no batch because of one of them."""
+"""How values are written in MLflow, within its limits, so that it refuses no batch because of one of them."""
 
 from __future__ import annotations
 
 import math
-import posixpath
 import re
 from decimal import Decimal
 
 from tuner.events import Scalar
+from tuner.recording.names import digest
 
 INACTIVE = "inactive"
 """The value of a conditional parameter that a trial does not have, so that every trial has the same set."""
 
-_KEY_CHARS_MAX = 250
 _PARAM_CHARS_MAX = 6000
 _TAG_CHARS_MAX = 8000
-_NOT_IN_KEYS = re.compile(r"[^/\w.\- :]")
+_REFUSED = re.compile("[\0\ud800-\udfff]")
+"""PostgreSQL takes no NUL, and no store half of a UTF-16 pair; a batch with one of them fails again and again."""
+_SHORTENED = re.compile(r"… \(\d+ characters, sha256 [0-9a-f]{12}\)\Z")
 
 
 def plain(value: Scalar) -> str:
@@ -30,20 +31,19 @@ def plain(value: Scalar) -> str:
 
 
 def param_text(value: Scalar) -> str:
-    return _shortened(plain(value), _PARAM_CHARS_MAX)
+    return _kept(plain(value), _PARAM_CHARS_MAX)
 
 
 def tag_text(text: str) -> str:
-    return _shortened(text, _TAG_CHARS_MAX)
+    return _kept(text, _TAG_CHARS_MAX)
 
 
-def key_text(name: str) -> str:
-    """The name as a key: what MLflow does not allow in keys becomes an underscore."""
-    key = _NOT_IN_KEYS.sub("_", name) or "_"
-    if posixpath.normpath(key) != key or key.startswith(("/", "..")):
-        key = key.replace("/", "_").replace("..", "__").strip(".") or "_"
-    return _shortened(key, _KEY_CHARS_MAX, "_")
+def _kept(text: str, chars_max: int) -> str:
+    """The text itself if every store takes it; else what they take of it, and a digest of the whole.
 
-
-def _shortened(text: str, chars_max: int, ellipsis: str = "…") -> str:
-    return text if len(text) <= chars_max else text[: chars_max - len(ellipsis)] + ellipsis
+    No two texts become one. The journal has them whole.
+    """
+    if len(text) <= chars_max and not _REFUSED.search(text) and not _SHORTENED.search(text):
+        return text
+    end = f"… ({len(text)} characters, sha256 {digest(text)})"
+    return _REFUSED.sub("\ufffd", text[: chars_max - len(end)]) + end

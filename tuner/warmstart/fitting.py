@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import chain
 
 from tuner.recording.values import INACTIVE
-from tuner.recording.values import plain as recorded
+from tuner.recording.values import param_text as recorded
 from tuner.space import Choice, Constant, Float, Int, Params, Scalar, Space, plain, same
 
 _ABSENT = (INACTIVE, "")

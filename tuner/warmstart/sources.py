@@ -142,7 +142,8 @@ def _of_run(spec: SweepSpec, name: str, run: EarlierRun) -> EarlierTrial:
     epochs_max = _count(run.params.get("epochs")) or (len(run.values) if len(run.values) > 1 else spec.epochs.max)
     whole = epochs_max if not run.is_ours and len(run.values) == 1 else min(len(finite), epochs_max)
     epoch, value = (whole, finite[-1]) if finite else (0, math.nan)
-    return _made(spec, name, run.run_id, from_texts(spec.space, run.params), epoch, epochs_max, value, bad)
+    texts = {name: text for name in spec.space if (text := run.param(name)) is not None}
+    return _made(spec, name, run.run_id, from_texts(spec.space, texts), epoch, epochs_max, value, bad)
 
 
 def _made(
