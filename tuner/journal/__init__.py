@@ -1,6 +1,6 @@
 """The journal: the append-only record of a sweep's events, one writer at a time."""
 
-from tuner.journal.creating import create_sweep, name_taken
+from tuner.journal.creating import create_sweep, discard_sweep, name_taken
 from tuner.journal.holder import Holder
 from tuner.journal.journal import Journal, JournalReader, read_events
 from tuner.journal.lease import Lease, read_holder
@@ -11,6 +11,7 @@ __all__ = [
     "JournalReader",
     "Lease",
     "create_sweep",
+    "discard_sweep",
     "name_taken",
     "read_events",
     "read_holder",
