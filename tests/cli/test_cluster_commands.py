@@ -82,9 +82,16 @@ def test_logs_are_what_the_driver_wrote_here(interrupted: Path) -> None:
     name = make_spec().name
     log = interrupted / name / "driver.log"
     said = tuner("logs", name, "--storage", str(interrupted), exit_code=2).stderr
-    assert "driver.log: no driver" in said and "what a trainable prints there is in /tmp/ray" in said
+    assert "driver.log: no driver" in said and "what a trainable prints on a cluster is in /tmp/ray" in said
+    printed = interrupted / name / "outputs" / "2026-01-02_03-04-05_worker-11.out"
+    printed.parent.mkdir()
+    printed.write_text("epoch 1\n")
+    said = tuner("logs", name, "--storage", str(interrupted)).stderr
+    assert "has logged a failure on this machine; what trainables printed is in " in said
+    assert str(printed) in said.replace("\n", "")
     log.write_text("a worker said this\n")
-    assert tuner("logs", name, "--follow", "--storage", str(interrupted)).stdout == "a worker said this\n"
+    done = tuner("logs", name, "--follow", "--storage", str(interrupted))
+    assert done.stdout == "a worker said this\n" and str(printed) in done.stderr.replace("\n", "")
     os.unlink(log)
     log.mkdir()
     said = tuner("logs", name, "--storage", str(interrupted), exit_code=4).stderr

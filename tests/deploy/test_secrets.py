@@ -152,7 +152,7 @@ def test_no_secret_is_written_anywhere(
     assert [name for name, content in everything if CANARY.encode() in content] == []
     assert any(name.startswith(tracking_server.bucket_url) and b"name: careless" in text for name, text in everything)
     names = {name for name, _ in everything}
-    for looked_at in ("/journal/", "/spec.yaml", "driver.log", "recorder.log", "/logs/worker-", "printed.txt"):
+    for looked_at in ("/journal/", "/spec.yaml", "driver.log", "recorder.log", "/outputs/", "printed.txt"):
         assert any(looked_at in name for name in names), looked_at
     printed = place.printed.read_text()
     assert "ConnectionError: no answer from https://" in printed and "'***'" in printed

@@ -25,7 +25,7 @@ class Silent:
 
 @pytest.fixture
 def two_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "start_ray", lambda address: None)
+    monkeypatch.setattr(resources, "start_ray", lambda address, note: None)
     monkeypatch.setattr(resources, "cluster_nodes", lambda: [{"CPU": 2.0}, {"CPU": 2.0}])
     monkeypatch.setattr(resources, "num_hosts", lambda: 2)
 

@@ -20,6 +20,8 @@ from tuner.program import program, storage_option
 
 LOOK_EVERY_S = 0.25
 RAY_LOGS = "/tmp/ray/session_latest/logs/worker-*"
+"""Of a Ray that was started with Ray's own defaults."""
+NAMED_AT_MOST = 8
 
 
 def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, address: JobServer = None) -> None:
@@ -60,16 +62,33 @@ def logs(
     if there := There(cluster, address):
         logs_there(there, sweep, follow, {"--storage": storage})
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    printed = _printed(folder)
     try:
         with open(open_file(folder.driver_log, os.O_RDONLY, folder.base), encoding="utf-8", errors="replace") as log:
             _pass_on(log, folder, follow)
     except FileNotFoundError:
-        raise UsageError(
-            f"{folder.driver_log}: no driver of sweep {sweep} has logged a failure on this machine;"
-            f" what a trainable prints there is in {RAY_LOGS}"
-        ) from None
+        what = f"no driver of sweep {sweep} has logged a failure on this machine"
+        if not printed:
+            raise UsageError(
+                f"{folder.driver_log}: {what}; what a trainable prints on a cluster is in {RAY_LOGS}"
+            ) from None
+        people.print(f"{what}; {printed}")
+        return
     except OSError as error:
         raise StorageError(f"{folder.driver_log}: cannot be read: {error.strerror or error}") from error
+    if printed:
+        people.print(printed)
+
+
+def _printed(folder: SweepFolder) -> str:
+    """Where that is which trainables printed on this machine: what runs, and what was kept at the end of each Ray."""
+    from tuner.engine.outputs import kept
+    from tuner.engine.ray_folder import live_logs
+
+    files = [str(path) for path in kept(folder.outputs)]
+    more = [f"and {len(files) - NAMED_AT_MOST} before them"] if len(files) > NAMED_AT_MOST else []
+    where = [*(f"{logs}/worker-*" for logs in live_logs(folder.outputs)), *files[-NAMED_AT_MOST:], *more]
+    return f"what trainables printed is in {', '.join(where)}" if where else ""
 
 
 def _pass_on(log: TextIO, folder: SweepFolder, is_followed: bool) -> None:

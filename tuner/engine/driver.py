@@ -17,7 +17,7 @@ import msgspec
 
 from trainables.sources import Sources
 from tuner import events as ev
-from tuner.engine import growth, head, raylet, resources
+from tuner.engine import growth, head, local_ray, raylet, resources
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.errors import (
@@ -29,7 +29,7 @@ from tuner.errors import (
     TunerError,
 )
 from tuner.inspection import Inspected, Inspection
-from tuner.journal import Journal, belonging_if_writable, create_sweep, name_taken, read_events
+from tuner.journal import Journal, belonging_if_writable, create_sweep, discard_sweep, name_taken, read_events
 from tuner.paths import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
 from tuner.policy import preload
 from tuner.program import address_option, program, storage_option
@@ -100,7 +100,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     learned = _learn(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
-    with _inspected(spec, folder, source, address, observer, begins) as (resolved, inspected):
+    with _inspected(spec, folder, source, address, observer, begins, is_new=True) as (resolved, inspected):
         begins = begins.with_imported(spec.trainable, inspected.imported)
         started = ev.SweepStarted(
             spec=resolved.resolved(),
@@ -112,8 +112,13 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
         )
         files = kept_files(begins.new)
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
+        driver = _Driver(resolved, journal, inspected, address, observer, begins.sources, is_new=True)
         try:
-            return _Driver(resolved, journal, inspected, address, observer, begins.sources).run()
+            return driver.run()
+        except Exception:
+            if driver.never_began:
+                discard_sweep(journal)
+            raise
         finally:
             journal.close()
 
@@ -200,11 +205,17 @@ def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
 
 @contextmanager
 def _inspected(
-    spec: SweepSpec, folder: SweepFolder, source: str, address: str | None, observer: Observer, trains_with: GoingOn
+    spec: SweepSpec,
+    folder: SweepFolder,
+    source: str,
+    address: str | None,
+    observer: Observer,
+    trains_with: GoingOn,
+    is_new: bool = False,
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
     """The spec made complete from its trainable, and made sure that its trials have room and all nodes its files.
 
-    Ray starts meanwhile where a child process looks at a user's file.
+    Ray starts meanwhile where a child process looks at a user's file, and in any case before a new sweep has a folder.
     """
     inspection = Inspection(spec, trains_with.sources)
     slot = resources.Slot.of(spec.resources)
@@ -214,14 +225,18 @@ def _inspected(
             resources.check_room(slot, slot.count([resources.local_node()]))
         if inspection.in_background or not resources.is_local(address):
             observer.phase("starting Ray, while the trainable is checked")
-            resources.start_ray(address)
+            resources.start_ray(address, observer.note)
             growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, resources.num_hosts(), shared_folders())
         inspected = inspection.result()
         if unshared:
             raise SpecError(source, [*inspected.problems, *unshared])
-        yield inspected.resolve(spec, source), inspected
+        resolved = inspected.resolve(spec, source)
+        if is_new and not resources.has_ray():
+            observer.phase("starting Ray")
+            resources.start_ray(address, observer.note)
+        yield resolved, inspected
     finally:
         inspection.cancel()
         resources.leave_ray()
@@ -238,6 +253,7 @@ class _Driver:
         address: str | None,
         observer: Observer,
         sources: Sources | None = None,
+        is_new: bool = False,
     ) -> None:
         self._spec, self._journal, self._data = spec, journal, inspected.data
         self._sources = sources
@@ -247,10 +263,23 @@ class _Driver:
         self._coordinator = Coordinator(spec, journal, self._log, observer.note)
         self._is_training = False
         self._has_told_log = False
+        self._is_kept = not is_new
+        self._recorder_is_done = False
+
+    @property
+    def never_began(self) -> bool:
+        """Whether an error ended a new sweep before its first trial, and nobody is at work on it any more."""
+        return not self._is_worth_keeping and self._recorder_is_done
+
+    @property
+    def _is_worth_keeping(self) -> bool:
+        return self._is_kept or bool(self._coordinator.sweep.trials)
 
     @property
     def _again(self) -> str:
         """The command that goes on with the sweep."""
+        if not self._is_worth_keeping:
+            return "the same command, as the sweep had not begun"
         where = storage_option(self._folder.root) + address_option(self._address)
         return f"{program()} resume {self._folder.name}{where}"
 
@@ -259,11 +288,14 @@ class _Driver:
             try:
                 self._recorder.start()
                 if not self._coordinator.finished:
-                    self._observer.phase("starting Ray")
-                    resources.start_ray(self._address)
+                    if not resources.has_ray():
+                        self._observer.phase("starting Ray")
+                        resources.start_ray(self._address, self._observer.note)
+                    local_ray.begin_sweep(self._folder)
                     with head.watched(resources.head_address(), self._lose_ray), raylet.watched(self._lose_ray):
                         self._train()
             except KeyboardInterrupt:
+                self._is_kept = True
                 self._coordinator.stop("interrupted by the user")
             except StorageError as error:
                 self._leave()
@@ -323,6 +355,7 @@ class _Driver:
                 self._coordinator.stop(why)
                 self._leave(0.0)
                 self._observer.lost(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
+                local_ray.ended()
             finally:
                 os._exit(ServiceError.exit_code)
 
@@ -363,6 +396,7 @@ class _Driver:
     def _on_signal(self, number: int, frame: Any) -> None:
         if not self._is_training:
             raise KeyboardInterrupt
+        self._is_kept = True
         is_first = self._coordinator.stopping is None
         self._coordinator.stop(f"interrupted by {signal.Signals(number).name}")
         if number != signal.SIGINT or not is_first:
@@ -431,7 +465,7 @@ class _Driver:
             self._log(f"the end could not be journalled: {error}")
         with suppress(TunerError, OSError):
             self._journal.close()
-        self._recorder.finish(recorder_s)
+        self._recorder_is_done = self._recorder.finish(recorder_s)
 
     def _tell(self, line: str) -> None:
         """What the sweep goes on with: to the user, and into the log."""

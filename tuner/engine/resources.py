@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import logging
 import math
@@ -10,12 +11,14 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.engine import local_ray
 from tuner.engine.head import JOINS_WITHIN_S, why_silent
+from tuner.engine.limits import limits_hint
 from tuner.errors import ServiceError, TunerError, UsageError
 from tuner.space import shown
 from tuner.spec.models import Resources
@@ -117,6 +120,22 @@ def this_node() -> dict[str, float]:
     return next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
 
 
+def node_address() -> str:
+    """The address of this process's node; of a Ray of our own, which is on loopback alone, that of the machine."""
+    import ray
+    from ray._common.network_utils import is_localhost
+
+    address = str(ray.util.get_node_ip_address())
+    return _machine_address() if is_localhost(address) else address
+
+
+@functools.cache
+def _machine_address() -> str:
+    from ray._common.network_utils import node_ip_address_from_perspective
+
+    return str(node_ip_address_from_perspective())
+
+
 def head_address() -> str:
     """HOST:PORT of the joined or started cluster's head."""
     import ray
@@ -166,11 +185,14 @@ def is_local(address: str | None) -> bool:
     return ray_address(address) == "local"
 
 
-def start_ray(address: str | None) -> None:
+def start_ray(address: str | None, note: Callable[[str], None] = lambda text: None) -> None:
     """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine.
 
+    Args:
+        note: is told of what was otherwise than it should, and was mended.
+
     Raises:
-        UsageError: it is no such address.
+        UsageError: it is no such address, or something on this machine keeps Ray from starting.
         ServiceError: the cluster does not answer.
     """
     os.environ.update(QUIET)
@@ -183,20 +205,28 @@ def start_ray(address: str | None) -> None:
     # Ray's words on dead workers, in colours on standard output, whatever `log_to_driver` says: they are in our own log
     ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    if address == "local":
-        options |= {"num_cpus": int(local_node()["CPU"]), "include_dashboard": False}
     try:
         if address != "local" and (why := why_silent(_host_port(address), JOINS_WITHIN_S)) is not None:
             raise ServiceError(f"Ray at {address} does not answer: {why}")
         with _own_sigterm():
-            ray.init(address=address, **options)
+            if address == "local":
+                local_ray.start(int(local_node()["CPU"]), options, note)
+            else:
+                ray.init(address=address, **options)
     except TunerError:
         raise
     except Exception as error:  # Ray raises bare ones, too
         why = (str(error).splitlines() or [type(error).__name__])[0]
         if address == "local":
-            raise ServiceError(f"Ray does not start on this machine: {why}{_folder_hint(why)}") from error
+            raise ServiceError(
+                f"Ray does not start on this machine: {why}{_folder_hint(why)}{limits_hint()}"
+            ) from error
         raise ServiceError(f"Ray at {address} does not answer: {why}{_token_hint()}") from error
+
+
+def has_ray() -> bool:
+    """Whether this process has joined a cluster or started Ray."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 def _host_port(address: str) -> str:
@@ -245,6 +275,7 @@ def leave_ray() -> None:
     """Leaves the cluster; a Ray of our own on this machine ends with that."""
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
+    local_ray.ended()
 
 
 def check_room(slot: Slot, slots: int) -> None:

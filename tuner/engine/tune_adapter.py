@@ -25,11 +25,12 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from trainables.contract import Data
+from tuner.engine import local_ray
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import cause_of_death, kernel_memory_kills
 from tuner.engine.growth import Demand
 from tuner.engine.messages import Assignment, Report, WorkerSettings
-from tuner.engine.resources import Slot, cluster_nodes
+from tuner.engine.resources import Slot, cluster_nodes, node_address
 from tuner.engine.telemetry import Telemetry
 from tuner.engine.worker import LOADING_S, KerasWorker
 from tuner.secrets import is_secret
@@ -61,7 +62,7 @@ class _Run:
         """Trial number -> when its worker was given something to do."""
         self.nodes: dict[int, str] = {}
         """Trial number -> the address of its worker's node."""
-        self.here = ray.util.get_node_ip_address()
+        self.here = node_address()
         self.memory_kills = deque([kernel_memory_kills()], maxlen=5)
         """Of this machine's kernel so far, at the last few looks."""
         self.loop_at = 0.0
@@ -233,7 +234,7 @@ def fit(
     _run = _Run(coordinator, settings.trial_timeout_s)
     for name in ("ray.tune", "ray.air", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    scratch = tempfile.mkdtemp(prefix="tuner-tune-")
+    scratch = tempfile.mkdtemp(prefix="tuner-tune-", dir=local_ray.scratch_folder())
     trainable = tune.with_parameters(worker, settings=settings, data=data)
     try:
         with _watch(_run, settings.slot), _deaths_of_any_kind(), _keys_out_of_sight():
@@ -272,6 +273,7 @@ def _watch(run: _Run, slot: Slot) -> Iterator[None]:
                 demand.update(slots, run.coordinator.wanted_slots)
                 run.memory_kills.append(kernel_memory_kills())
                 _kill_hanging(run)
+                local_ray.prune_outputs()
                 with suppress(Exception):  # nothing that trains depends on it
                     telemetry.update()
             except ray.exceptions.RayError:

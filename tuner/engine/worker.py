@@ -20,7 +20,7 @@ from trainables.sources import ChangedSourceError
 from tuner.engine import gpus
 from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
-from tuner.engine.resources import this_node
+from tuner.engine.resources import node_address, this_node
 from tuner.engine.saver import CheckpointSaver
 from tuner.errors import ForeignFileError, StorageError, gist, said_by
 from tuner.paths import SweepFolder, read_bytes
@@ -112,7 +112,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
-            node=ray.util.get_node_ip_address(),
+            node=node_address(),
             pid=os.getpid(),
             gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()),
             started_at_epoch=first_epoch,

@@ -1,7 +1,7 @@
 """The journal: the append-only record of a sweep's events, one writer at a time."""
 
 from tuner.journal.belonging import Belonging, belonging_if_writable, started_at
-from tuner.journal.creating import create_sweep, name_taken
+from tuner.journal.creating import create_sweep, discard_sweep, name_taken
 from tuner.journal.holder import Holder
 from tuner.journal.journal import Journal, JournalReader, read_events
 from tuner.journal.lease import Lease, read_holder
@@ -14,6 +14,7 @@ __all__ = [
     "Lease",
     "belonging_if_writable",
     "create_sweep",
+    "discard_sweep",
     "name_taken",
     "read_events",
     "read_holder",

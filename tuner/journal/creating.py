@@ -7,6 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,16 @@ from tuner.errors import ForeignFileError, NameTakenError, StorageError
 from tuner.journal.belonging import belonging
 from tuner.journal.journal import Journal, stamped
 from tuner.journal.lease import Lease
-from tuner.paths import SweepFolder, sync_folder, write_atomically
+from tuner.paths import SweepFolder, delete, names, sync_folder, write_atomically
+from tuner.paths.copying import files_below
 from tuner.program import program, storage_option
+
+_MADE = {
+    "checkpoints", "code", "driver.log", "journal.jsonl", "lease.json", "lease.lock", "outputs", "recorder.json",
+    "recorder.lock", "recorder.log", "spec.yaml",
+}  # fmt: skip
+"""What drivers and recorders make in a sweep's folder before its first trial."""
+_MADE_REMOTELY = ("journal", "code", "recorder.json", "spec.yaml")
 
 
 def create_sweep(
@@ -46,6 +55,27 @@ def create_sweep(
     if isinstance(folder.path, Path):
         return _create_by_rename(folder, folder.path, spec_yaml, [started, *learned], files or {})
     return _create_in_place(folder, spec_yaml, [started, *learned], on_wait, files or {})
+
+
+def discard_sweep(journal: Journal) -> None:
+    """Removes a sweep that its driver has just made and that never began; what cannot be removed stays as it is.
+
+    It loses its name at once, and all of it or nothing goes: a folder in which somebody put more is left alone.
+    """
+    folder = journal.folder
+    with suppress(OSError, StorageError):
+        if isinstance(folder.path, Path) and set(names(folder.path, folder.base)) <= _MADE:
+            gone = folder.path.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.gone")
+            os.rename(folder.path, gone)
+            journal.moved(SweepFolder(gone))
+            journal.close()
+            shutil.rmtree(gone)  # which follows no links
+        elif folder.is_remote:
+            journal.close()
+            for name in _MADE_REMOTELY:
+                for path in files_below(folder.path, name):
+                    delete(folder.path / path)
+                delete(folder.path / name)
 
 
 def name_taken(folder: SweepFolder) -> NameTakenError:

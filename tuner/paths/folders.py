@@ -292,6 +292,11 @@ class SweepFolder(_Place):
         return self.local / "recorder.log"
 
     @property
+    def outputs(self) -> Path:
+        """What trainables printed in workers on this machine, as far as it is kept."""
+        return self.local / "outputs"
+
+    @property
     def driver_log(self) -> Path:
         """What Ray and its workers print."""
         return self.local / "driver.log"
