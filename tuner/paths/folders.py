@@ -89,7 +89,7 @@ class StorageRoot(_Place):
     @property
     def identity(self) -> AnyPath:
         """The root's id, by which it is known wherever it is moved (see `tuner.paths.identity`)."""
-        return self.path / ".root.json"
+        return self.path / ".root" / "id.json"
 
     def sweep(self, name: str) -> SweepFolder:
         return SweepFolder(self.path / name)
