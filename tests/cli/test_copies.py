@@ -93,6 +93,7 @@ def test_copy_makes_a_sweep_that_nothing_refuses(root: Path) -> None:
     shown = tuner("show", "own", *where, "--json")
     assert json.loads(shown.stdout)["sweep"] == "own" and shown.stderr == ""
     assert json.loads(shown.stdout)["mlflow"]["backlog"] == sweep.num_events
+    assert f"test, its first {sweep.num_events} events" in tuner("show", "own", *where).stdout
     assert contents(root / "test") == before
 
 
