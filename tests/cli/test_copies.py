@@ -142,3 +142,10 @@ def test_a_damaged_id_of_the_root_is_told_to_readers_and_stops_writers(root: Pat
     told = f"{root}/.root/id.json: must hold the storage root's id, but is damaged; restore it, or remove it"
     assert told in tuner("show", "test", "--storage", str(root)).stderr
     assert told in tuner("resume", "test", "--storage", str(root), exit_code=4).stderr
+
+
+def test_a_name_in_a_journal_does_not_steer_the_terminal(root: Path) -> None:
+    journal = root / "by-hand" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"name":"test"', b'"name":"\\u001b[2J"', 1))
+    said = tuner("show", "by-hand", "--storage", str(root)).stderr
+    assert "that of sweep \\x1b[2J" in said and "\x1b" not in said
