@@ -93,6 +93,7 @@ def test_copy_makes_a_sweep_that_nothing_refuses(root: Path) -> None:
     shown = tuner("show", "own", *where, "--json")
     assert json.loads(shown.stdout)["sweep"] == "own" and shown.stderr == ""
     assert json.loads(shown.stdout)["mlflow"]["backlog"] == sweep.num_events
+    assert f"test, its first {sweep.num_events} events" in tuner("show", "own", *where).stdout
     assert contents(root / "test") == before
 
 
@@ -113,7 +114,7 @@ def test_copy_refuses_in_one_line(root: Path) -> None:
     ):
         said = tuner("copy", old, new, *where, exit_code=2).stderr
         assert said.startswith(told) and said.count("\n") == 1, said
-    assert {path.name for path in root.iterdir()} == {"test", "by-hand", ".root.json"}
+    assert {path.name for path in root.iterdir()} == {"test", "by-hand", ".root"}
 
 
 def test_show_of_a_moved_root_names_its_store_there(root: Path, tmp_path: Path) -> None:
@@ -137,7 +138,14 @@ def test_show_of_a_sweep_with_a_store_of_its_own_names_that(tmp_path: Path) -> N
 
 
 def test_a_damaged_id_of_the_root_is_told_to_readers_and_stops_writers(root: Path) -> None:
-    (root / ".root.json").write_text("nonsense")
-    told = f"{root}/.root.json: must hold the storage root's id, but is damaged; restore it, or remove it"
+    (root / ".root" / "id.json").write_text("nonsense")
+    told = f"{root}/.root/id.json: must hold the storage root's id, but is damaged; restore it, or remove it"
     assert told in tuner("show", "test", "--storage", str(root)).stderr
     assert told in tuner("resume", "test", "--storage", str(root), exit_code=4).stderr
+
+
+def test_a_name_in_a_journal_does_not_steer_the_terminal(root: Path) -> None:
+    journal = root / "by-hand" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"name":"test"', b'"name":"\\u001b[2J"', 1))
+    said = tuner("show", "by-hand", "--storage", str(root)).stderr
+    assert "that of sweep \\x1b[2J" in said and "\x1b" not in said

@@ -43,7 +43,7 @@ def _make(path: str) -> str:
 def test_of_several_processes_that_make_it_one_does(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert len(set(pool.map(_make, [str(tmp_path)] * 16))) == 1
-    assert os.listdir(tmp_path) == [".root.json"]
+    assert [path.name for path in tmp_path.rglob("*")] == [".root", "id.json"]
 
 
 def test_a_file_system_without_links_does_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,17 +72,18 @@ def test_a_lost_id_is_the_one_that_is_known(root: StorageRoot) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"id": 3}', b'{"id": ""}', b"\xff", b"[" * 99_999])
 def test_a_damaged_id_is_told_and_not_replaced(root: StorageRoot, data: bytes) -> None:
     if isinstance(root.path, Path):
-        root.path.mkdir(parents=True)
+        (root.path / ".root").mkdir(parents=True)
     write_atomically(root.identity, data)
     for read in (root_id, made_root_id):
         with pytest.raises(
-            StorageError, match=r"\.root\.json: must hold the storage root's id, but is damaged; restore"
+            StorageError, match=r"\.root/id\.json: must hold the storage root's id, but is damaged; restore"
         ):
             read(root)
 
 
 def test_other_fields_of_a_newer_version_do_not_matter(tmp_path: Path) -> None:
-    (tmp_path / ".root.json").write_text(json.dumps({"id": "c" * 32, "made_at": 3}))
+    (tmp_path / ".root").mkdir()
+    (tmp_path / ".root" / "id.json").write_text(json.dumps({"id": "c" * 32, "made_at": 3}))
     assert root_id(StorageRoot(tmp_path)) == "c" * 32
 
 
@@ -91,3 +92,11 @@ def test_a_root_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match="the storage root must be writable, but Permission denied"):
         made_root_id(StorageRoot(tmp_path))
+
+
+def test_what_stands_in_the_way_of_the_id_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".root").touch()
+    with pytest.raises(StorageError, match="the storage root must be writable, but File exists"):
+        made_root_id(StorageRoot(tmp_path))
+    with pytest.raises(StorageError, match=r"\.root/id\.json: cannot be read: Not a directory"):
+        root_id(StorageRoot(tmp_path))

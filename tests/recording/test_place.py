@@ -85,7 +85,7 @@ def test_a_folder_in_another_root(tmp_path: Path, uri: str | None, has_id: bool,
     said = refusal(at(tmp_path / "two" / "a"))
     assert f"so its folder is a copy, or was moved by itself from {tmp_path}/one/a. Make it" in said
     assert f"(tuner copy a NEW_NAME --storage {tmp_path}/two), or move it back to {tmp_path}/one/a" in said
-    assert ("if its whole storage root was moved, move .root.json of the old root, too" in said) == (not has_id)
+    assert ("if its whole storage root was moved, move the folder .root of the old root, too" in said) == (not has_id)
 
 
 def test_a_folder_within_a_sweep_s_folder_or_deeper_is_in_another_root(tmp_path: Path) -> None:

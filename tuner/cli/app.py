@@ -91,4 +91,4 @@ def _hide_credentials() -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """One line for people, without the place in our code that it comes from."""
-    people.print(redacted(str(message)), style="yellow")
+    people.print(harmless(redacted(str(message))), style="yellow")

@@ -56,7 +56,7 @@ def show(
     ended = sum(count for outcome, count in data["outcomes"].items() if outcome != "unfinished")
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
     table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
-    for name, text in (
+    rows = [
         ("sweep", f"{data['sweep']} ({data['state']})"),
         ("trials", f"{ended} of {data['num_trials']}: {counts or 'none yet'}"),
         ("best", _best_text(folded.metric, data["best"])),
@@ -65,7 +65,10 @@ def show(
         ("slots", f"{data['slots']}, {data['utilization']:.0%} of their time training"),
         *_mlflow_rows(data["mlflow"]),
         ("folder", str(folder.path)),
-    ):
+    ]
+    if original := folded.copied_from:
+        rows.append(("copy of", f"{original.get('sweep')}, its first {original.get('events')} events"))
+    for name, text in rows:
         table.add_row(name, Text(text))
     tables.print(table)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuner.cli.output import Storage, people
-from tuner.errors import TunerError, UsageError
+from tuner.errors import TrackingError, TunerError, UsageError
 from tuner.paths import DATABASE, StorageRoot, SweepFolder, exists
 from tuner.secrets import with_credentials, without_credentials
 
@@ -42,7 +42,10 @@ def ui(
         raise UsageError(f"{root.path}: no sweep has been recorded there yet (--storage names another storage root)")
     check_reachable(with_credentials(uri))
     if uri == f"sqlite:///{root.database}":
-        relocate_artifacts(uri, root.artifacts.as_uri())
+        try:
+            relocate_artifacts(uri, root.artifacts.as_uri())
+        except TrackingError as error:  # a root that was moved, and that may only be read
+            people.print(f"artifacts are looked for where the storage root was before: {error}")
     port = _free_port(port)
     base = f"http://127.0.0.1:{port}"
     people.print(f"MLflow UI: {base}   (Ctrl-C ends it)")

@@ -103,7 +103,7 @@ class StorageRoot(_Place):
     @property
     def identity(self) -> AnyPath:
         """The root's id, by which it is known wherever it is moved (see `tuner.paths.identity`)."""
-        return self.path / ".root.json"
+        return self.path / ".root" / "id.json"
 
     def sweep(self, name: str) -> SweepFolder:
         """The folder of a sweep, whether there is one or not.

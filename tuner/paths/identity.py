@@ -12,7 +12,7 @@ import filelock
 import msgspec
 
 from tuner.errors import StorageError
-from tuner.paths.files import AnyPath, read_bytes, sync_folder
+from tuner.paths.files import read_bytes, sync_folder
 from tuner.paths.folders import StorageRoot
 from tuner.paths.objectstore import put_new
 
@@ -49,41 +49,41 @@ def made_root_id(root: StorageRoot, known: Callable[[], str] = lambda: "") -> st
     Raises:
         StorageError: the root cannot be written, or the file is damaged.
     """
-    if isinstance(root.path, Path):
-        with _must_be_writable(root.path):
-            root.path.mkdir(parents=True, exist_ok=True)
+    if isinstance(path := root.identity, Path):
+        with _must_be_writable(root):
+            path.parent.mkdir(parents=True, exist_ok=True)
     if found := root_id(root):
         return found
-    _create(root.identity, msgspec.json.encode(_Identity(known() or uuid.uuid4().hex)) + b"\n")
+    data = msgspec.json.encode(_Identity(known() or uuid.uuid4().hex)) + b"\n"
+    with _must_be_writable(root), contextlib.suppress(FileExistsError):
+        _create(path, data) if isinstance(path, Path) else put_new(path, data)
     return root_id(root)
 
 
-def _create(path: AnyPath, data: bytes) -> None:
-    """Writes a file whole unless there is one."""
-    if not isinstance(path, Path):
-        with contextlib.suppress(FileExistsError):
-            put_new(path, data)
-        return
+def _create(path: Path, data: bytes) -> None:
+    """Writes a file whole.
+
+    Raises:
+        FileExistsError: there is one.
+    """
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-    with _must_be_writable(path.parent):
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                _link(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _link(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _must_be_writable(root: Path) -> Iterator[None]:
+def _must_be_writable(root: StorageRoot) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{root}: the storage root must be writable, but {error.strerror or error}") from error
+        raise StorageError(f"{root.path}: the storage root must be writable, but {error.strerror or error}") from error
 
 
 def _link(made: Path, path: Path) -> None:

@@ -64,7 +64,8 @@ def _way_back(folder: SweepFolder, sweep: Sweep) -> str:
     way = f"move it back to {own.url if is_own_root else sweep.url}"
     if is_own_root or root_id(folder.root):
         return way
-    return f"{way}; if its whole storage root was moved, move {folder.root.identity.name} of the old root, too"
+    mark = folder.root.identity.parent.name
+    return f"{way}; if its whole storage root was moved, move the folder {mark} of the old root, too"
 
 
 def _shared_store(folder: SweepFolder, sweep: Sweep) -> str:
