@@ -191,7 +191,8 @@ def test_a_stopped_recorder_of_a_dead_driver_is_ended_by_the_next_and_told_to_wh
         [orphan] = psutil.Process(earlier.pid).children()
         orphan.suspend()
         earlier.kill()
-    assert is_at_work(driver.folder)
+    standing = recorder_standing(driver.folder, read_cursor(driver.folder), "sqlite://", 9, is_running=False)
+    assert f"its recorder is stopped (process {orphan.pid})" in standing["trouble"]
     with pytest.raises(UsageError, match=f"its recorder, process {orphan.pid}, is stopped"):
         record(driver.folder)
     recorder.start()

@@ -30,7 +30,7 @@ BACKOFF_S = 1.0
 BACKOFF_MAX_S = 15.0
 """Between the starts of two attempts in an outage, so that its end is noticed within this time."""
 DRAIN_PATIENCE_S = 20.0
-STOPPED_S = 10.0
+STOPPED_S = 5.0
 """So long a recorder waits for one of an earlier driver that a signal has stopped."""
 FOREGROUND_PATIENCE_S = 60.0
 
@@ -216,11 +216,10 @@ def record(
     """
     lock = filelock.FileLock(folder.recorder_lock)
     if not _acquired(lock, 0):
+        where = f"sweep {folder.name}"
         for pid in stopped_recorders(folder):
-            raise UsageError(
-                f"sweep {folder.name}: its recorder, process {pid}, is stopped; end it first: kill -9 {pid}"
-            )
-        raise UsageError(f"sweep {folder.name}: a recorder is at work on it; wait for it, or stop the sweep first")
+            raise UsageError(f"{where}: its recorder, process {pid}, is stopped; end it first: kill -9 {pid}")
+        raise UsageError(f"{where}: a recorder is at work on it; wait for it, or stop the sweep first")
     shutdown = Shutdown(FOREGROUND_PATIENCE_S)
     shutdown.ask()
     try:
