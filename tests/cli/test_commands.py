@@ -62,6 +62,19 @@ def test_a_row_is_a_line_where_nobody_looks(root: Path, columns: dict[str, str])
     assert len(lines) == len(rows) and all(row["reason"] in line for row, line in zip(rows, lines, strict=True))
 
 
+def test_show_tells_why_mlflow_is_behind_and_what_befell_it(root: Path) -> None:
+    news = {"news": "mlflow.db was deleted: made anew", "news_at": 1_700_000_000.0}
+    cursor = {"uri": f"sqlite:///{root}/x.db", "seq": 3, "trouble": "it refuses connections", "restarts": 2, **news}
+    (root / "test" / "recorder.json").write_text(json.dumps(cursor))
+    (root / "x.db").write_bytes(b"a database")
+    recorder = json.loads(tuner("show", "test", "--storage", str(root), "--json").stdout)["mlflow"]["recorder"]
+    shown = " ".join(tuner("show", "test", "--storage", str(root)).stdout.split())
+    assert recorder["restarts"] == 2 and recorder["news"].endswith("mlflow.db was deleted: made anew")
+    why = f"it refuses connections; no recorder is at work; record the rest with: tuner record test --storage {root}"
+    assert recorder["trouble"] == why
+    assert why in shown and recorder["news"] in shown and "the recorder was started anew 2 times" in shown
+
+
 def test_a_narrow_terminal_folds_and_loses_nothing(root: Path) -> None:
     shown = "".join(tuner("show", "test", "--storage", str(root), COLUMNS="40").stdout.split())
     assert f"sqlite:///{root}/mlflow.db" in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +17,8 @@ import pytest
 
 from tests.recording.histories import Checker, PretendDriver, wait_until_recorded
 from tests.servers import wait_until
-from tuner.recording import RecorderProcess, process, read_cursor, restarts
+from tuner.errors import UsageError
+from tuner.recording import RecorderProcess, process, read_cursor, record, restarts
 from tuner.recording.standing import is_at_work, recorder_standing
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -176,4 +178,26 @@ def test_who_leaves_at_any_moment_leaves_one_recorder_at_most_and_the_rest_is_re
     driver.finish()
     assert not recorder.finish(0.0)
     wait_until(lambda: read_cursor(driver.folder).seq == len(driver.events) and not is_at_work(driver.folder))
+    checker.check(driver, f"sqlite:///{driver.folder.root.database}")
+
+
+def test_a_stopped_recorder_of_a_dead_driver_is_ended_by_the_next_and_told_to_who_records_by_hand(
+    driver: PretendDriver, recorder: RecorderProcess, told: list[str], checker: Checker
+) -> None:
+    code = "import sys, time; from tuner.paths import SweepFolder; from tuner.recording import RecorderProcess;"
+    code += "from pathlib import Path; RecorderProcess(SweepFolder(Path(sys.argv[1]))).start(); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code, str(driver.folder.path)]) as earlier:
+        wait_until_recorded(driver)
+        [orphan] = psutil.Process(earlier.pid).children()
+        orphan.suspend()
+        earlier.kill()
+    standing = recorder_standing(driver.folder, read_cursor(driver.folder), "sqlite://", 9, is_running=False)
+    assert f"its recorder is stopped (process {orphan.pid})" in standing["trouble"]
+    with pytest.raises(UsageError, match=f"its recorder, process {orphan.pid}, is stopped"):
+        record(driver.folder)
+    recorder.start()
+    wait_until_recorded(driver)
+    assert told == [f"an earlier driver's recorder, process {orphan.pid}, was stopped and held the sweep: killed"]
+    driver.finish()
+    assert recorder.finish()
     checker.check(driver, f"sqlite:///{driver.folder.root.database}")

@@ -17,6 +17,7 @@ import pytest
 
 from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish, kill_group, outputs, slowed
 from tuner import events as ev
+from tuner.recording import read_cursor
 from tuner.sweep import Sweep, fold
 from tuner.verification import verify_sweep
 
@@ -73,6 +74,32 @@ def test_a_killed_worker_costs_its_trial_one_attempt_and_no_epoch_but_the_last(
     [_, again] = [e for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.trial == trial.number]
     assert again.epoch > 0, "it did not go on from its checkpoint"
     assert {row["attempts"] for row in cli.json("trials", "tiny") if row["trial"] == trial.number} == {2}
+
+
+def test_a_killed_recorder_is_replaced_and_a_deleted_store_made_anew_while_the_sweep_runs(
+    cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path
+) -> None:
+    space, slow_while = slowed(tmp_path)
+    driver = cli.start("run", tiny_spec(num_trials=2, space=space, resources=ONE_SLOT, epochs={"max": 27}))
+    folder = cli.folder("tiny")
+    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 1 and read_cursor(folder).seq > 0)
+    [recorder] = [p for p in psutil.Process(driver.pid).children() if "tuner.recording" in p.cmdline()]
+    recorder.kill()
+    cli.wait_for("tiny", lambda sweep: read_cursor(folder).restarts == 1)
+    seq = read_cursor(folder).seq
+    cli.wait_for("tiny", lambda sweep: read_cursor(folder).seq > seq)
+    folder.root.database.unlink()
+    cli.wait_for("tiny", lambda sweep: read_cursor(folder).news != "" and read_cursor(folder).seq > 0)
+    assert cli.json("show", "tiny")["mlflow"]["recorder"]["restarts"] == 1
+    slow_while.unlink()
+    said = finish(driver, exit_code=0)
+    killed = "the recorder was killed by SIGKILL: another one starts in 1 s and catches up"
+    lost = f"{folder.root.database} was deleted while the sweep was recorded: made anew from the journal"
+    assert said.count(killed) == said.count(lost) == 1
+    assert killed in folder.driver_log.read_text() and lost in folder.driver_log.read_text()
+    shown = cli.json("show", "tiny")["mlflow"]
+    assert shown["backlog"] == 0 and shown["recorder"]["news"].endswith(lost) and not shown["recorder"]["trouble"]
+    verified(cli)
 
 
 def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resumed(

@@ -18,6 +18,7 @@ from tuner.recording.attempt import HangingError
 from tuner.recording.cursor import Missing, read_cursor
 from tuner.recording.reasons import LastingRefusalError
 from tuner.recording.recorder import Recorder
+from tuner.recording.stopped import end_stopped, stopped_recorders
 from tuner.recording.target import RunsLostError
 
 _log = logging.getLogger("tuner.recording")
@@ -29,6 +30,8 @@ BACKOFF_S = 1.0
 BACKOFF_MAX_S = 15.0
 """Between the starts of two attempts in an outage, so that its end is noticed within this time."""
 DRAIN_PATIENCE_S = 20.0
+STOPPED_S = 5.0
+"""So long a recorder waits for one of an earlier driver that a signal has stopped."""
 FOREGROUND_PATIENCE_S = 60.0
 
 
@@ -167,10 +170,13 @@ def serve(
     """
     folder.check()
     lock = filelock.FileLock(folder.recorder_lock)
-    seq = -1
+    seq, waits_since = -1, time.monotonic()
     while not _acquired(lock, POLL_S):
         if seq != (seq := read_cursor(folder).seq):
             shutdown.progressed()
+        if time.monotonic() - waits_since > STOPPED_S:
+            for pid in end_stopped(folder):
+                tell_news(f"an earlier driver's recorder, process {pid}, was stopped and held the sweep: killed")
         if shutdown.expired:
             recorder = Recorder(folder)
             recorder.read()
@@ -211,7 +217,10 @@ def record(
     """
     lock = filelock.FileLock(folder.recorder_lock)
     if not _acquired(lock, 0):
-        raise UsageError(f"sweep {folder.name}: a recorder is at work on it; wait for it, or stop the sweep first")
+        where = f"sweep {folder.name}"
+        for pid in stopped_recorders(folder):
+            raise UsageError(f"{where}: its recorder, process {pid}, is stopped; end it first: kill -9 {pid}")
+        raise UsageError(f"{where}: a recorder is at work on it; wait for it, or stop the sweep first")
     shutdown = Shutdown(FOREGROUND_PATIENCE_S)
     shutdown.ask()
     try:

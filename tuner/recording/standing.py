@@ -16,6 +16,7 @@ from tuner.paths import SweepFolder
 from tuner.program import program, storage_option
 from tuner.recording.cursor import Cursor, read_cursor, write_cursor
 from tuner.recording.database import sqlite_file
+from tuner.recording.stopped import stopped_recorders
 from tuner.recording.storefiles import is_missing
 
 _LOCK_S = 1.0
@@ -80,7 +81,8 @@ def _why_left(folder: SweepFolder, cursor: Cursor, uri: str, num_behind: int) ->
     if not num_behind and not is_gone:
         return ""
     if is_at_work(folder):
-        return cursor.trouble
+        pids = ", ".join(map(str, stopped_recorders(folder)))
+        return f"its recorder is stopped (process {pids}); end it: kill -9 {pids}" if pids else cursor.trouble
     why = f"{file}: there is no such file; " if is_gone else f"{cursor.trouble}; " if cursor.trouble else ""
     again = f"{program()} record {folder.name}{storage_option(folder.root)}"
     return f"{why}no recorder is at work; record the rest with: {again}"
