@@ -83,11 +83,21 @@ def activate(folder: Path, sources: Sources) -> None:
 
 @contextmanager
 def imports_restored() -> Iterator[None]:
-    """Afterwards this process has the modules again that it had imported before."""
-    before = dict(sys.modules)
+    """Afterwards this process imports as it did before: what lies beside a trainable as it is today.
+
+    The trainable's own module stays, as it has a name that nobody else imports.
+    """
+    before, finders = dict(sys.modules), [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
     try:
         yield
     finally:
+        added = [finder for finder in sys.meta_path if isinstance(finder, _Finder) and finder not in finders]
+        for finder in added:
+            sys.meta_path.remove(finder)
+            for name in [name for name in sys.modules if name.partition(".")[0] in finder.tops]:
+                if _is_below(sys.modules[name], {str(finder.folder)}):
+                    del sys.modules[name]
+        sys.meta_path[:0] = [finder for finder in finders if finder not in sys.meta_path]
         sys.modules.update({name: module for name, module in before.items() if sys.modules.get(name) is not module})
 
 

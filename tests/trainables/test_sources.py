@@ -150,7 +150,7 @@ def test_the_trainables_own_name_hides_no_installed_module(tmp_path: Path) -> No
     assert found.__module__.startswith("tuner_user_msgspec_") and hasattr(sys.modules["msgspec"], "Struct")
 
 
-def test_what_a_caller_had_imported_is_there_again(tmp_path: Path) -> None:
+def test_a_caller_imports_as_before(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     sys.path.append(str(tmp_path))
     import helper  # type: ignore[import-not-found]
@@ -158,7 +158,14 @@ def test_what_a_caller_had_imported_is_there_again(tmp_path: Path) -> None:
     with imports_restored():
         assert load(tmp_path, kept(helper="SCALE = 7\n")).load_data() == 7
         assert sys.modules["helper"] is not helper
-    assert sys.modules["helper"] is helper
+    assert sys.modules["helper"] is helper and "later" not in sys.modules
+    with imports_restored():
+        assert load(tmp_path, kept(later="WORD = 'of then'\n")).build_model(None) == (8, "of then", 3)
+    import later  # type: ignore[import-not-found]
+
+    assert later.WORD == "kept" and sys.modules["helper"] is helper
+    with imports_restored():  # from what is cached of it
+        assert load(tmp_path, kept(later="WORD = 'of then'\n")).build_model(None) == (8, "of then", 3)
 
 
 def test_sources_travel_to_workers_and_show_no_code() -> None:
