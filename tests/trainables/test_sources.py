@@ -106,6 +106,12 @@ def test_two_versions_in_one_process_do_not_mix(tmp_path: Path) -> None:
         assert (second.load_data(), second.build_model(None)) == (2, (16, "other", 3))
 
 
+def test_a_module_of_the_same_name_beside_another_trainable_is_not_taken(tmp_path: Path) -> None:
+    for folder, scale in (("one", 1), ("two", 2), ("one", 1)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        assert load(tmp_path / folder, kept(helper=f"SCALE = {scale}\n")).load_data() == scale
+
+
 def test_files_are_at_their_original_place_and_tracebacks_show_the_kept_lines(tmp_path: Path) -> None:
     write(tmp_path, {**FILES, "mine.py": "\n" * 30 + "edited = 1\n" * 30})
     found = load(tmp_path, kept())
