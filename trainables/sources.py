@@ -66,28 +66,33 @@ class Sources:
 def activate(folder: Path, sources: Sources) -> None:
     """From now on this process imports the modules beside a trainable as they were kept.
 
-    What it has imported of another version is forgotten, so that no two versions mix.
+    What it has imported of another version, or by these names from elsewhere, is forgotten, so that nothing mixes.
     """
     finder = _Finder(folder, sources)
     current = next((found for found in sys.meta_path if isinstance(found, _Finder)), None)
     if current is not None:
         if current.is_like(finder):
             return
-        sys.meta_path.remove(current)
-    names = {*finder.tops, *(current.tops if current is not None else ())}
-    for name in [name for name in sys.modules if name.partition(".")[0] in names]:
-        if _is_below(sys.modules[name], {str(folder), *([str(current.folder)] if current is not None else [])}):
-            del sys.modules[name]
+        current.withdraw()
+    for name in [name for name in sys.modules if name.partition(".")[0] in finder.tops]:
+        del sys.modules[name]
     sys.meta_path.insert(0, finder)
 
 
 @contextmanager
 def imports_restored() -> Iterator[None]:
-    """Afterwards this process has the modules again that it had imported before."""
-    before = dict(sys.modules)
+    """Afterwards this process imports as it did before: what lies beside a trainable as it is today.
+
+    The trainable's own module stays, as it has a name that nobody else imports.
+    """
+    before, finders = dict(sys.modules), [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
     try:
         yield
     finally:
+        added = [finder for finder in sys.meta_path if isinstance(finder, _Finder) and finder not in finders]
+        for finder in added:
+            finder.withdraw()
+        sys.meta_path[:0] = [finder for finder in finders if finder not in sys.meta_path]
         sys.modules.update({name: module for name, module in before.items() if sys.modules.get(name) is not module})
 
 
@@ -119,10 +124,10 @@ def run(spec: ModuleSpec) -> ModuleType:
     return module
 
 
-def _is_below(module: ModuleType | None, folders: set[str]) -> bool:
-    """Whether a module was imported from one of these folders."""
+def _is_below(module: ModuleType | None, folder: Path) -> bool:
+    """Whether a module was imported from this folder."""
     places = [getattr(module, "__file__", None) or "", *map(str, getattr(module, "__path__", None) or ())]
-    return any(place.startswith(f"{folder}/") for place in places for folder in folders)
+    return any(place.startswith(f"{folder}/") for place in places)
 
 
 class _Finder(MetaPathFinder):
@@ -139,6 +144,13 @@ class _Finder(MetaPathFinder):
     def is_like(self, other: _Finder) -> bool:
         """Whether both find the same."""
         return self.folder == other.folder and self._sources.version == other._sources.version
+
+    def withdraw(self) -> None:
+        """From now on nothing is found here, and what was is forgotten."""
+        sys.meta_path.remove(self)
+        for name in [name for name in sys.modules if name.partition(".")[0] in self.tops]:
+            if _is_below(sys.modules[name], self.folder):
+                del sys.modules[name]
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         place = fullname.replace(".", "/")

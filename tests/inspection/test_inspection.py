@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit import make_spec
 from tests.objectstore import S3Server
+from trainables.sources import Sources
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.examine import inspect
 
@@ -355,3 +356,33 @@ def test_data_in_a_bucket_is_looked_at_before_anything_runs(
     assert (found.problems, found.num_train) == ([], 45)
     [problem] = inspect(make_spec(trainable="mlp", data=f"{s3_root}/face.npz", space=space)).problems
     assert problem == f"data: {s3_root}/face.npz: cannot be read: there is no such object"
+
+
+def test_what_is_known_of_data_and_of_files_that_were_imported_by_made_up_names(tmp_path: Path) -> None:
+    (tmp_path / "made_up_name.py").write_text("SCALE = 3")
+    (tmp_path / "mine.py").write_text(HEAD + "SCALE = __import__('made_up' + '_name').SCALE\n" + BODY)
+    spec = make_spec(
+        trainable=f"{tmp_path / 'mine.py'}:Mine",
+        objective__metric="val_loss",
+        space={"learning_rate": 0.1, "batch_size": 8},
+        data="digits",
+    )
+    found = inspect(spec, Sources("mine.py", {"mine.py": (tmp_path / "mine.py").read_bytes()}))
+    assert found.problems == [] and found.imported == ["made_up_name.py", "mine.py"]
+    assert found.digests["source"] == {"kind": "built-in", "name": "digits"}
+    assert found.digests["arrays"]["train.x"]["shape"] == [40, 3]
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_the_child_process_looks_at_the_code_that_it_is_given(tmp_path: Path, is_edited: bool) -> None:
+    kept = (HEAD + BODY).replace("(40, 3)", "(50, 3)").encode()
+    (tmp_path / "mine.py").write_text("1 / 0" if is_edited else HEAD + BODY)
+    spec = make_spec(
+        trainable=f"{tmp_path / 'mine.py'}:Mine",
+        objective__metric="val_loss",
+        space={"learning_rate": 0.1, "batch_size": 8},
+    )
+    large = {f"m{number}.py": bytes(1 << 18) for number in range(4)}  # more than a pipe takes at once
+    inspection = Inspection(spec, Sources("mine.py", {"mine.py": kept, **large}))
+    found = inspection.result()
+    assert found.problems == [] and found.num_train == 50 and found.digests["arrays"]["train.y"]["shape"] == [50, 3]

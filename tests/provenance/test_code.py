@@ -39,6 +39,8 @@ def write(folder: Path, **files: str) -> str:
         ("from spaced.deep import x", {"spaced/deep.py"}),
         ("import json, numpy, tuner", set()),
         ("name = 'helper'\n__import__(name)", set()),
+        ("__import__('/etc')\n__import__('.')\n__import__('../code')\n__import__('a\\0b')\n__import__(3)", set()),
+        ("import helper\nx = '\\d'", {"helper.py"}),
         ("import helper\nx = (\n", set()),
     ],
 )

@@ -13,8 +13,8 @@ from tests.kit import make_spec
 from tuner import events as ev
 from tuner.errors import StorageError, UsageError
 from tuner.journal import create_sweep, read_events
-from tuner.paths import SweepFolder
-from tuner.provenance import Accepted, GoingOn, kept_files, resumed, resuming, starting, write_code
+from tuner.paths import StorageRoot, SweepFolder, delete
+from tuner.provenance import Accepted, GoingOn, kept_files, read_code, resumed, resuming, starting, write_code
 from tuner.provenance.code import collect
 from tuner.provenance.reading import damages, malformed, notes, sources_of
 from tuner.spec import dump_yaml
@@ -234,3 +234,17 @@ def test_each_trial_is_of_the_code_that_it_was_trained_with(tmp_path: Path, mine
         "data: trials 0 to 1 with the data of event 0; 2 with the data of event 5; their values are not comparable",
     ]
     assert list(malformed(events)) == []
+
+
+def test_code_is_kept_on_an_object_store_alike(memory_root: str, mine: Path) -> None:
+    folder = StorageRoot.resolve(memory_root).sweep("test")
+    code = collect(f"{mine}:Mine")
+    assert code is not None
+    write_code(folder, code)
+    assert read_code(folder, code.manifest) == code.sources
+    delete(folder.path / "code" / code.manifest["digest"][:12] / "helper.py")
+    with pytest.raises(StorageError, match=r"helper\.py: must be the code .* but it is missing"):
+        read_code(folder, code.manifest)
+    damaged = {**code.manifest, "digest": "../../../secret"}
+    with pytest.raises(StorageError, match="its journal must say what code it was trained with, but is damaged there"):
+        read_code(folder, damaged)

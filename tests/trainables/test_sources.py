@@ -106,6 +106,12 @@ def test_two_versions_in_one_process_do_not_mix(tmp_path: Path) -> None:
         assert (second.load_data(), second.build_model(None)) == (2, (16, "other", 3))
 
 
+def test_a_module_of_the_same_name_beside_another_trainable_is_not_taken(tmp_path: Path) -> None:
+    for folder, scale in (("one", 1), ("two", 2), ("one", 1)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        assert load(tmp_path / folder, kept(helper=f"SCALE = {scale}\n")).load_data() == scale
+
+
 def test_files_are_at_their_original_place_and_tracebacks_show_the_kept_lines(tmp_path: Path) -> None:
     write(tmp_path, {**FILES, "mine.py": "\n" * 30 + "edited = 1\n" * 30})
     found = load(tmp_path, kept())
@@ -150,7 +156,7 @@ def test_the_trainables_own_name_hides_no_installed_module(tmp_path: Path) -> No
     assert found.__module__.startswith("tuner_user_msgspec_") and hasattr(sys.modules["msgspec"], "Struct")
 
 
-def test_what_a_caller_had_imported_is_there_again(tmp_path: Path) -> None:
+def test_a_caller_imports_as_before(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     sys.path.append(str(tmp_path))
     import helper  # type: ignore[import-not-found]
@@ -158,7 +164,14 @@ def test_what_a_caller_had_imported_is_there_again(tmp_path: Path) -> None:
     with imports_restored():
         assert load(tmp_path, kept(helper="SCALE = 7\n")).load_data() == 7
         assert sys.modules["helper"] is not helper
-    assert sys.modules["helper"] is helper
+    assert sys.modules["helper"] is helper and "later" not in sys.modules
+    with imports_restored():
+        assert load(tmp_path, kept(later="WORD = 'of then'\n")).build_model(None) == (8, "of then", 3)
+    import later  # type: ignore[import-not-found]
+
+    assert later.WORD == "kept" and sys.modules["helper"] is helper
+    with imports_restored():  # from what is cached of it
+        assert load(tmp_path, kept(later="WORD = 'of then'\n")).build_model(None) == (8, "of then", 3)
 
 
 def test_sources_travel_to_workers_and_show_no_code() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +22,11 @@ def imported_beside(file: Path) -> set[Path]:
     while todo:
         importer = todo.pop()
         for name in imported(importer, is_in_package=importer.parent != folder):
-            top = folder / name.split(".")[0]
-            module = top.with_suffix(".py")
-            if name.split(".")[0] in (*sys.stdlib_module_names, "tuner", "trainables"):
+            first = name.split(".")[0]
+            if first in (*sys.stdlib_module_names, "tuner", "trainables") or not first.isidentifier():
                 continue
+            top = folder / first
+            module = top.with_suffix(".py")
             if (top / "__init__.py").is_file() or (not module.is_file() and top.is_dir()):
                 new = set(_files_below(top))
             else:
@@ -40,7 +42,9 @@ def imported(file: Path, *, is_in_package: bool = False) -> Iterator[str]:
     Relative ones without their dots, and only outside of packages, of which all files come along in any case.
     """
     try:
-        tree = ast.parse(file.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash that should be two: its import says so
+            tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
@@ -64,7 +68,11 @@ def _imported_by_name(call: ast.Call) -> str:
 def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
     """A package's files, also behind links to other folders, as Python finds them; a link back leads to nothing new."""
     real = os.path.realpath(folder)
-    for path in folder.iterdir() if real not in above else ():
+    try:
+        inside = list(folder.iterdir()) if real not in above else []
+    except OSError:  # nobody may look: an import from there says so
+        return
+    for path in inside:
         if path.is_dir():
             yield from _files_below(path, above | {real}) if path.name != "__pycache__" else ()
         elif path.is_file() and path.name not in _IGNORE_LISTS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
     except LookupError:
         return None
     paths = _below(main.parent, also)
-    if main.is_file():
+    if os.path.isfile(main):
         paths |= {main} if is_shipped(trainable) else _own(main, imported_beside(main))
     collected = _collected(main, paths, {}) if paths else None
     return collected if collected is not None and collected.manifest["files"] else None
@@ -193,7 +194,7 @@ def _is_installed(module: str, folder: Path) -> bool:
 
 def _below(folder: Path, names: Iterable[str]) -> set[Path]:
     """The files of these names that are there, of those that do not lead out of the folder."""
-    return {folder / name for name in names if is_plain(name) and (folder / name).is_file()}
+    return {folder / name for name in names if is_plain(name) and os.path.isfile(folder / name)}
 
 
 def is_plain(name: str) -> bool:
