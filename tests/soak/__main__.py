@@ -18,7 +18,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from tests.soak.faults import FAULTS, Fault
+from tests.soak.faults import FAULTS, ORPHANS_S, Fault
 from tests.soak.places import Places, children_of_soak
 from tests.soak.target import Target
 from tuner.recording import backlog
@@ -28,8 +28,6 @@ FIRST_LIFE_S = 25.0
 """What a driver's life is taken for before one was measured."""
 CHANCE_S = 60.0
 """For what a fault needs to be there: a worker, a checkpoint."""
-ORPHANS_S = 1.5
-"""In which the workers of a killed driver end."""
 LAST_TRIES = 8
 
 
@@ -39,7 +37,7 @@ class Tally:
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
         self.sweeps = self.drivers = self.trials = self.events = self.trained_twice = 0
-        self.lost = self.duplicated = self.wrong = 0
+        self.lost = self.duplicated = self.wrong = self.outside = 0
 
     def take(self, target: Target, verified: Verification) -> None:
         self.sweeps += 1
@@ -50,15 +48,16 @@ class Tally:
         self.lost += verified.num("lost")
         self.duplicated += verified.num("duplicated")
         self.wrong += verified.num("wrong") + len(target.problems)
+        self.outside += not target.is_outside_whole
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.wrong)
+        return not (self.lost or self.duplicated or self.wrong or self.outside)
 
     def __str__(self) -> str:
         rows = [(fault.kind, self.faults[fault.kind]) for fault in FAULTS if self.faults[fault.kind]]
         rows += [("faults in all", self.faults.total())]
-        names = ("sweeps", "drivers", "trials", "events", "trained_twice", "lost", "duplicated", "wrong")
+        names = ("sweeps", "drivers", "trials", "events", "trained_twice", "lost", "duplicated", "wrong", "outside")
         rows += [(name.replace("_", " "), getattr(self, name)) for name in names]
         return "\n".join(f"  {name:24}{number:8}" for name, number in rows)
 
@@ -92,9 +91,10 @@ class Soak:
         finally:
             target.close()
         self.tally.take(target, verified)
-        for line in [*map(str, verified.findings), *target.problems]:
+        outside = [] if target.is_outside_whole else ["a folder outside of the sweep's was touched"]
+        for line in [*map(str, verified.findings), *target.problems, *outside]:
             say(f"WRONG: {line}")
-        is_clean = verified.ok and not target.problems
+        is_clean = verified.ok and not target.problems and not outside
         if is_clean:
             say(f"holds: {', '.join(f'{number} {name}' for name, number in verified.counts.items())}")
             shutil.rmtree(target.folder, ignore_errors=True)
@@ -110,11 +110,13 @@ class Soak:
             storages = [name for name in storages if name in needed]
         storage = rng.choice(storages)
         tracking = "server" if storage == "s3" or needed == {"server"} or rng.random() < 0.5 else "sqlite"
+        tracking = "sqlite" if needed == {"sqlite"} and storage != "s3" else tracking
         return storage, tracking
 
     def _fault(self, target: Target) -> None:
         """A driver's work until a moment that is uniform over its life, and what happens to it then."""
         has = {"", target.storage, target.tracking, *(["file"] if target.storage != "s3" else [])}
+        has |= {"clock"} if self.places.fake_clock is not None else set()
         fault = target.rng.choice([fault for fault in self.faults if fault.needs in has] or self.faults)
         if target.driver is None or target.driver.poll() is not None:
             if target.is_finished:
@@ -199,6 +201,9 @@ def main() -> int:
     if not places.can_mount:
         faults = [fault for fault in faults if fault.needs != "disk"]
         print("disk-full is left out: this user may not mount a small disk", flush=True)
+    if places.fake_clock is None:
+        faults = [fault for fault in faults if fault.needs != "clock"]
+        print("clock-jump is left out: libfaketime is not installed", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     soak = Soak(places, faults, time.monotonic() + 60 * options.minutes)
     try:

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psutil
+
 from tests.servers import Mode
 from tests.soak.target import Target
 from tuner import events as ev
+from tuner.paths import SweepFolder
+from tuner.verification import verify_sweep
 
+ORPHANS_S = 1.5
+"""In which the workers of a killed driver end."""
 INTERRUPTED = (0, 1, 3, 4, -2, -15, 130)
 """A driver that was asked to leave: done already, resumable, or not yet at work; 4 where tracking is away, too."""
 
@@ -200,6 +208,134 @@ def resume_twice(target: Target) -> bool:
     return True
 
 
+def plant_links(target: Target) -> bool:
+    """Links into a folder of somebody else's, under names of all kinds, while the driver works."""
+    if not target.sweep_folder.exists():
+        return False
+    checkpoints = target.sweep_folder.checkpoints
+    checkpoints.mkdir(exist_ok=True)
+    trials = [path for path in checkpoints.iterdir() if path.is_dir() and not path.is_symlink()]
+    inside = target.rng.choice(trials) if trials else checkpoints
+    for number, link in enumerate(
+        (
+            checkpoints / "zz",
+            inside / f"full-{target.rng.randrange(27):06d}-attempt-001-{os.getpid()}.npz",
+            inside / f".full-000001-attempt-001-{os.getpid()}.npz.{os.getpid()}-1.tmp",
+            target.sweep_folder.path / ".report.html.1-1.tmp",
+        )
+    ):
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(target.outside / "thesis" if number % 2 == 0 else target.outside / "thesis" / "chapter.tex")
+    return True
+
+
+def replace_checkpoints_by_a_link(target: Target) -> bool:
+    """A resume refuses it in one line; once the folder is back it goes on."""
+    checkpoints = target.sweep_folder.checkpoints
+    if not checkpoints.is_dir() or not kill_driver(target):
+        return False
+    time.sleep(ORPHANS_S)
+    aside = target.folder / "checkpoints"
+    shutil.move(checkpoints, aside)
+    checkpoints.symlink_to(target.outside / "thesis")
+    target.start_driver()
+    target.wait(2, 4)
+    checkpoints.unlink()
+    shutil.move(aside, checkpoints)
+    return True
+
+
+def copy_the_folder(target: Target) -> bool:
+    """A copy by hand is refused; `tuner copy` makes a sweep of its own, which verifies; the original goes on."""
+    if not target.sweep_folder.exists() or not kill_driver(target):
+        return False
+    time.sleep(ORPHANS_S)
+    root = target.sweep_folder.path.parent
+    shutil.copytree(target.sweep_folder.path, root / "by-hand", symlinks=True)
+    if (code := target.command_ends("resume", "by-hand")) != 2:
+        target.problems.append(f"a folder copied by hand was resumed with exit {code}, not 2")
+    shutil.rmtree(root / "by-hand")
+    if (code := target.command_ends("copy", "soak", "copied")) != 0:
+        target.problems.append(f"`tuner copy` ended with exit {code}: {target.output[-300:]}")
+        return True
+    copied = verify_sweep(SweepFolder(root / "copied"), mlflow=False, checkpoints=not target.is_harmed)
+    target.problems += [f"the copy: {finding}" for finding in copied.findings]
+    shutil.rmtree(root / "copied")
+    return True
+
+
+def edit_the_trainable(target: Target) -> bool:
+    """Another program under the same name: the sweep goes on with the one that it was started with."""
+    if not target.sweep_folder.exists():
+        return False
+    target.edit_trainable()
+    return True
+
+
+def stop_and_continue_driver(target: Target) -> bool:
+    """SIGSTOP for longer, at times, than a lease is fresh."""
+    if target.driver is None or target.driver.poll() is not None:
+        return False
+    target.signal(signal.SIGSTOP)
+    time.sleep(target.rng.uniform(2, 40))
+    target.signal(signal.SIGCONT)
+    return True
+
+
+def stop_and_continue_worker(target: Target) -> bool:
+    workers = target.workers()
+    if not workers:
+        return False
+    worker = target.rng.choice(sorted(workers, key=lambda process: process.pid))
+    with contextlib.suppress(psutil.NoSuchProcess):
+        worker.suspend()
+        _sleep_while_at_work(target, target.rng.uniform(2, 20))
+        worker.resume()
+    return True
+
+
+def set_the_clock(target: Target) -> bool:
+    """The driver's wall clock jumps by hours, forward or back."""
+    if target.driver is None or target.driver.poll() is not None:
+        return False
+    target.set_clock(target.rng.choice([-7200, -3600, 3600, 7200, 86400]))
+    _sleep_while_at_work(target, target.rng.uniform(2, 15))
+    return True
+
+
+def delete_the_database(target: Target) -> bool:
+    """The tracking store's file is gone while the recorder works; it is made anew from the journal."""
+    if not target.database.exists():
+        return False
+    target.database.unlink()
+    return True
+
+
+def lock_the_database(target: Target) -> bool:
+    """Another program holds the tracking store's file for a while."""
+    if not target.database.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(target.database, timeout=60)) as held:
+        held.execute("begin exclusive")
+        _sleep_while_at_work(target, target.rng.uniform(5, 45))
+        held.rollback()
+    return True
+
+
+def kill_ray(name: str) -> Callable[[Target], bool]:
+    """SIGKILL to a process of the cluster: the driver leaves with exit 4, and another cluster comes."""
+
+    def do(target: Target) -> bool:
+        if target.driver is None or target.driver.poll() is not None or not target.workers():
+            return False
+        target.places.kill_ray(name)
+        target.wait(0, 1, 4)
+        target.places.restart_ray()
+        return True
+
+    return do
+
+
 def _sleep_while_at_work(target: Target, sleep_s: float) -> None:
     until = time.monotonic() + sleep_s
     while time.monotonic() < until and target.driver is not None and target.driver.poll() is None:
@@ -226,4 +362,15 @@ FAULTS = [
     Fault("disk-full", fill_the_disk, "disk"),
     Fault("s3-errors", storage_fails, "s3"),
     Fault("two-drivers", resume_twice),
+    Fault("planted-links", plant_links, "file"),
+    Fault("linked-checkpoints", replace_checkpoints_by_a_link, "file"),
+    Fault("copied-folder", copy_the_folder, "file"),
+    Fault("edited-trainable", edit_the_trainable),
+    Fault("stopped-driver", stop_and_continue_driver),
+    Fault("stopped-worker", stop_and_continue_worker),
+    Fault("clock-jump", set_the_clock, "clock"),
+    Fault("deleted-database", delete_the_database, "sqlite"),
+    Fault("locked-database", lock_the_database, "sqlite"),
+    Fault("kill-raylet", kill_ray("raylet")),
+    Fault("kill-gcs", kill_ray("gcs_server")),
 ]

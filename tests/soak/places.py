@@ -24,21 +24,41 @@ class Places:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._exits = contextlib.ExitStack()
+        self._ray: Any = None
 
     def close(self) -> None:
+        self._leave_ray()
         self._exits.close()
 
-    @cached_property
+    @property
     def ray_address(self) -> str:
         """A Ray cluster of two CPUs on this machine."""
         from ray.cluster_utils import Cluster
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            head = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 10**9}
-            cluster = Cluster(initialize_head=True, head_node_args=head)
-        self._exits.callback(cluster.shutdown)
-        return str(cluster.address)
+        if self._ray is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                head = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 10**9}
+                self._ray = Cluster(initialize_head=True, head_node_args=head)
+        return str(self._ray.address)
+
+    def kill_ray(self, name: str) -> None:
+        """SIGKILL to the cluster's `raylet` or `gcs_server`."""
+        for started in self._ray.head_node.all_processes[name]:
+            started.process.kill()
+
+    def restart_ray(self) -> None:
+        """What is left of the cluster goes; another comes when it is asked for."""
+        self._leave_ray()
+
+    def _leave_ray(self) -> None:
+        cluster, self._ray = self._ray, None
+        if cluster is not None:
+            for processes in list(cluster.head_node.all_processes.values()):
+                for started in processes:
+                    with contextlib.suppress(OSError):
+                        started.process.kill()
+                        started.process.wait()
 
     @cached_property
     def database(self) -> Path:
@@ -71,6 +91,11 @@ class Places:
         self._exits.callback(server.stop)
         os.environ |= server.environ
         return server
+
+    @cached_property
+    def fake_clock(self) -> Path | None:
+        """The library that moves a process's wall clock when it is preloaded; None where it is not installed."""
+        return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
     def mount_disk(self, folder: Path) -> None:
         """Mounts a small disk."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.sweeps.conftest import MODELS, environment
 from tuner import events as ev
 from tuner.errors import TunerError
 from tuner.journal import read_events
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.paths import StorageRoot, SweepFolder, write_atomically
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, fold
 
@@ -52,9 +53,15 @@ class Target:
     """Whether the newest driver was."""
     started_at: float = 0.0
     num_drivers: int = 0
+    num_edits: int = 0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
+        self.trainable = self.folder / "model" / "tiny.py"
+        self.trainable.parent.mkdir()
+        shutil.copy(MODELS / "tiny.py", self.trainable)
+        self.clock = self.folder / "clock"
+        self.clock.write_text("+0")
         disk = self.folder / "disk"
         if self.storage == "s3":
             self.root = StorageRoot.resolve(self.places.s3.new_root())
@@ -62,10 +69,15 @@ class Target:
             if self.storage == "disk":
                 self.places.mount_disk(disk)
             self.root = StorageRoot(disk / "sweeps" if self.storage == "disk" else self.folder / "sweeps")
+        self.outside = self.folder / "outside"
+        (self.outside / "thesis" / "000001").mkdir(parents=True)
+        for name in ("chapter.tex", "000001/full-000001-attempt-001-1.npz", ".hidden.tmp"):
+            (self.outside / "thesis" / name).write_text("ten years of work")
+        self._outside_before = self._outside_now()
+        self.database = self.folder / "mlflow.db"
         if self.tracking == "sqlite":
-            database = self.folder / "mlflow.db"
-            database.write_bytes(self.places.database.read_bytes())
-            uri = f"sqlite:///{database}"
+            self.database.write_bytes(self.places.database.read_bytes())
+            uri = f"sqlite:///{self.database}"
         else:
             uri = self.places.proxy.url
         self.spec = self.folder / "soak.yaml"
@@ -75,7 +87,7 @@ class Target:
         broken = self.rng.random() < 0.4
         return {
             "name": NAME,
-            "trainable": f"{MODELS / 'tiny.py'}:Tiny",
+            "trainable": f"{self.trainable}:Tiny",
             "objective": {"metric": "val_loss", "mode": "min"},
             "num_trials": self.rng.randint(8, 16),
             "epochs": {"min": 3, "max": 27},
@@ -132,9 +144,28 @@ class Target:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env=environment(),
+                env=environment() | self._fake_clock(),
                 start_new_session=True,
             )
+
+    def _fake_clock(self) -> dict[str, str]:
+        """Has a command's wall clock follow `clock`, a file with an offset in seconds; other clocks are left alone."""
+        library = self.places.fake_clock
+        return (
+            {}
+            if library is None
+            else {
+                "LD_PRELOAD": str(library),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+                "FAKETIME_NO_CACHE": "1",
+                "DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+        )
+
+    def command_ends(self, *arguments: str) -> int:
+        """The exit code of a command that is over soon."""
+        return self.start(*arguments).wait(PATIENCE_S)
 
     @property
     def output(self) -> str:
@@ -177,6 +208,28 @@ class Target:
         events = self.events()
         if len(events) > len(self.acknowledged):
             self.acknowledged = events
+
+    # What faults change
+
+    def set_clock(self, offset_s: int) -> None:
+        """Moves the wall clock of the driver, and of those to come."""
+        write_atomically(self.clock, f"{offset_s:+d}".encode())
+
+    def edit_trainable(self) -> None:
+        """Makes another program of the trainable's file: other labels."""
+        self.num_edits += 1
+        source = (MODELS / "tiny.py").read_text().replace("y = x.sum(", f"y = {100 * self.num_edits} * x.sum(")
+        write_atomically(self.trainable, source.encode())
+
+    def _outside_now(self) -> list[tuple[str, int, bytes]]:
+        """Names, times and content of what is not the sweep's."""
+        files = sorted(path for path in self.outside.rglob("*"))
+        return [(str(path), path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path in files]
+
+    @property
+    def is_outside_whole(self) -> bool:
+        """Whether nothing outside of the sweep's folder was touched."""
+        return self._outside_now() == self._outside_before
 
     # Whom faults are done to
 
