@@ -7,6 +7,7 @@ import pytest
 from tuner import events as ev
 from tuner.paths import SweepFolder
 from tuner.recording.cursor import Cursor, backlog, missing, read_cursor, write_cursor
+from tuner.recording.names import VERSION
 
 EVENTS: list[ev.AnyEvent] = [
     ev.SweepStarted(spec={}, versions={}, seed=0, at=1.0),
@@ -69,3 +70,16 @@ def test_what_is_missing_is_told_in_events_and_trials(folder: SweepFolder) -> No
 def test_the_driver_imports_no_mlflow() -> None:
     code = "import sys, tuner.recording; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "metric", "seq", "fits"),
+    [(0, "top@5", 3, False), (VERSION, "top@5", 3, True), (0, "top_5", 3, True), (0, "top@5", 2, True)],
+)
+def test_what_was_recorded_under_other_keys_is_recorded_anew(names: int, metric: str, seq: int, fits: bool) -> None:
+    epoch = ev.EpochReported(
+        trial=3, attempt=1, epoch=1, metrics={metric: 0.5}, epoch_s=1.0, decision="continue", reason="", at=3.0
+    )
+    events = [*EVENTS[:2], epoch]
+    cursor = Cursor(uri="u", run_id="r", seq=seq, at=float(seq), names=names)
+    assert cursor.fits(events, "u") == fits

@@ -25,7 +25,7 @@ from tuner.recording.names import (
 OURS = {"best_epoch", "epochs_trained", "training_s"}
 
 hard = st.one_of(
-    st.sampled_from(NASTY),
+    st.sampled_from([*NASTY, "\udce9", "a\ud800"]),
     st.text(st.characters(codec=None)),
     st.text("./_ :-@#aA\0\n", max_size=8),
     st.text("ab/. ", min_size=220, max_size=260),
@@ -96,8 +96,9 @@ def test_a_database_that_ignores_case_and_accents_tells_all_keys_apart(names: li
 @pytest.mark.parametrize(
     "name",
     [
-        "loss", "val_loss", "val/top-5 acc.x_1", "top_5", "AUC", "é", "准确率", "a:b", ".a", "a.", "a/b/c", "x2", "l" * 250,
-        "learning_rate", "epoch_s", "epoch", "latest_", "systems/x", "attest_x", "best", "test", "training_s2", "x.x1234",
+        "loss", "val_loss", "val/top-5 acc.x_1", "top_5", "AUC", "é", "准确率", "a:b", ".a", "a.", "a/b/c", "x2",
+        "learning_rate", "epoch_s", "epoch", "latest_", "systems/x", "attest_x", "best", "test", "training_s2",
+        "x.x1234", "l" * 250,
     ],
 )  # fmt: skip
 def test_what_mlflow_takes_and_nobody_else_needs_stays_as_it_is(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from tuner import events as ev
 from tuner.provenance.code import collect, digest_of
+from tuner.recording.names import changed_key, metric_key
 from tuner.recording.plan import PARENT, NewRun, Planner, Row, RunKey, RunOf, RunUpdate
 
 if TYPE_CHECKING:
@@ -211,6 +213,45 @@ def test_at_the_end_the_parent_carries_the_best_trial(story: Story) -> None:
     assert parent.tags["tuner.best.decay_rate"] == "inactive"
     assert "val_accuracy 0.75 in trial 1, epoch 1" in str(parent.tags["mlflow.note.content"])
     assert [(row.key, row.value, row.step) for row in parent.rows] == [("test_accuracy", 0.625, 2)]
+
+
+def test_a_metric_of_the_users_is_not_mixed_with_one_of_ours(story: Story) -> None:
+    story.suggest(0)
+    mine = {"val_accuracy": 0.5, "best_val_accuracy": 0.75, "best_epoch": 9.0, "epochs_trained": 9.0, "training_s": 9.0}
+    metrics: ev.Metrics = mine | {"test_accuracy": 0.25}
+    story.add(ev.EpochReported(trial=0, attempt=1, epoch=1, metrics=metrics, epoch_s=0.5, decision="stop", reason=""))
+    story.add(ev.CheckpointSaved(trial=0, epoch=1, path="p", best_epoch=1, test={"test_accuracy": 0.125}))
+    story.end(0, "completed")
+    rows = Planner().plan(story.events)[0].rows
+    values = {(row.key, row.step): row.value for row in rows}
+    assert len(values) == len({row.key for row in rows}) == len(rows) == 11
+    ours = {"best_val_accuracy": 0.5, "best_epoch": 1, "epochs_trained": 1, "training_s": 0.5, "test_accuracy": 0.125}
+    assert ours.items() <= {key: value for (key, step), value in values.items() if step == 0}.items()
+    assert [values[metric_key(name), 1] for name in metrics] == list(metrics.values())
+
+
+def test_which_key_stands_for_which_name_is_told_whenever_that_is_news(story: Story) -> None:
+    story.suggest(0, **{"units%": 4})
+    assert json.loads(str(Planner().plan(story.events)[PARENT].texts["names.json"]))["params"] == {
+        changed_key("units%"): "units%"
+    }
+    story.epoch(0, 1, 0.5)
+    assert planned(story)[PARENT].texts == {}
+    story.add(msgspec.structs.replace(story.events[-1], epoch=2, metrics={"top@5": 0.5}))  # type: ignore[call-arg]
+    assert list(planned(story)[PARENT].texts) == ["names.json"]
+    for event in (ev.SweepInterruptedEvent(reason="Ctrl-C"), ev.SweepResumed(changes={})):
+        story.add(event)
+        parent = planned(story)[PARENT]
+        assert list(parent.texts) == ["spec.yaml", "names.json"]
+        assert "names.json says which" in str(parent.tags["mlflow.note.content"])
+
+
+def test_ordinary_names_need_no_word(story: Story) -> None:
+    story.trial(0, [0.5])
+    story.add(ev.SweepEnded(reason="all done"))
+    parent = Planner().plan(story.events)[PARENT]
+    assert list(parent.texts) == ["spec.yaml", "report.html"]
+    assert "names.json" not in str(parent.tags["mlflow.note.content"])
 
 
 @pytest.mark.parametrize("cut", range(1, 12))

@@ -218,3 +218,10 @@ def _run_id(key: RunKey) -> str:
 
 def _text(value: Any) -> str:
     return _run_id(value.run) if isinstance(value, RunOf) else str(value)
+
+
+def check_runs_alone(sweep: Sweep, events: Sequence[ev.AnyEvent], runs: Sequence[RecordedRun]) -> list[str]:
+    """What `verify` says of a sweep's runs."""
+    found = Findings()
+    check_runs(sweep, events, runs, found)
+    return [finding.message for finding in found]

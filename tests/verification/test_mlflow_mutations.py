@@ -21,6 +21,7 @@ from tests.verification.mutating import (
     with_rows,
 )
 from tuner import events as ev
+from tuner.recording.names import Names
 from tuner.recording.plan import Row
 from tuner.recording.reading import RecordedRun
 
@@ -155,6 +156,18 @@ def lose_a_test_metric(made: Made) -> None:
     with_rows(made, best_trial(made), lambda rows: [row for row in rows if row.key != "test_accuracy"])
 
 
+def a_second_value_at_one_step(made: Made) -> None:
+    with_rows(made, 3, lambda rows: [*rows, dataclasses.replace(rows[0], value=0.123)])
+
+
+def a_key_that_nobody_made(made: Made) -> None:
+    with_rows(made, 3, lambda rows: [*rows, dataclasses.replace(rows[0], key="val_accuracy_")])
+
+
+def a_key_of_the_sweeps_that_nobody_made(made: Made) -> None:
+    with_rows(made, None, lambda rows: [*rows, dataclasses.replace(rows[0], key="loss")])
+
+
 MUTATIONS: dict[str, list[Mutation]] = {
     "mlflow": [
         lose_a_run, lose_the_parent, a_second_run, a_second_parent, a_run_of_no_trial, a_run_left_running,
@@ -162,7 +175,7 @@ MUTATIONS: dict[str, list[Mutation]] = {
         lose_a_param, a_param_too_many, alter_a_tag, a_wrong_best_trial, a_wrong_best_run, wrong_best_params,
         lose_a_row, lose_a_nan, repeat_a_row, repeat_a_row_exactly, alter_a_value, alter_a_step, alter_a_time,
         lose_a_best_value, lose_the_training_time, lose_a_point_of_the_parents_curve, alter_a_test_metric,
-        lose_a_test_metric,
+        lose_a_test_metric, a_second_value_at_one_step, a_key_that_nobody_made, a_key_of_the_sweeps_that_nobody_made,
     ],
 }  # fmt: skip
 
@@ -191,3 +204,25 @@ def test_an_unfinished_trial_does_not_stay_running_once_the_driver_left() -> Non
     )
     change_run(made, trial, lambda run: dataclasses.replace(run, status="RUNNING"))
     assert [finding.invariant for finding in made.verify()] == ["mlflow"]
+
+
+def test_two_values_at_one_step_and_a_key_that_nobody_made_are_told_as_such() -> None:
+    made = good()
+    a_second_value_at_one_step(made)
+    a_key_that_nobody_made(made)
+    told = [finding.message for finding in made.verify()]
+    assert any(line.startswith("trial 3: key 'loss' has 2 values at step 1: 0.123, ") for line in told)
+    assert "trial 3: key 'val_accuracy_' stands for nothing in the journal" in told
+    assert len(told) == 3  # and the row itself
+
+
+@pytest.mark.parametrize("shared", ["metric", "param", "best_param"])
+def test_two_names_with_one_key_are_told(monkeypatch: pytest.MonkeyPatch, shared: str) -> None:
+    monkeypatch.setattr(Names, shared, lambda self, name: "best_epoch")
+    told = [finding.message for finding in good().verify()]
+    what = {
+        "metric": "metric 'loss' has",
+        "param": "param 'batch_size' has",
+        "best_param": "tag of param 'batch_size' has",
+    }
+    assert any(line.startswith(f"{what[shared]} the key 'best_epoch', which is ") for line in told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from tuner import events as ev
 from tuner.errors import SpecError
 from tuner.journal import read_events
 from tuner.paths import StorageRoot
-from tuner.recording.earlier import EarlierRun
+from tuner.recording.earlier import EarlierRun, read_earlier_runs
+from tuner.recording.names import changed_key, param_key
 from tuner.spec import SweepSpec
 from tuner.sweep import Sweep, fold
 from tuner.warmstart import Source, read_sources, told
@@ -79,6 +81,16 @@ def test_an_unfinished_trial_counts_with_what_it_has_and_not_without() -> None:
     assert source.unfit == {"no value yet": 1}
     told = [(trial.trial, trial.epoch, trial.bad) for trial in source.trials]
     assert told == [("1", 2, False), ("2", 1, True), ("3", 0, True)] and math.isnan(source.trials[2].value)
+
+
+@pytest.mark.parametrize(("is_ours", "key_of"), [(True, param_key), (True, changed_key), (False, str)])
+def test_a_run_of_ours_has_its_parameters_under_our_keys_and_any_other_as_they_are(
+    is_ours: bool, key_of: Callable[[str], str]
+) -> None:
+    spec = make_spec(space={"learning_rate": 0.01, "c": {"choices": ["a", "b"]}, "C": {"choices": [1, 2]}})
+    params = {"learning_rate": "0.01", key_of("c"): "b", "C": "2", "epochs": "27"}
+    [trial] = of_runs(spec, "runs", [EarlierRun("a", params, (0.5,), is_ours, True, False)]).trials
+    assert trial.params == {"c": "b", "C": 2}
 
 
 @pytest.mark.parametrize("epochs", ["0", "-3", "ten", "1" * 12, "2.0"])
@@ -206,6 +218,7 @@ def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path)
             for name, text in {"learning_rate": "1e-3", "batch_size": "32", "schedule": "constant"}.items():
                 client.log_param(run.info.run_id, name, text)
             client.log_metric(run.info.run_id, "val_accuracy", 0.75)
+            client.log_metric(run.info.run_id, "best_f1", 0.5)
             if status == "FINISHED":
                 client.set_terminated(run.info.run_id)
         run = client.create_run(experiment)
@@ -224,5 +237,8 @@ def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path)
     assert str(others) == "2 of 3 earlier trials of experiment by-hand are used; left out are 1 with no end"
     assert facts(others)[0].endswith(" 0 27 nan True")
     assert (others.trials[1].epoch, others.trials[1].value) == (27, 0.75)
+    best = read_earlier_runs(root.default_tracking_uri, "by-hand", "best_f1", 9)  # a key of ours in runs of ours alone
+    assert [run.values for run in best] == [(), (0.5,), (0.5,)]
+    assert not any(run.values for run in read_earlier_runs(root.default_tracking_uri, "one", "best_epoch", 9))
     with pytest.raises(SpecError, match=r"but got 'by-hnd'; did you mean 'by-hand'"):
         read_sources(make_spec(name="two", search={"warm_start": ["by-hnd"]}), root, "two.yaml")

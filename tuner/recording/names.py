@@ -136,7 +136,7 @@ class Names:
                 self._metrics.add(_tested(name) for name in event.test)
             case ev.SweepStarted():
                 self._params.add(event.spec.get("space") or {})
-                self._objective = str(event.spec["objective"]["metric"])
+                self._objective = str((event.spec.get("objective") or {}).get("metric", ""))
 
     def metric(self, name: str) -> str:
         """The key of a metric that a trainable reports."""
@@ -171,10 +171,6 @@ class Names:
         params = {self.param(name): name for name in self.params}
         found = {"metrics": metrics, "params": params}
         return {kind: {key: name for key, name in keys.items() if key != name} for kind, keys in found.items()}
-
-    @property
-    def num_seen(self) -> int:
-        return len(self._metrics.all) + len(self._params.all)
 
     def text(self) -> str:
         """What is changed, as JSON for people: each key with the name that it stands for. Empty if nothing is."""

@@ -90,8 +90,7 @@ class Planner:
         self.sweep = Sweep()
         self._read_copy = read_copy
         self._names = Names()
-        self._num_told = 0
-        """Names that `names.json` takes into account."""
+        self._names_told = ""
         self._updates: dict[RunKey, RunUpdate] = {}
         self._best = _best_figures(self.sweep)
         self._tested: set[int] = set()
@@ -104,7 +103,7 @@ class Planner:
             self._names.see(event)
             self._newly_tested(event)
         self._best = _best_figures(self.sweep)
-        self._num_told = self._names.num_seen
+        self._names_told = self._names.text()
 
     def plan(self, events: Iterable[ev.AnyEvent]) -> dict[RunKey, RunUpdate]:
         """Folds the next events and returns what they say about each run."""
@@ -158,11 +157,11 @@ class Planner:
         return {"mlflow.note.content": tag_text(note(self.sweep, any(self._names.changed().values())))}
 
     def _tell_names(self) -> None:
-        """Writes anew which key stands for which name: when there are more, and when the spec is written."""
-        parent = self._updates.get(PARENT)
-        is_old = self._names.num_seen > self._num_told or (parent is not None and "spec.yaml" in parent.texts)
-        self._num_told = self._names.num_seen
-        if is_old and (text := self._names.text()):
+        """Writes which key stands for which name: when that is news, and whenever the spec is written."""
+        text, parent = self._names.text(), self._updates.get(PARENT)
+        is_due = text != self._names_told or (parent is not None and "spec.yaml" in parent.texts)
+        self._names_told = text
+        if text and is_due:
             self._of(PARENT).texts["names.json"] = text
             self._of(PARENT).tags |= self._note()
 
