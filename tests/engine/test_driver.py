@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.engine.driver import EDITED_SPEC, _Driver, _mended, resume_sweep
+from tuner.engine import head, raylet, resources
+from tuner.engine.driver import EDITED_SPEC, _Driver, _mended, resume_sweep, start_sweep
 from tuner.engine.resources import Slot
-from tuner.errors import ServiceError
+from tuner.errors import ServiceError, SweepInterrupted
 from tuner.events import SweepEnded, SweepResumed, SweepStarted
 from tuner.inspection import Inspected
 from tuner.journal import Journal, read_events
-from tuner.paths import SweepFolder, write_atomically
+from tuner.paths import StorageRoot, SweepFolder, write_atomically
 from tuner.spec import dump_yaml, spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
 from tuner.sweep import Sweep, fold
@@ -152,3 +154,41 @@ def test_a_spec_that_a_resume_wrote_is_nobodys_edit(tmp_path: Path, override: st
     with open(tmp_path / "spec.yaml", "a") as file:
         file.write("# mine\n")
     assert "was edited" in _mended(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith("# mine\n")
+
+
+def test_a_ray_that_does_not_start_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def start_ray(address: str | None, note: Any) -> None:
+        raise ServiceError("Ray does not start on this machine")
+
+    monkeypatch.setattr(resources, "start_ray", start_ray)
+    with pytest.raises(ServiceError, match="Ray does not start"):
+        start_sweep(make_spec(), StorageRoot(tmp_path), "sweep.yaml", "local", Watcher())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_a_new_sweep_that_an_error_ends_before_its_first_trial_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_interrupted: bool
+) -> None:
+    """One that the user stopped stays, to be resumed."""
+    from tuner.engine import tune_adapter
+
+    def fit(coordinator: Any, *others: Any) -> None:
+        if is_interrupted:
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("no space left on device")
+
+    monkeypatch.setattr(tune_adapter, "fit", fit)
+    monkeypatch.setattr(resources, "has_ray", lambda: True)
+    monkeypatch.setattr(resources, "cluster_nodes", lambda: [{"CPU": 2.0}])
+    monkeypatch.setattr(resources, "head_address", lambda: "")
+    for module in (head, raylet):
+        monkeypatch.setattr(module, "watched", lambda *_: nullcontext())
+    watcher = Watcher()
+    watcher.is_on = False
+    spec = make_spec()
+    with pytest.raises(SweepInterrupted if is_interrupted else ServiceError) as ended:
+        start_sweep(spec, StorageRoot(tmp_path), "sweep.yaml", "local", watcher)
+    said, folder = str(ended.value), tmp_path / spec.name
+    assert folder.exists() == is_interrupted and not list(tmp_path.glob(".*.gone"))
+    assert said.endswith("the same command, as the sweep had not begun") != is_interrupted

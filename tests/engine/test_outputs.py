@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,44 @@ def test_secrets_are_not_kept(logs: Path, tmp_path: Path, monkeypatch: pytest.Mo
     printed(logs, "no answer with canary-7f3a9-token\n")
     outputs.keep(logs, tmp_path / "outputs")
     assert "canary" not in kept(tmp_path / "outputs").popitem()[1]
+
+
+def test_what_a_running_process_prints_is_bounded_and_its_end_is_all_there(tmp_path: Path) -> None:
+    code = """
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from tuner.engine import outputs
+for number in range(100_000):
+    print(f"line {number:6} " + "x" * 487, flush=True)
+    if number % 1000 == 999:
+        outputs.drop_old(1, Path(sys.argv[1]))
+"""
+    path = tmp_path / "worker.out"
+    with open(path, "ab") as file:
+        subprocess.run([sys.executable, "-c", code, str(path)], stdout=file, check=True)
+    older = tmp_path / "worker.out.1"
+    assert path.stat().st_size <= outputs.FILE_BYTES + 500_000 and older.stat().st_size <= outputs.KEPT_BYTES + 100
+    text = older.read_text() + path.read_text()
+    assert text.startswith("[what was printed before this was not kept]\n")
+    numbers = [int(line.split()[1]) for line in text.splitlines()[2:]]
+    assert numbers == list(range(numbers[0], 100_000)) and len(numbers) > 8000
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_only_an_output_s_own_file_is_emptied_and_no_link_written_through(tmp_path: Path, planted: bool) -> None:
+    path, other = tmp_path / "worker.out", tmp_path / "other"
+    for file in (path, other):
+        file.write_bytes(b"x" * (outputs.FILE_BYTES + 1))
+    if planted:
+        path.with_name("worker.out.1").symlink_to(other)
+    handle = os.open(path if planted else other, os.O_WRONLY | os.O_APPEND)
+    try:
+        with pytest.raises(OSError) if planted else nullcontext():
+            outputs.drop_old(handle, path)
+    finally:
+        os.close(handle)
+    assert {path.stat().st_size, other.stat().st_size} == {outputs.FILE_BYTES + 1}
 
 
 def test_outputs_of_ended_workers_are_bounded_while_others_run(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ from tiny import Tiny
 
 class Talkative(Tiny):
     def build_model(self, params):
+        for _ in range(300):
+            print(("x" * 999 + "\\n") * 100)  # 30 MB
         word = "-".join({CANARY.split("-")})
         print(word, "printed by a trainable", flush=True)
         print(word, "a warning", file=sys.stderr, flush=True)
@@ -192,6 +194,9 @@ def test_a_second_user_gets_nothing_of_a_sweep(machine: Machine, tiny_spec: Call
     assert set().union(*codes.values()) <= {"UNAUTHENTICATED", "UNIMPLEMENTED", "UNAVAILABLE"}, (ports, codes)
     assert sum("UNAUTHENTICATED" in found for found in codes.values()) >= 5, (ports, codes)
     assert "UNAUTHENTICATED" in codes[next(port for (_, port), name in ports.items() if "gcs" in name)]
+
+    sizes = [path.stat().st_size for path in (session / "session_latest" / "logs").glob("worker-*")]
+    assert sum(sizes) < 2 * (outputs.FILE_BYTES + outputs.KEPT_BYTES) + 2**20, "two workers have printed 60 MB"
 
     said = cli("logs", "tiny").stderr.replace("\n", "")
     assert str(session) in said, "where trainables print while they run"

@@ -45,7 +45,7 @@ from tuner.warmstart import read_sources, told
 FIT_STARTS = 3
 """An unexpected end of Tune's loop starts a fresh one from the journal, so often at most."""
 REPORT_WAITS_S = 30.0
-"""How long a driver stays for the report once MLflow has all."""
+"""How long a driver stays for the report once MLflow has all, and for the recorder of a sweep that never began."""
 EDITED_SPEC = "spec.edited.yaml"
 
 
@@ -456,8 +456,10 @@ class _Driver:
         except Exception as error:
             self._log(f"the report could not be written: {type(error).__name__}: {error}")
 
-    def _leave(self, recorder_s: float = 5.0) -> None:
+    def _leave(self, recorder_s: float | None = None) -> None:
         """After an error: says in the journal that the driver left, if that can still be said."""
+        if recorder_s is None:  # what is to be removed must not be read any more
+            recorder_s = 5.0 if self._is_worth_keeping else REPORT_WAITS_S
         try:
             self._coordinator.stop("the driver failed")
             self._coordinator.close()

@@ -37,12 +37,13 @@ def start(num_cpus: int, options: Mapping[str, Any], note: Callable[[str], None]
         note(
             f"{_MODE}={os.environ[_MODE]} is ignored: without a token every user of this machine could run code as you"
         )
-    _remember(_MODE, "RAY_AUTH_TOKEN_PATH", *outputs.ROTATION)
+    _remember(_MODE, "RAY_AUTH_TOKEN_PATH")
     try:
         ensure_token(note)
         folder = RayFolder()
         try:
-            _set({_MODE: "token", **{name: os.environ.get(name) or size for name, size in outputs.ROTATION.items()}})
+            os.environ[_MODE] = "token"
+            _reread_environment()
             with _on_loopback(), _without_a_job_server():
                 ray.init(
                     address="local",
@@ -126,11 +127,6 @@ def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
 
 def _remember(*names: str) -> None:
     _before.update({name: os.environ.get(name) for name in names})
-
-
-def _set(variables: Mapping[str, str]) -> None:
-    os.environ.update(variables)
-    _reread_environment()
 
 
 def _restore() -> None:

@@ -1,19 +1,28 @@
-"""What trainables print on a Ray of our own: bounded while they run, and the last of it kept in the sweep's folder."""
+"""What trainables print: bounded while they run, and of a Ray of our own the last of it is kept in the sweep's folder.
+
+Ray's own rotation is not used: it reads what is printed through a pipe in the worker itself, so that the last words of
+one that ends abruptly, such as the stacks of a hang, are lost, and a line without an end fills its memory.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
+import threading
+import time
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from tuner.secrets import redacted
 
-ROTATION = {"RAY_ROTATION_MAX_BYTES": str(8 << 20), "RAY_ROTATION_BACKUP_COUNT": "1"}
-"""Ray begins a new file of a worker's output when one has so many bytes, and keeps one older one beside it."""
+FILE_BYTES = 8 << 20
+"""Once a worker's output has more, all but its end is dropped, while the worker goes on."""
+LOOK_EVERY_S = 0.25
 LIVE_BYTES = 256 << 20
 """Outputs of workers that have ended are removed, the oldest first, while all together have more."""
 KEPT_BYTES = 4 << 20
@@ -57,6 +66,39 @@ def kept(into: Path) -> list[Path]:
     if into.is_symlink() or not into.is_dir():
         return []
     return [into / name for name in sorted(os.listdir(into)) if _KEPT.fullmatch(name)]
+
+
+def bound_this_process() -> None:
+    """From now on drops what this worker printed long ago; where Ray does not write it to a file it does nothing."""
+    import ray
+
+    worker: Any = ray._private.worker.global_worker
+    paths = {1: worker.get_out_file_path(), 2: worker.get_err_file_path()}
+
+    def look() -> None:
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            for handle, path in paths.items():
+                with suppress(OSError):
+                    drop_old(handle, Path(path))
+
+    threading.Thread(target=look, name="outputs", daemon=True).start()
+
+
+def drop_old(handle: int, path: Path) -> None:
+    """Moves the end of a file that is too long to one beside it, and empties it for whoever appends to it."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_size <= FILE_BYTES:
+        return
+    with open(path, "rb") as file:
+        if not os.path.samestat(os.fstat(file.fileno()), found):
+            return
+        file.seek(-KEPT_BYTES, os.SEEK_END)
+        end = file.read()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path.with_name(f"{path.name}.1"), flags, 0o600), "wb") as older:
+        older.write(b"[what was printed before this was not kept]\n" + end)
+    os.ftruncate(handle, 0)
 
 
 def prune(logs: Path) -> None:

@@ -122,7 +122,7 @@ def _check_place(place: Path, variable: str) -> None:
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
         why = "every user can replace what others have in it (no sticky bit)"
         raise UsageError(_unusable(variable, place, why))
-    if free.f_bavail * free.f_frsize < FREE_BYTES or (free.f_files and not free.f_favail):
+    if free.f_blocks and (free.f_bavail * free.f_frsize < FREE_BYTES or (free.f_files and not free.f_favail)):
         room = f"{free.f_bavail * free.f_frsize >> 20} MiB" if free.f_favail or not free.f_files else "no inodes"
         raise ServiceError(
             f"Ray does not start on this machine: {place} has {room} free, but Ray's logs and sockets need"

@@ -17,7 +17,7 @@ from ray import tune
 from trainables.contract import Data, DataError
 from trainables.lean import lean_import
 from trainables.sources import ChangedSourceError
-from tuner.engine import gpus
+from tuner.engine import gpus, outputs
 from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.engine.resources import node_address, this_node
@@ -53,6 +53,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         for name, value in settings.environment.items():
             os.environ.setdefault(name, value)
         os.environ.update(gpus.environment(settings.slot.gpus))
+        outputs.bound_this_process()
         self._folder = SweepFolder.at(settings.sweep)
         self._saver = CheckpointSaver(self._folder)
         self._memory = Memory(settings.memory_bytes or settings.slot.memory_bytes(this_node()))
