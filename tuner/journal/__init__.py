@@ -1,5 +1,6 @@
 """The journal: the append-only record of a sweep's events, one writer at a time."""
 
+from tuner.journal.clock import SteadyClock
 from tuner.journal.creating import create_sweep, name_taken
 from tuner.journal.holder import Holder
 from tuner.journal.journal import Journal, JournalReader, read_events
@@ -10,6 +11,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "Lease",
+    "SteadyClock",
     "create_sweep",
     "name_taken",
     "read_events",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tuner import events as ev
 from tuner.errors import NameTakenError, StorageError
-from tuner.journal.journal import Journal, stamped
+from tuner.journal.clock import SteadyClock
+from tuner.journal.journal import Journal, line_of, stamped
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, exists, sync_folder, write_atomically
 from tuner.program import program, storage_option
@@ -59,10 +59,11 @@ def _create_by_rename(folder: SweepFolder, path: Path, spec_yaml: str, first: Se
     try:
         (new / "checkpoints").mkdir(parents=True)
         write_atomically(making.spec, spec_yaml.encode())
-        now = time.time()
-        lines = (ev.encode(stamped(event, now, seq)) for seq, event in enumerate(first))
+        clock = SteadyClock()
+        now = clock.now()
+        lines = (line_of(stamped(event, now, seq)) for seq, event in enumerate(first))
         write_atomically(making.journal, b"".join(lines))
-        journal = Journal(making)
+        journal = Journal(making, clock)
         try:
             os.rename(new, path)
             sync_folder(path.parent)
@@ -91,7 +92,7 @@ def _create_in_place(
         if folder.exists():
             raise name_taken(folder)
         write_atomically(folder.spec, spec_yaml.encode())
-        return Journal.create(folder, lease, time.time, first)
+        return Journal.create(folder, lease, SteadyClock(), first)
     except FileExistsError:
         lease.release()
         raise name_taken(folder) from None
