@@ -9,7 +9,7 @@ from typing import Any
 from trainables.lean import import_quietly
 from tuner.errors import StorageError, UsageError, gist
 from tuner.inspection import load_trainable
-from tuner.paths import StorageRoot, SweepFolder, read_bytes, write_atomically
+from tuner.paths import AnyPath, StorageRoot, SweepFolder, read_bytes, write_atomically
 from tuner.status import open_sweep
 from tuner.sweep import Sweep, Trial
 
@@ -59,12 +59,19 @@ def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFo
 
 
 def _model(folder: SweepFolder, sweep: Sweep, trial: Trial) -> Any:
-    weights = _weights(folder, sweep, trial)
+    path = _weights(folder, sweep, trial)
     import_quietly()
     from trainables.training import kept_model
 
     trainable = load_trainable(sweep.spec["trainable"])(sweep.spec["data"])
-    return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
+
+    def read(bytes_max: int) -> bytes:
+        try:
+            return read_bytes(path, bytes_max)
+        except FileNotFoundError:
+            raise StorageError(f"{path}: the weights of trial {trial.number} are gone") from None
+
+    return kept_model(trainable, trial.params, read, sweep.spec["precision"])
 
 
 def _chosen(sweep: Sweep, number: int | None) -> Trial:
@@ -76,15 +83,10 @@ def _chosen(sweep: Sweep, number: int | None) -> Trial:
     return trial
 
 
-def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> bytes:
+def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> AnyPath:
     """The newest checkpoint that holds the trial's best epoch; of ended trials the best `checkpoints.keep` have one."""
     for saved in reversed(trial.checkpoints):
         if 0 < saved.best_epoch == trial.best_epoch:
-            try:
-                return read_bytes(folder.path / saved.path)
-            except FileNotFoundError:
-                raise StorageError(
-                    f"{folder.path / saved.path}: the weights of trial {trial.number} are gone"
-                ) from None
+            return folder.path / saved.path
     kept = ", ".join(str(other.number) for other in sweep.ranked() if other.checkpoints)
     raise UsageError(f"sweep {sweep.name} keeps no weights of trial {trial.number}, only of trials {kept or '(none)'}")

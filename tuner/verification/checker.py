@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
 
 from tuner import events as ev
-from tuner.errors import TunerError
+from tuner.errors import TooLargeError, TunerError
 from tuner.journal import read_events, read_holder
-from tuner.paths import SweepFolder, names, read_bytes
+from tuner.paths import AnyPath, SweepFolder, names, read_bytes
 from tuner.policy import Policy
 from tuner.policy.replay import replay
 from tuner.recording import backlog, read_cursor
@@ -149,5 +152,16 @@ def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
         for name in inside:
             path = f"{folder.checkpoints.name}/{name}"
             with contextlib.suppress(FileNotFoundError):
-                files[path] = weights.read_checkpoint_file(path, read_bytes(folder.path / path))
+                files[path] = _stored_file(path, folder.path / path)
     return files
+
+
+def _stored_file(path: str, place: AnyPath) -> StoredFile:
+    """A file of a disk is never in memory as a whole, whatever its size; an object is, if there is room for it."""
+    if isinstance(place, Path):
+        with open(place, "rb") as file:
+            return weights.read_checkpoint_file(path, file)
+    try:
+        return weights.read_checkpoint_file(path, read_bytes(place, psutil.virtual_memory().available // 2))
+    except TooLargeError as error:
+        return StoredFile(path, error=str(error))
