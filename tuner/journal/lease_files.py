@@ -13,6 +13,7 @@ from tuner.errors import StorageError
 from tuner.journal.holder import Holder
 from tuner.paths import SweepFolder
 
+BYTES_MAX = 64 << 10
 PROBE_S = 1.0
 """Whoever looks if a sweep is held holds its lock for an instant; a driver waits that out."""
 
@@ -67,7 +68,7 @@ class LeaseFiles:
     def look(self) -> Seen | None:
         """The lease now; None if there is none."""
         try:
-            data = self._path.read_bytes()
+            data = _read(self._path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -92,10 +93,10 @@ class LeaseFiles:
         try:
             if seen is not None:
                 os.rename(self._path, aside)
-                if aside.read_bytes() != seen.data:
+                if (found := _read(aside)) != seen.data:
                     with contextlib.suppress(FileExistsError):
                         os.link(aside, self._path)
-                    raise Taken(Holder.from_bytes(aside.read_bytes()))
+                    raise Taken(Holder.from_bytes(found))
             with open(self._path, "xb") as file:
                 file.write(holder.to_bytes())
         except (FileNotFoundError, FileExistsError) as error:
@@ -171,6 +172,12 @@ def _is_locked(path: Path) -> bool:
         return True
     except OSError:
         return False
+
+
+def _read(path: Path) -> bytes:
+    """A lease, or as much of what is none as says so."""
+    with open(path, "rb") as file:
+        return file.read(BYTES_MAX)
 
 
 def _lock_path(path: Path) -> Path:
