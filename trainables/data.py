@@ -20,6 +20,8 @@ import numpy as np
 from trainables import remote
 from trainables.contract import Data, DataError
 from trainables.lean import import_quietly
+from trainables.room import NoRoomError, check_directory, check_room
+from trainables.stored import ObjectsError
 
 Array = np.ndarray[Any, Any]
 LabelKind = Literal["integer", "one_hot", "target"]
@@ -195,12 +197,20 @@ def _read_npz(
     try:
         if not zipfile.is_zipfile(path):
             raise DataError(f"{rule}, but is {_what_else(path)}")
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            _check_keys(path, file.files, known, required)
-            return {name: _read_array(path, file, name) for name in (wanted or known) if name in file.files}
+        with open(path, "rb") as raw:
+            check_directory(raw)
+            with np.load(raw, allow_pickle=False) as file:
+                _check_keys(path, file.files, known, required)
+                names = [name for name in wanted or known if name in file.files]
+                check_room(file.zip, names)
+                return {name: _read_array(path, file, name) for name in names}
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except ObjectsError as error:
+        raise DataError(f"{path}: {error}") from error
+    except NoRoomError as error:
+        raise DataError(f"{path}: {error}; use fewer or smaller examples, or a machine with more") from error
+    except (EOFError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{rule}, but is damaged: {error}") from error
 
 
@@ -231,12 +241,17 @@ def _check_keys(path: Path, names: list[str], known: tuple[str, ...], required: 
         if name not in names:
             near = difflib.get_close_matches(name, [other for other in names if other not in known], n=1)
             hint = f"; did you mean {name} by {near[0]}?" if near else ""
-            raise DataError(f"{path}: must hold {name}, but got {', '.join(names) or 'nothing'}{hint}")
+            raise DataError(f"{path}: must hold {name}, but got {_listed(names)}{hint}")
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; it may hold {', '.join(known)}"
-            raise DataError(f"{path}: must hold no other arrays, but got {name}{hint}")
+            raise DataError(f"{path}: must hold no other arrays, but got {name[:100]}{hint}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"{', '.join(name[:100] for name in names[:10]) or 'nothing'}{more}"
 
 
 def _read_array(path: Path, file: Any, name: str) -> Array:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from trainables.lean import import_quietly
 from trainables.registry import UnknownTrainableError
 from trainables.sources import ChangedSourceError, Sources, imports_restored
-from tuner.errors import StorageError, UsageError, gist
+from tuner.errors import StorageError, TunerError, UsageError, gist
 from tuner.inspection import load_trainable
-from tuner.paths import StorageRoot, SweepFolder, read_bytes, write_atomically
+from tuner.paths import AnyPath, StorageRoot, SweepFolder, read_bytes, write_atomically
 from tuner.provenance.reading import data_note, sources_of
 from tuner.secrets import redacted
 from tuner.status import open_sweep
@@ -77,23 +78,30 @@ def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFo
 
 
 def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: bool) -> Any:
-    weights = _weights(folder, sweep, trial)
+    path = _weights(folder, sweep, trial)
     sources, differs = sources_of(folder, sweep, trial, with_changed_code)
     for text in filter(None, (differs, data_note(sweep))):
         warnings.warn(text, RuntimeWarning, stacklevel=3)
+
+    def read(bytes_max: int) -> bytes:
+        try:
+            return read_bytes(path, folder.base, bytes_max=bytes_max)
+        except FileNotFoundError:
+            raise StorageError(f"{path}: the weights of trial {trial.number} are gone") from None
+
     import_quietly()
     with imports_restored():
-        return _built(sweep, trial, sources, weights)
+        return _built(sweep, trial, sources, read)
 
 
-def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: bytes) -> Any:
+def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: Callable[[int], bytes]) -> Any:
     """The model that this code makes, with these weights."""
     from trainables.training import CheckpointError, kept_model
 
     try:
         trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
         return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
-    except (CheckpointError, MemoryError):
+    except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:
         raise UsageError(str(error.args[0])) from error
@@ -112,15 +120,10 @@ def _chosen(sweep: Sweep, number: int | None) -> Trial:
     return trial
 
 
-def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> bytes:
+def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> AnyPath:
     """The newest checkpoint that holds the trial's best epoch; of ended trials the best `checkpoints.keep` have one."""
     for saved in reversed(trial.checkpoints):
         if 0 < saved.best_epoch == trial.best_epoch:
-            try:
-                return read_bytes(folder.named(saved.path), folder.base)
-            except FileNotFoundError:
-                raise StorageError(
-                    f"{folder.path / saved.path}: the weights of trial {trial.number} are gone"
-                ) from None
+            return folder.named(saved.path)
     kept = ", ".join(str(other.number) for other in sweep.ranked() if other.checkpoints)
     raise UsageError(f"sweep {sweep.name} keeps no weights of trial {trial.number}, only of trials {kept or '(none)'}")

@@ -10,7 +10,8 @@ TunerError
 ├── SweepInterrupted      3  the sweep stopped before its end and can be resumed
 └── ServiceError          4  a service outside refused for good; nothing acknowledged is lost
     ├── StorageError      4  journal or checkpoints cannot be written or read
-    │   └── ForeignFileError 4  a link, or a path that leads out, where only the sweep's own files may be
+    │   ├── ForeignFileError 4  a link, or a path that leads out, where only the sweep's own files may be
+    │   └── TooLargeError 4  a file is larger than what it should hold
     └── TrackingError     4  MLflow did not take everything
 """
 
@@ -18,6 +19,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+
+TEXT_CHARS_MAX = 64 * 1024
+"""Of a traceback, or whatever else people read."""
+_SAID_CHARS_MAX = 4 << 20
+"""Of what an exception says, before anybody looks for the line in it that says most."""
 
 _BOLD = re.compile(r"\x1b\[\d*m")
 _ARRAY = re.compile(r"\[[-+.,eEnaif\d\s\[\]]+")
@@ -30,10 +36,18 @@ class TunerError(Exception):
     exit_code = 1
 
 
+def bounded_text(text: str, chars_max: int = TEXT_CHARS_MAX) -> str:
+    """A text that somebody else wrote; of one that is too long its beginning and its end, and how much is left out."""
+    if len(text) <= chars_max:
+        return text
+    half = chars_max // 2
+    return f"{text[:half]} [… {len(text) - 2 * half} characters …] {text[-half:]}"
+
+
 def said_by(error: BaseException) -> str:
-    """What an exception of a user's code says; nothing if its own `str` raises."""
+    """What an exception of a user's code says, within bounds; nothing if its own `str` raises."""
     try:
-        return str(error)
+        return bounded_text(str(error), _SAID_CHARS_MAX)
     except Exception:
         return ""
 
@@ -99,6 +113,10 @@ class StorageError(ServiceError):
 
 class ForeignFileError(StorageError):
     """In a sweep's folder lies what is not the sweep's: a link or a pipe in a file's place, a path that leads out."""
+
+
+class TooLargeError(StorageError):
+    """A file is larger than anything that it could hold, and was not read."""
 
 
 class TrackingError(ServiceError):

@@ -19,6 +19,8 @@ Metrics = dict[str, float | None]
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="event"):
     """What every event has: `at`, Unix seconds, and `seq`, its place in the journal from 0; the journal sets both.
 
+    Within one driver `at` only grows, whoever sets the clock. The next driver reads the clock anew, and may be before.
+
     Events hold plain values and never each other, so the garbage collector need not look at half a million of them.
     """
 
@@ -144,6 +146,15 @@ class TrialEnded(Event, frozen=True, kw_only=True, gc=False, tag="trial_ended"):
     reason: str
 
 
+class ClockJumped(Event, frozen=True, kw_only=True, gc=False, tag="clock_jumped"):
+    """The clock of the driver's machine was set by so many seconds (negative: back), or the machine slept.
+
+    The driver's `at` goes on without the jump, so that differences are true; as times of day they are off by it.
+    """
+
+    by_s: float
+
+
 class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="sweep_interrupted"):
     """The driver left in order before the sweep's end."""
 
@@ -183,6 +194,7 @@ AnyEvent = (
     | CheckpointsDeleted
     | AttemptFailed
     | TrialEnded
+    | ClockJumped
     | SweepInterruptedEvent
     | SweepResumed
     | SweepEnded

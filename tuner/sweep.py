@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,6 +27,8 @@ class Trial:
     params: ev.Params
     origin: str
     epochs: list[ev.EpochReported] = field(default_factory=list)
+    drivers: list[tuple[int, int]] = field(default_factory=list)
+    """(from which place in `epochs` on, which driver they were reported to), the first driver being 0."""
     attempts: int = 0
     failures: int = 0
     """Attempts that ended in an error of the trial's own."""
@@ -63,10 +66,15 @@ class Trial:
 
 @dataclass(slots=True)
 class DriverSpan:
-    """The time in which one driver ran, as far as its events tell; for utilization and wall time."""
+    """The time in which one driver ran, as far as its events tell; for utilization and wall time.
+
+    All its times are by that driver's own clock, so that they are never held against those of another.
+    """
 
     started_at: float
     last_at: float
+    set_back: list[tuple[int, float]] = field(default_factory=list)
+    """(from which event on, by how many seconds in all) the clock went back; in journals of earlier versions alone."""
     first_epoch_at: float | None = None
     last_epoch_at: float | None = None
     training_s: float = 0.0
@@ -76,15 +84,32 @@ class DriverSpan:
     slots: list[tuple[float, int]] = field(default_factory=list)
     """(from when on, how many trials the cluster could train at the same time); the first holds from the start on."""
 
-    def trained(self, epoch: ev.EpochReported) -> None:
+    def at(self, event: ev.AnyEvent) -> float:
+        """When an event of this driver happened, by a clock that does not go back."""
+        if not self.set_back:
+            return event.at
+        place = bisect_right(self.set_back, (event.seq, math.inf))
+        return event.at + (self.set_back[place - 1][1] if place else 0.0)
+
+    def reached(self, event: ev.AnyEvent) -> float:
+        """Takes the time of the next event, which is not before the last one's whatever the clock said."""
+        at = self.at(event)
+        if at < self.last_at:
+            by_s = self.last_at - event.at
+            self.set_back.append((event.seq, by_s))
+            at = self.last_at
+        self.last_at = at
+        return at
+
+    def trained(self, epoch: ev.EpochReported, at: float) -> None:
         """Takes an epoch. Short ones are told together after the last, and who tells first did not begin first."""
         self.training_s += epoch.epoch_s
-        if self.report != (epoch.trial, epoch.at):
-            self.report, self.report_began_at = (epoch.trial, epoch.at), epoch.at
+        if self.report != (epoch.trial, at):
+            self.report, self.report_began_at = (epoch.trial, at), at
         self.report_began_at -= epoch.epoch_s
         if self.first_epoch_at is None or self.report_began_at < self.first_epoch_at:
             self.first_epoch_at = self.report_began_at
-        self.last_epoch_at = epoch.at
+        self.last_epoch_at = at
 
     def slot_s(self, start: float, end: float) -> float:
         """Slots times the seconds that they were there between two times."""
@@ -218,10 +243,11 @@ class Sweep:
     def apply(self, event: ev.AnyEvent) -> None:
         """Takes the next event of the journal."""
         self.num_events += 1
+        at = event.at
         if self.spans and not isinstance(event, ev.SweepResumed):  # no driver ran before that
-            self.spans[-1].last_at = max(self.spans[-1].last_at, event.at)
+            at = self.spans[-1].reached(event)
         if isinstance(event, ev.EpochReported):  # nearly all there is
-            self._apply_epoch(self.trials[event.trial], event)
+            self._apply_epoch(self.trials[event.trial], event, at)
             return
         match event:
             case ev.SweepStarted():
@@ -229,7 +255,7 @@ class Sweep:
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
                 self._know(event)
-                self.spans.append(DriverSpan(event.at, event.at))
+                self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
                 for path, value in event.changes.items():
                     _set_path(self.spec, path, value)
@@ -238,12 +264,12 @@ class Sweep:
                 self.ended = self.interrupted = None
                 if not self._is_copied(event):
                     self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
-                self.spans.append(DriverSpan(event.at, event.at))
-            case ev.WarmStarted():
-                pass  # none of its trials is this sweep's
+                self.spans.append(DriverSpan(at, at))
+            case ev.WarmStarted() | ev.ClockJumped():
+                pass  # none of its trials is this sweep's; times at work do not jump
             case ev.SlotsChanged():
                 span = self.spans[-1]
-                span.slots.append((event.at if span.slots else span.started_at, event.slots))
+                span.slots.append((at if span.slots else span.started_at, event.slots))
             case ev.SweepEnded():
                 self.ended = event
             case ev.SweepInterruptedEvent():
@@ -286,10 +312,13 @@ class Sweep:
                 if trial is self.best and not trial.usable:
                     self.best = next(iter(self.ranked()), None)
 
-    def _apply_epoch(self, trial: Trial, event: ev.EpochReported) -> None:
+    def _apply_epoch(self, trial: Trial, event: ev.EpochReported, at: float) -> None:
+        driver = len(self.spans) - 1
+        if not trial.drivers or trial.drivers[-1][1] != driver:
+            trial.drivers.append((len(trial.epochs), driver))
         trial.epochs.append(event)
         self.epochs += 1
-        self.spans[-1].trained(event)
+        self.spans[-1].trained(event, at)
         value = self.value(event)
         if not math.isfinite(value):
             return

@@ -20,6 +20,19 @@ def test_a_process_lives_on_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatc
     assert holder is not None and holder.has_process
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux knows when a process began by a clock that is not set")
+@pytest.mark.parametrize("step_s", [-7200, 7200])
+def test_a_later_process_is_another_one_however_the_clock_was_set_since(
+    monkeypatch: pytest.MonkeyPatch, step_s: int
+) -> None:
+    holder = Holder.this_process()
+    assert holder.began_s is not None
+    before = dataclasses.replace(holder, began_s=holder.began_s - 30, since=holder.since - 25)
+    boot_time = psutil._psplatform.boot_time
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: boot_time() + step_s)
+    assert not before.has_process
+
+
 def test_a_later_process_of_the_same_number_is_another_one() -> None:
     holder = Holder.this_process()
     assert holder.began_s is not None

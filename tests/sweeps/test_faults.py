@@ -228,7 +228,8 @@ def test_rays_memory_monitor_ends_a_trial_as_out_of_memory(
 
 
 def test_damage_is_mended_and_told(cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path) -> None:
-    """A torn last line, a truncated newest checkpoint, checkpoints that are gone, and no spec.yaml, all at once."""
+    """A torn last line, a truncated newest checkpoint, others that are gone or without end, and no spec.yaml, all at
+    once."""
     space, slow_while = slowed(tmp_path)
     driver = cli.start("run", tiny_spec(num_trials=2, space=space, epochs={"min": 27, "max": 27}))
     cli.wait_for("tiny", lambda s: sum(len(trial.checkpoints) >= 2 for trial in s.unfinished) == 2)
@@ -240,6 +241,9 @@ def test_damage_is_mended_and_told(cli: Cli, tiny_spec: Callable[..., str], tmp_
     newest.write_bytes(newest.read_bytes()[:1000])
     for saved in gone.checkpoints:
         (folder.path / saved.path).unlink(missing_ok=True)
+    large = folder.path / gone.checkpoints[-1].path
+    large.touch()
+    os.truncate(large, 100 * 2**30)
     with open(folder.journal, "ab") as file:
         file.write(b'{"event":"epoch_repor')
     folder.spec.unlink()
@@ -247,6 +251,7 @@ def test_damage_is_mended_and_told(cli: Cli, tiny_spec: Callable[..., str], tmp_
     said = cli("resume", "tiny").stderr
     assert "torn last line of 21 bytes" in said and "spec.yaml was missing" in said
     assert f"trial {truncated.number}: passed over checkpoint {truncated.checkpoints[-1].path}" in said
+    assert f"{gone.checkpoints[-1].path}: must have at most" in said and "but has 107374182400; it was not read" in said
     assert f"trial {gone.number}: no checkpoint could be read: it starts anew" in said
     verified(cli, acknowledged=sweep_events_before_damage(cli, sweep))
     started = {e.trial: e.epoch for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.attempt == 2}

@@ -16,6 +16,7 @@ from tuner import events as ev
 from tuner.errors import SpecError
 from tuner.journal import read_events
 from tuner.paths import StorageRoot
+from tuner.policy.earlier import EarlierTrial
 from tuner.recording.earlier import EarlierRun, read_earlier_runs
 from tuner.recording.names import changed_key, param_key
 from tuner.spec import SweepSpec
@@ -242,3 +243,18 @@ def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path)
     assert not any(run.values for run in read_earlier_runs(root.default_tracking_uri, "one", "best_epoch", 9))
     with pytest.raises(SpecError, match=r"but got 'by-hnd'; did you mean 'by-hand'"):
         read_sources(make_spec(name="two", search={"warm_start": ["by-hnd"]}), root, "two.yaml")
+
+
+@pytest.mark.parametrize("kind", ["sweep", "experiment"])
+def test_of_more_than_the_journal_has_room_for_the_oldest_are_left_out(kind: str) -> None:
+    """A sweep's trials come by number, an experiment's runs the newest first."""
+    source = Source("one", kind)
+    for number in range(100):
+        params = {f"p{index}": "x" * 500 for index in range(400)}
+        source.add(lambda number=number, params=params: EarlierTrial("one", str(number), params, 1, 27, 0.5, False))
+    source.bound()
+    left = [int(trial.trial) for trial in source.trials]
+    assert 30 < len(left) < 60
+    assert left == list(range(100))[-len(left) :] if kind == "sweep" else list(range(len(left)))
+    assert len(ev.encode(source.event)) < 8 * 2**20 + 1000
+    assert f"{100 - len(left)} with no room in 8 MiB beside the newer ones" in str(source)

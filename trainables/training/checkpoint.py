@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from trainables.stored import ENTRIES_MAX, StoredArrays, StoredError, read_header
+
 _FORMAT = 1
+_ENTRY_BYTES = 512
+"""What an array has in a file besides its numbers: names, type, shape, place and checksum."""
+_HEADER_BYTES_MAX = 2**16
+_EPOCHS_MAX = 2**53
+_VALUES_OF_A_VARIABLE = 16
+"""A full checkpoint has each variable, the same of the best epoch, and what the optimizer keeps: four at most."""
 
 
 class CheckpointError(Exception):
@@ -53,11 +62,14 @@ def read_checkpoint(data: bytes, variables: list[Any], num_model_variables: int)
     Raises:
         CheckpointError: the bytes are damaged, or do not hold values for exactly these variables.
     """
-    values, progress = _read(data)
+    arrays, progress = _opened(data, len(variables) + num_model_variables)
     best_variables = variables[:num_model_variables] if progress.best_epoch else []
-    for found, expected in ((values, variables), (progress.best_values, best_variables)):
-        _check_shapes(found, expected)
-    return values, progress
+    state, best = (
+        _checked(arrays, "state", variables),
+        _checked(arrays, "best", best_variables),
+    )
+    progress.best_values = _read(arrays, best)
+    return _read(arrays, state), progress
 
 
 def read_best(data: bytes, model_variables: list[Any]) -> list[Any]:
@@ -66,35 +78,82 @@ def read_best(data: bytes, model_variables: list[Any]) -> list[Any]:
     Raises:
         CheckpointError: as of `read_checkpoint`.
     """
-    _, progress = _read(data)
-    _check_shapes(progress.best_values, model_variables)
-    return progress.best_values
+    arrays, _ = _opened(data, ENTRIES_MAX)
+    return _read(arrays, _checked(arrays, "best", model_variables))
 
 
-def _read(data: bytes) -> tuple[list[Any], Progress]:
+def bytes_max(variables: list[Any], num_model_variables: int) -> int:
+    """The size that no checkpoint of these variables exceeds."""
+    kept = [*variables, *variables[:num_model_variables]]
+    return sum(_nbytes(variable) + _ENTRY_BYTES for variable in kept) + _HEADER_BYTES_MAX
+
+
+def best_bytes_max(model_variables: list[Any]) -> int:
+    """The same where the model alone is known, and not what its optimizer keeps of each variable."""
+    return _VALUES_OF_A_VARIABLE * bytes_max(model_variables, 0)
+
+
+def _opened(data: bytes, num_arrays_max: int) -> tuple[StoredArrays, Progress]:
+    """A checkpoint of which no more than the header is read."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-        header = json.loads(str(content.pop("header")))
+        arrays = StoredArrays(io.BytesIO(data), num_arrays_max + 1)
+        header = read_header(arrays)
         known = header.pop("format")
-        progress = Progress(**header)
-    except Exception as error:  # a flipped bit may be anything to zip, zlib, NumPy and JSON
+    except Exception as error:  # a flipped bit may be anything to zip, NumPy and JSON
         raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
     if known != _FORMAT:
         raise CheckpointError(f"must have format {_FORMAT}, but got {known}: another version wrote it")
-    values = [content[name] for name in _numbered(content, "state")]
-    progress.best_values = [content[name] for name in _numbered(content, "best")]
-    return values, progress
+    try:
+        progress = Progress(**header)
+        if not 0 <= progress.best_epoch <= progress.epoch <= _EPOCHS_MAX:
+            raise ValueError(f"epoch {progress.epoch} with the best epoch {progress.best_epoch}")
+        progress.best_value = float(progress.best_value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
+    return arrays, progress
 
 
-def _numbered(content: dict[str, Any], prefix: str) -> list[str]:
-    names = (name for name in content if name.startswith(f"{prefix}_"))
-    return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
+def _checked(arrays: StoredArrays, prefix: str, expected: list[Any]) -> list[str]:
+    """The names of the arrays of these variables, which are of their types and shapes.
+
+    Raises:
+        CheckpointError: they are not; none of them was read to find out.
+    """
+    names = [f"{prefix}_{index}" for index in range(len(expected))]
+    found = sum(name.startswith(f"{prefix}_") for name in arrays.headers)
+    if found != len(expected):
+        raise CheckpointError(f"must hold {len(expected)} variables of this model, but got {found}")
+    for name, variable in zip(names, expected, strict=True):
+        header = arrays.headers.get(name)
+        if header is None:
+            raise CheckpointError(f"must hold {name}, but does not")
+        if header.shape != tuple(variable.shape):
+            raise CheckpointError(
+                f"{variable.path} must have the shape {tuple(variable.shape)}, but got {header.shape}"
+            )
+        if header.dtype != _type(variable) and header.dtype.kind != "V":  # as NumPy calls types that are not its own
+            raise CheckpointError(f"{variable.path} must be of the type {variable.dtype}, but got {header.dtype}")
+        if header.nbytes > _nbytes(variable):
+            raise CheckpointError(f"{variable.path} must have {_nbytes(variable)} bytes, but got {header.nbytes}")
+    return names
 
 
-def _check_shapes(found: list[Any], expected: list[Any]) -> None:
-    if len(found) != len(expected):
-        raise CheckpointError(f"must hold {len(expected)} variables of this model, but got {len(found)}")
-    for array, variable in zip(found, expected, strict=True):
-        if array.shape != tuple(variable.shape):
-            raise CheckpointError(f"{variable.path} must have the shape {tuple(variable.shape)}, but got {array.shape}")
+def _read(arrays: StoredArrays, names: list[str]) -> list[Any]:
+    try:
+        return [arrays.read(name) for name in names]
+    except StoredError as error:
+        raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
+
+
+def _nbytes(variable: Any) -> int:
+    """Of a variable's values in a checkpoint."""
+    return int(math.prod(variable.shape)) * int(_type(variable).itemsize)
+
+
+def _type(variable: Any) -> np.dtype[Any]:
+    """As NumPy has it; the widest that there is of what it does not know."""
+    try:
+        known: np.dtype[Any] = np.dtype(variable.dtype)
+    except TypeError:
+        return np.dtype("complex128")
+    return known

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from trainables.contract import Trainable
-from trainables.training.checkpoint import read_best
+from trainables.training.checkpoint import best_bytes_max, read_best
 from trainables.training.device import DeviceData
 from trainables.training.graphs import assign, new_model
 
 
-def kept_model(trainable: Trainable, params: dict[str, Any], checkpoint: bytes, precision: str) -> keras.Model:
+def kept_model(
+    trainable: Trainable, params: dict[str, Any], checkpoint: Callable[[int], bytes], precision: str
+) -> keras.Model:
     """A model, not compiled, with its best epoch's weights. The data are loaded only where they say its inputs' shape.
+
+    Args:
+        checkpoint: reads the checkpoint's bytes once the model is there; it is told the most that they may be.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or of another model.
@@ -30,5 +36,6 @@ def kept_model(trainable: Trainable, params: dict[str, Any], checkpoint: bytes, 
         )
     finally:
         keras.config.set_dtype_policy(before)
-    assign(model.variables, read_best(checkpoint, model.variables))
+    data = checkpoint(best_bytes_max(model.variables))
+    assign(model.variables, read_best(data, model.variables))
     return model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import keras
 
 from trainables.contract import Data, Params, Trainable
 from trainables.training.cache import ModelCache, cache_key
-from trainables.training.checkpoint import Progress, Snapshot, read_checkpoint
+from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import DeviceData, Split
 from trainables.training.graphs import CompiledModel, assign, new_model
 from trainables.training.replicas import Replicas
@@ -101,8 +101,13 @@ class WarmTrainer:
         """The trial's best finite objective so far; NaN for none."""
         return self._progress.best_value
 
-    def start(self, params: dict[str, Any], seed: int, checkpoint: bytes | None = None) -> None:
+    def start(
+        self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
+    ) -> None:
         """Makes ready for the first epoch of a trial, or for the one after its checkpoint (a `Snapshot`'s bytes).
+
+        Args:
+            checkpoint: the bytes, or what reads them when the model is there; it is told the most that they may be.
 
         Raises:
             CheckpointError: the checkpoint cannot be read, or is of another model.
@@ -140,6 +145,8 @@ class WarmTrainer:
         self._progress = Progress()
         if checkpoint is not None:
             num_model_variables = len(compiled.model.variables)
+            if not isinstance(checkpoint, bytes):
+                checkpoint = checkpoint(bytes_max(compiled.variables, num_model_variables))
             state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
             compiled.assign(state)
         self._trial = _Trial(valid, seed, key, compiled, train, validation, test)

@@ -165,8 +165,8 @@ class Display:
                 best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
             epochs, num_events = sweep.epochs, sweep.num_events
             wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots
-            first_epoch_at = sweep.spans[-1].first_epoch_at
-        here_s = max(time.time() - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
+            first_epoch_at, now = sweep.spans[-1].first_epoch_at, self._coordinator.journal.clock.now()
+        here_s = max(now - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
         ended = sum(outcomes.values()) - outcomes["unfinished"]
         ended_here = ended - self._ended_before
         is_telling = first_epoch_at is not None and ended_here > 2

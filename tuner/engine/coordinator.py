@@ -14,14 +14,16 @@ from collections.abc import Callable
 import numpy as np
 
 from tuner import events as ev
+from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
 from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.retention import Retention
-from tuner.errors import StorageError, TunerError, UsageError
+from tuner.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.journal import Journal, read_events
 from tuner.policy import STOP, Policy
 from tuner.spec import SweepSpec
 from tuner.sweep import Trial, fold, objective_value
+from tuner.text import duration_text
 
 CHECKPOINTS_TRIED = 3
 """A retry goes on from the newest sound one of so many, or from the start."""
@@ -67,6 +69,7 @@ class Coordinator:
         self.fatal: TunerError | None = None
         """What no trial can go on with; the driver raises it."""
         self._log, self._note = log, note
+        self._is_closed = self._has_left_out = False
         self._forgiven: Counter[int] = Counter()
         self._retention = Retention(journal.folder, spec.checkpoints.keep, self.sweep)
         self._end_what_was_decided()
@@ -124,6 +127,7 @@ class Coordinator:
     def next_trial(self) -> Assignment | None:
         """Work for a free slot, unfinished trials first; None when there is none now."""
         with self.lock:
+            self.look_at_clock()
             self._check_budget()
             if self.stopping is not None or len(self.live) >= max(1, self.slots):
                 return None  # without a slot one trial waits for a node: Tune's loop must have something to wait for
@@ -166,6 +170,11 @@ class Coordinator:
             return goes_on
 
     def _take(self, report: Report) -> bool:
+        report, left_out = bounded(report, self.spec.objective.metric)
+        if left_out and not self._has_left_out:
+            self._has_left_out = True  # told once: it is the same of each epoch
+            self._log(f"trial {report.trial}: {left_out}")
+            self._note(f"trial {report.trial}: {left_out}")
         for note in report.notes:
             self._log(f"trial {report.trial}: {note}")
             self._note(f"trial {report.trial}: {note}")
@@ -253,7 +262,7 @@ class Coordinator:
             assignment = self.live.get(trial)
             if assignment is None or self.sweep.trials[trial].outcome is not None:
                 return
-            self._log(f"trial {trial}, attempt {assignment.attempt}: {reason}. {details}".rstrip(". "))
+            self._log(f"trial {trial}, attempt {assignment.attempt}: {reason}. {bounded_text(details)}".rstrip(". "))
             if cause != "retired":
                 self._fail(self.sweep.trials[trial], assignment.attempt, cause, reason)
 
@@ -283,6 +292,7 @@ class Coordinator:
         return again
 
     def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
+        reason = bounded_text(reason, LINE_CHARS_MAX)
         counts = cause != "node" or self._forgiven[trial.number] >= LOSSES_FORGIVEN
         self._forgiven[trial.number] += not counts
         failed = ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason, counts=counts)
@@ -310,6 +320,7 @@ class Coordinator:
                 self.end = ev.SweepEnded(reason=self._why_finished())
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
             self._append(last)
+            self._is_closed = True
 
     def tidy(self) -> None:
         """After `close`: deletes what nobody needs. Left out, it costs room, no more."""
@@ -328,12 +339,25 @@ class Coordinator:
         return f"all {self.spec.num_trials} trials ended"
 
     def _check_budget(self) -> None:
-        if self.stopping is None and (end := used_up(self.spec.budget, self.sweep, time.time())) is not None:
+        if (
+            self.stopping is None
+            and (end := used_up(self.spec.budget, self.sweep, self.journal.clock.now())) is not None
+        ):
             self.stop(end.reason, end)
+
+    def look_at_clock(self) -> None:
+        """Notes that somebody set the machine's clock since the last look; time at work does not follow it."""
+        with self.lock:
+            by_s = self.journal.clock.jumped_s()
+            if by_s and not self._is_closed:
+                self._append(ev.ClockJumped(by_s=round(by_s, 3)))
+                text = clock_text(by_s)
+                self._log(text)
+                self._note(text)
 
     def wall_s(self) -> float:
         """Seconds at work until now, over all drivers."""
-        return self.sweep.wall_s + max(0.0, time.time() - self.sweep.spans[-1].last_at)
+        return self.sweep.wall_s + max(0.0, self.journal.clock.now() - self.sweep.spans[-1].last_at)
 
     def set_slots(self, slots: int, lacking: str = "") -> None:
         """Takes what the cluster has room for; with none the sweep waits, and says so when what is lacking changes."""
@@ -372,6 +396,16 @@ class Coordinator:
     def _append(self, *events: ev.AnyEvent) -> None:
         for event in self.journal.append(*events):
             self.sweep.apply(event)
+
+
+def clock_text(by_s: float) -> str:
+    """What people are told of a clock that was set."""
+    way = "forward" if by_s > 0 else "back"
+    slept = ", or the machine slept" if by_s > 0 else ""
+    return (
+        f"this machine's clock was set {duration_text(abs(by_s))} {way}{slept}: budgets and timeouts do not count that;"
+        f" times of day in the journal and in MLflow are off by it until the sweep is resumed"
+    )
 
 
 def training_seed(sweep_seed: int, trial: int) -> int:

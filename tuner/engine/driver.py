@@ -26,6 +26,7 @@ from tuner.errors import (
     SpecError,
     StorageError,
     SweepInterrupted,
+    TooLargeError,
     TunerError,
 )
 from tuner.inspection import Inspected, Inspection
@@ -47,6 +48,8 @@ FIT_STARTS = 3
 REPORT_WAITS_S = 30.0
 """How long a driver stays for the report once MLflow has all, and for the recorder of a sweep that never began."""
 EDITED_SPEC = "spec.edited.yaml"
+SPEC_BYTES_MAX = 16 << 20
+"""Of a sweep's spec.yaml: a spec has 64 KiB, and may be a few times that once all of it is said."""
 
 
 Changes = Callable[[Sweep], dict[str, Any]]
@@ -189,9 +192,11 @@ def _is_over(sweep: Sweep, changes: dict[str, Any]) -> bool:
 def _mended(folder: SweepFolder, spec: dict[str, Any]) -> str:
     """What is wrong with the sweep's spec.yaml, which only people read and which is written anew; empty if nothing."""
     try:
-        written = read_bytes(folder.spec, folder.base)
+        written = read_bytes(folder.spec, folder.base, bytes_max=SPEC_BYTES_MAX)
     except FileNotFoundError:
         return f"{folder.spec} was missing: written anew from the journal"
+    except TooLargeError as error:
+        return f"{error}: written anew from the journal"
     complete = spec_from_mapping(spec).resolved()  # as a resume writes it: other fields may be said, in another order
     if written in (dump_yaml(spec).encode(), dump_yaml(complete).encode()):
         return ""

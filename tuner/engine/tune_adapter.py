@@ -54,8 +54,9 @@ class _Run:
         """Tune's trial id of a turn whose worker has reported: it has TensorFlow and the data."""
         self.errors: dict[str, str] = {}
         """Tune's trial id of a turn whose worker died -> what Ray says of it."""
-        self.started_s: dict[str, float] = {}
-        """Tune's trial id of such a turn -> how long ago its worker was there; one may wait for a node for long."""
+        self.started_at: dict[str, float] = {}
+        """Tune's trial id of a turn -> when its worker was there; one may wait for a node for long. Tune's own time of
+        that is by the wall clock, which may be set."""
         self.actors: dict[int, Any] = {}
         """Trial number -> its worker's handle."""
         self.heard_at: dict[int, float] = {}
@@ -104,8 +105,8 @@ class _Run:
         trial = self.trials.pop(turn, None)
         if trial is None:
             return
-        silent_s = time.monotonic() - self.heard_at.pop(trial, time.monotonic())
-        silent_s = min(silent_s, self.started_s.pop(turn, 0.0))
+        now = time.monotonic()
+        silent_s = now - max(self.heard_at.pop(trial, now), self.started_at.get(turn, now))
         self.actors.pop(trial, None)
         is_here = self.nodes.pop(trial, self.here) == self.here
         if why_died is not None:
@@ -201,8 +202,13 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
         if trial.error_file and os.path.exists(trial.error_file):
             with open(trial.error_file) as file:
                 _run.errors[trial.trial_id] = file.read()
-        started_at = trial.run_metadata.start_time
-        _run.started_s[trial.trial_id] = time.time() - started_at if started_at is not None else 0.0
+
+
+class TurnStarts(tune.Callback):  # type: ignore[misc]
+    """Notes when a turn has its worker."""
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        _run.started_at[trial.trial_id] = time.monotonic()
 
 
 class DriverStopper(tune.Stopper):  # type: ignore[misc]
@@ -247,6 +253,7 @@ def fit(
                     storage_path=scratch,
                     name=f"sweep-{time.time_ns()}",
                     verbose=0,
+                    callbacks=[TurnStarts()],
                     stop=DriverStopper(),
                     failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # for a class it defaults to True
@@ -270,6 +277,7 @@ def _watch(run: _Run, slot: Slot) -> Iterator[None]:
             try:
                 slots = slot.count(nodes := cluster_nodes())
                 run.coordinator.set_slots(slots, slot.lacking(nodes))
+                run.coordinator.look_at_clock()
                 demand.update(slots, run.coordinator.wanted_slots)
                 run.memory_kills.append(kernel_memory_kills())
                 _kill_hanging(run)

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import ray
@@ -22,7 +23,7 @@ from tuner.engine.memory import Memory
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.engine.resources import node_address, this_node
 from tuner.engine.saver import CheckpointSaver
-from tuner.errors import ForeignFileError, StorageError, gist, said_by
+from tuner.errors import ForeignFileError, StorageError, TooLargeError, bounded_text, gist, said_by
 from tuner.paths import SweepFolder, read_bytes
 from tuner.secrets import redacted
 from tuner.sweep import objective_value
@@ -166,11 +167,10 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         assignment = self._assignment
         for path in assignment.checkpoints:
             try:
-                data = read_bytes(self._folder.named(path), self._folder.base)
                 with self._watched():
-                    self._trainer.start(assignment.params, assignment.seed, data)
+                    self._trainer.start(assignment.params, assignment.seed, partial(self._read, path))
                 break
-            except (CheckpointError, FileNotFoundError, ForeignFileError) as error:
+            except (CheckpointError, FileNotFoundError, ForeignFileError, TooLargeError) as error:
                 notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
                 self._passed_over.append(path)
         else:
@@ -180,6 +180,13 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             notes.append("no checkpoint could be read: it starts anew")
         self._saved_at = time.monotonic()
         return int(self._trainer.epoch)
+
+    def _read(self, path: str, bytes_max: int) -> bytes:
+        """A checkpoint, however long its storage takes, which has bounds of its own."""
+        faulthandler.cancel_dump_traceback_later()
+        data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
+        self._watch()
+        return data
 
     def _save_what_is_due(self, waits: bool) -> None:
         """All of it when enough time has passed; the best weights where the trial may end with them."""
@@ -209,15 +216,16 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
     @contextmanager
     def _watched(self, more_s: float = 0.0) -> Iterator[None]:
         """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
-        timeout_s = self._settings.trial_timeout_s
-        if timeout_s is None:
-            yield
-            return
-        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
+        self._watch(more_s)
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+    def _watch(self, more_s: float = 0.0) -> None:
+        timeout_s = self._settings.trial_timeout_s
+        if timeout_s is not None:
+            faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
 
 
 class _DataFault(Exception):
@@ -268,7 +276,7 @@ def _gpus(count: float, notes: list[str]) -> list[str]:
 
 
 def _failure(error: BaseException) -> Failure:
-    details = redacted("".join(traceback.format_exception(error)))
+    details = redacted(bounded_text("".join(traceback.format_exception(error))))
     if isinstance(error, StorageError | _DataFault):
         return Failure("storage" if isinstance(error, StorageError) else "data", redacted(said_by(error)), details)
     if isinstance(error, ChangedSourceError):

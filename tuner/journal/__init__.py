@@ -1,6 +1,7 @@
 """The journal: the append-only record of a sweep's events, one writer at a time."""
 
 from tuner.journal.belonging import Belonging, belonging_if_writable, started_at
+from tuner.journal.clock import SteadyClock
 from tuner.journal.creating import create_sweep, discard_sweep, name_taken
 from tuner.journal.holder import Holder
 from tuner.journal.journal import Journal, JournalReader, read_events
@@ -12,6 +13,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "Lease",
+    "SteadyClock",
     "belonging_if_writable",
     "create_sweep",
     "discard_sweep",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +14,8 @@ import msgspec
 from tuner import events as ev
 from tuner.errors import ForeignFileError, NameTakenError, StorageError
 from tuner.journal.belonging import belonging
-from tuner.journal.journal import Journal, stamped
+from tuner.journal.clock import SteadyClock
+from tuner.journal.journal import Journal, line_of, stamped
 from tuner.journal.lease import Lease
 from tuner.paths import SweepFolder, delete, names, sync_folder, write_atomically
 from tuner.paths.copying import files_below
@@ -107,10 +107,11 @@ def _create_by_rename(
         for name, content in files.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(new / name, content)
-        now = time.time()
-        lines = (ev.encode(stamped(event, now, seq)) for seq, event in enumerate(first))
+        clock = SteadyClock()
+        now = clock.now()
+        lines = (line_of(stamped(event, now, seq)) for seq, event in enumerate(first))
         write_atomically(making.journal, b"".join(lines))
-        journal = Journal(making)
+        journal = Journal(making, clock)
         try:
             os.rename(new, path)
             sync_folder(path.parent)
@@ -145,7 +146,7 @@ def _create_in_place(
         write_atomically(folder.spec, spec_yaml.encode())
         for name, content in files.items():
             write_atomically(folder.path / name, content)
-        return Journal.create(folder, lease, time.time, first)
+        return Journal.create(folder, lease, SteadyClock(), first)
     except FileExistsError:
         lease.release()
         raise name_taken(folder) from None

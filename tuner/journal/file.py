@@ -7,6 +7,7 @@ import errno
 import os
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,8 @@ class FileReader:
                     if last:
                         events += self._take(rest[:last])
                         rest = rest[last:]
+                    if len(rest) > lines.LINE_BYTES_MAX + 1:
+                        raise lines.too_long(self._path, self.seq + 1, self.offset)
         except OSError as error:
             raise refused(self._path, "read", error) from error
         if rest.endswith(b"\n") and lines.is_json(bytes(rest)):
@@ -120,10 +123,10 @@ class FileLog:
         end, seq = self._at
         self._check_place(end)
         try:
-            self._reserve(end, len(data))
             written = 0
-            while written < len(data):
-                written += os.pwrite(self._handle, data[written:], end + written)
+            for piece in _pieces(data):
+                self._reserve(end + written, len(piece))
+                written += self._put(piece, end + written)
             getattr(os, "fdatasync", os.fsync)(self._handle)
             self._at = (end + len(data), seq + count)
         except BaseException as error:  # an interrupt, too; no torn line may stay in the middle
@@ -140,6 +143,12 @@ class FileLog:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+    def _put(self, piece: memoryview, at: int) -> int:
+        written = 0
+        while written < len(piece):
+            written += os.pwrite(self._handle, piece[written:], at + written)
+        return written
 
     def _reserve(self, end: int, size: int) -> None:
         """Finds out that the disk is full before a reader can see some of the lines."""
@@ -212,6 +221,16 @@ def lines_of_file(path: Path) -> tuple[list[ev.AnyEvent], list[bytes]]:
             return events, lines.split(file.read(reader.offset))
     except OSError as error:
         raise refused(path, "read", error) from error
+
+
+def _pieces(data: bytes) -> Iterator[memoryview]:
+    """Whole lines, no more at a time than one line may have: what a crash leaves of a write is no longer than that."""
+    view, start = memoryview(data), 0
+    while start < len(data):
+        most = start + lines.LINE_BYTES_MAX
+        stop = len(data) if most >= len(data) else data.rfind(b"\n", start, most) + 1
+        yield view[start:stop]
+        start = stop
 
 
 def refused(path: Path, what: str, error: OSError) -> StorageError:

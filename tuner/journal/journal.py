@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,9 +9,11 @@ import msgspec
 
 from tuner import events as ev
 from tuner.errors import StorageError
+from tuner.journal.clock import SteadyClock
 from tuner.journal.commit import GroupCommit
 from tuner.journal.file import FileLog, FileReader, first_of_file, lines_of_file
 from tuner.journal.lease import Lease
+from tuner.journal.lines import LINE_BYTES_MAX
 from tuner.journal.segments import SegmentLog, SegmentReader, first_of_segments, lines_of_segments
 from tuner.paths import SweepFolder
 
@@ -25,14 +26,14 @@ class Journal:
     def __init__(
         self,
         folder: SweepFolder,
-        clock: Callable[[], float] = time.time,
+        clock: SteadyClock | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
         """Opens an existing journal.
 
         Args:
             folder: the sweep's.
-            clock: Unix seconds, for `at`.
+            clock: what `at` is read from; by default one that begins now.
             on_wait: is told in a sentence if this waits (up to 20 s) for a holder elsewhere that may have died.
 
         Raises:
@@ -42,7 +43,7 @@ class Journal:
         lease = Lease(folder)
         lease.acquire(on_wait)
         try:
-            self._begin(folder, clock, lease)
+            self._begin(folder, clock or SteadyClock(), lease)
             if not self.events:
                 raise empty(folder)
         except BaseException:
@@ -50,9 +51,7 @@ class Journal:
             raise
 
     @classmethod
-    def create(
-        cls, folder: SweepFolder, lease: Lease, clock: Callable[[], float], first: Sequence[ev.AnyEvent]
-    ) -> Journal:
+    def create(cls, folder: SweepFolder, lease: Lease, clock: SteadyClock, first: Sequence[ev.AnyEvent]) -> Journal:
         """A new journal on an object store, whose lease is held already; it exists once its first events do.
 
         Raises:
@@ -66,9 +65,9 @@ class Journal:
         journal.events = journal.append(*first)
         return journal
 
-    def _begin(self, folder: SweepFolder, clock: Callable[[], float], lease: Lease) -> None:
+    def _begin(self, folder: SweepFolder, clock: SteadyClock, lease: Lease) -> None:
         self.folder = folder
-        self._clock = clock
+        self.clock = clock
         self._lease = lease
         self._log = SegmentLog(folder) if folder.is_remote else FileLog(folder)
         self._commit = GroupCommit(self._write)
@@ -85,9 +84,9 @@ class Journal:
 
     def _write(self, events: Sequence[ev.AnyEvent]) -> list[ev.AnyEvent]:
         self._lease.confirm()
-        now = self._clock()
+        now = self.clock.now()
         written = [stamped(event, now, self._log.seq + i) for i, event in enumerate(events)]
-        self._log.write(b"".join(ev.encode(event) for event in written), len(written))
+        self._log.write(b"".join(line_of(event) for event in written), len(written))
         self._lease.confirm()
         return written
 
@@ -155,6 +154,19 @@ def read_lines(folder: SweepFolder) -> tuple[list[ev.AnyEvent], list[bytes]]:
         StorageError: as `read_events`.
     """
     return lines_of_segments(folder) if folder.is_remote else lines_of_file(folder.journal)
+
+
+def line_of(event: ev.AnyEvent) -> bytes:
+    """An event as the journal has it.
+
+    Raises:
+        StorageError: it is larger than any that is read again.
+    """
+    line = ev.encode(event)
+    if len(line) > LINE_BYTES_MAX:
+        has = f"a {type(event).__name__} has {len(line) >> 20} MiB"
+        raise StorageError(f"the journal: an event must have at most {LINE_BYTES_MAX >> 20} MiB, but {has}")
+    return line
 
 
 def empty(folder: SweepFolder) -> StorageError:

@@ -11,8 +11,9 @@ import filelock
 
 from tuner.errors import StorageError
 from tuner.journal.holder import Holder
-from tuner.paths import SweepFolder, nofollow, read_bytes
+from tuner.paths import SweepFolder, nofollow
 
+BYTES_MAX = 64 << 10
 PROBE_S = 1.0
 """Whoever looks if a sweep is held holds its lock for an instant; a driver waits that out."""
 
@@ -69,7 +70,7 @@ class LeaseFiles:
     def look(self) -> Seen | None:
         """The lease now; None if there is none."""
         try:
-            data = read_bytes(self._path, self._base)
+            data = _read(self._path, self._base)
         except FileNotFoundError:
             return None
         return Seen(data, Holder.from_bytes(data))
@@ -107,7 +108,7 @@ class LeaseFiles:
         name = self._path.name
         try:
             os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
-            data = read_bytes(self._path.with_name(aside), self._base)
+            data = _read(self._path.with_name(aside), self._base)
             if data != seen.data:
                 with contextlib.suppress(FileExistsError):
                     os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
@@ -184,6 +185,17 @@ def _is_locked(path: Path, base: Path | None) -> bool:
         return True
     except OSError:
         return False
+
+
+def _read(path: Path, base: Path | None) -> bytes:
+    """A lease, or as much of what is none as says so."""
+    try:
+        with open(nofollow.open_file(path, os.O_RDONLY, base), "rb") as file:
+            return file.read(BYTES_MAX)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _refused(path, error) from error
 
 
 def _lock_path(path: Path) -> Path:

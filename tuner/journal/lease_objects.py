@@ -8,9 +8,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuner.errors import StorageError
+from tuner.errors import StorageError, TooLargeError
 from tuner.journal.holder import Holder
-from tuner.journal.lease_files import Seen, Taken
+from tuner.journal.lease_files import BYTES_MAX, Seen, Taken
 from tuner.paths import SweepFolder, names, read_bytes
 from tuner.paths.objectstore import attempt, put, put_new
 
@@ -49,9 +49,11 @@ class LeaseObjects:
         while generations := self._generations():
             path = self._path(generations[-1])
             try:
-                data = read_bytes(path)
+                data = read_bytes(path, bytes_max=BYTES_MAX)
             except FileNotFoundError:
                 continue  # a newer one took its place meanwhile
+            except TooLargeError:
+                data = b""  # what says nothing is outwaited
             return Seen(data, Holder.from_bytes(data), generations[-1])
         return None
 

@@ -12,6 +12,9 @@ from tuner import events as ev
 from tuner.errors import StorageError
 from tuner.paths import AnyPath
 
+LINE_BYTES_MAX = 16 << 20
+"""Of one event. What users' code puts into events is bounded far below that; a longer line is none of ours."""
+
 _decoder: msgspec.json.Decoder[ev.AnyEvent] = msgspec.json.Decoder(ev.AnyEvent)
 
 
@@ -26,6 +29,8 @@ def decode(data: bytes | bytearray, path: AnyPath, first_seq: int, offset: int =
     Raises:
         StorageError: a line is damaged, repeated or missing, or of a newer version; the message says where.
     """
+    if len(data) > LINE_BYTES_MAX:
+        _check_lengths(data, path, offset, line)
     try:
         events = _decoder.decode_lines(data)
         whole = len(events) == data.count(b"\n")
@@ -39,6 +44,22 @@ def decode(data: bytes | bytearray, path: AnyPath, first_seq: int, offset: int =
 def split(data: bytes) -> list[bytes]:
     """Complete lines one by one, each with its end. Only a line feed ends one: JSON may hold any other separator."""
     return [line + b"\n" for line in data.split(b"\n")[:-1]]
+
+
+def too_long(path: AnyPath, line: int, offset: int) -> StorageError:
+    """The refusal of a line that no driver wrote."""
+    return StorageError(
+        f"{path}: line {line}, byte {offset}: an event must have at most {LINE_BYTES_MAX >> 20} MiB, but the line is"
+        f" longer; restore the journal from a copy"
+    )
+
+
+def _check_lengths(data: bytes | bytearray, path: AnyPath, offset: int, line: int) -> None:
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0:
+        if end - start > LINE_BYTES_MAX:
+            raise too_long(path, line, offset + start)
+        start, line = end + 1, line + 1
 
 
 def is_json(line: bytes) -> bool:

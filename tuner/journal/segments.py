@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _FETCHED_AT_ONCE = 32
+_FETCHED_BYTES = 64 << 20
+"""At once; a segment that is larger comes alone."""
+SEGMENT_BYTES_MAX = 256 << 20
+"""Four times what merging makes of small ones."""
 _LISTINGS = 8
 """A listing that a merge made old is repeated so often."""
 _NUMBER = "([0-9]{12}|[1-9][0-9]{12,})"
@@ -92,9 +96,7 @@ class SegmentReader:
 
     def _read_listed(self, events: list[ev.AnyEvent]) -> bool:
         """Adds the events of what was listed; False if an object was merged away, or events are missing."""
-        wanted = uncovered(self.listed, self.seq)
-        for at in range(0, len(wanted), _FETCHED_AT_ONCE):
-            some = wanted[at : at + _FETCHED_AT_ONCE]
+        for some in self._groups(uncovered(self.listed, self.seq)):
             fetched = read_many(self._folder, [listed.name for listed in some])
             for listed in some:
                 data = fetched.get(listed.name)
@@ -102,6 +104,24 @@ class SegmentReader:
                     return False
                 events += self._take(listed, data)
         return True
+
+    def _groups(self, wanted: list[Listed]) -> Iterator[list[Listed]]:
+        """What is fetched at once: no more than has room."""
+        group: list[Listed] = []
+        for listed in wanted:
+            if listed.size > SEGMENT_BYTES_MAX:
+                raise StorageError(
+                    f"{self._folder / listed.name}: damaged: must have at most {SEGMENT_BYTES_MAX >> 20} MiB, but has"
+                    f" {listed.size >> 20} MiB"
+                )
+            if group and (
+                len(group) == _FETCHED_AT_ONCE or sum(one.size for one in group) + listed.size > _FETCHED_BYTES
+            ):
+                yield group
+                group = []
+            group.append(listed)
+        if group:
+            yield group
 
     def _take(self, listed: Listed, data: bytes) -> list[ev.AnyEvent]:
         path = self._folder / listed.name

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from tuner.errors import StorageError
+from tuner.errors import StorageError, TooLargeError
 from tuner.paths import nofollow, objectstore
 
 if TYPE_CHECKING:
@@ -23,18 +23,30 @@ AnyPath: TypeAlias = "Path | UPath"
 """A Path on a file system, a UPath in an object store; both join with /, and have `name` and `parent`."""
 
 
-def read_bytes(path: AnyPath, base: Path | None = None) -> bytes:
+def read_bytes(path: AnyPath, base: Path | None = None, *, bytes_max: int | None = None) -> bytes:
     """A file's content.
+
+    Args:
+        bytes_max: the most that it may be; a larger file is not read.
 
     Raises:
         FileNotFoundError: there is none.
+        TooLargeError: it is larger than `bytes_max`.
         StorageError: it cannot be read.
     """
     if isinstance(path, Path):
         with _told(path, "read"), open(nofollow.open_file(path, os.O_RDONLY, base), "rb") as file:
+            _check_size(path, os.fstat(file.fileno()).st_size, bytes_max)
             return file.read()
     remote = path
+    if bytes_max is not None:
+        _check_size(path, objectstore.attempt(remote, "read", lambda fs: int(fs.info(remote.path)["size"])), bytes_max)
     return objectstore.attempt(remote, "read", lambda fs: bytes(fs.cat_file(remote.path)))
+
+
+def _check_size(path: AnyPath, size: int, bytes_max: int | None) -> None:
+    if bytes_max is not None and size > bytes_max:
+        raise TooLargeError(f"{path}: must have at most {bytes_max} bytes, but has {size}; it was not read")
 
 
 def write_atomically(path: AnyPath, data: bytes, base: Path | None = None) -> None:

@@ -18,6 +18,9 @@ from tuner.errors import StorageError
 from tuner.paths import SweepFolder, read_bytes, write_atomically
 from tuner.recording.names import VERSION, Names
 
+BYTES_MAX = 64 << 20
+"""That of a million trials."""
+
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -94,8 +97,8 @@ def missing(folder: SweepFolder, events: Sequence[ev.AnyEvent]) -> Missing:
 def read_cursor(folder: SweepFolder) -> Cursor:
     """The cursor of a sweep; an empty one where there is none or it is damaged."""
     try:
-        return msgspec.json.decode(read_bytes(folder.cursor, folder.base), type=Cursor)
-    except (OSError, StorageError, msgspec.MsgspecError, ValueError):
+        return msgspec.json.decode(read_bytes(folder.cursor, folder.base, bytes_max=BYTES_MAX), type=Cursor)
+    except (OSError, StorageError, msgspec.MsgspecError, ValueError, RecursionError):
         return Cursor()
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 from typing import Any
 
+from tuner.events import EpochReported
 from tuner.sweep import Sweep, Trial, is_better
 
 JOINED_WITHIN_S = 1.0
@@ -58,14 +58,13 @@ def searched(sweep: Sweep) -> dict[str, dict[str, Any]]:
 
 def turns(sweep: Sweep) -> list[Turn]:
     """When each trial trained, in lanes without overlap, as few as will do; the time without a driver is left out."""
-    starts = [span.started_at for span in sweep.spans]
-    at_work_before = [0.0, *accumulate(max(0.0, span.last_at - span.started_at) for span in sweep.spans)]
+    at_work_before = [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
     found: dict[tuple[int, int], Turn] = {}
     for trial in sweep.trials.values():
-        for at, together in groupby(trial.epochs, attrgetter("at")):  # short epochs are told in one report
-            driver = max(0, bisect_right(starts, at) - 1)
-            end = at_work_before[driver] + at - starts[driver]
-            start = end - sum(epoch.epoch_s for epoch in together)
+        for driver, epochs in _reports(trial):
+            span = sweep.spans[driver]
+            end = at_work_before[driver] + span.at(epochs[0]) - span.started_at
+            start = end - sum(epoch.epoch_s for epoch in epochs)
             turn = found.setdefault((trial.number, driver), Turn(trial, start, end, []))
             if turn.stretches and start - turn.end_s <= JOINED_WITHIN_S:
                 turn.stretches[-1] = (turn.stretches[-1][0], end)
@@ -81,6 +80,13 @@ def turns(sweep: Sweep) -> list[Turn]:
         turn.lane = heapq.heappop(free) if free else len(busy)
         heapq.heappush(busy, (turn.end_s, turn.lane))
     return ordered
+
+
+def _reports(trial: Trial) -> Iterator[tuple[int, list[EpochReported]]]:
+    """The epochs that were told together, and the driver that they were told; short ones are told in one report."""
+    for (first, driver), (stop, _) in pairwise([*trial.drivers, (len(trial.epochs), -1)]):
+        for _, together in groupby(trial.epochs[first:stop], attrgetter("at")):
+            yield driver, list(together)
 
 
 def shown_range(values: Iterable[float], mode: str) -> tuple[float, float] | None:

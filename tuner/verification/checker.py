@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
 
 from tuner import events as ev
-from tuner.errors import ForeignFileError, StorageError, TunerError
+from tuner.errors import ForeignFileError, TooLargeError, TunerError
 from tuner.journal import read_events, read_holder
 from tuner.paths import SweepFolder, names, read_bytes
 from tuner.paths.names import is_trial_name
+from tuner.paths.nofollow import open_file
 from tuner.policy import Policy
 from tuner.policy.replay import replay
 from tuner.provenance import reading
@@ -170,12 +175,14 @@ def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
 
 
 def _stored_file(folder: SweepFolder, path: str) -> StoredFile | None:
+    """A file of a disk is never in memory as a whole, whatever its size; an object is, if there is room for it."""
+    place = folder.path / path
     try:
-        data = read_bytes(folder.path / path, folder.base)
+        if isinstance(place, Path):
+            with open(open_file(place, os.O_RDONLY, folder.base), "rb") as file:
+                return weights.read_checkpoint_file(path, file)
+        return weights.read_checkpoint_file(path, read_bytes(place, bytes_max=psutil.virtual_memory().available // 2))
     except FileNotFoundError:
         return None
-    except StorageError as error:
-        if isinstance(error, ForeignFileError) or isinstance(error.__cause__, IsADirectoryError):
-            return StoredFile(path, error=str(error))
-        raise
-    return weights.read_checkpoint_file(path, data)
+    except (ForeignFileError, IsADirectoryError, TooLargeError) as error:
+        return StoredFile(path, error=str(error))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
-import numpy as np
-
+from trainables.stored import StoredArrays, read_header
 from tuner import events as ev
 from tuner.paths.names import is_checkpoint_path
 from tuner.sweep import Sweep, Trial
@@ -34,12 +33,14 @@ class StoredFile:
     error: str = ""
 
 
-def read_checkpoint_file(path: str, data: bytes) -> StoredFile:
-    """Reads a checkpoint whole: every array, checksums included, and no pickle."""
+def read_checkpoint_file(path: str, data: bytes | IO[bytes]) -> StoredFile:
+    """Reads a checkpoint whole, a piece at a time: every array, checksums included, and no pickle."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            names = [name for name in arrays.files if arrays[name] is not None]
-            header = json.loads(str(arrays["header"]))
+        arrays = StoredArrays(io.BytesIO(data) if isinstance(data, bytes) else data)
+        names = list(arrays.headers)
+        for name in names:
+            arrays.check(name)
+        header = read_header(arrays)
         return StoredFile(
             path,
             int(header["epoch"]),

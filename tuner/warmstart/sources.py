@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
+
+import msgspec
 
 from tuner import events as ev
 from tuner.errors import SpecError
@@ -22,6 +25,8 @@ from tuner.warmstart.fitting import UnfitError, fitted, from_texts
 
 MAX_TRIALS = 1000
 """Of one source, the newest; a model of the space uses no more."""
+TRIALS_BYTES_MAX = 8 << 20
+"""Of one source, as the journal has them; half of what a line of it may be."""
 
 
 @dataclass
@@ -48,6 +53,15 @@ class Source:
     @property
     def event(self) -> ev.WarmStarted:
         return ev.WarmStarted(source=self.name, trials=[trial.to_plain() for trial in self.trials])
+
+    def bound(self) -> None:
+        """Leaves out the oldest of more trials than one event of the journal holds."""
+        newest_first = self.trials if self.kind == "experiment" else self.trials[::-1]
+        sizes = accumulate(len(msgspec.json.encode(trial.to_plain())) + 1 for trial in newest_first)
+        fitting = sum(size <= TRIALS_BYTES_MAX for size in sizes)
+        if older := len(self.trials) - fitting:
+            self.unfit[f"no room in {TRIALS_BYTES_MAX >> 20} MiB beside the newer ones"] += older
+            self.trials = self.trials[:fitting] if self.kind == "experiment" else self.trials[older:]
 
     def add(self, make: Callable[[], EarlierTrial]) -> None:
         try:
@@ -79,7 +93,10 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
     ]
     if problems:
         raise SpecError(where, problems)
-    return [_of_sweep(spec, folders[name]) if name in folders else _of_experiment(spec, uri, name) for name in names]
+    sources = [_of_sweep(spec, folders[name]) if name in folders else _of_experiment(spec, uri, name) for name in names]
+    for source in sources:
+        source.bound()
+    return sources
 
 
 def told(spec: SweepSpec, sources: Iterable[Source]) -> str:

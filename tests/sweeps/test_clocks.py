@@ -1,0 +1,97 @@
+"""A real driver whose machine's clock is set while it works, by a library between it and the kernel."""
+
+from __future__ import annotations
+
+import glob
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.conftest import Cli, finish, slowed
+from tuner import events as ev
+from tuner.journal import read_holder
+from tuner.sweep import Sweep, fold
+from tuner.verification import verify_sweep
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+TWO_HOURS_S = 7200.0
+SLEEP = """
+import threading
+import time
+
+time.sleep = lambda seconds: threading.Event().wait(seconds) and None
+"""
+"""For libfaketime 0.9.10, which refuses to sleep until a time of a clock that it does not fake, as Python does."""
+
+
+@pytest.fixture
+def set_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the clock of commands that are started from now on, and of those that run, so far from this process's."""
+    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    if not found:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs libfaketime")
+    place = tmp_path / "clock"
+
+    def set_to(offset_s: float) -> None:
+        written = tmp_path / "clock.new"
+        written.write_text(f"{offset_s:+.0f}\n")
+        written.replace(place)
+
+    set_to(0)
+    (tmp_path / "sitecustomize.py").write_text(SLEEP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("LD_PRELOAD", found[0])
+    for name in ("DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_NO_CACHE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(place))
+    return set_to
+
+
+def test_a_clock_that_is_set_forward_and_back_costs_nothing(
+    cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path, set_clock: Callable[[float], None]
+) -> None:
+    """Two hours forward under a budget of one, then to two hours before, where the next driver begins."""
+    space, slow_while = slowed(tmp_path)
+    spec = tiny_spec(num_trials=3, space=space, epochs={"min": 27, "max": 27}, budget={"wall_time": "1h"})
+    driver = cli.start("run", spec)
+    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 3)
+    holder = read_holder(cli.folder("tiny"))
+    assert holder is not None and holder.pid == driver.pid
+    for offset_s in (TWO_HOURS_S, -TWO_HOURS_S):
+        set_clock(offset_s)
+        num_jumps = len(jumps(cli)) + 1
+        epochs = cli.wait_for("tiny", partial(has_noted, cli, num_jumps)).epochs
+        cli.wait_for("tiny", partial(has_trained, epochs + 2))
+        now = read_holder(cli.folder("tiny"))
+        assert now is not None and now.id == holder.id
+    assert "one driver at a time" in cli("resume", "tiny", exit_code=2).stderr
+    assert jumps(cli) == pytest.approx([TWO_HOURS_S, -2 * TWO_HOURS_S], abs=5)
+    driver.send_signal(signal.SIGTERM)
+    said = finish(driver, exit_code=3)
+    assert "clock was set 2 h 0 min forward" in said and "clock was set 4 h 0 min back" in said
+
+    before = cli.events("tiny")
+    slow_while.unlink()
+    cli("resume", "tiny")
+    sweep, found = fold(cli.events("tiny")), verify_sweep(cli.folder("tiny"), before)
+    assert found.ok and not found.skipped, str(found)
+    assert sweep.ended is not None and sweep.ended.state == "finished"
+    assert sweep.spans[1].started_at < sweep.spans[0].started_at < sweep.spans[0].last_at
+    assert 0 < sweep.wall_s < 3600 and 0 < sweep.utilization <= 1
+
+
+def has_noted(cli: Cli, num_jumps: int, sweep: Sweep) -> bool:
+    return len(jumps(cli)) == num_jumps
+
+
+def has_trained(epochs: int, sweep: Sweep) -> bool:
+    return sweep.epochs >= epochs
+
+
+def jumps(cli: Cli) -> list[float]:
+    return [event.by_s for event in cli.events("tiny") if isinstance(event, ev.ClockJumped)]
