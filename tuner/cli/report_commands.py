@@ -71,7 +71,7 @@ def export(
     """Export the model of the best trial's best epoch, built by the code it was trained with, as a file of Keras's."""
     from tuner.best import export_model
 
-    target = _file(output or f"{sweep}.keras")
+    target = _file(output or f"{StorageRoot.resolve(storage).sweep(sweep).name}.keras")
     if target.suffix != ".keras":
         raise UsageError(f"--output: must end in .keras, Keras's own format, but got {output!r}")
     if os.path.exists(target):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from tuner.errors import StorageError, TooLargeError
 from tuner.journal.holder import Holder
 from tuner.journal.lease_files import BYTES_MAX, Seen, Taken
-from tuner.paths import SweepFolder, names, read_bytes
-from tuner.paths.objectstore import attempt, put, put_new
+from tuner.paths import SweepFolder, read_bytes
+from tuner.paths.objectstore import attempt, objects_in, put, put_new
 
 if TYPE_CHECKING:
     from upath import UPath
 
 _NAME = re.compile(r"(?:[0-9]{12}|[1-9][0-9]{12,})\.json")
+"""As `_path` makes it: one of another shape would be looked for under that name, and never found."""
 
 RENEW_S = 5.0
 """A renewal or release that the store does not take within this time is given up; the next beat tries again."""
@@ -133,4 +134,4 @@ class LeaseObjects:
         return self._folder / f"{generation:012d}.json"
 
     def _generations(self) -> list[int]:
-        return sorted(int(name.removesuffix(".json")) for name in names(self._folder) if _NAME.fullmatch(name))
+        return sorted(int(name.removesuffix(".json")) for name in objects_in(self._folder) if _NAME.fullmatch(name))

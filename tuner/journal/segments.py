@@ -11,17 +11,13 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tuner import events as ev
 from tuner.errors import StorageError, SweepHeldError
 from tuner.journal import lines
 from tuner.journal.merging import Merger, Segment
 from tuner.paths import SweepFolder
-from tuner.paths.objectstore import attempt, name_in, put_new, read_many
-
-if TYPE_CHECKING:
-    from upath import UPath
+from tuner.paths.objectstore import attempt, objects_in, put_new, read_many
 
 _FETCHED_AT_ONCE = 32
 _FETCHED_BYTES = 64 << 20
@@ -138,11 +134,8 @@ class SegmentReader:
         return new
 
     def _list(self) -> list[Listed]:
-        try:
-            found = attempt(self._folder, "listed", lambda fs: fs.ls(self._folder.path, detail=True))
-        except FileNotFoundError:
-            return []
-        return sorted(_listed(self._folder, found), key=lambda listed: (listed.first, -(listed.last or listed.first)))
+        found = objects_in(self._folder)
+        return sorted(_listed(found), key=lambda listed: (listed.first, -(listed.last or listed.first)))
 
 
 class _LineReader(SegmentReader):
@@ -259,10 +252,9 @@ def uncovered(listed: Iterable[Listed], seq: int) -> list[Listed]:
     return wanted
 
 
-def _listed(folder: UPath, found: list[dict[str, object]]) -> Iterable[Listed]:
-    """Of what a listing shows, the objects that a journal is made of."""
-    for entry in found:
-        name = name_in(folder, str(entry["name"])) or ""
-        if entry["type"] == "file" and (match := _NAME.fullmatch(name)):
+def _listed(found: dict[str, int]) -> Iterable[Listed]:
+    """Of what lies there, the objects that a journal is made of."""
+    for name, size in found.items():
+        if match := _NAME.fullmatch(name):
             first, last = match.groups()
-            yield Listed(name, int(first), int(last) if last else None, int(str(entry["size"] or 0)))
+            yield Listed(name, int(first), int(last) if last else None, size)

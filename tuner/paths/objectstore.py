@@ -127,6 +127,20 @@ def name_in(folder: UPath, listed: str) -> str | None:
     return None if not path.startswith(prefix) or "/" in name or strange_parts(name) else name
 
 
+def objects_in(folder: UPath) -> dict[str, int]:
+    """The objects right in a folder, by name, with their sizes; none if there are none.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    try:
+        found = attempt(folder, "listed", lambda fs: fs.ls(folder.path, detail=True))
+    except FileNotFoundError:
+        return {}
+    sizes = {name_in(folder, entry["name"]): int(entry["size"] or 0) for entry in found if entry["type"] == "file"}
+    return {name: size for name, size in sizes.items() if name is not None}
+
+
 def put(
     path: UPath, data: bytes, retry_s: float | None = None, *, mode: Literal["overwrite", "create"] = "overwrite"
 ) -> None:

@@ -53,7 +53,7 @@ def verify_sweep(
         unread = _skip(("mlflow", "checkpoints"), "the journal cannot be folded")
         return Verification(counts, list(found), unread)
     skipped: dict[str, str] = {}
-    if sweep.ended is None and read_holder(folder) is not None:
+    if sweep.ended is None and _is_held(folder):
         skipped = _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
     if not mlflow:
         skipped |= _skip(("mlflow",), "not asked for")
@@ -105,6 +105,13 @@ def verify_events(
 def _is_exhausted(policy: Policy, sweep: Sweep) -> bool:
     """Whether the policy has nothing more to suggest; asks it only where that matters, and last."""
     return len(sweep.trials) < sweep.num_trials and policy.ask() is None
+
+
+def _is_held(folder: SweepFolder) -> bool:
+    try:
+        return read_holder(folder) is not None
+    except ForeignFileError:  # told among the folder's problems
+        return False
 
 
 def _unreadable(message: str) -> Verification:
