@@ -58,7 +58,7 @@ class RecorderProcess:
         nothing; after `timeout_s` it goes on without the driver.
         """
         ends_at = time.monotonic() + timeout_s
-        self._end_watch()
+        self._end_watch(min(timeout_s + 1.0, _JOIN_S))
         if self._life is None or not self._life.is_alive:
             self._begin_another()  # it died, or never lived
         for wait_s in (*LAST_WAITS_S, None):
@@ -97,11 +97,11 @@ class RecorderProcess:
             except OSError as error:
                 self._life, self._unstartable = None, f"cannot be started: {error.strerror or error}"
 
-    def _end_watch(self) -> None:
+    def _end_watch(self, join_s: float = _JOIN_S) -> None:
         with self._lock:
             self._leaving.set()
         if self._watch is not None and self._watch is not threading.current_thread():
-            self._watch.join(_JOIN_S)  # longer only where storage hangs as it notes a death
+            self._watch.join(join_s)  # longer only where storage hangs as it notes a death
 
     def _look_after(self, leaving: threading.Event) -> None:
         """The watch: replaces what died, until the driver leaves or it is in vain."""
