@@ -92,6 +92,21 @@ def test_an_interrupted_start_says_what_is_left_and_goes_on_behind_nobodys_back(
     assert not Path(f"/proc/{launcher}").exists()
 
 
+def test_a_token_that_others_can_read_is_closed_before_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, file = tmp_path / "token", tmp_path / "c.yaml"
+    token.write_text("secret")
+    token.chmod(0o644)
+    file.write_text(dump_yaml({**CLUSTER, "file_mounts": {"~/.ray/auth_token": str(token)}}))
+    modes: list[int] = []
+    monkeypatch.setattr(launch, "_running", lambda file: None)
+    monkeypatch.setattr(launch, "HeadShell", lambda file: None)
+    monkeypatch.setattr(launch, "_ray", lambda *asked: modes.append(token.stat().st_mode & 0o777))
+    bring_up(file)
+    assert modes == [0o600] and "could be read by other users" in capsys.readouterr().err
+
+
 def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

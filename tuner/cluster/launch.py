@@ -22,9 +22,10 @@ from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
 from tuner.cluster.launcher_output import Said
 from tuner.cluster.schema import one_line, read_cluster
-from tuner.cluster.shared import driver_environment
+from tuner.cluster.shared import driver_environment, file_mounts
 from tuner.cluster.shipping import pack
-from tuner.cluster.starting import missing_here
+from tuner.cluster.starting import TOKEN, missing_here
+from tuner.engine.ray_token import tighten_token
 from tuner.errors import ServiceError, UsageError
 from tuner.program import ASKED_BY
 from tuner.secrets import has_credentials, shipped
@@ -60,8 +61,11 @@ def bring_up(cluster_file: Path) -> HeadShell:
     """
     if (head := _running(cluster_file)) is not None:
         return head
-    if missing := missing_here(read_cluster(cluster_file)):
+    cluster = read_cluster(cluster_file)
+    if missing := missing_here(cluster):
         raise UsageError("\n".join(f"{printable(str(cluster_file))}: {one_line(line)}" for line in missing))
+    if source := file_mounts(cluster).get(TOKEN):
+        tighten_token(Path(source).expanduser(), lambda text: print(text, file=sys.stderr))
     _ray("up", cluster_file, "it says more above")
     return HeadShell(cluster_file)
 

@@ -360,7 +360,7 @@ class _Driver:
                 self._coordinator.stop(why)
                 self._leave(0.0)
                 self._observer.lost(f"{why}; nothing acknowledged is lost. Go on with: {self._again}")
-                local_ray.ended()
+                local_ray.close_files()
             finally:
                 os._exit(ServiceError.exit_code)
 

@@ -83,14 +83,19 @@ def prune_outputs() -> None:
 
 
 def ended() -> None:
-    """Keeps the workers' outputs and removes Ray's files; after Ray's end, or right before this process's."""
+    """Keeps the workers' outputs, removes Ray's files, and puts the environment back; after Ray's end."""
+    if _folder is not None:
+        close_files()
+        _restore()
+
+
+def close_files() -> None:
+    """Keeps the workers' outputs and removes Ray's files."""
     global _folder
-    if _folder is None:
-        return
-    folder, _folder = _folder, None
-    with suppress(OSError):
-        folder.close()
-    _restore()
+    if _folder is not None:
+        folder, _folder = _folder, None
+        with suppress(OSError):
+            folder.close()
 
 
 @contextmanager

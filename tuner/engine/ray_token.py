@@ -42,6 +42,18 @@ def ensure_token(note: Callable[[str], None]) -> None:
     os.environ[PATH_VARIABLE] = str(path)  # Ray's own look at the home differs where $HOME is not set
 
 
+def tighten_token(path: Path, note: Callable[[str], None]) -> None:
+    """Takes a token file away from other users, with a word; as `ensure_token` does, without making one.
+
+    Raises:
+        UsageError: it is another user's, or no token.
+    """
+    try:
+        _tighten(path, note)
+    except OSError as error:
+        raise UsageError(f"{path}, Ray's token, cannot be read: {error.strerror or error}") from error
+
+
 def _path() -> Path:
     named = os.environ.get(PATH_VARIABLE)
     if named:
