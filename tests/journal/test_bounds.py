@@ -71,7 +71,7 @@ def test_an_event_that_no_reader_would_take_is_not_written(tmp_path: Path, memor
 def test_many_events_in_one_write_leave_no_tail_longer_than_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "LINE_BYTES_MAX", 300)
+    monkeypatch.setattr(lines, "LINE_BYTES_MAX", 4000)
     reserved: list[int] = []
     reserve = file.FileLog._reserve
 
@@ -81,10 +81,10 @@ def test_many_events_in_one_write_leave_no_tail_longer_than_a_line(
 
     monkeypatch.setattr(file.FileLog, "_reserve", noting)
     journal = new_sweep(tmp_path)
-    journal.append(*map(suggested, range(50)))
+    journal.append(*map(suggested, range(500)))
     journal.close()
-    assert len(reserved) > 5 and max(reserved) <= 300
-    assert [event.seq for event in read_events(journal.folder)] == list(range(51))
+    assert len(reserved) > 5 and max(reserved) <= 4000
+    assert [event.seq for event in read_events(journal.folder)] == list(range(501))
 
 
 def test_an_object_that_is_too_large_is_refused_by_its_listing(

@@ -215,11 +215,11 @@ def test_endpoint_and_region_are_the_environments(s3_server: S3Server, s3_root: 
 def test_a_file_that_is_larger_than_it_may_be_is_not_read(root: StorageRoot) -> None:
     path = root.path / "file"
     write_atomically(path, b"12345")
-    assert read_bytes(path, 5) == read_bytes(path) == b"12345"
+    assert read_bytes(path, bytes_max=5) == read_bytes(path) == b"12345"
     with pytest.raises(TooLargeError, match=r"file: must have at most 4 bytes, but has 5; it was not read"):
-        read_bytes(path, 4)
+        read_bytes(path, bytes_max=4)
     with pytest.raises(FileNotFoundError):
-        read_bytes(root.path / "other", 4)
+        read_bytes(root.path / "other", bytes_max=4)
 
 
 def test_a_file_of_100_gb_is_refused_at_once(tmp_path: Path) -> None:
@@ -227,4 +227,4 @@ def test_a_file_of_100_gb_is_refused_at_once(tmp_path: Path) -> None:
     path.touch()
     os.truncate(path, 100 * 2**30)
     with pytest.raises(TooLargeError, match="must have at most 1000 bytes, but has 107374182400"):
-        read_bytes(path, 1000)
+        read_bytes(path, bytes_max=1000)

@@ -51,6 +51,8 @@ def create_sweep(
         NameTakenError: the message has the two ways on.
         StorageError: the storage root cannot be written.
     """
+    if not folder.is_remote and folder.is_taken:  # before the root gets an id
+        raise name_taken(folder)
     started = msgspec.structs.replace(started, **belonging(folder)._asdict())
     if isinstance(folder.path, Path):
         return _create_by_rename(folder, folder.path, spec_yaml, [started, *learned], files or {})

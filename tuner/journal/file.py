@@ -228,7 +228,8 @@ def _pieces(data: bytes) -> Iterator[memoryview]:
     view, start = memoryview(data), 0
     while start < len(data):
         most = start + lines.LINE_BYTES_MAX
-        stop = len(data) if most >= len(data) else data.rfind(b"\n", start, most) + 1
+        last = -1 if most >= len(data) else data.rfind(b"\n", start, most)
+        stop = last + 1 or len(data)
         yield view[start:stop]
         start = stop
 
