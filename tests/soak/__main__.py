@@ -179,6 +179,7 @@ class Soak:
                 target.problems.append(f"`tuner record` ended with exit {recording.returncode}: {target.output[-300:]}")
 
     def _verified(self, target: Target) -> Verification:
+        target.remove_planted()
         return verify_sweep(target.sweep_folder, target.acknowledged)
 
 

@@ -225,6 +225,7 @@ def plant_links(target: Target) -> bool:
         )
     ):
         with contextlib.suppress(FileExistsError):
+            target.planted.append(link)
             link.symlink_to(target.outside / "thesis" if number % 2 == 0 else target.outside / "thesis" / "chapter.tex")
     return True
 

@@ -54,6 +54,8 @@ class Target:
     started_at: float = 0.0
     num_drivers: int = 0
     num_edits: int = 0
+    planted: list[Path] = field(default_factory=list)
+    """Links, which a finished sweep's verification would tell about."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -230,6 +232,10 @@ class Target:
     def is_outside_whole(self) -> bool:
         """Whether nothing outside of the sweep's folder was touched."""
         return self._outside_now() == self._outside_before
+
+    def remove_planted(self) -> None:
+        for link in self.planted:
+            link.unlink(missing_ok=True)
 
     # Whom faults are done to
 
