@@ -37,10 +37,10 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("name", "limit", "said"),
     [
-        ("RLIMIT_AS", 2 * GI, "RLIMIT_AS (ulimit -v) must be at least 10 GiB, but is 2"),
-        ("RLIMIT_AS", 9 * GI, "RLIMIT_AS (ulimit -v) must be at least 10 GiB, but is 9"),
-        ("RLIMIT_FSIZE", 10 << 20, "RLIMIT_FSIZE (ulimit -f) must be at least 7 GiB, but is 0.00976562"),
-        ("RLIMIT_NOFILE", (32, 48), "RLIMIT_NOFILE (ulimit -n) must be at least 64 files, but is 48"),
+        ("RLIMIT_AS", 2 * GI, "RLIMIT_AS (ulimit -v) must be at least 10 GiB, but is 2 GiB"),
+        ("RLIMIT_AS", 9 * GI, "RLIMIT_AS (ulimit -v) must be at least 10 GiB, but is 9 GiB"),
+        ("RLIMIT_FSIZE", 10 << 20, "RLIMIT_FSIZE (ulimit -f) must be at least 7 GiB, but is 0.00977 GiB"),
+        ("RLIMIT_NOFILE", (32, 48), "RLIMIT_NOFILE (ulimit -n) must be at least 64 files, but is 48 files"),
         (
             "RLIMIT_NPROC",
             120,

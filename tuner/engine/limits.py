@@ -61,7 +61,7 @@ def _problems() -> Iterator[str]:
         used = _threads() if name == "RLIMIT_NPROC" and limit is not None else 0
         if limit is not None and limit - used < least:
             command, unit, word = _NAMES[name]
-            has = f"{limit / unit:g}, of which {used} are in use" if used else f"{limit / unit:g}"
+            has = f"{limit / unit:.3g}, of which {used} are in use" if used else f"{limit / unit:.3g} {word}"
             yield f"{name} ({command}) must be at least {-(-(least + used) // unit)} {word}, but is {has}"
 
 
