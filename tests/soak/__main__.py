@@ -18,6 +18,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from tests.clocks import LIBRARY
 from tests.soak.faults import FAULTS, ORPHANS_S, Fault
 from tests.soak.places import Places, children_of_soak
 from tests.soak.target import Target
@@ -116,7 +117,7 @@ class Soak:
     def _fault(self, target: Target) -> None:
         """A driver's work until a moment that is uniform over its life, and what happens to it then."""
         has = {"", target.storage, target.tracking, *(["file"] if target.storage != "s3" else [])}
-        has |= {"clock"} if self.places.fake_clock is not None else set()
+        has |= {"clock"} if LIBRARY is not None else set()
         fault = target.rng.choice([fault for fault in self.faults if fault.needs in has] or self.faults)
         if target.driver is None or target.driver.poll() is not None:
             if target.is_finished:
@@ -202,7 +203,7 @@ def main() -> int:
     if not places.can_mount:
         faults = [fault for fault in faults if fault.needs != "disk"]
         print("disk-full is left out: this user may not mount a small disk", flush=True)
-    if places.fake_clock is None:
+    if LIBRARY is None:
         faults = [fault for fault in faults if fault.needs != "clock"]
         print("clock-jump is left out: libfaketime is not installed", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

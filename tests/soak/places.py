@@ -92,11 +92,6 @@ class Places:
         os.environ |= server.environ
         return server
 
-    @cached_property
-    def fake_clock(self) -> Path | None:
-        """The library that moves a process's wall clock when it is preloaded; None where it is not installed."""
-        return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-
     def mount_disk(self, folder: Path) -> None:
         """Mounts a small disk."""
         folder.mkdir(parents=True)

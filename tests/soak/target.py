@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from tests.clocks import LIBRARY, FakeClock
 from tests.soak.places import Places, children_of_soak
 from tests.sweeps.conftest import MODELS, environment
 from tuner import events as ev
@@ -62,8 +63,8 @@ class Target:
         self.trainable = self.folder / "model" / "tiny.py"
         self.trainable.parent.mkdir()
         shutil.copy(MODELS / "tiny.py", self.trainable)
-        self.clock = self.folder / "clock"
-        self.clock.write_text("+0")
+        (self.folder / "clock").mkdir()
+        self.clock = FakeClock(self.folder / "clock") if LIBRARY is not None else None
         disk = self.folder / "disk"
         if self.storage == "s3":
             self.root = StorageRoot.resolve(self.places.s3.new_root())
@@ -146,24 +147,9 @@ class Target:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env=environment() | self._fake_clock(),
+                env=environment() | (self.clock.environment if self.clock is not None else {}),
                 start_new_session=True,
             )
-
-    def _fake_clock(self) -> dict[str, str]:
-        """Has a command's wall clock follow `clock`, a file with an offset in seconds; other clocks are left alone."""
-        library = self.places.fake_clock
-        return (
-            {}
-            if library is None
-            else {
-                "LD_PRELOAD": str(library),
-                "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-                "FAKETIME_NO_CACHE": "1",
-                "DONT_FAKE_MONOTONIC": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
-        )
 
     def command_ends(self, *arguments: str) -> int:
         """The exit code of a command that is over soon."""
@@ -215,7 +201,8 @@ class Target:
 
     def set_clock(self, offset_s: int) -> None:
         """Moves the wall clock of the driver, and of those to come."""
-        write_atomically(self.clock, f"{offset_s:+d}".encode())
+        assert self.clock is not None
+        self.clock.set(offset_s)
 
     def edit_trainable(self) -> None:
         """Makes another program of the trainable's file: other labels."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import signal
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocks import LIBRARY, FakeClock
 from tests.sweeps.conftest import Cli, finish, slowed
 from tuner import events as ev
 from tuner.journal import read_holder
@@ -20,36 +20,17 @@ from tuner.verification import verify_sweep
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 TWO_HOURS_S = 7200.0
-SLEEP = """
-import threading
-import time
-
-time.sleep = lambda seconds: threading.Event().wait(seconds) and None
-"""
-"""For libfaketime 0.9.10, which refuses to sleep until a time of a clock that it does not fake, as Python does."""
 
 
 @pytest.fixture
 def set_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the clock of commands that are started from now on, and of those that run, so far from this process's."""
-    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
-    if not found:
+    if LIBRARY is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("needs libfaketime")
-    place = tmp_path / "clock"
-
-    def set_to(offset_s: float) -> None:
-        written = tmp_path / "clock.new"
-        written.write_text(f"{offset_s:+.0f}\n")
-        written.replace(place)
-
-    set_to(0)
-    (tmp_path / "sitecustomize.py").write_text(SLEEP)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("LD_PRELOAD", found[0])
-    for name in ("DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_NO_CACHE"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(place))
-    return set_to
+    clock = FakeClock(tmp_path)
+    for name, value in clock.environment.items():
+        monkeypatch.setenv(name, value)
+    return clock.set
 
 
 def test_a_clock_that_is_set_forward_and_back_costs_nothing(
