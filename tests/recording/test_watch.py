@@ -98,7 +98,8 @@ def test_one_that_others_ask_to_end_or_that_does_not_run_is_replaced(
         wait_until_recorded(driver)
         before = pid_of(recorder)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(process, "SILENT_S", 4.0)
+            if number == signal.SIGSTOP:  # else a busy machine may take longer than that to end one in order
+                patch.setattr(process, "SILENT_S", 4.0)
             os.kill(before, number)
             wait_until(lambda before=before: recorder.pid != before)  # type: ignore[misc]
         assert not psutil.pid_exists(before)

@@ -316,7 +316,9 @@ class _Driver:
         nodes = resources.cluster_nodes()
         self._coordinator.set_slots(slot.count(nodes), slot.lacking(nodes))
         threading.Thread(target=preload, name="hyperopt", daemon=True).start()  # while workers start
-        importlib.import_module("tuner.engine.tune_adapter")  # before signals are told to it: amidst its import it is none
+        importlib.import_module(
+            "tuner.engine.tune_adapter"
+        )  # before signals are told to it: amidst its import it is none
         self._observer.training(self._coordinator)
         self._is_training = True
         try:
