@@ -61,20 +61,19 @@ class StoredArrays:
 
     Args:
         file: seekable; stays open as long as this is used.
-        entries_max: how many arrays it may hold.
 
     Raises:
         StoredError: it is no such file.
     """
 
-    def __init__(self, file: IO[bytes], entries_max: int = ENTRIES_MAX) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         size = file.seek(0, io.SEEK_END)
-        if (found := directory_bytes(file, size)) > (entries_max + 1) * _ENTRY_BYTES_MAX:
-            raise StoredError(f"must hold at most {entries_max} arrays, but its directory has {found} bytes")
+        if (found := directory_bytes(file, size)) > ENTRIES_MAX * _ENTRY_BYTES_MAX:
+            raise StoredError(f"must hold at most {ENTRIES_MAX} arrays, but its directory has {found} bytes")
         try:
             self._archive = zipfile.ZipFile(file)
             entries = self._archive.infolist()
-            _check_entries(entries, size, entries_max)
+            _check_entries(entries, size)
             self.headers = {info.filename.removesuffix(".npy"): self._header(info) for info in entries}
         except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, struct.error) as error:
             raise StoredError(f"cannot be read: {error}") from error
@@ -195,10 +194,10 @@ def read_array_header(entry: IO[bytes], name: str) -> ArrayHeader:
     return ArrayHeader(dtype, shape, is_fortran, text.tell())
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], size: int, entries_max: int) -> None:
+def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     """Stored as they are, each once, within the file, and none within another."""
-    if len(entries) > entries_max:
-        raise StoredError(f"must hold at most {entries_max} arrays, but got {len(entries)}")
+    if len(entries) > ENTRIES_MAX:
+        raise StoredError(f"must hold at most {ENTRIES_MAX} arrays, but got {len(entries)}")
     names: set[str] = set()
     end = 0
     for info in sorted(entries, key=lambda info: info.header_offset):

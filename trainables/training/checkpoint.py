@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.stored import ENTRIES_MAX, StoredArrays, StoredError, read_header
+from trainables.stored import StoredArrays, StoredError, read_header
 
 _FORMAT = 1
 _ENTRY_BYTES = 512
@@ -62,12 +62,14 @@ def read_checkpoint(data: bytes, variables: list[Any], num_model_variables: int)
     Raises:
         CheckpointError: the bytes are damaged, or do not hold values for exactly these variables.
     """
-    arrays, progress = _opened(data, len(variables) + num_model_variables)
+    arrays, progress = _opened(data)
     best_variables = variables[:num_model_variables] if progress.best_epoch else []
     state, best = (
         _checked(arrays, "state", variables),
         _checked(arrays, "best", best_variables),
     )
+    if len(arrays.headers) != 1 + len(state) + len(best):
+        raise CheckpointError(f"must hold {1 + len(state) + len(best)} arrays, but got {len(arrays.headers)}")
     progress.best_values = _read(arrays, best)
     return _read(arrays, state), progress
 
@@ -78,7 +80,7 @@ def read_best(data: bytes, model_variables: list[Any]) -> list[Any]:
     Raises:
         CheckpointError: as of `read_checkpoint`.
     """
-    arrays, _ = _opened(data, ENTRIES_MAX)
+    arrays, _ = _opened(data)
     return _read(arrays, _checked(arrays, "best", model_variables))
 
 
@@ -93,10 +95,10 @@ def best_bytes_max(model_variables: list[Any]) -> int:
     return _VALUES_OF_A_VARIABLE * bytes_max(model_variables, 0)
 
 
-def _opened(data: bytes, num_arrays_max: int) -> tuple[StoredArrays, Progress]:
+def _opened(data: bytes) -> tuple[StoredArrays, Progress]:
     """A checkpoint of which no more than the header is read."""
     try:
-        arrays = StoredArrays(io.BytesIO(data), num_arrays_max + 1)
+        arrays = StoredArrays(io.BytesIO(data))
         header = read_header(arrays)
         known = header.pop("format")
     except Exception as error:  # a flipped bit may be anything to zip, NumPy and JSON

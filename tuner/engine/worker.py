@@ -185,7 +185,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         """A checkpoint, however long its storage takes, which has bounds of its own."""
         faulthandler.cancel_dump_traceback_later()
         data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
-        self._watch()
+        _watch(self._settings.trial_timeout_s)
         return data
 
     def _save_what_is_due(self, waits: bool) -> None:
@@ -216,16 +216,16 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
     @contextmanager
     def _watched(self, more_s: float = 0.0) -> Iterator[None]:
         """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
-        self._watch(more_s)
+        _watch(self._settings.trial_timeout_s, more_s)
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def _watch(self, more_s: float = 0.0) -> None:
-        timeout_s = self._settings.trial_timeout_s
-        if timeout_s is not None:
-            faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
+
+def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
+    if timeout_s is not None:
+        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
 
 
 class _DataFault(Exception):
