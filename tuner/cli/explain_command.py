@@ -71,6 +71,7 @@ def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
             "earlier": found.num_earlier,
             "good": [_reached(good) for good in found.good],
         },
+        "policies": list(found.policies),
         "rungs": [_rung(judgement) for judgement in found.judgements],
         "failures": [
             {"attempt": failed.attempt, "cause": failed.cause, "reason": failed.reason, "counts": failed.counts}
@@ -127,10 +128,20 @@ def _rows(sweep: Sweep, found: Explanation) -> list[tuple[str, str]]:
                 _listed(found.good, lambda one: f"trial {one.trial}: {short(one.value)} at epoch {one.epoch}"),
             )
         )
+    if found.other_policies:
+        rows.append(("decided by", _other_policies(found)))
     for failed in found.failures:
         used = "" if failed.counts else " (no retry used)"
         rows.append((f"attempt {failed.attempt}", f"{failed.cause}: {failed.reason}{used}"))
     return [*rows, ("end", _end(sweep, found))]
+
+
+def _other_policies(found: Explanation) -> str:
+    """That another version of the policy decided on the trial, whose rules are not those told here."""
+    from tuner.policy import VERSION
+
+    versions = " and ".join(f"version {version}" for version in found.policies)
+    return f"{versions} of the policy; this is version {VERSION}, by whose rules good trials and rungs are shown"
 
 
 def _known(found: Explanation) -> str:

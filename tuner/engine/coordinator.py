@@ -20,7 +20,8 @@ from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.retention import Retention
 from tuner.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.journal import Journal, read_events
-from tuner.policy import STOP, Policy
+from tuner.policy import STOP
+from tuner.policy.replay import replay
 from tuner.spec import SweepSpec
 from tuner.sweep import Trial, fold, objective_value
 from tuner.text import duration_text
@@ -56,7 +57,7 @@ class Coordinator:
         self.spec = spec
         self.journal = journal
         self.sweep = fold(journal.events)
-        self.policy = Policy.replay(spec, journal.events)
+        self.policy = replay(spec, journal.events)
         journal.events.clear()
         self.lock = threading.RLock()
         self.slots = 0

@@ -32,7 +32,7 @@ from tuner.errors import (
 from tuner.inspection import Inspected, Inspection
 from tuner.journal import Journal, belonging_if_writable, create_sweep, discard_sweep, name_taken, read_events
 from tuner.paths import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
-from tuner.policy import preload
+from tuner.policy import VERSION, preload
 from tuner.program import address_option, program, storage_option
 from tuner.provenance import Accepted, GoingOn, kept_files, resumed, resuming, starting, write_code
 from tuner.recording import RecorderProcess, check_place
@@ -112,6 +112,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
             sweep_id=uuid.uuid4().hex,
             code=begins.manifest,
             data=inspected.digests,
+            policy=VERSION,
         )
         files = kept_files(begins.new)
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
@@ -174,7 +175,7 @@ def resume_sweep(
         with _inspected(spec, folder, str(folder.spec), address, observer, goes_on) as (_, inspected):
             goes_on = goes_on.with_imported(spec.trainable, inspected.imported)
             event = resumed(goes_on, sweep, changes, inspected.digests, accepted, observer.note)
-            event = msgspec.structs.replace(event, **belonging_if_writable(folder)._asdict())
+            event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())
             if goes_on.new is not None:
                 write_code(folder, goes_on.new)
             journal.events += journal.append(event)
