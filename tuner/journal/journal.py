@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,7 +11,6 @@ import msgspec
 from tuner import events as ev
 from tuner.errors import StorageError
 from tuner.journal.clock import SteadyClock
-from tuner.journal.commit import GroupCommit
 from tuner.journal.file import FileLog, FileReader, first_of_file, lines_of_file
 from tuner.journal.lease import Lease
 from tuner.journal.lines import LINE_BYTES_MAX
@@ -70,7 +70,7 @@ class Journal:
         self.clock = clock
         self._lease = lease
         self._log = SegmentLog(folder) if folder.is_remote else FileLog(folder)
-        self._commit = GroupCommit(self._write)
+        self._writing = threading.Lock()
         self.events: list[ev.AnyEvent] = self._log.open()
 
     def append(self, *events: ev.AnyEvent) -> list[ev.AnyEvent]:
@@ -80,15 +80,15 @@ class Journal:
             StorageError: the disk or the store refused; what was acknowledged before is still there.
             SweepHeldError: another driver was taken for this one's successor.
         """
-        return self._commit.append(events) if events else []
-
-    def _write(self, events: Sequence[ev.AnyEvent]) -> list[ev.AnyEvent]:
-        self._lease.confirm()
-        now = self.clock.now()
-        written = [stamped(event, now, self._log.seq + i) for i, event in enumerate(events)]
-        self._log.write(b"".join(line_of(event) for event in written), len(written))
-        self._lease.confirm()
-        return written
+        if not events:
+            return []
+        with self._writing:
+            self._lease.confirm()
+            now = self.clock.now()
+            written = [stamped(event, now, self._log.seq + i) for i, event in enumerate(events)]
+            self._log.write(b"".join(line_of(event) for event in written), len(written))
+            self._lease.confirm()
+            return written
 
     def moved(self, folder: SweepFolder) -> None:
         """The sweep's folder was renamed."""
