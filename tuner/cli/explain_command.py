@@ -29,13 +29,12 @@ TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's n
 
 def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_json: AsJson = False) -> None:
     """Explain from the journal why a trial was suggested, and why it was stopped or went on."""
-    from tuner.journal import read_events
     from tuner.policy.explain import explain as explained
-    from tuner.status import open_sweep
+    from tuner.status import open_history
 
-    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
-    number = _number(folded, trial)
-    found = explained(read_events(folder), number)
+    history = open_history(StorageRoot.resolve(storage), sweep)
+    folded = history.sweep
+    found = explained(history.events, _number(folded, trial))
     print_json(as_data(folded, found)) if as_json else _print(folded, found)
 
 
