@@ -34,16 +34,17 @@ _COUNTED = {
 
 def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
     """Verify that a sweep's journal, MLflow runs and checkpoints agree and that nothing is lost."""
-    from tuner.status import open_sweep
+    from tuner.status import open_history
     from tuner.verification import verify_sweep
 
     root = StorageRoot.resolve(storage)
     try:
-        folder, _ = open_sweep(root, sweep)
+        history = open_history(root, sweep)
+        folder, events = history.folder, history.events
     except ServiceError:
-        folder = root.sweep(sweep)  # a damaged journal is a finding
+        folder, events = root.sweep(sweep), None  # a damaged journal is a finding
     people.print(f"sweep {sweep}: reading its journal, checkpoints, code and MLflow runs")
-    verified = verify_sweep(folder)
+    verified = verify_sweep(folder, events=events)
     if as_json:
         print_json(as_data(sweep, verified))
     else:

@@ -32,7 +32,12 @@ _TEMPORARY = ".tmp"
 
 
 def verify_sweep(
-    folder: SweepFolder, acknowledged: Sequence[ev.AnyEvent] = (), *, mlflow: bool = True, checkpoints: bool = True
+    folder: SweepFolder,
+    acknowledged: Sequence[ev.AnyEvent] = (),
+    *,
+    mlflow: bool = True,
+    checkpoints: bool = True,
+    events: Sequence[ev.AnyEvent] | None = None,
 ) -> Verification:
     """Verifies a sweep from its files and its MLflow runs alone. Changes nothing.
 
@@ -40,9 +45,10 @@ def verify_sweep(
         acknowledged: events that were seen earlier, and must still be there.
         mlflow: whether to compare MLflow; a store that cannot be reached is a violation then.
         checkpoints: whether to read the checkpoint files.
+        events: the whole journal, if it was read already.
     """
     try:
-        events = read_events(folder)
+        events = read_events(folder) if events is None else events
     except TunerError as error:
         return _unreadable(str(error))
     found = Findings()
