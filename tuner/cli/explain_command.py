@@ -56,7 +56,7 @@ def _number(sweep: Sweep, trial: str) -> int:
 
 def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
     """What `--json` prints."""
-    return {
+    data = {
         "sweep": sweep.name,
         "trial": found.trial,
         "params": found.params,
@@ -70,7 +70,6 @@ def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
             "earlier": found.num_earlier,
             "good": [_reached(good) for good in found.good],
         },
-        "policies": list(found.policies),
         "rungs": [_rung(judgement) for judgement in found.judgements],
         "failures": [
             {"attempt": failed.attempt, "cause": failed.cause, "reason": failed.reason, "counts": failed.counts}
@@ -81,6 +80,7 @@ def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
         "outcome": found.outcome or "unfinished",
         "reason": found.reason,
     }
+    return {**data, "policies": list(found.policies)} if found.other_policies else data
 
 
 def _reached(reached: Reached) -> dict[str, Any]:
