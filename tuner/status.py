@@ -19,7 +19,8 @@ from tuner.sweep import Sweep, Trial, fold
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     """A sweep by its name, to be read; as `open_history`, for those who need none of its events."""
-    history = open_history(root, name)
+    history = find_history(root, name)
+    _warn_of_place(history.folder, history.sweep)
     return history.folder, history.sweep
 
 
