@@ -17,7 +17,6 @@ from tuner.paths import SweepFolder
 from tuner.policy import STOP, Policy
 from tuner.policy.observations import Observed
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
-from tuner.sweep import fold
 
 Curve = Callable[[dict[str, Any], int], float]
 
@@ -159,4 +158,4 @@ class PretendCluster:
 
 def coordinator_of(journal: Journal) -> Coordinator:
     """A coordinator as a driver makes it, for the spec in the journal."""
-    return Coordinator(spec_from_mapping(fold(journal.events).spec), journal, log=lambda line: None)
+    return Coordinator(spec_from_mapping(journal.sweep.spec), journal, log=lambda line: None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.errors import StorageError, UsageError
 from tuner.events import EpochReported, number
-from tuner.journal import read_events, read_holder
+from tuner.journal import History, read_events, read_holder
 from tuner.paths import DATABASE, StorageRoot, SweepFolder
 from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
 from tuner.recording.database import sqlite_file
@@ -18,42 +18,61 @@ from tuner.sweep import Sweep, Trial, fold
 
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
-    """A sweep by its name, to be read; warns of a folder that is a copy, or was moved by itself.
-
-    Raises:
-        UsageError: there is none; the message has the nearest name.
-        ForeignFileError: it is a link, or a link has the name of one of its files.
-        StorageError: its journal cannot be read.
-    """
-    folder, sweep = find_sweep(root, name)
-    _warn_of_place(folder, sweep)
-    return folder, sweep
+    """A sweep by its name, to be read; as `open_history`, for those who need none of its events."""
+    history = find_history(root, name)
+    _warn_of_place(history.folder, history.sweep)
+    return history.folder, history.sweep
 
 
 def open_own_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
-    """A sweep by its name, to be written to.
-
-    Raises:
-        MisplacedError: its folder is a copy, or was moved by itself.
-        UsageError, StorageError: as `open_sweep`.
-    """
-    folder, sweep = find_sweep(root, name)
-    check_place(folder, sweep)
-    return folder, sweep
+    """A sweep by its name, to be written to; as `open_own_history`, for those who need none of its events."""
+    history = open_own_history(root, name)
+    return history.folder, history.sweep
 
 
 def find_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     """A sweep by its name, wherever its folder comes from; raises as `open_sweep`."""
+    history = find_history(root, name)
+    return history.folder, history.sweep
+
+
+def open_history(root: StorageRoot, name: str) -> History:
+    """A sweep's events and what they fold to, to be read; warns of a folder that is a copy, or was moved by itself.
+
+    Raises:
+        UsageError: there is no such sweep; the message has the nearest name.
+        ForeignFileError: it is a link, or a link has the name of one of its files.
+        StorageError: its journal cannot be read.
+    """
+    history = find_history(root, name)
+    _warn_of_place(history.folder, history.sweep)
+    return history
+
+
+def open_own_history(root: StorageRoot, name: str) -> History:
+    """A sweep's events and what they fold to, to be written to.
+
+    Raises:
+        MisplacedError: its folder is a copy, or was moved by itself.
+        UsageError, StorageError: as `open_history`.
+    """
+    history = find_history(root, name)
+    check_place(history.folder, history.sweep)
+    return history
+
+
+def find_history(root: StorageRoot, name: str) -> History:
+    """A sweep's events and what they fold to, wherever its folder comes from; raises as `open_history`."""
     folder = root.sweep(name)
     if not folder.exists():
         names = [other.name for other in root.sweeps()]
         hint = nearest(name, names) if names else "; there is none there (--storage names another storage root)"
         raise UsageError(f"no sweep {name!r} in {root.path}{hint}")
     folder.check()
-    sweep = fold(read_events(folder))
-    if not sweep.num_events:
+    history = History(folder).read_on()
+    if not history.events:
         raise UsageError(f"sweep {name!r} in {root.path} has an empty journal; remove the folder or restore the file")
-    return folder, sweep
+    return history
 
 
 def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:

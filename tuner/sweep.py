@@ -257,8 +257,7 @@ class Sweep:
                 self._know(event)
                 self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
-                for path, value in event.changes.items():
-                    _set_path(self.spec, path, value)
+                self.spec = with_changes(self.spec, event.changes)
                 self.versions = event.versions or self.versions
                 self._know(event)
                 self.ended = self.interrupted = None
@@ -346,6 +345,14 @@ def objective_value(metrics: ev.Metrics, metric: str) -> float:
         if other is None or not math.isfinite(other):
             return math.nan
     return value
+
+
+def with_changes(spec: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A resolved spec with the values that a resume changes, as path -> value; the given one stays as it is."""
+    changed = copy.deepcopy(spec)
+    for path, value in changes.items():
+        _set_path(changed, path, value)
+    return changed
 
 
 def _set_path(tree: dict[str, Any], path: str, value: Any) -> None:

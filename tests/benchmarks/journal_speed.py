@@ -88,7 +88,7 @@ def _stamped(event: ev.AnyEvent, seq: int) -> ev.AnyEvent:
 
 def measure_open(url: str) -> dict[str, float]:
     """What opening a sweep means: its events, folded, and the policy as it was."""
-    from tuner.policy import Policy
+    from tuner.policy.replay import replay
     from tuner.spec import spec_from_mapping
     from tuner.sweep import fold
 
@@ -98,7 +98,7 @@ def measure_open(url: str) -> dict[str, float]:
     times.append(time.perf_counter())
     sweep = fold(events)
     times.append(time.perf_counter())
-    Policy.replay(spec_from_mapping(sweep.spec), events)
+    replay(spec_from_mapping(sweep.spec), events)
     times.append(time.perf_counter())
     read_s, fold_s, replay_s = (b - a for a, b in itertools.pairwise(times))
     return {

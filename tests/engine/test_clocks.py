@@ -28,7 +28,7 @@ class Driver:
         if not (folder / self.spec.name).exists():
             new_sweep(folder, self.spec).close()
         self.journal = Journal(SweepFolder(folder / self.spec.name), machine.clock())
-        self.journal.events += self.journal.append(ev.SweepResumed(changes={}))
+        self.journal.append(ev.SweepResumed(changes={}))
         self.coordinator = Coordinator(self.spec, self.journal, self.told.append, self.told.append)
         self.cluster = PretendCluster(self.coordinator, self._curve)
 

@@ -71,7 +71,7 @@ def test_killed_anywhere_and_resumed_the_history_is_sound(
         if is_over:
             break
         journal = Journal(journal.folder)
-        journal.events += journal.append(ev.SweepResumed(changes={}))
+        journal.append(ev.SweepResumed(changes={}))
     sweep = check_history(journal.folder)
     assert len(sweep.trials) == 30 and sweep.outcomes()["unfinished"] == 0
     assert sweep.ended is not None
@@ -223,7 +223,7 @@ def test_the_configurations_of_a_narrowed_space_alone_are_counted(tmp_path: Path
     journal = new_sweep(tmp_path, make_spec(space={"learning_rate": {"low": 1e-4, "high": 1e-1}}, num_trials=8))
     assert PretendCluster(coordinator_of(journal), accuracy).run()
     narrow = {"space.learning_rate.num": 3, "num_trials": 20}
-    journal.events = [*read_events(journal.folder), *journal.append(ev.SweepResumed(changes=narrow))]
+    journal.append(ev.SweepResumed(changes=narrow))
     coordinator = coordinator_of(journal)
     assert PretendCluster(coordinator, accuracy).run()
     coordinator.close()
@@ -345,7 +345,7 @@ def test_a_journal_cut_after_any_line_is_gone_on_with_soundly(tmp_path: Path, fa
         if any(isinstance(event, ev.SweepEnded) for event in journal.events):
             journal.close()
             continue
-        journal.events += journal.append(ev.SweepResumed(changes={}))
+        journal.append(ev.SweepResumed(changes={}))
         again = coordinator_of(journal)
         assert PretendCluster(again, curve, slots=2).run()
         again.close()

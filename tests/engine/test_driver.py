@@ -16,7 +16,7 @@ from tuner.engine.resources import Slot
 from tuner.errors import ServiceError, SweepInterrupted
 from tuner.events import SweepEnded, SweepResumed, SweepStarted
 from tuner.inspection import Inspected
-from tuner.journal import Journal, read_events
+from tuner.journal import History, Journal, read_events
 from tuner.paths import StorageRoot, SweepFolder, write_atomically
 from tuner.spec import dump_yaml, spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
@@ -122,12 +122,12 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
     """Another driver may bring it to its end between the first look and the lease, for which a resume waits."""
     before = new_sweep(tmp_path, make_spec(num_trials=3))
 
-    def waited_for(folder: SweepFolder, on_wait: Any) -> Journal:
+    def waited_for(folder: SweepFolder, on_wait: Any, known: History) -> Journal:
         coordinator = coordinator_of(before)
         assert PretendCluster(coordinator, accuracy).run()
         coordinator.close()
         before.close()
-        return Journal(folder, on_wait=on_wait)
+        return Journal(folder, on_wait=on_wait, known=known)
 
     monkeypatch.setattr("tuner.engine.driver.Journal", waited_for)
     seen: list[int] = []

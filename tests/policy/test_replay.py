@@ -17,7 +17,7 @@ from tuner import events as ev
 from tuner.errors import SpecError
 from tuner.policy import STOP, EarlierTrial, Policy
 from tuner.policy.asha import second_looks
-from tuner.policy.replay import earlier_trials, verify
+from tuner.policy.replay import earlier_trials, replay, verify
 from tuner.space import key
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
@@ -92,7 +92,7 @@ class Driven:
         changes = changes_from_overrides(self.spec.resolved(), overrides, self.policy.num_suggested)
         self.write(ev.SweepResumed(changes=changes))
         self.spec = spec_from_mapping(fold(self.events).spec)
-        self.policy = Policy.replay(self.spec, self.events)
+        self.policy = replay(self.spec, self.events)
 
     def params(self, trial: int) -> dict[str, Any]:
         return next(e.params for e in self.events if isinstance(e, ev.TrialSuggested) and e.trial == trial)
@@ -158,7 +158,7 @@ def test_killed_and_changed_anywhere_the_journal_explains_every_decision(
     driven.run()
     assert verify(driven.events) == []
     assert driven.policy.num_suggested == driven.spec.num_trials and not driven.running
-    assert state(Policy.replay(driven.spec, driven.events)) == state(driven.policy)
+    assert state(replay(driven.spec, driven.events)) == state(driven.policy)
 
 
 def test_narrowed_ranges_bound_every_later_suggestion_and_unfinished_trials_finish() -> None:
@@ -269,7 +269,7 @@ def test_what_was_learned_of_earlier_sweeps_is_known_again_as_far_as_the_space_c
     driven.write(ev.WarmStarted(source="one", trials=[trial.to_plain() for trial in EARLIER]))
     driven.policy.learn(EARLIER)
     driven.run(60)
-    assert Policy.replay(driven.spec, driven.events)._earlier._trials == EARLIER
+    assert replay(driven.spec, driven.events)._earlier._trials == EARLIER
     driven.resume("space.learning_rate.high=0.06")
     assert driven.policy._earlier._trials == EARLIER[:2]
     driven.run()
@@ -350,5 +350,5 @@ def test_a_trial_that_failed_is_a_bad_one_to_a_replay_too() -> None:
     assert suggestion is not None
     suggested = ev.TrialSuggested(trial=0, params=suggestion.params, origin=suggestion.origin)
     for outcome, bad in (("failed", True), ("cancelled", False)):
-        policy = Policy.replay(spec, [suggested, ev.TrialEnded(trial=0, outcome=outcome, reason="")])
+        policy = replay(spec, [suggested, ev.TrialEnded(trial=0, outcome=outcome, reason="")])
         assert policy.observed(0).bad is bad

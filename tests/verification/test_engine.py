@@ -57,6 +57,6 @@ def test_a_history_of_the_engine_is_sound_before_and_after_every_kill(
         if is_over:
             break
         journal = Journal(journal.folder)
-        journal.events += journal.append(ev.SweepResumed(changes={}))
+        journal.append(ev.SweepResumed(changes={}))
     assert verified.counts["trials"] == 30
     assert set(verified.skipped) == {"mlflow", "checkpoints"}

@@ -29,13 +29,12 @@ TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's n
 
 def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_json: AsJson = False) -> None:
     """Explain from the journal why a trial was suggested, and why it was stopped or went on."""
-    from tuner.journal import read_events
     from tuner.policy.explain import explain as explained
-    from tuner.status import open_sweep
+    from tuner.status import open_history
 
-    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
-    number = _number(folded, trial)
-    found = explained(read_events(folder), number)
+    history = open_history(StorageRoot.resolve(storage), sweep)
+    folded = history.sweep
+    found = explained(history.events, _number(folded, trial))
     print_json(as_data(folded, found)) if as_json else _print(folded, found)
 
 
@@ -57,7 +56,7 @@ def _number(sweep: Sweep, trial: str) -> int:
 
 def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
     """What `--json` prints."""
-    return {
+    data = {
         "sweep": sweep.name,
         "trial": found.trial,
         "params": found.params,
@@ -81,6 +80,7 @@ def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
         "outcome": found.outcome or "unfinished",
         "reason": found.reason,
     }
+    return {**data, "policies": list(found.policies)} if found.other_policies else data
 
 
 def _reached(reached: Reached) -> dict[str, Any]:
@@ -127,10 +127,20 @@ def _rows(sweep: Sweep, found: Explanation) -> list[tuple[str, str]]:
                 _listed(found.good, lambda one: f"trial {one.trial}: {short(one.value)} at epoch {one.epoch}"),
             )
         )
+    if found.other_policies:
+        rows.append(("decided by", _other_policies(found)))
     for failed in found.failures:
         used = "" if failed.counts else " (no retry used)"
         rows.append((f"attempt {failed.attempt}", f"{failed.cause}: {failed.reason}{used}"))
     return [*rows, ("end", _end(sweep, found))]
+
+
+def _other_policies(found: Explanation) -> str:
+    """That another version of the policy decided on the trial, whose rules are not those told here."""
+    from tuner.policy import VERSION
+
+    versions = " and ".join(f"version {version}" for version in found.policies)
+    return f"{versions} of the policy; this is version {VERSION}, by whose rules good trials and rungs are shown"
 
 
 def _known(found: Explanation) -> str:

@@ -62,7 +62,7 @@ def run(
     from tuner.engine.driver import resume_sweep, start_sweep
     from tuner.inspection import load_checked
     from tuner.provenance import Accepted
-    from tuner.status import find_sweep
+    from tuner.status import find_history
 
     accepted = Accepted(with_changed_code, with_changed_data)
     if accepted != Accepted() and not or_resume:
@@ -87,8 +87,10 @@ def run(
             except NameTakenError:
                 if not (or_resume and folder.exists()):  # else another driver has just made it
                     raise
-        find_sweep(root, loaded.name)  # refuses an empty journal
-        return resume_sweep(folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)), accepted)
+        known = find_history(root, loaded.name)  # refuses an empty journal
+        return resume_sweep(
+            folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)), accepted, known
+        )
 
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
@@ -111,7 +113,7 @@ def resume(
     from tuner.engine.driver import resume_sweep
     from tuner.provenance import Accepted
     from tuner.spec.changes import changes_from_overrides
-    from tuner.status import open_own_sweep
+    from tuner.status import open_own_history
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
     job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
@@ -119,7 +121,8 @@ def resume(
         given = {"--with-changed-code": with_changed_code, "--with-changed-data": with_changed_data}
         options = [option for option, is_given in given.items() if is_given]
         resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json}, options)
-    folder, before = open_own_sweep(StorageRoot.resolve(storage), sweep)
+    known = open_own_history(StorageRoot.resolve(storage), sweep)
+    folder, before = known.folder, known.sweep
     if before.ended is not None and before.ended.state == "finished" and not wanted:
         people.print(f"sweep {sweep} is finished: {before.ended.reason}")
     with _json_at_the_end(folder, as_json, address) as say:
@@ -130,6 +133,7 @@ def resume(
                 display,
                 lambda found: changes_from_overrides(found.spec, wanted, len(found.trials)),
                 Accepted(with_changed_code, with_changed_data),
+                known,
             )
         _tell_end(folder, ended)
 

@@ -19,10 +19,11 @@ from tuner.engine.budget import plateau, used_up
 from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.retention import Retention
 from tuner.errors import StorageError, TunerError, UsageError, bounded_text
-from tuner.journal import Journal, read_events
-from tuner.policy import STOP, Policy
+from tuner.journal import Journal
+from tuner.policy import STOP
+from tuner.policy.replay import replay
 from tuner.spec import SweepSpec
-from tuner.sweep import Trial, fold, objective_value
+from tuner.sweep import Trial, objective_value
 from tuner.text import duration_text
 
 CHECKPOINTS_TRIED = 3
@@ -55,9 +56,8 @@ class Coordinator:
     ) -> None:
         self.spec = spec
         self.journal = journal
-        self.sweep = fold(journal.events)
-        self.policy = Policy.replay(spec, journal.events)
-        journal.events.clear()
+        self.sweep = journal.sweep
+        self.policy = replay(spec, journal.events)
         self.lock = threading.RLock()
         self.slots = 0
         self.waiting = 0
@@ -286,7 +286,6 @@ class Coordinator:
 
     def restarted(self) -> Coordinator:
         """A new coordinator from the journal alone, for a new loop in the same driver."""
-        self.journal.events = read_events(self.journal.folder)
         again = Coordinator(self.spec, self.journal, self._log, self._note)
         again.slots, again._lacking = self.slots, self._lacking
         return again
@@ -394,8 +393,8 @@ class Coordinator:
     # Books
 
     def _append(self, *events: ev.AnyEvent) -> None:
-        for event in self.journal.append(*events):
-            self.sweep.apply(event)
+        self.journal.append(*events)
+        self.sweep = self.journal.sweep  # the same, with the events in it
 
 
 def clock_text(by_s: float) -> str:

@@ -31,16 +31,16 @@ from tuner.errors import (
     TunerError,
 )
 from tuner.inspection import Inspected, Inspection
-from tuner.journal import Journal, belonging_if_writable, create_sweep, discard_sweep, name_taken, read_events
+from tuner.journal import History, Journal, belonging_if_writable, create_sweep, discard_sweep, name_taken
 from tuner.paths import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
-from tuner.policy import preload
+from tuner.policy import VERSION, preload
 from tuner.program import address_option, program, storage_option
 from tuner.provenance import Accepted, GoingOn, kept_files, resumed, resuming, starting, write_code
 from tuner.recording import RecorderProcess, check_place
 from tuner.secrets import redacted, unused_address
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
-from tuner.sweep import Sweep, fold
+from tuner.sweep import Sweep, with_changes
 from tuner.versions import versions
 from tuner.warmstart import read_sources, told
 
@@ -113,6 +113,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
             sweep_id=uuid.uuid4().hex,
             code=begins.manifest,
             data=inspected.digests,
+            policy=VERSION,
         )
         files = kept_files(begins.new)
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
@@ -143,12 +144,14 @@ def resume_sweep(
     observer: Observer,
     changes_for: Changes = lambda sweep: {},
     accepted: Accepted = Accepted(),  # noqa: B008 - it is frozen
+    known: History | None = None,
 ) -> Ended:
     """Goes on with a sweep; one that is finished, and not changed, is returned as it is.
 
     Args:
         changes_for: what the folded sweep's spec is changed by, as path -> value (see `tuner.spec.changes`).
         accepted: whether it may go on with other code and data than it was trained with.
+        known: what was read of its journal already.
 
     Raises:
         SweepHeldError: another driver is at work on it.
@@ -157,28 +160,28 @@ def resume_sweep(
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `start_sweep`.
     """
     folder.check()
-    sweep = fold(read_events(folder))
+    known = known or History(folder).read_on()
+    sweep = known.sweep
     check_place(folder, sweep)
     if _is_over(sweep, changes_for(sweep)):
         return Ended(sweep, is_recorded=True)
-    journal = Journal(folder, on_wait=observer.phase)
+    journal = Journal(folder, on_wait=observer.phase, known=known)
     try:
-        sweep = fold(journal.events)  # by now, as whoever had it until then may have gone on with it
+        sweep = journal.sweep  # by now, as whoever had it until then may have gone on with it
         changes = changes_for(sweep)
         if _is_over(sweep, changes):
             return Ended(sweep, is_recorded=True)
         if what := _mended(folder, sweep.spec):
             observer.note(what)
         goes_on = resuming(folder, sweep, accepted, observer.note)
-        sweep.apply(ev.SweepResumed(changes=changes))
-        spec = spec_from_mapping(sweep.spec)
+        spec = spec_from_mapping(with_changes(sweep.spec, changes))
         with _inspected(spec, folder, str(folder.spec), address, observer, goes_on) as (_, inspected):
             goes_on = goes_on.with_imported(spec.trainable, inspected.imported)
             event = resumed(goes_on, sweep, changes, inspected.digests, accepted, observer.note)
-            event = msgspec.structs.replace(event, **belonging_if_writable(folder)._asdict())
+            event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())
             if goes_on.new is not None:
                 write_code(folder, goes_on.new)
-            journal.events += journal.append(event)
+            journal.append(event)
             write_atomically(folder.spec, dump_yaml(spec.resolved()).encode(), folder.base)
             return _Driver(spec, journal, inspected, address, observer, goes_on.sources).run()
     finally:

@@ -3,12 +3,14 @@
 from tuner.journal.belonging import Belonging, belonging_if_writable, started_at
 from tuner.journal.clock import SteadyClock
 from tuner.journal.creating import create_sweep, discard_sweep, name_taken
+from tuner.journal.history import History
 from tuner.journal.holder import Holder
 from tuner.journal.journal import Journal, JournalReader, read_events
 from tuner.journal.lease import Lease, read_holder
 
 __all__ = [
     "Belonging",
+    "History",
     "Holder",
     "Journal",
     "JournalReader",

@@ -27,6 +27,9 @@ class FileReader:
         self._path, self._base = path, base
         self.offset = 0
         self.seq = 0
+        self._file = (0, 0)
+        self._last = b""
+        """The newest line that was read, and which file it was read from."""
 
     def read(self) -> list[ev.AnyEvent]:
         """The complete events since the last call; a line that is still being written is left for the next.
@@ -37,18 +40,33 @@ class FileReader:
 
     def read_with_tail(self) -> tuple[list[ev.AnyEvent], bytes]:
         """As `read`, and what stands behind the events: a torn last line, or nothing."""
-        before = self.offset, self.seq
+        before = self.offset, self.seq, self._last
         try:
             return self._read_on()
         except BaseException:
-            self.offset, self.seq = before
+            self.offset, self.seq, self._last = before
             raise
+
+    def check_beginning(self) -> None:
+        """Makes sure that the file begins with what was read, as its writer may have taken back what it had not synced.
+
+        Raises:
+            StorageError: it does not, or cannot be read.
+        """
+        try:
+            with open(nofollow.open_file(self._path, os.O_RDONLY, self._base), "rb") as file:
+                is_same = _identity(os.fstat(file.fileno())) == self._file
+                file.seek(self.offset - len(self._last))
+                if not is_same or file.read(len(self._last)) != self._last:
+                    raise StorageError(f"{self._path}: no longer begins with the {self.offset} bytes that were read")
+        except OSError as error:
+            raise refused(self._path, "read", error) from error
 
     def _read_on(self) -> tuple[list[ev.AnyEvent], bytes]:
         events: list[ev.AnyEvent] = []
         try:
             with open(nofollow.open_file(self._path, os.O_RDONLY, self._base), "rb") as file, lines.without_gc():
-                size = os.fstat(file.fileno()).st_size
+                size, self._file = os.fstat(file.fileno()).st_size, _identity(os.fstat(file.fileno()))
                 if size < self.offset:
                     raise StorageError(f"{self._path}: {self.offset} bytes of it were read, but it has {size} now")
                 file.seek(self.offset)
@@ -73,6 +91,7 @@ class FileReader:
         events = lines.decode(data, self._path, self.seq, self.offset, self.seq + 1)
         self.offset += len(data)
         self.seq += len(events)
+        self._last = bytes(data[data.rfind(b"\n", 0, -1) + 1 :])
         return events
 
 
@@ -97,19 +116,23 @@ class FileLog:
         """The next event's."""
         return self._at[1]
 
-    def open(self) -> list[ev.AnyEvent]:
-        """All events; a torn last line is cut off, with a warning, and its bytes are kept beside the journal.
+    def open(self, reader: FileReader) -> list[ev.AnyEvent]:
+        """What a reader has not read yet.
+
+        A torn last line is cut off, with a warning, and its bytes are kept beside the journal.
 
         Raises:
-            StorageError: the file is damaged, or cannot be read or written.
+            StorageError: the file is damaged, cannot be read or written, or no longer begins with what the reader read.
         """
-        reader = FileReader(self._path, self._base)
+        if reader.seq:
+            reader.check_beginning()
         events, tail = reader.read_with_tail()
         try:
             self._handle = nofollow.open_file(self._path, os.O_RDWR, self._base)
             if tail:
                 self._cut_off(tail, reader.offset)
         except OSError as error:
+            self.close()
             raise refused(self._path, "written", error) from error
         self._at = (reader.offset, reader.seq)
         return events
@@ -190,7 +213,7 @@ class FileLog:
             f"{self._path}: dropped a torn last line of {len(tail)} bytes, which nothing was done upon; kept in"
             f" {aside.name}",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
 
 
@@ -221,6 +244,11 @@ def lines_of_file(path: Path) -> tuple[list[ev.AnyEvent], list[bytes]]:
             return events, lines.split(file.read(reader.offset))
     except OSError as error:
         raise refused(path, "read", error) from error
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    """Which file it is, whatever its name."""
+    return stat.st_dev, stat.st_ino
 
 
 def _pieces(data: bytes) -> Iterator[memoryview]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,24 +12,30 @@ import msgspec
 from tuner import events as ev
 from tuner.errors import StorageError
 from tuner.journal.clock import SteadyClock
-from tuner.journal.commit import GroupCommit
-from tuner.journal.file import FileLog, FileReader, first_of_file, lines_of_file
+from tuner.journal.file import FileLog, first_of_file, lines_of_file
+from tuner.journal.history import History, reader_of
 from tuner.journal.lease import Lease
 from tuner.journal.lines import LINE_BYTES_MAX
-from tuner.journal.segments import SegmentLog, SegmentReader, first_of_segments, lines_of_segments
+from tuner.journal.segments import SegmentLog, first_of_segments, lines_of_segments
 from tuner.paths import SweepFolder
+from tuner.sweep import Sweep
 
 _E = TypeVar("_E", bound=ev.AnyEvent)
 
 
 class Journal:
-    """The single writer of a sweep's journal; holds the lease until `close`. Threads may append at the same time."""
+    """The single writer of a sweep's journal; holds the lease until `close`. Threads may append at the same time.
+
+    Attributes:
+        events: all of the journal, those appended here included.
+    """
 
     def __init__(
         self,
         folder: SweepFolder,
         clock: SteadyClock | None = None,
         on_wait: Callable[[str], None] | None = None,
+        known: History | None = None,
     ) -> None:
         """Opens an existing journal.
 
@@ -35,6 +43,7 @@ class Journal:
             folder: the sweep's.
             clock: what `at` is read from; by default one that begins now.
             on_wait: is told in a sentence if this waits (up to 20 s) for a holder elsewhere that may have died.
+            known: what was read of it before; only what came since is read then. It is the journal's from now on.
 
         Raises:
             SweepHeldError: another driver is at work.
@@ -43,12 +52,13 @@ class Journal:
         lease = Lease(folder)
         lease.acquire(on_wait)
         try:
-            self._begin(folder, clock or SteadyClock(), lease)
-            if not self.events:
-                raise empty(folder)
+            self._begin(folder, clock or SteadyClock(), lease, known)
         except BaseException:
-            self.close()
+            lease.release()
             raise
+        if not self.events:
+            self.close()
+            raise empty(folder)
 
     @classmethod
     def create(cls, folder: SweepFolder, lease: Lease, clock: SteadyClock, first: Sequence[ev.AnyEvent]) -> Journal:
@@ -62,16 +72,21 @@ class Journal:
         journal._begin(folder, clock, lease)
         if journal.events:
             raise FileExistsError(str(folder.path))
-        journal.events = journal.append(*first)
+        journal.append(*first)
         return journal
 
-    def _begin(self, folder: SweepFolder, clock: SteadyClock, lease: Lease) -> None:
+    def _begin(self, folder: SweepFolder, clock: SteadyClock, lease: Lease, known: History | None = None) -> None:
         self.folder = folder
         self.clock = clock
         self._lease = lease
-        self._log = SegmentLog(folder) if folder.is_remote else FileLog(folder)
-        self._commit = GroupCommit(self._write)
-        self.events: list[ev.AnyEvent] = self._log.open()
+        self._writing = threading.Lock()
+        self._history, self._log = _opened(folder, known)
+        self.events = self._history.events
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep that the events fold to, as of now; always the same object."""
+        return self._history.sweep
 
     def append(self, *events: ev.AnyEvent) -> list[ev.AnyEvent]:
         """Writes events durably, in one go, and returns them with `at` and `seq` set.
@@ -80,15 +95,16 @@ class Journal:
             StorageError: the disk or the store refused; what was acknowledged before is still there.
             SweepHeldError: another driver was taken for this one's successor.
         """
-        return self._commit.append(events) if events else []
-
-    def _write(self, events: Sequence[ev.AnyEvent]) -> list[ev.AnyEvent]:
-        self._lease.confirm()
-        now = self.clock.now()
-        written = [stamped(event, now, self._log.seq + i) for i, event in enumerate(events)]
-        self._log.write(b"".join(line_of(event) for event in written), len(written))
-        self._lease.confirm()
-        return written
+        if not events:
+            return []
+        with self._writing:
+            self._lease.confirm()
+            now = self.clock.now()
+            written = [stamped(event, now, self._log.seq + i) for i, event in enumerate(events)]
+            self._log.write(b"".join(line_of(event) for event in written), len(written))
+            self._lease.confirm()
+            self._history.add(written)
+            return written
 
     def moved(self, folder: SweepFolder) -> None:
         """The sweep's folder was renamed."""
@@ -104,11 +120,20 @@ class Journal:
             self._lease.release()
 
 
+def _opened(folder: SweepFolder, known: History | None) -> tuple[History, FileLog | SegmentLog]:
+    """Opens the log behind what is known, or, if that is not what the journal begins with, at its start."""
+    if known is not None:
+        with contextlib.suppress(StorageError):  # what was read was merged or taken back; damage is told below
+            return known, known.open_log()
+    history = History(folder)
+    return history, history.open_log()
+
+
 class JournalReader:
     """Follows a journal that somebody else writes."""
 
     def __init__(self, folder: SweepFolder) -> None:
-        self._reader = SegmentReader(folder) if folder.is_remote else FileReader(folder.journal, folder.base)
+        self._reader = reader_of(folder)
 
     @property
     def offset(self) -> int:

@@ -8,6 +8,7 @@ objects that hold the same events a reader takes the widest.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class SegmentReader:
         self.read_from: list[Segment] = []
         """The segments of all events so far, in order."""
         self.listed: list[Listed] = []
+        self._newest = ("", b"")
+        """The newest object that was read, and its digest."""
 
     @property
     def offset(self) -> int:
@@ -60,13 +63,29 @@ class SegmentReader:
         Raises:
             StorageError: one is damaged or missing, or the store refused; the next call begins where this one did.
         """
-        seq, num_read_from = self.seq, len(self.read_from)
+        seq, num_read_from, newest = self.seq, len(self.read_from), self._newest
         try:
             return self._read_on()
         except BaseException:
-            self.seq = seq
+            self.seq, self._newest = seq, newest
             del self.read_from[num_read_from:]
             raise
+
+    def read_for_writer(self) -> list[ev.AnyEvent]:
+        """As `read`, and makes sure that what was read before is what the journal consists of now.
+
+        Another driver may have merged it, or taken back its newest object, whose append had been refused.
+
+        Raises:
+            StorageError: it is not, or as `read`.
+        """
+        name, digest = self._newest
+        if _digest(read_many(self._folder, [name]).get(name, b"")) != digest:
+            raise StorageError(f"{self._folder / name}: is no longer what was read")
+        events = self.read()
+        if [listed.name for listed in uncovered(self.listed, 0)] != [segment.name for segment in self.read_from]:
+            raise StorageError(f"{self._folder}: its objects were merged after they had been read")
+        return events
 
     def read_beginning(self) -> list[ev.AnyEvent]:
         """The events of the first object alone.
@@ -131,6 +150,7 @@ class SegmentReader:
         if new:
             self.seq = last + 1
             self.read_from.append(Segment(listed.name, listed.first, last, len(data)))
+            self._newest = (listed.name, _digest(data))
         return new
 
     def _list(self) -> list[Listed]:
@@ -185,14 +205,14 @@ class SegmentLog:
         """The next event's."""
         return self._at[0]
 
-    def open(self) -> list[ev.AnyEvent]:
-        """All events. Deletes what a crash left of a merge.
+    def open(self, reader: SegmentReader) -> list[ev.AnyEvent]:
+        """What a reader has not read yet. Deletes what a crash left of a merge.
 
         Raises:
-            StorageError: one is damaged or missing, or the store refused.
+            StorageError: an object is damaged or missing, the store refused, or the journal no longer consists of what
+                the reader read.
         """
-        reader = SegmentReader(self._sweep)
-        events = reader.read()
+        events = reader.read_for_writer() if reader.seq else reader.read()
         used = {segment.name for segment in reader.read_from}
         self._merger = Merger(self._folder, reader.read_from)
         self._merger.delete([listed.name for listed in reader.listed if listed.name not in used])
@@ -240,6 +260,10 @@ class SegmentLog:
             if attempt(path, "read", lambda fs: fs.cat_file(path.path)) == doubtful:
                 attempt(path, "deleted", lambda fs: fs.rm_file(path.path))
         self._at = (seq, None)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def uncovered(listed: Iterable[Listed], seq: int) -> list[Listed]:

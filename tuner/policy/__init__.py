@@ -3,5 +3,6 @@
 from tuner.policy.earlier import EarlierTrial
 from tuner.policy.policy import CONTINUE, STOP, Decision, Policy, Suggestion
 from tuner.policy.tpe import preload
+from tuner.policy.version import VERSION
 
-__all__ = ["CONTINUE", "STOP", "Decision", "EarlierTrial", "Policy", "Suggestion", "preload"]
+__all__ = ["CONTINUE", "STOP", "VERSION", "Decision", "EarlierTrial", "Policy", "Suggestion", "preload"]

@@ -6,13 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tuner.events import AnyEvent, AttemptFailed, EpochReported, SweepResumed, SweepStarted, TrialEnded, TrialSuggested
+from tuner.events import AnyEvent, AttemptFailed, EpochReported, TrialEnded, TrialSuggested
 from tuner.policy.asha import Asha
 from tuner.policy.policy import CONTINUE, Policy
 from tuner.policy.replay import replay
+from tuner.policy.version import VERSION, version_of
 from tuner.space import Params
-from tuner.spec import SweepSpec, spec_from_mapping
-from tuner.sweep import Sweep, objective_value
+from tuner.spec import SweepSpec
+from tuner.spec.history import SpecHistory
+from tuner.sweep import objective_value
 
 ORIGINS = {
     "point": "one of the spec's points, which come first",
@@ -77,11 +79,18 @@ class Explanation:
     outcome: str | None
     """None while it has no end."""
     reason: str
+    policies: tuple[int, ...]
+    """The versions of the policy that suggested it and decided on it, in order, each once."""
 
     @property
     def why(self) -> str:
         """Its origin in words."""
         return ORIGINS.get(self.origin, f"drawn as {self.origin!r}")
+
+    @property
+    def other_policies(self) -> tuple[int, ...]:
+        """Those of `policies` that are not this version, whose rules may be others than those told here."""
+        return tuple(version for version in self.policies if version != VERSION)
 
 
 def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
@@ -96,7 +105,7 @@ def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
     suggested = events[index]
     assert isinstance(suggested, TrialSuggested)
     before = events[:index]
-    spec = _spec_after(before)
+    spec = SpecHistory(before).spec
     policy = replay(spec, before)
     ended = next((e for e in events if isinstance(e, TrialEnded) and e.trial == trial), None)
     return Explanation(
@@ -113,16 +122,17 @@ def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
         failures=tuple(e for e in events if isinstance(e, AttemptFailed) and e.trial == trial),
         outcome=ended.outcome if ended is not None else None,
         reason=ended.reason if ended is not None else "",
+        policies=tuple(dict.fromkeys(_deciders(events, trial))),
     )
 
 
-def _spec_after(events: Sequence[AnyEvent]) -> SweepSpec:
-    """The spec as it was after these events."""
-    sweep = Sweep()
+def _deciders(events: Sequence[AnyEvent], trial: int) -> Iterator[int]:
+    """The versions of the policy that suggested a trial and decided after each of its epochs, in order."""
+    history = SpecHistory()
     for event in events:
-        if isinstance(event, SweepStarted | SweepResumed):
-            sweep.apply(event)
-    return spec_from_mapping(sweep.spec, source="the journal")
+        history.take(event)
+        if isinstance(event, TrialSuggested | EpochReported) and event.trial == trial:
+            yield version_of(history.policy)
 
 
 def _reached(policy: Policy, spec: SweepSpec, trial: int) -> Reached:
@@ -140,11 +150,10 @@ def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
     rungs: dict[int, dict[int, float]] = {}
     """By epoch, the value of each trial that came there."""
     epochs_max: dict[int, int] = {}
-    sweep = Sweep()
+    history = SpecHistory()
     for event in events:
-        if isinstance(event, SweepStarted | SweepResumed):
-            sweep.apply(event)
-            spec = spec_from_mapping(sweep.spec, source="the journal")
+        if history.take(event):
+            spec = history.spec
             policy = Policy.from_spec(spec)
         elif isinstance(event, TrialSuggested):
             epochs_max[event.trial] = int(event.params["epochs"])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""ask, tell, close, replay: what to try next and whether a trial goes on, as a pure function of what was told before.
+"""ask, tell, close: what to try next and whether a trial goes on, as a pure function of what was told before.
 
 Suggestion k draws its randomness from (seed, k) and looks at nothing but the history, so replaying a journal's events
 rebuilds the same state, and every decision can be recomputed from the events before it.
@@ -7,9 +7,9 @@ rebuilds the same state, and every decision can be recomputed from the events be
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE, Split
 from tuner.space import Params, Space
+
+if TYPE_CHECKING:
+    from tuner.spec import SweepSpec  # which reads YAML
 
 CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
@@ -54,35 +57,16 @@ class Decision:
 _GO_ON = Decision(CONTINUE)
 
 
-class ObjectiveSection(Protocol):
-    @property
-    def metric(self) -> str: ...
-    @property
-    def mode(self) -> Literal["min", "max"]: ...
-
-
-class EpochsSection(Protocol):
-    @property
-    def min(self) -> int: ...
-    @property
-    def max(self) -> int: ...
-
-
-class EarlyStoppingSection(Protocol):
-    @property
-    def algorithm(self) -> Literal["asha", "none"]: ...
-    @property
-    def reduction_factor(self) -> int: ...
-
-
 class Policy:
     """TPE (or random, or grid) with ASHA over one space.
 
     Args:
         space: what is searched.
-        objective: metric and mode of the values that `tell` gets.
-        epochs: first rung and a trial's whole training; a parameter `epochs` in the space takes the latter's place.
-        early_stopping: ASHA's reduction factor, or none.
+        mode: whether less or more is better of the values that `tell` gets.
+        epochs_min: the first rung.
+        epochs_max: a trial's whole training; a parameter `epochs` in the space takes its place.
+        stops_early: whether ASHA judges at the rungs; without it they are only where trials are compared.
+        reduction_factor: one of so many trials goes on at each rung.
         seed: of all randomness.
         num_trials: how many suggestions there are at most; None for no end.
         algorithm: tpe, random or grid.
@@ -92,11 +76,13 @@ class Policy:
     def __init__(
         self,
         space: Space,
-        objective: ObjectiveSection,
-        epochs: EpochsSection,
-        early_stopping: EarlyStoppingSection,
-        seed: int = 0,
+        mode: Literal["min", "max"],
+        epochs_min: int,
+        epochs_max: int,
         *,
+        stops_early: bool = True,
+        reduction_factor: int = 3,
+        seed: int = 0,
         num_trials: int | None = None,
         algorithm: Literal["tpe", "random", "grid"] = "tpe",
         points: Sequence[Params] = (),
@@ -105,20 +91,20 @@ class Policy:
         self.num_trials = num_trials
         self.exhausted = False
         """Whether every configuration of the space is out before num_trials are."""
-        self._sign = -1.0 if objective.mode == "max" else 1.0
-        self._epochs_max = epochs.max
+        self._sign = -1.0 if mode == "max" else 1.0
+        self._epochs_max = epochs_max
         self._algorithm = algorithm
         self._seed = seed
-        rungs = rung_epochs(epochs.min, epochs.max, early_stopping.reduction_factor)
+        rungs = rung_epochs(epochs_min, epochs_max, reduction_factor)
         self._levels = frozenset(rungs)
-        self._rungs = rungs if early_stopping.algorithm == "asha" else []
-        self.looked_at = second_looks(self._rungs, epochs.max)
+        self._rungs = rungs if stops_early else []
+        self.looked_at = second_looks(self._rungs, epochs_max)
         """The epochs after which a trial's place at a rung is looked at again, each with its rung."""
         self.judged_at = frozenset([*self._rungs, *self.looked_at])
         """The epochs after which a trial may be stopped before its end."""
-        self._first_rung = epochs.min
+        self._first_rung = epochs_min
         self._best_loss = math.inf
-        self._asha = Asha(self._rungs, early_stopping.reduction_factor)
+        self._asha = Asha(self._rungs, reduction_factor)
         self._judged: dict[int, float] = {}
         """Of each trial that goes on the loss at its last rung."""
         self._tpe = TPE(space)
@@ -130,30 +116,20 @@ class Policy:
         self._earlier = EarlierTrials(self._sign)
 
     @classmethod
-    def from_spec(cls, spec: Any) -> Policy:
-        """The policy of a `SweepSpec`, before any event."""
+    def from_spec(cls, spec: SweepSpec) -> Policy:
+        """A spec's policy, before any event."""
         return cls(
             spec.space,
-            spec.objective,
-            spec.epochs,
-            spec.early_stopping,
-            spec.search.seed,
+            spec.objective.mode,
+            spec.epochs.min,
+            spec.epochs.max,
+            stops_early=spec.early_stopping.algorithm == "asha",
+            reduction_factor=spec.early_stopping.reduction_factor,
+            seed=spec.search.seed,
             num_trials=spec.num_trials,
             algorithm=spec.search.algorithm,
             points=spec.search.points,
         )
-
-    @classmethod
-    def replay(cls, spec: Any, events: Iterable[Any]) -> Policy:
-        """The policy after a journal's events, as the driver has it that goes on from them.
-
-        Args:
-            spec: the sweep's spec as it is now, with the changes of every resume among the events.
-            events: the whole journal, in order.
-        """
-        from tuner.policy.replay import replay
-
-        return replay(spec, events)
 
     @property
     def num_suggested(self) -> int:

@@ -14,13 +14,15 @@ from tuner.journal import read_events, read_holder
 from tuner.paths import SweepFolder, names, read_bytes
 from tuner.paths.names import is_trial_name
 from tuner.paths.nofollow import open_file
-from tuner.policy import Policy
-from tuner.policy.replay import replay
+from tuner.policy import VERSION, Policy
+from tuner.policy.replay import Recomputed, replay
+from tuner.policy.version import version_of
 from tuner.provenance import reading
 from tuner.recording import backlog, read_cursor
 from tuner.recording.reading import RecordedRun, read_runs
 from tuner.recording.target import Target
 from tuner.spec import spec_from_mapping
+from tuner.spec.history import SpecHistory
 from tuner.sweep import Sweep, fold
 from tuner.verification import decisions, history, runs, weights
 from tuner.verification.result import INVARIANTS, Finding, Findings, Verification
@@ -30,7 +32,12 @@ _TEMPORARY = ".tmp"
 
 
 def verify_sweep(
-    folder: SweepFolder, acknowledged: Sequence[ev.AnyEvent] = (), *, mlflow: bool = True, checkpoints: bool = True
+    folder: SweepFolder,
+    acknowledged: Sequence[ev.AnyEvent] = (),
+    *,
+    mlflow: bool = True,
+    checkpoints: bool = True,
+    events: Sequence[ev.AnyEvent] | None = None,
 ) -> Verification:
     """Verifies a sweep from its files and its MLflow runs alone. Changes nothing.
 
@@ -38,9 +45,10 @@ def verify_sweep(
         acknowledged: events that were seen earlier, and must still be there.
         mlflow: whether to compare MLflow; a store that cannot be reached is a violation then.
         checkpoints: whether to read the checkpoint files.
+        events: the whole journal, if it was read already.
     """
     try:
-        events = read_events(folder)
+        events = read_events(folder) if events is None else events
     except TunerError as error:
         return _unreadable(str(error))
     found = Findings()
@@ -48,13 +56,14 @@ def verify_sweep(
         found.add("checkpoints", str(problem))
     weights.check_paths(events, found)
     counts = {"events": len(events)}
-    sweep = verify_events(events, acknowledged, found, counts)
+    notes: list[str] = []
+    skipped: dict[str, str] = {}
+    sweep = verify_events(events, acknowledged, found, counts, notes, skipped)
     if sweep is None:
         unread = _skip(("mlflow", "checkpoints"), "the journal cannot be folded")
         return Verification(counts, list(found), unread)
-    skipped: dict[str, str] = {}
     if sweep.ended is None and _is_held(folder):
-        skipped = _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
+        skipped |= _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
     if not mlflow:
         skipped |= _skip(("mlflow",), "not asked for")
     if not checkpoints:
@@ -67,7 +76,7 @@ def verify_sweep(
         counts["code_files"] = reading.num_copies(sweep)
         for line in reading.damages(folder, sweep):
             found.add("code", line, "lost")
-    return Verification(counts, list(found), skipped, reading.notes(folder, sweep, events))
+    return Verification(counts, list(found), skipped, [*notes, *reading.notes(folder, sweep, events)])
 
 
 def verify_events(
@@ -75,8 +84,14 @@ def verify_events(
     acknowledged: Iterable[ev.AnyEvent],
     found: Findings,
     counts: dict[str, int],
+    notes: list[str] | None = None,
+    skipped: dict[str, str] | None = None,
 ) -> Sweep | None:
-    """What the journal alone can tell. None if it is too damaged to be folded."""
+    """What the journal alone can tell. None if it is too damaged to be folded.
+
+    Args:
+        found, counts, notes, skipped: are added to; see `Verification`.
+    """
     history.check_sequence(events, acknowledged, found)
     history.check_lives(events, found)
     for line in reading.malformed(events):
@@ -89,22 +104,44 @@ def verify_events(
         policy = replay(spec, events)
         counts["trials"] = len(sweep.trials)
         counts["epochs"] = sweep.epochs
-        counts["decisions"] = decisions.check_decisions(events, found)
+        recomputed = decisions.check_decisions(events, found)
+        counts["decisions"] = recomputed.num
+        _tell_not_recomputed(recomputed, counts, [] if notes is None else notes, {} if skipped is None else skipped)
         decisions.check_outcomes(events, found)
         counts["observations"] = decisions.check_policy(spec, sweep, policy, found)
         decisions.check_best(sweep, found)
         counts["attempts"] = sum(trial.attempts for trial in sweep.trials.values())
         counts["epochs_trained_twice"] = weights.check_rework(events, found)
-        history.check_number(sweep, _is_exhausted(policy, sweep), found)
+        history.check_number(sweep, _is_exhausted(policy, sweep, events), found)
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, TunerError) as error:
         found.add("events", f"the journal cannot be folded: {type(error).__name__}: {error}")
         return None
     return sweep
 
 
-def _is_exhausted(policy: Policy, sweep: Sweep) -> bool:
-    """Whether the policy has nothing more to suggest; asks it only where that matters, and last."""
-    return len(sweep.trials) < sweep.num_trials and policy.ask() is None
+def _tell_not_recomputed(
+    recomputed: Recomputed, counts: dict[str, int], notes: list[str], skipped: dict[str, str]
+) -> None:
+    """Says which decisions were not recomputed: as a note, or as the reason why none was."""
+    if recomputed.left:
+        counts["decisions_not_recomputed"] = recomputed.left.total()
+    if why := decisions.not_recomputed(recomputed):
+        if recomputed.num:
+            notes.append(f"decisions: {why}")
+        else:
+            skipped["decisions"] = why
+    if hint := decisions.unnamed(recomputed):
+        notes.append(f"decisions: {hint}")
+
+
+def _is_exhausted(policy: Policy, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> bool:
+    """Whether the policy has nothing more to suggest; asks it only where that matters, and last.
+
+    Another version of the policy, which found nothing more, is believed.
+    """
+    if len(sweep.trials) >= sweep.num_trials:
+        return False
+    return version_of(SpecHistory(events).policy) != VERSION or policy.ask() is None
 
 
 def _is_held(folder: SweepFolder) -> bool:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from tuner import events as ev
-from tuner.policy import Policy
+from tuner.policy import VERSION, Policy
 from tuner.policy.asha import rung_epochs
-from tuner.policy.replay import verify
+from tuner.policy.replay import Recomputed, recompute
 from tuner.spec import SweepSpec
 from tuner.sweep import Sweep, Trial, is_better
 from tuner.verification.history import STOP
@@ -18,11 +18,31 @@ _FREE = ("cancelled", "plateaued")
 """Outcomes that no decision in the journal leads to: a user's word, or the trainable's own."""
 
 
-def check_decisions(events: Sequence[ev.AnyEvent], found: Findings) -> int:
-    """Every suggestion and decision as a replay gives it; returns how many there are."""
-    for line in verify(events):
+def check_decisions(events: Sequence[ev.AnyEvent], found: Findings) -> Recomputed:
+    """Every suggestion and decision of this version's policy as a replay gives it; those of others are not judged."""
+    recomputed = recompute(events)
+    for line in recomputed.wrong:
         found.add("decisions", line)
-    return sum(1 for event in events if isinstance(event, ev.TrialSuggested | ev.EpochReported))
+    return recomputed
+
+
+def not_recomputed(recomputed: Recomputed) -> str:
+    """What was not held against a replay, as a clause; empty if all was."""
+    left = sorted(recomputed.left.items())
+    if not left:
+        return ""
+    texts = [f"{num} decisions by version {version} of the policy" for version, num in left]
+    return f"{' and '.join(texts)} cannot be recomputed by this one, which has version {VERSION}"
+
+
+def unnamed(recomputed: Recomputed) -> str:
+    """What to know of differences in an old journal; empty if there are none."""
+    if not recomputed.num_unnamed:
+        return ""
+    return (
+        f"{recomputed.num_unnamed} of the decisions that differ are from before journals named the policy's version;"
+        f" they were recomputed as version 1, but an older policy may have made them"
+    )
 
 
 def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:

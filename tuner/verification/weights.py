@@ -11,6 +11,7 @@ from typing import IO
 from trainables.stored import StoredArrays, read_header
 from tuner import events as ev
 from tuner.paths.names import is_checkpoint_path
+from tuner.spec.history import SpecHistory
 from tuner.sweep import Sweep, Trial
 from tuner.verification.result import Findings
 
@@ -87,15 +88,13 @@ def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:
 
     The best `checkpoints.keep`, but for those that others beat at a moment when fewer were kept: theirs are deleted.
     """
-    spec = Sweep()
-    """Told of nothing but what changes the spec."""
+    history = SpecHistory()
     keep = 0
     ranked: list[tuple[float, int, int]] = []
     dropped: set[int] = set()
     for event in events:
-        if isinstance(event, ev.SweepStarted | ev.SweepResumed):
-            spec.apply(event)
-            keep = int(spec.spec["checkpoints"]["keep"])
+        if history.take(event):
+            keep = int(history.plain["checkpoints"]["keep"])
             dropped.update(number for *_, number in ranked[keep:])
         elif isinstance(event, ev.TrialEnded) and sweep.trials[event.trial].usable:
             insort(ranked, sweep.rank(sweep.trials[event.trial]))

@@ -20,10 +20,16 @@ class Ours:
     """Tuner's policy as the driver uses it."""
 
     def __init__(self, space: Space, epochs: int, seed: int, algorithm: Any = "tpe", stopping: str = "asha") -> None:
-        objective = SimpleNamespace(metric="loss", mode="min")
-        early = SimpleNamespace(algorithm=stopping, reduction_factor=ETA)
-        limits = SimpleNamespace(min=EPOCHS_FIRST, max=epochs)
-        self.policy = Policy(space, objective, limits, early, seed, algorithm=algorithm)  # type: ignore[arg-type]
+        self.policy = Policy(
+            space,
+            "min",
+            EPOCHS_FIRST,
+            epochs,
+            stops_early=stopping == "asha",
+            reduction_factor=ETA,
+            seed=seed,
+            algorithm=algorithm,
+        )
 
     def ask(self) -> tuple[int, Params] | None:
         suggestion = self.policy.ask()

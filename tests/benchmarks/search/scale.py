@@ -1,6 +1,6 @@
 """What a decision costs as a sweep grows, and what one decision maker does to large clusters.
 
-`python -m tests.benchmarks.search.scale`: ask and tell at 500 and 10,000 trials; `Policy.replay` of 10,000 trials of 10
+`python -m tests.benchmarks.search.scale`: ask and tell at 500 and 10,000 trials; `replay` of 10,000 trials of 10
 epochs; and clusters of 500 to 10,000 workers in virtual time, in which each real second of deciding is charged while
 the workers wait for their answer one after another. `--epoch-s` is what an epoch takes there.
 """
@@ -22,6 +22,7 @@ from tests.benchmarks.search.simulator import Cluster, simulate
 from tests.benchmarks.search.tables import Table, coordinates, make_table
 from tuner import events as ev
 from tuner.policy import Policy
+from tuner.policy.replay import replay
 from tuner.space import Space
 
 SPACE = Space(
@@ -104,7 +105,7 @@ def decisions(sizes: Sequence[int], rounds: int = 150) -> list[Timed]:
 
 
 def replay_s(num_trials: int, epochs: int) -> float:
-    """Seconds of `Policy.replay` over trials that all train so many epochs."""
+    """Seconds of `replay` over trials that all train so many epochs."""
     rng, events = np.random.default_rng(0), []
     for number in range(num_trials):
         events.append(ev.TrialSuggested(trial=number, params={**SPACE.sample(rng), "epochs": epochs}, origin="random"))
@@ -115,7 +116,7 @@ def replay_s(num_trials: int, epochs: int) -> float:
             )
             events.append(event)
     started_s = time.perf_counter()
-    Policy.replay(spec(num_trials, epochs), events)
+    replay(spec(num_trials, epochs), events)
     return time.perf_counter() - started_s
 
 
