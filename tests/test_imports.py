@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "versions", "errors", "secrets", "space", "events", "text", "paths", "program", "sweep", "spec", "provenance",
     "journal", "policy", "report", "recording", "warmstart", "verification", "inspection", "preview", "status", "best",
-    "engine", "cluster", "cli",
+    "engine", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
@@ -24,7 +24,9 @@ ONLY_IN = {
     "tensorflow": ("trainables/", "tuner/engine/worker.py"),
     "keras": "trainables/",
     "typer": "tuner/cli/",
-    "rich": "tuner/cli/",
+    "rich": ("tuner/cli/", "tuner/api/terminal.py"),
+    "IPython": "tuner/api/notebook.py",
+    "pandas": "tuner/api/frames.py",
     "ruamel": ("tuner/spec/", "tuner/cluster/"),
 }
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainables import registry
+from trainables.given import is_given
 from trainables.sources import Sources
 from tuner.provenance.beside import imported, imported_beside
 from tuner.provenance.files import file_digest
@@ -67,7 +68,7 @@ def is_sound(manifest: Mapping[str, Any]) -> bool:
 
 def is_shipped(trainable: str) -> bool:
     """Whether a spec's trainable is one of ours rather than a user's file."""
-    return not trainable.rpartition(":")[0].endswith(".py")
+    return not trainable.rpartition(":")[0].endswith(".py") and not is_given(trainable)
 
 
 def main_file(trainable: str) -> Path:
@@ -87,6 +88,10 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
     Args:
         also: files below the trainable's folder that belong to it, whatever imports them.
     """
+    if is_given(trainable):
+        from tuner.provenance.given import code_of_given
+
+        return code_of_given(trainable)
     try:
         main = main_file(trainable)
     except LookupError:
@@ -221,13 +226,13 @@ def _packages(paths: Iterable[Path], folder: Path) -> dict[str, str]:
     names -= {*beside, *sys.stdlib_module_names, "tuner", "trainables", ""}
     found = {}
     for name in sorted(names):
-        if installed := _installed(name):
-            found[installed[0]] = installed[1]
+        if package := installed_package(name):
+            found[package[0]] = package[1]
     return found
 
 
 @cache
-def _installed(module: str) -> tuple[str, str] | None:
+def installed_package(module: str) -> tuple[str, str] | None:
     """The package that has a module, and its version; None if none is known."""
     name = _DISTRIBUTIONS.get(module, module)
     name = name if installed_version(name) else next(iter(_distributions().get(module, [])), "")
