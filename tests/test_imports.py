@@ -22,11 +22,11 @@ ONLY_IN = {
     "matplotlib": "tuner/report/",
     "jinja2": "tuner/report/",
     "tensorflow": ("trainables/", "tuner/engine/worker.py"),
-    "keras": "trainables/",
+    "keras": ("trainables/", "tuner/api/functions.py", "tuner/api/sweep.py"),  # for types alone
     "typer": "tuner/cli/",
     "rich": ("tuner/cli/", "tuner/api/terminal.py"),
     "IPython": "tuner/api/notebook.py",
-    "pandas": "tuner/api/frames.py",
+    "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py"),
     "ruamel": ("tuner/spec/", "tuner/cluster/"),
 }
 

@@ -53,7 +53,7 @@ class Notebook(Progress):
 
         page = display.HTML(page_of(self._folder.name, self._phase, self._now, self._notes))
         if self._handle is None:
-            self._handle = display.display(page, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display.display(page, display_id=True)
         else:
             self._handle.update(page)
 

@@ -134,18 +134,35 @@ def _imported(text: str) -> Iterator[str]:
 
 def _source(value: Any, codes: list[CodeType]) -> str:
     """The text of a class or a function; `inspect` does not find that of a class in a notebook's cell."""
-    for file in dict.fromkeys(code.co_filename for code in codes):
-        lines = linecache.getlines(file)
-        try:
-            tree = ast.parse("".join(lines))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        first = {code.co_firstlineno for code in codes if code.co_filename == file}
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                continue
-            begins = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", []))])
-            named = getattr(node, "name", "<lambda>") == value.__name__
-            if named and any(begins <= line <= (node.end_lineno or 0) for line in first):
-                return inspect.cleandoc("\n" + "".join(lines[begins - 1 : node.end_lineno]))
+    own = [code for code in codes if code.co_qualname.startswith(value.__qualname__)]
+    for file in dict.fromkeys(code.co_filename for code in own):
+        lines = {code.co_firstlineno for code in own if code.co_filename == file}
+        for text, begins, ends in _definitions(file, value.__name__):
+            if any(begins <= line <= ends for line in lines):
+                return text
+    if isinstance(value, type) and not own:  # it has attributes alone: the newest of its name
+        for file in _files_of(value.__module__):
+            if found := list(_definitions(file, value.__name__)):
+                return found[-1][0]
     return ""
+
+
+def _definitions(file: str, name: str) -> Iterator[tuple[str, int, int]]:
+    """The definitions of a class or a function of this name: text, first and last line."""
+    lines = linecache.getlines(file)
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            begins = min([node.lineno, *(part.lineno for part in node.decorator_list)])
+            ends = node.end_lineno or node.lineno
+            yield inspect.cleandoc("\n" + "".join(lines[begins - 1 : ends])), begins, ends
+
+
+def _files_of(module: str) -> Iterator[str]:
+    """Where a module's text may be: its file, or a notebook's cells, the newest first."""
+    if path := getattr(sys.modules.get(module), "__file__", None):
+        yield path
+    yield from (name for name in reversed(linecache.cache) if "ipykernel" in name or name.startswith("<ipython-input"))
