@@ -11,6 +11,7 @@ from typing import Any
 from trainables import registry
 from trainables.contract import Trainable
 from trainables.given import Given
+from trainables.importable import is_importable, module_file
 from tuner.errors import UsageError
 from tuner.provenance.given import given_class
 from tuner.space import shown
@@ -35,6 +36,8 @@ def named(trainable: Any) -> tuple[Any, Given | None]:
         return shipped, None
     if (file := _file(trainable)) is not None:
         return f"{file}:{trainable.__name__}", None
+    if _is_of_package(trainable):
+        return f"{trainable.__module__}:{trainable.__name__}", None
     given = given_class(trainable)
     return given.name, given
 
@@ -58,6 +61,15 @@ def _file(trainable: type[Trainable]) -> str | None:
     is_there = vars(module).get(trainable.__name__) is trainable and os.path.isfile(path)
     in_package = getattr(module, "__package__", "") and not _stands_alone(Path(path))
     return os.path.realpath(path) if is_there and not in_package else None
+
+
+def _is_of_package(trainable: type[Trainable]) -> bool:
+    """Whether Python finds the class by its module's name, so that a worker does, too."""
+    text = f"{trainable.__module__}:{trainable.__name__}"
+    module = sys.modules.get(trainable.__module__)
+    if module is None or trainable.__module__ == "__main__" or not is_importable(text):
+        return False
+    return vars(module).get(trainable.__name__) is trainable and module_file(text) is not None
 
 
 def _stands_alone(path: Path) -> bool:

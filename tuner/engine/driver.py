@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from trainables.given import is_given, lookup
+from trainables.importable import import_folder, is_importable
 from trainables.sources import Sources
 from tuner import events as ev
 from tuner.engine import growth, head, local_ray, raylet, resources
@@ -379,6 +380,7 @@ class _Driver:
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,
             given=lookup(self._spec.trainable) if is_given(self._spec.trainable) else None,
+            import_folder=import_folder(self._spec.trainable) if is_importable(self._spec.trainable) else None,
             environment=resources.storage_environment(),
         )
 

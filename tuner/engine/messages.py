@@ -34,6 +34,8 @@ class WorkerSettings:
     where nothing was kept."""
     given: Given | None = None
     """The class itself where a program gave it: Ray pickles one of a notebook or a main file by value."""
+    import_folder: str | None = None
+    """Where a worker finds a trainable's package if it finds it nowhere else."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
 

@@ -17,6 +17,7 @@ from ray import tune
 
 from trainables.contract import Data, DataError
 from trainables.given import giving, remember_texts
+from trainables.importable import look_in
 from trainables.lean import lean_import
 from trainables.sources import ChangedSourceError
 from tuner.engine import gpus, outputs
@@ -245,6 +246,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     from trainables.training import WarmTrainer
     from tuner.inspection import load_trainable
 
+    look_in(settings.import_folder)
     if settings.given is not None:
         remember_texts(settings.given)
     with giving(settings.given):

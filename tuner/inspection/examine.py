@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from trainables.given import is_given, lookup
+from trainables.importable import is_importable, load_importable
 from trainables.sources import Sources
 from tuner.errors import SpecError, gist, said_by
 from tuner.inspection.digests import array_digests
@@ -77,8 +78,8 @@ def is_file(trainable: str) -> bool:
 
 
 def is_own(trainable: str) -> bool:
-    """Whether the class is the user's: in a file, or given by a program."""
-    return is_file(trainable) or is_given(trainable)
+    """Whether the class is the user's: in a file or a package, or given by a program."""
+    return is_file(trainable) or is_given(trainable) or is_importable(trainable)
 
 
 def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable]:
@@ -93,6 +94,8 @@ def load_trainable(trainable: str, sources: Sources | None = None) -> type[Train
     """
     if is_given(trainable):
         return lookup(trainable).trainable
+    if is_importable(trainable):
+        return load_importable(trainable)
     if is_file(trainable):
         path, _, class_name = trainable.rpartition(":")
         return registry.load_file(Path(path), class_name, sources)

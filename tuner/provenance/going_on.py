@@ -11,7 +11,7 @@ from trainables.sources import Sources
 from tuner import events as ev
 from tuner.errors import StorageError, UsageError
 from tuner.paths import SweepFolder
-from tuner.provenance.code import Code, collect, extended, installed_version, is_shipped, main_file
+from tuner.provenance.code import Code, collect, extended, installed_version, is_shipped, main_file, runs_as_it_is
 from tuner.provenance.comparison import Today, compare_code, data_changes, listed, source_changes, version_changes
 from tuner.provenance.kept import read_code, write_code
 from tuner.sweep import Sweep
@@ -47,7 +47,7 @@ class GoingOn:
 
     def with_imported(self, trainable: str, names: list[str]) -> GoingOn:
         """With files that were seen to be imported, too, where code is to be kept."""
-        if self.new is None or is_shipped(trainable) or is_given(trainable):
+        if self.new is None or is_shipped(trainable) or runs_as_it_is(trainable):
             return self
         new = extended(self.new, trainable, names)
         return GoingOn(new.sources, new, self.is_changed)
@@ -66,7 +66,7 @@ def starting(trainable: str, note: Note) -> GoingOn:
             note(f"code: no copy of {trainable} is kept: Python has no source of it")
         return GoingOn(None)
     _tell_left_out(code, note)
-    return GoingOn(None if is_shipped(trainable) or is_given(trainable) else code.sources, code)
+    return GoingOn(None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources, code)
 
 
 def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) -> GoingOn:
@@ -87,9 +87,10 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
     except StorageError as error:
         raise StorageError(f"{error}; put it back, or go on with today's files: --with-changed-code") from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
-    if is_given(trainable):
+    if runs_as_it_is(trainable):
         if today:
-            raise UsageError(told(today, f"resume with the class as it was, or {_ACCEPT_GIVEN}"))
+            again = _ACCEPT_GIVEN if is_given(trainable) else _ACCEPT_CODE
+            raise UsageError(told(today, f"resume with the code as it was, or {again}"))
         return GoingOn(None)
     if today.lost:
         why = next((file["left_out"] for name, file in kept["files"].items() if name in today.lost), "too many files")
@@ -119,7 +120,7 @@ def _with_todays(folder: SweepFolder, trainable: str, kept: Mapping[str, Any], n
     code = collect(trainable)
     if code is None or code.sources.main not in code.manifest["files"]:
         raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
-    sources = None if is_shipped(trainable) or is_given(trainable) else code.sources
+    sources = None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources
     again = collect(trainable, kept["files"])
     if again is not None and again.manifest["digest"] == kept["digest"]:
         write_code(folder, again)  # what was damaged is whole again

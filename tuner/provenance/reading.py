@@ -9,13 +9,15 @@ from trainables.sources import Sources
 from tuner import events as ev
 from tuner.errors import StorageError, UsageError
 from tuner.paths import SweepFolder
-from tuner.provenance.code import collect, is_shipped, is_sound
+from tuner.provenance.code import collect, is_shipped, is_sound, runs_as_it_is
 from tuner.provenance.comparison import compare_code, listed, source_changes
 from tuner.provenance.files import source_digest
 from tuner.provenance.going_on import check_given
 from tuner.provenance.going_on import told as difference_told
 from tuner.provenance.kept import kept_names, read_code, read_copy
 from tuner.sweep import Sweep, Trial
+
+_OR_TODAYS = ", or --with-changed-code"
 
 
 def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bool) -> tuple[Sources | None, str]:
@@ -33,7 +35,7 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
         code = collect(trainable)
         if takes_todays and code is None and not is_given(trainable):
             raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
-        if code is None or is_shipped(trainable) or is_given(trainable):
+        if code is None or is_shipped(trainable) or runs_as_it_is(trainable):
             return None, ""
         return code.sources, ""
     try:
@@ -41,10 +43,10 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
     except StorageError as error:
         raise StorageError(f"{error}; put it back, or build it by today's files: --with-changed-code") from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
-    if is_given(trainable) and today:
-        ways = "give the class that it was, or with_changed_code=True"
+    if runs_as_it_is(trainable) and today:
+        ways = "take the code as it was" + (", or with_changed_code=True" if is_given(trainable) else _OR_TODAYS)
         raise UsageError(difference_told(today, f"the model of trial {trial.number} is built by that code: {ways}"))
-    if is_given(trainable) or (is_shipped(trainable) and not today):
+    if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):
         return None, ""
     follows = f"the model is built by the code that trial {trial.number} was trained with"
     return sources, difference_told(today, f"{follows}; --with-changed-code takes today's") if today else ""
