@@ -90,7 +90,7 @@ def test_the_notebook_leads_from_data_to_the_best_model(
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output for output in shown if output.output_type == "stream"] == []
     pages = [output.data.get("text/html", "") for output in shown if "data" in output]
-    assert any("first: all 8 trials ended" in page for page in pages)
+    assert any("first: all 8 trials ended" in page for page in pages), pages
     assert any("first (finished)" in page for page in pages) and any("dataframe" in page for page in pages)
     sweep = check_history(cli.folder("first"))
     assert sweep.best is not None and sweep.best.best_value > 0.8

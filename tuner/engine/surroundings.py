@@ -27,6 +27,7 @@ def restored() -> Iterator[None]:
         with warnings.catch_warnings():
             for category in _OF_OTHERS:
                 warnings.simplefilter("ignore", category)
+            warnings.filterwarnings("ignore", "IProgress not found")  # Hyperopt's tqdm in a notebook without widgets
             yield
     finally:
         for name in _variables().keys() - variables.keys():
