@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "versions", "errors", "secrets", "space", "events", "text", "paths", "program", "sweep", "spec", "provenance",
     "journal", "policy", "report", "recording", "warmstart", "verification", "inspection", "preview", "status", "best",
-    "engine", "cluster", "cli",
+    "engine", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
@@ -22,9 +22,11 @@ ONLY_IN = {
     "matplotlib": "tuner/report/",
     "jinja2": "tuner/report/",
     "tensorflow": ("trainables/", "tuner/engine/worker.py"),
-    "keras": "trainables/",
+    "keras": ("trainables/", "tuner/api/functions.py", "tuner/api/sweep.py"),  # for types alone
     "typer": "tuner/cli/",
-    "rich": "tuner/cli/",
+    "rich": ("tuner/cli/", "tuner/api/terminal.py"),
+    "IPython": "tuner/api/notebook.py",
+    "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py"),
     "ruamel": ("tuner/spec/", "tuner/cluster/"),
 }
 

@@ -1,1 +1,23 @@
-"""What a sweep trains, in Keras alone: each trainable has its model, data and default sweep; all train the same way."""
+"""What a sweep trains, in Keras alone: each trainable has its model, data and default sweep; all train the same way.
+
+A trainable of your own needs three names: `from trainables import Data, Trainable, TrainingParams`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainables.contract import Data, DataError, Trainable, TrainingParams
+
+__all__ = ["Data", "DataError", "Trainable", "TrainingParams"]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Looks a name of `__all__` up once it is asked for, so that importing a module of this package stays cheap."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from trainables import contract
+
+        return getattr(contract, name)

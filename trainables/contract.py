@@ -22,7 +22,7 @@ class DataError(Exception):
     """The training data cannot be had or has the wrong form; the message says what to do."""
 
 
-class Params(BaseModel):
+class TrainingParams(BaseModel):
     """The training parameters that every trainable has; a trainable's own `Params` adds to them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -49,6 +49,10 @@ class Params(BaseModel):
     """Linear warm-up from 0 in front of any schedule, in epochs."""
 
 
+Params = TrainingParams
+"""Its earlier name."""
+
+
 @dataclass(frozen=True)
 class Data:
     """Training, validation and, optionally, test data.
@@ -73,7 +77,7 @@ class Trainable(ABC):
 
     loss: ClassVar[Any]
     metrics: ClassVar[Sequence[Any] | Mapping[str, Any]] = ()
-    Params: ClassVar[type[Params]] = Params
+    Params: ClassVar[type[TrainingParams]] = TrainingParams
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
 

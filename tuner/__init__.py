@@ -1,1 +1,98 @@
-"""Tuner: a sweep is a journal of events, and everything else is made from it. Importing this loads nothing."""
+"""Distributed hyperparameter search for Keras, in Python.
+
+    import tuner
+    from trainables import Data, Trainable, TrainingParams
+
+    class MyModel(Trainable): ...
+
+    sweep = tuner.run(
+        trainable=MyModel, name="first", num_trials=32, epochs=27,
+        objective=tuner.maximize("val_accuracy"),
+        space={"learning_rate": tuner.Float(1e-4, 1e-1, log=True), "units": tuner.Int(32, 256, step=32)})
+    sweep.best.params
+    sweep.trials()        # a pandas table, a row a trial
+    sweep.best_model()    # a keras.Model
+
+`run`, `resume` and `load` give a `Sweep`, which also follows a sweep that runs in another process. All errors are a
+`TunerError`. The command line, `tuner`, does the same from YAML files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.api.functions import best_model, check, compare, load, resume, run, sweeps
+    from tuner.api.space import Choice, Float, Int, Objective, maximize, minimize
+    from tuner.api.sweep import Best, Sweep
+    from tuner.errors import (
+        ForeignFileError,
+        MisplacedError,
+        NameTakenError,
+        NoUsableTrialError,
+        ServiceError,
+        SpecError,
+        StorageError,
+        SweepHeldError,
+        SweepInterrupted,
+        TooLargeError,
+        TrackingError,
+        TunerError,
+        UsageError,
+    )
+    from tuner.spec import SweepSpec
+
+__all__ = [
+    "Best",
+    "Choice",
+    "Float",
+    "ForeignFileError",
+    "Int",
+    "MisplacedError",
+    "NameTakenError",
+    "NoUsableTrialError",
+    "Objective",
+    "ServiceError",
+    "SpecError",
+    "StorageError",
+    "Sweep",
+    "SweepHeldError",
+    "SweepInterrupted",
+    "SweepSpec",
+    "TooLargeError",
+    "TrackingError",
+    "TunerError",
+    "UsageError",
+    "best_model",
+    "check",
+    "compare",
+    "load",
+    "maximize",
+    "minimize",
+    "resume",
+    "run",
+    "sweeps",
+]
+
+_PLACES = {
+    "tuner.api.functions": ("best_model", "check", "compare", "load", "resume", "run", "sweeps"),
+    "tuner.api.space": ("Choice", "Float", "Int", "Objective", "maximize", "minimize"),
+    "tuner.api.sweep": ("Best", "Sweep"),
+    "tuner.spec": ("SweepSpec",),
+}
+"""Where the names are; all others are errors."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Imports what a name needs once it is asked for: `import tuner` itself takes no time."""
+        import importlib
+
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = next((module for module, names in _PLACES.items() if name in names), "tuner.errors")
+        value = globals()[name] = getattr(importlib.import_module(module), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -37,3 +37,8 @@ def duration_text(seconds: float) -> str:
 def times_text(number: int) -> str:
     """How often: once, 3 times."""
     return "once" if number == 1 else f"{number} times"
+
+
+def harmless(text: str) -> str:
+    """Text of a user's code for a terminal: what would steer it is written as an escape."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from typing import Annotated, TextIO
 
 import typer
 
 from tuner import status
+from tuner.api.stopping import stop as stop_sweep
 from tuner.cli.cluster_command import There, ask_there, logs_there
 from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people, print_data
 from tuner.errors import StorageError, UsageError
@@ -29,22 +29,7 @@ def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None,
     if there := There(cluster, address):
         ask_there(there, sweep, ["stop", sweep], {"--storage": storage})
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    holder = read_holder(folder.lease)
-    if holder is None:
-        raise UsageError(f"sweep {sweep}: no driver is at work on it; it is {status.state(folder, folded)}")
-    if not holder.sees_this_process:
-        raise UsageError(
-            f"sweep {sweep}: its driver is {holder}, out of reach from here; stop it there, or with --cluster"
-        )
-    try:
-        os.kill(holder.pid, signal.SIGINT)
-    except PermissionError:
-        raise UsageError(f"sweep {sweep}: its driver, {holder}, is another user's, who alone can stop it") from None
-    except ProcessLookupError:  # it has just ended
-        pass
-    people.print(f"sweep {sweep}: its driver, {holder}, stops after the running epochs")
-    while (now := read_holder(folder.lease)) is not None and now.id == holder.id:
-        time.sleep(LOOK_EVERY_S)
+    stop_sweep(folder, folded, people.print)
     folder, folded = status.open_sweep(folder.root, sweep)
     again = f"; go on with it: {program()} resume {sweep}{storage_option(folder.root)}"
     where = status.state(folder, folded)

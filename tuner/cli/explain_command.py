@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from tuner.api.data import explanation_data, trial_number
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, print_json
 from tuner.cli.tables import tables
-from tuner.errors import UsageError
 from tuner.paths import StorageRoot
 from tuner.text import params_text, short
 
@@ -34,72 +34,13 @@ def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_js
 
     history = open_history(StorageRoot.resolve(storage), sweep)
     folded = history.sweep
-    found = explained(history.events, _number(folded, trial))
-    print_json(as_data(folded, found)) if as_json else _print(folded, found)
+    found = explained(history.events, trial_number(folded, trial))
+    print_json(explanation_data(folded, found)) if as_json else _print(folded, found)
 
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
     app.command()(explain)
-
-
-def _number(sweep: Sweep, trial: str) -> int:
-    """The number of a trial that there is."""
-    number = int(trial) if trial.isdecimal() and len(trial) < 10 else -1
-    if number in sweep.trials:
-        return number
-    last = len(sweep.trials) - 1
-    there = f"its trials are 0 to {last}" if last >= 0 else "it has none yet"
-    nearest = f"; did you mean {last}?" if number > last >= 0 else ""
-    raise UsageError(f"sweep {sweep.name} has no trial {trial!r}: {there}{nearest}")
-
-
-def as_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
-    """What `--json` prints."""
-    data = {
-        "sweep": sweep.name,
-        "trial": found.trial,
-        "params": found.params,
-        "metric": sweep.metric,
-        "mode": sweep.mode,
-        "suggestion": {
-            "origin": found.origin,
-            "why": found.why,
-            "observed": found.num_observed,
-            "running": found.num_running,
-            "earlier": found.num_earlier,
-            "good": [_reached(good) for good in found.good],
-        },
-        "rungs": [_rung(judgement) for judgement in found.judgements],
-        "failures": [
-            {"attempt": failed.attempt, "cause": failed.cause, "reason": failed.reason, "counts": failed.counts}
-            for failed in found.failures
-        ],
-        "epochs": found.epochs,
-        "epochs_max": found.epochs_max,
-        "outcome": found.outcome or "unfinished",
-        "reason": found.reason,
-    }
-    return {**data, "policies": list(found.policies)} if found.other_policies else data
-
-
-def _reached(reached: Reached) -> dict[str, Any]:
-    has_value = reached.epoch > 0
-    return {"trial": reached.trial, "epoch": reached.epoch, "value": reached.value if has_value else None}
-
-
-def _rung(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "epoch": judgement.epoch,
-        "rung": judgement.rung,
-        "value": judgement.value,
-        "cutoff": judgement.cutoff,
-        "place": judgement.place,
-        "of": judgement.size,
-        "places": judgement.places,
-        "goes_on": judgement.goes_on,
-        "compared": [{"trial": other.trial, "value": other.value} for other in judgement.compared],
-    }
 
 
 def _print(sweep: Sweep, found: Explanation) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
 
-from tuner.errors import UsageError
+from tuner.api.places import spec_path as spec_path
+from tuner.api.terminal import error_console
+from tuner.text import harmless as harmless
 
-people = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+people = error_console()
 """For people's text: standard error. Brackets and colons in it are what they are."""
 
 SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's name.", show_default=False)]
@@ -64,27 +62,3 @@ def print_data(text: str, out: TextIO | None = None) -> bool:
     except BrokenPipeError:
         return False
     return True
-
-
-def spec_path(spec: str) -> Path:
-    """The file that SPEC means: a path, or the default sweep of a shipped trainable.
-
-    Raises:
-        UsageError: it is neither, and near a trainable's name.
-    """
-    from trainables import registry
-    from tuner.spec.reading import printable
-
-    if spec in registry.names() and not os.path.isfile(spec):
-        return registry.default_sweep(spec)
-    if os.path.exists(spec):
-        return Path(spec)
-    if near := difflib.get_close_matches(spec[:100], registry.names(), n=1):
-        rule = "must be a YAML file or a shipped trainable's name, but there is neither"
-        raise UsageError(f"{printable(spec)}: {rule}; did you mean {near[0]}?")
-    return Path(spec)
-
-
-def harmless(text: str) -> str:
-    """Text of a user's code for a terminal: what would steer it is written as an escape."""
-    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

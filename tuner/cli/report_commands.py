@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tuner.api.functions import compare as compare_sweeps
+from tuner.api.models import chosen_file, export_data
+from tuner.api.models import export as export_of
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
 from tuner.cli.tables import add_row, new_table, tables
-from tuner.errors import StorageError, UsageError
-from tuner.paths import StorageRoot, write_atomically
+from tuner.paths import StorageRoot
 from tuner.text import duration_text, metric_text, params_text, short
 
 
@@ -25,13 +25,11 @@ def report(
 ) -> None:
     """Write a page of HTML about a sweep, running or not: its best trial, learning curves, parameters and slots."""
     from tuner import status
-    from tuner.report import report_page
+    from tuner.api.reports import write_report
 
-    chosen = None if output is None else _file(output)
+    chosen = None if output is None else chosen_file(output, "--output")
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    page = report_page(folded, status.state(folder, folded))
-    target = folder.report if chosen is None else chosen
-    write_atomically(target, page.encode(), folder.base if chosen is None else None)
+    target = write_report(folder, folded, chosen)
     data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
@@ -42,13 +40,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare sweeps with one objective: at equal budgets, by the epochs to equal values, and in their specs."""
-    from tuner import status
-    from tuner.report.comparison import compare as compared
-
-    if len(set(sweeps)) < max(2, len(sweeps)):
-        raise UsageError("compare: give two or more different sweeps")
-    root = StorageRoot.resolve(storage)
-    data = compared([status.open_sweep(root, name)[1] for name in sweeps])
+    data = compare_sweeps(*sweeps, storage=storage)
     print_json(data) if as_json else _tell(data)
 
 
@@ -69,28 +61,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Export the model of the best trial's best epoch, built by the code it was trained with, as a file of Keras's."""
-    from tuner.best import export_model
-
-    target = _file(output or f"{StorageRoot.resolve(storage).sweep(sweep).name}.keras")
-    if target.suffix != ".keras":
-        raise UsageError(f"--output: must end in .keras, Keras's own format, but got {output!r}")
-    if os.path.exists(target):
-        raise UsageError(f"{target}: there is a file already; remove it, or name another with --output")
-    try:
-        found = export_model(sweep, target, trial, storage, with_changed_code=with_changed_code)
-    except Exception as error:
-        if type(error).__name__ != "CheckpointError":  # whose module imports Keras
-            raise
-        hint = "; without --with-changed-code it is built by the code it was trained with" if with_changed_code else ""
-        raise StorageError(f"sweep {sweep}: its weights cannot be used: {error}{hint}") from error
-    data: dict[str, Any] = {
-        "sweep": sweep,
-        "trial": found.number,
-        "epoch": found.best_epoch,
-        "value": found.best_value,
-        "params": found.params,
-        "file": str(target),
-    }
+    found, target = export_of(StorageRoot.resolve(storage).sweep(sweep), output, trial, with_changed_code, "--output")
+    data = export_data(sweep, found, target)
     print_json(data) if as_json else people.print(
         f"the model of trial {found.number}, epoch {found.best_epoch}: {target}"
     )
@@ -100,20 +72,6 @@ def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
     for command in (report, compare, export):
         app.command()(command)
-
-
-def _file(output: str) -> Path:
-    """The file to write, in a folder that is there; where it is a link, what that leads to.
-
-    Raises:
-        UsageError: it is a folder, or in none.
-    """
-    path = os.path.expanduser(output)
-    if os.path.isdir(path) or not os.path.basename(output):
-        raise UsageError(f"--output: must be a file, but {output} is a folder")
-    if not os.path.isdir(folder := os.path.dirname(path) or "."):
-        raise UsageError(f"--output: must be in a folder that there is, but {folder} is none")
-    return Path(os.path.realpath(path) if os.path.islink(path) else path)
 
 
 def _tell(data: dict[str, Any]) -> None:

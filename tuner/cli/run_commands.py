@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from tuner.api.running import as_interruption, check_recorded, resume_sweep_of, start_or_resume
 from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
@@ -28,17 +29,15 @@ from tuner.cli.output import (
     spec_path,
 )
 from tuner.errors import (
-    NameTakenError,
     NoUsableTrialError,
     ServiceError,
     SpecError,
     SweepInterrupted,
-    TrackingError,
     UsageError,
 )
 from tuner.paths import StorageRoot, SweepFolder, exists
-from tuner.program import address_option, program, storage_option
-from tuner.sweep import Sweep, fold
+from tuner.program import program, storage_option
+from tuner.sweep import Sweep
 from tuner.text import duration_text, metric_text, params_text
 
 if TYPE_CHECKING:
@@ -59,10 +58,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a sweep from its spec to its end."""
-    from tuner.engine.driver import resume_sweep, start_sweep
     from tuner.inspection import load_checked
     from tuner.provenance import Accepted
-    from tuner.status import find_history
 
     accepted = Accepted(with_changed_code, with_changed_data)
     if accepted != Accepted() and not or_resume:
@@ -80,21 +77,9 @@ def run(
     root = StorageRoot.resolve(storage, loaded.storage)
     folder = root.sweep(loaded.name)
 
-    def start_or_resume(display: Display) -> Ended:
-        if not (or_resume and folder.exists()):
-            try:
-                return start_sweep(loaded, root, str(path), address, display)
-            except NameTakenError:
-                if not (or_resume and folder.exists()):  # else another driver has just made it
-                    raise
-        known = find_history(root, loaded.name)  # refuses an empty journal
-        return resume_sweep(
-            folder, address, display, lambda sweep: _differences(sweep, loaded, str(path)), accepted, known
-        )
-
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
-            ended = start_or_resume(display)
+            ended = start_or_resume(loaded, root, str(path), address, display, or_resume, accepted)
         _tell_end(folder, ended)
 
 
@@ -110,7 +95,6 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
-    from tuner.engine.driver import resume_sweep
     from tuner.provenance import Accepted
     from tuner.spec.changes import changes_from_overrides
     from tuner.status import open_own_history
@@ -127,7 +111,7 @@ def resume(
         people.print(f"sweep {sweep} is finished: {before.ended.reason}")
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
-            ended = resume_sweep(
+            ended = resume_sweep_of(
                 folder,
                 address,
                 display,
@@ -171,12 +155,6 @@ def _going_on(load: Callable[..., SweepSpec], storage: str | None) -> SweepSpec 
     return loaded if is_there else None
 
 
-def _differences(sweep: Sweep, spec: SweepSpec, source: str) -> dict[str, Any]:
-    from tuner.spec.changes import changes_between
-
-    return changes_between(sweep.spec, spec, len(sweep.trials), source)
-
-
 @contextmanager
 def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) -> Iterator[Callable[[], None]]:
     """Prints how the sweep stands once a driver of ours has left it, however it ended; gives what prints it.
@@ -185,11 +163,8 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) ->
     """
     say = partial(_say, folder, as_json, sys.stdout)
     try:
-        try:
-            with redirect_stdout(sys.stderr):
-                yield say
-        except KeyboardInterrupt:
-            raise SweepInterrupted(f"sweep {folder.name}: {_interrupted(folder, address)}") from None
+        with as_interruption(folder, address), redirect_stdout(sys.stderr):
+            yield say
     except (SweepInterrupted, NoUsableTrialError, ServiceError):
         say()
         raise
@@ -204,33 +179,9 @@ def _say(folder: SweepFolder, as_json: bool, out: TextIO) -> None:
         print_json(status.show(*status.open_sweep(folder.root, folder.name)), out)
 
 
-def _interrupted(folder: SweepFolder, address: str | None) -> str:
-    """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
-    from tuner.journal import read_events
-    from tuner.recording import missing
-
-    if not folder.exists():
-        return "interrupted before it was under way"
-    events, where = read_events(folder), storage_option(folder.root)
-    ended, what = fold(events).ended, missing(folder, events)
-    if ended is None or not what.events:
-        again = f"{program()} resume {folder.name}{where}{address_option(address)}"
-        return f"interrupted before it was under way; go on with: {again}"
-    return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
-
-
 def _tell_end(folder: SweepFolder, ended: Ended) -> None:
-    from tuner.journal import read_events
-    from tuner.recording import missing
-
-    sweep = ended.sweep
-    _tell_people(folder, sweep)
-    if not ended.is_recorded:
-        what = missing(folder, read_events(folder))
-        raise TrackingError(
-            f"sweep {sweep.name}: {what}{f': {what.reason}' if what.reason else ''}. The journal has all; finish with:"
-            f" {program()} record {sweep.name}{storage_option(folder.root)}"
-        )
+    _tell_people(folder, ended.sweep)
+    check_recorded(folder, ended)
 
 
 def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from tuner.api.checking import check_spec, findings
 from tuner.cli.output import Address, AsJson, Overrides, Storage, print_json, spec_path
 from tuner.cli.tables import tables
 from tuner.errors import UsageError
@@ -16,8 +17,7 @@ from tuner.space import Choice, Constant, Float, Int, either, plain, shown
 from tuner.text import params_text
 
 if TYPE_CHECKING:
-    from tuner.inspection import Inspected
-    from tuner.spec import SweepSpec
+    pass
 
 
 def check(
@@ -46,17 +46,12 @@ def check(
 
 
 def _check_spec(path: Path, overrides: list[str], storage: str | None, address: str | None, as_json: bool) -> None:
-    from tuner.engine.resources import Slot, nodes_of
-    from tuner.inspection import Inspection, load_checked
+    from tuner.inspection import load_checked
 
     loaded = load_checked(path, overrides)
     if storage is not None:
         loaded = loaded.model_copy(update={"storage": storage})
-    inspected = Inspection(loaded, tries_model=address is None).result()  # elsewhere it may need what is there
-    resolved = inspected.resolve(loaded, str(path))
-    slots = Slot.of(resolved.resources).count(nodes_of(address))
-    warnings = [] if slots else ["resources: no node has room for one trial"]
-    data = _findings(resolved, inspected, slots, warnings)
+    resolved, data = check_spec(loaded, str(path), address)
     print_json(data) if as_json else _tell(str(path), data, resolved, "what is here")
 
 
@@ -66,7 +61,7 @@ def _check_both(path: Path, overrides: list[str], storage: str | None, cluster: 
     judged = judge(path, overrides, None, storage, cluster)
     resolved = judged.inspected.resolve(judged.spec, str(path))
     found = judged.cluster
-    data = _findings(resolved, judged.inspected, found.slots, found.warnings)
+    data = findings(resolved, judged.inspected, found.slots, found.warnings)
     data["cluster"] = {"file": found.file, "max_nodes": found.max_nodes, "slots": found.slots}
     if as_json:
         print_json(data)
@@ -87,24 +82,6 @@ def _check_cluster(path: Path, not_alone: dict[str, Any], as_json: bool) -> None
         return
     tables.print(f"[bold]{escape(found.file)}[/bold] is a valid cluster file: {found.max_nodes} nodes at most")
     _tell_warnings(found.warnings)
-
-
-def _findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings: list[str]) -> dict[str, Any]:
-    from tuner.preview import preview
-    from tuner.secrets import unused_address
-
-    found = preview(spec, inspected.num_train)
-    warnings = [*warnings, *filter(None, [unused_address(spec.tracking.uri)])]
-    return {
-        "spec": spec.resolved(),
-        "samples": found.samples,
-        "slots": slots,
-        "num_trials": found.num_trials,
-        "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
-        "training_examples": inspected.num_train,
-        "metrics": inspected.metrics,
-        "warnings": [*inspected.warnings, *found.warnings, *warnings],
-    }
 
 
 def schema() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from tuner.api.data import verification_data
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, people, print_json
 from tuner.cli.tables import tables
 from tuner.errors import ServiceError
@@ -46,7 +47,7 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
     people.print(f"sweep {sweep}: reading its journal, checkpoints, code and MLflow runs")
     verified = verify_sweep(folder, events=events)
     if as_json:
-        print_json(as_data(sweep, verified))
+        print_json(verification_data(sweep, verified))
     else:
         _print(verified)
     if not verified.ok:
@@ -54,21 +55,6 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
         people.print(f"sweep {sweep}: {num} violation{'s' if num > 1 else ''}", style="red")
         raise typer.Exit(VIOLATED)
     people.print(f"sweep {sweep}: all that was looked at holds")
-
-
-def as_data(sweep: str, verified: Verification) -> dict[str, Any]:
-    """What `--json` prints."""
-    data: dict[str, Any] = {
-        "sweep": sweep,
-        "ok": verified.ok,
-        "counts": dict(verified.counts),
-        "findings": [
-            {"invariant": found.invariant, "kind": found.kind, "message": found.message, "times": found.times}
-            for found in verified.findings
-        ],
-        "skipped": dict(verified.skipped),
-    }
-    return {**data, "notes": list(verified.notes)} if verified.notes else data
 
 
 def _print(verified: Verification) -> None:

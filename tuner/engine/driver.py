@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from trainables.given import is_given, lookup
+from trainables.importable import import_folder, is_importable
 from trainables.sources import Sources
 from tuner import events as ev
 from tuner.engine import growth, head, local_ray, raylet, resources
@@ -230,9 +232,10 @@ def _inspected(
     slot = resources.Slot.of(spec.resources)
     unshared: list[str] = []
     try:
-        if resources.is_local(address):
+        starts_own = resources.is_local(address) and not resources.has_ray()
+        if starts_own:
             resources.check_room(slot, slot.count([resources.local_node()]))
-        if inspection.in_background or not resources.is_local(address):
+        if inspection.in_background or not starts_own:
             observer.phase("starting Ray, while the trainable is checked")
             resources.start_ray(address, observer.note)
             growth.check_room(slot)
@@ -383,6 +386,8 @@ class _Driver:
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,
+            given=lookup(self._spec.trainable) if is_given(self._spec.trainable) else None,
+            import_folder=import_folder(self._spec.trainable) if is_importable(self._spec.trainable) else None,
             environment=resources.storage_environment(),
         )
 

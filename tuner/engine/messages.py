@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from trainables.given import Given
 from trainables.sources import Sources
 from tuner.engine.resources import Slot
 from tuner.events import CheckpointSaved, Metrics, Params, TrialStarted
@@ -31,6 +32,10 @@ class WorkerSettings:
     sources: Sources | None = None
     """The trainable's code as the sweep's folder keeps it, so that a worker of any time and node has the same; None
     where nothing was kept."""
+    given: Given | None = None
+    """The class itself where a program gave it: Ray pickles one of a notebook or a main file by value."""
+    import_folder: str | None = None
+    """Where a worker finds a trainable's package if it finds it nowhere else."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
 

@@ -39,6 +39,12 @@ QUIET = {
 }
 
 
+_is_ours = False
+"""Whether this process's connection to Ray was made here, and so ends with a sweep; a program may have its own."""
+
+_printing: list[Any] = []
+"""Ray's own function that prints what workers print, while ours stands in its place."""
+
 NODE_TYPES = "TUNER_NODE_TYPES"
 """The environment's word for the nodes that an autoscaler may add: a JSON list, see `growth.slots_at_most`."""
 
@@ -195,14 +201,17 @@ def start_ray(address: str | None, note: Callable[[str], None] = lambda text: No
         UsageError: it is no such address, or something on this machine keeps Ray from starting.
         ServiceError: the cluster does not answer.
     """
+    global _is_ours
     os.environ.update(QUIET)
     address = ray_address(address)
     import ray
 
     if ray.is_initialized():
         return
+    _is_ours = True
 
     # Ray's words on dead workers, in colours on standard output, whatever `log_to_driver` says: they are in our own log
+    _printing.append(ray._private.worker.print_to_stdstream)
     ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
     options: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     try:
@@ -272,9 +281,14 @@ def storage_environment() -> dict[str, str]:
 
 
 def leave_ray() -> None:
-    """Leaves the cluster; a Ray of our own on this machine ends with that."""
-    if "ray" in sys.modules:
-        sys.modules["ray"].shutdown()
+    """Leaves the cluster that `start_ray` joined; a Ray of our own ends with that. A program's own Ray stays."""
+    global _is_ours
+    if _is_ours and "ray" in sys.modules:
+        ray = sys.modules["ray"]
+        ray.shutdown()
+        while _printing:
+            ray._private.worker.print_to_stdstream = _printing.pop()
+    _is_ours = False
     local_ray.ended()
 
 

@@ -211,6 +211,16 @@ class TurnStarts(tune.Callback):  # type: ignore[misc]
         _run.started_at[trial.trial_id] = time.monotonic()
 
 
+class NoReports(tune.ProgressReporter):  # type: ignore[misc]
+    """Shows nothing; Tune's own reporter for notebooks would clear the output of the cell, ours among it."""
+
+    def should_report(self, trials: Any, done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: Any, done: bool, *sys_info: Any) -> None:
+        """There is nothing to show."""
+
+
 class DriverStopper(tune.Stopper):  # type: ignore[misc]
     """Ends `fit` when an adapter failed or the user is in a hurry."""
 
@@ -254,6 +264,7 @@ def fit(
                     name=f"sweep-{time.time_ns()}",
                     verbose=0,
                     callbacks=[TurnStarts()],
+                    progress_reporter=NoReports(),
                     stop=DriverStopper(),
                     failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # for a class it defaults to True

@@ -16,6 +16,8 @@ import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
+from trainables.given import giving, remember_texts
+from trainables.importable import look_in
 from trainables.lean import lean_import
 from trainables.sources import ChangedSourceError
 from tuner.engine import gpus, outputs
@@ -244,7 +246,11 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     from trainables.training import WarmTrainer
     from tuner.inspection import load_trainable
 
-    trainable = load_trainable(settings.trainable, settings.sources)(settings.data)
+    look_in(settings.import_folder)
+    if settings.given is not None:
+        remember_texts(settings.given)
+    with giving(settings.given):
+        trainable = load_trainable(settings.trainable, settings.sources)(settings.data)
     try:
         return WarmTrainer(
             trainable,

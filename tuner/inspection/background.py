@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -127,8 +127,16 @@ def load_checked(
         SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
         UsageError: the file cannot be read.
     """
+    return checked(
+        lambda: load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new),
+        is_for_elsewhere=is_for_elsewhere,
+    )
+
+
+def checked(load: Callable[[], SweepSpec], *, is_for_elsewhere: bool = False) -> SweepSpec:
+    """The spec that `load` gives; of an invalid one all problems, as `load_checked` finds them."""
     try:
-        return load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new)
+        return load()
     except SpecError as error:
         if not isinstance(error.rest, SweepSpec):
             raise

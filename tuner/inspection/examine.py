@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.given import is_given, lookup
+from trainables.importable import is_importable, load_importable
 from trainables.sources import Sources
 from tuner.errors import SpecError, gist, said_by
 from tuner.inspection.digests import array_digests
@@ -75,6 +77,11 @@ def is_file(trainable: str) -> bool:
     return trainable.rpartition(":")[0].endswith(".py")
 
 
+def is_own(trainable: str) -> bool:
+    """Whether the class is the user's: in a file or a package, or given by a program."""
+    return is_file(trainable) or is_given(trainable) or is_importable(trainable)
+
+
 def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable]:
     """The class that a spec's `trainable` names.
 
@@ -85,6 +92,10 @@ def load_trainable(trainable: str, sources: Sources | None = None) -> type[Train
         LookupError: there is none; the message has the nearest name.
         Exception: whatever a user's file raises while it is imported.
     """
+    if is_given(trainable):
+        return lookup(trainable).trainable
+    if is_importable(trainable):
+        return load_importable(trainable)
     if is_file(trainable):
         path, _, class_name = trainable.rpartition(":")
         return registry.load_file(Path(path), class_name, sources)
@@ -108,7 +119,7 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, tries_model: boo
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class, tries_model and is_file(spec.trainable))
+    return _inspect_class(spec, trainable_class, tries_model and is_own(spec.trainable))
 
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_model: bool) -> Inspected:
@@ -129,7 +140,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train)
-            asks = tries_model or (of_metric and is_file(spec.trainable))
+            asks = tries_model or (of_metric and is_own(spec.trainable))
             if asks and not (problems or of_data):
                 asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (

@@ -14,6 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainables import registry
+from trainables.given import is_given
+from trainables.importable import is_importable
+from trainables.importable import module_file as importable_file
 from trainables.sources import Sources
 from tuner.provenance.beside import imported, imported_beside
 from tuner.provenance.files import file_digest
@@ -67,7 +70,12 @@ def is_sound(manifest: Mapping[str, Any]) -> bool:
 
 def is_shipped(trainable: str) -> bool:
     """Whether a spec's trainable is one of ours rather than a user's file."""
-    return not trainable.rpartition(":")[0].endswith(".py")
+    return not (trainable.rpartition(":")[0].endswith(".py") or runs_as_it_is(trainable))
+
+
+def runs_as_it_is(trainable: str) -> bool:
+    """Whether a trainable's kept copy is only looked at: other than a file's it cannot be imported."""
+    return is_given(trainable) or is_importable(trainable)
 
 
 def main_file(trainable: str) -> Path:
@@ -87,6 +95,13 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
     Args:
         also: files below the trainable's folder that belong to it, whatever imports them.
     """
+    if is_given(trainable):
+        from tuner.provenance.given import code_of_given
+
+        return code_of_given(trainable)
+    if is_importable(trainable):
+        file = importable_file(trainable)
+        return _collected(file, _of_package(file), {}) if file is not None else None
     try:
         main = main_file(trainable)
     except LookupError:
@@ -96,6 +111,12 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
         paths |= {main} if is_shipped(trainable) else _own(main, imported_beside(main))
     collected = _collected(main, paths, {}) if paths else None
     return collected if collected is not None and collected.manifest["files"] else None
+
+
+def _of_package(file: Path) -> set[Path]:
+    """A module's file and those beside it in its package."""
+    in_package = (file.parent / "__init__.py").is_file()
+    return {file, *file.parent.glob("*.py")} if in_package else _own(file, imported_beside(file))
 
 
 def extended(code: Code, trainable: str, names: Iterable[str]) -> Code:
@@ -221,13 +242,13 @@ def _packages(paths: Iterable[Path], folder: Path) -> dict[str, str]:
     names -= {*beside, *sys.stdlib_module_names, "tuner", "trainables", ""}
     found = {}
     for name in sorted(names):
-        if installed := _installed(name):
-            found[installed[0]] = installed[1]
+        if package := installed_package(name):
+            found[package[0]] = package[1]
     return found
 
 
 @cache
-def _installed(module: str) -> tuple[str, str] | None:
+def installed_package(module: str) -> tuple[str, str] | None:
     """The package that has a module, and its version; None if none is known."""
     name = _DISTRIBUTIONS.get(module, module)
     name = name if installed_version(name) else next(iter(_distributions().get(module, [])), "")

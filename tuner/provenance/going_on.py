@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainables.given import NotGivenError, is_given, lookup
 from trainables.sources import Sources
 from tuner import events as ev
 from tuner.errors import StorageError, UsageError
 from tuner.paths import SweepFolder
-from tuner.provenance.code import Code, collect, extended, installed_version, is_shipped, main_file
+from tuner.provenance.code import Code, collect, extended, installed_version, is_shipped, main_file, runs_as_it_is
 from tuner.provenance.comparison import Today, compare_code, data_changes, listed, source_changes, version_changes
 from tuner.provenance.kept import read_code, write_code
 from tuner.sweep import Sweep
@@ -19,6 +20,7 @@ from tuner.versions import versions
 Note = Callable[[str], None]
 
 _ACCEPT_CODE = "--with-changed-code takes today's"
+_ACCEPT_GIVEN = "with_changed_code=True takes the new one"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class GoingOn:
 
     def with_imported(self, trainable: str, names: list[str]) -> GoingOn:
         """With files that were seen to be imported, too, where code is to be kept."""
-        if self.new is None or is_shipped(trainable):
+        if self.new is None or is_shipped(trainable) or runs_as_it_is(trainable):
             return self
         new = extended(self.new, trainable, names)
         return GoingOn(new.sources, new, self.is_changed)
@@ -60,9 +62,11 @@ def starting(trainable: str, note: Note) -> GoingOn:
     """What a new sweep trains with: its files as they are at this moment, whatever becomes of them."""
     code = collect(trainable)
     if code is None:  # which the inspection tells
+        if is_given(trainable):
+            note(f"code: no copy of {trainable} is kept: Python has no source of it")
         return GoingOn(None)
     _tell_left_out(code, note)
-    return GoingOn(None if is_shipped(trainable) else code.sources, code)
+    return GoingOn(None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources, code)
 
 
 def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) -> GoingOn:
@@ -73,6 +77,7 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
         StorageError: a copy is damaged.
     """
     trainable, kept = str(sweep.spec["trainable"]), sweep.code
+    check_given(trainable)
     if not kept:
         return starting(trainable, note)
     if accepted.code:
@@ -82,6 +87,11 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
     except StorageError as error:
         raise StorageError(f"{error}; put it back, or go on with today's files: --with-changed-code") from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
+    if runs_as_it_is(trainable):
+        if today:
+            again = _ACCEPT_GIVEN if is_given(trainable) else _ACCEPT_CODE
+            raise UsageError(told(today, f"resume with the code as it was, or {again}"))
+        return GoingOn(None)
     if today.lost:
         why = next((file["left_out"] for name, file in kept["files"].items() if name in today.lost), "too many files")
         raise UsageError(
@@ -93,11 +103,24 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
     return GoingOn(None if is_shipped(trainable) and not today else sources)
 
 
+def check_given(trainable: str) -> None:
+    """Refuses a class of a notebook or a script that this process has not.
+
+    Raises:
+        UsageError: the message has the way on.
+    """
+    if is_given(trainable):
+        try:
+            lookup(trainable)
+        except NotGivenError as error:
+            raise UsageError(f"trainable: {error}") from None
+
+
 def _with_todays(folder: SweepFolder, trainable: str, kept: Mapping[str, Any], note: Note) -> GoingOn:
     code = collect(trainable)
     if code is None or code.sources.main not in code.manifest["files"]:
         raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
-    sources = None if is_shipped(trainable) else code.sources
+    sources = None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources
     again = collect(trainable, kept["files"])
     if again is not None and again.manifest["digest"] == kept["digest"]:
         write_code(folder, again)  # what was damaged is whole again

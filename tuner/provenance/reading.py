@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trainables.given import is_given
 from trainables.sources import Sources
 from tuner import events as ev
 from tuner.errors import StorageError, UsageError
 from tuner.paths import SweepFolder
-from tuner.provenance.code import collect, is_shipped, is_sound
+from tuner.provenance.code import collect, is_shipped, is_sound, runs_as_it_is
 from tuner.provenance.comparison import compare_code, listed, source_changes
 from tuner.provenance.files import source_digest
+from tuner.provenance.going_on import check_given
 from tuner.provenance.going_on import told as difference_told
 from tuner.provenance.kept import kept_names, read_code, read_copy
 from tuner.sweep import Sweep, Trial
+
+_OR_TODAYS = ", or --with-changed-code"
 
 
 def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bool) -> tuple[Sources | None, str]:
@@ -26,17 +30,23 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
         StorageError: a copy is damaged.
     """
     trainable, kept = str(sweep.spec["trainable"]), sweep.code_of(trial)
+    check_given(trainable)
     if takes_todays or not kept:
         code = collect(trainable)
-        if takes_todays and code is None:
+        if takes_todays and code is None and not is_given(trainable):
             raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
-        return (None if is_shipped(trainable) or code is None else code.sources), ""
+        if code is None or is_shipped(trainable) or runs_as_it_is(trainable):
+            return None, ""
+        return code.sources, ""
     try:
         sources = read_code(folder, kept)
     except StorageError as error:
         raise StorageError(f"{error}; put it back, or build it by today's files: --with-changed-code") from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
-    if is_shipped(trainable) and not today:
+    if runs_as_it_is(trainable) and today:
+        ways = "take the code as it was" + (", or with_changed_code=True" if is_given(trainable) else _OR_TODAYS)
+        raise UsageError(difference_told(today, f"the model of trial {trial.number} is built by that code: {ways}"))
+    if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):
         return None, ""
     follows = f"the model is built by the code that trial {trial.number} was trained with"
     return sources, difference_told(today, f"{follows}; --with-changed-code takes today's") if today else ""
@@ -88,7 +98,9 @@ def notes(folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> l
     lines += _mixed("data", sweep, told, "their values are not comparable")
     if sweep.code and is_sound(sweep.code):
         trainable = str(sweep.spec["trainable"])
-        if today := compare_code(sweep.code, collect(trainable, sweep.code["files"])):
+        code = collect(trainable, sweep.code["files"])
+        is_known = code is not None or not is_given(trainable)
+        if is_known and (today := compare_code(sweep.code, code)):
             lines.append(f"code: today {today.what}; a resume goes on with the copies in the sweep's folder")
     return [*lines, *filter(None, [data_note(sweep)])]
 

@@ -1,6 +1,6 @@
 """The search space: parameters with inclusive bounds, and conditions between them."""
 
-from tuner.space.parameters import KINDS, Choice, Constant, Parameter
+from tuner.space.parameters import KINDS, Choice, Constant, Parameter, Written, WrittenChoice, WrittenFloat, WrittenInt
 from tuner.space.points import completed, point_problems
 from tuner.space.ranges import Float, Int
 from tuner.space.space import Space, condition_problems
@@ -16,6 +16,10 @@ __all__ = [
     "Params",
     "Scalar",
     "Space",
+    "Written",
+    "WrittenChoice",
+    "WrittenFloat",
+    "WrittenInt",
     "completed",
     "condition_problems",
     "cut",

@@ -7,7 +7,7 @@ searches any space.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     Discriminator,
@@ -108,8 +108,28 @@ class Constant(BaseParameter):
         return [self.value]
 
 
+class Written(dict[str, Any]):
+    """A parameter's fields as Python code wrote them, which says its kind: `Float(1, 10)` is none of whole numbers."""
+
+    kind: ClassVar[str]
+
+
+class WrittenFloat(Written):
+    kind = "float"
+
+
+class WrittenInt(Written):
+    kind = "int"
+
+
+class WrittenChoice(Written):
+    kind = "choice"
+
+
 def _kind(written: Any) -> str:
     """Which kind of parameter a piece of YAML means; all-integer ranges are Ints."""
+    if isinstance(written, Written):
+        return written.kind
     if isinstance(written, BaseParameter):
         return type(written).__name__.lower()
     if not isinstance(written, dict) or "value" in written:

@@ -93,7 +93,7 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
     file, separator, class_name = spec.trainable.rpartition(":")
     if separator and file.endswith(".py"):
         changes["trainable"] = f"{os.path.realpath(folder / file)}:{class_name}"
-    if spec.data is not None and _is_beside(folder, spec.data):
+    if spec.data is not None and is_beside(folder, spec.data):
         changes["data"] = os.path.realpath(folder / spec.data)
     if not all(path.isprintable() for path in changes.values()):
         raise UsageError(f"{printable(str(folder))}: the name of a spec's folder must be printable text")
@@ -132,11 +132,12 @@ _PLACEHOLDERS: dict[str, Any] = {
 
 
 def _unconditional(parameter: Any) -> Any:
-    is_mapping = isinstance(parameter, dict)
-    return {key: value for key, value in parameter.items() if key != "when"} if is_mapping else parameter
+    if not isinstance(parameter, dict):
+        return parameter
+    return type(parameter)({key: value for key, value in parameter.items() if key != "when"})
 
 
-def _is_beside(folder: Path, data: str) -> bool:
+def is_beside(folder: Path, data: str) -> bool:
     """Whether `data` is meant as a path rather than as a name: it is there, or no name ends so."""
     if "://" in data or data.startswith("~"):  # each machine has its own home folder
         return False

@@ -1,0 +1,108 @@
+"""`import tuner` as people use it: a script with a class in its main file, and a notebook."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sweeps.conftest import MODELS, Cli, check_history, environment, outputs
+from tuner.sweep import Sweep
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
+
+NOTEBOOK = Path(__file__).parents[1] / "api" / "first_sweep.ipynb"
+
+
+@pytest.fixture
+def told(cli: Cli) -> Iterator[dict[str, str]]:
+    """What a program's environment says, such that it uses the tests' cluster; the store is there already."""
+    cli._prepare()
+    yield {**environment(), "RAY_ADDRESS": cli.address, "RAY_AUTH_MODE": "disabled", "TUNER_STORAGE": str(cli.root)}
+
+
+def start(cli: Cli, told: dict[str, str], what: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(MODELS / "in_python.py"), what, str(cli.root), *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told, start_new_session=True
+    )
+    cli.started.append(process)
+    return process
+
+
+def test_a_program_stops_and_resumes_its_sweep_beside_a_ray_of_its_own(
+    cli: Cli, told: dict[str, str], tmp_path: Path
+) -> None:
+    slow_while = tmp_path / "slow"
+    slow_while.touch()
+    process = start(cli, told, "stopped_and_resumed_beside_a_ray_of_its_own", str(slow_while))
+    data, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    found: dict[str, Any] = json.loads(data)
+    assert found["stopped"][0] == "SweepInterrupted" and "stopped by the program" in found["stopped"][1]
+    assert found["while it ran"] == ["running", True] and found["left"] == "interrupted"
+    assert "this process runs sweep first" in found["at the same time"]
+    assert found["ended"] == ["finished", 5, True]
+    assert found["loss"][0] == pytest.approx(found["loss"][1], rel=1e-3)
+    assert found["ray"] and found["handlers"] and found["changed"] == []
+    check_history(cli.folder("first"))
+
+
+def test_ctrl_c_interrupts_and_the_same_class_goes_on(cli: Cli, told: dict[str, str], tmp_path: Path) -> None:
+    slow_while = tmp_path / "slow"
+    slow_while.touch()
+    process = start(cli, told, "interrupted", str(slow_while))
+    cli.wait_for("first", lambda sweep: sweep.epochs > 1)
+    process.send_signal(signal.SIGINT)
+    data, errors = outputs(process, 0)
+    assert data.startswith("sweep first: interrupted by SIGINT; nothing is lost")
+    assert "stopping after the running epochs" in errors
+    slow_while.unlink()
+    data, errors = outputs(start(cli, told, "resumed"), 0)
+    other, diff, *_ = data.splitlines()
+    assert other == "code: MyModel.py is changed since the sweep was trained with it" and diff.startswith("  --- ")
+    assert "with_changed_code=True takes the new one" in data and '+        loss = "mae"' not in errors
+    assert data.splitlines()[-2].startswith("trainable: MyModel is a class of a notebook or a script")
+    assert data.splitlines()[-1] == "finished" and errors == ""
+    sweep = check_history(cli.folder("first"))
+    refused = cli("export", "first", exit_code=2).stderr
+    assert refused.startswith("trainable: MyModel is a class of a notebook") and refused.count("\n") == 1
+    assert _no_pickles(cli.root / "first") and "def points" in _kept(cli.root / "first", sweep)
+
+
+def test_the_notebook_leads_from_data_to_the_best_model(
+    cli: Cli, told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output for output in shown if output.output_type == "stream"] == []
+    pages = [output.data.get("text/html", "") for output in shown if "data" in output]
+    assert any("first: all 8 trials ended" in page for page in pages), pages
+    assert any("first (finished)" in page for page in pages) and any("dataframe" in page for page in pages)
+    sweep = check_history(cli.folder("first"))
+    assert sweep.best is not None and sweep.best.best_value > 0.8
+    assert "class Digits(Trainable)" in _kept(cli.root / "first", sweep)
+
+
+def _no_pickles(folder: Path) -> bool:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return not any(path.suffix in (".pkl", ".pickle") or path.read_bytes()[:1] == b"\x80" for path in files)
+
+
+def _kept(folder: Path, sweep: Sweep) -> str:
+    [file] = (folder / "code").rglob("*.py")
+    assert sweep.code["main"] == file.name
+    return file.read_text()

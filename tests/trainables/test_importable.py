@@ -1,0 +1,72 @@
+"""Trainables of packages that Python finds by itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import tuner
+from trainables import registry
+from trainables.importable import import_folder, is_importable, load_importable
+from tuner.api.classes import named
+from tuner.inspection import inspect
+from tuner.provenance.code import collect
+from tuner.spec import spec_from_mapping
+
+MODEL = """
+from trainables.digits import Digits
+from .layers import UNITS
+class Mine(Digits):
+    units = UNITS
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "src" / "mypackage" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "__init__.py").touch()
+    (folder / "layers.py").write_text("UNITS = 3\n")
+    (folder / "dense.py").write_text(MODEL)
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mypackage"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("trainable", "expected"),
+    [("a.b:C", True), ("a:C", True), ("digits", False), ("a.py:C", False), ("./a.b:C", False), ("python:C", False)],
+)
+def test_a_module_s_class_is_told_from_files_and_names(trainable: str, expected: bool) -> None:
+    assert is_importable(trainable) is expected
+
+
+def test_a_class_of_a_package_is_found_by_its_name(package: Path) -> None:
+    cls = load_importable("mypackage.models.dense:Mine")
+    assert cls.units == 3  # type: ignore[attr-defined]
+    assert named(cls) == ("mypackage.models.dense:Mine", None)
+    assert import_folder("mypackage.models.dense:Mine") == str(package.parents[1])
+    code = collect("mypackage.models.dense:Mine")
+    assert code is not None and code.manifest["main"] == "dense.py"
+    assert sorted(code.manifest["files"]) == ["__init__.py", "dense.py", "layers.py"]
+    assert tuner.check("digits", trainable="mypackage.models.dense:Mine")["training_examples"] == 1200
+
+
+@pytest.mark.parametrize(
+    ("trainable", "message"),
+    [
+        ("mypackage.models.dens:Mine", "must be a module that Python finds, but there is none"),
+        ("nopackage.at.all:Mine", "must be a module that Python finds, but there is none"),
+        ("mypackage.models.dense:Min", "must hold a concrete subclass of Trainable named Min, but has none"),
+    ],
+)
+def test_what_is_not_there_is_one_line(package: Path, trainable: str, message: str) -> None:
+    with pytest.raises(registry.UnknownTrainableError, match=message):
+        load_importable(trainable)
+    spec = spec_from_mapping({**tuner.check("digits")["spec"], "trainable": trainable})
+    [problem] = inspect(spec).problems
+    assert problem.startswith("trainable: ") and message in problem

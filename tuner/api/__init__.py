@@ -1,0 +1,1 @@
+"""What `import tuner` gives: sweeps as Python objects. The command line is a caller of it."""

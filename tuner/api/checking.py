@@ -1,0 +1,48 @@
+"""What a spec would do: `tuner check`, and `tuner.check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuner.spec import SweepSpec
+
+if TYPE_CHECKING:
+    from tuner.inspection import Inspected
+
+FIELDS = tuple(SweepSpec.model_fields)
+
+
+def check_spec(spec: SweepSpec, source: str, address: str | None) -> tuple[SweepSpec, dict[str, Any]]:
+    """The spec made complete by its trainable, and what is found.
+
+    Raises:
+        SpecError: it does not fit its trainable; one line for each problem.
+        ServiceError: the cluster at `address` does not answer.
+    """
+    from tuner.engine.resources import Slot, nodes_of
+    from tuner.inspection import Inspection
+
+    inspected = Inspection(spec, tries_model=address is None).result()  # elsewhere it may need what is there
+    resolved = inspected.resolve(spec, source)
+    slots = Slot.of(resolved.resources).count(nodes_of(address))
+    warnings = [] if slots else ["resources: no node has room for one trial"]
+    return resolved, findings(resolved, inspected, slots, warnings)
+
+
+def findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings: list[str]) -> dict[str, Any]:
+    """What `tuner check --json` prints of a spec."""
+    from tuner.preview import preview
+    from tuner.secrets import unused_address
+
+    found = preview(spec, inspected.num_train)
+    warnings = [*warnings, *filter(None, [unused_address(spec.tracking.uri)])]
+    return {
+        "spec": spec.resolved(),
+        "samples": found.samples,
+        "slots": slots,
+        "num_trials": found.num_trials,
+        "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
+        "training_examples": inspected.num_train,
+        "metrics": inspected.metrics,
+        "warnings": [*inspected.warnings, *found.warnings, *warnings],
+    }

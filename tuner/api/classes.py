@@ -1,0 +1,77 @@
+"""What a spec calls the trainable that a program gives: a name, a class of a file, or a class by value."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from trainables import registry
+from trainables.contract import Trainable
+from trainables.given import Given
+from trainables.importable import is_importable, module_file
+from tuner.errors import UsageError
+from tuner.provenance.given import given_class
+from tuner.space import shown
+
+
+def named(trainable: Any) -> tuple[Any, Given | None]:
+    """The text of a spec's `trainable`, and the class itself where no text leads other processes to it.
+
+    Raises:
+        UsageError: it is no concrete subclass of Trainable.
+    """
+    if isinstance(trainable, str):
+        return trainable, None
+    if not (isinstance(trainable, type) and issubclass(trainable, Trainable)):
+        raise UsageError(
+            f"trainable: must be a name, ./file.py:Class or a subclass of Trainable, but got {_what(trainable)}"
+        )
+    if inspect.isabstract(trainable):
+        lacks = " and ".join(sorted(trainable.__abstractmethods__))
+        raise UsageError(f"trainable: must be a concrete class, but {trainable.__name__} has no {lacks}")
+    if (shipped := _shipped(trainable)) is not None:
+        return shipped, None
+    if (file := _file(trainable)) is not None:
+        return f"{file}:{trainable.__name__}", None
+    if _is_of_package(trainable):
+        return f"{trainable.__module__}:{trainable.__name__}", None
+    given = given_class(trainable)
+    return given.name, given
+
+
+def _what(trainable: Any) -> str:
+    return f"the class {trainable.__name__}" if isinstance(trainable, type) else shown(trainable)
+
+
+def _shipped(trainable: type[Trainable]) -> str | None:
+    package, _, module = trainable.__module__.rpartition(".")
+    name = module.replace("_", "-")
+    return name if package == "trainables" and name in registry.names() else None
+
+
+def _file(trainable: type[Trainable]) -> str | None:
+    """The file that workers can import the class from: a plain module that defines it by its name."""
+    module = sys.modules.get(trainable.__module__)
+    path = getattr(module, "__file__", None)
+    if module is None or trainable.__module__ == "__main__" or not path or not path.endswith(".py"):
+        return None
+    is_there = vars(module).get(trainable.__name__) is trainable and os.path.isfile(path)
+    in_package = getattr(module, "__package__", "") and not _stands_alone(Path(path))
+    return os.path.realpath(path) if is_there and not in_package else None
+
+
+def _is_of_package(trainable: type[Trainable]) -> bool:
+    """Whether Python finds the class by its module's name, so that a worker does, too."""
+    text = f"{trainable.__module__}:{trainable.__name__}"
+    module = sys.modules.get(trainable.__module__)
+    if module is None or trainable.__module__ == "__main__" or not is_importable(text):
+        return False
+    return vars(module).get(trainable.__name__) is trainable and module_file(text) is not None
+
+
+def _stands_alone(path: Path) -> bool:
+    """Whether a module lies in no regular package, whose other modules it may import by relative names."""
+    return not (path.parent / "__init__.py").is_file()

@@ -1,0 +1,59 @@
+"""What a notebook shows of a sweep: how it stands, and its best trials."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from tuner.sweep import Sweep, Trial
+from tuner.text import duration_text, metric_text, params_text
+
+TRIALS_SHOWN = 10
+
+
+def sweep_page(sweep: Sweep, state: str) -> str:
+    """A sweep as HTML, to stand in a notebook's cell."""
+    ended = sum(count for outcome, count in sweep.outcomes().items() if outcome != "unfinished")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
+    at_work, training = duration_text(sweep.wall_s), duration_text(sweep.training_s)
+    facts = [
+        ("sweep", f"{sweep.name} ({state})"),
+        ("trials", f"{ended} of {sweep.num_trials}: {counts or 'none yet'}"),
+        ("best", _best(sweep)),
+        ("epochs", str(sweep.epochs)),
+        ("time", f"{at_work} at work, {training} of training"),
+    ]
+    rows = "".join(f"<tr>{_cells('th', [key])}{_cells('td', [text])}</tr>" for key, text in facts)
+    page = f"<table>{rows}</table>"
+    best = sweep.ranked()[:TRIALS_SHOWN]
+    if not best:
+        return page
+    head = _row("th", ["trial", sweep.metric, "epoch", "outcome", "parameters"])
+    return f"{page}<table>{head}{''.join(_row('td', _trial(trial)) for trial in best)}</table>"
+
+
+def _best(sweep: Sweep) -> str:
+    best = sweep.best
+    if best is None:
+        return "none yet"
+    at = f"{sweep.metric} {metric_text(best.best_value)}, trial {best.number}, epoch {best.best_epoch}"
+    return f"{at}: {params_text(best.params)}"
+
+
+def _trial(trial: Trial) -> list[str]:
+    value, outcome = metric_text(trial.best_value), trial.outcome or "unfinished"
+    return [
+        str(trial.number),
+        value,
+        f"{trial.best_epoch} of {trial.epochs_trained}",
+        outcome,
+        params_text(trial.params),
+    ]
+
+
+def _row(tag: str, texts: Iterable[str]) -> str:
+    return f"<tr>{_cells(tag, texts)}</tr>"
+
+
+def _cells(tag: str, texts: Iterable[str]) -> str:
+    return "".join(f'<{tag} style="text-align: left">{html.escape(text)}</{tag}>' for text in texts)

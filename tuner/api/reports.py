@@ -1,0 +1,19 @@
+"""Writes a sweep's report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuner import status
+from tuner.paths import AnyPath, SweepFolder, write_atomically
+from tuner.sweep import Sweep
+
+
+def write_report(folder: SweepFolder, sweep: Sweep, target: Path | None) -> AnyPath:
+    """Writes the page, by default into the sweep's folder; where it is then."""
+    from tuner.report import report_page
+
+    page = report_page(sweep, status.state(folder, sweep))
+    chosen = folder.report if target is None else target
+    write_atomically(chosen, page.encode(), folder.base if target is None else None)
+    return chosen

@@ -1,0 +1,183 @@
+"""Runs a driver in this process for a program or a command: what both need around it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from trainables.given import Given, giving
+from tuner.api.progress import Lines, Progress
+from tuner.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
+from tuner.paths import StorageRoot, SweepFolder
+from tuner.program import address_option, program, storage_option
+from tuner.sweep import Sweep, fold
+from tuner.text import duration_text, metric_text, params_text
+
+if TYPE_CHECKING:
+    from tuner.engine.driver import Changes, Ended
+    from tuner.journal import History
+    from tuner.provenance import Accepted
+    from tuner.spec import SweepSpec
+
+_at_work = threading.Lock()
+_running: dict[str, Progress] = {}
+"""By its folder's URL what watches the sweep that this process runs."""
+
+
+def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
+    """What shows a sweep where this process is: nothing if it is not wanted."""
+    from tuner.api.notebook import Notebook, in_notebook
+
+    if not wanted:
+        return Progress(folder)
+    if in_notebook():
+        return Notebook(folder)
+    if sys.stderr is not None and sys.stderr.isatty():
+        from tuner.api.terminal import Terminal, error_console
+
+        return Terminal(folder, error_console())
+    return Lines(folder)
+
+
+def start_or_resume(
+    spec: SweepSpec,
+    root: StorageRoot,
+    source: str,
+    address: str | None,
+    progress: Progress,
+    or_resume: bool,
+    accepted: Accepted,
+) -> Ended:
+    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Raises as `start_sweep`."""
+    from tuner.engine.driver import resume_sweep, start_sweep
+    from tuner.spec.changes import changes_between
+    from tuner.status import find_history
+
+    folder = root.sweep(spec.name)
+    if not (or_resume and folder.exists()):
+        try:
+            return start_sweep(spec, root, source, address, progress)
+        except NameTakenError:
+            if not (or_resume and folder.exists()):  # else another driver has just made it
+                raise
+    known = find_history(root, spec.name)  # refuses an empty journal
+
+    def changes(sweep: Sweep) -> dict[str, Any]:
+        return changes_between(sweep.spec, spec, len(sweep.trials), source)
+
+    return resume_sweep(folder, address, progress, changes, accepted, known)
+
+
+def resume_sweep_of(
+    folder: SweepFolder,
+    address: str | None,
+    progress: Progress,
+    changes: Changes,
+    accepted: Accepted,
+    known: History | None = None,
+) -> Ended:
+    """Goes on with a sweep, of which the history may be known as far as it was read; raises as `resume_sweep`."""
+    from tuner.engine.driver import resume_sweep
+
+    return resume_sweep(folder, address, progress, changes, accepted, known)
+
+
+def in_process(
+    folder: SweepFolder, address: str | None, progress: Progress, given: Given | None, drive: Callable[[], Ended]
+) -> Ended:
+    """Runs a driver in a program's process, which finds itself afterwards as it was.
+
+    Raises:
+        UsageError: this process runs a sweep already.
+        SweepInterrupted: by Ctrl-C, at whatever moment.
+        TrackingError: the sweep has ended, but MLflow has not taken all of it.
+    """
+    from tuner.engine.surroundings import restored
+
+    if not _at_work.acquire(blocking=False):
+        raise UsageError(
+            f"sweep {folder.name}: this process runs sweep {_name_at_work()}; a process runs one at a time"
+        )
+    try:
+        _running[folder.url] = progress
+        with restored(), giving(given), as_interruption(folder, address), progress:
+            ended = drive()
+            progress.trained()
+            progress.ended(last_line(ended.sweep))
+        check_recorded(folder, ended)
+        return ended
+    finally:
+        _running.pop(folder.url, None)
+        _at_work.release()
+
+
+def _name_at_work() -> str:
+    return next((url.rpartition("/")[2] for url in _running), "another one")
+
+
+def is_here(folder: SweepFolder) -> bool:
+    """Whether this process itself runs the sweep."""
+    return folder.url in _running
+
+
+def stop_here(folder: SweepFolder, reason: str) -> None:
+    """Stops the sweep that this process itself runs, in another thread, after the running epochs."""
+    progress = _running.get(folder.url)
+    coordinator = progress.coordinator if progress is not None else None
+    if coordinator is None:
+        raise UsageError(f"sweep {folder.name}: this process is starting or ending it; try again in a moment")
+    coordinator.stop(reason)
+
+
+@contextmanager
+def as_interruption(folder: SweepFolder, address: str | None) -> Iterator[None]:
+    """Ctrl-C while no trial runs is an interruption of the sweep, too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SweepInterrupted(f"sweep {folder.name}: {_interrupted(folder, address)}") from None
+
+
+def _interrupted(folder: SweepFolder, address: str | None) -> str:
+    """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
+    from tuner.journal import read_events
+    from tuner.recording import missing
+
+    if not folder.exists():
+        return "interrupted before it was under way"
+    events, where = read_events(folder), storage_option(folder.root)
+    ended, what = fold(events).ended, missing(folder, events)
+    if ended is None or not what.events:
+        again = f"{program()} resume {folder.name}{where}{address_option(address)}"
+        return f"interrupted before it was under way; go on with: {again}"
+    return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
+
+
+def check_recorded(folder: SweepFolder, ended: Ended) -> None:
+    """Refuses to call a sweep done of which MLflow has not everything.
+
+    Raises:
+        TrackingError: the message says what is missing, and the command that records it.
+    """
+    from tuner.journal import read_events
+    from tuner.recording import missing
+
+    if not ended.is_recorded:
+        what = missing(folder, read_events(folder))
+        raise TrackingError(
+            f"sweep {folder.name}: {what}{f': {what.reason}' if what.reason else ''}. The journal has all; finish with:"
+            f" {program()} record {folder.name}{storage_option(folder.root)}"
+        )
+
+
+def last_line(sweep: Sweep) -> str:
+    """How a sweep ended."""
+    end = sweep.ended.reason if sweep.ended is not None else "not ended"
+    took = f"{sweep.name}: {end}, {sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
+    if (best := sweep.best) is None:
+        return took
+    at = f"{sweep.metric} {metric_text(best.best_value)}, trial {best.number}, epoch {best.best_epoch}"
+    return f"{took}; best {at}: {params_text(best.params)}"

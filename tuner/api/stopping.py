@@ -1,0 +1,44 @@
+"""Stops a running sweep, whoever runs it on this machine: another process by a signal, this one in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from tuner import status
+from tuner.api.running import is_here, stop_here
+from tuner.errors import UsageError
+from tuner.journal import read_holder
+from tuner.paths import SweepFolder
+from tuner.sweep import Sweep
+
+LOOK_EVERY_S = 0.25
+
+
+def stop(folder: SweepFolder, sweep: Sweep, tell: Callable[[str], None] = lambda text: None) -> None:
+    """Stops a sweep after the running epochs and waits for its driver's end; a second time does not wait for them.
+
+    Raises:
+        UsageError: no driver is at work on it, or none that can be reached from here.
+    """
+    name = folder.name
+    holder = read_holder(folder.lease)
+    if holder is None:
+        raise UsageError(f"sweep {name}: no driver is at work on it; it is {status.state(folder, sweep)}")
+    if not holder.sees_this_process:
+        raise UsageError(
+            f"sweep {name}: its driver is {holder}, out of reach from here; stop it there, or with --cluster"
+        )
+    try:
+        stop_here(folder, "stopped by the program that runs it") if is_here(folder) else os.kill(
+            holder.pid, signal.SIGINT
+        )
+    except PermissionError:
+        raise UsageError(f"sweep {name}: its driver, {holder}, is another user's, who alone can stop it") from None
+    except ProcessLookupError:  # it has just ended
+        pass
+    tell(f"sweep {name}: its driver, {holder}, stops after the running epochs")
+    while (now := read_holder(folder.lease)) is not None and now.id == holder.id:
+        time.sleep(LOOK_EVERY_S)

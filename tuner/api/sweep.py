@@ -1,0 +1,238 @@
+"""A sweep as an object: what it found, and what can be done with it, while it runs and afterwards."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainables.given import Given, giving
+from tuner import status
+from tuner.api.frames import curves_frame, trials_frame
+from tuner.errors import UsageError
+from tuner.journal import JournalReader
+from tuner.paths import AnyPath, StorageRoot, SweepFolder
+from tuner.space import Scalar
+from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.sweep import Sweep as Folded
+
+if TYPE_CHECKING:
+    import keras
+    from pandas import DataFrame
+
+State = Literal["running", "interrupted", "paused", "finished", "stopped"]
+
+_classes: dict[str, Given] = {}
+"""By its sweep's id a class that this process trained or was given."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial of a sweep so far, at its best epoch."""
+
+    trial: int
+    params: dict[str, Scalar]
+    value: float
+    epoch: int
+    test: dict[str, float | None]
+    """Test metrics of the weights, where they were measured."""
+    run_id: str | None
+    """The trial's run in MLflow; None until it is recorded."""
+
+
+class Sweep:
+    """One sweep in a storage root.
+
+    Each property and method reads the journal as it is now, so an object follows a sweep that another process runs.
+    Made by `tuner.run`, `tuner.load` and `tuner.resume`.
+    """
+
+    def __init__(self, folder: SweepFolder, given: Given | None = None, address: str | None = None) -> None:
+        self._folder, self._address = folder, address
+        self._lock = threading.Lock()
+        self._reader = JournalReader(folder)
+        self._folded = Folded()
+        self._read()
+        if given is not None:
+            _classes[self._folded.sweep_id] = given
+
+    def _read(self) -> Folded:
+        """The sweep as its journal has it now."""
+        with self._lock:
+            for event in self._reader.read():
+                self._folded.apply(event)
+            return self._folded
+
+    @property
+    def _given(self) -> Given | None:
+        return _classes.get(self._folded.sweep_id)
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self._folder.name
+
+    @property
+    def path(self) -> AnyPath:
+        """The sweep's folder."""
+        return self._folder.path
+
+    @property
+    def storage(self) -> str:
+        """The storage root that it lies in, as `tuner.load` takes it."""
+        return self._folder.root.url
+
+    @property
+    def state(self) -> State:
+        """running, interrupted, paused, finished or stopped."""
+        state: State = status.state(self._folder, self._read())  # type: ignore[assignment]
+        return state
+
+    @property
+    def spec(self) -> SweepSpec:
+        """The spec, with all that was changed by resumes."""
+        return spec_from_mapping(self._read().spec)
+
+    @property
+    def best(self) -> Best | None:
+        """The best trial so far; None before there is one."""
+        trial = self._read().best
+        if trial is None:
+            return None
+        run_id = self._run_ids().get(trial.number)
+        return Best(
+            trial.number, dict(trial.params), trial.best_value, trial.best_epoch, dict(trial.test_metrics), run_id
+        )
+
+    def trials(self) -> DataFrame:
+        """A table with a row a trial, by number.
+
+        Columns: number, each parameter, outcome, best (of the objective), best_epoch, last, epochs, attempts, seconds
+        (of training), reason, run_id (in MLflow).
+        """
+        return trials_frame(self._read(), self._run_ids())
+
+    def curves(self) -> DataFrame:
+        """A table with a row an epoch of a trial: number, epoch, each metric, attempt, seconds, decision, reason."""
+        return curves_frame(self._read())
+
+    def best_model(self, *, with_changed_code: bool = False) -> keras.Model:
+        """The best trial's model, not compiled, with the weights of its best epoch.
+
+        Args:
+            with_changed_code: build it by today's code, not by that which it was trained with.
+
+        Raises:
+            UsageError: there is no usable trial, or the code makes no model.
+            StorageError: weights or code cannot be read.
+        """
+        return self._model(None, with_changed_code)
+
+    def model(self, trial: int, *, with_changed_code: bool = False) -> keras.Model:
+        """The model of another trial, of those whose weights are kept; else as `best_model`."""
+        return self._model(trial, with_changed_code)
+
+    def _model(self, trial: int | None, with_changed_code: bool) -> keras.Model:
+        from tuner.api.models import model
+
+        with giving(self._given):
+            return model(self._folder, trial, with_changed_code)
+
+    def export(
+        self, output: str | os.PathLike[str] | None = None, *, trial: int | None = None, with_changed_code: bool = False
+    ) -> dict[str, Any]:
+        """Writes a model as a file of Keras's, SWEEP.keras in the working directory by default.
+
+        Returns:
+            What `tuner export --json` prints: sweep, trial, epoch, value, params, file.
+
+        Raises:
+            UsageError, StorageError: as `best_model`, and where the file cannot be written.
+        """
+        from tuner.api.models import export, export_data
+
+        with giving(self._given):
+            path = None if output is None else os.fspath(output)
+            found, file = export(self._folder, path, trial, with_changed_code, "output")
+        return export_data(self.name, found, file)
+
+    def report(self, output: str | os.PathLike[str] | None = None) -> AnyPath:
+        """Writes the report, a page of HTML, and gives its path: report.html in the sweep's folder by default."""
+        from tuner.api.models import chosen_file
+        from tuner.api.reports import write_report
+
+        target = None if output is None else chosen_file(os.fspath(output), "output")
+        return write_report(self._folder, self._read(), target)
+
+    def show(self) -> dict[str, Any]:
+        """How the sweep stands, as `tuner show --json` prints it."""
+        return status.show(self._folder, self._read())
+
+    def explain(self, trial: int) -> dict[str, Any]:
+        """Why a trial was suggested, and why it was stopped or went on, as `tuner explain --json` prints it."""
+        from tuner.api.data import explanation_data, trial_number
+        from tuner.journal import read_events
+        from tuner.policy.explain import explain
+
+        sweep = self._read()
+        return explanation_data(sweep, explain(read_events(self._folder), trial_number(sweep, trial)))
+
+    def verify(self) -> dict[str, Any]:
+        """Whether journal, MLflow runs and checkpoints agree, as `tuner verify --json` prints it; see its `ok`."""
+        from tuner.api.data import verification_data
+        from tuner.verification import verify_sweep
+
+        with giving(self._given):
+            return verification_data(self.name, verify_sweep(self._folder))
+
+    def stop(self) -> None:
+        """Stops the sweep after the running epochs and waits for that; it can be resumed.
+
+        Raises:
+            UsageError: nobody is at work on it, or out of reach from here.
+        """
+        from tuner.api.stopping import stop
+
+        stop(self._folder, self._read())
+
+    def resume(self, *, trainable: Any = None, address: str | None = None, **changes: Any) -> Sweep:
+        """Goes on with the sweep, here, to its end; arguments as of `tuner.resume`. Its class is known here."""
+        from tuner.api.functions import resume
+
+        known = self._given
+        trainable = trainable if trainable is not None or known is None else known.trainable
+        address = address if address is not None else self._address
+        return resume(self.name, trainable=trainable, storage=self.storage, address=address, **changes)
+
+    def _run_ids(self) -> Mapping[int, str]:
+        from tuner.recording import read_cursor
+
+        return read_cursor(self._folder).trials
+
+    def __repr__(self) -> str:
+        return (
+            f"<tuner.Sweep {self.name}: {self.state}, {len(self._folded.trials)} of {self._folded.num_trials} trials>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from tuner.api.page import sweep_page
+
+        return sweep_page(self._read(), self.state)
+
+
+def opened(name: str, storage: str | None, given: Given | None = None) -> Sweep:
+    """A sweep of a storage root by its name.
+
+    Raises:
+        UsageError: there is none; the message has the nearest name.
+        StorageError: its journal cannot be read.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"sweep: must be a name, but got {name!r}")
+    folder, folded = status.open_sweep(StorageRoot.resolve(storage), name)
+    if given is not None and (wanted := str(folded.spec["trainable"])) != given.name:
+        raise UsageError(f"trainable: sweep {name} has {wanted}, but got {given.name}")
+    return Sweep(folder, given)
