@@ -13,13 +13,14 @@ from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_s
 from tuner.engine import head, raylet, resources
 from tuner.engine.driver import EDITED_SPEC, _Driver, _mended, resume_sweep, start_sweep
 from tuner.engine.resources import Slot
-from tuner.errors import ServiceError, SweepInterrupted
-from tuner.events import SweepEnded, SweepResumed, SweepStarted
+from tuner.errors import ServiceError, SweepInterrupted, UsageError
+from tuner.events import AnyEvent, SweepEnded, SweepResumed, SweepStarted
 from tuner.inspection import Inspected
-from tuner.journal import History, Journal, read_events
+from tuner.journal import History, Journal, lines, read_events
 from tuner.paths import StorageRoot, SweepFolder, write_atomically
 from tuner.spec import dump_yaml, spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
+from tuner.status import find_history
 from tuner.sweep import Sweep, fold
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -141,6 +142,35 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
     events = read_events(before.folder)
     assert isinstance(events[-1], SweepEnded) and not any(isinstance(event, SweepResumed) for event in events)
     Journal(before.folder).close()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_resume_reads_the_journal_once(is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """To refuse early, before it holds the lease; under the lease nothing is read again."""
+    journal = new_sweep(tmp_path, make_spec(num_trials=8))
+    assert not PretendCluster(coordinator_of(journal), accuracy).run(15)
+    journal.close()
+    read: list[int] = []
+    real = lines.decode
+
+    def decode(*args: Any) -> list[AnyEvent]:
+        events = real(*args)
+        read.extend(event.seq for event in events)
+        return events
+
+    monkeypatch.setattr(lines, "decode", decode)
+    seen: list[Sweep] = []
+
+    def changes(sweep: Sweep) -> dict[str, Any]:
+        seen.append(sweep)
+        if len(seen) == 2:
+            raise UsageError("far enough")
+        return {"num_trials": 9}
+
+    known = find_history(journal.folder.root, "test") if is_told else None
+    with pytest.raises(UsageError, match="far enough"):
+        resume_sweep(journal.folder, None, Watcher(), changes, known=known)
+    assert read == [event.seq for event in journal.events] and seen[0] is seen[1]
 
 
 @pytest.mark.parametrize("override", ["space.learning_rate.num=5", "space.learning_rate.scale=linear", "num_trials=50"])
