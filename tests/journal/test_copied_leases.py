@@ -14,8 +14,10 @@ from tuner.journal import Holder, Journal, read_holder
 from tuner.journal.lease_files import LeaseFiles
 from tuner.paths import SweepFolder, names, read_bytes, write_atomically
 
-ELSEWHERE = dataclasses.replace(Holder.this_process(), id="e" * 32, host="far", machine="another boot", pid=4711)
-"""A driver on another machine whose beat is fresh."""
+
+def elsewhere() -> Holder:
+    """A driver on another machine whose beat is fresh."""
+    return dataclasses.replace(Holder.this_process(), id="e" * 32, host="far", machine="another boot", pid=4711)
 
 
 def copied(folder: SweepFolder, name: str) -> SweepFolder:
@@ -48,7 +50,7 @@ def test_nor_does_that_of_one_which_another_machine_works_on(running: Journal) -
     folder = running.folder
     running.close()
     where = folder.lease / "000000000777.json" if folder.is_remote else folder.lease
-    write_atomically(where, ELSEWHERE.holding(folder).to_bytes())
+    write_atomically(where, elsewhere().holding(folder).to_bytes())
     assert read_holder(folder) is not None
     assert read_holder(copied(folder, "copy")) is None
 
@@ -74,7 +76,7 @@ def test_a_lease_of_an_earlier_version_counts_as_before(running: Journal) -> Non
     folder = running.folder
     running.close()
     where = folder.lease / "000000000777.json" if folder.is_remote else folder.lease
-    write_atomically(where, ELSEWHERE.to_bytes())
+    write_atomically(where, elsewhere().to_bytes())
     assert read_holder(folder) is not None
 
 
