@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 _VARIABLES = ("RAY_", "TUNE_", "TF_CPP_MIN_LOG_LEVEL", "PYTHONBREAKPOINT")
-_LOGGERS = ("ray", "ray.tune", "ray.air")
+_WIDGETS = "ray.widgets.util"
+"""It says, when Ray is imported in a notebook, what it could show with packages that nobody needs here."""
+_LOGGERS = ("ray", "ray.tune", "ray.air", _WIDGETS)
 _OF_OTHERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
 """Warnings that Ray and Tune raise about themselves."""
 
@@ -23,6 +25,7 @@ def restored() -> Iterator[None]:
     variables = _variables()
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     handlers = _handlers()
+    logging.getLogger(_WIDGETS).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             for category in _OF_OTHERS:
