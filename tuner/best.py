@@ -13,7 +13,7 @@ from trainables.registry import UnknownTrainableError
 from trainables.sources import ChangedSourceError, Sources, imports_restored
 from tuner.errors import StorageError, TunerError, UsageError, gist
 from tuner.inspection import load_trainable
-from tuner.paths import AnyPath, StorageRoot, SweepFolder, read_bytes, write_atomically
+from tuner.paths import AnyPath, StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.provenance.reading import data_note, sources_of
 from tuner.secrets import redacted
 from tuner.status import open_sweep
@@ -87,7 +87,11 @@ def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: b
         try:
             return read_bytes(path, folder.base, bytes_max=bytes_max)
         except FileNotFoundError:
-            raise StorageError(f"{path}: the weights of trial {trial.number} are gone") from None
+            raise gone from None
+
+    gone = StorageError(f"{path}: the weights of trial {trial.number} are gone")
+    if not exists(path, folder.base):  # before TensorFlow's import, which takes seconds
+        raise gone
 
     import_quietly()
     with imports_restored():

@@ -61,6 +61,7 @@ def test_many_names_are_counted(tmp_path: Path) -> None:
     assert len(str(refused.value)) < 1500
 
 
+@pytest.mark.slow
 def test_what_has_no_room_is_refused_before_it_is_expanded(tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
     path.write_bytes(expanding(2 * GIB).replace(b"header.npy", b"y_trai.npy").replace(b"state_0.npy", b"x_train.npy"))

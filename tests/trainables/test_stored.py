@@ -54,6 +54,7 @@ def act(path):
 """
 
 
+@pytest.mark.slow
 def test_what_would_expand_is_never_expanded(tmp_path: Path) -> None:
     path = tmp_path / "bomb.npz"
     path.write_bytes(expanding(3 * GIB))
