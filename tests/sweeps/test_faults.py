@@ -162,10 +162,9 @@ def test_a_second_ctrl_c_does_not_wait_for_the_running_epochs(cli: Cli, tiny_spe
     driver.send_signal(signal.SIGINT)
     time.sleep(1.0)
     driver.send_signal(signal.SIGINT)
-    started = time.monotonic()
     said = finish(driver, exit_code=3)
     assert "Ctrl-C again not to wait" in said and "nothing is lost" in said
-    assert time.monotonic() - started < 15
+    assert {row["epochs"] for row in cli.json("trials", "tiny")} <= {0, 1}  # the second one of a trial was running
     shown = cli.json("show", "tiny")
     assert shown["state"] == "interrupted" and shown["outcomes"]["unfinished"] == 2
 
