@@ -296,11 +296,12 @@ def stop_and_continue_worker(target: Target) -> bool:
 
 
 def set_the_clock(target: Target) -> bool:
-    """The driver's wall clock jumps by hours, forward or back."""
+    """The driver's wall clock jumps by hours, forward or back, and returns."""
     if target.driver is None or target.driver.poll() is not None:
         return False
     target.set_clock(target.rng.choice([-7200, -3600, 3600, 7200, 86400]))
     _sleep_while_at_work(target, target.rng.uniform(2, 15))
+    target.set_clock(0)  # else Ray's own threads, which the library tells the time wrongly, might never end
     return True
 
 
