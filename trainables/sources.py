@@ -86,9 +86,15 @@ def imports_restored() -> Iterator[None]:
     The trainable's own module stays, as it has a name that nobody else imports.
     """
     before, finders = dict(sys.modules), [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
+    paths = list(sys.path)
     try:
         yield
     finally:
+        for path in [path for path in sys.path if path not in paths]:  # where today's code was looked for
+            sys.path.remove(path)
+            for name in [name for name in sys.modules if name not in before and not name.startswith("tuner_user_")]:
+                if _is_below(sys.modules[name], Path(path)):
+                    del sys.modules[name]
         added = [finder for finder in sys.meta_path if isinstance(finder, _Finder) and finder not in finders]
         for finder in added:
             finder.withdraw()

@@ -8,7 +8,6 @@ import pickle
 import py_compile
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +38,6 @@ class Mine(Trainable):
     "layers/sizes.py": "WIDTH = 8\n",
     "spaced/deep.py": "DEPTH = 3\n",
 }
-
-
-@pytest.fixture(autouse=True)
-def untouched_imports() -> Iterator[None]:
-    """What a test imports, and how, is forgotten after it."""
-    modules, finders, paths = set(sys.modules), list(sys.meta_path), list(sys.path)
-    yield
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
-    sys.meta_path[:], sys.path[:] = finders, paths
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -172,6 +161,15 @@ def test_a_caller_imports_as_before(tmp_path: Path) -> None:
     assert later.WORD == "kept" and sys.modules["helper"] is helper
     with imports_restored():  # from what is cached of it
         assert load(tmp_path, kept(later="WORD = 'of then'\n")).build_model(None) == (8, "of then", 3)
+
+
+def test_a_caller_has_nothing_of_what_lies_beside_todays_code(tmp_path: Path) -> None:
+    for name, scale in (("one", "SCALE = 7\n"), ("two", "SCALE = 8\n")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, {**FILES, "helper.py": scale})
+        with imports_restored():
+            assert registry.load_file(tmp_path / name / "mine.py", "Mine")().load_data() == int(scale[-2])  # type: ignore[abstract]
+        assert "helper" not in sys.modules and str(tmp_path / name) not in sys.path
 
 
 def test_sources_travel_to_workers_and_show_no_code() -> None:
