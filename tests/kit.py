@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tuner import events as ev
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Assignment, Failure, Report, TrainedEpoch
-from tuner.journal import Journal, create_sweep
-from tuner.paths import SweepFolder
 from tuner.policy import STOP, Policy
 from tuner.policy.observations import Observed
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+from tuner.storage import SweepFolder
+from tuner.storage.journal import Journal, create_sweep
+from tuner.sweep import events as ev
 
 Curve = Callable[[dict[str, Any], int], float]
 

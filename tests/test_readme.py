@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tuner.errors import SpecError
+from tuner.base.errors import SpecError
 from tuner.inspection import inspect, load_checked
 from tuner.spec import SweepSpec, dump_yaml
 

@@ -14,9 +14,9 @@ import pytest
 
 from trainables.contract import DataError
 from trainables.data import load
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
+from tuner.review.verification.weights import read_checkpoint_file
 from tuner.spec import load_spec
-from tuner.verification.weights import read_checkpoint_file
 
 ROOT = Path(__file__).parents[1]
 PICKLING = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuner.api.functions import best_model, check, compare, load, resume, run, sweeps
     from tuner.api.space import Choice, Float, Int, Objective, maximize, minimize
     from tuner.api.sweep import Best, Sweep
-    from tuner.errors import (
+    from tuner.base.errors import (
         ForeignFileError,
         MisplacedError,
         NameTakenError,
@@ -90,7 +90,7 @@ if not TYPE_CHECKING:
 
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = next((module for module, names in _PLACES.items() if name in names), "tuner.errors")
+        module = next((module for module, names in _PLACES.items() if name in names), "tuner.base.errors")
         value = globals()[name] = getattr(importlib.import_module(module), name)
         return value
 

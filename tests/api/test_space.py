@@ -10,8 +10,8 @@ import pytest
 
 import tuner
 from tuner.api.writing import asked
-from tuner.space import Float, Int
 from tuner.spec import dump_yaml
+from tuner.spec.space import Float, Int
 
 WHOLE: dict[str, Any] = {
     "trainable": "digits",

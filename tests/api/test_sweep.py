@@ -10,11 +10,11 @@ import pytest
 
 import tuner
 from tests.kit import SPACE, PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner import events as ev
 from tuner.api import running
 from tuner.api.notebook import page_of
 from tuner.engine.coordinator import Coordinator
-from tuner.journal import Journal
+from tuner.storage.journal import Journal
+from tuner.sweep import events as ev
 
 
 @pytest.fixture
@@ -116,8 +116,9 @@ def test_nothing_is_imported_before_it_is_needed() -> None:
 
 def test_every_public_name_is_there_and_the_modules_stay() -> None:
     assert all(getattr(tuner, name) is not None for name in tuner.__all__) and set(tuner.__all__) <= set(dir(tuner))
-    from tuner import events, sweep
+    from tuner import sweep
+    from tuner.sweep import events
 
-    assert sweep.__name__ == "tuner.sweep" and events.__name__ == "tuner.events"
+    assert sweep.__name__ == "tuner.sweep" and events.__name__ == "tuner.sweep.events"
     with pytest.raises(AttributeError, match="has no attribute 'runn'"):
         tuner.runn  # type: ignore[attr-defined]  # noqa: B018

@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuner import events as ev
+from tuner.backend.driver import start_sweep
 from tuner.cli.display import Display
-from tuner.engine.driver import start_sweep
 from tuner.inspection import load_checked
-from tuner.journal import Journal, read_events
-from tuner.paths import StorageRoot
+from tuner.storage import StorageRoot
+from tuner.storage.journal import Journal, read_events
+from tuner.sweep import events as ev
 
 
 def main() -> None:

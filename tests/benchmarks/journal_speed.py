@@ -22,9 +22,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tuner import events as ev
-from tuner.journal import Journal, create_sweep, read_events
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.journal import Journal, create_sweep, read_events
+from tuner.sweep import events as ev
 
 SPEC = {
     "name": "large",
@@ -88,7 +88,7 @@ def _stamped(event: ev.AnyEvent, seq: int) -> ev.AnyEvent:
 
 def measure_open(url: str) -> dict[str, float]:
     """What opening a sweep means: its events, folded, and the policy as it was."""
-    from tuner.policy.replay import replay
+    from tuner.engine.replay import replay
     from tuner.spec import spec_from_mapping
     from tuner.sweep import fold
 

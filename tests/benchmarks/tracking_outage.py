@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import MlflowServer, Proxy
-from tuner.journal import read_events
-from tuner.paths import StorageRoot
+from tuner.storage import StorageRoot
+from tuner.storage.journal import read_events
 from tuner.sweep import fold
 
 

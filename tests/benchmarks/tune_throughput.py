@@ -102,13 +102,14 @@ def stock(options: argparse.Namespace, folder: Path, trials: int, is_cold: bool)
 
 def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     from tests.benchmarks.no_training import NoTrainingWorker
-    from tuner import events as ev
-    from tuner.engine import resources, tune_adapter
+    from tuner.backend import session, tune_adapter
     from tuner.engine.coordinator import Coordinator
     from tuner.engine.messages import WorkerSettings
-    from tuner.journal import create_sweep, read_events
-    from tuner.paths import StorageRoot
+    from tuner.engine.slots import Slot
     from tuner.spec import spec_from_mapping
+    from tuner.storage import StorageRoot
+    from tuner.storage.journal import create_sweep, read_events
+    from tuner.sweep import events as ev
     from tuner.sweep import fold
 
     spec = spec_from_mapping(
@@ -129,7 +130,7 @@ def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
             "early_stopping": {"reduction_factor": REDUCTION_FACTOR},
         }
     )
-    os.environ.update(resources.QUIET)
+    os.environ.update(session.QUIET)
     import ray
 
     ray.init(address="local", num_cpus=options.slots, include_dashboard=False, log_to_driver=False)
@@ -147,7 +148,7 @@ def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         mode="min",
         precision="float32",
         sweep=where.url,
-        slot=resources.Slot(1, 0),
+        slot=Slot(1, 0),
     )
     tune_adapter.fit(coordinator, settings, None, worker=NoTrainingWorker)
     coordinator.close()

@@ -400,8 +400,8 @@ def test_export_says_what_it_cannot_do(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ui_serves_the_store_on_this_machine_only(root: Path) -> None:
-    from tuner.paths import StorageRoot
     from tuner.recording import record
+    from tuner.storage import StorageRoot
 
     record(StorageRoot(root).sweep("test"))
     with socket.socket() as probe:
@@ -446,9 +446,9 @@ def _get(url: str) -> int:
 
 
 def test_who_lost_the_race_to_make_a_sweep_goes_on_with_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tuner.errors import SweepHeldError
-    from tuner.journal import name_taken
-    from tuner.paths import StorageRoot, SweepFolder
+    from tuner.base.errors import SweepHeldError
+    from tuner.storage import StorageRoot, SweepFolder
+    from tuner.storage.journal import name_taken
 
     folder = StorageRoot(root).sweep("digits")
 
@@ -459,8 +459,8 @@ def test_who_lost_the_race_to_make_a_sweep_goes_on_with_it(root: Path, monkeypat
     def held(found: SweepFolder, *_: object) -> None:
         raise SweepHeldError(f"process 7 holds {found.name}")
 
-    monkeypatch.setattr("tuner.engine.driver.start_sweep", another_was_quicker)
-    monkeypatch.setattr("tuner.engine.driver.resume_sweep", held)
+    monkeypatch.setattr("tuner.backend.driver.start_sweep", another_was_quicker)
+    monkeypatch.setattr("tuner.backend.driver.resume_sweep", held)
     said = tuner("run", "digits", "--or-resume", "--storage", str(root), exit_code=2).stderr
     assert said == "process 7 holds digits\n"
 
@@ -475,7 +475,7 @@ def test_an_interrupted_wait_tells_the_whole_way_on(root: Path, monkeypatch: pyt
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tuner.engine.driver.resume_sweep", interrupted)
+    monkeypatch.setattr("tuner.backend.driver.resume_sweep", interrupted)
     said = tuner("resume", "test", "--storage", str(root), "--address", "head:6379", exit_code=3).stderr
     assert said.endswith(f"resume test --storage {root} --address head:6379\n")
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.cli.test_commands import tuner
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.journal import read_events
-from tuner.paths import StorageRoot
 from tuner.spec import dump_yaml
+from tuner.storage import StorageRoot
+from tuner.storage.journal import read_events
 from tuner.sweep import fold
 
 

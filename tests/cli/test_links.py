@@ -11,9 +11,9 @@ import pytest
 from tests.cli.test_commands import tuner
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tests.planting import outside_tree, seen
-from tuner import events as ev
-from tuner.journal import Journal
-from tuner.paths import StorageRoot
+from tuner.storage import StorageRoot
+from tuner.storage.journal import Journal
+from tuner.sweep import events as ev
 
 COMMANDS = [
     ("show",), ("trials",), ("report",), ("verify",), ("stop",), ("logs",), ("resume",), ("record",), ("export",),

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from tuner.base.text import duration_text, metric_text
 from tuner.cli import verify_command
 from tuner.cli.display import Snapshot, line, panel
-from tuner.text import duration_text, metric_text
-from tuner.verification import Finding, Verification
+from tuner.review.verification import Finding, Verification
 
 SNAPSHOT = Snapshot(
     name="demo",

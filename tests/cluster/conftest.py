@@ -21,12 +21,12 @@ from tests.cluster.hosts import Host, Hosts, is_missing
 from tests.objectstore import S3Server
 from tests.servers import Postgres, free_port, wait_until
 from tests.tracking_server import TrackingServer
-from tuner import events as ev
-from tuner.journal import read_events
-from tuner.paths import StorageRoot
+from tuner.review.verification import verify_sweep
 from tuner.spec import dump_yaml
+from tuner.storage import StorageRoot
+from tuner.storage.journal import read_events
 from tuner.sweep import Sweep, fold
-from tuner.verification import verify_sweep
+from tuner.sweep import events as ev
 
 TOKEN = "0123456789abcdef" * 4
 MODEL = Path(__file__).parents[1] / "sweeps" / "models" / "tiny.py"

@@ -15,9 +15,9 @@ import pytest
 from tests.cli.test_cluster_commands import CLUSTER as LOCAL
 from tests.cli.test_cluster_commands import SPEC as ALONE
 from tests.cli.test_commands import tuner
+from tuner.base.errors import ServiceError, UsageError
 from tuner.cluster import launch
 from tuner.cluster.launch import bring_up
-from tuner.errors import ServiceError, UsageError
 from tuner.spec import dump_yaml, spec_from_mapping
 
 CLUSTER: dict[str, Any] = {

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from tests.kit import make_spec
+from tuner.base.errors import UsageError
 from tuner.cli.output import spec_path
 from tuner.cluster import check as checking
 from tuner.cluster.check import ClusterCheck, check_cluster, judge
 from tuner.cluster.pins import locked, pin_problems
 from tuner.cluster.schema import read_cluster
-from tuner.errors import UsageError
 from tuner.spec import SweepSpec, dump_yaml
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tuner.base.errors import UsageError
 from tuner.cluster.head_shell import HeadShell
-from tuner.errors import UsageError
 from tuner.spec import dump_yaml
 
 pytestmark = pytest.mark.filterwarnings(

@@ -16,10 +16,10 @@ from requests.exceptions import ReadTimeout
 from tests import servers
 from tests.cli.test_commands import tuner
 from tests.servers import Mode, Proxy, free_port
+from tuner.base.errors import ServiceError
 from tuner.cli.cluster_command import There
 from tuner.cluster import job_server, job_shell
 from tuner.cluster.job_shell import JobShell, between, marked
-from tuner.errors import ServiceError
 
 MARK = "tuner-asks-0123456789ab"
 

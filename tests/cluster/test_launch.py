@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster.conftest import LAUNCH_S, TOKEN, Site
 from tests.servers import wait_until
-from tuner import events as ev
+from tuner.sweep import events as ev
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tuner.base.errors import UsageError
 from tuner.cluster.check import judge
 from tuner.cluster.shipping import imported_beside, pack
-from tuner.errors import UsageError
 from tuner.spec import SweepSpec, load_spec
 
 ROOT = Path(__file__).parents[2]

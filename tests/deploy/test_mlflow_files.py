@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from tests.objectstore import S3Server
 from tests.tracking_server import DEPLOYED, arguments, settings
-from tuner.secrets import is_secret
+from tuner.base.secrets import is_secret
 
 ROOT = DEPLOYED.parents[1]
 MANIFESTS = sorted((DEPLOYED / "kubernetes").glob("*.yaml"))

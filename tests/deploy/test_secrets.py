@@ -17,8 +17,8 @@ from tests.objectstore import S3Server
 from tests.servers import Postgres, wait_until
 from tests.sweeps.conftest import MODELS, SPACE
 from tests.tracking_server import TrackingServer
-from tuner.paths import StorageRoot
 from tuner.spec import dump_yaml
+from tuner.storage import StorageRoot
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from tests.objectstore import S3Server
 from tests.sweeps.conftest import ONE_SLOT, SPACE, Cli
 from tests.tracking_server import TrackingServer
-from tuner.events import SweepStarted
+from tuner.sweep.events import SweepStarted
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.kit import make_spec, new_sweep
-from tuner import events as ev
+from tuner.base.errors import bounded_text, gist
 from tuner.engine.bounds import METRICS_MAX, NAME_CHARS_MAX, bounded
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Failure, Report, SavedCheckpoint, TrainedEpoch
-from tuner.errors import bounded_text, gist
-from tuner.journal import read_events
+from tuner.storage.journal import read_events
+from tuner.sweep import events as ev
 
 MANY = {f"metric_{number}": 0.5 for number in range(50_000)}
 OWN = {"loss": 0.1, "val_loss": 0.2, "epoch_s": 0.01}

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner import events as ev
 from tuner.engine import deaths
 from tuner.engine.budget import plateau, trials_without_improvement, used_up
 from tuner.engine.deaths import cause_of_death, kernel_memory_kills
-from tuner.journal import Journal, read_events
+from tuner.storage.journal import Journal, read_events
 from tuner.sweep import Sweep, fold
+from tuner.sweep import events as ev
 
 
 def sweep_of(*events: tuple[float, ev.AnyEvent], **budget: Any) -> Sweep:
@@ -155,7 +155,7 @@ by the OOM killer due to high memory usage, (2) ray stop --force was called, or 
             False,
             "node",
         ),
-        ("tuner.engine.worker.WorkerRetired: it holds 900 MiB", 0.1, True, "retired"),
+        ("tuner.backend.worker.WorkerRetired: it holds 900 MiB", 0.1, True, "retired"),
         ("", 0.1, False, "worker"),
     ],
 )

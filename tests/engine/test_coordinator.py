@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner import events as ev
+from tuner.base.errors import StorageError
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Failure, Report, TrainedEpoch
-from tuner.engine.resources import Slot
-from tuner.errors import StorageError
-from tuner.journal import Journal, read_events
-from tuner.paths import SweepFolder
+from tuner.engine.slots import Slot
+from tuner.review.verification import verify_sweep
+from tuner.storage import SweepFolder
+from tuner.storage.journal import Journal, read_events
 from tuner.sweep import Sweep, fold
-from tuner.verification import verify_sweep
+from tuner.sweep import events as ev
 
 
 def run_sweep(folder: Path, curve: Any = accuracy, spec: Any = None, **cluster: Any) -> Sweep:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.kit import make_spec
-from tuner import events as ev
 from tuner.engine.retention import Retention
-from tuner.paths import SweepFolder
+from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, fold
+from tuner.sweep import events as ev
 
 KEEP = 2
 NAMES = {kind: f"{kind}-000001-attempt-001-7.npz" for kind in ("full", "best")}

@@ -8,7 +8,7 @@ import pytest
 from tests.kit import make_spec, run_one_by_one, trials_of
 from tuner.policy import Policy
 from tuner.policy.draws import Draws
-from tuner.space import Space, key
+from tuner.spec.space import Space, key
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "random", "grid"])

@@ -13,7 +13,7 @@ from tests.kit import make_spec
 from tuner.policy import Policy
 from tuner.policy.earlier import EARLIER_MAX, EarlierTrial
 from tuner.policy.policy import STARTUP_OBSERVATIONS
-from tuner.space import Params, Space, key
+from tuner.spec.space import Params, Space, key
 
 BUDGET = 1080
 

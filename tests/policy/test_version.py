@@ -7,17 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.engine.test_replay import Driven, state
 from tests.kit import accuracy, make_spec
-from tests.policy.test_replay import Driven, state
-from tests.verification.made import make
-from tuner import events as ev
+from tests.review.verification.made import make
+from tuner.engine.replay import recompute, replay, verify
 from tuner.policy import VERSION
-from tuner.policy.explain import explain
-from tuner.policy.replay import recompute, replay, verify
 from tuner.policy.version import version_of
+from tuner.review.explain import explain
+from tuner.review.verification.checker import verify_events
+from tuner.review.verification.result import Findings
 from tuner.spec.history import SpecHistory
-from tuner.verification.checker import verify_events
-from tuner.verification.result import Findings
+from tuner.sweep import events as ev
 
 OTHER = VERSION + 1
 

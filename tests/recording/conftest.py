@@ -13,8 +13,8 @@ import sqlalchemy
 from sqlalchemy import NullPool
 
 from tests.recording.histories import Checker
-from tuner import events as ev
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.sweep import events as ev
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},

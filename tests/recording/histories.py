@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from tests.kit import make_spec, new_sweep
 from tests.servers import wait_until
-from tuner import events as ev
 from tuner.recording import read_cursor, record
 from tuner.recording.plan import STATUS_BY_OUTCOME
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Database

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import pytest
 
-from tuner import events as ev
-from tuner.errors import TrackingError, UsageError
-from tuner.paths import StorageRoot
+from tuner.base.errors import TrackingError, UsageError
 from tuner.recording import Cursor, read_cursor, record, service
 from tuner.recording.cursor import write_cursor
+from tuner.storage import StorageRoot
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Database, Story

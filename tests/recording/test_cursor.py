@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tuner import events as ev
-from tuner.paths import SweepFolder
 from tuner.recording.cursor import Cursor, backlog, missing, read_cursor, write_cursor
 from tuner.recording.names import VERSION
+from tuner.storage import SweepFolder
+from tuner.sweep import events as ev
 
 EVENTS: list[ev.AnyEvent] = [
     ev.SweepStarted(spec={}, versions={}, seed=0, at=1.0),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.errors import TrackingError
+from tuner.base.errors import TrackingError
 from tuner.recording.database import check_reachable, sqlite_file
 from tuner.recording.earlier import experiment_names
 

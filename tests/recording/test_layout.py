@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuner import events as ev
 from tuner.recording import read_cursor, record
 from tuner.recording.recorder import Recorder
 from tuner.recording.target import RunsLostError
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Database, Story

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tuner.journal import read_events
-from tuner.paths import StorageRoot
 from tuner.recording import read_cursor, record
 from tuner.recording.links import experiments_page, trials_page
+from tuner.storage import StorageRoot
+from tuner.storage.journal import read_events
 from tuner.sweep import fold
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.recording.nasty import NASTY
-from tuner import events as ev
 from tuner.recording.names import (
     KEY_CHARS_MAX,
     Names,
@@ -21,6 +20,7 @@ from tuner.recording.names import (
     metric_key,
     param_key,
 )
+from tuner.sweep import events as ev
 
 OURS = {"best_epoch", "epochs_trained", "training_s"}
 

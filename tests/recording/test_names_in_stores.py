@@ -14,11 +14,8 @@ import msgspec
 import pytest
 
 from tests.recording.nasty import NASTY
+from tests.review.verification.made import check_runs_alone
 from tests.servers import MlflowServer, Postgres
-from tests.verification.made import check_runs_alone
-from tuner import events as ev
-from tuner.journal import read_events
-from tuner.paths import StorageRoot, SweepFolder
 from tuner.recording import read_cursor, record
 from tuner.recording.earlier import read_earlier_runs
 from tuner.recording.names import Names, best_key, changed_key, earlier_key
@@ -26,6 +23,9 @@ from tuner.recording.reading import RecordedRun, read_runs
 from tuner.recording.recorder import Recorder
 from tuner.recording.target import Target
 from tuner.recording.values import param_text
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.journal import read_events
+from tuner.sweep import events as ev
 from tuner.sweep import fold
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.recording.histories import Checker, PretendDriver, environment, wait_until_recorded
 from tests.servers import MlflowServer, Mode, Postgres, Proxy, locked_sqlite, wait_until
-from tuner.errors import TrackingError
+from tuner.base.errors import TrackingError
 from tuner.recording import RecorderProcess, missing, read_cursor, record, service
 
 if TYPE_CHECKING:

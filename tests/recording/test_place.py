@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from tests.kit import make_spec, new_sweep
-from tuner import events as ev
-from tuner.errors import MisplacedError
-from tuner.journal import Journal, belonging_if_writable, create_sweep, read_events
-from tuner.paths import StorageRoot, SweepFolder, delete, read_bytes, write_atomically
-from tuner.paths.identity import made_root_id
+from tuner.base.errors import MisplacedError
 from tuner.recording import check_place, misplaced, read_cursor
+from tuner.storage import StorageRoot, SweepFolder, delete, read_bytes, write_atomically
+from tuner.storage.identity import made_root_id
+from tuner.storage.journal import Journal, belonging_if_writable, create_sweep, read_events
+from tuner.sweep import events as ev
 from tuner.sweep import fold
 
 SERVER = "http://127.0.0.1:9"

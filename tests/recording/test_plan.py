@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tuner import events as ev
-from tuner.provenance.code import collect, digest_of
+from tuner.inspection.provenance.code import collect, digest_of
 from tuner.recording.names import changed_key, metric_key
 from tuner.recording.plan import PARENT, NewRun, Planner, Row, RunKey, RunOf, RunUpdate
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Story

@@ -15,9 +15,9 @@ import filelock
 import pytest
 
 from tests.servers import PATIENCE_S, MlflowServer, free_port, wait_until
-from tuner import events as ev
-from tuner.paths import StorageRoot, SweepFolder
 from tuner.recording import RecorderProcess, backlog, read_cursor, service
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Database, Story
@@ -53,7 +53,7 @@ def test_it_records_while_the_sweep_runs_and_drains_at_its_end(
 
 
 def test_it_outlives_a_killed_driver_until_all_is_recorded(recorded: Story, database: Database) -> None:
-    code = "import sys, time; from tuner.paths import SweepFolder; from tuner.recording import RecorderProcess;"
+    code = "import sys, time; from tuner.storage import SweepFolder; from tuner.recording import RecorderProcess;"
     code += "from pathlib import Path; RecorderProcess(SweepFolder(Path(sys.argv[1]))).start(); time.sleep(600)"
     driver = subprocess.Popen([sys.executable, "-c", code, str(recorded.folder.path)])
     wait_until(lambda: recorded_events(recorded.folder) == 1)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.servers import PATIENCE_S
-from tuner import events as ev
-from tuner.errors import TrackingError
-from tuner.paths import StorageRoot
+from tuner.base.errors import TrackingError
 from tuner.recording import RecorderProcess, read_cursor, record
 from tuner.recording.relocation import relocate_artifacts
+from tuner.storage import StorageRoot
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Story

@@ -8,9 +8,9 @@ from typing import Any
 import filelock
 import pytest
 
-from tuner.paths import StorageRoot, SweepFolder
 from tuner.recording.cursor import Cursor, read_cursor, write_cursor
 from tuner.recording.standing import is_at_work, note_death, recorder_standing
+from tuner.storage import StorageRoot, SweepFolder
 
 
 @pytest.fixture

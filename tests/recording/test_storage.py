@@ -15,9 +15,9 @@ import pytest
 from tests.kit import make_spec, new_sweep
 from tests.recording.histories import PretendDriver, expected_rows, expected_statuses, trial_batches
 from tests.servers import PATIENCE_S
-from tuner import events as ev
-from tuner.paths import StorageRoot
 from tuner.recording import RecorderProcess, missing, read_cursor
+from tuner.storage import StorageRoot
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Database, Story

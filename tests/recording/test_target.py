@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tuner.paths import StorageRoot
 from tuner.recording.target import Target
+from tuner.storage import StorageRoot
 
 
 def test_by_default_a_sweep_is_recorded_under_its_name_in_its_storage_root(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.events import Scalar
 from tuner.recording.values import param_text, plain, tag_text
+from tuner.sweep.events import Scalar
 
 
 def test_values_are_written_as_people_write_them() -> None:

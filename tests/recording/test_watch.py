@@ -17,7 +17,7 @@ import pytest
 
 from tests.recording.histories import Checker, PretendDriver, wait_until_recorded
 from tests.servers import wait_until
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
 from tuner.recording import RecorderProcess, process, read_cursor, record, restarts
 from tuner.recording.standing import is_at_work, recorder_standing
 
@@ -185,7 +185,7 @@ def test_who_leaves_at_any_moment_leaves_one_recorder_at_most_and_the_rest_is_re
 def test_a_stopped_recorder_of_a_dead_driver_is_ended_by_the_next_and_told_to_who_records_by_hand(
     driver: PretendDriver, recorder: RecorderProcess, told: list[str], checker: Checker
 ) -> None:
-    code = "import sys, time; from tuner.paths import SweepFolder; from tuner.recording import RecorderProcess;"
+    code = "import sys, time; from tuner.storage import SweepFolder; from tuner.recording import RecorderProcess;"
     code += "from pathlib import Path; RecorderProcess(SweepFolder(Path(sys.argv[1]))).start(); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", code, str(driver.folder.path)]) as earlier:
         wait_until_recorded(driver)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tuner import events as ev
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
 from tuner.report.comparison import compare, differences
 from tuner.sweep import Sweep, fold
+from tuner.sweep import events as ev
 
 
 def sweep_of(name: str, values: list[float], mode: str = "max", **spec: Any) -> Sweep:

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner import events as ev
 from tuner.report.curves import best_after, best_so_far, learning_curve, searched, shown_range, turns
 from tuner.sweep import Sweep, fold
+from tuner.sweep import events as ev
 
 
 def sweep_of(*events: ev.AnyEvent, mode: str = "max", **spec: Any) -> Sweep:

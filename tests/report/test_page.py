@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.journal import read_events
 from tuner.report import figures, report_page
 from tuner.report.page import TRIALS_SHOWN
+from tuner.storage.journal import read_events
 from tuner.sweep import Sweep, fold
 
 NASTY = "<b>$x_1$ & co</b>"

@@ -23,7 +23,7 @@ from tests.soak.faults import FAULTS, ORPHANS_S, Fault
 from tests.soak.places import Places, children_of_soak
 from tests.soak.target import Target
 from tuner.recording import backlog
-from tuner.verification import Finding, Verification, verify_sweep
+from tuner.review.verification import Finding, Verification, verify_sweep
 
 FIRST_LIFE_S = 25.0
 """What a driver's life is taken for before one was measured."""

@@ -18,9 +18,9 @@ import psutil
 
 from tests.servers import Mode
 from tests.soak.target import Target
-from tuner import events as ev
-from tuner.paths import SweepFolder
-from tuner.verification import verify_sweep
+from tuner.review.verification import verify_sweep
+from tuner.storage import SweepFolder
+from tuner.sweep import events as ev
 
 ORPHANS_S = 1.5
 """In which the workers of a killed driver end."""

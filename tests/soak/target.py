@@ -19,12 +19,12 @@ import psutil
 from tests.clocks import LIBRARY, FakeClock
 from tests.soak.places import Places, children_of_soak
 from tests.sweeps.conftest import MODELS, environment
-from tuner import events as ev
-from tuner.errors import TunerError
-from tuner.journal import read_events
-from tuner.paths import StorageRoot, SweepFolder, write_atomically
+from tuner.base.errors import TunerError
 from tuner.spec import dump_yaml
+from tuner.storage import StorageRoot, SweepFolder, write_atomically
+from tuner.storage.journal import read_events
 from tuner.sweep import Sweep, fold
+from tuner.sweep import events as ev
 
 NAME = "soak"
 PATIENCE_S = 600.0

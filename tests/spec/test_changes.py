@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit import SPACE, make_spec
-from tuner import events as ev
-from tuner.errors import SpecError
+from tuner.base.errors import SpecError
 from tuner.spec import spec_from_mapping
 from tuner.spec.changes import changes_between, changes_from_overrides
+from tuner.sweep import events as ev
 from tuner.sweep import fold
 
 SPEC = make_spec(

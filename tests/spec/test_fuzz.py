@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.kit import SPACE
-from tuner import events as ev
-from tuner.errors import SpecError, UsageError
+from tuner.base.errors import SpecError, UsageError
+from tuner.inspection.preview import preview
 from tuner.policy import Policy
-from tuner.preview import preview
-from tuner.space import completed
 from tuner.spec import SweepSpec, dump_yaml, load_spec, spec_from_mapping
 from tuner.spec.models import json_schema
 from tuner.spec.reading import MAX_DEPTH, MAX_PROBLEMS, MAX_SPEC_BYTES, MAX_VALUES
+from tuner.spec.space import completed
+from tuner.sweep import events as ev
 
 VALID: dict[str, Any] = {
     "name": "valid",

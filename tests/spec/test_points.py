@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit import SPACE
-from tuner.errors import SpecError
+from tuner.base.errors import SpecError
 from tuner.inspection import inspect, load_checked
-from tuner.preview import preview
-from tuner.space import Space, completed, point_problems
+from tuner.inspection.preview import preview
 from tuner.spec import SweepSpec, dump_yaml
+from tuner.spec.space import Space, completed, point_problems
 
 WIDER: dict[str, Any] = {
     **SPACE,

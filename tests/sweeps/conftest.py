@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from tuner import events as ev
-from tuner.journal import read_events
-from tuner.paths import StorageRoot, SweepFolder
-from tuner.policy.replay import verify
+from tuner.engine.replay import verify
 from tuner.spec import dump_yaml
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.journal import read_events
 from tuner.sweep import Sweep, fold
+from tuner.sweep import events as ev
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [16, 32]}}
 SLOW_SPACE = {

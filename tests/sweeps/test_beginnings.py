@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.sweeps.conftest import ONE_SLOT, Cli, check_history
-from tuner import events as ev
+from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.clocks import LIBRARY, FakeClock
 from tests.sweeps.conftest import Cli, finish, slowed
-from tuner import events as ev
-from tuner.journal import read_holder
+from tuner.review.verification import verify_sweep
+from tuner.storage.journal import read_holder
 from tuner.sweep import Sweep, fold
-from tuner.verification import verify_sweep
+from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish, kill_group, outputs, slowed
-from tuner import events as ev
 from tuner.recording import read_cursor
+from tuner.review.verification import verify_sweep
 from tuner.sweep import Sweep, fold
-from tuner.verification import verify_sweep
+from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.engine.clusters import cluster_of
+from tests.backend.clusters import cluster_of
 from tests.sweeps.conftest import Cli
-from tuner import events as ev
+from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

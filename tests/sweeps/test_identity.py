@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, check_history, finish
-from tuner import events as ev
-from tuner.best import best_model
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
+from tuner.review.best import best_model
+from tuner.review.verification import verify_sweep
 from tuner.sweep import Sweep
-from tuner.verification import verify_sweep
+from tuner.sweep import events as ev
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,4 +1,4 @@
-"""The journal of an earlier version that is kept in tests/journal/data: resumed for real, to its end."""
+"""The journal of an earlier version that is kept in tests/storage/journal/data: resumed for real, to its end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import shutil
 
 import pytest
 
-from tests.journal.test_old_journal import NUM_DECISIONS, OLD
+from tests.storage.journal.test_old_journal import NUM_DECISIONS, OLD
 from tests.sweeps.conftest import Cli, check_history
-from tuner import events as ev
-from tuner.journal import read_events
-from tuner.paths import SweepFolder
 from tuner.policy import VERSION
-from tuner.policy.explain import explain
+from tuner.review.explain import explain
+from tuner.storage import SweepFolder
+from tuner.storage.journal import read_events
+from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 

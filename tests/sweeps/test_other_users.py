@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.sweeps.conftest import MODELS, SLOW_SPACE, Cli, environment, finish
-from tuner.engine import outputs
+from tuner.backend import outputs
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

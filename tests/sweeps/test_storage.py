@@ -15,7 +15,7 @@ from tests.objectstore import S3Server
 from tests.servers import MlflowServer, Proxy
 from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish
 from tests.sweeps.test_faults import verified
-from tuner.verification import verify_sweep
+from tuner.review.verification import verify_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 

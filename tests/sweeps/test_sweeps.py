@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, environment, finish, kill_group, slowed
-from tuner import events as ev
+from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 

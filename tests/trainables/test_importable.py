@@ -12,7 +12,7 @@ from trainables import registry
 from trainables.importable import import_folder, is_importable, load_importable
 from tuner.api.classes import named
 from tuner.inspection import inspect
-from tuner.provenance.code import collect
+from tuner.inspection.provenance.code import collect
 from tuner.spec import spec_from_mapping
 
 MODEL = """

@@ -40,8 +40,8 @@ def test_keras_does_without_and_a_trainable_may_still_import_them() -> None:
 WORKER = f"""
 import sys
 from tuner.engine.messages import WorkerSettings
-from tuner.engine.resources import Slot
-from tuner.engine.worker import _make_trainer
+from tuner.engine.slots import Slot
+from tuner.backend.worker import _make_trainer
 settings = WorkerSettings("digits", None, "val_loss", "min", "float32", "", Slot(cpus=1, gpus=0))
 _make_trainer(settings, None, [])
 assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules)

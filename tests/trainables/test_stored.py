@@ -10,7 +10,7 @@ import pytest
 
 from tests.trainables.bombs import GIB, SMALL, arrays, expanding, npz, peak_bytes
 from trainables.stored import StoredArrays, StoredError
-from tuner.verification.weights import read_checkpoint_file
+from tuner.review.verification.weights import read_checkpoint_file
 
 MIB = 2**20
 
@@ -47,7 +47,7 @@ def test_a_flipped_bit_in_an_array_is_told_when_it_is_read() -> None:
 
 
 READ = """
-from tuner.verification.weights import read_checkpoint_file
+from tuner.review.verification.weights import read_checkpoint_file
 def act(path):
     with open(path, "rb") as file:
         print(read_checkpoint_file("p", file).error)

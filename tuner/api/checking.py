@@ -19,7 +19,8 @@ def check_spec(spec: SweepSpec, source: str, address: str | None) -> tuple[Sweep
         SpecError: it does not fit its trainable; one line for each problem.
         ServiceError: the cluster at `address` does not answer.
     """
-    from tuner.engine.resources import Slot, nodes_of
+    from tuner.backend.session import nodes_of
+    from tuner.engine.slots import Slot
     from tuner.inspection import Inspection
 
     inspected = Inspection(spec, tries_model=address is None).result()  # elsewhere it may need what is there
@@ -31,8 +32,8 @@ def check_spec(spec: SweepSpec, source: str, address: str | None) -> tuple[Sweep
 
 def findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings: list[str]) -> dict[str, Any]:
     """What `tuner check --json` prints of a spec."""
-    from tuner.preview import preview
-    from tuner.secrets import unused_address
+    from tuner.base.secrets import unused_address
+    from tuner.inspection.preview import preview
 
     found = preview(spec, inspected.num_train)
     warnings = [*warnings, *filter(None, [unused_address(spec.tracking.uri)])]

@@ -12,9 +12,9 @@ from trainables import registry
 from trainables.contract import Trainable
 from trainables.given import Given
 from trainables.importable import is_importable, module_file
-from tuner.errors import UsageError
-from tuner.provenance.given import given_class
-from tuner.space import shown
+from tuner.base.errors import UsageError
+from tuner.inspection.provenance.given import given_class
+from tuner.spec.space import shown
 
 
 def named(trainable: Any) -> tuple[Any, Given | None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuner.policy.explain import Explanation, Judgement, Reached
+    from tuner.review.explain import Explanation, Judgement, Reached
+    from tuner.review.verification import Verification
     from tuner.sweep import Sweep
-    from tuner.verification import Verification
 
 
 def verification_data(sweep: str, verified: Verification) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tuner.events import number
 from tuner.sweep import Sweep, Trial
+from tuner.sweep.events import number
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

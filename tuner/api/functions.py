@@ -13,10 +13,10 @@ from tuner.api.running import in_process, progress_for, resume_sweep_of, start_o
 from tuner.api.space import Choice, Float, Int, Objective
 from tuner.api.sweep import Sweep, opened
 from tuner.api.writing import AnySpec, asked, over
-from tuner.errors import SpecError, UsageError
-from tuner.paths import StorageRoot
-from tuner.space import Scalar
+from tuner.base.errors import SpecError, UsageError
 from tuner.spec import spec_from_mapping
+from tuner.spec.space import Scalar
+from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
     import keras
@@ -86,7 +86,7 @@ def run(
         NoUsableTrialError: no trial reached a usable value.
         ServiceError: storage, cluster or MLflow refused.
     """
-    from tuner.provenance import Accepted
+    from tuner.inspection.provenance import Accepted
 
     accepted = Accepted(with_changed_code, with_changed_data)
     if accepted != Accepted() and not or_resume:
@@ -179,9 +179,9 @@ def resume(
             are not what they were.
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `run`.
     """
-    from tuner.provenance import Accepted
+    from tuner.inspection.provenance import Accepted
+    from tuner.review.status import open_own_sweep
     from tuner.spec.changes import changes_between
-    from tuner.status import open_own_sweep
     from tuner.sweep import Sweep as Folded
 
     given = None if trainable is None else named(trainable)[1]
@@ -236,7 +236,7 @@ def best_model(
 
 def sweeps(storage: Place | None = None) -> list[dict[str, Any]]:
     """The sweeps of a storage root, as `tuner list --json` prints them."""
-    from tuner import status
+    from tuner.review import status
 
     return [status.summary(folder) for folder in StorageRoot.resolve(_text(storage)).sweeps()]
 
@@ -266,8 +266,8 @@ def compare(*names: str | Sweep, storage: Place | None = None) -> dict[str, Any]
     Raises:
         UsageError: fewer than two different ones, or their objectives differ.
     """
-    from tuner import status
     from tuner.report.comparison import compare as compared
+    from tuner.review import status
 
     places = [(one.storage, one.name) if isinstance(one, Sweep) else (_text(storage), one) for one in names]
     if len(set(places)) < max(2, len(places)):

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import StorageError, UsageError
-from tuner.paths import SweepFolder
+from tuner.base.errors import StorageError, UsageError
+from tuner.storage import SweepFolder
 from tuner.sweep import Trial
 
 
 def model(folder: SweepFolder, trial: int | None, with_changed_code: bool) -> Any:
     """A `keras.Model` with a trial's best weights; of the best trial if none is named. Raises as `best_model`."""
-    from tuner.best import best_model
+    from tuner.review.best import best_model
 
     with _weights_errors(folder.name, with_changed_code):
         return best_model(folder.name, trial, folder.root.url, with_changed_code=with_changed_code)
@@ -34,7 +34,7 @@ def export(
         UsageError: it is no such file, or is there already.
         StorageError: weights or code cannot be read, or the file cannot be written.
     """
-    from tuner.best import export_model
+    from tuner.review.best import export_model
 
     target = chosen_file(output or f"{folder.name}.keras", option)
     if target.suffix != ".keras":

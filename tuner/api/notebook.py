@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.api.progress import Progress, Snapshot
-from tuner.paths import SweepFolder
-from tuner.text import duration_text
+from tuner.base.text import duration_text
+from tuner.storage import SweepFolder
 
 NOTES_SHOWN = 12
 """Lines that stay below the table."""

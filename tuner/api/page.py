@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from tuner.base.text import duration_text, metric_text, params_text
 from tuner.sweep import Sweep, Trial
-from tuner.text import duration_text, metric_text, params_text
 
 TRIALS_SHOWN = 10
 

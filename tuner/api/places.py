@@ -6,7 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
 from tuner.spec.reading import printable
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from tuner.paths import SweepFolder
+from tuner.base.secrets import redacted
+from tuner.base.text import duration_text, harmless, metric_text, params_text
 from tuner.recording import read_cursor
-from tuner.secrets import redacted
-from tuner.text import duration_text, harmless, metric_text, params_text
+from tuner.storage import SweepFolder
 
 if TYPE_CHECKING:
     from tuner.engine.coordinator import Coordinator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuner import status
-from tuner.paths import AnyPath, SweepFolder, write_atomically
+from tuner.review import status
+from tuner.storage import AnyPath, SweepFolder, write_atomically
 from tuner.sweep import Sweep
 
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.given import Given, giving
 from tuner.api.progress import Lines, Progress
-from tuner.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
-from tuner.paths import StorageRoot, SweepFolder
-from tuner.program import address_option, program, storage_option
+from tuner.base.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
+from tuner.base.text import duration_text, metric_text, params_text
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.commands import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
-from tuner.text import duration_text, metric_text, params_text
 
 if TYPE_CHECKING:
-    from tuner.engine.driver import Changes, Ended
-    from tuner.journal import History
-    from tuner.provenance import Accepted
+    from tuner.backend.driver import Changes, Ended
+    from tuner.inspection.provenance import Accepted
     from tuner.spec import SweepSpec
+    from tuner.storage.journal import History
 
 _at_work = threading.Lock()
 _running: dict[str, Progress] = {}
@@ -52,9 +52,9 @@ def start_or_resume(
     accepted: Accepted,
 ) -> Ended:
     """Runs a new sweep to its end; with `or_resume` one that exists goes on. Raises as `start_sweep`."""
-    from tuner.engine.driver import resume_sweep, start_sweep
+    from tuner.backend.driver import resume_sweep, start_sweep
+    from tuner.review.status import find_history
     from tuner.spec.changes import changes_between
-    from tuner.status import find_history
 
     folder = root.sweep(spec.name)
     if not (or_resume and folder.exists()):
@@ -80,7 +80,7 @@ def resume_sweep_of(
     known: History | None = None,
 ) -> Ended:
     """Goes on with a sweep, of which the history may be known as far as it was read; raises as `resume_sweep`."""
-    from tuner.engine.driver import resume_sweep
+    from tuner.backend.driver import resume_sweep
 
     return resume_sweep(folder, address, progress, changes, accepted, known)
 
@@ -95,7 +95,7 @@ def in_process(
         SweepInterrupted: by Ctrl-C, at whatever moment.
         TrackingError: the sweep has ended, but MLflow has not taken all of it.
     """
-    from tuner.engine.surroundings import restored
+    from tuner.backend.surroundings import restored
 
     if not _at_work.acquire(blocking=False):
         raise UsageError(
@@ -143,8 +143,8 @@ def as_interruption(folder: SweepFolder, address: str | None) -> Iterator[None]:
 
 def _interrupted(folder: SweepFolder, address: str | None) -> str:
     """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
-    from tuner.journal import read_events
     from tuner.recording import missing
+    from tuner.storage.journal import read_events
 
     if not folder.exists():
         return "interrupted before it was under way"
@@ -162,8 +162,8 @@ def check_recorded(folder: SweepFolder, ended: Ended) -> None:
     Raises:
         TrackingError: the message says what is missing, and the command that records it.
     """
-    from tuner.journal import read_events
     from tuner.recording import missing
+    from tuner.storage.journal import read_events
 
     if not ended.is_recorded:
         what = missing(folder, read_events(folder))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tuner.space import Written, WrittenChoice, WrittenFloat, WrittenInt
+from tuner.spec.space import Written, WrittenChoice, WrittenFloat, WrittenInt
 
 Value = bool | int | float | str | None
 Conditions = Mapping[str, Value | list[Value]]

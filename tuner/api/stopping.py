@@ -7,11 +7,11 @@ import signal
 import time
 from collections.abc import Callable
 
-from tuner import status
 from tuner.api.running import is_here, stop_here
-from tuner.errors import UsageError
-from tuner.journal import read_holder
-from tuner.paths import SweepFolder
+from tuner.base.errors import UsageError
+from tuner.review import status
+from tuner.storage import SweepFolder
+from tuner.storage.journal import read_holder
 from tuner.sweep import Sweep
 
 LOOK_EVERY_S = 0.25

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainables.given import Given, giving
-from tuner import status
 from tuner.api.frames import curves_frame, trials_frame
-from tuner.errors import UsageError
-from tuner.journal import JournalReader
-from tuner.paths import AnyPath, StorageRoot, SweepFolder
-from tuner.space import Scalar
+from tuner.base.errors import UsageError
+from tuner.review import status
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.space import Scalar
+from tuner.storage import AnyPath, StorageRoot, SweepFolder
+from tuner.storage.journal import JournalReader
 from tuner.sweep import Sweep as Folded
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ class Sweep:
     def explain(self, trial: int) -> dict[str, Any]:
         """Why a trial was suggested, and why it was stopped or went on, as `tuner explain --json` prints it."""
         from tuner.api.data import explanation_data, trial_number
-        from tuner.journal import read_events
-        from tuner.policy.explain import explain
+        from tuner.review.explain import explain
+        from tuner.storage.journal import read_events
 
         sweep = self._read()
         return explanation_data(sweep, explain(read_events(self._folder), trial_number(sweep, trial)))
@@ -182,7 +182,7 @@ class Sweep:
     def verify(self) -> dict[str, Any]:
         """Whether journal, MLflow runs and checkpoints agree, as `tuner verify --json` prints it; see its `ok`."""
         from tuner.api.data import verification_data
-        from tuner.verification import verify_sweep
+        from tuner.review.verification import verify_sweep
 
         with giving(self._given):
             return verification_data(self.name, verify_sweep(self._folder))

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.api.progress import Lines, Snapshot
-from tuner.paths import SweepFolder
-from tuner.text import duration_text
+from tuner.base.text import duration_text
+from tuner.storage import SweepFolder
 
 if TYPE_CHECKING:
     from tuner.engine.coordinator import Coordinator

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from trainables.given import Given, giving
 from tuner.api.classes import named
 from tuner.api.places import spec_path
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
 from tuner.inspection import checked
-from tuner.space import shown
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.loading import is_beside
 from tuner.spec.reading import printable, read_yaml
+from tuner.spec.space import shown
 
 AnySpec = str | os.PathLike[str] | Mapping[str, Any] | SweepSpec
 

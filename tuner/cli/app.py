@@ -8,6 +8,8 @@ import warnings
 
 import typer
 
+from tuner.base.errors import TunerError, UsageError
+from tuner.base.secrets import redacted, take_all_credentials
 from tuner.cli import (
     copy_command,
     driver_commands,
@@ -21,8 +23,6 @@ from tuner.cli import (
     verify_command,
 )
 from tuner.cli.output import harmless, people
-from tuner.errors import TunerError, UsageError
-from tuner.secrets import redacted, take_all_credentials
 
 app = typer.Typer(
     name="tuner",
@@ -51,7 +51,7 @@ _ELSEWHERE = ("--cluster", "http://", "https://", "--address=http")
 
 
 def run_command() -> None:
-    """Runs what `sys.argv` says; exit codes are those of `tuner.errors`."""
+    """Runs what `sys.argv` says; exit codes are those of `tuner.base.errors`."""
     _hide_credentials()
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", RuntimeWarning)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.cli.output import people
-from tuner.errors import ServiceError, SweepInterrupted, UsageError
-from tuner.program import program
 from tuner.spec.reading import printable
+from tuner.storage.commands import program
 
 if TYPE_CHECKING:
     from tuner.cluster.launch import Head, Submitted

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
-from tuner.paths import StorageRoot
-from tuner.program import program, storage_option
+from tuner.storage import StorageRoot
+from tuner.storage.commands import program, storage_option
 
 NewName = Annotated[str, typer.Argument(metavar="NEW", help="The copy's name.", show_default=False)]
 OtherRoot = Annotated[
@@ -21,8 +21,8 @@ def copy(
     sweep: SweepName, new: NewName, storage: Storage = None, to: OtherRoot = None, as_json: AsJson = False
 ) -> None:
     """Copy a sweep, running or not: the copy has runs of its own in MLflow, and goes on by itself."""
-    from tuner import status
-    from tuner.journal.copying import copy_sweep
+    from tuner.engine.copying import copy_sweep
+    from tuner.review import status
 
     root = StorageRoot.resolve(storage)
     old, _ = status.find_sweep(root, sweep)

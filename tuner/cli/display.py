@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tuner.api.progress import Snapshot, line
 from tuner.api.terminal import Terminal, panel
 from tuner.cli.output import people
-from tuner.paths import SweepFolder
+from tuner.storage import SweepFolder
 
 __all__ = ["Display", "Snapshot", "line", "panel"]
 

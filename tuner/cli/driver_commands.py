@@ -8,15 +8,15 @@ from typing import Annotated, TextIO
 
 import typer
 
-from tuner import status
 from tuner.api.stopping import stop as stop_sweep
+from tuner.base.errors import StorageError, UsageError
 from tuner.cli.cluster_command import There, ask_there, logs_there
 from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people, print_data
-from tuner.errors import StorageError, UsageError
-from tuner.journal import read_holder
-from tuner.paths import StorageRoot, SweepFolder
-from tuner.paths.nofollow import open_file
-from tuner.program import program, storage_option
+from tuner.review import status
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.commands import program, storage_option
+from tuner.storage.journal import read_holder
+from tuner.storage.nofollow import open_file
 
 LOOK_EVERY_S = 0.25
 RAY_LOGS = "/tmp/ray/session_latest/logs/worker-*"
@@ -67,8 +67,8 @@ def logs(
 
 def _printed(folder: SweepFolder) -> str:
     """Where that is which trainables printed on this machine: what runs, and what was kept at the end of each Ray."""
-    from tuner.engine.outputs import kept
-    from tuner.engine.ray_folder import live_logs
+    from tuner.backend.outputs import kept
+    from tuner.backend.ray_folder import live_logs
 
     files = [str(path) for path in kept(folder.outputs)]
     more = [f"and {len(files) - NAMED_AT_MOST} before them"] if len(files) > NAMED_AT_MOST else []

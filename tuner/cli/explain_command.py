@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.api.data import explanation_data, trial_number
+from tuner.base.text import params_text, short
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, print_json
 from tuner.cli.tables import tables
-from tuner.paths import StorageRoot
-from tuner.text import params_text, short
+from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
-    from tuner.policy.explain import Explanation, Judgement, Reached
+    from tuner.review.explain import Explanation, Judgement, Reached
     from tuner.sweep import Sweep
 
 NUM_COMPARED = 5
@@ -29,8 +29,8 @@ TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's n
 
 def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_json: AsJson = False) -> None:
     """Explain from the journal why a trial was suggested, and why it was stopped or went on."""
-    from tuner.policy.explain import explain as explained
-    from tuner.status import open_history
+    from tuner.review.explain import explain as explained
+    from tuner.review.status import open_history
 
     history = open_history(StorageRoot.resolve(storage), sweep)
     folded = history.sweep

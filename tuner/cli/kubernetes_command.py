@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.base.errors import SpecError, UsageError
 from tuner.cli.output import people, print_data
-from tuner.errors import SpecError, UsageError
-from tuner.paths import StorageRoot
-from tuner.program import program
 from tuner.spec.reading import printable
+from tuner.storage import StorageRoot
+from tuner.storage.commands import program
 
 if TYPE_CHECKING:
     from tuner.cluster.kubernetes.kubectl import Applied
@@ -57,10 +57,10 @@ def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_appl
         UsageError: the user's code cannot be shipped, or the cluster would refuse what was made of the options.
         ServiceError: the cluster refused it.
     """
+    from tuner.base.secrets import shipped
     from tuner.cluster.kubernetes.documents import to_yaml
     from tuner.cluster.kubernetes.job import manifest
     from tuner.cluster.kubernetes.kubectl import apply
-    from tuner.secrets import shipped
     from tuner.spec.uris import is_of_this_machine
 
     environment = shipped(os.environ)

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.cli.cluster_command import cluster_path, watch
 from tuner.cli.output import Overrides, SpecFile, Storage, people, spec_path
-from tuner.errors import ServiceError, SweepInterrupted, UsageError
 
 
 def launch(

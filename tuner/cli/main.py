@@ -9,8 +9,8 @@ import signal
 import sys
 from typing import Any
 
+from tuner.base.errors import SweepInterrupted
 from tuner.cli import streams
-from tuner.errors import SweepInterrupted
 
 INTERRUPTED = 128 + signal.SIGINT
 """What the command line, too, makes of a KeyboardInterrupt."""

@@ -10,7 +10,7 @@ import typer
 
 from tuner.api.places import spec_path as spec_path
 from tuner.api.terminal import error_console
-from tuner.text import harmless as harmless
+from tuner.base.text import harmless as harmless
 
 people = error_console()
 """For people's text: standard error. Brackets and colons in it are what they are."""

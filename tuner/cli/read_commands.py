@@ -10,12 +10,12 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from tuner import status
+from tuner.base.text import duration_text, metric_text, params_text, short, times_text
 from tuner.cli.cluster_command import There, ask_there
 from tuner.cli.output import AsJson, ClusterFile, JobServer, Storage, SweepName, people, print_json
 from tuner.cli.tables import add_row, new_table, tables
-from tuner.paths import StorageRoot
-from tuner.text import duration_text, metric_text, params_text, short, times_text
+from tuner.review import status
+from tuner.storage import StorageRoot
 
 
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:

@@ -9,10 +9,10 @@ import typer
 from tuner.api.functions import compare as compare_sweeps
 from tuner.api.models import chosen_file, export_data
 from tuner.api.models import export as export_of
+from tuner.base.text import duration_text, metric_text, params_text, short
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
 from tuner.cli.tables import add_row, new_table, tables
-from tuner.paths import StorageRoot
-from tuner.text import duration_text, metric_text, params_text, short
+from tuner.storage import StorageRoot
 
 
 def report(
@@ -24,8 +24,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write a page of HTML about a sweep, running or not: its best trial, learning curves, parameters and slots."""
-    from tuner import status
     from tuner.api.reports import write_report
+    from tuner.review import status
 
     chosen = None if output is None else chosen_file(output, "--output")
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)

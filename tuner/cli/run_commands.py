@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from tuner.api.running import as_interruption, check_recorded, resume_sweep_of, start_or_resume
+from tuner.base.errors import (
+    NoUsableTrialError,
+    ServiceError,
+    SpecError,
+    SweepInterrupted,
+    UsageError,
+)
+from tuner.base.text import duration_text, metric_text, params_text
 from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
@@ -28,20 +36,12 @@ from tuner.cli.output import (
     print_json,
     spec_path,
 )
-from tuner.errors import (
-    NoUsableTrialError,
-    ServiceError,
-    SpecError,
-    SweepInterrupted,
-    UsageError,
-)
-from tuner.paths import StorageRoot, SweepFolder, exists
-from tuner.program import program, storage_option
+from tuner.storage import StorageRoot, SweepFolder, exists
+from tuner.storage.commands import program, storage_option
 from tuner.sweep import Sweep
-from tuner.text import duration_text, metric_text, params_text
 
 if TYPE_CHECKING:
-    from tuner.engine.driver import Ended
+    from tuner.backend.driver import Ended
     from tuner.spec import SweepSpec
 
 
@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Run a sweep from its spec to its end."""
     from tuner.inspection import load_checked
-    from tuner.provenance import Accepted
+    from tuner.inspection.provenance import Accepted
 
     accepted = Accepted(with_changed_code, with_changed_data)
     if accepted != Accepted() and not or_resume:
@@ -95,9 +95,9 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
-    from tuner.provenance import Accepted
+    from tuner.inspection.provenance import Accepted
+    from tuner.review.status import open_own_history
     from tuner.spec.changes import changes_from_overrides
-    from tuner.status import open_own_history
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
     job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
@@ -126,7 +126,7 @@ def record(sweep: SweepName, storage: Storage = None) -> None:
     """Record in MLflow what an outage kept out of it."""
     from tuner.recording import backlog
     from tuner.recording import record as record_all
-    from tuner.status import open_own_sweep
+    from tuner.review.status import open_own_sweep
 
     folder, folded = open_own_sweep(StorageRoot.resolve(storage), sweep)
     behind = backlog(folder, folded.num_events)
@@ -173,7 +173,7 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) ->
 
 def _say(folder: SweepFolder, as_json: bool, out: TextIO) -> None:
     """How the sweep stands, if there is one, for `--json`."""
-    from tuner import status
+    from tuner.review import status
 
     if as_json and folder.exists():
         print_json(status.show(*status.open_sweep(folder.root, folder.name)), out)

@@ -10,11 +10,11 @@ import typer
 from rich.markup import escape
 
 from tuner.api.checking import check_spec, findings
+from tuner.base.errors import UsageError
+from tuner.base.text import params_text
 from tuner.cli.output import Address, AsJson, Overrides, Storage, print_json, spec_path
 from tuner.cli.tables import tables
-from tuner.errors import UsageError
-from tuner.space import Choice, Constant, Float, Int, either, plain, shown
-from tuner.text import params_text
+from tuner.spec.space import Choice, Constant, Float, Int, either, plain, shown
 
 if TYPE_CHECKING:
     pass

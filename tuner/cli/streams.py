@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-from tuner.errors import ServiceError
+from tuner.base.errors import ServiceError
 
 
 class _People(io.FileIO):

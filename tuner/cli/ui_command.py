@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.base.errors import TrackingError, TunerError, UsageError
+from tuner.base.secrets import with_credentials, without_credentials
 from tuner.cli.output import Storage, people
-from tuner.errors import TrackingError, TunerError, UsageError
-from tuner.paths import DATABASE, StorageRoot, SweepFolder, exists
-from tuner.secrets import with_credentials, without_credentials
+from tuner.storage import DATABASE, StorageRoot, SweepFolder, exists
 
 if TYPE_CHECKING:
     from tuner.sweep import Sweep
@@ -25,10 +25,10 @@ def ui(
     port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 5000,
 ) -> None:
     """Start the MLflow UI on the sweeps of a storage root, on this machine only, until Ctrl-C."""
-    from tuner import status
     from tuner.recording.database import check_reachable
     from tuner.recording.links import experiments_page
     from tuner.recording.relocation import relocate_artifacts
+    from tuner.review import status
 
     root = StorageRoot.resolve(storage)
     opened = status.open_sweep(root, sweep) if sweep is not None else None
@@ -64,8 +64,8 @@ def register(app: typer.Typer) -> None:
 
 def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
     """The sweep that was recorded last in the root's own store; None if there is none that can be read."""
-    from tuner import status
     from tuner.recording import read_cursor
+    from tuner.review import status
 
     with suppress(TunerError, OSError):
         cursors = {folder.name: read_cursor(folder) for folder in root.sweeps()}
@@ -79,9 +79,9 @@ def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
 
 def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) -> None:
     """The page of a sweep's trials, if it is recorded in the store at `uri`."""
-    from tuner import status
     from tuner.recording import read_cursor
     from tuner.recording.links import trials_page
+    from tuner.review import status
 
     if opened is None:
         return

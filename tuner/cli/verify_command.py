@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.api.data import verification_data
+from tuner.base.errors import ServiceError
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, people, print_json
 from tuner.cli.tables import tables
-from tuner.errors import ServiceError
-from tuner.paths import StorageRoot
+from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
-    from tuner.verification import Verification
+    from tuner.review.verification import Verification
 
 VIOLATED = ServiceError.exit_code
 
@@ -35,8 +35,8 @@ _COUNTED = {
 
 def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
     """Verify that a sweep's journal, MLflow runs and checkpoints agree and that nothing is lost."""
-    from tuner.status import open_history
-    from tuner.verification import verify_sweep
+    from tuner.review.status import open_history
+    from tuner.review.verification import verify_sweep
 
     root = StorageRoot.resolve(storage)
     try:
@@ -58,7 +58,7 @@ def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -
 
 
 def _print(verified: Verification) -> None:
-    from tuner.verification import INVARIANTS
+    from tuner.review.verification import INVARIANTS
 
     rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("invariant", "result", "counted", "what must hold"):

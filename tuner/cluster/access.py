@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.base.errors import SpecError
 from tuner.cluster.providers import provider_problems
 from tuner.cluster.schema import has_provider, launcher_problems, one_line, read_cluster, schema_problems, with_defaults
-from tuner.errors import SpecError
-from tuner.space import shown
 from tuner.spec.reading import bounded, printable
+from tuner.spec.space import shown
 
 _BY_SSH = ("aws", "azure", "gcp", "local")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.cluster.sizes import max_workers
-from tuner.engine.resources import Slot
+from tuner.engine.slots import Slot
 from tuner.spec import SweepSpec
 
 TOLERATED_IDLE = 0.05

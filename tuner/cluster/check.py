@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tuner.base.errors import SpecError, UsageError
 from tuner.cluster import shared
 from tuner.cluster.access import access_problems
 from tuner.cluster.capacity import capacity, idle_card_problems
@@ -18,13 +19,12 @@ from tuner.cluster.schema import has_provider, launcher_problems, one_line, read
 from tuner.cluster.shipping import code_problems
 from tuner.cluster.sizes import size_problems
 from tuner.cluster.starting import start_problems, start_warnings
-from tuner.errors import SpecError, UsageError
 from tuner.inspection import Inspected, Inspection, load_checked
-from tuner.paths import StorageRoot
 from tuner.spec import SweepSpec
 from tuner.spec.reading import bounded, printable
 from tuner.spec.sharing import on_nodes
 from tuner.spec.uris import is_of_this_machine
+from tuner.storage import StorageRoot
 
 
 @dataclass(frozen=True)

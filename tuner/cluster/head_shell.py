@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tuner.base.errors import ServiceError, TunerError
 from tuner.cluster.access import read_for_access
-from tuner.errors import ServiceError, TunerError
 
 LOST = 255
 """ssh's exit code where the connection was refused or broke."""

@@ -14,12 +14,12 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
+from tuner.backend.session import has_token
+from tuner.base.errors import ServiceError, TunerError, UsageError
 from tuner.cluster.head_shell import PYTHON
 from tuner.cluster.job_server import connected, tail
-from tuner.engine.resources import has_token
-from tuner.errors import ServiceError, TunerError, UsageError
-from tuner.space import shown
 from tuner.spec.reading import printable
+from tuner.spec.space import shown
 from tuner.spec.uris import has_host
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.cluster.job_server import connected, tail
 from tuner.cluster.launched import SPEC, Launched
-from tuner.program import ASKED_BY
+from tuner.storage.commands import ASKED_BY
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

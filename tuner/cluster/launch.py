@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuner.backend.ray_token import tighten_token
+from tuner.base.errors import ServiceError, UsageError
+from tuner.base.secrets import has_credentials, shipped
 from tuner.cluster.head_shell import HeadShell
 from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
@@ -25,12 +28,9 @@ from tuner.cluster.schema import one_line, read_cluster
 from tuner.cluster.shared import driver_environment, file_mounts
 from tuner.cluster.shipping import pack
 from tuner.cluster.starting import TOKEN, missing_here
-from tuner.engine.ray_token import tighten_token
-from tuner.errors import ServiceError, UsageError
-from tuner.program import ASKED_BY
-from tuner.secrets import has_credentials, shipped
 from tuner.spec import SweepSpec
 from tuner.spec.reading import printable
+from tuner.storage.commands import ASKED_BY
 
 _STDERR = 2
 _HEALTH_CHECK_S = 30

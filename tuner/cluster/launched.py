@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.program import ASKED_BY
+from tuner.storage.commands import ASKED_BY
 
 SPEC = "sweep.yaml"
 FOLDER = ".tuner/launched"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.cluster.providers import PROVIDERS
-from tuner.space import nearest, shown
+from tuner.spec.space import nearest, shown
 
 _ADDED_BY_RAY = {"SubnetIds": {"type": "list"}}
 _GCP_INSTANCE = (

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from tuner.space import nearest, shown
+from tuner.spec.space import nearest, shown
 
 PROVIDERS = ("aws", "gcp", "local", "azure", "vsphere", "spark", "external")
 """Those that can be launched: of aliyun, Ray's wheel lacks the defaults without which its launcher fails."""

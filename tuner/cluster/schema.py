@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.secrets import redacted
-from tuner.space import nearest, shown
+from tuner.base.secrets import redacted
 from tuner.spec.reading import read_yaml
+from tuner.spec.space import nearest, shown
 
 COMMAND_LISTS = (
     "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tuner.backend.session import NODE_TYPES
 from tuner.cluster.schema import COMMAND_LISTS
 from tuner.cluster.sizes import max_workers
-from tuner.engine.resources import NODE_TYPES
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS, named_folders, shared_folders, sharing_problems
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import trainables
 import tuner
+from tuner.base.errors import UsageError
 from tuner.cluster.launched import SPEC
-from tuner.errors import UsageError
-from tuner.provenance.beside import imported_beside
+from tuner.inspection.provenance.beside import imported_beside
 from tuner.spec import SweepSpec, dump_yaml
 
 CODE = "code"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuner.space import nearest, shown
+from tuner.spec.space import nearest, shown
 
 
 def size_problems(cluster: Mapping[str, Any]) -> list[str]:

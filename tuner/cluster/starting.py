@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.cluster.shared import file_mounts, max_nodes
-from tuner.space import shown
+from tuner.spec.space import shown
 
 TOKEN = "~/.ray/auth_token"
 _EXAMPLES = ("ami-0123456789abcdef0", "my-project", "192.0.2.")

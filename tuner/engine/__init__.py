@@ -1,1 +1,1 @@
-"""The engine: Ray Tune executes the policy's decisions on warm Keras workers. The only importer of ray."""
+"""The rules of a running sweep, without Ray: which trial a slot gets, what follows from a report, what is kept."""

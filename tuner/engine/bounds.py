@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tuner.base.errors import bounded_text
 from tuner.engine.messages import Report, SavedCheckpoint, TrainedEpoch
-from tuner.errors import bounded_text
-from tuner.events import Metrics
+from tuner.sweep.events import Metrics
 
 METRICS_MAX = 1000
 """Of one epoch; MLflow takes no more at once either."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tuner import events as ev
 from tuner.spec.models import Budget
 from tuner.sweep import Sweep, is_better
+from tuner.sweep import events as ev
 
 
 def used_up(budget: Budget, sweep: Sweep, now: float) -> ev.SweepEnded | None:

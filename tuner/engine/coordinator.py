@@ -13,18 +13,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner import events as ev
+from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
+from tuner.base.text import duration_text
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
 from tuner.engine.messages import Assignment, Failure, Report
+from tuner.engine.replay import replay
 from tuner.engine.retention import Retention
-from tuner.errors import StorageError, TunerError, UsageError, bounded_text
-from tuner.journal import Journal
 from tuner.policy import STOP
-from tuner.policy.replay import replay
 from tuner.spec import SweepSpec
+from tuner.storage.journal import Journal
 from tuner.sweep import Trial, objective_value
-from tuner.text import duration_text
+from tuner.sweep import events as ev
 
 CHECKPOINTS_TRIED = 3
 """A retry goes on from the newest sound one of so many, or from the start."""

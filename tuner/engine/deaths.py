@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tuner.secrets import redacted
+from tuner.base.secrets import redacted
 
 _RETIRED = re.compile(r"WorkerRetired: (.*)")
 _MEMORY = re.compile(r"OutOfMemoryError|running low on memory")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from trainables.given import Given
 from trainables.sources import Sources
-from tuner.engine.resources import Slot
-from tuner.events import CheckpointSaved, Metrics, Params, TrialStarted
+from tuner.engine.slots import Slot
 from tuner.sweep import Mode, is_better
+from tuner.sweep.events import CheckpointSaved, Metrics, Params, TrialStarted
 
 
 @dataclass(frozen=True)

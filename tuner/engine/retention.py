@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
-from tuner.errors import ForeignFileError, TunerError
-from tuner.paths import SweepFolder, delete, names, remove_empty_folder
-from tuner.paths.names import CHECKPOINTS, is_checkpoint_name, is_trial_name, is_unfinished_checkpoint, trial_name
+from tuner.base.errors import ForeignFileError, TunerError
+from tuner.storage import SweepFolder, delete, names, remove_empty_folder
+from tuner.storage.names import CHECKPOINTS, is_checkpoint_name, is_trial_name, is_unfinished_checkpoint, trial_name
 from tuner.sweep import Sweep, Trial
 
 TOLD_MAX = 3

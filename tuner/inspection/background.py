@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trainables.sources import Sources
-from tuner.errors import SpecError
+from tuner.base.errors import SpecError
 from tuner.inspection.examine import Inspected, inspect, is_file
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable

@@ -16,13 +16,13 @@ from trainables.contract import Data, DataError, Params, Trainable, epoch_metric
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.sources import Sources
-from tuner.errors import SpecError, gist, said_by
+from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.names import name_problems
+from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.policy import Policy
-from tuner.provenance.files import source_digest
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 

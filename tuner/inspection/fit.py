@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainables.contract import Params
-from tuner.space import Choice, Constant, Float, Int, Scalar, nearest, plain, shown
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
+from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, plain, shown
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 """What MLflow shows of each trial."""

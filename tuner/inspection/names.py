@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trainables.contract import Trainable
-from tuner.space import nearest, shown
+from tuner.spec.space import nearest, shown
 
 _OF_COMPILE = ("accuracy", "acc", "crossentropy", "ce")
 """Metrics of which `keras.Model.compile` makes those that fit the model's output."""

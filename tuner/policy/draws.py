@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.space import Params, Space, completed, key
+from tuner.spec.space import Params, Space, completed, key
 
 _REDRAWS = 512
 """Cheap, and enough where all that is left lies under a choice that one in a hundred draws takes."""

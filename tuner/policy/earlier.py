@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tuner.space import Params
+from tuner.spec.space import Params
 
 EARLIER_MAX = 60
 """So many are known at the start, one fewer with each result of the sweep's own."""

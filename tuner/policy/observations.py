@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tuner.policy.ends import Ends
-from tuner.space import Params
+from tuner.spec.space import Params
 
 
 @dataclass(slots=True)

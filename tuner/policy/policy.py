@@ -19,7 +19,7 @@ from tuner.policy.earlier import EarlierTrial, EarlierTrials
 from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE, Split
-from tuner.space import Params, Space
+from tuner.spec.space import Params, Space
 
 if TYPE_CHECKING:
     from tuner.spec import SweepSpec  # which reads YAML

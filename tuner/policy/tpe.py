@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.space import Choice, Params, Space
+from tuner.spec.space import Choice, Params, Space
 
 MAX_OBSERVATIONS = 250
 """The best half and the newest half of so many trials are modelled, so that a suggestion's cost is bounded."""

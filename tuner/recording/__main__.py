@@ -16,11 +16,11 @@ import sys
 import threading
 import warnings
 
-from tuner.errors import MisplacedError, ServiceError, TunerError
-from tuner.paths import SweepFolder
+from tuner.base.errors import MisplacedError, ServiceError, TunerError
 from tuner.recording.attempt import HangingError
 from tuner.recording.line import RecorderEnd
 from tuner.recording.service import DRAIN_PATIENCE_S, Shutdown, serve
+from tuner.storage import SweepFolder
 
 NOT_RECORDED = ServiceError.exit_code
 NICENESS = 5

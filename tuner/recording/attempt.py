@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from tuner.errors import TrackingError
+from tuner.base.errors import TrackingError
 
 _T = TypeVar("_T")
 

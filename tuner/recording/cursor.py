@@ -13,10 +13,10 @@ from typing import Annotated
 
 import msgspec
 
-from tuner import events as ev
-from tuner.errors import StorageError
-from tuner.paths import SweepFolder, read_bytes, write_atomically
+from tuner.base.errors import StorageError
 from tuner.recording.names import VERSION, Names
+from tuner.storage import SweepFolder, read_bytes, write_atomically
+from tuner.sweep import events as ev
 
 BYTES_MAX = 64 << 20
 """That of a million trials."""

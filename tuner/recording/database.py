@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from tuner.errors import TrackingError
+from tuner.base.errors import TrackingError
+from tuner.base.secrets import without_credentials
 from tuner.recording.reasons import tracking_error
-from tuner.secrets import without_credentials
 
 _SQLITE = re.compile(r"sqlite(\+\w+)?:///")
 _SCHEMES = frozenset({"sqlite", "postgresql", "mysql", "mssql"})

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.errors import TrackingError
-from tuner.events import UNUSABLE
+from tuner.base.errors import TrackingError
 from tuner.recording.database import check_database, sqlite_file
 from tuner.recording.names import changed_key, metric_key, param_key
 from tuner.recording.reading import quiet_mlflow
 from tuner.recording.reasons import tracking_error
+from tuner.sweep.events import UNUSABLE
 
 _PAGE = 1000
 _READERS = 8

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import IO
 
-from tuner.errors import StorageError
-from tuner.paths import SweepFolder, open_log
+from tuner.base.errors import StorageError
 from tuner.recording.line import DriverEnd
+from tuner.storage import SweepFolder, open_log
 
 
 class Life:

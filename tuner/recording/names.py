@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from tuner import events as ev
+from tuner.sweep import events as ev
 
 KEY_CHARS_MAX = 250
 """MLflow's limit of a key."""

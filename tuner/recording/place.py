@@ -11,13 +11,13 @@ import os
 import shlex
 from pathlib import Path
 
-from tuner.errors import MisplacedError
-from tuner.journal import started_at
-from tuner.paths import SweepFolder
-from tuner.paths.identity import root_id
-from tuner.program import program, storage_option
+from tuner.base.errors import MisplacedError
 from tuner.recording.database import sqlite_file
 from tuner.recording.target import Target
+from tuner.storage import SweepFolder
+from tuner.storage.commands import program, storage_option
+from tuner.storage.identity import root_id
+from tuner.storage.journal import started_at
 from tuner.sweep import Sweep, fold
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tuner import events as ev
-from tuner.provenance.kept import copy_name, kept_names
+from tuner.inspection.provenance.kept import copy_name, kept_names
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_key
 from tuner.recording.note import note, report
 from tuner.recording.values import INACTIVE, param_text, tag_text
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
+from tuner.sweep import events as ev
 
 RunKey = int | None
 """A trial's number; None is the sweep's own run, the parent."""

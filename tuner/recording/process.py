@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from tuner.paths import SweepFolder
 from tuner.recording.cursor import read_cursor
 from tuner.recording.life import Life
 from tuner.recording.restarts import Restarts
 from tuner.recording.standing import note_death
+from tuner.storage import SweepFolder
 
 SILENT_S = 60.0
 """A recorder without a sign of life for so long is replaced. It beats every 2 s from a thread of its own, whatever

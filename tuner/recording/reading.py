@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import TrackingError
+from tuner.base.errors import TrackingError
 from tuner.recording.database import check_reachable, sqlite_file
 from tuner.recording.plan import Row
 from tuner.recording.reasons import tracking_error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tuner.errors import TrackingError
-from tuner.secrets import redacted, without_credentials
+from tuner.base.errors import TrackingError
+from tuner.base.secrets import redacted, without_credentials
 
 REASON_CHARS_MAX = 400
 

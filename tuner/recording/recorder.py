@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from tuner import events as ev
-from tuner.errors import ServiceError, StorageError, TrackingError
-from tuner.journal import JournalReader
-from tuner.paths import SweepFolder
-from tuner.provenance.kept import read_copy
+from tuner.base.errors import ServiceError, StorageError, TrackingError
+from tuner.inspection.provenance.kept import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.names import VERSION
 from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.target import RunsLostError, Target
+from tuner.storage import SweepFolder
+from tuner.storage.journal import JournalReader
 from tuner.sweep import Sweep
+from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from tuner.recording.store import MlflowStore

@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 import filelock
 
-from tuner.errors import StorageError, TrackingError, UsageError
-from tuner.paths import SweepFolder
-from tuner.program import program, storage_option
+from tuner.base.errors import StorageError, TrackingError, UsageError
 from tuner.recording.attempt import HangingError
 from tuner.recording.cursor import Missing, read_cursor
 from tuner.recording.reasons import LastingRefusalError
 from tuner.recording.recorder import Recorder
 from tuner.recording.stopped import end_stopped, stopped_recorders
 from tuner.recording.target import RunsLostError
+from tuner.storage import SweepFolder
+from tuner.storage.commands import program, storage_option
 
 _log = logging.getLogger("tuner.recording")
 

@@ -11,13 +11,13 @@ from typing import Any
 import filelock
 import msgspec
 
-from tuner.errors import TunerError
-from tuner.paths import SweepFolder
-from tuner.program import program, storage_option
+from tuner.base.errors import TunerError
 from tuner.recording.cursor import Cursor, read_cursor, write_cursor
 from tuner.recording.database import sqlite_file
 from tuner.recording.stopped import stopped_recorders
 from tuner.recording.storefiles import is_missing
+from tuner.storage import SweepFolder
+from tuner.storage.commands import program, storage_option
 
 _LOCK_S = 1.0
 """Whoever only looks whether a recorder is at work holds its lock for a moment."""

@@ -7,7 +7,7 @@ import os
 
 import psutil
 
-from tuner.paths import SweepFolder
+from tuner.storage import SweepFolder
 
 
 def stopped_recorders(folder: SweepFolder) -> list[int]:

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
-from tuner.errors import TrackingError
+from tuner.base.errors import TrackingError
 from tuner.recording.artifacts import Uploads
 from tuner.recording.attempt import Pulse
 from tuner.recording.database import check_database

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.errors import TrackingError
-from tuner.paths import SweepFolder
-from tuner.secrets import with_credentials, without_credentials
+from tuner.base.errors import TrackingError
+from tuner.base.secrets import with_credentials, without_credentials
+from tuner.storage import SweepFolder
 
 
 class RunsLostError(TrackingError):

@@ -6,8 +6,8 @@ import math
 import re
 from decimal import Decimal
 
-from tuner.events import Scalar
 from tuner.recording.names import digest
+from tuner.sweep.events import Scalar
 
 INACTIVE = "inactive"
 """The value of a conditional parameter that a trial does not have, so that every trial has the same set."""

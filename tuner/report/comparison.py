@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.errors import UsageError
+from tuner.base.errors import UsageError
 from tuner.report.curves import best_after, best_so_far
 from tuner.sweep import Sweep, is_better
 

@@ -10,8 +10,8 @@ from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 from typing import Any
 
-from tuner.events import EpochReported
 from tuner.sweep import Sweep, Trial, is_better
+from tuner.sweep.events import EpochReported
 
 JOINED_WITHIN_S = 1.0
 """Epochs of a trial that follow each other so closely are one stretch of training."""

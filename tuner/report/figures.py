@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from tuner.report.curves import best_so_far, learning_curve, searched, shown_range, turns
-from tuner.space import unquoted
+from tuner.spec.space import unquoted
 from tuner.sweep import Sweep
 
 WIDTH_IN, HEIGHT_IN = 9.0, 3.6

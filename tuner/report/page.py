@@ -8,11 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tuner.base.text import duration_text, metric_text, params_text
 from tuner.report import figures
 from tuner.report.curves import searched
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
-from tuner.text import duration_text, metric_text, params_text
 
 TRIALS_SHOWN = 50
 """Of the best ones; `tuner trials` lists all."""

@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tuner.errors import SpecError
-from tuner.space import Choice, Constant, Float, Int, same, shown
+from tuner.base.errors import SpecError
 from tuner.spec.loading import spec_from_mapping
 from tuner.spec.messages import line
 from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
 from tuner.spec.reading import apply_override
+from tuner.spec.space import Choice, Constant, Float, Int, same, shown
 
 _ANYTHING = ("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking")
 _FOUND_BY = ("name", "storage")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from tuner.secrets import NO_CREDENTIALS, has_credentials
-from tuner.space import shown
+from tuner.base.secrets import NO_CREDENTIALS, has_credentials
+from tuner.spec.space import shown
 
 MAX_COUNT = 10**9
 """Of trials, epochs and the like; more would be a slip of the finger."""

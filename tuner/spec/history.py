@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tuner import events as ev
 from tuner.spec.loading import spec_from_mapping
 from tuner.spec.models import SweepSpec
+from tuner.sweep import events as ev
 from tuner.sweep import with_changes
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tuner.errors import SpecError, UsageError
-from tuner.secrets import take_credentials
-from tuner.space import Parameter, Space, condition_problems, point_problems
+from tuner.base.errors import SpecError, UsageError
+from tuner.base.secrets import take_credentials
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.messages import line
 from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
+from tuner.spec.space import Parameter, Space, condition_problems, point_problems
 
 
 def load_spec(

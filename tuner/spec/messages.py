@@ -8,9 +8,9 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from tuner.space import KINDS, nearest, shown
 from tuner.spec.models import SweepSpec
 from tuner.spec.reading import printable
+from tuner.spec.space import KINDS, nearest, shown
 
 
 def line(item: Any) -> str:

@@ -17,11 +17,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tuner.paths.objectstore import is_url
-from tuner.space import Float, Int, Space, nearest, shown
-from tuner.space.base import Value
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.space import Float, Int, Space, nearest, shown
+from tuner.spec.space.base import Value
 from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
+from tuner.storage.objectstore import is_url
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 ALWAYS_IN_SPACE = ("learning_rate", "batch_size")

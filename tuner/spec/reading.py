@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.errors import SpecError, UsageError
-from tuner.secrets import without_credentials
-from tuner.space import cut, shown
+from tuner.base.errors import SpecError, UsageError
+from tuner.base.secrets import without_credentials
+from tuner.spec.space import cut, shown
 
 MAX_SPEC_BYTES = 64 * 1024
 MAX_VALUES = 10_000

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from trainables.data import BUILT_IN
-from tuner.space import shown
 from tuner.spec.models import STORAGE_SCHEMES, SweepSpec
+from tuner.spec.space import shown
 from tuner.spec.uris import SERVER_SCHEMES, has_scheme
 
 SHARED_FOLDERS = "TUNER_SHARED_FOLDERS"

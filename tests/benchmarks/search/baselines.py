@@ -11,7 +11,7 @@ import numpy as np
 from tests.benchmarks.search.frameworks import installed
 from tests.benchmarks.search.tables import Table
 from tuner.policy import CONTINUE, Policy
-from tuner.space import Choice, Params, Space
+from tuner.spec.space import Choice, Params, Space
 
 EPOCHS_FIRST, ETA = 1, 3
 

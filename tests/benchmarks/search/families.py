@@ -18,7 +18,7 @@ from pydantic import Field
 from trainables import data as data_sets
 from trainables.contract import Data, Trainable
 from trainables.contract import Params as TrainingParams
-from tuner.space import Space
+from tuner.spec.space import Space
 
 if TYPE_CHECKING:
     import keras

@@ -14,7 +14,7 @@ import tempfile
 from datetime import datetime
 from typing import Any
 
-from tuner.space import Choice, Params, Space
+from tuner.spec.space import Choice, Params, Space
 
 EPOCHS_FIRST, ETA = 1, 3
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks.search.tables import Array, Table, family
-from tuner.space import Params, Space
+from tuner.spec.space import Params, Space
 
 _NEAREST = 24
 """So many of the family's networks stand about as high."""

@@ -20,10 +20,10 @@ import numpy as np
 from tests.benchmarks.search.baselines import Ours
 from tests.benchmarks.search.simulator import Cluster, simulate
 from tests.benchmarks.search.tables import Table, coordinates, make_table
-from tuner import events as ev
+from tuner.engine.replay import replay
 from tuner.policy import Policy
-from tuner.policy.replay import replay
-from tuner.space import Space
+from tuner.spec.space import Space
+from tuner.sweep import events as ev
 
 SPACE = Space(
     {

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from tests.benchmarks.search.tables import Array, Table
-from tuner.space import Params
+from tuner.spec.space import Params
 
 
 class SearchPolicy(Protocol):

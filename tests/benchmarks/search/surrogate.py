@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks.search.tables import CURVES, Array, Table, coordinates, family
-from tuner.space import Choice, Params, Space, key
+from tuner.spec.space import Choice, Params, Space, key
 
 _COMPONENTS = 5
 _ROWS_TO_FIT = 300

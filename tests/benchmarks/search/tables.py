@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tests.benchmarks.search.families import FAMILIES
-from tuner.space import Choice, Params, Space
+from tuner.spec.space import Choice, Params, Space
 
 Array = np.ndarray[Any, Any]
 CURVES = Path(__file__).with_name("curves")

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from tests.benchmarks.search.families import EPOCHS, FAMILIES, NUM_CONFIGURATIONS
-from tuner.space import Params, Space, key
+from tuner.spec.space import Params, Space, key
 
 CURVES = Path(__file__).with_name("curves")
 

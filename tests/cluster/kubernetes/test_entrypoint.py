@@ -21,10 +21,10 @@ from tests.cluster.kubernetes.making import spec
 from tests.servers import free_port, wait_until
 from tuner.cluster.kubernetes.job import manifest
 from tuner.cluster.kubernetes.options import Options
-from tuner.events import EpochReported
-from tuner.journal import read_events
-from tuner.paths import StorageRoot, SweepFolder
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.journal import read_events
 from tuner.sweep import fold
+from tuner.sweep.events import EpochReported
 
 MODELS = Path(__file__).parents[2] / "sweeps" / "models"
 BIN = Path(sys.executable).parent

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.cluster.kubernetes.making import gpu_spec, ray_job, spec
+from tuner.base.errors import UsageError
 from tuner.cluster.kubernetes.documents import to_yaml
 from tuner.cluster.kubernetes.job import manifest
 from tuner.cluster.kubernetes.naming import DNS_1035
 from tuner.cluster.kubernetes.options import Options, job_name
 from tuner.cluster.kubernetes.sizing import RAY_BYTES, TRIAL_BYTES, WorkerPod
-from tuner.errors import UsageError
 from tuner.spec import load_spec
 
 GI = 2**30

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tuner.cluster.kubernetes.naming import label_problems
 from tuner.cluster.kubernetes.pods import pod_problems
 from tuner.cluster.kubernetes.schema import Object, Problems
-from tuner.space import shown
+from tuner.spec.space import shown
 
 MANAGERS = ("ray.io/kuberay-operator", "kueue.x-k8s.io/multikueue")
 _AUTOSCALER_V2 = "RAY_enable_autoscaler_v2"

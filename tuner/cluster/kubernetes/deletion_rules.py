@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from tuner.cluster.kubernetes.schema import Object, Problems
-from tuner.space import shown
+from tuner.spec.space import shown
 
 _ORDER = ("DeleteWorkers", "DeleteCluster", "DeleteSelf")
 """What goes earlier must not be kept for longer."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tuner.base.errors import UsageError
 from tuner.cluster.kubernetes.rules import MAX_CONFIG_MAP_BYTES
 from tuner.cluster.launched import SPEC
 from tuner.cluster.shipping import CODE
-from tuner.errors import UsageError
-from tuner.provenance.beside import imported_beside
+from tuner.inspection.provenance.beside import imported_beside
 from tuner.spec import SweepSpec, dump_yaml
 
 

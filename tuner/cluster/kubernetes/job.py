@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from tuner.base.errors import UsageError
 from tuner.cluster.kubernetes.files import config_map_data, shipped_files
 from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options, default_image, job_name, mount_names
 from tuner.cluster.kubernetes.rules import ELASTIC, QUEUE_LABEL, problems
 from tuner.cluster.kubernetes.sizing import WorkerPod
 from tuner.cluster.launched import SPEC
-from tuner.errors import UsageError
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS
 

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from tuner.base.errors import ServiceError, UsageError
 from tuner.cluster.kubernetes.documents import to_yaml
-from tuner.errors import ServiceError, UsageError
 
 _ENDED = ("Complete", "Failed", "ValidationFailed")
 _DELETE_TIMEOUT = "--timeout=120s"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from tuner.cluster.kubernetes.schema import Object, Problems
-from tuner.space import shown
+from tuner.spec.space import shown
 
 DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_1123 = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

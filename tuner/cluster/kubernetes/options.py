@@ -12,8 +12,8 @@ from posixpath import normpath
 
 from tuner.cluster.kubernetes.naming import DNS_1035, is_dns_label, is_dns_name, is_image, is_label_value
 from tuner.cluster.kubernetes.rules import MAX_JOB_NAME
-from tuner.space import shown
 from tuner.spec.fields import MAX_COUNT
+from tuner.spec.space import shown
 
 WORKING_DIRECTORY = "/home/tuner/sweep"
 """Where the sweep's ConfigMap is mounted in every pod."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tuner.cluster.kubernetes.schema import Object, Problems
-from tuner.space import shown
+from tuner.spec.space import shown
 
 
 def pod_problems(path: str, pod: Object) -> Problems:

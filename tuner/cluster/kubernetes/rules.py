@@ -12,7 +12,7 @@ from tuner.cluster.kubernetes.cluster_rules import MANAGERS, cluster_problems, r
 from tuner.cluster.kubernetes.deletion_rules import deletion_problems
 from tuner.cluster.kubernetes.naming import DNS_1035, metadata_problems
 from tuner.cluster.kubernetes.schema import Object, Problems, shape_problems
-from tuner.space import shown
+from tuner.spec.space import shown
 
 MAX_JOB_NAME = 47
 """KubeRay adds six characters for the cluster's name and ten for its services', and a name holds 63."""

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.space import nearest, shown
 from tuner.spec.reading import printable
+from tuner.spec.space import nearest, shown
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tuner.cluster.kubernetes.options import MAX_WORKERS, Options
-from tuner.engine.resources import Slot
+from tuner.engine.slots import Slot
 from tuner.spec import SweepSpec
 
 TRIAL_BYTES = 4 * 2**30

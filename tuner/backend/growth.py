@@ -1,0 +1,90 @@
+"""How far a cluster may grow, and what makes its autoscaler act: room that is asked for before a trial needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from tuner.backend import session
+from tuner.backend.session import NODE_TYPES
+from tuner.base.errors import UsageError
+from tuner.engine.slots import Slot, require_room
+
+ASKED_AT_LEAST = 8
+"""Slots asked for beyond those that are there; a larger cluster may double. An autoscaler paces itself the same way."""
+_EXAMPLE = '[{"CPU": 8, "GPU": 1, "nodes": 10}]'
+
+
+def slots_at_most(slot: Slot) -> int | None:
+    """How many trials fit once every node that may join has; None where nobody said what nodes may.
+
+    Raises:
+        UsageError: $TUNER_NODE_TYPES is not such a list.
+    """
+    written = os.environ.get(NODE_TYPES)
+    if not written:
+        return None
+    try:
+        types = [{key: float(value) for key, value in kind.items()} for kind in json.loads(written)]
+        return sum(slot.count([kind]) * int(kind["nodes"]) for kind in types)
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise UsageError(f"{NODE_TYPES} must be a list such as {_EXAMPLE}, but got {written!r}") from error
+
+
+def check_room(slot: Slot) -> None:
+    """Refuses a sweep whose trials fit on no node of the joined cluster, nor on one that may join it.
+
+    Raises:
+        UsageError: they do not.
+    """
+    at_most = slots_at_most(slot)
+    slots = slot.count(session.cluster_nodes())
+    if slots == 0 and (at_most == 0 or (at_most is None and not has_autoscaler())):
+        require_room(slot, slots)
+
+
+def has_autoscaler() -> bool:
+    """Whether one looks after the joined cluster: its nodes then say what type they are of."""
+    import ray
+
+    return any(node["Alive"] and node.get("Labels", {}).get("ray.io/node-group") for node in ray.nodes())
+
+
+def slots_to_ask(slots: int, wanted: int, at_most: int | None) -> int:
+    """How many slots more than there are an autoscaler should make room for."""
+    limit = wanted if at_most is None else min(wanted, at_most)
+    return max(0, min(limit - slots, max(ASKED_AT_LEAST, slots)))
+
+
+class Demand:
+    """Placement groups of a slot's size that wait for room, and so tell an autoscaler how much is missing.
+
+    One that gets its room gives it back at once, and all others stand back until the next look: they have waited for
+    longer than the trial that is to take it. They end with the driver, however it ends, which
+    `ray.autoscaler.sdk.request_resources` does not.
+    """
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._is_wanted = has_autoscaler()
+        self._at_most = slots_at_most(slot)
+        self._groups: list[Any] = []
+
+    def update(self, slots: int, wanted: int) -> None:
+        """Asks for what is missing now, and for no more."""
+        if not self._is_wanted:
+            return
+        from ray.util import placement_group, placement_group_table, remove_placement_group
+
+        waiting = [group for group in self._groups if placement_group_table(group)["state"] == "PENDING"]
+        missing = slots_to_ask(slots, wanted, self._at_most) if len(waiting) == len(self._groups) else 0
+        for group in [group for group in self._groups if group not in waiting[:missing]]:
+            remove_placement_group(group)
+        self._groups = waiting[:missing]
+        while len(self._groups) < missing:
+            self._groups.append(placement_group([self._slot.bundle]))
+
+    def withdraw(self) -> None:
+        """Asks for nothing any more."""
+        self.update(0, 0)

@@ -1,0 +1,92 @@
+"""Checkpoints on their way to storage, in a thread beside the training."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from tuner.base.errors import StorageError, TunerError
+from tuner.engine.messages import SavedCheckpoint
+from tuner.storage import AnyPath, SweepFolder, delete, make_folder, write_atomically
+
+KEPT = {"full": 3, "best": 1}
+"""Of a running trial, by kind: the newest full one may not be journalled yet, and the one before may be damaged."""
+
+
+class Snapshot(Protocol):
+    """A training at the end of an epoch, as `trainables.training` takes it."""
+
+    def to_bytes(self) -> bytes: ...
+
+
+class CheckpointSaver:
+    """Writes one checkpoint after another. What was written is told by `taken`, so that it can be journalled.
+
+    Attributes:
+        write_s: seconds that the last write of a full one took, in its thread.
+    """
+
+    def __init__(self, folder: SweepFolder, write: Callable[[AnyPath, bytes], None] | None = None) -> None:
+        self._folder = folder
+        self._write = write or partial(write_atomically, base=folder.base)
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._under_way: list[Future[SavedCheckpoint]] = []
+        self._written: dict[str, list[AnyPath]] = {kind: [] for kind in KEPT}
+        self.write_s = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        return any(not future.done() for future in self._under_way)
+
+    def begin_trial(self) -> None:
+        """Another trial, or attempt: files of those before are not this one's to delete."""
+        self._written = {kind: [] for kind in KEPT}
+
+    def save(self, saved: SavedCheckpoint, snapshot: Snapshot) -> None:
+        """Begins to write; returns at once."""
+        self._under_way.append(self._thread.submit(self._save, saved, snapshot, self._written[saved.kind]))
+
+    def taken(self, wait_s: float | None = 0.0) -> list[SavedCheckpoint]:
+        """The checkpoints that reached storage since the last call, after waiting so long for those under way.
+
+        None waits until all have arrived. One that cannot be made is told before what has arrived then, as the report
+        may be the trial's last; else after.
+
+        Raises:
+            StorageError: one could not be written.
+        """
+        until = None if wait_s is None else time.monotonic() + wait_s
+        num_done = 0
+        for future in self._under_way:
+            wait([future], until and max(0.0, until - time.monotonic()))
+            if not future.done():
+                break
+            if (error := future.exception()) is not None:
+                if num_done and until is not None:
+                    break
+                self._under_way.remove(future)
+                if isinstance(error, OSError):
+                    raise StorageError(f"{self._folder.url}: a checkpoint cannot be written: {error}") from error
+                raise error
+            num_done += 1
+        done, self._under_way = self._under_way[:num_done], self._under_way[num_done:]
+        return [future.result() for future in done]
+
+    def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:
+        started_s = time.monotonic()
+        path = self._folder.named(saved.path)
+        make_folder(path.parent, self._folder.base)  # not those above: a sweep that was removed is not begun anew
+        self._write(path, snapshot.to_bytes())
+        write_s = time.monotonic() - started_s
+        if saved.kind == "full":
+            self.write_s = write_s
+        written.append(path)
+        while len(written) > KEPT[saved.kind]:
+            with contextlib.suppress(TunerError):  # it costs room, no more
+                delete(written.pop(0), self._folder.base)
+        return replace(saved, write_s=write_s)

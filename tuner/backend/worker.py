@@ -1,0 +1,303 @@
+"""The worker: one process that trains trial after trial and keeps TensorFlow, the data and compiled models."""
+
+from __future__ import annotations
+
+import faulthandler
+import math
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import ray
+from ray import tune
+
+from trainables.contract import Data, DataError
+from trainables.given import giving, remember_texts
+from trainables.importable import look_in
+from trainables.lean import lean_import
+from trainables.sources import ChangedSourceError
+from tuner.backend import gpus, outputs
+from tuner.backend.memory import Memory
+from tuner.backend.saver import CheckpointSaver
+from tuner.backend.session import node_address, this_node
+from tuner.base.errors import ForeignFileError, StorageError, TooLargeError, bounded_text, gist, said_by
+from tuner.base.secrets import redacted
+from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
+from tuner.storage import SweepFolder, read_bytes
+from tuner.sweep import objective_value
+
+REPORT_EVERY_S = 0.25
+"""Short epochs are reported together; a report costs the driver some milliseconds, and the worker its wait."""
+CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_SHARE = 0.02
+"""Checkpoints are written so seldom that they cost at most this share of the time."""
+CHECKPOINT_EVERY_MAX_S = 300.0
+"""But one write that took long is no reason for none at all."""
+LONGEST_S = 1e9
+"""The timer takes no more than some 292 years; nobody waits for so long."""
+LOADING_S = 600.0
+"""What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
+
+
+class WorkerRetired(Exception):
+    """The process makes room for a fresh one; its trial goes on there."""
+
+
+class KerasWorker(tune.Trainable):  # type: ignore[misc]
+    """Tune's face of a warm worker. A user's exception is a result, not an error: Tune's own retries are not used."""
+
+    def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None, data: Data | None = None) -> None:
+        assert settings is not None
+        self._settings, self._data = settings, data
+        for name, value in settings.environment.items():
+            os.environ.setdefault(name, value)
+        os.environ.update(gpus.environment(settings.slot.gpus))
+        outputs.bound_this_process()
+        self._folder = SweepFolder.at(settings.sweep)
+        self._saver = CheckpointSaver(self._folder)
+        self._memory = Memory(settings.memory_bytes or settings.slot.memory_bytes(this_node()))
+        self._trainer: Any = None
+        self._is_broken = False
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.take(new_config["assignment"])
+        return True
+
+    def take(self, assignment: Assignment) -> None:
+        """Takes the next trial; only notes it, so that nothing can fail where nobody expects it."""
+        self._assignment = assignment
+        self._has_started, self._passed_over = False, list[str]()
+        self._saved_at = time.monotonic()
+        self._best_written, self._must_arrive = 0, False
+        self._saver.begin_trial()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Tune asks for none."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Tune has none."""
+
+    def step(self) -> dict[str, Any]:
+        if self._memory.is_outgrown:
+            raise WorkerRetired(f"it holds {self._memory.used_bytes / 2**20:.0f} MiB")
+        if self._is_broken:
+            raise WorkerRetired("TensorFlow failed in it, or it had no memory left")
+        return {"report": self._train()}
+
+    def _train(self) -> Report:
+        """Trains until the policy must be asked, or for a moment if epochs are short.
+
+        A process's first report says no more than that it is ready: what comes after has an epoch's time.
+        """
+        epochs: list[TrainedEpoch] = []
+        checkpoints: list[SavedCheckpoint] = []
+        notes: list[str] = []
+        first_epoch = failure = None
+        try:
+            checkpoints += self._late_checkpoints(notes)
+            if self._trainer is None:
+                self._load(notes)
+            else:
+                if not self._has_started:
+                    first_epoch = self._start(notes)
+                    self._has_started = True
+                self._train_epochs(epochs)
+                checkpoints += self._saver.taken(self._patience_s(epochs))
+        except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
+            if hasattr(error, "ray_terminate_msg"):
+                raise  # Ray's own way to end the process
+            failure = _failure(error)
+            self._is_broken = failure.cause == "memory" or _is_of_tensorflow(error)
+        return Report(
+            trial=self._assignment.trial,
+            attempt=self._assignment.attempt,
+            node=node_address(),
+            pid=os.getpid(),
+            gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()),
+            started_at_epoch=first_epoch,
+            epochs=tuple(epochs),
+            checkpoints=tuple(checkpoints),
+            failure=failure,
+            passed_over=tuple(self._passed_over),
+            notes=tuple(notes),
+        )
+
+    def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
+        """Adds to `epochs` what it trains, so that those before one that fails are told."""
+        until = time.monotonic() + REPORT_EVERY_S
+        while True:
+            with self._watched():
+                result = self._trainer.train_epoch()
+            epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
+            waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
+            self._memory.look()
+            self._save_what_is_due(waits)
+            if (
+                waits
+                or not math.isfinite(objective_value(result.metrics, self._settings.metric))
+                or self._memory.is_outgrown
+                or time.monotonic() >= until
+            ):
+                return
+
+    def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
+        """Those under way at the last report. A failure to make one for the trial before is not this one's."""
+        try:
+            return self._saver.taken()
+        except StorageError:
+            raise
+        except Exception as error:
+            if self._has_started:
+                raise
+            notes.append(f"a checkpoint of the worker's trial before could not be made: {_one_line(error)}")
+            return []
+
+    def _load(self, notes: list[str]) -> None:
+        with self._watched(LOADING_S):
+            self._trainer = _make_trainer(self._settings, self._data, notes)
+        self._data = None
+
+    def _start(self, notes: list[str]) -> int:
+        """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
+        from trainables.training import CheckpointError
+
+        assignment = self._assignment
+        for path in assignment.checkpoints:
+            try:
+                with self._watched():
+                    self._trainer.start(assignment.params, assignment.seed, partial(self._read, path))
+                break
+            except (CheckpointError, FileNotFoundError, ForeignFileError, TooLargeError) as error:
+                notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
+                self._passed_over.append(path)
+        else:
+            with self._watched():
+                self._trainer.start(assignment.params, assignment.seed)
+        if assignment.checkpoints and not self._trainer.epoch:
+            notes.append("no checkpoint could be read: it starts anew")
+        self._saved_at = time.monotonic()
+        return int(self._trainer.epoch)
+
+    def _read(self, path: str, bytes_max: int) -> bytes:
+        """A checkpoint, however long its storage takes, which has bounds of its own."""
+        faulthandler.cancel_dump_traceback_later()
+        data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
+        _watch(self._settings.trial_timeout_s)
+        return data
+
+    def _save_what_is_due(self, waits: bool) -> None:
+        """All of it when enough time has passed; the best weights where the trial may end with them."""
+        trainer, assignment = self._trainer, self._assignment
+        every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
+        is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
+        if trainer.epoch < assignment.epochs_max and (is_due or self._memory.is_outgrown):
+            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
+            self._saved_at = time.monotonic()
+        is_new = trainer.best_epoch != self._best_written
+        if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
+            self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
+            self._best_written, self._must_arrive = trainer.best_epoch, True
+
+    def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
+        trial, attempt, epoch = self._assignment.trial, self._assignment.attempt, self._trainer.epoch
+        path = self._folder.checkpoint(trial, attempt, epoch, kind)
+        return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
+
+    def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
+        """How long a report waits for checkpoints under way: for good where they may be the trial's last here."""
+        if self._must_arrive or self._memory.is_outgrown:
+            self._must_arrive = False
+            return None
+        return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
+
+    @contextmanager
+    def _watched(self, more_s: float = 0.0) -> Iterator[None]:
+        """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
+        _watch(self._settings.trial_timeout_s, more_s)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
+    if timeout_s is not None:
+        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
+
+
+class _DataFault(Exception):
+    """The data that all trials train on cannot be loaded."""
+
+
+def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
+    """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with lean_import():
+        import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(settings.slot.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(settings.slot.threads)
+    devices = _gpus(settings.slot.gpus, notes)
+    from trainables.training import WarmTrainer
+    from tuner.inspection import load_trainable
+
+    look_in(settings.import_folder)
+    if settings.given is not None:
+        remember_texts(settings.given)
+    with giving(settings.given):
+        trainable = load_trainable(settings.trainable, settings.sources)(settings.data)
+    try:
+        return WarmTrainer(
+            trainable,
+            data or trainable.load_data(),
+            settings.metric,
+            settings.mode,
+            precision=settings.precision,
+            devices=devices,
+        )
+    except DataError as error:
+        raise _DataFault(str(error)) from error
+
+
+def _gpus(count: float, notes: list[str]) -> list[str]:
+    """Limits TensorFlow to the trial's part of the GPUs; the names of those that it has."""
+    import tensorflow as tf
+
+    cards = tf.config.list_physical_devices("GPU")
+    if len(cards) < math.ceil(count):
+        trains_on = f"those {len(cards)}" if cards else "the CPU"
+        notes.append(f"it has {count:g} GPUs, but TensorFlow sees {len(cards)}: it trains on {trains_on}")
+    limit_mb = gpus.memory_limit_mb(count) if cards else None
+    for card in cards:
+        if limit_mb is None:
+            tf.config.experimental.set_memory_growth(card, True)
+        else:
+            tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit_mb)])
+    return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
+
+
+def _failure(error: BaseException) -> Failure:
+    details = redacted(bounded_text("".join(traceback.format_exception(error))))
+    if isinstance(error, StorageError | _DataFault):
+        return Failure("storage" if isinstance(error, StorageError) else "data", redacted(said_by(error)), details)
+    if isinstance(error, ChangedSourceError):
+        return Failure("code", redacted(said_by(error)), details)
+    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    return Failure("memory" if is_memory else "error", _one_line(error), details)
+
+
+def _is_of_tensorflow(error: BaseException) -> bool:
+    """Whether the runtime itself failed, such as a GPU; a wrong argument is the trial's own."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return "OpError" in names and "InvalidArgumentError" not in names
+
+
+def _one_line(error: BaseException) -> str:
+    """An error's type and its last line that says something."""
+    lines = [line for line in gist(error).splitlines() if line.strip()]
+    return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

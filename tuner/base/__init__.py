@@ -1,0 +1,1 @@
+"""What every room uses: errors, how values and messages are written, secrets, versions. Imports no other room."""

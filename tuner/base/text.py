@@ -1,0 +1,43 @@
+"""How values, configurations and durations are shown to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.base.words import Params, unquoted
+
+
+def short(value: Any) -> str:
+    """A value in few characters: 0.001234, 128, relu."""
+    return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
+
+
+def metric_text(value: float) -> str:
+    """A metric's value with four decimals, or with four digits where those would show none, or far too many."""
+    return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def params_text(params: Params | Mapping[str, Any]) -> str:
+    """A configuration on one line."""
+    return "  ".join(f"{name}={short(value)}" for name, value in params.items())
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 6000:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def times_text(number: int) -> str:
+    """How often: once, 3 times."""
+    return "once" if number == 1 else f"{number} times"
+
+
+def harmless(text: str) -> str:
+    """Text of a user's code for a terminal: what would steer it is written as an escape."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

@@ -1,0 +1,105 @@
+"""How values are compared, and how they and near names are written in messages."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tuner.base.secrets import without_credentials
+
+Scalar = bool | int | float | str | None
+Params = dict[str, Scalar]
+
+SHOWN_CHARACTERS = 60
+"""So much of a value stands in a message."""
+_LOOKED_AT = 4000
+"""So much of a text is searched for credentials, which are not shown."""
+_COMPARED, _LISTED = 300, 400
+"""Names that a wrong one is compared with, and characters of them that are listed."""
+
+
+def nearest(name: Scalar, known: Iterable[Scalar]) -> str:
+    """`; did you mean …?` for a name or a value that is close to a known one, else the known ones."""
+    values = {unquoted(value): value for value in known}
+    names = sorted(values)[:_COMPARED]
+    close = difflib.get_close_matches(unquoted(name)[:100], names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {shown(values[close[0]])}?"
+    listed = ", ".join(name if name.isprintable() else ascii(name) for name in names)
+    return f"; known: {cut(listed, _LISTED)}" if names else ""
+
+
+class _Repr(reprlib.Repr):
+    """`repr` of which the cost is bounded, too: of deep, wide or huge values it looks at the beginning alone."""
+
+    maxlevel = 3
+    maxdict = maxlist = maxtuple = maxset = 6
+    maxstring = maxlong = maxother = SHOWN_CHARACTERS
+
+    def repr_int(self, number: int, level: int) -> str:
+        return repr(number) if number.bit_length() < 200 else f"a whole number of {number.bit_length()} bits"
+
+    def repr_str(self, text: str, level: int) -> str:
+        return repr(without_credentials(text[:_LOOKED_AT])[:SHOWN_CHARACTERS])
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return str(value).lower()
+
+    def repr_NoneType(self, value: None, level: int) -> str:
+        return "null"
+
+    def repr_bytes(self, data: bytes, level: int) -> str:
+        return repr(data[:SHOWN_CHARACTERS])
+
+
+_repr = _Repr()
+
+
+def shown(value: Any) -> str:
+    """A value as it may stand in a message, whatever it is: short, on one line and in YAML's words."""
+    return cut(_repr.repr(value), SHOWN_CHARACTERS)
+
+
+def unquoted(value: Scalar) -> str:
+    """`shown`, of text the text itself."""
+    return value if isinstance(value, str) else shown(value)
+
+
+def either(wanted: Scalar | list[Scalar]) -> str:
+    """What a condition wants: 'a' or 'b'."""
+    return " or ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
+
+
+def cut(text: str, length: int) -> str:
+    """A text of which no more than so many characters are left."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def same(a: Scalar, b: Scalar) -> bool:
+    """Equality that keeps True and 1 apart, and not 1 and 1.0."""
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def key(params: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+    """A configuration as something that can be put in a set; equal for equal configurations."""
+    return tuple(
+        sorted((name, _number_key(v) if isinstance(v, int | float) else repr(v)) for name, v in params.items())
+    )
+
+
+def _number_key(number: float) -> str:
+    """Equal for 1 and 1.0, different for True and 1, and for whole numbers that no float tells apart."""
+    if isinstance(number, bool) or (isinstance(number, int) and float(number) != number):
+        return repr(number)
+    return repr(float(number))
+
+
+def plain(number: float) -> str:
+    """A number as people write it: 0.0001, 32, 1e-12."""
+    if isinstance(number, int):
+        return shown(number)
+    return np.format_float_positional(number, trim="-") if 1e-6 <= abs(number) < 1e16 or number == 0 else repr(number)

@@ -1,0 +1,163 @@
+"""From a journal's events back to the policy's state, and the proof that every decision follows from them.
+
+A resume may change what the policy is built from. The policy after it is the one that the changed spec makes, told all
+that happened before: what was suggested, each value and each end. So the state after any event is a function of the
+spec as it is then and of the events up to it, however often the spec changed on the way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tuner.policy.earlier import EarlierTrial
+from tuner.policy.policy import Decision, Policy
+from tuner.policy.version import VERSION, version_of
+from tuner.spec import SweepSpec
+from tuner.spec.history import SpecHistory
+from tuner.sweep import objective_value
+from tuner.sweep.events import (
+    AnyEvent,
+    EpochReported,
+    SweepResumed,
+    SweepStarted,
+    TrialEnded,
+    TrialSuggested,
+    WarmStarted,
+)
+
+BUILT_FROM = ("space", "early_stopping", "num_trials")
+"""The parts of a spec that a resume may change and that the policy is built from."""
+
+
+def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
+    """The policy after a journal's events, as the driver has it that goes on from them.
+
+    Args:
+        spec: the sweep's spec as it is now, with the changes of every resume among the events.
+        events: the whole journal, in order.
+    """
+    policy = Policy.from_spec(spec)
+    metric = spec.objective.metric
+    for event in events:
+        match event:
+            case EpochReported():
+                policy.tell(event.trial, event.epoch, objective_value(event.metrics, metric))
+            case TrialSuggested():
+                policy.adopt(event.trial, event.params, event.origin)
+            case TrialEnded():
+                policy.close(event.trial, event.outcome)
+            case WarmStarted():
+                policy.learn(earlier_trials(event))
+    return policy
+
+
+def earlier_trials(event: WarmStarted) -> list[EarlierTrial]:
+    """The trials that a sweep began with knowing."""
+    return [EarlierTrial.from_plain(event.source, trial) for trial in event.trials]
+
+
+def verify(events: Iterable[AnyEvent]) -> list[str]:
+    """Where this policy would have suggested or decided otherwise than a journal says, a line each; see `recompute`."""
+    return recompute(events).wrong
+
+
+@dataclass
+class Recomputed:
+    """What recomputing a journal's suggestions and decisions came to."""
+
+    wrong: list[str] = field(default_factory=list)
+    """Each difference, as one line."""
+    num: int = 0
+    """Suggestions and decisions that were recomputed."""
+    left: Counter[int] = field(default_factory=Counter)
+    """By version of the policy, suggestions and decisions of other versions, which were not recomputed."""
+    num_unnamed: int = 0
+    """Differences in what was decided by drivers that named no version."""
+
+
+def recompute(events: Iterable[AnyEvent]) -> Recomputed:
+    """Recomputes a journal's suggestions and decisions, each from the events before it.
+
+    What another version of the policy decided is left as it is, but counts as observed from then on. The spec is the
+    journal's own: what `sweep_started` holds, changed by each `sweep_resumed`. The events must be such that a sweep can
+    be folded from them.
+    """
+    verifier = _Verifier()
+    for event in events:
+        verifier.take(event)
+    return verifier.found
+
+
+class _Verifier:
+    """Walks a journal with the policy that its driver had at each event."""
+
+    def __init__(self) -> None:
+        self.found = Recomputed()
+        self._history = SpecHistory()
+        self._before: list[AnyEvent] = []
+        self._stops: dict[int, Decision] = {}
+
+    def take(self, event: AnyEvent) -> None:
+        match event:
+            case EpochReported():
+                self._check_epoch(event)
+            case TrialSuggested():
+                self._check_suggestion(event)
+            case TrialEnded():
+                self._check_end(event)
+            case SweepStarted() | SweepResumed():
+                self._history.take(event)
+                if isinstance(event, SweepStarted) or touches_policy(event):
+                    self._policy = replay(self._history.spec, self._before)
+            case WarmStarted():
+                self._policy.learn(earlier_trials(event))
+        self._before.append(event)
+
+    def _is_own(self) -> bool:
+        """Whether this version of the policy made the next decision; counts it."""
+        version = version_of(self._history.policy)
+        if version != VERSION:
+            self.found.left[version] += 1
+            return False
+        self.found.num += 1
+        return True
+
+    def _differs(self, line: str) -> None:
+        self.found.wrong.append(line)
+        self.found.num_unnamed += self._history.policy == 0
+
+    def _check_suggestion(self, event: TrialSuggested) -> None:
+        is_own = self._is_own()
+        if event.trial < self._policy.num_suggested:
+            self._differs(f"trial {event.trial}: suggested twice")
+            return
+        if is_own:
+            found = self._policy.propose()
+            if found is None or (found.trial, found.params, found.origin) != (event.trial, event.params, event.origin):
+                was = f"{event.params} ({event.origin})"
+                self._differs(f"trial {event.trial}: the journal has {was}, but replay gives {found}")
+        self._policy.adopt(event.trial, event.params, event.origin)
+
+    def _check_epoch(self, event: EpochReported) -> None:
+        value = objective_value(event.metrics, self._history.spec.objective.metric)
+        decision = self._policy.tell(event.trial, event.epoch, value)
+        if not self._is_own():
+            return
+        if decision.outcome is not None:
+            self._stops[event.trial] = decision
+        if (decision.action, decision.reason) != (event.decision, event.reason):
+            was = f"{event.decision} ({event.reason})"
+            self._differs(f"trial {event.trial}, epoch {event.epoch}: {was}, but replay gives {decision}")
+
+    def _check_end(self, event: TrialEnded) -> None:
+        stop = self._stops.get(event.trial)
+        if stop is not None and stop.outcome != event.outcome:
+            self._differs(f"trial {event.trial}: ended as {event.outcome}, but replay gives {stop.outcome}")
+        self._policy.close(event.trial, event.outcome)
+
+
+def touches_policy(resumed: SweepResumed) -> bool:
+    """Whether a resume changed what the policy is built from."""
+    return any(path.split(".")[0] in BUILT_FROM for path in resumed.changes)

@@ -1,0 +1,18 @@
+"""What a sweep was trained with: its trainable's code, its data and the versions, kept and held against today's."""
+
+from tuner.inspection.provenance.code import Code, collect
+from tuner.inspection.provenance.going_on import Accepted, GoingOn, resumed, resuming, starting
+from tuner.inspection.provenance.kept import kept_files, read_code, write_code
+
+__all__ = [
+    "Accepted",
+    "Code",
+    "GoingOn",
+    "collect",
+    "kept_files",
+    "read_code",
+    "resumed",
+    "resuming",
+    "starting",
+    "write_code",
+]

@@ -1,0 +1,175 @@
+"""Reads the sweeps and experiments that `search.warm_start` names."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
+
+import msgspec
+
+from tuner.base.errors import SpecError
+from tuner.base.secrets import with_credentials, without_credentials
+from tuner.policy.earlier import EarlierTrial
+from tuner.recording.earlier import EarlierRun, experiment_names, read_earlier_runs
+from tuner.recording.warmstart.fitting import UnfitError, fitted, from_texts
+from tuner.spec import SweepSpec
+from tuner.spec.space import Params, nearest
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.storage.journal import read_events
+from tuner.sweep import Sweep, Trial, fold
+from tuner.sweep import events as ev
+
+MAX_TRIALS = 1000
+"""Of one source, the newest; a model of the space uses no more."""
+TRIALS_BYTES_MAX = 8 << 20
+"""Of one source, as the journal has them; half of what a line of it may be."""
+
+
+@dataclass
+class Source:
+    """One of the names, and what came of it."""
+
+    name: str
+    kind: str
+    """sweep or experiment."""
+    trials: list[EarlierTrial] = field(default_factory=list)
+    unfit: Counter[str] = field(default_factory=Counter)
+    """Why others say nothing about this sweep, and how many."""
+    has_older: bool = False
+    """Whether there are more, which were not looked at."""
+
+    def __str__(self) -> str:
+        total = len(self.trials) + self.unfit.total()
+        newest = "the newest " if self.has_older else ""
+        text = f"{len(self.trials)} of {newest}{total} earlier trials of {self.kind} {self.name} are used"
+        if not self.unfit:
+            return text if total else f"{self.kind} {self.name} has no earlier trials"
+        return f"{text}; left out are " + ", ".join(f"{num} with {why}" for why, num in self.unfit.most_common())
+
+    @property
+    def event(self) -> ev.WarmStarted:
+        return ev.WarmStarted(source=self.name, trials=[trial.to_plain() for trial in self.trials])
+
+    def bound(self) -> None:
+        """Leaves out the oldest of more trials than one event of the journal holds."""
+        newest_first = self.trials if self.kind == "experiment" else self.trials[::-1]
+        sizes = accumulate(len(msgspec.json.encode(trial.to_plain())) + 1 for trial in newest_first)
+        fitting = sum(size <= TRIALS_BYTES_MAX for size in sizes)
+        if older := len(self.trials) - fitting:
+            self.unfit[f"no room in {TRIALS_BYTES_MAX >> 20} MiB beside the newer ones"] += older
+            self.trials = self.trials[:fitting] if self.kind == "experiment" else self.trials[older:]
+
+    def add(self, make: Callable[[], EarlierTrial]) -> None:
+        try:
+            self.trials.append(make())
+        except UnfitError as reason:
+            self.unfit[str(reason)] += 1
+
+
+def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]:
+    """What `search.warm_start` names: a sweep in the storage root, else an experiment in the tracking store.
+
+    Args:
+        where: what the spec was read from, for messages.
+
+    Raises:
+        SpecError: there is no such sweep or experiment; a line for each with the nearest name.
+        StorageError, TrackingError: one cannot be read.
+    """
+    names = spec.search.warm_start
+    folders = {name: folder for name in names if root.can_hold(name) and (folder := root.sweep(name)).exists()}
+    uri = with_credentials(spec.tracking.uri or root.default_tracking_uri)
+    experiments = experiment_names(uri) if len(folders) < len(names) else []
+    known = {*(folder.name for folder in root.sweeps()), *experiments} if len(folders) < len(names) else set()
+    problems = [
+        f"search.warm_start[{index}]: must name a sweep in {root.path}, or an experiment in {without_credentials(uri)},"
+        f" but got {name!r}{nearest(name, known)}"
+        for index, name in enumerate(names)
+        if name not in folders and name not in experiments
+    ]
+    if problems:
+        raise SpecError(where, problems)
+    sources = [_of_sweep(spec, folders[name]) if name in folders else _of_experiment(spec, uri, name) for name in names]
+    for source in sources:
+        source.bound()
+    return sources
+
+
+def told(spec: SweepSpec, sources: Iterable[Source]) -> str:
+    """What comes of the sources in this sweep, for people."""
+    if spec.search.algorithm != "tpe":
+        return f"has no effect, as search.algorithm {spec.search.algorithm} learns of no trial"
+    return "; ".join(map(str, sources))
+
+
+def _of_sweep(spec: SweepSpec, folder: SweepFolder) -> Source:
+    return of_sweep(spec, folder.name, fold(read_events(folder)))
+
+
+def of_sweep(spec: SweepSpec, name: str, sweep: Sweep) -> Source:
+    """What another sweep's own trials say about this one."""
+    source = Source(name, "sweep")
+    trials = list(sweep.trials.values())
+    other = (sweep.metric, sweep.mode) if trials else None
+    if other not in (None, (spec.objective.metric, spec.objective.mode)):
+        source.unfit[f"another objective ({sweep.metric}, {sweep.mode})"] = len(trials)
+        return source
+    for trial in _newest(source, trials):
+        source.add(partial(_of_trial, spec, name, sweep, trial))
+    return source
+
+
+def _newest(source: Source, trials: list[Trial]) -> Iterable[Trial]:
+    if len(trials) > MAX_TRIALS:
+        source.unfit[f"numbers below those of the newest {MAX_TRIALS}"] = len(trials) - MAX_TRIALS
+    return trials[-MAX_TRIALS:]
+
+
+def _of_trial(spec: SweepSpec, name: str, sweep: Sweep, trial: Trial) -> EarlierTrial:
+    values = [(epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs]
+    bad = trial.outcome in ev.UNUSABLE or any(not math.isfinite(value) for _, value in values)
+    epoch, value = next(((at, value) for at, value in reversed(values) if math.isfinite(value)), (0, math.nan))
+    return _made(spec, name, str(trial.number), trial.params, epoch, int(trial.params["epochs"]), value, bad)  # type: ignore[arg-type]
+
+
+def _of_experiment(spec: SweepSpec, uri: str, name: str) -> Source:
+    return of_runs(spec, name, read_earlier_runs(uri, name, spec.objective.metric, MAX_TRIALS + 1))
+
+
+def of_runs(spec: SweepSpec, name: str, runs: Sequence[EarlierRun]) -> Source:
+    """What an experiment's runs, the newest first, say about this sweep, whoever made them."""
+    source = Source(name, "experiment", has_older=len(runs) > MAX_TRIALS)
+    for run in runs[:MAX_TRIALS]:
+        source.add(partial(_of_run, spec, name, run))
+    return source
+
+
+def _of_run(spec: SweepSpec, name: str, run: EarlierRun) -> EarlierTrial:
+    """A run of ours says how long a whole training is; any other that is finished was one, however often it logged."""
+    if not run.is_finished and not run.failed:
+        raise UnfitError("no end")
+    if not run.values and not run.failed:
+        raise UnfitError(f"no {spec.objective.metric}")
+    finite = [value for value in run.values if math.isfinite(value)]
+    bad = run.failed or len(finite) < len(run.values)
+    epochs_max = _count(run.params.get("epochs")) or (len(run.values) if len(run.values) > 1 else spec.epochs.max)
+    whole = epochs_max if not run.is_ours and len(run.values) == 1 else min(len(finite), epochs_max)
+    epoch, value = (whole, finite[-1]) if finite else (0, math.nan)
+    texts = {name: text for name in spec.space if (text := run.param(name)) is not None}
+    return _made(spec, name, run.run_id, from_texts(spec.space, texts), epoch, epochs_max, value, bad)
+
+
+def _made(
+    spec: SweepSpec, name: str, trial: str, params: Params, epoch: int, epochs_max: int, value: float, bad: bool
+) -> EarlierTrial:
+    if not epoch and not bad:
+        raise UnfitError("no value yet")
+    return EarlierTrial(name, trial, fitted(spec.space, params), epoch, epochs_max, value, bad)
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 and int(text) else None

@@ -1,0 +1,1 @@
+"""Looking back at a sweep: its status, its explanation, its verification, and its models."""

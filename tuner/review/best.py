@@ -1,0 +1,133 @@
+"""The best model of a sweep, in Python, for what comes after it: evaluation, a file of Keras's, a service."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trainables.lean import import_quietly
+from trainables.registry import UnknownTrainableError
+from trainables.sources import ChangedSourceError, Sources, imports_restored
+from tuner.base.errors import StorageError, TunerError, UsageError, gist
+from tuner.base.secrets import redacted
+from tuner.inspection import load_trainable
+from tuner.inspection.provenance.reading import data_note, sources_of
+from tuner.review.status import open_sweep
+from tuner.storage import AnyPath, StorageRoot, SweepFolder, exists, read_bytes, write_atomically
+from tuner.sweep import Sweep, Trial
+
+
+def best_model(
+    sweep: str, trial: int | None = None, storage: str | None = None, *, with_changed_code: bool = False
+) -> Any:
+    """A `keras.Model`, not compiled, with the weights of a trial's best epoch.
+
+    It is built by the code that the trial was trained with, as the sweep's folder keeps it. A RuntimeWarning says how
+    today's code and data differ from that.
+
+    Args:
+        sweep: its name in the storage root.
+        trial: its number; by default the best trial, running or ended.
+        storage: the storage root; $TUNER_STORAGE or ./sweeps by default, as for every command.
+        with_changed_code: build it by today's code instead.
+
+    Raises:
+        UsageError: there is no such sweep, trial or weights, or the code makes no model.
+        StorageError: the journal, the code that was kept or the weights cannot be read.
+        CheckpointError: the weights are damaged, or the trainable's file makes another model than it did.
+    """
+    return _model(*_opened(sweep, trial, storage), with_changed_code)
+
+
+def export_model(
+    sweep: str,
+    file: Path,
+    trial: int | None = None,
+    storage: str | None = None,
+    *,
+    with_changed_code: bool = False,
+) -> Trial:
+    """Writes what `best_model` gives as a `.keras` file, which appears whole or not at all; the trial that it is of.
+
+    Raises:
+        UsageError: as `best_model`; Keras cannot write the model, mostly for want of a layer's `get_config`.
+        StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
+    """
+    folder, folded, chosen = _opened(sweep, trial, storage)
+    model = _model(folder, folded, chosen, with_changed_code)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / file.name
+        try:
+            model.save(made)
+        except Exception as error:  # whatever a layer of the user's own raises
+            why = next((line.strip() for line in gist(error).splitlines() if line.strip()), type(error).__name__)
+            hint = "tuner.best_model gives the model in Python"
+            raise UsageError(
+                f"the model of sweep {sweep} cannot be written as a file of Keras's: {why}; {hint}"
+            ) from error
+        write_atomically(file, made.read_bytes())
+    return chosen
+
+
+def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFolder, Sweep, Trial]:
+    folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    return folder, folded, _chosen(folded, trial)
+
+
+def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: bool) -> Any:
+    path = _weights(folder, sweep, trial)
+    sources, differs = sources_of(folder, sweep, trial, with_changed_code)
+    for text in filter(None, (differs, data_note(sweep))):
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+
+    def read(bytes_max: int) -> bytes:
+        try:
+            return read_bytes(path, folder.base, bytes_max=bytes_max)
+        except FileNotFoundError:
+            raise gone from None
+
+    gone = StorageError(f"{path}: the weights of trial {trial.number} are gone")
+    if not exists(path, folder.base):  # before TensorFlow's import, which takes seconds
+        raise gone
+
+    import_quietly()
+    with imports_restored():
+        return _built(sweep, trial, sources, read)
+
+
+def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: Callable[[int], bytes]) -> Any:
+    """The model that this code makes, with these weights."""
+    from trainables.training import CheckpointError, kept_model
+
+    try:
+        trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
+        return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
+    except (CheckpointError, MemoryError, TunerError):
+        raise
+    except (UnknownTrainableError, ChangedSourceError) as error:
+        raise UsageError(str(error.args[0])) from error
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
+        why = redacted(" ".join(gist(error).split())[:300])
+        what = f"the code of sweep {sweep.name} makes no model of trial {trial.number}"
+        raise UsageError(f"{what}: it raised {type(error).__name__}{f': {why}' if why else ''}") from error
+
+
+def _chosen(sweep: Sweep, number: int | None) -> Trial:
+    if number is None and sweep.best is None:
+        raise UsageError(f"sweep {sweep.name} has no usable trial yet")
+    trial = sweep.best if number is None else sweep.trials.get(number)
+    if trial is None:
+        raise UsageError(f"sweep {sweep.name} has no trial {number}: it has {len(sweep.trials)}, from 0")
+    return trial
+
+
+def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> AnyPath:
+    """The newest checkpoint that holds the trial's best epoch; of ended trials the best `checkpoints.keep` have one."""
+    for saved in reversed(trial.checkpoints):
+        if 0 < saved.best_epoch == trial.best_epoch:
+            return folder.named(saved.path)
+    kept = ", ".join(str(other.number) for other in sweep.ranked() if other.checkpoints)
+    raise UsageError(f"sweep {sweep.name} keeps no weights of trial {trial.number}, only of trials {kept or '(none)'}")

@@ -1,0 +1,190 @@
+"""Why a trial was suggested and why it ended as it did, worked out from a journal alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuner.engine.replay import replay
+from tuner.policy.asha import Asha
+from tuner.policy.policy import CONTINUE, Policy
+from tuner.policy.version import VERSION, version_of
+from tuner.spec import SweepSpec
+from tuner.spec.history import SpecHistory
+from tuner.spec.space import Params
+from tuner.sweep import objective_value
+from tuner.sweep.events import AnyEvent, AttemptFailed, EpochReported, TrialEnded, TrialSuggested
+
+ORIGINS = {
+    "point": "one of the spec's points, which come first",
+    "random": "an independent draw, whatever was observed",
+    "broad": "of a few independent draws the likeliest among the good trials against all others, by TPE",
+    "tpe": "TPE's proposal: of its candidates the likeliest among the good trials against all others",
+    "grid": "the next configuration of the grid",
+}
+"""What drew a configuration, in words."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A value that a trial reached, and after which epoch."""
+
+    trial: int
+    epoch: int
+    value: float
+    """At that epoch; of a trial that the model holds as good, the best up to there, which is what it goes by."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a trial stood at a rung, when it got there or when it was looked at again."""
+
+    epoch: int
+    """After which it was judged."""
+    rung: int
+    value: float
+    """At the rung."""
+    cutoff: float | None
+    """The value that was needed to go on; None where any was enough."""
+    place: int
+    size: int
+    """Values at the rung, its own included."""
+    places: int
+    """The best so many go on."""
+    goes_on: bool
+    compared: tuple[Reached, ...]
+    """All others that were at the rung by then, best first."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that led to a trial, and to its end."""
+
+    trial: int
+    params: Params
+    origin: str
+    num_observed: int
+    """Trials that had a result when this one was suggested."""
+    num_running: int
+    """Trials that were out without one."""
+    num_earlier: int
+    """Trials of earlier sweeps that the search knew."""
+    good: tuple[Reached, ...]
+    """The trials that a model of the good ones held as such then, best first; empty where nothing is modelled."""
+    epochs: int
+    epochs_max: int
+    judgements: tuple[Judgement, ...]
+    failures: tuple[AttemptFailed, ...]
+    outcome: str | None
+    """None while it has no end."""
+    reason: str
+    policies: tuple[int, ...]
+    """The versions of the policy that suggested it and decided on it, in order, each once."""
+
+    @property
+    def why(self) -> str:
+        """Its origin in words."""
+        return ORIGINS.get(self.origin, f"drawn as {self.origin!r}")
+
+    @property
+    def other_policies(self) -> tuple[int, ...]:
+        """Those of `policies` that are not this version, whose rules may be others than those told here."""
+        return tuple(version for version in self.policies if version != VERSION)
+
+
+def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
+    """Explains a trial of a journal.
+
+    Raises:
+        LookupError: it was never suggested.
+    """
+    index = next((i for i, e in enumerate(events) if isinstance(e, TrialSuggested) and e.trial == trial), None)
+    if index is None:
+        raise LookupError(trial)
+    suggested = events[index]
+    assert isinstance(suggested, TrialSuggested)
+    before = events[:index]
+    spec = SpecHistory(before).spec
+    policy = replay(spec, before)
+    ended = next((e for e in events if isinstance(e, TrialEnded) and e.trial == trial), None)
+    return Explanation(
+        trial=trial,
+        params=suggested.params,
+        origin=suggested.origin,
+        num_observed=policy.num_observed,
+        num_running=policy.num_suggested - policy.num_observed,
+        num_earlier=policy.num_earlier,
+        good=tuple(_reached(policy, spec, number) for number in policy.good()),
+        epochs=max((e.epoch for e in events if isinstance(e, EpochReported) and e.trial == trial), default=0),
+        epochs_max=int(suggested.params["epochs"]),  # type: ignore[arg-type]
+        judgements=tuple(_judgements(events, trial)),
+        failures=tuple(e for e in events if isinstance(e, AttemptFailed) and e.trial == trial),
+        outcome=ended.outcome if ended is not None else None,
+        reason=ended.reason if ended is not None else "",
+        policies=tuple(dict.fromkeys(_deciders(events, trial))),
+    )
+
+
+def _deciders(events: Sequence[AnyEvent], trial: int) -> Iterator[int]:
+    """The versions of the policy that suggested a trial and decided after each of its epochs, in order."""
+    history = SpecHistory()
+    for event in events:
+        history.take(event)
+        if isinstance(event, TrialSuggested | EpochReported) and event.trial == trial:
+            yield version_of(history.policy)
+
+
+def _reached(policy: Policy, spec: SweepSpec, trial: int) -> Reached:
+    observed = policy.observed(trial)
+    return Reached(trial, observed.level, _sign(spec) * observed.loss if observed.level else math.nan)
+
+
+def _sign(spec: SweepSpec) -> float:
+    """What makes a loss, of which less is better, of a value, and the other way round."""
+    return -1.0 if spec.objective.mode == "max" else 1.0
+
+
+def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
+    """Walks the journal with the rungs that its driver had at each event."""
+    rungs: dict[int, dict[int, float]] = {}
+    """By epoch, the value of each trial that came there."""
+    epochs_max: dict[int, int] = {}
+    history = SpecHistory()
+    for event in events:
+        if history.take(event):
+            spec = history.spec
+            policy = Policy.from_spec(spec)
+        elif isinstance(event, TrialSuggested):
+            epochs_max[event.trial] = int(event.params["epochs"])  # type: ignore[arg-type]
+        elif isinstance(event, EpochReported) and event.epoch < epochs_max[event.trial]:  # a last epoch is in no rung
+            value = objective_value(event.metrics, spec.objective.metric)
+            if not math.isfinite(value):
+                continue
+            rungs.setdefault(event.epoch, {})[event.trial] = value
+            rung = policy.looked_at.get(event.epoch, event.epoch)
+            if event.trial == trial and event.epoch in policy.judged_at and trial in rungs.get(rung, ()):
+                yield _judgement(spec, rung, rungs[rung], event)
+
+
+def _judgement(spec: SweepSpec, rung: int, values: Mapping[int, float], event: EpochReported) -> Judgement:
+    """Asks the rung as it was."""
+    sign, value = _sign(spec), values[event.trial]
+    asha = Asha([rung], spec.early_stopping.reduction_factor)
+    for other in values.values():
+        asha.judge(rung, sign * other)
+    verdict = asha.look(rung, sign * value)
+    others = (Reached(number, rung, other) for number, other in values.items() if number != event.trial)
+    compared = sorted(others, key=lambda other: sign * other.value)
+    cutoff = compared[verdict.places - 1].value if len(compared) >= verdict.places else None
+    return Judgement(
+        epoch=event.epoch,
+        rung=rung,
+        value=value,
+        cutoff=cutoff,
+        place=verdict.place,
+        size=verdict.size,
+        places=verdict.places,
+        goes_on=event.decision == CONTINUE,
+        compared=tuple(compared),
+    )

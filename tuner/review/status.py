@@ -1,0 +1,196 @@
+"""What `tuner show`, `trials` and `list` say, as plain data made from a folded sweep. The keys are a contract."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from tuner.base.errors import StorageError, UsageError
+from tuner.base.secrets import without_credentials
+from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
+from tuner.recording.database import sqlite_file
+from tuner.spec.space import nearest
+from tuner.storage import DATABASE, StorageRoot, SweepFolder
+from tuner.storage.journal import History, read_events, read_holder
+from tuner.sweep import Sweep, Trial, fold
+from tuner.sweep.events import EpochReported, number
+
+
+def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
+    """A sweep by its name, to be read; as `open_history`, for those who need none of its events."""
+    history = find_history(root, name)
+    _warn_of_place(history.folder, history.sweep)
+    return history.folder, history.sweep
+
+
+def open_own_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
+    """A sweep by its name, to be written to; as `open_own_history`, for those who need none of its events."""
+    history = open_own_history(root, name)
+    return history.folder, history.sweep
+
+
+def find_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
+    """A sweep by its name, wherever its folder comes from; raises as `open_sweep`."""
+    history = find_history(root, name)
+    return history.folder, history.sweep
+
+
+def open_history(root: StorageRoot, name: str) -> History:
+    """A sweep's events and what they fold to, to be read; warns of a folder that is a copy, or was moved by itself.
+
+    Raises:
+        UsageError: there is no such sweep; the message has the nearest name.
+        ForeignFileError: it is a link, or a link has the name of one of its files.
+        StorageError: its journal cannot be read.
+    """
+    history = find_history(root, name)
+    _warn_of_place(history.folder, history.sweep)
+    return history
+
+
+def open_own_history(root: StorageRoot, name: str) -> History:
+    """A sweep's events and what they fold to, to be written to.
+
+    Raises:
+        MisplacedError: its folder is a copy, or was moved by itself.
+        UsageError, StorageError: as `open_history`.
+    """
+    history = find_history(root, name)
+    check_place(history.folder, history.sweep)
+    return history
+
+
+def find_history(root: StorageRoot, name: str) -> History:
+    """A sweep's events and what they fold to, wherever its folder comes from; raises as `open_history`."""
+    folder = root.sweep(name)
+    if not folder.exists():
+        names = [other.name for other in root.sweeps()]
+        hint = nearest(name, names) if names else "; there is none there (--storage names another storage root)"
+        raise UsageError(f"no sweep {name!r} in {root.path}{hint}")
+    folder.check()
+    history = History(folder).read_on()
+    if not history.events:
+        raise UsageError(f"sweep {name!r} in {root.path} has an empty journal; remove the folder or restore the file")
+    return history
+
+
+def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:
+    """Tells who reads a sweep that its folder is not its own."""
+    try:
+        what = misplaced(folder, sweep) if sweep.num_events else ""
+    except StorageError as error:  # which need not keep anybody from reading
+        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
+        return
+    if what:
+        warnings.warn(f"sweep {folder.name} can be read, but not gone on with: {what}", RuntimeWarning, stacklevel=3)
+
+
+def state(folder: SweepFolder, sweep: Sweep) -> str:
+    """running, interrupted, paused, finished or stopped: derived, never stored."""
+    if sweep.ended is None and read_holder(folder.lease) is not None:
+        return "running"
+    if sweep.ended is None:
+        sweep = fold(read_events(folder))  # its driver may have ended it since it was read
+    return sweep.ended.state if sweep.ended is not None else "interrupted"
+
+
+def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
+    """One sweep in numbers, as `tuner show --json` prints it."""
+    current = state(folder, sweep)
+    return {
+        "sweep": sweep.name,
+        "state": current,
+        "num_trials": sweep.num_trials,
+        "outcomes": sweep.outcomes(),
+        "epochs": sweep.epochs,
+        "best": best(sweep),
+        "wall_s": round(sweep.wall_s, 3),
+        "training_s": round(sweep.training_s, 3),
+        "slots": sweep.slots,
+        "utilization": round(sweep.utilization, 4),
+        "mlflow": _mlflow(folder, sweep, current == "running"),
+    }
+
+
+def _mlflow(folder: SweepFolder, sweep: Sweep, is_running: bool) -> dict[str, Any]:
+    cursor = read_cursor(folder)
+    uri, behind = recorded_at(folder, sweep, cursor), backlog(folder, sweep.num_events)
+    return {
+        "uri": uri,
+        "experiment_id": cursor.experiment_id or None,
+        "run_id": cursor.run_id or None,
+        "backlog": behind,
+        "recorder": recorder_standing(folder, cursor, uri, behind, is_running),
+    }
+
+
+def recorded_at(folder: SweepFolder, sweep: Sweep, cursor: Cursor) -> str:
+    """The store that a cursor tells about, without credentials; a storage root's own goes along with the root."""
+    uri = cursor.uri or without_credentials(tracking_uri(folder, sweep))
+    is_the_root_s = not sweep.spec["tracking"]["uri"] and (file := sqlite_file(uri)) and file.name == DATABASE
+    return f"sqlite:///{folder.root.database}" if is_the_root_s else uri
+
+
+def tracking_uri(folder: SweepFolder, sweep: Sweep) -> str:
+    """Where the sweep is recorded; without credentials, unless an old journal holds them."""
+    return str(sweep.spec["tracking"]["uri"] or folder.root.default_tracking_uri)
+
+
+def best(sweep: Sweep) -> dict[str, Any] | None:
+    """The best trial so far; None before there is one."""
+    trial = sweep.best
+    if trial is None:
+        return None
+    return {"trial": trial.number, "value": trial.best_value, "epoch": trial.best_epoch, "params": trial.params}
+
+
+def trials(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+    """Every trial, by number, as `tuner trials --json` prints it."""
+    runs = read_cursor(folder).trials
+    return [_trial(trial, sweep, runs.get(trial.number)) for trial in sweep.trials.values()]
+
+
+def _trial(trial: Trial, sweep: Sweep, run_id: str | None) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "params": trial.params,
+        "outcome": trial.outcome or "unfinished",
+        "reason": trial.reason,
+        "epochs": trial.epochs_trained,
+        "best": _finite(trial.best_value) if trial.best_epoch else None,
+        "last": _last_value(trial.epochs, sweep.metric),
+        "attempts": trial.attempts,
+        "training_s": round(trial.training_s, 3),
+        "mlflow_run_id": run_id,
+    }
+
+
+def _last_value(epochs: list[EpochReported], metric: str) -> float | None:
+    return _finite(number(epochs[-1].metrics.get(metric))) if epochs else None
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def summary(folder: SweepFolder) -> dict[str, Any]:
+    """One line of `tuner list`."""
+    try:
+        sweep = fold(read_events(folder))
+        current = state(folder, sweep) if sweep.num_events else "damaged"
+        _warn_of_place(folder, sweep)
+    except StorageError:
+        sweep, current = Sweep(), "damaged"
+    found = best(sweep)
+    return {
+        "sweep": folder.name,
+        "state": current,
+        "trials": sum(1 for trial in sweep.trials.values() if trial.outcome is not None),
+        "num_trials": sweep.num_trials if sweep.num_events else 0,
+        "epochs": sweep.epochs,
+        "metric": sweep.metric if sweep.num_events else "",
+        "best": found["value"] if found else None,
+        "started_at": sweep.spans[0].started_at if sweep.spans else None,
+    }

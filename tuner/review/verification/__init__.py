@@ -1,0 +1,6 @@
+"""The offline checker: reads a sweep's journal, MLflow runs and checkpoints, and says where they break a promise."""
+
+from tuner.review.verification.checker import verify_sweep
+from tuner.review.verification.result import INVARIANTS, Finding, Verification
+
+__all__ = ["INVARIANTS", "Finding", "Verification", "verify_sweep"]

@@ -1,0 +1,140 @@
+"""What the journal says was decided, against what follows from the events before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tuner.engine.replay import Recomputed, recompute
+from tuner.policy import VERSION, Policy
+from tuner.policy.asha import rung_epochs
+from tuner.review.verification.history import STOP
+from tuner.review.verification.result import Findings
+from tuner.spec import SweepSpec
+from tuner.sweep import Sweep, Trial, is_better
+from tuner.sweep import events as ev
+
+_FREE = ("cancelled", "plateaued")
+"""Outcomes that no decision in the journal leads to: a user's word, or the trainable's own."""
+
+
+def check_decisions(events: Sequence[ev.AnyEvent], found: Findings) -> Recomputed:
+    """Every suggestion and decision of this version's policy as a replay gives it; those of others are not judged."""
+    recomputed = recompute(events)
+    for line in recomputed.wrong:
+        found.add("decisions", line)
+    return recomputed
+
+
+def not_recomputed(recomputed: Recomputed) -> str:
+    """What was not held against a replay, as a clause; empty if all was."""
+    left = sorted(recomputed.left.items())
+    if not left:
+        return ""
+    texts = [f"{num} decisions by version {version} of the policy" for version, num in left]
+    return f"{' and '.join(texts)} cannot be recomputed by this one, which has version {VERSION}"
+
+
+def unnamed(recomputed: Recomputed) -> str:
+    """What to know of differences in an old journal; empty if there are none."""
+    if not recomputed.num_unnamed:
+        return ""
+    return (
+        f"{recomputed.num_unnamed} of the decisions that differ are from before journals named the policy's version;"
+        f" they were recomputed as version 1, but an older policy may have made them"
+    )
+
+
+def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:
+    """Each trial's outcome follows from its last decision, or from failures that used up its retries."""
+    sweep = Sweep()
+    for event in events:
+        if isinstance(event, ev.TrialEnded) and event.outcome not in _FREE:
+            expected = expected_end(sweep, sweep.trials[event.trial])
+            if expected != (event.outcome, event.reason):
+                was = f"{event.outcome} ({event.reason})"
+                follows = f"{expected[0]} ({expected[1]})" if expected else "no end"
+                found.add("decisions", f"trial {event.trial} ended as {was}, but {follows} follows from its events")
+        elif isinstance(event, ev.TrialStarted):
+            expected = expected_end(sweep, sweep.trials[event.trial])
+            if expected is not None:
+                found.add("decisions", f"trial {event.trial} was given out again, but was to end as {expected[0]}")
+        sweep.apply(event)
+
+
+def expected_end(sweep: Sweep, trial: Trial) -> tuple[str, str] | None:
+    """The outcome and the reason that a trial must end with as things stand; None: it goes on."""
+    last = trial.epochs[-1] if trial.epochs else None
+    if last is not None and last.decision == STOP:
+        if not math.isfinite(sweep.value(last)):
+            return "diverged", last.reason
+        is_whole = last.epoch >= int(trial.params["epochs"])  # type: ignore[arg-type]
+        return "completed" if is_whole else "stopped", last.reason
+    failure = trial.last_failure
+    if failure is not None and trial.failures > int(sweep.spec["failures"]["max_retries"]):
+        return "out_of_memory" if failure.cause == "memory" else "failed", failure.reason
+    return None
+
+
+def check_policy(spec: SweepSpec, sweep: Sweep, policy: Policy, found: Findings) -> int:
+    """What the replayed policy has observed of each trial; returns the number of observations."""
+    if policy.num_suggested != len(sweep.trials):
+        found.add("policy", f"{policy.num_suggested} trials are observed, but the journal has {len(sweep.trials)}")
+        return policy.num_suggested
+    rungs = frozenset(rung_epochs(spec.epochs.min, spec.epochs.max, spec.early_stopping.reduction_factor))
+    sign = -1.0 if sweep.mode == "max" else 1.0
+    for trial in sweep.trials.values():
+        expected = expected_observation(sweep, trial, rungs)
+        seen = policy.observed(trial.number)
+        observed = (seen.bad, seen.level, sign * seen.loss if seen.level else math.nan)
+        if expected[:2] != observed[:2] or (expected[1] and expected[2] != observed[2]):
+            told = "bad {}, level {}, value {}"
+            found.add(
+                "policy",
+                f"trial {trial.number} is observed as {told.format(*observed)}, but is {told.format(*expected)}",
+            )
+    return policy.num_suggested
+
+
+def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> tuple[bool, int, float]:
+    """Whether a trial is bad, the deepest rung (or last epoch) that it reached, and the best value up to there."""
+    level, value, best, bad = 0, math.nan, math.nan, trial.outcome in ev.UNUSABLE
+    for epoch in trial.epochs:
+        at_epoch = sweep.value(epoch)
+        if not math.isfinite(at_epoch):
+            bad = True
+            continue
+        best = at_epoch if math.isnan(best) or is_better(at_epoch, best, sweep.mode) else best
+        if epoch.epoch in rungs or epoch.epoch >= int(trial.params["epochs"]):  # type: ignore[arg-type]
+            level, value = epoch.epoch, best
+    return bad, level, value
+
+
+def check_best(sweep: Sweep, found: Findings) -> None:
+    """The best trial, and each trial's best epoch, recomputed from all epochs."""
+    usable: dict[int, float] = {}
+    for trial in sweep.trials.values():
+        value, best_epoch = _best_epoch(sweep, trial)
+        if trial.best_epoch != best_epoch or (best_epoch and trial.best_value != value):
+            was = f"epoch {trial.best_epoch} with {trial.best_value}"
+            found.add("best", f"trial {trial.number}'s best is {was}, but epoch {best_epoch} has {value}")
+        if best_epoch and trial.outcome not in ev.UNUSABLE:
+            usable[trial.number] = value
+    best = None if sweep.best is None else (sweep.best.number, sweep.best.best_value)
+    if best is None or not usable:
+        if best is not None or usable:
+            found.add("best", f"the best trial is {best}, but {len(usable)} trials have a usable value")
+        return
+    value = (max if sweep.mode == "max" else min)(usable.values())
+    if usable.get(best[0]) != value or best[1] != value:
+        found.add("best", f"the best is trial {best[0]} with {best[1]}, but {value} was reached")
+
+
+def _best_epoch(sweep: Sweep, trial: Trial) -> tuple[float, int]:
+    """The best finite value of all epochs, and the first epoch that reached it."""
+    best, at_epoch = math.nan, 0
+    for epoch in trial.epochs:
+        value = sweep.value(epoch)
+        if math.isfinite(value) and (not at_epoch or is_better(value, best, sweep.mode)):
+            best, at_epoch = value, epoch.epoch
+    return best, at_epoch

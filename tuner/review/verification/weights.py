@@ -1,0 +1,160 @@
+"""Checkpoints: where attempts went on from, which files a sweep must have, and whether they can be read."""
+
+from __future__ import annotations
+
+import io
+from bisect import insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from trainables.stored import StoredArrays, read_header
+from tuner.review.verification.result import Findings
+from tuner.spec.history import SpecHistory
+from tuner.storage.names import is_checkpoint_path
+from tuner.sweep import Sweep, Trial
+from tuner.sweep import events as ev
+
+CHECKPOINTS_TRIED = 3
+"""An attempt that can read none of so many starts anew, as the engine has it."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file below `checkpoints/`, and what is in it; `error` says why it cannot be read."""
+
+    path: str
+    """Relative to the sweep's folder, with slashes."""
+    epoch: int = 0
+    best_epoch: int = 0
+    num_state: int = 0
+    """Arrays of what training goes on with."""
+    num_best: int = 0
+    """Arrays of the best epoch's weights."""
+    error: str = ""
+
+
+def read_checkpoint_file(path: str, data: bytes | IO[bytes]) -> StoredFile:
+    """Reads a checkpoint whole, a piece at a time: every array, checksums included, and no pickle."""
+    try:
+        arrays = StoredArrays(io.BytesIO(data) if isinstance(data, bytes) else data)
+        names = list(arrays.headers)
+        for name in names:
+            arrays.check(name)
+        header = read_header(arrays)
+        return StoredFile(
+            path,
+            int(header["epoch"]),
+            int(header["best_epoch"]),
+            sum(name.startswith("state_") for name in names),
+            sum(name.startswith("best_") for name in names),
+        )
+    except Exception as error:  # whatever NumPy, zip and JSON make of damaged bytes
+        return StoredFile(path, error=f"{type(error).__name__}: {error}")
+
+
+def check_rework(events: Sequence[ev.AnyEvent], found: Findings) -> int:
+    """Where each attempt after the first went on from; returns how many journalled epochs were trained again."""
+    full: dict[int, list[ev.CheckpointSaved]] = {}
+    epochs: dict[int, int] = {}
+    again = 0
+    for event in events:
+        match event:
+            case ev.CheckpointSaved() if event.kind == "full":
+                full.setdefault(event.trial, []).append(event)
+            case ev.EpochReported():
+                epochs[event.trial] = max(event.epoch, epochs.get(event.trial, 0))
+            case ev.TrialStarted() if event.attempt > 1:
+                done = epochs.get(event.trial, 0)
+                again += max(0, done - event.epoch)
+                usable = [saved for saved in full.get(event.trial, ()) if saved.epoch <= done]
+                readable = [s for s in usable[-CHECKPOINTS_TRIED:] if s.path not in event.passed_over]
+                if readable and event.epoch < readable[-1].epoch:
+                    newest = f"{readable[-1].path} is of epoch {readable[-1].epoch}"
+                    where = f"trial {event.trial}, attempt {event.attempt}"
+                    found.add("rework", f"{where}: went on from epoch {event.epoch}, but {newest}", "lost")
+    return again
+
+
+def check_paths(events: Sequence[ev.AnyEvent], found: Findings) -> None:
+    """No event names a checkpoint by a path that a worker cannot have written, which may lead anywhere."""
+    for event in events:
+        if isinstance(event, ev.CheckpointSaved) and not is_checkpoint_path(event.path):
+            found.add("checkpoints", f"event {event.seq} names {event.path!r}, which is no checkpoint's path: not read")
+
+
+def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:
+    """The ended trials whose best weights are kept, the best first.
+
+    The best `checkpoints.keep`, but for those that others beat at a moment when fewer were kept: theirs are deleted.
+    """
+    history = SpecHistory()
+    keep = 0
+    ranked: list[tuple[float, int, int]] = []
+    dropped: set[int] = set()
+    for event in events:
+        if history.take(event):
+            keep = int(history.plain["checkpoints"]["keep"])
+            dropped.update(number for *_, number in ranked[keep:])
+        elif isinstance(event, ev.TrialEnded) and sweep.trials[event.trial].usable:
+            insort(ranked, sweep.rank(sweep.trials[event.trial]))
+            dropped.update(number for *_, number in ranked[keep : keep + 1])
+    return [number for *_, number in ranked[:keep] if number not in dropped]
+
+
+def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFile], found: Findings) -> int:
+    """The files that must be there, and after the end no others; returns how many must."""
+    is_finished = sweep.ended is not None and sweep.ended.state == "finished"
+    needed: set[str] = set()
+    for trial in sweep.trials.values():
+        if trial.outcome is None:
+            needed |= _check_unfinished(trial, files, found)
+        elif trial.number in kept:
+            needed |= _check_kept(trial, files, is_finished, found)
+        elif is_finished and trial.checkpoints:
+            names = ", ".join(saved.path for saved in trial.checkpoints)
+            found.add("checkpoints", f"trial {trial.number} is not among the best, but the journal keeps its {names}")
+    if is_finished:
+        for path in sorted(files.keys() - needed):
+            found.add("checkpoints", f"{path} lies there, but the finished sweep does not need it")
+    return len(needed)
+
+
+def _check_unfinished(trial: Trial, files: Mapping[str, StoredFile], found: Findings) -> set[str]:
+    """An unfinished trial needs the newest checkpoint that it can go on from."""
+    full = [saved for saved in trial.checkpoints if saved.kind == "full" and saved.epoch <= trial.epochs_trained]
+    if full:
+        _check_file(trial, full[-1], files, found)
+    return {saved.path for saved in full}
+
+
+def _check_kept(trial: Trial, files: Mapping[str, StoredFile], is_finished: bool, found: Findings) -> set[str]:
+    """A kept trial needs its best epoch's weights, after the sweep's end in one file that holds nothing else."""
+    best = [saved for saved in trial.checkpoints if saved.best_epoch == trial.best_epoch]
+    if is_finished and [saved.kind for saved in trial.checkpoints] != ["best"]:
+        kinds = ", ".join(f"{saved.kind} of epoch {saved.epoch}" for saved in trial.checkpoints) or "none"
+        found.add("checkpoints", f"trial {trial.number} must have one checkpoint of its best weights, but has {kinds}")
+    if not best:
+        message = f"trial {trial.number} is among the best, but no checkpoint has its best epoch {trial.best_epoch}"
+        found.add("checkpoints", message, "lost")
+        return set()
+    _check_file(trial, best[-1], files, found)
+    return {best[-1].path}
+
+
+def _check_file(trial: Trial, saved: ev.CheckpointSaved, files: Mapping[str, StoredFile], found: Findings) -> None:
+    """A journalled checkpoint is there, whole, and what the journal says it is."""
+    file = files.get(saved.path)
+    if file is None:
+        found.add("checkpoints", f"{saved.path} is missing, which trial {trial.number} needs", "lost")
+        return
+    if file.error:
+        found.add("checkpoints", f"{saved.path} cannot be read: {file.error}", "lost")
+        return
+    if (file.epoch, file.best_epoch) != (saved.epoch, saved.best_epoch):
+        has = f"epoch {file.epoch} with the best epoch {file.best_epoch}"
+        said = f"epoch {saved.epoch} with {saved.best_epoch}"
+        found.add("checkpoints", f"{saved.path} is of {has}, but the journal says {said}")
+    has_weights = file.num_best or not any(other.num_best for other in files.values())  # a model may have none
+    if (saved.kind == "full" and not file.num_state) or (saved.best_epoch and not has_weights):
+        found.add("checkpoints", f"{saved.path} lacks arrays: {file.num_state} of state, {file.num_best} of best")

@@ -1,0 +1,75 @@
+"""What every kind of parameter has, and which values may stand in a spec."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from tuner.base.secrets import NO_CREDENTIALS, has_credentials
+from tuner.base.words import shown
+
+_LONGEST_TEXT = 500
+
+
+def _check_scalar(written: Any) -> Any:
+    rule = ""
+    if isinstance(written, str):
+        fits = written.isprintable() and len(written) <= _LONGEST_TEXT
+        rule = "" if fits else f"text must be printable, and at most {_LONGEST_TEXT} characters"
+        rule = NO_CREDENTIALS if fits and has_credentials(written) else rule
+    elif isinstance(written, int) and not isinstance(written, bool):
+        rule = "" if -(2**63) <= written < 2**63 else "a whole number must fit into 64 bits"
+    elif not (written is None or isinstance(written, bool) or (isinstance(written, float) and math.isfinite(written))):
+        rule = "must be a number, text, true, false or null"
+    if rule:
+        raise PydanticCustomError("rule", "{rule}, but got {got}", {"rule": rule, "got": shown(written)})
+    return written
+
+
+SCALAR_SCHEMA: dict[str, Any] = {"type": ["string", "number", "integer", "boolean", "null"]}
+Value = Annotated[Any, BeforeValidator(_check_scalar), WithJsonSchema(SCALAR_SCHEMA)]
+
+
+def _check_wanted(written: Any) -> Any:
+    if written == []:
+        raise PydanticCustomError("rule", "a condition must have at least one value, but got []")
+    return [_check_scalar(value) for value in written] if isinstance(written, list) else _check_scalar(written)
+
+
+def _check_conditions(written: Any) -> Any:
+    if written == {}:
+        raise PydanticCustomError(
+            "rule", "must name a parameter and its values, or be left out, but got {got}", {"got": "{}"}
+        )
+    return written
+
+
+_Wanted = Annotated[
+    Any,
+    BeforeValidator(_check_wanted),
+    WithJsonSchema({"anyOf": [SCALAR_SCHEMA, {"type": "array", "items": SCALAR_SCHEMA}]}),
+]
+
+
+class BaseParameter(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        ignored_types=(cached_property,),
+    )
+
+    when: Annotated[dict[str, _Wanted] | None, BeforeValidator(_check_conditions)] = None
+    """Active only when each of these earlier parameters has this value, or one of these values."""
+
+
+def broken(field: str, rule: str, received: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "rule", "{rule}, but got {received}", {"field": field, "rule": rule, "received": received}
+    )

@@ -1,0 +1,107 @@
+"""Configurations that a user wrote down: whether they are ones of the space, and what they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
+
+from tuner.base.words import Params, Scalar, cut, either, key, nearest, plain, shown
+from tuner.spec.space.parameters import Choice, Constant
+from tuner.spec.space.ranges import Float, Int
+from tuner.spec.space.space import Space
+
+
+def completed(space: Space, point: Mapping[str, Scalar]) -> Params | None:
+    """The configuration that a point names, constants included; None if it is none of the space."""
+    params: Params = {}
+    for name, parameter in space.items():
+        if not space.is_active(name, params):
+            continue
+        if name not in point and not isinstance(parameter, Constant):
+            return None
+        value = point.get(name, parameter.value if isinstance(parameter, Constant) else None)
+        if not parameter.contains(value):
+            return None
+        params[name] = as_drawn(parameter, value)
+    unfit = any(name in space and name not in params for name in point)
+    return None if unfit else params
+
+
+def as_drawn(parameter: Float | Int | Choice | Constant, value: Scalar) -> Scalar:
+    """A value of a parameter as a draw gives it: 1.0 where 1 was written, 0.3 for a sum that comes to nearly 0.3."""
+    if parameter.size is None:
+        return float(value)  # type: ignore[arg-type]
+    result: Scalar = parameter.from_unit(parameter.to_unit(value))
+    return result
+
+
+def point_problems(
+    space: Space, points: Sequence[Any], unknown: Container[str] = (), is_whole: bool = True
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with each point, as (path below `points`, rule). What is no scalar is passed over.
+
+    Args:
+        unknown: names that may be parameters, of which nothing is known.
+        is_whole: whether `space` is all there is; else what conditions decide is not judged.
+    """
+    seen: dict[Any, int] = {}
+    for index, point in enumerate(points):
+        if not isinstance(point, Mapping):
+            continue
+        problems = [(f"[{index}].{name}", rule) for name, rule in _value_problems(space, point, unknown)]
+        if is_whole and not problems:
+            problems = [(f"[{index}]{place}", rule) for place, rule in _condition_problems(space, point)]
+            params = completed(space, point)
+            first = seen.setdefault(key(params), index) if params is not None else index
+            if first != index:
+                problems.append((f"[{index}]", f"must not be the same configuration as points[{first}]"))
+        yield from problems
+
+
+def _value_problems(space: Space, point: Mapping[str, Any], unknown: Container[str]) -> Iterator[tuple[str, str]]:
+    for name, value in point.items():
+        if name not in space:
+            if name == "epochs":
+                yield name, "must be left out where the space has no epochs: each trial has epochs.max of them"
+            elif name not in unknown:
+                yield name, f"the space has no such parameter{nearest(str(name), space)}"
+        elif isinstance(value, Scalar) and not space[name].contains(value):
+            yield name, _refusal(space[name], value)
+
+
+def _refusal(parameter: Float | Int | Choice | Constant, value: Scalar) -> str:
+    """Why a value is none of a parameter's."""
+    if isinstance(parameter, Constant):
+        return f"must be {shown(parameter.value)}, as in every trial, but got {shown(value)}"
+    if isinstance(parameter, Choice):
+        hint = nearest(value, parameter.choices)
+        return f"must be one of its choices, but got {shown(value)}{hint}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"must be a number, but got {shown(value)}"
+    if not parameter.covers(value):
+        return f"must lie between {plain(parameter.low)} and {plain(parameter.high)}, but got {plain(value)}"
+    if isinstance(parameter, Int) and not isinstance(value, int):
+        return f"must be a whole number, but got {shown(value)}"
+    grid = (
+        f"one of its {parameter.num} values" if parameter.num else f"on its grid of step {plain(parameter.step or 1)}"
+    )
+    return f"must be {grid}, but got {plain(value)}; {plain(parameter.from_unit(parameter.to_unit(value)))} would do"
+
+
+def _condition_problems(space: Space, point: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is there in spite of its condition, and what is missing."""
+    active: Params = {}
+    missing: list[str] = []
+    for name, parameter in space.items():
+        if space.is_active(name, active):
+            if name in point:
+                active[name] = point[name]
+            elif isinstance(parameter, Constant):
+                active[name] = parameter.value
+            else:
+                missing.append(name)
+        elif name in point and not any(other in missing for other in parameter.when or {}):
+            conditions = ", ".join(f"{other} is {either(wanted)}" for other, wanted in (parameter.when or {}).items())
+            yield f".{name}", f"must be left out unless {conditions}"
+    if missing:
+        yield "", f"must name every parameter that is searched, but has no {cut(', '.join(missing), 200)}"

@@ -1,0 +1,94 @@
+"""Copying files between folders, on file systems and object stores; nothing is read through a link."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from tuner.base.errors import ForeignFileError, StorageError
+from tuner.storage import nofollow, objectstore
+from tuner.storage.files import AnyPath, read_bytes, write_atomically
+
+
+def copy_file(source: AnyPath, target: AnyPath, name: str) -> bool:
+    """Copies a file to another folder, durably; False if there is none, or it lies behind a link.
+
+    Args:
+        source: the folder that it is in.
+        target: the folder that it shall be in; folders between are made.
+        name: of the file, relative to both, with slashes.
+
+    Raises:
+        StorageError: it cannot be read or written.
+    """
+    if not is_below(name):
+        return False
+    try:
+        if not isinstance(source, Path):
+            data = read_bytes(source / name)
+        elif isinstance(target, Path):
+            with _opened(source, name) as file:
+                return _stream(file, target / name)
+        else:
+            with _opened(source, name) as file:
+                data = file.read()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"{source / name}: cannot be copied: {error.strerror or error}") from error
+    if isinstance(target, Path):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(target / name, data)
+    return True
+
+
+def files_below(folder: AnyPath, inside: str) -> list[str]:
+    """Every file in a folder of a folder and below it, as `copy_file` takes it; links are none.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    if not isinstance(folder, Path):
+        remote = folder / inside
+        found: list[str] = []
+        with contextlib.suppress(FileNotFoundError):
+            found = objectstore.attempt(remote, "listed", lambda fs: list(fs.find(remote.path)))
+        return sorted(f"{inside}/{name.rpartition(f'/{inside}/')[2]}" for name in found)
+    if (folder / inside).is_symlink():
+        return []
+    paths = (Path(top) / name for top, _, files in os.walk(folder / inside) for name in files)
+    return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file() and not path.is_symlink())
+
+
+def is_below(name: str) -> bool:
+    """Whether a relative path, of a journal say, stays in its folder."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, name: str) -> Iterator[BinaryIO]:
+    """A file of a folder.
+
+    Raises:
+        FileNotFoundError: there is none, or what is there is no file, or lies behind a link.
+    """
+    try:
+        handle = nofollow.open_file(folder / name, os.O_RDONLY, folder.parent)
+    except (ForeignFileError, IsADirectoryError):
+        raise FileNotFoundError(folder / name) from None
+    with open(handle, "rb") as file:
+        yield file
+
+
+def _stream(source: BinaryIO, target: Path) -> bool:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
+    return True

@@ -1,0 +1,309 @@
+"""Where everything of a storage root and of a sweep lies: the one place that knows file names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.base.errors import ForeignFileError, UsageError
+from tuner.storage import nofollow, objectstore
+from tuner.storage.files import AnyPath, exists, names
+from tuner.storage.names import (
+    CHECKPOINTS,
+    OWN_FILES,
+    checkpoint_name,
+    is_checkpoint_path,
+    is_sweep_name,
+    is_trial_name,
+    trial_name,
+)
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+DATABASE = "mlflow.db"
+"""What a storage root calls its own tracking store."""
+_LISTED_AT_ONCE = 16
+
+
+def code_copy(digest: str, name: str) -> str:
+    """Where a sweep's folder has the copy of a file of its trainable's code, of the version with this digest."""
+    return f"code/{digest[:12]}/{name}"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Somewhere on a file system or in an object store."""
+
+    path: AnyPath
+
+    @property
+    def url(self) -> str:
+        """Names this place in any process: a path on a file system, else a URL."""
+        return str(self.path)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store."""
+        return not isinstance(self.path, Path)
+
+
+@dataclass(frozen=True)
+class StorageRoot(_Place):
+    """The folder, or the place in an object store, in which each sweep is a folder; beside them the default tracking
+    store, on a file system."""
+
+    @classmethod
+    def resolve(cls, option: str | None = None, spec: str | None = None) -> StorageRoot:
+        """The root that the command line names, else the spec, else $TUNER_STORAGE, else ./sweeps.
+
+        Raises:
+            UsageError: it is a URL of no known scheme, or what speaks to that store is not installed; it is a file; it
+                begins with the home folder of nobody.
+            StorageError: nobody may look there.
+        """
+        chosen = option or spec or os.environ.get("TUNER_STORAGE") or "./sweeps"
+        if objectstore.is_url(chosen):
+            return cls(objectstore.open_url(chosen))
+        try:
+            path = Path(chosen).expanduser().absolute()
+        except RuntimeError:
+            home = Path(chosen).parts[0]
+            raise UsageError(f"{chosen}: the storage root must be a folder, but nobody's home is {home}") from None
+        there = next(part for part in (path, *path.parents) if exists(part))
+        if not there.is_dir():
+            what = "is a file" if there == path else f"{there} is a file"
+            raise UsageError(f"{path}: the storage root must be a folder, but {what}")
+        return cls(path)
+
+    @property
+    def default_tracking_uri(self) -> str:
+        if self.is_remote:
+            raise UsageError(
+                f"tracking.uri: must be a server when the storage is an object store ({self.url}), but none is given"
+            )
+        wrong = next((char for char in self.url if char in "?%"), None)
+        if wrong is not None:  # MLflow opens no such file, however quoted
+            raise UsageError(f"tracking.uri: must be given when the storage's path has a {wrong!r} in it ({self.url})")
+        return f"sqlite:///{self.database}"
+
+    @property
+    def database(self) -> AnyPath:
+        """The default tracking store's file."""
+        return self.path / DATABASE
+
+    @property
+    def artifacts(self) -> AnyPath:
+        return self.path / "mlartifacts"
+
+    @property
+    def identity(self) -> AnyPath:
+        """The root's id, by which it is known wherever it is moved (see `tuner.storage.identity`)."""
+        return self.path / ".root" / "id.json"
+
+    def sweep(self, name: str) -> SweepFolder:
+        """The folder of a sweep, whether there is one or not.
+
+        Raises:
+            UsageError: no folder in this root can be called that.
+        """
+        if not self.can_hold(name):
+            raise UsageError(f"sweep: must be the name of a folder in {self.path}, without / or .., but got {name!r}")
+        return SweepFolder(self.path / name)
+
+    def can_hold(self, name: str) -> bool:
+        """Whether a sweep here can have this name, which may be that of an experiment as well."""
+        return is_sweep_name(name, is_remote=self.is_remote)
+
+    def sweeps(self) -> list[SweepFolder]:
+        """Every sweep in this root, by name; a link to a folder is none.
+
+        Raises:
+            StorageError: it cannot be listed.
+        """
+        shown = [name for name in names(self.path) if self.can_hold(name) and not name.startswith(".")]
+        folders = [self.sweep(name) for name in shown]
+        if not self.is_remote:
+            return [folder for folder in folders if _is_sweep(folder)]
+        with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
+            there = pool.map(_is_sweep, folders)
+            return [folder for folder, is_sweep in zip(folders, there, strict=True) if is_sweep]
+
+    def links(self) -> list[Path]:
+        """The links in this root, none of which is followed to a sweep; the tracking store's own may be links."""
+        if not isinstance(self.path, Path):
+            return []
+        own = (self.database, self.artifacts)
+        found = (self.path / name for name in names(self.path) if not name.startswith("."))
+        return [path for path in found if path not in own and path.is_symlink()]
+
+
+@dataclass(frozen=True)
+class SweepFolder(_Place):
+    """The folder of one sweep, on a file system or in an object store."""
+
+    @classmethod
+    def at(cls, url: str) -> SweepFolder:
+        """The folder that another process calls by `url`.
+
+        Raises:
+            UsageError: that is no folder in a storage root.
+        """
+        path = objectstore.open_url(url) if "://" in url else Path(url).absolute()
+        return StorageRoot(path.parent).sweep(path.name)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def root(self) -> StorageRoot:
+        return StorageRoot(self.path.parent)
+
+    @property
+    def base(self) -> Path | None:
+        """From here on nothing is reached through a link: the storage root; None in an object store."""
+        return self.path.parent if isinstance(self.path, Path) else None
+
+    def exists(self) -> bool:
+        """Whether there is a sweep: a journal, on an object store at least one segment of it.
+
+        Raises:
+            ForeignFileError: the folder is a link.
+            StorageError: that cannot be found out.
+        """
+        if isinstance(self.path, Path):
+            return exists(self.journal, self.base)
+        return bool(names(self.segments))
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether anything has this name, be it a link that leads nowhere.
+
+        Raises:
+            StorageError: that cannot be found out.
+        """
+        return exists(self.path, self.base)
+
+    def problems(self) -> list[ForeignFileError]:
+        """What in this folder has the name of a file or a folder of the sweep's, but is none: links and pipes."""
+        if not isinstance(self.path, Path) or self.base is None:
+            return []
+        found: list[ForeignFileError] = []
+        try:
+            found += nofollow.problems(self.path, OWN_FILES, self.base)
+            trials = filter(is_trial_name, names(self.path / CHECKPOINTS, self.base))
+            return found + nofollow.problems(self.path / CHECKPOINTS, trials, self.base)
+        except ForeignFileError as error:  # this folder itself, or checkpoints/
+            return [*found, error]
+
+    def check(self) -> None:
+        """Refuses a folder in which a link or a pipe has the name of something of the sweep's.
+
+        Raises:
+            ForeignFileError: there is one; the message has the way on.
+        """
+        for problem in self.problems():
+            raise problem
+
+    @property
+    def local(self) -> Path:
+        """Where this machine's own files of the sweep lie, logs and locks; made on demand."""
+        if isinstance(self.path, Path):
+            return self.path
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        digest = hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        folder = Path(cache).expanduser() / "tuner" / f"{digest}-{self.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def spec(self) -> AnyPath:
+        return self.path / "spec.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file; on an object store the journal is `segments` instead."""
+        if not isinstance(self.path, Path):
+            raise TypeError(f"{self.path}: a journal on an object store is no file")
+        return self.path / "journal.jsonl"
+
+    @property
+    def segments(self) -> UPath:
+        """The folder of the journal's segments, on an object store."""
+        if isinstance(self.path, Path):
+            raise TypeError(f"{self.path}: a journal on a file system has no segments")
+        return self.path / "journal"
+
+    @property
+    def lease(self) -> AnyPath:
+        """Who works on the sweep: a file; on an object store a folder with one object for each holder so far."""
+        return self.path / ("lease" if self.is_remote else "lease.json")
+
+    @property
+    def checkpoints(self) -> AnyPath:
+        return self.path / CHECKPOINTS
+
+    def trial_checkpoints(self, trial: int) -> AnyPath:
+        return self.checkpoints / trial_name(trial)
+
+    def checkpoint(self, trial: int, attempt: int, epoch: int, kind: str = "full") -> str:
+        """The place of a checkpoint of this process's in this folder, as events name it."""
+        return f"{CHECKPOINTS}/{trial_name(trial)}/{checkpoint_name(attempt, epoch, kind)}"
+
+    def named(self, path: str) -> AnyPath:
+        """The checkpoint that an event names.
+
+        Raises:
+            ForeignFileError: no event of ours names such a path; it may lead anywhere.
+        """
+        if not is_checkpoint_path(path):
+            raise ForeignFileError(
+                f"{self.path}: its journal names the checkpoint {path!r}, but ours are named"
+                f" {CHECKPOINTS}/TRIAL/KIND-EPOCH-attempt-N-PROCESS.npz; it is not read"
+            )
+        return self.path / path
+
+    @property
+    def code(self) -> AnyPath:
+        """The source that the sweep's trials were trained with."""
+        return self.path / "code"
+
+    @property
+    def cursor(self) -> AnyPath:
+        """How far the recorder is, and which MLflow runs it made."""
+        return self.path / "recorder.json"
+
+    @property
+    def report(self) -> AnyPath:
+        """The page that `tuner report` writes."""
+        return self.path / "report.html"
+
+    @property
+    def recorder_lock(self) -> Path:
+        return self.local / "recorder.lock"
+
+    @property
+    def recorder_log(self) -> Path:
+        return self.local / "recorder.log"
+
+    @property
+    def outputs(self) -> Path:
+        """What trainables printed in workers on this machine, as far as it is kept."""
+        return self.local / "outputs"
+
+    @property
+    def driver_log(self) -> Path:
+        """What Ray and its workers print."""
+        return self.local / "driver.log"
+
+
+def _is_sweep(folder: SweepFolder) -> bool:
+    try:
+        return folder.exists()
+    except ForeignFileError:
+        return False

@@ -1,0 +1,5 @@
+"""What a sweep is: its events, and the state that they fold into. No rule that decides anything lives here."""
+
+from tuner.sweep.fold import DriverSpan, Mode, Sweep, Trial, fold, is_better, objective_value, with_changes
+
+__all__ = ["DriverSpan", "Mode", "Sweep", "Trial", "fold", "is_better", "objective_value", "with_changes"]

@@ -1,0 +1,365 @@
+"""What a sweep is at this moment: the fold of its events. No rule lives here that decides anything."""
+
+from __future__ import annotations
+
+import copy
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tuner.sweep import events as ev
+
+Mode = Literal["min", "max"]
+
+
+def is_better(value: float, other: float, mode: Mode) -> bool:
+    """Whether a finite value beats another."""
+    return value > other if mode == "max" else value < other
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial: a number for life, whatever attempts, resumes and machines it takes."""
+
+    number: int
+    params: ev.Params
+    origin: str
+    epochs: list[ev.EpochReported] = field(default_factory=list)
+    drivers: list[tuple[int, int]] = field(default_factory=list)
+    """(from which place in `epochs` on, which driver they were reported to), the first driver being 0."""
+    attempts: int = 0
+    failures: int = 0
+    """Attempts that ended in an error of the trial's own."""
+    last_failure: ev.AttemptFailed | None = None
+    outcome: str | None = None
+    reason: str = ""
+    checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
+    best_epoch: int = 0
+    best_value: float = math.nan
+    best_seq: int = -1
+    """The event that told of the best epoch: of equal values the first one reached is the better."""
+
+    @property
+    def epochs_trained(self) -> int:
+        return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
+    def training_s(self) -> float:
+        """Seconds inside training and validation, of the epochs that count."""
+        return sum(epoch.epoch_s for epoch in self.epochs)
+
+    @property
+    def usable(self) -> bool:
+        """Whether its best value may stand as the sweep's."""
+        return self.best_epoch > 0 and self.outcome not in ev.UNUSABLE
+
+    @property
+    def test_metrics(self) -> ev.Metrics:
+        """Test metrics of the best epoch's weights; empty where none were measured for that epoch."""
+        for saved in reversed(self.checkpoints):
+            if saved.test and saved.best_epoch == self.best_epoch:
+                return saved.test
+        return {}
+
+
+@dataclass(slots=True)
+class DriverSpan:
+    """The time in which one driver ran, as far as its events tell; for utilization and wall time.
+
+    All its times are by that driver's own clock, so that they are never held against those of another.
+    """
+
+    started_at: float
+    last_at: float
+    set_back: list[tuple[int, float]] = field(default_factory=list)
+    """(from which event on, by how many seconds in all) the clock went back; in journals of earlier versions alone."""
+    first_epoch_at: float | None = None
+    last_epoch_at: float | None = None
+    training_s: float = 0.0
+    report: tuple[int, float] = (-1, 0.0)
+    """Trial and time of the newest report, which may tell of several epochs."""
+    report_began_at: float = 0.0
+    slots: list[tuple[float, int]] = field(default_factory=list)
+    """(from when on, how many trials the cluster could train at the same time); the first holds from the start on."""
+
+    def at(self, event: ev.AnyEvent) -> float:
+        """When an event of this driver happened, by a clock that does not go back."""
+        if not self.set_back:
+            return event.at
+        place = bisect_right(self.set_back, (event.seq, math.inf))
+        return event.at + (self.set_back[place - 1][1] if place else 0.0)
+
+    def reached(self, event: ev.AnyEvent) -> float:
+        """Takes the time of the next event, which is not before the last one's whatever the clock said."""
+        at = self.at(event)
+        if at < self.last_at:
+            by_s = self.last_at - event.at
+            self.set_back.append((event.seq, by_s))
+            at = self.last_at
+        self.last_at = at
+        return at
+
+    def trained(self, epoch: ev.EpochReported, at: float) -> None:
+        """Takes an epoch. Short ones are told together after the last, and who tells first did not begin first."""
+        self.training_s += epoch.epoch_s
+        if self.report != (epoch.trial, at):
+            self.report, self.report_began_at = (epoch.trial, at), at
+        self.report_began_at -= epoch.epoch_s
+        if self.first_epoch_at is None or self.report_began_at < self.first_epoch_at:
+            self.first_epoch_at = self.report_began_at
+        self.last_epoch_at = at
+
+    def slot_s(self, start: float, end: float) -> float:
+        """Slots times the seconds that they were there between two times."""
+        changes = [(at, slots) for at, slots in self.slots if at < end]
+        ends = [*(at for at, _ in changes[1:]), end][: len(changes)]
+        return sum(n * max(0.0, until - max(at, start)) for (at, n), until in zip(changes, ends, strict=True))
+
+
+class Sweep:
+    """A sweep folded from its events; `apply` takes the next one.
+
+    Attributes:
+        trials: every suggested trial by its number.
+        ended_trials: those with an outcome, in the order of their ends, whatever the clock said.
+        spans: one for each driver that worked on it.
+        root_id: of the storage root that it belongs to; empty in a journal that an earlier version wrote.
+        url: its folder, as the newest driver knew it.
+        copied_from: what it is a copy of; empty if it is none.
+        codes: the versions of the trainable's code, as (the event from which on it was trained with, its manifest).
+        data: what is known of the data, as of now.
+        ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
+        interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
+    """
+
+    def __init__(self) -> None:
+        self.spec: dict[str, Any] = {}
+        self.sweep_id = ""
+        self.root_id = ""
+        self.url = ""
+        self.copied_from: dict[str, Any] = {}
+        self.versions: dict[str, str] = {}
+        self.codes: list[tuple[int, dict[str, Any]]] = []
+        self.data: dict[str, Any] = {}
+        self.trials: dict[int, Trial] = {}
+        self.ended_trials: list[Trial] = []
+        self.spans: list[DriverSpan] = []
+        self.ended: ev.SweepEnded | None = None
+        self.interrupted: ev.SweepInterruptedEvent | None = None
+        self.epochs = 0
+        self.num_events = 0
+        self.best: Trial | None = None
+        self._unfinished: dict[int, Trial] = {}
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["name"])
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """What is known of the trainable's code, as of now; empty where nothing is."""
+        return self.codes[-1][1] if self.codes else {}
+
+    def code_at(self, seq: int) -> dict[str, Any]:
+        """The code that was trained with when an event was journalled; of a resume on with other code, that."""
+        return next((code for since, code in reversed(self.codes) if since <= seq), {})
+
+    def code_of(self, trial: Trial) -> dict[str, Any]:
+        """The code that a trial's best weights are of; before its first epoch, the newest."""
+        return self.code_at(trial.best_seq) if trial.best_epoch else self.code
+
+    @property
+    def metric(self) -> str:
+        return str(self.spec["objective"]["metric"])
+
+    @property
+    def mode(self) -> Mode:
+        mode: Mode = self.spec["objective"]["mode"]
+        return mode
+
+    @property
+    def num_trials(self) -> int:
+        return int(self.spec["num_trials"])
+
+    @property
+    def slots(self) -> int:
+        """How many trials the cluster can train at the same time, or could when the last driver left."""
+        return next((span.slots[-1][1] for span in reversed(self.spans) if span.slots), 0)
+
+    @property
+    def unfinished(self) -> Iterator[Trial]:
+        """Suggested trials without an outcome, by number."""
+        return iter(self._unfinished.values())
+
+    def outcomes(self) -> dict[str, int]:
+        """The number of trials by outcome, `unfinished` last."""
+        counts = dict.fromkeys((*ev.OUTCOMES, "unfinished"), 0)
+        for trial in self.trials.values():
+            counts[trial.outcome or "unfinished"] += 1
+        return counts
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds in which a driver was at work."""
+        return sum(span.last_at - span.started_at for span in self.spans)
+
+    @property
+    def training_s(self) -> float:
+        return sum(span.training_s for span in self.spans)
+
+    @property
+    def utilization(self) -> float:
+        """Training seconds over slot-seconds from the first epoch's start to the last one's end; 0 before any epoch.
+
+        The time in which no driver ran does not count; a resumed driver's counts from its start.
+        """
+        available_s = 0.0
+        for span in self.spans:
+            if span.first_epoch_at is None or span.last_epoch_at is None:
+                continue
+            first_of_all = available_s == 0.0
+            available_s += span.slot_s(span.first_epoch_at if first_of_all else span.started_at, span.last_epoch_at)
+        return self.training_s / available_s if available_s > 0 else 0.0
+
+    @property
+    def slot_hours(self) -> float:
+        """Slots times the hours that a driver had them, at work or idle."""
+        return sum(span.slot_s(span.started_at, span.last_at) for span in self.spans) / 3600
+
+    def value(self, epoch: ev.EpochReported) -> float:
+        """The objective at an epoch; NaN where it diverged (see `objective_value`)."""
+        return objective_value(epoch.metrics, self.metric)
+
+    def ranked(self) -> list[Trial]:
+        """Usable trials, the best first."""
+        return sorted((trial for trial in self.trials.values() if trial.usable), key=self.rank)
+
+    def rank(self, trial: Trial) -> tuple[float, int, int]:
+        """Sorts the best usable trial first; of equal values the one that was reached first."""
+        return (-trial.best_value if self.mode == "max" else trial.best_value, trial.best_seq, trial.number)
+
+    def apply(self, event: ev.AnyEvent) -> None:
+        """Takes the next event of the journal."""
+        self.num_events += 1
+        at = event.at
+        if self.spans and not isinstance(event, ev.SweepResumed):  # no driver ran before that
+            at = self.spans[-1].reached(event)
+        if isinstance(event, ev.EpochReported):  # nearly all there is
+            self._apply_epoch(self.trials[event.trial], event, at)
+            return
+        match event:
+            case ev.SweepStarted():
+                self.spec, self.versions = copy.deepcopy(event.spec), event.versions
+                self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
+                self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
+                self._know(event)
+                self.spans.append(DriverSpan(at, at))
+            case ev.SweepResumed():
+                self.spec = with_changes(self.spec, event.changes)
+                self.versions = event.versions or self.versions
+                self._know(event)
+                self.ended = self.interrupted = None
+                if not self._is_copied(event):
+                    self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
+                self.spans.append(DriverSpan(at, at))
+            case ev.WarmStarted() | ev.ClockJumped():
+                pass  # none of its trials is this sweep's; times at work do not jump
+            case ev.SlotsChanged():
+                span = self.spans[-1]
+                span.slots.append((at if span.slots else span.started_at, event.slots))
+            case ev.SweepEnded():
+                self.ended = event
+            case ev.SweepInterruptedEvent():
+                self.interrupted = event
+            case ev.TrialSuggested():
+                trial = Trial(event.trial, event.params, event.origin)
+                self.trials[event.trial] = self._unfinished[event.trial] = trial
+            case _:
+                self._apply_to_trial(self.trials[event.trial], event)
+
+    def _is_copied(self, event: ev.AnyEvent) -> bool:
+        """Whether it tells of the sweep that this one is a copy of."""
+        num_copied = self.copied_from.get("events")
+        return isinstance(num_copied, int) and event.seq < num_copied
+
+    def _know(self, event: ev.SweepStarted | ev.SweepResumed) -> None:
+        """Takes what an event says of code and data, if it does."""
+        if event.code:
+            self.codes.append((event.seq, event.code))
+        self.data = event.data or self.data
+
+    def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
+        match event:
+            case ev.TrialStarted():
+                trial.attempts = event.attempt
+            case ev.CheckpointSaved():
+                trial.checkpoints.append(event)
+            case ev.CheckpointsDeleted():
+                best = [saved for saved in trial.checkpoints if saved.kind == "best"][-1:]
+                trial.checkpoints = best if event.keeps_best else []
+            case ev.AttemptFailed():
+                trial.attempts = max(trial.attempts, event.attempt)
+                if event.counts:
+                    trial.failures += 1
+                    trial.last_failure = event
+            case ev.TrialEnded():
+                trial.outcome, trial.reason = event.outcome, event.reason
+                self._unfinished.pop(trial.number, None)
+                self.ended_trials.append(trial)
+                if trial is self.best and not trial.usable:
+                    self.best = next(iter(self.ranked()), None)
+
+    def _apply_epoch(self, trial: Trial, event: ev.EpochReported, at: float) -> None:
+        driver = len(self.spans) - 1
+        if not trial.drivers or trial.drivers[-1][1] != driver:
+            trial.drivers.append((len(trial.epochs), driver))
+        trial.epochs.append(event)
+        self.epochs += 1
+        self.spans[-1].trained(event, at)
+        value = self.value(event)
+        if not math.isfinite(value):
+            return
+        if trial.best_epoch == 0 or is_better(value, trial.best_value, self.mode):
+            trial.best_epoch, trial.best_value, trial.best_seq = event.epoch, value, event.seq
+        if trial.usable and (self.best is None or is_better(trial.best_value, self.best.best_value, self.mode)):
+            self.best = trial
+
+
+def fold(events: Iterable[ev.AnyEvent]) -> Sweep:
+    """The sweep that these events make."""
+    sweep = Sweep()
+    for event in events:
+        sweep.apply(event)
+    return sweep
+
+
+def objective_value(metrics: ev.Metrics, metric: str) -> float:
+    """The objective's value at an epoch; NaN if it, the loss or the validation loss is not finite (it diverged)."""
+    value = metrics.get(metric)
+    if value is None or not math.isfinite(value):
+        return math.nan
+    for name in ("loss", "val_loss"):
+        other = metrics.get(name, 0.0)
+        if other is None or not math.isfinite(other):
+            return math.nan
+    return value
+
+
+def with_changes(spec: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A resolved spec with the values that a resume changes, as path -> value; the given one stays as it is."""
+    changed = copy.deepcopy(spec)
+    for path, value in changes.items():
+        _set_path(changed, path, value)
+    return changed
+
+
+def _set_path(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Sets `a.b.c` in nested mappings, making those that are missing."""
+    *parents, last = path.split(".")
+    for key in parents:
+        if not isinstance(tree.get(key), dict):
+            tree[key] = {}
+        tree = tree[key]
+    tree[last] = value

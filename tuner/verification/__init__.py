@@ -1,6 +1,0 @@
-"""The offline checker: reads a sweep's journal, MLflow runs and checkpoints, and says where they break a promise."""
-
-from tuner.verification.checker import verify_sweep
-from tuner.verification.result import INVARIANTS, Finding, Verification
-
-__all__ = ["INVARIANTS", "Finding", "Verification", "verify_sweep"]

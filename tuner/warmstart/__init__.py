@@ -1,5 +1,0 @@
-"""What a new sweep learns of earlier ones: their trials, and any MLflow runs, as far as they fit its space."""
-
-from tuner.warmstart.sources import Source, read_sources, told
-
-__all__ = ["Source", "read_sources", "told"]
