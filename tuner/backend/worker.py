@@ -16,9 +16,9 @@ import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
+from trainables.framework_imports import without_unused_packages
 from trainables.given import giving, remember_texts
 from trainables.importable import look_in
-from trainables.lean import lean_import
 from trainables.sources import ChangedSourceError
 from tuner.backend import gpus, outputs
 from tuner.backend.memory import Memory
@@ -237,7 +237,7 @@ class _DataFault(Exception):
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with lean_import():
+    with without_unused_packages():
         import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(settings.slot.threads)
