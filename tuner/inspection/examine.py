@@ -228,7 +228,7 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
     """What the model of the sweep's first trial reports, or why there is none."""
     from trainables.training import reported_metric_names
 
-    first = Policy.from_spec(spec).propose()
+    first = Policy(spec.search_settings).propose()
     assert first is not None
     try:
         params = trainable.Params(**first.params)

@@ -54,7 +54,7 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
 
 def _epochs(spec: SweepSpec, draws: list[Params], num_trials: int) -> tuple[int, int]:
     """Epochs without and with early stopping; a parameter `epochs` shortens trainings in proportion."""
-    lengths = [int(params.get("epochs", spec.epochs.max)) for params in draws]  # type: ignore[arg-type]
+    lengths = [int(params.get("epochs") or spec.epochs.max) for params in draws]
     mean = sum(lengths) / len(lengths)
     full = round(num_trials * mean)
     return full, min(full, round(expected_epochs(spec, num_trials) * max(mean / spec.epochs.max, 1e-9)))

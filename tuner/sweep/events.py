@@ -28,6 +28,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="even
     seq: int = -1
 
 
+def epochs_max(params: Params) -> int:
+    """A trial's whole training: the parameters in a journal always hold it as `epochs`."""
+    return int(params["epochs"] or 0)
+
+
 class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):
     """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names.
 
@@ -73,6 +78,11 @@ class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_sugg
     trial: int
     params: Params
     origin: str
+
+    @property
+    def epochs_max(self) -> int:
+        """Epochs of its whole training."""
+        return epochs_max(self.params)
 
 
 class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):

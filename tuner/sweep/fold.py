@@ -47,6 +47,11 @@ class Trial:
         return self.epochs[-1].epoch if self.epochs else 0
 
     @property
+    def epochs_max(self) -> int:
+        """Epochs of its whole training."""
+        return ev.epochs_max(self.params)
+
+    @property
     def training_s(self) -> float:
         """Seconds inside training and validation, of the epochs that count."""
         return sum(epoch.epoch_s for epoch in self.epochs)
