@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.base.errors import SpecError
 from tuner.spec import spec_from_mapping
 from tuner.spec.foreign import foreign_words
