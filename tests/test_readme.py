@@ -34,7 +34,7 @@ def documents() -> list[Path]:
     """Every document that git tracks, or would."""
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return [path for name in listed if (path := ROOT / name).exists()]
+    return [path for name in sorted({*listed}) if (path := ROOT / name).exists()]
 
 
 def section(text: str, heading: str) -> str:

@@ -6,15 +6,15 @@ beyond; files are hashed up to 64 MiB.
 """
 
 from tuner.inspection.provenance.code import Code, collect
-from tuner.inspection.provenance.going_on import Accepted, GoingOn, resumed, resuming, starting
-from tuner.inspection.provenance.kept import kept_files, read_code, write_code
+from tuner.inspection.provenance.copies import copied_files, read_code, write_code
+from tuner.inspection.provenance.training_code import Accepted, TrainingCode, resumed, resuming, starting
 
 __all__ = [
     "Accepted",
     "Code",
-    "GoingOn",
+    "TrainingCode",
     "collect",
-    "kept_files",
+    "copied_files",
     "read_code",
     "resumed",
     "resuming",
