@@ -14,7 +14,7 @@ import pytest
 from ray.util import placement_group, remove_placement_group
 
 from tests.benchmarks.no_training import NoTrainingWorker
-from tests.kit import coordinator_of, make_spec, new_sweep
+from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.backend import session, tune_adapter
 from tuner.backend.worker import KerasWorker
 from tuner.engine.coordinator import Coordinator

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.backend import growth, nodes
 from tuner.backend.growth import NODE_TYPES, slots_at_most
 from tuner.base.errors import UsageError

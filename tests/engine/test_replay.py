@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.kit import SPACE, accuracy, make_spec
+from tests.simulation import SPACE, accuracy, make_spec
 from tuner.base.errors import SpecError
 from tuner.engine.replay import earlier_trials, replay, suggested_event, verify
 from tuner.policy import STOP, EarlierTrial, Policy

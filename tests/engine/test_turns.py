@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import coordinator_of, make_spec, new_sweep
+from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.messages import Report, TrainedEpoch

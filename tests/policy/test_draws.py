@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kit import make_spec, run_one_by_one, trials_of
+from tests.simulation import make_spec, run_one_by_one, trials_of
 from tuner.policy import Policy
 from tuner.policy.draws import Draws
 from tuner.spec.space import Space, key

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kit import accuracy, make_spec, run_one_by_one, trials_of
+from tests.simulation import accuracy, make_spec, run_one_by_one, trials_of
 from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.observations import Observations

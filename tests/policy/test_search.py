@@ -9,7 +9,7 @@ from tests.benchmarks.search.baselines import Ours
 from tests.benchmarks.search.scale import SPACE, made_table
 from tests.benchmarks.search.simulator import Cluster, at_budget, simulate
 from tests.benchmarks.search.tables import coordinates
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.policy import Policy
 from tuner.policy.earlier import EARLIER_MAX, EarlierTrial
 from tuner.policy.policy import STARTUP_OBSERVATIONS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import make_spec, run_one_by_one, trials_of
+from tests.simulation import make_spec, run_one_by_one, trials_of
 from tuner.policy import Policy
 from tuner.policy.tpe import Split
 

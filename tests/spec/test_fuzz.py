@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.kit import SPACE
+from tests.simulation import SPACE
 from tuner.base.errors import SpecError, UsageError
 from tuner.inspection.preview import preview
 from tuner.policy import Policy

@@ -15,7 +15,7 @@ from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
 from tuner.base.versions import versions
-from tuner.inspection.provenance import Accepted, kept_files, resumed, resuming, starting, write_code
+from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -60,7 +60,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
             data=found.digests,
             policy=VERSION,
         )
-        files = kept_files(begins.new)
+        files = copied_files(begins.new)
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         run = SweepRun(resolved, journal, found, address, observer, begins.sources, is_new=True)
         try:

@@ -11,8 +11,8 @@ from tuner.backend.observer import Observer
 from tuner.base.errors import SpecError
 from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
-from tuner.inspection.provenance import GoingOn
-from tuner.recording.warmstart import read_sources, told
+from tuner.inspection.provenance import TrainingCode
+from tuner.recording.warmstart import read_sources, sources_text
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.storage import StorageRoot, SweepFolder
@@ -25,7 +25,7 @@ def earlier_trials(spec: SweepSpec, root: StorageRoot, source: str, observer: Ob
         return []
     observer.phase("reading earlier trials")
     sources = read_sources(spec, root, source)
-    observer.note(f"warm start: {told(spec, sources)}")
+    observer.note(f"warm start: {sources_text(spec, sources)}")
     return [source.event for source in sources]
 
 
@@ -36,7 +36,7 @@ def inspected(
     source: str,
     address: str | None,
     observer: Observer,
-    trains_with: GoingOn,
+    trains_with: TrainingCode,
     is_new: bool = False,
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
     """Completes a spec from its trainable, with Ray started. Ray is left at the end.

@@ -76,7 +76,7 @@ class Coordinator:
         self._check_budget()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
         self._failed_here = 0
-        self._epochs_before = self.sweep.epochs
+        self._epochs_before = self.sweep.num_epochs
 
     def _end_what_was_decided(self) -> None:
         """Ends trials whose end was decided, but whose `trial_ended` the driver before did not get onto the disk."""
@@ -300,7 +300,7 @@ class Coordinator:
             self._end(trial, "out_of_memory" if cause == "memory" else "failed", reason, failed)
         else:
             self._append(failed)
-        if self._failed_here >= HOPELESS_FAILURES and self.sweep.epochs == self._epochs_before:
+        if self._failed_here >= HOPELESS_FAILURES and self.sweep.num_epochs == self._epochs_before:
             message = f"the first {self._failed_here} trials failed and none trained an epoch; the last one: {reason}"
             self.stop(message, ev.SweepEnded(reason=message, state="stopped"))
 

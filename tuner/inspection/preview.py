@@ -11,7 +11,7 @@ import numpy as np
 
 from tuner.policy.asha import rung_epochs
 from tuner.spec import SweepSpec
-from tuner.spec.space import Choice, Float, Int, Params, completed, cut, plain, shown
+from tuner.spec.space import Choice, Float, Int, Params, completed, cut, number_text, shown
 
 NUM_SAMPLES = 10
 MAX_DRAWS = 10_000
@@ -105,7 +105,8 @@ def _configurations(number: int) -> str:
 
 def _narrow(spec: SweepSpec) -> list[str]:
     return [
-        f"space.{name}: narrower than its step {plain(parameter.step)}, so it is always {plain(parameter.low)}"
+        f"space.{name}: narrower than its step {number_text(parameter.step)}, so it is always"
+        f" {number_text(parameter.low)}"
         for name, parameter in spec.space.items()
         if isinstance(parameter, Float | Int)
         and parameter.step is not None

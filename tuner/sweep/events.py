@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-Scalar = bool | int | float | str | None
-Params = dict[str, Scalar]
+from tuner.base.words import Params
+
 Metrics = dict[str, float | None]
 
 
@@ -256,6 +256,6 @@ def decode(line: bytes) -> AnyEvent:
     return _decoder.decode(line)
 
 
-def number(value: float | None) -> float:
+def metric_value(value: float | None) -> float:
     """A metric's value as a float; what JSON could only write as null is NaN."""
     return math.nan if value is None else value

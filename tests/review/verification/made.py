@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tests.kit import accuracy, make_spec
+from tests.simulation import accuracy, make_spec
 from tuner.engine.replay import replay, suggested_event
 from tuner.policy import Policy
 from tuner.recording.plan import PARENT, Planner, RunKey, RunOf

@@ -99,7 +99,7 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
     return sources
 
 
-def told(spec: SweepSpec, sources: Iterable[Source]) -> str:
+def sources_text(spec: SweepSpec, sources: Iterable[Source]) -> str:
     """What comes of the sources in this sweep, for people."""
     if spec.search.algorithm != "tpe":
         return f"has no effect, as search.algorithm {spec.search.algorithm} learns of no trial"
