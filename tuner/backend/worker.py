@@ -16,9 +16,7 @@ import ray
 from ray import tune
 
 from trainables.contract import Data, DataError
-from trainables.given import giving, remember_texts
-from trainables.importable import look_in
-from trainables.lean import lean_import
+from trainables.process import set_up_process
 from trainables.sources import ChangedSourceError
 from tuner.backend import gpus, outputs
 from tuner.backend.memory import Memory
@@ -27,6 +25,7 @@ from tuner.backend.session import node_address, this_node
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError, bounded_text, gist, said_by
 from tuner.base.secrets import redacted
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
+from tuner.inspection.workplace import load_instance
 from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
@@ -236,21 +235,11 @@ class _DataFault(Exception):
 
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with lean_import():
-        import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(settings.slot.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(settings.slot.threads)
+    set_up_process(settings.slot.threads)
     devices = _gpus(settings.slot.gpus, notes)
     from trainables.training import WarmTrainer
-    from tuner.inspection import load_trainable
 
-    look_in(settings.import_folder)
-    if settings.given is not None:
-        remember_texts(settings.given)
-    with giving(settings.given):
-        trainable = load_trainable(settings.trainable, settings.sources)(settings.data)
+    trainable = load_instance(settings)
     try:
         return WarmTrainer(
             trainable,

@@ -74,10 +74,10 @@ def logs(
 
 def _printed(folder: SweepFolder) -> str:
     """The files with the output of the trainables on this machine, of running workers and of earlier ones."""
-    from tuner.backend.outputs import kept
+    from tuner.backend.outputs import saved_outputs
     from tuner.backend.ray_folder import live_logs
 
-    files = [str(path) for path in kept(folder.outputs)]
+    files = [str(path) for path in saved_outputs(folder.outputs)]
     more = [f"and {len(files) - NAMED_AT_MOST} before them"] if len(files) > NAMED_AT_MOST else []
     where = [*(f"{logs}/worker-*" for logs in live_logs(folder.outputs)), *files[-NAMED_AT_MOST:], *more]
     return f"what trainables printed is in {', '.join(where)}" if where else ""
