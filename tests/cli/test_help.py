@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 
 from tests.cli.test_commands import tuner
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.cli import commands, completion, help_command
 from tuner.cli.app import app
 
@@ -72,6 +72,12 @@ def loaded(*arguments: str, **environment: str) -> set[str]:
 
 def test_help_imports_nothing_heavy() -> None:
     assert loaded("--help") == loaded("--version") == loaded("help", "mlflow") == set()
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "test"], ["trials", "test"]])
+def test_looking_at_sweeps_imports_neither_models_nor_tables(command: list[str], tmp_path: Path) -> None:
+    new_sweep(tmp_path, make_spec()).close()
+    assert loaded(*command, "--json", "--storage", str(tmp_path)) <= {"pydantic"}  # which typer reads options with
 
 
 @pytest.mark.parametrize("topic", help_command.TOPICS)

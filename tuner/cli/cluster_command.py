@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.cli.output import people
-from tuner.spec.reading import printable
 from tuner.storage.commands import program
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ def cluster_path(cluster: str) -> Path:
         UsageError: there is none.
     """
     if not os.path.isfile(cluster):  # which also knows of names that are too long
+        from tuner.spec.reading import printable
+
         rule = "must be a Ray cluster launcher file, but there is no such file"
         raise UsageError(f"--cluster {printable(cluster)}: {rule}")
     return Path(cluster)

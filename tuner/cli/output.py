@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, TextIO
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
-from tuner.api.places import spec_path as spec_path
-from tuner.api.terminal import error_console
 from tuner.base.text import harmless as harmless
 from tuner.cli.completion import specs, sweep_names
 
-people = error_console()
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class _Lazy:
+    """A console that is made when it is first used, as many commands print nothing on it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_console(), name)
+
+
+@cache
+def _console() -> Console:
+    from tuner.api.console import error_console
+
+    return error_console()
+
+
+people = cast("Console", _Lazy())
 """Standard error, for text that people read. Brackets and colons are printed as they are."""
 
 _PLACE = "Location"
@@ -102,6 +120,13 @@ ChangedData = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+def spec_path(spec: str) -> Path:
+    """As `tuner.api.places.spec_path`."""
+    from tuner.api.places import spec_path as path_of
+
+    return path_of(spec)
 
 
 def print_json(data: Any, out: TextIO | None = None) -> None:

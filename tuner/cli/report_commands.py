@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.api.functions import compare as compare_sweeps
+from tuner.api.looking import compare as compare_sweeps
 from tuner.api.models import chosen_file, export_data
 from tuner.api.models import export as export_of
 from tuner.base.text import duration_text, metric_text, params_text, short
