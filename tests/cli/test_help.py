@@ -19,6 +19,8 @@ from tuner.cli.app import app
 
 ENTRIES = list(commands.entries())
 HEAVY = {"numpy", "pandas", "pydantic", "ray", "tensorflow", "keras", "mlflow", "matplotlib", "sklearn", "hyperopt"}
+READS_OPTIONS = {"pydantic"}
+"""What typer uses to read options, where it is installed."""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -71,13 +73,13 @@ def loaded(*arguments: str, **environment: str) -> set[str]:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    assert loaded("--help") == loaded("--version") == loaded("help", "mlflow") == set()
+    assert loaded("--help") | loaded("--version") | loaded("help", "mlflow") <= READS_OPTIONS
 
 
 @pytest.mark.parametrize("command", [["list"], ["show", "test"], ["trials", "test"]])
 def test_looking_at_sweeps_imports_neither_models_nor_tables(command: list[str], tmp_path: Path) -> None:
     new_sweep(tmp_path, make_spec()).close()
-    assert loaded(*command, "--json", "--storage", str(tmp_path)) <= {"pydantic"}  # which typer reads options with
+    assert loaded(*command, "--json", "--storage", str(tmp_path)) <= READS_OPTIONS
 
 
 @pytest.mark.parametrize("topic", help_command.TOPICS)
