@@ -7,9 +7,10 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tuner.base.errors import UsageError
+from tuner.base.outcomes import SweepState
 from tuner.base.words import Scalar
 from tuner.review import status
 from tuner.storage import AnyPath, StorageRoot, SweepFolder
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from trainables.given import Given
     from tuner.spec import SweepSpec
-
-State = Literal["running", "interrupted", "paused", "finished", "stopped"]
 
 _classes: dict[str, Given] = {}
 """By its sweep's id a class that this process trained or was given."""
@@ -93,10 +92,9 @@ class Sweep:
         return self._folder.root.url
 
     @property
-    def state(self) -> State:
+    def state(self) -> SweepState:
         """running, interrupted, paused, finished or stopped."""
-        state: State = status.state(self._folder, self._read())  # type: ignore[assignment]
-        return state
+        return status.state(self._folder, self._read())
 
     @property
     def spec(self) -> SweepSpec:
