@@ -161,3 +161,14 @@ def test_the_rooms_of_the_architecture_are_those_of_the_imports() -> None:
 
     table = section((ROOT / "ARCHITECTURE.md").read_text(), "## Rooms")
     assert re.findall(r"^\| `(\w+)` \|", table, re.M) == ORDER
+
+
+def test_an_installed_package_has_the_documents_of_its_rooms() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    rooms = {str(path.relative_to(ROOT)) for path in documents() if path.parts[len(ROOT.parts)] in PACKAGES}
+    assert rooms and rooms - packed == set()
+
+
+PACKAGES = ("tuner", "trainables")
