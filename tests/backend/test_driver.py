@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.backend import head, raylet, session
-from tuner.backend.driver import EDITED_SPEC, _Driver, _mended, resume_sweep, start_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tuner.backend import head, nodes, raylet, session, signals
+from tuner.backend.driver import resume_sweep, start_sweep
+from tuner.backend.spec_file import EDITED_SPEC, keep_edited_spec
+from tuner.backend.sweep_run import SweepRun
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.engine.slots import Slot
 from tuner.inspection import Inspected
@@ -46,12 +48,12 @@ class Watcher:
     def lost(self, text: str) -> None: ...
 
 
-def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> _Driver:
+def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> SweepRun:
     from tuner.backend import tune_adapter
 
     spec = make_spec()
     journal = new_sweep(folder, spec)
-    driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
+    driver = SweepRun(spec, journal, Inspected({}, [], None), None, Watcher())
     monkeypatch.setattr(tune_adapter, "fit", lambda coordinator, *others: fit(coordinator))
     try:
         driver._fit(driver._settings(Slot(1, 0)))
@@ -67,7 +69,7 @@ def test_a_loop_that_ends_unexpectedly_is_started_again_from_the_journal(
 
     def fit(coordinator: Any) -> None:
         seen.append(coordinator)
-        assert PretendCluster(coordinator, accuracy).run(10 if len(seen) == 1 else 10**6) == (len(seen) == 2)
+        assert SimulatedCluster(coordinator, accuracy).run(10 if len(seen) == 1 else 10**6) == (len(seen) == 2)
         if len(seen) == 1:
             coordinator.release_all()
             raise RuntimeError("Caught unexpected exception")
@@ -88,9 +90,9 @@ def test_a_sweep_stops_at_once_when_its_terminal_goes(
     monkeypatch.setattr(tune_adapter, "stop_at_once", lambda: hurried.append(True))
     spec = make_spec()
     journal = new_sweep(tmp_path, spec)
-    driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
+    driver = SweepRun(spec, journal, Inspected({}, [], None), None, Watcher())
     driver._is_training = True
-    with driver._signals():
+    with signals.handled(driver._on_signal):
         signal.raise_signal(number)
     journal.close()
     assert (hurried, driver._coordinator.stopping) == ([True], f"interrupted by {number.name}")
@@ -125,7 +127,7 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
 
     def waited_for(folder: SweepFolder, on_wait: Any, known: History) -> Journal:
         coordinator = coordinator_of(before)
-        assert PretendCluster(coordinator, accuracy).run()
+        assert SimulatedCluster(coordinator, accuracy).run()
         coordinator.close()
         before.close()
         return Journal(folder, on_wait=on_wait, known=known)
@@ -148,7 +150,7 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
 def test_a_resume_reads_the_journal_once(is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """To refuse early, before it holds the lease; under the lease nothing is read again."""
     journal = new_sweep(tmp_path, make_spec(num_trials=8))
-    assert not PretendCluster(coordinator_of(journal), accuracy).run(15)
+    assert not SimulatedCluster(coordinator_of(journal), accuracy).run(15)
     journal.close()
     read: list[int] = []
     real = lines.decode
@@ -180,10 +182,12 @@ def test_a_spec_that_a_resume_wrote_is_nobodys_edit(tmp_path: Path, override: st
     sweep = fold([SweepStarted(spec=make_spec().resolved(), versions={}, seed=0, sweep_id="x")])
     sweep.apply(SweepResumed(changes=changes_from_overrides(sweep.spec, [override], 0)))
     write_atomically(folder.spec, dump_yaml(spec_from_mapping(sweep.spec).resolved()).encode())
-    assert _mended(folder, sweep.spec) == "" and not (tmp_path / EDITED_SPEC).exists()
+    assert keep_edited_spec(folder, sweep.spec) == "" and not (tmp_path / EDITED_SPEC).exists()
     with open(tmp_path / "spec.yaml", "a") as file:
         file.write("# mine\n")
-    assert "was edited" in _mended(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith("# mine\n")
+    assert "was edited" in keep_edited_spec(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith(
+        "# mine\n"
+    )
 
 
 def test_a_ray_that_does_not_start_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -210,8 +214,8 @@ def test_a_new_sweep_that_an_error_ends_before_its_first_trial_is_removed(
 
     monkeypatch.setattr(tune_adapter, "fit", fit)
     monkeypatch.setattr(session, "has_ray", lambda: True)
-    monkeypatch.setattr(session, "cluster_nodes", lambda: [{"CPU": 2.0}])
-    monkeypatch.setattr(session, "head_address", lambda: "")
+    monkeypatch.setattr(nodes, "cluster_nodes", lambda: [{"CPU": 2.0}])
+    monkeypatch.setattr(nodes, "head_address", lambda: "")
     for module in (head, raylet):
         monkeypatch.setattr(module, "watched", lambda *_: nullcontext())
     watcher = Watcher()

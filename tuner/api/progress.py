@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from tuner.base.secrets import redacted
 from tuner.base.text import duration_text, harmless, metric_text, params_text
-from tuner.recording import read_cursor
+from tuner.recording import Cursor, read_cursor
 from tuner.storage import SweepFolder
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Progress:
         self._coordinator: Coordinator | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._recorded, self._trouble, self._cursor_at = 0, "", -math.inf
+        self._cursor, self._cursor_at = Cursor(), -math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +117,7 @@ class Progress:
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""
         self._coordinator = coordinator
-        self._epochs_before = coordinator.sweep.epochs
+        self._epochs_before = coordinator.sweep.num_epochs
         self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
         self._stop.clear()
         self._thread = threading.Thread(target=self._watch, name="display", daemon=True)
@@ -156,7 +156,7 @@ class Progress:
             if best is not None:
                 at = f"{sweep.metric} {metric_text(best.best_value)}"
                 best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
-            epochs, num_events = sweep.epochs, sweep.num_events
+            epochs, num_events = sweep.num_epochs, sweep.num_events
             wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots
             first_epoch_at, now = sweep.spans[-1].first_epoch_at, self._coordinator.journal.clock.now()
         here_s = max(now - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
@@ -176,16 +176,15 @@ class Progress:
             elapsed_s=wall_s,
             left_s=left_s,
             backlog=self._backlog(num_events),
-            trouble=self._trouble,
+            trouble=self._cursor.trouble,
         )
 
     def _backlog(self, num_events: int) -> int:
         """Events that are not in MLflow, looked up less often where that takes a request."""
         if not self._folder.is_remote or time.monotonic() - self._cursor_at >= LINE_EVERY_S:
-            cursor = read_cursor(self._folder)
-            self._recorded, self._trouble = cursor.seq, cursor.trouble
+            self._cursor = read_cursor(self._folder)
             self._cursor_at = time.monotonic()
-        return max(0, num_events - self._recorded)
+        return self._cursor.backlog(num_events)
 
 
 class Lines(Progress):

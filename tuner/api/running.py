@@ -17,7 +17,8 @@ from tuner.storage.commands import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
-    from tuner.backend.driver import Changes, Ended
+    from tuner.backend.driver import Changes
+    from tuner.backend.ending import Ended
     from tuner.inspection.provenance import Accepted
     from tuner.spec import SweepSpec
     from tuner.storage.journal import History
@@ -176,7 +177,7 @@ def check_recorded(folder: SweepFolder, ended: Ended) -> None:
 def last_line(sweep: Sweep) -> str:
     """How a sweep ended."""
     end = sweep.ended.reason if sweep.ended is not None else "not ended"
-    took = f"{sweep.name}: {end}, {sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
+    took = f"{sweep.name}: {end}, {sweep.num_epochs} epochs in {duration_text(sweep.wall_s)}"
     if (best := sweep.best) is None:
         return took
     at = f"{sweep.metric} {metric_text(best.best_value)}, trial {best.number}, epoch {best.best_epoch}"

@@ -14,11 +14,12 @@ from collections.abc import Callable
 import numpy as np
 
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
+from tuner.base.outcomes import FailureCause, LossCause, Outcome
 from tuner.base.text import duration_text
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
 from tuner.engine.messages import Assignment, Failure, Report
-from tuner.engine.replay import replay
+from tuner.engine.replay import replay, suggested_event
 from tuner.engine.retention import Retention
 from tuner.policy import STOP
 from tuner.spec import SweepSpec
@@ -76,7 +77,7 @@ class Coordinator:
         self._check_budget()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
         self._failed_here = 0
-        self._epochs_before = self.sweep.epochs
+        self._epochs_before = self.sweep.num_epochs
 
     def _end_what_was_decided(self) -> None:
         """Ends trials whose end was decided, but whose `trial_ended` the driver before did not get onto the disk."""
@@ -84,7 +85,7 @@ class Coordinator:
             if trial.epochs and trial.epochs[-1].decision == STOP:
                 last = trial.epochs[-1]
                 is_finite = math.isfinite(self.sweep.value(last))
-                is_whole = last.epoch >= int(trial.params["epochs"])  # type: ignore[arg-type]
+                is_whole = last.epoch >= trial.epochs_max
                 self._end(
                     trial,
                     "completed" if is_whole and is_finite else "stopped" if is_finite else "diverged",
@@ -96,7 +97,7 @@ class Coordinator:
         for trial, keeps_best in self._retention.left_over():
             self._let_go(trial, keeps_best)
 
-    def _end(self, trial: Trial, outcome: str, reason: str, *before: ev.AnyEvent) -> None:
+    def _end(self, trial: Trial, outcome: Outcome, reason: str, *before: ev.AnyEvent) -> None:
         """Journals a trial's end, in one write with what led to it, and lets go of checkpoints that nobody needs."""
         self.policy.close(trial.number, outcome)
         self._append(*before, ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
@@ -142,7 +143,7 @@ class Coordinator:
         suggestion = self.policy.ask()
         if suggestion is None:
             return None
-        self._append(ev.TrialSuggested(trial=suggestion.trial, params=suggestion.params, origin=suggestion.origin))
+        self._append(suggested_event(suggestion))
         return suggestion.trial
 
     def _assignment(self, trial: Trial) -> Assignment:
@@ -153,7 +154,7 @@ class Coordinator:
             attempt=trial.attempts + 1,
             params=trial.params,
             seed=training_seed(self.spec.search.seed, trial.number),
-            epochs_max=int(trial.params["epochs"]),  # type: ignore[arg-type]
+            epochs_max=trial.epochs_max,
             judged_at=self.policy.judged_at,
             checkpoints=tuple(saved.path for saved in usable[:CHECKPOINTS_TRIED]),
             keep_above=self._retention.bar,
@@ -190,7 +191,7 @@ class Coordinator:
                 return False
         goes_on = self._take_epochs(trial, report)
         if failure is not None and goes_on:
-            self._fail(trial, report.attempt, failure.cause, failure.message)
+            self._fail(trial, report.attempt, "memory" if failure.cause == "memory" else "error", failure.message)
         elif failure is not None and trial.outcome is not None:
             self._note(f"trial {report.trial} has ended, but its weights may be missing: {failure.message}")
         self._check_budget()
@@ -218,7 +219,7 @@ class Coordinator:
         """Journals an attempt's start, new epochs, the policy's decisions and checkpoints, in one durable write."""
         batch: list[ev.AnyEvent] = [] if report.started is None else [report.started]
         missing = ""
-        outcome: tuple[str, str] | None = None
+        outcome: tuple[Outcome, str] | None = None
         final = trial.epochs_trained
         for epoch in report.epochs:
             if epoch.epoch <= final:
@@ -251,7 +252,7 @@ class Coordinator:
             self._fail(trial, report.attempt, "error", missing)
         return outcome is None and not missing
 
-    def lost(self, trial: int, cause: str, reason: str, details: str = "") -> None:
+    def lost(self, trial: int, cause: LossCause, reason: str, details: str = "") -> None:
         """The worker of a live trial is gone; the trial goes on elsewhere while it has retries left.
 
         Args:
@@ -290,7 +291,7 @@ class Coordinator:
         again.slots, again._lacking = self.slots, self._lacking
         return again
 
-    def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
+    def _fail(self, trial: Trial, attempt: int, cause: FailureCause, reason: str) -> None:
         reason = bounded_text(reason, LINE_CHARS_MAX)
         counts = cause != "node" or self._forgiven[trial.number] >= LOSSES_FORGIVEN
         self._forgiven[trial.number] += not counts
@@ -300,7 +301,7 @@ class Coordinator:
             self._end(trial, "out_of_memory" if cause == "memory" else "failed", reason, failed)
         else:
             self._append(failed)
-        if self._failed_here >= HOPELESS_FAILURES and self.sweep.epochs == self._epochs_before:
+        if self._failed_here >= HOPELESS_FAILURES and self.sweep.num_epochs == self._epochs_before:
             message = f"the first {self._failed_here} trials failed and none trained an epoch; the last one: {reason}"
             self.stop(message, ev.SweepEnded(reason=message, state="stopped"))
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from trainables.contract import Params
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
-from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, plain, shown
+from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, number_text, shown
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 """What MLflow shows of each trial."""
@@ -55,6 +55,13 @@ def metric_problems(spec: SweepSpec, metrics: list[str]) -> list[str]:
     metric = spec.objective.metric
     if metric in metrics:
         return []
+    values = [name for name in metrics if name.startswith(f"{metric}_") and name[len(metric) + 1 :].isdigit()]
+    if values:
+        each = values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
+        return [
+            f"objective.metric: must be one number, but {metric} has a value for each class: name one of them ({each}),"
+            f' or average them in the metric, as keras.metrics.F1Score(average="macro") does'
+        ]
     rule = "must be a metric that the trainable reports"
     return [f"objective.metric: {rule}, but got {shown(metric)}{nearest(metric, metrics)}"]
 
@@ -103,7 +110,7 @@ def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
 
 def _got(item: Any, value: Scalar) -> str:
     """A number without what does not matter: 0, but 32.0 where its `.0` is what is wrong."""
-    return plain(value) if isinstance(value, float) and item["type"] != "int_type" else shown(value)
+    return number_text(value) if isinstance(value, float) and item["type"] != "int_type" else shown(value)
 
 
 def _rule(item: Any) -> str:

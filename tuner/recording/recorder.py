@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tuner.base.errors import ServiceError, StorageError, TrackingError
-from tuner.inspection.provenance.kept import read_copy
+from tuner.inspection.provenance.copies import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.names import VERSION
@@ -88,7 +88,7 @@ class Recorder:
     @property
     def backlog(self) -> int:
         """Events of the journal, as far as it was read, that are not recorded."""
-        return max(0, self._num_read - self.cursor.seq)
+        return self.cursor.backlog(self._num_read)
 
     @property
     def public_uri(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tuner.base.outcomes import SweepState
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.report import figures
 from tuner.report.curves import searched
@@ -18,7 +19,7 @@ TRIALS_SHOWN = 50
 """Of the best ones; `tuner trials` lists all."""
 
 
-def report_page(sweep: Sweep, state: str) -> str:
+def report_page(sweep: Sweep, state: SweepState) -> str:
     """The report as HTML.
 
     Args:
@@ -54,7 +55,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("trainable", str(sweep.spec.get("trainable", ""))),
         ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         ("trials", f"{len(sweep.trials)} of {sweep.num_trials}: {counts or 'none yet'}"),
-        ("epochs", str(sweep.epochs)),
+        ("epochs", str(sweep.num_epochs)),
         ("time", f"{duration_text(sweep.wall_s)} at work, {duration_text(sweep.training_s)} of training"),
         ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
         ("seed", str((sweep.spec.get("search") or {}).get("seed", "-"))),
@@ -77,7 +78,7 @@ def _best(sweep: Sweep) -> dict[str, Any] | None:
 
 def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
     """Those that have something to show: title, what is seen, and what draws it."""
-    if not sweep.epochs:
+    if not sweep.num_epochs:
         return []
     dots = "A dot a trial, the darker the longer it was trained; the best one is ringed."
     bars = "When trials trained: to the end (blue), until stopped (grey), still (orange), in vain (red)."
@@ -93,7 +94,7 @@ def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
 def _row(trial: Trial) -> dict[str, Any]:
     return {
         "trial": trial.number,
-        "outcome": trial.outcome or "unfinished",
+        "outcome": trial.state,
         "value": metric_text(trial.best_value),
         "epoch": f"{trial.best_epoch} of {trial.epochs_trained}",
         "params": params_text(trial.params),

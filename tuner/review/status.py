@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from tuner.base.errors import StorageError, UsageError
+from tuner.base.outcomes import SweepState
 from tuner.base.secrets import without_credentials
 from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
 from tuner.recording.database import sqlite_file
@@ -14,7 +15,7 @@ from tuner.spec.space import nearest
 from tuner.storage import DATABASE, StorageRoot, SweepFolder
 from tuner.storage.journal import History, read_events, read_holder
 from tuner.sweep import Sweep, Trial, fold
-from tuner.sweep.events import EpochReported, number
+from tuner.sweep.events import EpochReported, metric_value
 
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
@@ -86,7 +87,7 @@ def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:
         warnings.warn(f"sweep {folder.name} can be read, but not gone on with: {what}", RuntimeWarning, stacklevel=3)
 
 
-def state(folder: SweepFolder, sweep: Sweep) -> str:
+def state(folder: SweepFolder, sweep: Sweep) -> SweepState:
     """running, interrupted, paused, finished or stopped: derived, never stored."""
     if sweep.ended is None and read_holder(folder.lease) is not None:
         return "running"
@@ -103,7 +104,7 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "state": current,
         "num_trials": sweep.num_trials,
         "outcomes": sweep.outcomes(),
-        "epochs": sweep.epochs,
+        "epochs": sweep.num_epochs,
         "best": best(sweep),
         "wall_s": round(sweep.wall_s, 3),
         "training_s": round(sweep.training_s, 3),
@@ -155,7 +156,7 @@ def _trial(trial: Trial, sweep: Sweep, run_id: str | None) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "params": trial.params,
-        "outcome": trial.outcome or "unfinished",
+        "outcome": trial.state,
         "reason": trial.reason,
         "epochs": trial.epochs_trained,
         "best": _finite(trial.best_value) if trial.best_epoch else None,
@@ -167,7 +168,7 @@ def _trial(trial: Trial, sweep: Sweep, run_id: str | None) -> dict[str, Any]:
 
 
 def _last_value(epochs: list[EpochReported], metric: str) -> float | None:
-    return _finite(number(epochs[-1].metrics.get(metric))) if epochs else None
+    return _finite(metric_value(epochs[-1].metrics.get(metric))) if epochs else None
 
 
 def _finite(value: float) -> float | None:
@@ -189,7 +190,7 @@ def summary(folder: SweepFolder) -> dict[str, Any]:
         "state": current,
         "trials": sum(1 for trial in sweep.trials.values() if trial.outcome is not None),
         "num_trials": sweep.num_trials if sweep.num_events else 0,
-        "epochs": sweep.epochs,
+        "epochs": sweep.num_epochs,
         "metric": sweep.metric if sweep.num_events else "",
         "best": found["value"] if found else None,
         "started_at": sweep.spans[0].started_at if sweep.spans else None,

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tuner.base.outcomes import TRIAL_STATES, UNFINISHED, UNUSABLE, Outcome, TrialState
+from tuner.base.words import Params
 from tuner.sweep import events as ev
 
 Mode = Literal["min", "max"]
@@ -24,7 +26,7 @@ class Trial:
     """One trial: a number for life, whatever attempts, resumes and machines it takes."""
 
     number: int
-    params: ev.Params
+    params: Params
     origin: str
     epochs: list[ev.EpochReported] = field(default_factory=list)
     drivers: list[tuple[int, int]] = field(default_factory=list)
@@ -33,7 +35,7 @@ class Trial:
     failures: int = 0
     """Attempts that ended in an error of the trial's own."""
     last_failure: ev.AttemptFailed | None = None
-    outcome: str | None = None
+    outcome: Outcome | None = None
     reason: str = ""
     checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
     best_epoch: int = 0
@@ -46,14 +48,24 @@ class Trial:
         return self.epochs[-1].epoch if self.epochs else 0
 
     @property
+    def epochs_max(self) -> int:
+        """Epochs of its whole training."""
+        return ev.epochs_max(self.params)
+
+    @property
     def training_s(self) -> float:
         """Seconds inside training and validation, of the epochs that count."""
         return sum(epoch.epoch_s for epoch in self.epochs)
 
     @property
+    def state(self) -> TrialState:
+        """Its outcome, or `unfinished`."""
+        return self.outcome or UNFINISHED
+
+    @property
     def usable(self) -> bool:
         """Whether its best value may stand as the sweep's."""
-        return self.best_epoch > 0 and self.outcome not in ev.UNUSABLE
+        return self.best_epoch > 0 and self.outcome not in UNUSABLE
 
     @property
     def test_metrics(self) -> ev.Metrics:
@@ -148,7 +160,7 @@ class Sweep:
         self.spans: list[DriverSpan] = []
         self.ended: ev.SweepEnded | None = None
         self.interrupted: ev.SweepInterruptedEvent | None = None
-        self.epochs = 0
+        self.num_epochs = 0
         self.num_events = 0
         self.best: Trial | None = None
         self._unfinished: dict[int, Trial] = {}
@@ -195,9 +207,9 @@ class Sweep:
 
     def outcomes(self) -> dict[str, int]:
         """The number of trials by outcome, `unfinished` last."""
-        counts = dict.fromkeys((*ev.OUTCOMES, "unfinished"), 0)
+        counts: dict[str, int] = dict.fromkeys(TRIAL_STATES, 0)
         for trial in self.trials.values():
-            counts[trial.outcome or "unfinished"] += 1
+            counts[trial.state] += 1
         return counts
 
     @property
@@ -316,7 +328,7 @@ class Sweep:
         if not trial.drivers or trial.drivers[-1][1] != driver:
             trial.drivers.append((len(trial.epochs), driver))
         trial.epochs.append(event)
-        self.epochs += 1
+        self.num_epochs += 1
         self.spans[-1].trained(event, at)
         value = self.value(event)
         if not math.isfinite(value):

@@ -1,0 +1,40 @@
+"""The trainable as a worker has it. Workers and the probe load it here, so that they cannot differ."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from trainables.contract import Trainable
+from trainables.given import Given, giving, remember_texts
+from trainables.importable import look_in
+from trainables.sources import Sources
+from tuner.inspection.examine import load_trainable
+
+
+class Workplace(Protocol):
+    """What a process must know to load a sweep's trainable."""
+
+    @property
+    def trainable(self) -> str: ...
+    @property
+    def data(self) -> str | None: ...
+    @property
+    def sources(self) -> Sources | None: ...
+    @property
+    def given(self) -> Given | None: ...
+    @property
+    def import_folder(self) -> str | None: ...
+
+
+def load_instance(place: Workplace) -> Trainable:
+    """A new instance of the sweep's trainable, from its code as the sweep keeps it.
+
+    Raises:
+        LookupError: there is no such trainable.
+        Exception: whatever the trainable's own code raises.
+    """
+    look_in(place.import_folder)
+    if place.given is not None:
+        remember_texts(place.given)
+    with giving(place.given):
+        return load_trainable(place.trainable, place.sources)(place.data)
