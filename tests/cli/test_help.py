@@ -105,7 +105,7 @@ def test_a_topic_that_there_is_not_gets_the_nearest() -> None:
 def completed(line: str) -> list[str]:
     environment = {"_TUNER_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv[0] = 'tuner'; from tuner.cli.main import main; main()"],
+        [sys.executable, "-c", "from tuner.cli.main import main; main()"],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},

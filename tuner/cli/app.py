@@ -61,7 +61,7 @@ def run_command() -> None:
     warnings.showwarning = _show_warning
     try:
         _look_around()
-        app(standalone_mode=True)
+        app(prog_name="tuner", standalone_mode=True)
     except TunerError as error:
         people.print(harmless(redacted(str(error))), style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)
