@@ -27,7 +27,7 @@ from tuner.sweep import Trial
 from tuner.sweep import events as ev
 
 DECISIONS_KEPT = 10_000
-"""How many times of decisions wait for somebody who takes them."""
+"""How many decision times wait for `take_decisions_s` at most."""
 
 
 class Coordinator:
@@ -35,10 +35,10 @@ class Coordinator:
 
     Attributes:
         slots: how many trials train at the same time; the cluster sets it.
-        waiting: how many live trials have no room yet, as others use the cluster; whoever places workers sets it.
-        stopping: why no more work is given out; None while it is.
+        waiting: how many live trials have no room yet, because others use the cluster; whoever places workers sets it.
+        stopping: why no more work is given out; None while work is given out.
         end: the event that ends the sweep once the last slot is free; None for an interruption or a crash.
-        lock: held while anything changes; take it to look from another thread.
+        lock: held during every change; take it to look from another thread.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Coordinator:
         self.stopping: str | None = None
         self.end: ev.SweepEnded | None = None
         self.fatal: TunerError | None = None
-        """What no trial can go on with; the driver raises it."""
+        """An error with which no trial can continue; the driver raises it."""
         self._log, self._note = log, note
         self._is_closed = self._has_left_out = False
         self._retries = Retries(spec.failures.max_retries)
@@ -72,7 +72,7 @@ class Coordinator:
         self._epochs_before = self.sweep.num_epochs
 
     def _end_what_was_decided(self) -> None:
-        """Ends trials whose end was decided, but whose `trial_ended` the driver before did not get onto the disk."""
+        """Ends trials whose end the last driver decided, but did not get into the journal."""
         for trial in list(self.sweep.unfinished):
             end = decided_end(self.sweep, trial, self.spec.failures.max_retries)
             if end is not None:
@@ -90,21 +90,21 @@ class Coordinator:
             self.stop(over.reason, over)
 
     def _let_go(self, trial: Trial, keeps_best: bool) -> None:
-        """Deletes checkpoints that an ended trial needs no longer; the journal knows before the disk does."""
+        """Deletes checkpoints that an ended trial no longer needs, in the journal before on the disk."""
         if trial.checkpoints:
             self._append(ev.CheckpointsDeleted(trial=trial.number, keeps_best=keeps_best))
         self._retention.delete(trial)
 
-    # What a slot asks
+    # Work for a slot
 
     @property
     def finished(self) -> bool:
-        """Whether no trial is live and none will be given out."""
+        """Whether no trial runs and none will be given out."""
         return not self.live and (self.stopping is not None or self._is_complete)
 
     @property
     def _is_complete(self) -> bool:
-        """Whether every trial that there will be has ended. One that the journal did not take was never given out."""
+        """Whether every trial of the sweep has ended. One that the journal did not take was never given out."""
         all_out = self.policy.exhausted or len(self.sweep.trials) >= self.spec.num_trials
         return all_out and next(self.sweep.unfinished, None) is None
 
@@ -114,7 +114,7 @@ class Coordinator:
             self.look_at_clock()
             self._check_budget()
             if self.stopping is not None or len(self.live) >= max(1, self.slots):
-                return None  # without a slot one trial waits for a node: Tune's loop must have something to wait for
+                return None  # with no slots, one trial still waits for a node: Tune's loop needs something to wait for
             number = self._queue.popleft() if self._queue else self._suggest()
             if number is None:
                 return None
@@ -130,10 +130,10 @@ class Coordinator:
         self._append(suggested_event(suggestion))
         return suggestion.trial
 
-    # What a slot says
+    # Reports of a slot
 
     def report(self, report: Report) -> bool:
-        """Takes a worker's report; whether the worker goes on with the trial."""
+        """Takes a worker's report; whether the worker continues with the trial."""
         heard_at = time.perf_counter()
         with self.lock:
             goes_on = self._take(report)
@@ -143,7 +143,7 @@ class Coordinator:
     def _take(self, report: Report) -> bool:
         report, left_out = bounded(report, self.spec.objective.metric)
         if left_out and not self._has_left_out:
-            self._has_left_out = True  # told once: it is the same of each epoch
+            self._has_left_out = True  # said once: it is the same for every epoch
             self._tell(f"trial {report.trial}: {left_out}")
         for note in report.notes:
             self._tell(f"trial {report.trial}: {note}")
@@ -166,15 +166,17 @@ class Coordinator:
         return goes_on and failure is None and self.stopping is None
 
     def _give_up(self, failure: Failure) -> None:
-        """Stops the sweep at what no trial can go on with. Epochs that came with it are trained again: an end among
-        them would be one without its weights."""
+        """Stops the sweep at an error with which no trial can continue.
+
+        The report's epochs are not taken and are trained again: a trial that ended with them would lack its weights.
+        """
         is_storage = failure.cause == "storage"
         what = f"a checkpoint: {failure.message}" if is_storage else f"{failure.cause}: {failure.message}"
         self.fatal = StorageError(what) if is_storage else UsageError(what)
         self.stop(str(self.fatal))
 
     def _take_late_checkpoints(self, report: Report) -> None:
-        """Those of the worker's trial before. If that one has ended since, nobody needs them."""
+        """Takes checkpoints of the worker's previous trial; if that has ended since, they are deleted."""
         for saved in report.checkpoints:
             if saved.trial != report.trial:
                 other = self.sweep.trials[saved.trial]
@@ -184,7 +186,7 @@ class Coordinator:
                     self._retention.delete(other)
 
     def _take_epochs(self, trial: Trial, report: Report) -> bool:
-        """Journals what follows from a report in one durable write; whether the trial goes on."""
+        """Journals what follows from a report, in one durable write; whether the trial continues."""
         judged = judge(self.policy, self.spec.objective.metric, trial, report)
         if judged.end is not None:
             self._end(trial, judged.end, *judged.events)
@@ -195,11 +197,11 @@ class Coordinator:
         return judged.goes_on
 
     def lost(self, trial: int, cause: str, reason: str, details: str = "") -> None:
-        """The worker of a live trial is gone; the trial goes on elsewhere while it has retries left.
+        """The worker of a live trial is gone; the trial continues elsewhere while it has retries left.
 
         Args:
-            cause: worker, memory, timeout, node (which the trial is not to blame for), or retired (no failure at all).
-            details: what the cluster says of it, for the log.
+            cause: worker, memory, timeout, node (not the trial's fault), or retired (not a failure).
+            details: what the cluster says about it, for the log.
         """
         with self.lock:
             assignment = self.live.get(trial)
@@ -218,12 +220,12 @@ class Coordinator:
                 self._queue.append(trial)
 
     def release_all(self) -> None:
-        """All slots are free: Tune has left. If it was not asked to, each live trial has lost an attempt."""
+        """All slots are free: Tune's loop has ended. If nobody asked it to, each live trial has lost an attempt."""
         for trial in list(self.live):
             if self.stopping is None:
                 try:
                     self.lost(trial, "node", "Ray Tune's loop ended")
-                except TunerError as error:  # the journal takes nothing: `resume` finds the trial unfinished
+                except TunerError as error:  # the journal cannot be written: `resume` finds the trial unfinished
                     self.stop(str(error))
             self.release(trial)
 
@@ -254,7 +256,7 @@ class Coordinator:
                 self.stopping, self.end = reason, end
 
     def close(self) -> None:
-        """Journals how the sweep ended, or that it was left."""
+        """Journals how the sweep ended, or that the driver left it."""
         with self.lock:
             if self._is_complete and (self.end is None or self.end.state == "paused"):
                 size = self.spec.space.size()
@@ -265,7 +267,7 @@ class Coordinator:
             self._is_closed = True
 
     def tidy(self) -> None:
-        """After `close`: deletes what nobody needs. Left out, it costs room, no more."""
+        """After `close`: deletes files that nobody needs. Skipping this only costs disk space."""
         if self.end is not None and self.end.state != "paused":
             for told in self._retention.delete_orphans():
                 self._note(told)
@@ -279,7 +281,7 @@ class Coordinator:
             self.stop(end.reason, end)
 
     def look_at_clock(self) -> None:
-        """Notes that somebody set the machine's clock since the last look; time at work does not follow it."""
+        """Journals that the machine's clock was set since the last look; the time at work is not affected."""
         with self.lock:
             by_s = self.journal.clock.jumped_s()
             if by_s and not self._is_closed:
@@ -291,7 +293,7 @@ class Coordinator:
         return self.sweep.wall_s + max(0.0, self.journal.clock.now() - self.sweep.spans[-1].last_at)
 
     def set_slots(self, slots: int, lacking: str = "") -> None:
-        """Takes what the cluster has room for; with none the sweep waits, and says so when what is lacking changes."""
+        """Takes how many trials the cluster has room for. With none the sweep waits, and says what is lacking."""
         with self.lock:
             is_news = slots == 0 and lacking != self._lacking
             self._lacking = lacking if slots == 0 else None
@@ -307,7 +309,7 @@ class Coordinator:
         return min(max(0, len(self.live) - self.waiting), self.slots)
 
     def take_decisions_s(self) -> list[float]:
-        """The seconds that decisions took since they were last asked for, oldest first."""
+        """The seconds of each decision since the last call, oldest first."""
         with self.lock:
             taken = list(self._decisions_s)
             self._decisions_s.clear()
@@ -315,7 +317,7 @@ class Coordinator:
 
     @property
     def wanted_slots(self) -> int:
-        """How many trials would train now if there were room for all."""
+        """How many trials would train now if there were room for all of them."""
         with self.lock:
             if self.stopping is not None:
                 return 0
@@ -329,11 +331,11 @@ class Coordinator:
 
     def _append(self, *events: ev.AnyEvent) -> None:
         self.journal.append(*events)
-        self.sweep = self.journal.sweep  # the same, with the events in it
+        self.sweep = self.journal.sweep  # the same object, with the new events
 
 
 def clock_text(by_s: float) -> str:
-    """What people are told of a clock that was set."""
+    """The message about a clock that was set."""
     way = "forward" if by_s > 0 else "back"
     slept = ", or the machine slept" if by_s > 0 else ""
     return (
