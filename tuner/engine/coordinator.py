@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
+from tuner.base.outcomes import FailureCause, LossCause
 from tuner.base.text import duration_text
 from tuner.engine.assignments import assign
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
@@ -159,7 +160,7 @@ class Coordinator:
                 return False
         goes_on = self._take_epochs(trial, report)
         if failure is not None and goes_on:
-            self._fail(trial, report.attempt, failure.cause, failure.message)
+            self._fail(trial, report.attempt, "memory" if failure.cause == "memory" else "error", failure.message)
         elif failure is not None and trial.outcome is not None:
             self._note(f"trial {report.trial} has ended, but its weights may be missing: {failure.message}")
         self._check_budget()
@@ -196,7 +197,7 @@ class Coordinator:
             self._fail(trial, report.attempt, "error", judged.missing)
         return judged.goes_on
 
-    def lost(self, trial: int, cause: str, reason: str, details: str = "") -> None:
+    def lost(self, trial: int, cause: LossCause, reason: str, details: str = "") -> None:
         """The worker of a live trial is gone; the trial continues elsewhere while it has retries left.
 
         Args:
@@ -235,7 +236,7 @@ class Coordinator:
         again.slots, again._lacking = self.slots, self._lacking
         return again
 
-    def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
+    def _fail(self, trial: Trial, attempt: int, cause: FailureCause, reason: str) -> None:
         reason = bounded_text(reason, LINE_CHARS_MAX)
         counts = self._retries.count(trial.number, cause)
         failed = ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason, counts=counts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from tuner.base.outcomes import FailureCause, Outcome
 from tuner.policy import STOP
 from tuner.sweep import Sweep, Trial
 
@@ -12,7 +13,7 @@ from tuner.sweep import Sweep, Trial
 class TrialEnd(NamedTuple):
     """A trial's outcome, and why."""
 
-    outcome: str
+    outcome: Outcome
     reason: str
 
 
@@ -29,7 +30,7 @@ def decided_end(sweep: Sweep, trial: Trial, max_retries: int) -> TrialEnd | None
     return None
 
 
-def failed_end(cause: str, reason: str) -> TrialEnd:
+def failed_end(cause: FailureCause, reason: str) -> TrialEnd:
     """The end of a trial whose retries are used up."""
     return TrialEnd("out_of_memory" if cause == "memory" else "failed", reason)
 

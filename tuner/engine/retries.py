@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tuner.base.outcomes import FailureCause
+
 HOPELESS_FAILURES = 10
 """If so many trials failed since the driver's start, and none trained an epoch, the sweep ends."""
 LOSSES_FORGIVEN = 10
@@ -23,7 +25,7 @@ class Retries:
         self._max_retries = max_retries
         self._lost_nodes: Counter[int] = Counter()
 
-    def count(self, trial: int, cause: str) -> bool:
+    def count(self, trial: int, cause: FailureCause) -> bool:
         """Takes a failure; whether it uses up a retry, as the loss of a machine does not."""
         if cause == "node" and self._lost_nodes[trial] < LOSSES_FORGIVEN:
             self._lost_nodes[trial] += 1
