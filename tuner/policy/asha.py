@@ -1,7 +1,7 @@
 """Asynchronous successive halving, stopping variant (Li et al. 2020, "Massively Parallel Hyperparameter Tuning").
 
-A trial that reaches a rung continues if it is among the best 1/eta of all trials that have reached it so far, itself
-included. An early trial is compared with few others, so it is judged again on the way to the next rung.
+A trial that reaches a rung continues if it is among the best 1/eta of all that have reached it so far, itself included.
+Early trials are judged against few others, so their place is checked again on the way to the next rung.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def rung_epochs(first: int, last: int, reduction_factor: int) -> list[int]:
 def second_looks(rungs: list[int], last: int) -> dict[int, int]:
     """Maps each epoch after which a trial is judged again to the rung that it is judged at.
 
-    These epochs lie at a sixth and at half of the way to the next rung or the end. The first rung is not judged again,
-    because its losses say too little to be that strict.
+    They lie a sixth and half of the way to the next rung or the end. The first rung is not checked again, as its losses
+    say too little to be that strict.
     """
     return {
         epoch: rung
@@ -37,7 +37,7 @@ def second_looks(rungs: list[int], last: int) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The rank of a value in its rung (`place`, from 1); the best `places` continue."""
+    """A value's `place` in its rung, from 1; the best `places` continue."""
 
     rung: int
     place: int

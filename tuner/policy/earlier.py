@@ -1,4 +1,4 @@
-"""Trials of earlier sweeps, or MLflow runs, whose results a new sweep starts with."""
+"""Trials of earlier sweeps, or MLflow runs, that a sweep knows from the start."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from tuner.spec.space import Params
 
 EARLIER_MAX = 60
-"""How many count at the start. Each result of the sweep's own replaces one."""
+"""How many count at the start; one fewer with each result of the sweep's own."""
 
 
 @dataclass(frozen=True)
 class EarlierTrial:
-    """A trial of an earlier sweep. It counts in no rung and no budget, and is never the best of this sweep."""
+    """What is known of an earlier trial. It counts in no rung or budget, and never as the sweep's best."""
 
     source: str
     """The sweep's name, or the experiment's."""
     trial: str
     """Its number in that sweep, or its run's id."""
     params: Params
-    """Its values of the parameters that this sweep searches; inactive ones are absent."""
+    """Its values of the parameters that this sweep searches, without inactive ones."""
     epoch: int
-    """The epoch at which its value was measured, the last one that it reached; 0 if it has no value."""
+    """The epoch of its value, the last one that has any; 0 if it has no value."""
     epochs_max: int
-    """The epochs of its whole training."""
+    """Its whole training."""
     value: float
     """The objective after `epoch`, with its original sign; NaN if there is none."""
     bad: bool
@@ -51,7 +51,7 @@ class EarlierTrial:
 
 
 class EarlierTrials:
-    """The earlier trials that lie in the space, by negative numbers: -1 is the first one.
+    """The earlier trials that a space covers, by negative numbers: -1 is the first.
 
     Args:
         sign: -1 if a higher objective is better, else 1.
@@ -73,10 +73,9 @@ class EarlierTrials:
         return -len(self._trials)
 
     def counting(self, num_own: int) -> list[int]:
-        """The numbers of the trials that still count, the best first.
+        """The numbers of those that still count, best first: each result of the sweep's own replaces one.
 
-        Each of the sweep's own results replaces one. If there are too many trials, the best half counts, and an even
-        selection of the rest.
+        If there are too many, the best half and an even selection of the rest.
         """
         left = max(0, EARLIER_MAX - num_own)
         if not left or not self._trials:
@@ -88,5 +87,5 @@ class EarlierTrials:
         return [-1 - index for index in order]
 
     def _merit(self, trial: EarlierTrial) -> tuple[bool, float, float]:
-        """Sorts the best trial first: by how far it was trained, then by its value there."""
+        """Sorts the best first: by how far they were trained, then by their value there."""
         return trial.bad, -trial.epoch / trial.epochs_max, self._sign * trial.value if trial.epoch else math.inf

@@ -1,9 +1,9 @@
-"""Estimates a trial's final loss from its loss at the last rung that it reached.
+"""The expected end of a trial: its loss, carried from the deepest rung it reached to the end of a whole training.
 
-Losses at different epochs cannot be compared, but final losses can be estimated. Each level (a rung, or the end of a
-training) is connected to the next by a straight line, fitted to the trials that reached both. While pairs are few, its
-slope is shrunk towards the ratio of the spreads. Stopped trials are missing from the fit, but this does not bias the
-line, because they were stopped for their loss at the level where the line starts.
+Losses at different epochs cannot be compared, but their ends can be estimated. A straight line leads from each level (a
+rung, or a whole training) to the next, fitted to the trials that reached both. While pairs are few, its slope is shrunk
+towards the ratio of the spreads. Stopped trials are missing from the fit, but that does not bend the line: trials are
+stopped by their loss at the level where the line starts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_PAIRS = 3
-"""Until this many trials have reached both levels, a trial that was trained further counts as better."""
+"""Until so many trials have reached both levels, a trial that went further counts as better."""
 OUTLOOK_PAIRS = 5
-"""Until this many trials have reached both levels, an estimate has no standard deviation."""
+"""Until so many trials have reached both levels, an expected end has no standard deviation."""
 MAX_PAIRS = 128
-"""Only this many of the best trials of a level are fitted: the line matters there, and the cost stays constant."""
+"""The line is fitted to the best so many of a level, where it is needed; so its cost does not grow with the sweep."""
 _SHRINKAGE = 3.0
 _MIN_SLOPE = 0.05
 
 
 @dataclass(frozen=True)
 class Line:
-    """From one level to the next: loss -> next_mean + slope * (loss - mean), with variance `variance`."""
+    """From a level to the next: loss -> next_mean + slope * (loss - mean), with standard deviation sqrt(variance)."""
 
     mean: float
     next_mean: float
@@ -38,7 +38,7 @@ class Line:
 
 
 class Ends:
-    """The lines between the levels of one sweep. A level is given by its index; the last one is a whole training."""
+    """The lines between the levels of a sweep. A level is given by its index; the last one is a whole training."""
 
     def __init__(self, num_levels: int) -> None:
         self._last = num_levels - 1
@@ -46,7 +46,7 @@ class Ends:
         self._lines: list[Line | None] = [None] * self._last
 
     def add(self, level: int, loss: float, next_loss: float) -> None:
-        """Adds a trial that reached a level and the next one."""
+        """Takes a trial that continued from a level to the next."""
         pairs = self._pairs[level]
         insort(pairs, (loss, next_loss))
         if len(pairs) > MAX_PAIRS:
@@ -83,7 +83,7 @@ class Ends:
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> Line:
-    """The line through MIN_PAIRS or more pairs. Losses too large to be squared are kept, with infinite variance."""
+    """The line of MIN_PAIRS or more; losses too large to be squared are left unchanged, with infinite variance."""
     try:
         return _fitted(pairs)
     except OverflowError:

@@ -1,9 +1,9 @@
-"""The share of suggestions that are drawn from the whole space (broad or random). It follows what has paid off.
+"""The share of suggestions drawn from the whole space (origins broad and random), which follows what has paid.
 
-Where the model has learned nothing, draws are as good and cover more; where it has learned much, draws are wasted. A
-trial that passes a rung earns points for its source, model or draw: the rung's epochs divided by the first rung's, so
-getting far counts for more than starting well. A trial that ends badly before the first rung earns nothing. The share
-of draws is their mean earning divided by the sum of both means.
+If the model sees nothing, draws find as much as it does and cover more; if it sees much, they are wasted. Each trial
+that passes a rung earns for its origin: the rung's epochs, in units of the first rung's, so that getting far counts
+more than starting well. A trial with a bad end before the first rung earns nothing. The share of draws is their mean
+earning over the sum of both means.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LEAST, MOST = 1 / 8, 0.7
 @dataclass
 class _Arm:
     trials: int = 2
-    """Starts with two fictitious trials and their earnings, as a prior."""
+    """Two are assumed before anything is known, and what they earned."""
     earned: float = 3.0
 
 
@@ -28,11 +28,11 @@ class Mixture:
     _arms: dict[bool, _Arm] = field(default_factory=lambda: {True: _Arm(), False: _Arm()})
 
     def tried(self, is_modelled: bool) -> None:
-        """Counts a trial that reached the first rung, or ended badly before it."""
+        """A trial reached the first rung, or a bad end before it."""
         self._arms[is_modelled].trials += 1
 
     def passed(self, is_modelled: bool, units: float) -> None:
-        """Counts a trial that passed a rung; `units` is the rung's epochs divided by the first rung's."""
+        """A trial passed a rung with so many times the first rung's epochs."""
         self._arms[is_modelled].earned += units
 
     @property

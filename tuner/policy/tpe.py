@@ -1,10 +1,10 @@
 """Hyperopt's tree-structured Parzen estimator (Bergstra et al. 2011, section 4) over the unit cube of a space.
 
-Densities, sampling and scores are Hyperopt's own functions, called on arrays that are kept between suggestions.
-`hyperopt.tpe.suggest` would rebuild them from documents and an expression graph at each call, which costs ten times as
-much. Each searched parameter is modelled separately: ranges as a mixture of normals truncated to [0, 1], choices by
-their counts. A trial is no observation of its inactive parameters. Hyperopt takes the best candidate of each parameter;
-here whole configurations are compared, which is less greedy and finds better ones (see README.md).
+The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between
+suggestions. `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
+ten times as much. Each searched parameter is modelled separately: ranges as a mixture of normals truncated to [0, 1],
+choices by their counts. An inactive parameter has no observation in that trial. Hyperopt takes the best candidate of
+each parameter; this compares whole configurations, which is less greedy and finds more (see README.md).
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ import numpy as np
 from tuner.spec.space import Choice, Params, Space
 
 MAX_OBSERVATIONS = 250
-"""The most trials that are modelled (the best half and the newest half), which bounds the cost of a suggestion."""
+"""How many trials are modelled at most, the best half and the newest half, so that a suggestion's cost is bounded."""
 CANDIDATES = 24
 """Configurations drawn from the good trials' density, of which the best is taken; Hyperopt's default."""
 BROAD_CANDIDATES = 8
 """Configurations drawn from the whole space for a broad suggestion."""
 _PRIOR_WEIGHT = 1.0
 _FORGETTING = 25
-"""Beyond this many observations, older ones count less; Hyperopt's default."""
+"""If there are more observations, older ones count less; Hyperopt's default."""
 _NEVER = 10**9
 
 _CAUTION = 0.5
-"""Weight of the log probability of not ending badly: half, because naive Bayes is overconfident."""
+"""The weight of the log probability of no bad end: half, because naive Bayes is too sure of it."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
 class Split:
-    """The trials that a model is built from, by number."""
+    """The trials, by number, from which a model is made."""
 
     good: Sequence[int]
     others: Sequence[int]
     usable: Sequence[int]
-    """Those of `good` and `others` that have a result and did not end badly."""
+    """Those of both kinds with a result and no bad end."""
     bad: Sequence[int]
-    """Trials that ended badly; may hold more than `others` does."""
+    """Diverged and failed ones, also those that are not among the others."""
     odds: float
-    """Trials that ended badly divided by trials that did not."""
+    """The ratio of trials with a bad end to those without, over all trials."""
 
     @property
     def numbers(self) -> list[int]:
@@ -73,25 +73,24 @@ class TPE:
         self._place: dict[int, int] = {}
 
     def learn(self, trial: int, params: Params) -> None:
-        """Takes a trial's configuration, so that a `Split` may name the trial. Call once a trial."""
+        """Takes a trial's configuration, once; later suggestions may name the trial."""
         place = self._place[trial] = len(self._place)
         if place == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[place] = [self._label(name, params) for name in self._names]
 
     def suggest(self, split: Split, rng: np.random.Generator, *, broadly: bool = False) -> Params:
-        """The candidate with the highest l(x) / g(x), of N drawn from the density l of the good trials.
+        """A configuration likelier among the good trials than among the others.
 
-        g is the density of the other trials. The ratio is taken over all active parameters of a configuration.
-
-        Once trials have ended badly, the score is weighted by the probability that the candidate will not, as expected
-        improvement is weighted by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter
-        2023). Naive Bayes over the same estimators gives this probability, built from usable and from bad trials.
+        Of N candidates drawn from the good trials' density l, it has the highest l(x) / g(x), over all of its active
+        parameters together. Once trials have come to a bad end, this is weighed by the probability of no bad end, as
+        expected improvement is by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter
+        2023). The probability is naive Bayes' over the same estimators, made of the usable and the bad trials.
 
         Args:
-            split: the trials, all of which must have been learned.
-            rng: the only source of randomness.
-            broadly: draw fewer candidates, from the whole space rather than from l.
+            split: trials by number, all learned.
+            rng: makes the suggestion a function of its arguments.
+            broadly: draw fewer candidates, and from the whole space instead of the good trials' density.
         """
         num = BROAD_CANDIDATES if broadly else CANDIDATES
         below, above = self._observed(split.good), self._observed(split.others)
