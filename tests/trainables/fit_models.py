@@ -182,9 +182,7 @@ class TwoOptimizers(keras.Model):
         gradients = tape.gradient(loss, [*hidden, *last])
         self.first_optimizer.apply_gradients(zip(gradients[: len(hidden)], hidden, strict=True))
         scale = tf.where(self.counter % 2 == 0, 1.0, 0.5)
-        self.second_optimizer.apply_gradients(
-            zip([g * scale for g in gradients[len(hidden) :]], last, strict=True)
-        )
+        self.second_optimizer.apply_gradients(zip([g * scale for g in gradients[len(hidden) :]], last, strict=True))
         self.counter.assign_add(1)
         return {"loss": loss}
 
@@ -209,5 +207,6 @@ class Tuned(Compiled):
     def build_model(self, params: Any) -> keras.Model:
         model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
         optimizer = keras.optimizers.SGD(params.lr, use_ema=True)
-        model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"], steps_per_execution=3)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(optimizer, loss=loss, metrics=["accuracy"], steps_per_execution=3)
         return model

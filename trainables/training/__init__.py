@@ -1,9 +1,9 @@
 """Training: one epoch at a time, on the fast path or through `fit`; checkpoints, warm reuse."""
 
 from trainables.training.checkpoint import CheckpointError, Snapshot
-from trainables.training.kept import kept_model
+from trainables.training.metric_names import reported_metric_names
 from trainables.training.path import Trainer, make_trainer, training_path
-from trainables.training.reported import reported_metrics
+from trainables.training.restoring import restore_model
 from trainables.training.trainer import EpochResult, WarmTrainer
 
 __all__ = [
@@ -12,8 +12,8 @@ __all__ = [
     "Snapshot",
     "Trainer",
     "WarmTrainer",
-    "kept_model",
     "make_trainer",
-    "reported_metrics",
+    "reported_metric_names",
+    "restore_model",
     "training_path",
 ]

@@ -151,12 +151,12 @@ def _checked(arrays: StoredArrays, prefix: str, expected: list[Any]) -> list[str
             raise CheckpointError(f"must hold {name}, but does not")
         if header.shape != tuple(variable.shape):
             raise CheckpointError(
-                f"{variable.path} must have the shape {tuple(variable.shape)}, but got {header.shape}"
+                f"{_name(variable)} must have the shape {tuple(variable.shape)}, but got {header.shape}"
             )
         if header.dtype != _type(variable) and header.dtype.kind != "V":  # as NumPy calls types that are not its own
-            raise CheckpointError(f"{variable.path} must be of the type {variable.dtype}, but got {header.dtype}")
+            raise CheckpointError(f"{_name(variable)} must be of the type {variable.dtype}, but got {header.dtype}")
         if header.nbytes > _nbytes(variable):
-            raise CheckpointError(f"{variable.path} must have {_nbytes(variable)} bytes, but got {header.nbytes}")
+            raise CheckpointError(f"{_name(variable)} must have {_nbytes(variable)} bytes, but got {header.nbytes}")
     return names
 
 
@@ -167,6 +167,11 @@ def _read(arrays: StoredArrays, names: list[str]) -> list[Any]:
         raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
 
 
+def _name(variable: Any) -> str:
+    """As Keras names it, or TensorFlow one of its own."""
+    return str(getattr(variable, "path", variable.name))
+
+
 def _nbytes(variable: Any) -> int:
     """Of a variable's values in a checkpoint."""
     return int(math.prod(variable.shape)) * int(_type(variable).itemsize)
@@ -174,8 +179,9 @@ def _nbytes(variable: Any) -> int:
 
 def _type(variable: Any) -> np.dtype[Any]:
     """As NumPy has it; the widest that there is of what it does not know."""
+    dtype = getattr(variable.dtype, "as_numpy_dtype", variable.dtype)
     try:
-        known: np.dtype[Any] = np.dtype(variable.dtype)
+        known: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         return np.dtype("complex128")
     return known

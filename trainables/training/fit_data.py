@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ class FitPart:
         if self.kind in ("arrays", "examples"):
             return self.source.first(1)
         if self.kind == "python":
-            return self.source[0]
+            return self.source.own[0]
         return next(iter(self.source if self.kind == "batches" else self.source()))
 
     def inputs(self) -> Any:
@@ -108,7 +109,13 @@ class FitPart:
                 return _generator(itertools.islice(_endless(self.source), first, first + steps))
             case "generator":
                 return self.source()
+        self.source.begin(order_seed if shuffle else None)
         return self.source
+
+    def end_epoch(self, seed: int, epoch: int) -> None:
+        """Tells a PyDataset that an epoch has ended, which may shuffle it; 0 for what Keras tells before the first."""
+        if self.kind == "python":
+            self.source.end(int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1, np.uint32)[0]))
 
     def validation(self, batch_size: int) -> Any:
         """The batches of a validation, in their own order."""
@@ -132,7 +139,7 @@ def fit_part(part: Any, name: str, device: DeviceData, model: Any = None) -> Fit
         DataError: it cannot be read more than once, or as of `DeviceData.split`.
     """
     if isinstance(part, keras.utils.PyDataset):
-        return FitPart("python", _own(part))
+        return FitPart("python", _Sequence(part))
     if inspect.isgenerator(part) or (isinstance(part, Iterator) and not isinstance(part, tf.data.Dataset)):
         raise DataError(
             f"{name} data must be readable by every epoch and trial, but a generator is read once: give the function"
@@ -185,7 +192,34 @@ def _generator(batches: Iterator[Any]) -> Iterator[Any]:
     yield from batches
 
 
-def _own(part: Any) -> Any:
-    """A copy of a PyDataset that shares its large arrays."""
-    shared = {id(value): value for value in vars(part).values() if getattr(value, "nbytes", 0) >= _SHARED_BYTES_MIN}
-    return copy.deepcopy(part, shared)
+class _Sequence(keras.utils.PyDataset):  # type: ignore[misc]
+    """A trial's own copy of a PyDataset. Its order, and what it shuffles between epochs, depend on seeds alone."""
+
+    def __init__(self, part: Any) -> None:
+        super().__init__(part.workers, part.use_multiprocessing, part.max_queue_size)
+        large = {id(value): value for value in vars(part).values() if getattr(value, "nbytes", 0) >= _SHARED_BYTES_MIN}
+        self.own = copy.deepcopy(part, large)
+        self._order: list[int] | None = None
+
+    @property
+    def num_batches(self) -> int | None:
+        count = self.own.num_batches
+        return None if count is None else int(count)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.own[index if self._order is None else self._order[index]]
+
+    def on_epoch_begin(self) -> None:
+        self.own.on_epoch_begin()
+
+    def begin(self, order_seed: int | None) -> None:
+        """Puts the batches of an epoch into their order."""
+        count = self.num_batches
+        has_order = order_seed is not None and count is not None
+        self._order = np.random.default_rng(order_seed).permutation(count).tolist() if has_order else None
+
+    def end(self, seed: int) -> None:
+        """The end of an epoch. Keras tells it of more ends than there are, to its `on_epoch_end`."""
+        random.seed(seed)
+        np.random.seed(seed)
+        self.own.on_epoch_end()

@@ -60,7 +60,7 @@ def state_variables(model: Any, example: Callable[[], Any], strategy: Any) -> li
 
     A step of the model's own is traced, not run, so that what it makes when it is first called is there.
     """
-    optimizers = list(_optimizers(model))
+    optimizers = list(optimizers_of(model))
     if isinstance(model.optimizer, keras.Optimizer) and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     touched: list[Any] = []
@@ -94,7 +94,7 @@ def _touched(model: Any, example: Callable[[], Any], strategy: Any) -> list[Any]
     return list(graph.graph.variables)
 
 
-def _optimizers(model: Any) -> Iterator[Any]:
+def optimizers_of(model: Any) -> Iterator[Any]:
     """The optimizers among the attributes of a model and its layers, each once."""
     seen: set[int] = set()
     for layer in (model, *model._flatten_layers(include_self=False)):
@@ -111,7 +111,7 @@ def _optimizers(model: Any) -> Iterator[Any]:
 def without_final_average(model: Any) -> None:
     """Keeps `fit` from putting moving averages in the place of the weights after each of its calls: the training
     goes on from the weights."""
-    for optimizer in _optimizers(model):
+    for optimizer in optimizers_of(model):
         if getattr(optimizer, "use_ema", False):
             optimizer.finalize_variable_values = lambda var_list: None
 

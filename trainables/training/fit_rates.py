@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
+
+from trainables.training.fit_model import optimizers_of
 
 
 class RateReader:
     """Reads a model's learning rate; none where its own steps use another optimizer, or several."""
 
     def __init__(self, model: Any) -> None:
-        optimizer = getattr(model, "optimizer", None)
-        self._optimizer = optimizer if isinstance(optimizer, keras.Optimizer) else None
+        self._optimizer = _only_optimizer(model)
         self._steps = 0
 
     def at_begin(self) -> dict[str, float]:
@@ -43,5 +45,17 @@ class RateReader:
         return _number(self._optimizer.learning_rate)
 
 
+def _only_optimizer(model: Any) -> Any:
+    """The one that trains the model: what it was compiled with, or the only one that a step of its own can mean."""
+    compiled = getattr(model, "optimizer", None)
+    if type(model).train_step is not keras.Model.train_step:
+        others = [optimizer for optimizer in optimizers_of(model) if optimizer is not compiled]
+        if others:
+            return others[0] if len(others) == 1 else None
+    return compiled if isinstance(compiled, keras.Optimizer) else None
+
+
 def _number(value: Any) -> float:
-    return float(keras.ops.convert_to_numpy(value))
+    """As people write it: 0.01, and not what comes of it in 32 bits."""
+    number = np.asarray(keras.ops.convert_to_numpy(value))
+    return float(str(number)) if number.dtype == np.float32 else float(number)

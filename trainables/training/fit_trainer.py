@@ -166,6 +166,7 @@ class FitTrainer:
             compiled_model(model, self._trainable, valid, steps, epochs)
             if (weights := options.pop("sample_weight", None)) is not None:
                 train = with_sample_weight(train, weights)
+            train.end_epoch(seed, 0)
             variables = state_variables(model, train.first, self._strategy)
         without_final_average(model)
         shuffle = bool(options.pop("shuffle", True))
@@ -203,6 +204,8 @@ class FitTrainer:
         except (ValueError, KeyError) as error:
             raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
         if self._progress.epoch:
+            for epoch in range(1, self._progress.epoch + 1):
+                trial.train.end_epoch(trial.seed, epoch)
             go_on(trial.callbacks.callbacks, trial.first_epoch + self._progress.epoch)
             trial.callbacks.restore(state)
 
@@ -217,6 +220,7 @@ class FitTrainer:
         trial.rates.begin_epoch()
         began_s = time.perf_counter()
         self._fit(trial, epoch)
+        trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
         if not validated:
@@ -245,10 +249,9 @@ class FitTrainer:
             "epochs": before + 1,
             "callbacks": trial.callbacks,
             "verbose": 0,
+            "shuffle": False,
             **trial.options,
         }
-        if trial.train.kind == "python":
-            arguments["shuffle"] = trial.shuffle
         own = getattr(self._trainable, "fit", None)
         if own is not None:
             own(trial.params, trial.model, **arguments)
