@@ -37,7 +37,7 @@ from trainables.training.fit_model import compiled_model, state_variables, witho
 from trainables.training.fit_options import FitOptionsError, fit_options, new_callbacks
 from trainables.training.fit_rates import RateReader
 from trainables.training.graphs import assign, new_model
-from trainables.training.reads import watched
+from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
 from trainables.training.trainer import EpochResult
 
@@ -75,6 +75,7 @@ class FitTrainer:
     Attributes:
         folder: where a trial's callbacks write files of relative paths; None for a temporary folder.
         trial: the trial's number, for files that lie elsewhere.
+        steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
         used: learning_rate, batch_size and epochs as they are really used, where that can be told.
         notes: things worth a line for people.
@@ -104,6 +105,7 @@ class FitTrainer:
         self.folder: str | None = None
         self.trial = 0
         self.stopped = ""
+        self.steps_max: int | None = None
         self.used: dict[str, float] = {}
         self.notes: list[str] = []
 
@@ -141,8 +143,7 @@ class FitTrainer:
         self._end_trial()
         seed %= 2**32
         self.stopped, self._progress = "", Progress()
-        known = self._trainable.Params.model_fields
-        valid, self._read = watched(self._trainable.Params(**{k: v for k, v in params.items() if k in known}))
+        valid, self._read = watched(valid_params(self._trainable, params))
         self._seeder.begin_trial(seed, self._precision)
         data = self._trainable.select_data(self._data, valid)
         trial = self._new_trial(params, seed, valid, data)
@@ -252,6 +253,8 @@ class FitTrainer:
             "shuffle": False,
             **trial.options,
         }
+        if self.steps_max is not None:
+            arguments |= {"steps_per_epoch": self.steps_max, "validation_steps": self.steps_max}
         own = getattr(self._trainable, "fit", None)
         if own is not None:
             own(trial.params, trial.model, **arguments)
@@ -325,6 +328,10 @@ class FitTrainer:
         if self._trial is None:
             raise RuntimeError("no trial is running: call start() first")
         return self._trial
+
+    def end(self) -> None:
+        """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
+        self._end_trial()
 
     def _end_trial(self) -> None:
         """Lets the callbacks of a trial that was stopped close what they opened."""

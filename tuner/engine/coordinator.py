@@ -243,6 +243,8 @@ class Coordinator:
                 outcome = (decision.outcome or "stopped", decision.reason)
                 break
         batch += [saved.event for saved in report.checkpoints if saved.trial == trial.number]
+        if outcome is None and report.ended and not missing:
+            outcome = ("plateaued", report.ended)
         if outcome is not None:
             self._end(trial, *outcome, *batch)
         elif batch:
