@@ -6,6 +6,7 @@ had been none. Its callbacks see one training: see `TrialCallbacks`.
 
 from __future__ import annotations
 
+import gc
 import math
 import shutil
 import tempfile
@@ -37,6 +38,8 @@ from trainables.training.fit_model import compiled_model, state_variables, witho
 from trainables.training.fit_options import FitOptionsError, fit_options, new_callbacks
 from trainables.training.fit_rates import RateReader
 from trainables.training.graphs import assign, new_model
+from trainables.training.naming import first_names
+from trainables.training.numbers import numbers
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
 from trainables.training.trainer import EpochResult
@@ -141,6 +144,7 @@ class FitTrainer:
             Exception: whatever the trainable's own code raises.
         """
         self._end_trial()
+        gc.collect()  # models hold cycles, which Python may leave for long
         seed %= 2**32
         self.stopped, self._progress = "", Progress()
         valid, self._read = watched(valid_params(self._trainable, params))
@@ -154,7 +158,7 @@ class FitTrainer:
     def _new_trial(self, params: dict[str, Any], seed: int, valid: Any, data: Data) -> _Trial:
         options = fit_options(self._trainable, valid)
         said = fit_part(data.train, "training", self._device)
-        with self.scope():
+        with first_names(self._trainable), self.scope():
             model = new_model(self._trainable, valid, said.inputs)
             train, validation, test = (
                 None if part is None else fit_part(part, name, self._device, model)
@@ -220,7 +224,8 @@ class FitTrainer:
         self._seeder.begin_epoch(trial.seed, epoch)
         trial.rates.begin_epoch()
         began_s = time.perf_counter()
-        self._fit(trial, epoch)
+        with first_names(self._trainable):  # of metrics given as text, which Keras makes in the first step
+            self._fit(trial, epoch)
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
@@ -255,6 +260,9 @@ class FitTrainer:
         }
         if self.steps_max is not None:
             arguments |= {"steps_per_epoch": self.steps_max, "validation_steps": self.steps_max}
+        self._run_fit(trial, arguments)
+
+    def _run_fit(self, trial: _Trial, arguments: dict[str, Any]) -> None:
         own = getattr(self._trainable, "fit", None)
         if own is not None:
             own(trial.params, trial.model, **arguments)
@@ -309,7 +317,8 @@ class FitTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        model = new_model(self._trainable, trial.params, trial.train.inputs)
+        with first_names(self._trainable):
+            model = new_model(self._trainable, trial.params, trial.train.inputs)
         assign(model.variables, self._progress.best_values)
         return model
 
@@ -363,15 +372,6 @@ def _rows(batch: Any) -> int | None:
 
 
 def _numbers(logs: dict[str, Any]) -> dict[str, float]:
-    """The metrics of an epoch; one with several values by class, as name_0, name_1, …"""
-    found: dict[str, float] = {}
-    for name, value in logs.items():
-        try:
-            values = np.asarray(value, float)
-        except (TypeError, ValueError):
-            continue
-        if values.ndim == 0:
-            found[name] = float(values)
-        elif values.ndim == 1:
-            found |= {f"{name}_{index}": float(part) for index, part in enumerate(values)}
-    return found
+    """The metrics of an epoch as numbers; what callbacks add that is none is left out."""
+    numeric = {name: value for name, value in logs.items() if not isinstance(value, str | bytes | None)}
+    return {name: float(value) for name, value in numbers(numeric).items()}

@@ -12,6 +12,7 @@ from trainables.contract import Data, Params, Trainable
 from trainables.training.device import DeviceData
 from trainables.training.fit_trainer import FitTrainer
 from trainables.training.graphs import CompiledModel, new_model
+from trainables.training.naming import first_names
 from trainables.training.path import training_path
 from trainables.training.replicas import Replicas
 
@@ -28,11 +29,12 @@ def reported_metric_names(trainable: Trainable, data: Data, params: Params, prec
     keras.config.set_dtype_policy(precision)
     device = DeviceData()
     train, validation = (device.split(_first(part), "training") for part in (data.train, data.validation))
-    model = new_model(trainable, params, lambda: train.inputs(1))
-    if model.compiled:
-        return _names_of_fit(trainable, data, params, precision)
-    compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
-    return [*compiled.metric_names(train, validation), "epoch_s"]
+    with first_names(trainable):
+        model = new_model(trainable, params, lambda: train.inputs(1))
+        if model.compiled:
+            return _names_of_fit(trainable, data, params, precision)
+        compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
+        return [*compiled.metric_names(train, validation), "epoch_s"]
 
 
 def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str) -> list[str]:

@@ -11,6 +11,7 @@ from trainables.contract import Trainable
 from trainables.training.checkpoint import best_bytes_max, read_best
 from trainables.training.fit_data import fit_part
 from trainables.training.graphs import assign, new_model
+from trainables.training.naming import first_names, rename_automatic
 from trainables.training.reads import valid_params
 
 
@@ -32,11 +33,13 @@ def restore_model(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        model = new_model(
-            trainable,
-            valid,
-            lambda: fit_part(trainable.select_data(trainable.load_data(), valid).train, "training").inputs(),
-        )
+        with first_names(trainable):
+            model = new_model(
+                trainable,
+                valid,
+                lambda: fit_part(trainable.select_data(trainable.load_data(), valid).train, "training").inputs(),
+            )
+        rename_automatic(model)
     finally:
         keras.config.set_dtype_policy(before)
     data = checkpoint(best_bytes_max(model.variables))

@@ -17,7 +17,8 @@ from tuner.storage.commands import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
-    from tuner.backend.driver import Changes, Ended
+    from tuner.backend.driver import Changes
+    from tuner.backend.ending import Ended
     from tuner.inspection.provenance import Accepted
     from tuner.spec import SweepSpec
     from tuner.storage.journal import History
@@ -36,7 +37,8 @@ def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
     if in_notebook():
         return Notebook(folder)
     if sys.stderr is not None and sys.stderr.isatty():
-        from tuner.api.terminal import Terminal, error_console
+        from tuner.api.console import error_console
+        from tuner.api.terminal import Terminal
 
         return Terminal(folder, error_console())
     return Lines(folder)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.sources import Sources
@@ -27,13 +27,11 @@ from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 
 _ELSEWHERE = (
-    ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
-    ("class_weight", "examples are weighed by the data, (x, y, sample_weight)"),
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
     ("optimizer", "it is a parameter, as the learning rate is"),
     ("weighted_metrics", "metrics are those of `metrics`, without weights"),
 )
-"""Arguments of `keras.Model.compile` and `fit` that a class may have, but the training path does not look at."""
+"""Arguments of `keras.Model.compile` and `fit` that a class may have, but no training path looks at."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train)
-            asks = tries_model or (of_metric and is_own(spec.trainable))
+            is_uncertain = bool(of_metric) or not has_certain_names(trainable)
+            asks = tries_model or (is_uncertain and is_own(spec.trainable))
             if asks and not (problems or of_data):
                 asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (
