@@ -94,7 +94,8 @@ class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_sugg
 class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):
     """A worker started an attempt (from 1) at a trial, and continues from `epoch` (0: from the start).
 
-    `passed_over` lists newer checkpoints that could not be read.
+    `passed_over` lists newer checkpoints that could not be read. `used` holds learning_rate, batch_size and epochs as
+    the training really uses them, for a model that compiles itself, where they may differ from the trial's parameters.
     """
 
     trial: int
@@ -104,6 +105,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     gpus: list[str]
     epoch: int = 0
     passed_over: list[str] = []
+    used: dict[str, float] = {}
 
 
 class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):
