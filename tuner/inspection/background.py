@@ -54,7 +54,10 @@ class Inspection:
         self._handover = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `cancel` closes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would stay open with what the child leaves behind
         asked = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - a pipe takes no more than 64 KiB at once
-        pickle.dump((self._spec.resolved(), self._sources), asked)
+        spec = self._spec.resolved()
+        if "space" not in self._spec.model_fields_set:
+            del spec["space"]
+        pickle.dump((spec, self._sources), asked)
         asked.seek(0)
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
+from tuner.spec.space import Space
 
 _ELSEWHERE = (
     ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
@@ -53,6 +56,8 @@ class Inspected:
     """What is known of the data, for the journal: `source` and `arrays`."""
     imported: list[str] = field(default_factory=list)
     """Files below that of the trainable that were imported, relative to its folder."""
+    space: Space | None = None
+    """The whole space of a KerasTuner model; None where it is the spec's."""
 
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
@@ -67,8 +72,9 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        missing = {name: self.defaults[name] for name in ALWAYS_IN_SPACE if name not in spec.space}
-        space = {**spec.space.model_dump(exclude_defaults=True), **missing}
+        own = spec.space if self.space is None else self.space
+        missing = {name: self.defaults[name] for name in ALWAYS_IN_SPACE if name in self.defaults and name not in own}
+        space = {**own.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
 
@@ -124,16 +130,23 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, tries_model: boo
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_model: bool) -> Inspected:
     known = trainable_class.Params
-    problems = param_problems(spec, known)
+    if is_adapted(trainable_class):
+        whole = _completed(spec, trainable_class)
+        spec, problems = whole.spec, whole.problems
+        hyper_warnings = whole.warnings
+    else:
+        problems, hyper_warnings = param_problems(spec, known), []
+        if "space" not in spec.model_fields_set:
+            problems.append("space: is required, but is missing")
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
     num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
-        if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
+        if not (hasattr(trainable, "loss") or is_adapted(trainable_class)):  # of the class, or of its own by the data that it was given
             return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
-        metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
+        metrics = epoch_metrics(trainable) if hasattr(trainable, "loss") else []  # type: ignore[arg-type]
         problems += name_problems(trainable)
         of_metric = metric_problems(spec, metrics)
         data = trainable.load_data()
@@ -159,12 +172,26 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    warnings += hyper_warnings
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
     handed = data if is_shared else None
     imported = _imported_beside(spec.trainable)
-    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported)
+    space = spec.space if is_adapted(trainable_class) else None
+    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported, space)
+
+
+def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
+    """A KerasTuner model's spec, with its data where they can be had; `load_data`'s own faults are told elsewhere."""
+    try:
+        trainable = trainable_class(spec.data)
+        data = None
+        with suppress(Exception):
+            data = trainable.load_data()
+        return completed(spec, trainable, data)
+    except (Exception, SystemExit) as error:
+        return Completed(spec, [f"trainable: its model must build with all defaults, but {_raised(error, spec.trainable)}"])
 
 
 def _imported_beside(trainable: str) -> list[str]:
@@ -192,7 +219,7 @@ def _unknown(problems: list[str]) -> Inspected:
 def contract_problems(trainable: type[Trainable]) -> list[str]:
     """What a class lacks of a trainable."""
     problems = []
-    if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
+    if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)) and not is_adapted(trainable):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
     if isinstance(trainable.metrics, str) or not isinstance(trainable.metrics, Iterable | property):
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
@@ -201,7 +228,7 @@ def contract_problems(trainable: type[Trainable]) -> list[str]:
 
 def _defaults(known: type[Params]) -> dict[str, Any]:
     """The values of what every trial records where the space does not set it."""
-    fields = {name: known.model_fields[name] for name in ALWAYS_IN_SPACE}
+    fields = {name: known.model_fields[name] for name in ALWAYS_IN_SPACE if name in known.model_fields}
     return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 

@@ -191,7 +191,7 @@ class SweepSpec(Section):
     num_trials: Count
     """How many configurations are tried."""
     epochs: Epochs
-    space: Space
+    space: Space = Space({})
     """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with `when` conditions."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()
