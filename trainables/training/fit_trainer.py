@@ -141,8 +141,12 @@ class FitTrainer:
         self._end_trial()
         seed %= 2**32
         self.stopped, self._progress = "", Progress()
-        known = self._trainable.Params.model_fields
-        valid, self._read = watched(self._trainable.Params(**{k: v for k, v in params.items() if k in known}))
+        fields, takes_all = (
+            self._trainable.Params.model_fields,
+            self._trainable.Params.model_config.get("extra") == "allow",
+        )
+        known = {name: value for name, value in params.items() if takes_all or name in fields}
+        valid, self._read = watched(self._trainable.Params(**known))
         self._seeder.begin_trial(seed, self._precision)
         data = self._trainable.select_data(self._data, valid)
         trial = self._new_trial(params, seed, valid, data)

@@ -144,7 +144,9 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
-        if not (hasattr(trainable, "loss") or is_adapted(trainable_class)):  # of the class, or of its own by the data that it was given
+        if not (
+            hasattr(trainable, "loss") or is_adapted(trainable_class)
+        ):  # of the class, or of its own by the data that it was given
             return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
         metrics = epoch_metrics(trainable) if hasattr(trainable, "loss") else []  # type: ignore[arg-type]
         problems += name_problems(trainable)
@@ -191,7 +193,9 @@ def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
             data = trainable.load_data()
         return completed(spec, trainable, data)
     except (Exception, SystemExit) as error:
-        return Completed(spec, [f"trainable: its model must build with all defaults, but {_raised(error, spec.trainable)}"])
+        return Completed(
+            spec, [f"trainable: its model must build with all defaults, but {_raised(error, spec.trainable)}"]
+        )
 
 
 def _imported_beside(trainable: str) -> list[str]:
