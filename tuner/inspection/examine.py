@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.sources import Sources
@@ -155,7 +155,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train)
-            asks = tries_model or (of_metric and is_own(spec.trainable))
+            is_uncertain = bool(of_metric) or not has_certain_names(trainable)
+            asks = tries_model or (is_uncertain and is_own(spec.trainable))
             if asks and not (problems or of_data):
                 asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (
