@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -35,12 +36,38 @@ class HyperParams(BaseModel):
     """Of `model.fit`, unless a `fit` of the user's own says another."""
 
 
+class KeptHere:
+    """Data that a program gave, in the process that has them; workers get arrays through the sweep."""
+
+    _kept: ClassVar[dict[str, Data]] = {}
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    @classmethod
+    def of(cls, data: Data) -> KeptHere:
+        kept = cls(f"{os.getpid()}-{len(cls._kept)}")
+        cls._kept[kept._key] = data
+        return kept
+
+    def __call__(self) -> Data:
+        if self._key not in self._kept:
+            raise DataError(
+                "the data that the program gave are not arrays, which alone reach the workers: give a function that"
+                " returns them"
+            )
+        return self._kept[self._key]
+
+
 class HyperTrainable(Trainable):
     """What every adapted model has; `adapted` makes a subclass of one."""
 
+    loss = None
     Params: ClassVar[type[Any]] = HyperParams
     source: ClassVar[Any]
     """The HyperModel's class or instance, or the function, as it was written."""
+    written: ClassVar[Any]
+    """The class or the function that the user wrote."""
     data_source: ClassVar[Any] = None
     """The file's or the program's own data: a function that gives them, or what `as_data` takes."""
 
@@ -72,12 +99,9 @@ class HyperTrainable(Trainable):
         Raises:
             Exception: what a build with all defaults raises.
         """
-        import keras
-
         from trainables.kerastuner.fitting import look_at_fit
 
         def build(hp: HyperParameters) -> None:
-            keras.utils.clear_session(free_memory=False)
             _declare(self._hypermodel, hp)
             model = _checked(_built(self._hypermodel, hp), self._hypermodel)
             if has_own_fit(self._hypermodel) and data is not None:
@@ -126,11 +150,13 @@ def adapted(source: Any, name: str, data_source: Any = None, module: str | None 
         data_source: its own data, or a function that gives them.
     """
     base = _WithFit if has_own_fit(source) else HyperTrainable
+    written = source if isinstance(source, type) or inspect.isfunction(source) else type(source)
     members = {
+        "written": staticmethod(written) if inspect.isfunction(written) else written,
         "source": staticmethod(source) if inspect.isfunction(source) else source,
         "data_source": staticmethod(data_source) if inspect.isfunction(data_source) else data_source,
         "__doc__": inspect.getdoc(source) or "A KerasTuner model.",
-        "__module__": module or getattr(source, "__module__", None) or type(source).__module__,
+        "__module__": module or written.__module__,
     }
     return type(name, (base,), members)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainables.kerastuner.declared import Condition, Declared
+from trainables.kerastuner.declared import Condition, Declared, number
 from trainables.kerastuner.names import identifier, with_conditions
 
 _MOST_VALUES = 1000
@@ -46,6 +46,24 @@ def as_space(declared: Sequence[Declared], inferred: Mapping[str, Condition] | N
         found.parameters[name] = parameter
         found.defaults[name], found.originals[name] = one.default, one.name
     return found
+
+
+def from_hyperparameters(hyperparameters: Any) -> FoundSpace:
+    """The space of a HyperParameters object, KerasTuner's own or ours."""
+    return as_space([_declared(one) for one in hyperparameters.space])
+
+
+def _declared(one: Any) -> Declared:
+    """A hyperparameter of KerasTuner's as one of ours."""
+    if isinstance(one, Declared):
+        return one
+    conditions = tuple(Condition(condition.name, tuple(condition.values)) for condition in one.conditions)
+    kind = type(one).__name__
+    if kind in ("Int", "Float"):
+        fields = number(kind, one.name, one.min_value, one.max_value, one.step, one.sampling, one.default)
+    else:
+        fields = {"kind": kind, "values": tuple(one.values), "default": one.default}
+    return Declared(name=one.name, conditions=conditions, **fields)
 
 
 def _names(declared: Sequence[Declared], found: FoundSpace) -> dict[int, str]:

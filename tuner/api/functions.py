@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.given import giving
 from tuner.api.classes import named
+from tuner.api.hypermodels import is_model, objective_of, space_of, with_data
 from tuner.api.running import in_process, progress_for, resume_sweep_of, start_or_resume
 from tuner.api.space import Choice, Float, Int, Objective
 from tuner.api.sweep import Sweep, opened
@@ -21,25 +22,27 @@ from tuner.storage import StorageRoot
 if TYPE_CHECKING:
     import keras
 
-    from trainables.contract import Trainable
 
 Section = Mapping[str, Any]
-AnyTrainable = str | type["Trainable"]
+AnyTrainable = Any
+"""A name, ./file.py:Class, a subclass of Trainable, or a KerasTuner model."""
 AnySpace = Mapping[str, Float | Int | Choice | Scalar | Mapping[str, Any]]
 Place = str | os.PathLike[str]
 
 
 def run(
-    spec: AnySpec | None = None,
+    spec: Any = None,
     /,
     *,
     trainable: AnyTrainable | None = None,
     name: str | None = None,
     num_trials: int | None = None,
     epochs: int | tuple[int, int] | Section | None = None,
-    objective: Objective | Section | None = None,
-    space: AnySpace | None = None,
-    data: Place | None = None,
+    objective: Objective | Section | str | None = None,
+    space: Any = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
     search: Section | None = None,
     early_stopping: Section | None = None,
     budget: Section | None = None,
@@ -60,15 +63,20 @@ def run(
     Ctrl-C, or a notebook's stop button, stops it after the running epochs, to be resumed; a second one does not wait.
 
     Args:
-        spec: a YAML file, a shipped trainable's name, a mapping or a `SweepSpec`; None where keywords say all.
-        trainable: a shipped trainable's name, ./file.py:Class, or a subclass of `trainables.Trainable`. A class of a
-            notebook or of the main file goes to the workers by value, and its source is kept with the sweep.
+        spec: a YAML file, a shipped trainable's name, a mapping or a `SweepSpec`; or a KerasTuner model, as
+            `trainable`. None where keywords say all.
+        trainable: a shipped trainable's name, ./file.py:Class, a subclass of `trainables.Trainable`, or a KerasTuner
+            model (a HyperModel or a function of hp), of which no `space` is needed. What a notebook or the main file
+            holds goes to the workers by value, and its source is kept with the sweep.
         name: the sweep's name, and its folder's in the storage root.
         num_trials: how many configurations are tried.
         epochs: of a whole training; (min, max) says, too, after how many a trial may be stopped for the first time.
-        objective: `tuner.maximize("val_accuracy")`, `tuner.minimize("val_loss")`.
+        objective: `tuner.maximize("val_accuracy")`, `tuner.minimize("val_loss")`, or a metric's name that says it.
         space: parameters by name: `tuner.Float`, `tuner.Int`, `tuner.Choice`, or a constant.
-        data: of trainables that do not load their own.
+        data: of trainables that do not load their own: a path or a built-in set; of KerasTuner models also arrays
+            (x, y), or a function that returns them.
+        validation_data: (x, y) arrays that a KerasTuner model is validated on.
+        validation_split: the share of the last of its training examples that it is validated on without them; 0.2.
         search, early_stopping, budget, resources, failures, checkpoints, tracking, precision: as in a YAML file.
         storage: the storage root; the spec's, else $TUNER_STORAGE or ./sweeps by default.
         or_resume: go on with a sweep of this name if there is one, with what differs in the spec changed.
@@ -92,6 +100,10 @@ def run(
     if accepted != Accepted() and not or_resume:
         option = "with_changed_code" if with_changed_code else "with_changed_data"
         raise UsageError(f"{option}: has no meaning without or_resume, as a new sweep takes what is there")
+    if is_model(spec) and trainable is None:
+        spec, trainable = None, spec
+    trainable, data = with_data(trainable, data, validation_data, validation_split)
+    objective, space = objective_of(objective), space_of(space)
     keywords = {
         "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
@@ -129,7 +141,7 @@ def _asked(spec: AnySpec | None, keywords: Mapping[str, Any], place: str | None,
         return found
 
 
-def load(name: str, *, trainable: type[Trainable] | None = None, storage: Place | None = None) -> Sweep:
+def load(name: str, *, trainable: AnyTrainable | None = None, storage: Place | None = None) -> Sweep:
     """A sweep of a storage root, running in any process or not.
 
     Args:
@@ -148,7 +160,10 @@ def load(name: str, *, trainable: type[Trainable] | None = None, storage: Place 
 def resume(
     name: str,
     *,
-    trainable: type[Trainable] | None = None,
+    trainable: AnyTrainable | None = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
     num_trials: int | None = None,
     space: AnySpace | None = None,
     early_stopping: Section | None = None,
@@ -168,6 +183,7 @@ def resume(
     Args:
         name: the sweep's.
         trainable: the class of a sweep that was run with a class of a notebook or of a main file.
+        data, validation_data, validation_split: the same arrays, of a KerasTuner model that was given with arrays.
         num_trials, space, early_stopping, budget, resources, failures, checkpoints, tracking: what changes from now on;
             fields and parameters that are not named stay as they are.
         with_changed_code: go on with today's code instead of that which was trained with.
@@ -184,6 +200,7 @@ def resume(
     from tuner.spec.changes import changes_between
     from tuner.sweep import Sweep as Folded
 
+    trainable, _ = with_data(trainable, data, validation_data, validation_split)
     given = None if trainable is None else named(trainable)[1]
     place = None if storage is None else os.fspath(storage)
     sweep = opened(name, place, given)
@@ -212,7 +229,7 @@ def best_model(
     name: str,
     trial: int | None = None,
     *,
-    trainable: type[Trainable] | None = None,
+    trainable: AnyTrainable | None = None,
     storage: Place | None = None,
     with_changed_code: bool = False,
 ) -> keras.Model:
@@ -241,7 +258,7 @@ def sweeps(storage: Place | None = None) -> list[dict[str, Any]]:
     return [status.summary(folder) for folder in StorageRoot.resolve(_text(storage)).sweeps()]
 
 
-def check(spec: AnySpec | None = None, /, *, address: str | None = None, **keywords: Any) -> dict[str, Any]:
+def check(spec: Any = None, /, *, address: str | None = None, **keywords: Any) -> dict[str, Any]:
     """What a sweep would do, as `tuner check --json` prints it; runs nothing.
 
     Args:
@@ -253,8 +270,13 @@ def check(spec: AnySpec | None = None, /, *, address: str | None = None, **keywo
     """
     from tuner.api.checking import FIELDS, check_spec
 
+    of_data = {name: keywords.pop(name, None) for name in ("validation_data", "validation_split")}
     if unknown := [name for name in keywords if name not in FIELDS]:
         raise TypeError(f"check() got an unexpected keyword argument {unknown[0]!r}")
+    if is_model(spec) and "trainable" not in keywords:
+        spec, keywords["trainable"] = None, spec
+    keywords["trainable"], keywords["data"] = with_data(keywords.get("trainable"), keywords.get("data"), **of_data)
+    keywords["objective"], keywords["space"] = objective_of(keywords.get("objective")), space_of(keywords.get("space"))
     wanted = asked(spec, keywords, "tuner.check")
     with giving(wanted.given):
         return check_spec(wanted.spec, wanted.source, address)[1]

@@ -144,11 +144,9 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
-        if not (
-            hasattr(trainable, "loss") or is_adapted(trainable_class)
-        ):  # of the class, or of its own by the data that it was given
+        if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
             return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
-        metrics = epoch_metrics(trainable) if hasattr(trainable, "loss") else []  # type: ignore[arg-type]
+        metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
         of_metric = metric_problems(spec, metrics)
         data = trainable.load_data()
