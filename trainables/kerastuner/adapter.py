@@ -75,6 +75,8 @@ class HyperTrainable(Trainable):
         super().__init__(data)
         self._hypermodel = _instance(type(self).__dict__.get("source", self.source))
         self._hp = HyperParameters()
+        self.validates_itself = False
+        """Whether what an epoch reports is only what `fit` of the user's own says."""
 
     def load_data(self) -> Data:
         if self.data is not None:
@@ -91,7 +93,11 @@ class HyperTrainable(Trainable):
     def build_model(self, params: Any) -> keras.Model:
         self._hp = HyperParameters(_values(params))
         _declare(self._hypermodel, self._hp)
-        return _checked(_built(self._hypermodel, self._hp), self._hypermodel)
+        model = _checked(_built(self._hypermodel, self._hp), self._hypermodel)
+        if not model.compiled:  # a loop of its own trains and validates it
+            model.compile()
+            self.validates_itself = True
+        return model
 
     def found_space(self, data: Data | None = None) -> FoundSpace:
         """The space that building finds; with data, also what a `fit` of its own asks for.

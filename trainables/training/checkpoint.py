@@ -169,7 +169,7 @@ def _read(arrays: StoredArrays, names: list[str]) -> list[Any]:
 
 def _name(variable: Any) -> str:
     """As Keras names it, or TensorFlow one of its own."""
-    return str(getattr(variable, "path", variable.name))
+    return str(variable.path if hasattr(variable, "path") else variable.name)
 
 
 def _nbytes(variable: Any) -> int:

@@ -129,7 +129,7 @@ class FitPart:
         return self.source
 
 
-def fit_part(part: Any, name: str, device: DeviceData, model: Any = None) -> FitPart:
+def fit_part(part: Any, name: str, device: DeviceData | None = None, model: Any = None) -> FitPart:
     """A part of the data for a new trial; what Python code shuffles in place is the trial's own.
 
     Args:
@@ -138,6 +138,7 @@ def fit_part(part: Any, name: str, device: DeviceData, model: Any = None) -> Fit
     Raises:
         DataError: it cannot be read more than once, or as of `DeviceData.split`.
     """
+    device = device or DeviceData()
     if isinstance(part, keras.utils.PyDataset):
         return FitPart("python", _Sequence(part))
     if inspect.isgenerator(part) or (isinstance(part, Iterator) and not isinstance(part, tf.data.Dataset)):
@@ -215,8 +216,9 @@ class _Sequence(keras.utils.PyDataset):  # type: ignore[misc]
     def begin(self, order_seed: int | None) -> None:
         """Puts the batches of an epoch into their order."""
         count = self.num_batches
-        has_order = order_seed is not None and count is not None
-        self._order = np.random.default_rng(order_seed).permutation(count).tolist() if has_order else None
+        self._order = None
+        if order_seed is not None and count is not None:
+            self._order = np.random.default_rng(order_seed).permutation(count).tolist()
 
     def end(self, seed: int) -> None:
         """The end of an epoch. Keras tells it of more ends than there are, to its `on_epoch_end`."""

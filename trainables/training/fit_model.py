@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainables.contract import TrainingParams
 from trainables.schedules import VariableSchedule
+from trainables.training.fresh import fresh
 
 _OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -35,10 +36,9 @@ def compiled_model(model: Any, trainable: Any, params: Any, steps: int | None, e
         )
     if not hasattr(trainable, "loss"):
         raise TypeError('the trainable must have a loss, such as loss = "mse", or build_model must compile the model')
-    given = trainable.metrics
-    metrics = dict(given) if isinstance(given, Mapping) else list(given)
+    loss, metrics = fresh((trainable.loss, trainable.metrics))
     optimizer = _optimizer(params, steps, epochs)
-    model.compile(optimizer=optimizer, loss=trainable.loss, metrics=metrics, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
 
 
 def _optimizer(params: TrainingParams, steps: int | None, epochs: int) -> Any:

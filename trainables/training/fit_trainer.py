@@ -6,6 +6,7 @@ had been none. Its callbacks see one training: see `TrialCallbacks`.
 
 from __future__ import annotations
 
+import gc
 import math
 import shutil
 import tempfile
@@ -37,7 +38,9 @@ from trainables.training.fit_model import compiled_model, state_variables, witho
 from trainables.training.fit_options import FitOptionsError, fit_options, new_callbacks
 from trainables.training.fit_rates import RateReader
 from trainables.training.graphs import assign, new_model
-from trainables.training.reads import watched
+from trainables.training.naming import first_names
+from trainables.training.numbers import numbers
+from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
 from trainables.training.trainer import EpochResult
 
@@ -75,6 +78,7 @@ class FitTrainer:
     Attributes:
         folder: where a trial's callbacks write files of relative paths; None for a temporary folder.
         trial: the trial's number, for files that lie elsewhere.
+        steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
         used: learning_rate, batch_size and epochs as they are really used, where that can be told.
         notes: things worth a line for people.
@@ -104,6 +108,7 @@ class FitTrainer:
         self.folder: str | None = None
         self.trial = 0
         self.stopped = ""
+        self.steps_max: int | None = None
         self.used: dict[str, float] = {}
         self.notes: list[str] = []
 
@@ -139,14 +144,10 @@ class FitTrainer:
             Exception: whatever the trainable's own code raises.
         """
         self._end_trial()
+        gc.collect()  # models hold cycles, which Python may leave for long
         seed %= 2**32
         self.stopped, self._progress = "", Progress()
-        fields, takes_all = (
-            self._trainable.Params.model_fields,
-            self._trainable.Params.model_config.get("extra") == "allow",
-        )
-        known = {name: value for name, value in params.items() if takes_all or name in fields}
-        valid, self._read = watched(self._trainable.Params(**known))
+        valid, self._read = watched(valid_params(self._trainable, params))
         self._seeder.begin_trial(seed, self._precision)
         data = self._trainable.select_data(self._data, valid)
         trial = self._new_trial(params, seed, valid, data)
@@ -157,7 +158,7 @@ class FitTrainer:
     def _new_trial(self, params: dict[str, Any], seed: int, valid: Any, data: Data) -> _Trial:
         options = fit_options(self._trainable, valid)
         said = fit_part(data.train, "training", self._device)
-        with self.scope():
+        with first_names(self._trainable), self.scope():
             model = new_model(self._trainable, valid, said.inputs)
             train, validation, test = (
                 None if part is None else fit_part(part, name, self._device, model)
@@ -223,11 +224,12 @@ class FitTrainer:
         self._seeder.begin_epoch(trial.seed, epoch)
         trial.rates.begin_epoch()
         began_s = time.perf_counter()
-        self._fit(trial, epoch)
+        with first_names(self._trainable):  # of metrics given as text, which Keras makes in the first step
+            self._fit(trial, epoch)
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
-        if not validated:
+        if not validated and not getattr(self._trainable, "validates_itself", False):
             validated = self._progress.validated or self._validated(trial)
         epoch_s = time.perf_counter() - began_s
         self._progress.validated = validated
@@ -256,6 +258,11 @@ class FitTrainer:
             "shuffle": False,
             **trial.options,
         }
+        if self.steps_max is not None:
+            arguments |= {"steps_per_epoch": self.steps_max, "validation_steps": self.steps_max}
+        self._run_fit(trial, arguments)
+
+    def _run_fit(self, trial: _Trial, arguments: dict[str, Any]) -> None:
         own = getattr(self._trainable, "fit", None)
         if own is not None:
             own(trial.params, trial.model, **arguments)
@@ -310,7 +317,8 @@ class FitTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        model = new_model(self._trainable, trial.params, trial.train.inputs)
+        with first_names(self._trainable):
+            model = new_model(self._trainable, trial.params, trial.train.inputs)
         assign(model.variables, self._progress.best_values)
         return model
 
@@ -329,6 +337,10 @@ class FitTrainer:
         if self._trial is None:
             raise RuntimeError("no trial is running: call start() first")
         return self._trial
+
+    def end(self) -> None:
+        """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
+        self._end_trial()
 
     def _end_trial(self) -> None:
         """Lets the callbacks of a trial that was stopped close what they opened."""
@@ -360,15 +372,6 @@ def _rows(batch: Any) -> int | None:
 
 
 def _numbers(logs: dict[str, Any]) -> dict[str, float]:
-    """The metrics of an epoch; one with several values by class, as name_0, name_1, …"""
-    found: dict[str, float] = {}
-    for name, value in logs.items():
-        try:
-            values = np.asarray(value, float)
-        except (TypeError, ValueError):
-            continue
-        if values.ndim == 0:
-            found[name] = float(values)
-        elif values.ndim == 1:
-            found |= {f"{name}_{index}": float(part) for index, part in enumerate(values)}
-    return found
+    """The metrics of an epoch as numbers; what callbacks add that is none is left out."""
+    numeric = {name: value for name, value in logs.items() if not isinstance(value, str | bytes | None)}
+    return {name: float(value) for name, value in numbers(numeric).items()}

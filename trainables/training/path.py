@@ -52,9 +52,7 @@ class Trainer:
     """Trains one trial after another, each on the path that it needs; the interface is `WarmTrainer`'s.
 
     Attributes:
-        folder: where the files of a trial's callbacks lie; set it before `start`. None for a temporary folder.
-        trial: the trial's number, for those files that lie where the user says.
-        notes: things worth a line for people; whoever reads them takes them out.
+        why: why trials take the path that they take.
     """
 
     def __init__(
@@ -71,9 +69,23 @@ class Trainer:
         self._fast: WarmTrainer | None = None
         self._fit: FitTrainer | None = None
         self._current: WarmTrainer | FitTrainer | None = None
-        self.folder: str | None = None
-        self.trial = 0
-        self.notes: list[str] = []
+        self._folder: str | None = None
+        self._number = 0
+        self._notes: list[str] = []
+
+    def place(self, folder: str | None, trial: int) -> None:
+        """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
+
+        Args:
+            folder: of the trial's own, for relative paths; None for a temporary one.
+            trial: its number, which keeps files apart that lie elsewhere.
+        """
+        self._folder, self._number = folder, trial
+
+    def take_notes(self) -> list[str]:
+        """Things worth a line for people, since the last call."""
+        taken, self._notes[:] = list(self._notes), []
+        return taken
 
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
@@ -88,7 +100,7 @@ class Trainer:
                 self._path, self.why = "fit", "build_model returns a compiled model"
                 self._fast = None
         fit = self._current = self._of_fit()
-        fit.folder, fit.trial, fit.notes = self.folder, self.trial, self.notes
+        fit.folder, fit.trial, fit.notes = self._folder, self._number, self._notes
         fit.start(params, seed, checkpoint)
 
     def _of_fast(self) -> WarmTrainer:

@@ -6,6 +6,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
+_OF_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
+
+
+def valid_params(trainable: Any, params: dict[str, Any]) -> Any:
+    """A trial's parameters as the trainable has them.
+
+    Params that are no TrainingParams may know nothing of `epochs`, `learning_rate` and `batch_size`, which every sweep
+    has.
+
+    Raises:
+        ValidationError: one is unknown or has a wrong value.
+    """
+    known = trainable.Params.model_fields
+    if trainable.Params.model_config.get("extra") == "allow":
+        return trainable.Params(**params)
+    return trainable.Params(**{name: params[name] for name in params if name in known or name not in _OF_EVERY_TRIAL})
+
 
 def watched(params: BaseModel) -> tuple[Any, set[str]]:
     """The same parameters, and the set of the names that are read of them from now on.

@@ -47,8 +47,7 @@ class EpochSeeder:
         self._generator: Any = None
 
     def begin_trial(self, seed: int, precision: str) -> None:
-        """Forgets the names and the state that earlier models left in Keras, and seeds everything."""
-        keras.utils.clear_session(free_memory=False)
+        """Seeds everything, before a model is built."""
         keras.config.set_dtype_policy(precision)
         keras.utils.set_random_seed(seed)
         self._generator = seed_generator.global_seed_generator()  # graphs hold its variable
