@@ -16,7 +16,7 @@ class ConvModel(kt.HyperModel):
                 if hp.Choice("pooling", ["max", "avg"]) == "max":
                     x = keras.layers.MaxPooling2D()(x)
                 else:
-                    x = keras.layers.AveragePooling2D()(x)
+                    x = keras.layers.AveragePooling2D(2)(x)
         x = keras.layers.Flatten()(x)
         if hp.Boolean("dropout", default=True):
             x = keras.layers.Dropout(hp.Float("dropout_rate", 0.1, 0.5, step=0.1, default=0.3))(x)
