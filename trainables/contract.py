@@ -117,7 +117,7 @@ def metric_name(metric: Any) -> str:
 def epoch_metrics(trainable: type[Trainable]) -> list[str]:
     """What an epoch of this trainable reports, as far as it is known without its model.
 
-    `trainables.training.reported_metrics` knows the rest: of several outputs, and of a `train_step` of the model's own.
+    `trainables.training.reported_metric_names` knows the rest: several outputs, and a `train_step` of the model's own.
     """
     parts = [trainable.loss, *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))

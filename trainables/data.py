@@ -19,7 +19,7 @@ import numpy as np
 
 from trainables import remote
 from trainables.contract import Data, DataError
-from trainables.lean import import_quietly
+from trainables.framework_imports import import_tensorflow_quietly
 from trainables.room import NoRoomError, check_directory, check_room
 from trainables.stored import ObjectsError
 
@@ -159,7 +159,7 @@ def _mnist_arrays() -> dict[str, Array]:
     if downloaded.is_file():
         return _read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
     try:
-        import_quietly()
+        import_tensorflow_quietly()
         import keras
 
         with redirect_stdout(sys.stderr):  # Keras tells of its progress there, beside a command's data

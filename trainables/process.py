@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trainables.lean import lean_import
+from trainables.framework_imports import without_unused_packages
 
 
 def set_up_process(threads: int) -> None:
@@ -13,7 +13,7 @@ def set_up_process(threads: int) -> None:
     Must come before any other import of them, and before TensorFlow runs an op.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with lean_import():
+    with without_unused_packages():
         import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tuner
-from tests.kit import SPACE, PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SPACE, SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.api import running
 from tuner.api.notebook import page_of
 from tuner.engine.coordinator import Coordinator
@@ -31,7 +31,7 @@ def test_it_follows_a_sweep_that_runs(tmp_path: Path, journal: Journal, coordina
     sweep = tuner.load("test", storage=tmp_path)
     assert (sweep.best, sweep.state, len(sweep.trials()), len(sweep.curves())) == (None, "running", 0, 0)
     assert "none yet" in sweep._repr_html_()
-    cluster = PretendCluster(coordinator, accuracy)
+    cluster = SimulatedCluster(coordinator, accuracy)
     cluster.run(25)
     best = coordinator.sweep.best
     assert best is not None and sweep.best is not None
@@ -41,7 +41,7 @@ def test_it_follows_a_sweep_that_runs(tmp_path: Path, journal: Journal, coordina
     cluster.run()
     coordinator.close()
     journal.close()
-    assert len(sweep.curves()) == coordinator.sweep.epochs > before
+    assert len(sweep.curves()) == coordinator.sweep.num_epochs > before
     assert sweep.state == "finished" and len(sweep.trials()) == 30 == sweep.spec.num_trials
     assert repr(sweep) == "<tuner.Sweep test: finished, 30 of 30 trials>"
     assert sweep.show()["sweep"] == "test" and sweep.explain(3)["trial"] == 3
@@ -50,7 +50,7 @@ def test_it_follows_a_sweep_that_runs(tmp_path: Path, journal: Journal, coordina
 
 
 def test_the_tables_have_what_the_journal_has(tmp_path: Path, journal: Journal, coordinator: Coordinator) -> None:
-    PretendCluster(coordinator, lambda params, epoch: float("nan") if params["batch_size"] > 64 else 0.5).run(30)
+    SimulatedCluster(coordinator, lambda params, epoch: float("nan") if params["batch_size"] > 64 else 0.5).run(30)
     journal.close()
     trials, curves = tuner.load("test", storage=tmp_path).trials(), tuner.load("test", storage=tmp_path).curves()
     assert list(trials) == [
@@ -66,7 +66,7 @@ def test_the_tables_have_what_the_journal_has(tmp_path: Path, journal: Journal, 
     diverged = trials[trials.outcome == "diverged"]
     assert len(diverged) and diverged["best"].isna().all()
     assert list(curves)[:2] == ["number", "epoch"] and list(curves)[-4:] == ["attempt", "seconds", "decision", "reason"]
-    assert len(curves) == coordinator.sweep.epochs and curves["val_accuracy"].isna().sum() == len(diverged)
+    assert len(curves) == coordinator.sweep.num_epochs and curves["val_accuracy"].isna().sum() == len(diverged)
 
 
 def test_whole_numbers_stay_whole_where_some_trials_have_none(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_whole_numbers_stay_whole_where_some_trials_have_none(tmp_path: Path) ->
 
 def test_what_a_user_s_text_holds_is_no_html(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec(space={"batch_size": {"choices": ["<script>", "<b>"]}}))
-    PretendCluster(coordinator_of(journal), lambda params, epoch: 0.5).run(9)
+    SimulatedCluster(coordinator_of(journal), lambda params, epoch: 0.5).run(9)
     journal.close()
     page = tuner.load("test", storage=tmp_path)._repr_html_()
     assert "&lt;" in page and "<script>" not in page and "<b>" not in page

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from tests.backend.waiting_worker import WaitingWorker
-from tests.kit import coordinator_of, make_spec, new_sweep
+from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.backend import session, tune_adapter
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings

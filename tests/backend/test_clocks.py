@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.engine.test_coordinator import check_history
-from tests.kit import PretendCluster, accuracy, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, make_spec, new_sweep
 from tests.storage.journal.test_clock import Machine
 from tuner.engine.coordinator import Coordinator, clock_text
 from tuner.report.curves import turns
@@ -30,7 +30,7 @@ class Driver:
         self.journal = Journal(SweepFolder(folder / self.spec.name), machine.clock())
         self.journal.append(ev.SweepResumed(changes={}))
         self.coordinator = Coordinator(self.spec, self.journal, self.told.append, self.told.append)
-        self.cluster = PretendCluster(self.coordinator, self._curve)
+        self.cluster = SimulatedCluster(self.coordinator, self._curve)
 
     def _curve(self, params: dict[str, Any], epoch: int) -> float:
         self.machine.works(0.05)  # of the four workers' epochs each is of 0.01 s

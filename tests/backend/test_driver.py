@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.backend import head, raylet, session
 from tuner.backend.driver import EDITED_SPEC, _Driver, _mended, resume_sweep, start_sweep
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
@@ -67,7 +67,7 @@ def test_a_loop_that_ends_unexpectedly_is_started_again_from_the_journal(
 
     def fit(coordinator: Any) -> None:
         seen.append(coordinator)
-        assert PretendCluster(coordinator, accuracy).run(10 if len(seen) == 1 else 10**6) == (len(seen) == 2)
+        assert SimulatedCluster(coordinator, accuracy).run(10 if len(seen) == 1 else 10**6) == (len(seen) == 2)
         if len(seen) == 1:
             coordinator.release_all()
             raise RuntimeError("Caught unexpected exception")
@@ -125,7 +125,7 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
 
     def waited_for(folder: SweepFolder, on_wait: Any, known: History) -> Journal:
         coordinator = coordinator_of(before)
-        assert PretendCluster(coordinator, accuracy).run()
+        assert SimulatedCluster(coordinator, accuracy).run()
         coordinator.close()
         before.close()
         return Journal(folder, on_wait=on_wait, known=known)
@@ -148,7 +148,7 @@ def test_a_resume_goes_by_what_the_sweep_is_once_nobody_else_has_it(
 def test_a_resume_reads_the_journal_once(is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """To refuse early, before it holds the lease; under the lease nothing is read again."""
     journal = new_sweep(tmp_path, make_spec(num_trials=8))
-    assert not PretendCluster(coordinator_of(journal), accuracy).run(15)
+    assert not SimulatedCluster(coordinator_of(journal), accuracy).run(15)
     journal.close()
     read: list[int] = []
     real = lines.decode

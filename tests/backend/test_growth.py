@@ -107,9 +107,9 @@ def test_a_sweep_follows_nodes_that_join_and_leave(tmp_path: Path, patiently: An
         def nodes_come_and_go() -> None:
             run.wait_for(lambda coordinator: len(coordinator.live) == 1)
             first = cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES)
-            run.wait_for(lambda coordinator: coordinator.sweep.epochs == 2)
+            run.wait_for(lambda coordinator: coordinator.sweep.num_epochs == 2)
             cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES)
-            run.wait_for(lambda coordinator: coordinator.sweep.epochs == 4)
+            run.wait_for(lambda coordinator: coordinator.sweep.num_epochs == 4)
             cluster.remove_node(first, allow_graceful=False)
             run.wait_for(lambda coordinator: coordinator.slots == 2)
             run.hold(0, 0)

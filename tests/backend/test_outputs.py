@@ -31,7 +31,7 @@ def printed(logs: Path, text: str, pid: int = 11, kind: str = "out", older: int 
 
 
 def kept(into: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in outputs.kept(into)}
+    return {path.name: path.read_text() for path in outputs.saved_outputs(into)}
 
 
 def test_the_parts_of_an_output_are_kept_in_their_order_and_for_their_user_alone(logs: Path, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_parts_of_an_output_are_kept_in_their_order_and_for_their_user_alone
         "2026-01-02_03-04-05_worker-11.out": "epoch 1\nepoch 2\nepoch 3\n",
         "2026-01-02_03-04-05_worker-12.err": "Warning: slow\n",
     }
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in outputs.kept(tmp_path / "outputs")}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in outputs.saved_outputs(tmp_path / "outputs")}
     assert modes == {0o600} and stat.S_IMODE((tmp_path / "outputs").stat().st_mode) == 0o700
     outputs.keep(logs, tmp_path / "outputs")  # again, after a driver that was killed right then
     assert len(kept(tmp_path / "outputs")) == 2
@@ -94,7 +94,7 @@ def test_a_link_is_not_followed(logs: Path, tmp_path: Path, planted: str) -> Non
     if planted == "outputs":
         with pytest.raises(OSError):
             outputs.keep(logs, tmp_path / "outputs")
-        assert outputs.kept(tmp_path / "outputs") == []
+        assert outputs.saved_outputs(tmp_path / "outputs") == []
     else:
         outputs.keep(logs, tmp_path / "outputs")
     assert list(outside.iterdir()) == []

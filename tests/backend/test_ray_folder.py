@@ -94,7 +94,7 @@ def test_what_a_killed_driver_left_goes_with_the_next_one_and_its_outputs_are_ke
     driver.stdout.close()
     RayFolder().close()
     assert list(place.iterdir()) == [] and live_logs(tmp_path / "outputs") == []
-    assert [path.read_text() for path in outputs.kept(tmp_path / "outputs")] == ["hello\n"]
+    assert [path.read_text() for path in outputs.saved_outputs(tmp_path / "outputs")] == ["hello\n"]
 
 
 def test_folders_that_only_look_like_ours_stay(place: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.backend import driver, session
 from tuner.base.errors import SpecError
 from tuner.engine.slots import Slot

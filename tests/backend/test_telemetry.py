@@ -15,7 +15,7 @@ import yaml
 
 from tests.backend.clusters import Run, cluster_of
 from tests.cluster.kubernetes.making import gpu_spec, ray_job
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.backend.telemetry import EXPORTED
 from tuner.engine.slots import Slot
 
@@ -57,7 +57,7 @@ def test_prometheus_looks_where_ray_and_our_manifests_put_the_ports() -> None:
 def test_decisions_are_timed_once_each(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec(num_trials=4))
     coordinator = coordinator_of(journal)
-    assert not PretendCluster(coordinator, accuracy).run(5)
+    assert not SimulatedCluster(coordinator, accuracy).run(5)
     taken = coordinator.take_decisions_s()
     assert len(taken) == 5 and min(taken) > 0 and coordinator.take_decisions_s() == []
     journal.close()

@@ -14,7 +14,7 @@ import pytest
 from ray.util import placement_group, remove_placement_group
 
 from tests.benchmarks.no_training import NoTrainingWorker
-from tests.kit import coordinator_of, make_spec, new_sweep
+from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.backend import session, tune_adapter
 from tuner.backend.worker import KerasWorker
 from tuner.engine.coordinator import Coordinator
@@ -164,7 +164,7 @@ def test_the_machine_of_an_attempt_before_says_nothing_about_a_process_that_died
     run = tune_adapter._Run(coordinator, None)
     run.memory_kills[0] = 0
     run.trials["first turn"] = 3
-    run.is_with(3, None, "another machine")
+    run.note_worker(3, None, "another machine")
     run.ends("first turn", "it died")
     run.trials["second turn"] = 3
     run.ends("second turn", "it died")

@@ -45,7 +45,7 @@ def main() -> None:
         events = read_events(root.sweep("cost"))
     saved = [event for event in events if isinstance(event, ev.CheckpointSaved)]
     written_s = sum(event.write_s for event in saved)
-    print(f"{sweep.epochs} epochs, {sweep.training_s:.1f} s of training on {sweep.slots} slots")
+    print(f"{sweep.num_epochs} epochs, {sweep.training_s:.1f} s of training on {sweep.slots} slots")
     print(f"journal: {appended_s[1]} appends of {len(events)} events in {appended_s[0]:.3f} s")
     print(f"checkpoints: {len(saved)} in {written_s:.3f} s")
     share = (appended_s[0] + written_s) / sweep.training_s

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tuner.base.words import Params
 from tuner.storage import StorageRoot, SweepFolder
 from tuner.storage.journal import Journal, create_sweep, read_events
 from tuner.sweep import events as ev
@@ -47,7 +48,7 @@ def events_of(trials: int, epochs: int) -> Iterator[ev.AnyEvent]:
     rng = random.Random(1)
     each = epochs // trials
     for trial in range(trials):
-        params: ev.Params = {
+        params: Params = {
             "learning_rate": rng.uniform(1e-4, 1e-1),
             "batch_size": rng.choice([32, 64, 128, 256]),
             "units": rng.randrange(16, 512),

@@ -48,7 +48,7 @@ def sweep(folder: str, name: str, trials: int, proxy: Proxy, mode: Any = "pass")
     command += ["--set", f"num_trials={trials}", "--set", f"tracking.uri={proxy.url}", "--set", "epochs.max=9"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     sweep_folder = StorageRoot.resolve(folder).sweep(name)
-    while process.poll() is None and not (sweep_folder.exists() and fold(read_events(sweep_folder)).epochs):
+    while process.poll() is None and not (sweep_folder.exists() and fold(read_events(sweep_folder)).num_epochs):
         time.sleep(0.2)
     proxy.mode = mode
     out, _ = process.communicate()

@@ -68,11 +68,10 @@ def configurations() -> list[dict[str, object]]:
     from tuner.policy import Policy
     from tuner.spec import load_spec
 
-    policy = Policy.from_spec(
-        load_spec(registry.default_sweep("mnist-dense"), [f"{k}={v}" for k, v in CHANGES.items()])
-    )
+    spec = load_spec(registry.default_sweep("mnist-dense"), [f"{k}={v}" for k, v in CHANGES.items()])
+    policy = Policy(spec.search_settings)
     asked = (policy.ask() for _ in range(TRIALS))
-    return [{"batch_size": 32, **suggestion.params} for suggestion in asked if suggestion is not None]
+    return [{"batch_size": 32, **new.params, "epochs": new.epochs} for new in asked if new is not None]
 
 
 def stock(folder: Path) -> float:

@@ -1,4 +1,5 @@
-"""What importing TensorFlow costs a worker: as it is, and without what Keras brings along (`trainables/lean.py`).
+"""What importing TensorFlow costs a worker: as it is, and without what Keras brings along
+(`trainables/framework_imports.py`).
 
 A process each, the sides alternating; prints the median seconds and MiB of each and the median of the rounds' ratios.
 """
@@ -10,10 +11,10 @@ import subprocess
 import sys
 
 ROUNDS = 5
-SIDES = {"plain": "import tensorflow", "lean": "with lean_import():\n    import tensorflow"}
+SIDES = {"plain": "import tensorflow", "lean": "with without_unused_packages():\n    import tensorflow"}
 MEASURED = """
 import resource, time
-from trainables.lean import lean_import
+from trainables.framework_imports import without_unused_packages
 begun = time.perf_counter()
 {import_}
 print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

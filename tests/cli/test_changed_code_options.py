@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_commands import tuner
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.cli import cluster_command
 from tuner.cli.cluster_command import There
 from tuner.cluster import launch

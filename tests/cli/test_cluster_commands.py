@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import tuner
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.spec import dump_yaml
 
 SPEC = {
@@ -38,7 +38,7 @@ def interrupted(tmp_path: Path) -> Path:
     """A storage root with an interrupted sweep."""
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, accuracy).run(5)
+    SimulatedCluster(coordinator, accuracy).run(5)
     coordinator.stop("interrupted by SIGINT")
     coordinator.close()
     journal.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.cli import run_commands, tables
 from tuner.cli.app import run_command
 from tuner.spec import dump_yaml
@@ -106,7 +106,7 @@ def root(tmp_path: Path) -> Path:
     """A storage root with one sweep, interrupted after 25 reports."""
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, accuracy).run(25)
+    SimulatedCluster(coordinator, accuracy).run(25)
     coordinator.stop("interrupted by SIGINT")
     coordinator.close()
     journal.close()
@@ -196,7 +196,7 @@ def test_what_was_not_enough_does_not_look_like_what_was_needed(tmp_path: Path) 
     values = iter([0.98768, 0.98765])
     journal = new_sweep(tmp_path, make_spec(num_trials=2))
     coordinator = coordinator_of(journal)
-    assert PretendCluster(coordinator, lambda params, epoch: next(values) if epoch == 1 else 0.9).run()
+    assert SimulatedCluster(coordinator, lambda params, epoch: next(values) if epoch == 1 else 0.9).run()
     coordinator.close()
     journal.close()
     data = [json.loads(tuner("explain", "test", n, "--json", "--storage", str(tmp_path)).stdout) for n in "01"]
@@ -212,7 +212,7 @@ def test_what_user_code_says_steers_no_terminal(tmp_path: Path) -> None:
 
     journal = new_sweep(tmp_path, make_spec(num_trials=1))
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, raises).run()
+    SimulatedCluster(coordinator, raises).run()
     coordinator.close()
     journal.close()
     for command in (["trials", "test"], ["explain", "test", "0"]):
@@ -306,7 +306,7 @@ def test_brackets_in_a_reason_are_no_markup(tmp_path: Path) -> None:
 
     journal = new_sweep(tmp_path, make_spec(failures={"max_retries": 0}))
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, curve).run(3)
+    SimulatedCluster(coordinator, curve).run(3)
     journal.close()
     text = tuner("trials", "test", "--storage", str(tmp_path)).stdout
     assert "[/job:localhost/device:CPU:0] for [dense]" in " ".join(text.split())
@@ -370,7 +370,7 @@ def test_report_writes_a_page_where_it_is_told(root: Path, tmp_path: Path) -> No
 def test_compare_lists_what_came_of_sweeps_and_how_they_differ(root: Path) -> None:
     journal = new_sweep(root, make_spec(name="other", num_trials=6, early_stopping__algorithm="none", epochs__max=2))
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, accuracy).run()
+    SimulatedCluster(coordinator, accuracy).run()
     coordinator.close()
     journal.close()
     storage = ["--storage", str(root)]
@@ -503,7 +503,7 @@ def test_brackets_in_the_parameters_of_compared_sweeps_are_what_they_are(tmp_pat
     space = {"learning_rate": {"low": 1e-3, "high": 1e-1}, "activation": {"choices": ["[/relu]"]}}
     for name in ("one", "two"):
         journal = new_sweep(tmp_path, make_spec(name=name, space=space))
-        PretendCluster(coordinator := coordinator_of(journal), accuracy).run(5)
+        SimulatedCluster(coordinator := coordinator_of(journal), accuracy).run(5)
         coordinator.close()
         journal.close()
     assert "activation=[/relu]" in tuner("compare", "one", "two", "--storage", str(tmp_path)).stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import tuner
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.spec import dump_yaml
 from tuner.storage import StorageRoot
 from tuner.storage.journal import read_events
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "sweeps"
     journal = new_sweep(root, make_spec())
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, accuracy).run(25)
+    SimulatedCluster(coordinator, accuracy).run(25)
     coordinator.stop("interrupted by SIGINT")
     coordinator.close()
     journal.close()

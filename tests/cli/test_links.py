@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import tuner
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tests.planting import outside_tree, seen
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.storage import StorageRoot
 from tuner.storage.journal import Journal
 from tuner.sweep import events as ev
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
     """A storage root with two small sweeps, one of them interrupted."""
     for name in ("test", "other"):
         journal = new_sweep(tmp_path / "sweeps", make_spec(name=name, num_trials=3))
-        cluster = PretendCluster(coordinator_of(journal), accuracy)
+        cluster = SimulatedCluster(coordinator_of(journal), accuracy)
         cluster.run(4)
         journal.append(ev.SweepInterruptedEvent(reason="by hand"))
         journal.close()

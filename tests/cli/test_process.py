@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.inspection.test_inspection import BODY, HEAD
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.spec import dump_yaml
 
 pytestmark = pytest.mark.slow

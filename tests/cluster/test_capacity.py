@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.cluster.capacity import Capacity, capacity, idle_card_problems
 
 TYPES: dict[str, dict[str, Any]] = {

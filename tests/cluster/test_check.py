@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.base.errors import UsageError
 from tuner.cli.output import spec_path
 from tuner.cluster import check as checking

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.cluster import check as checking
 from tuner.cluster.schema import read_cluster
 

@@ -87,7 +87,7 @@ def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Sit
     cluster = site.cluster_file("head", ("one", "two"))
     spec = site.spec("twice", num_trials=6, **LONG)
     first = site.start("launch", spec, "--cluster", cluster)
-    site.wait_for("twice", lambda sweep: sweep.epochs >= 1)
+    site.wait_for("twice", lambda sweep: sweep.num_epochs >= 1)
     os.killpg(first.pid, signal.SIGINT)
     said = first.communicate(timeout=60)[0]
     assert (first.returncode, said.splitlines()[-1].partition(";")[0]) == (3, "left sweep twice, which goes on")
@@ -113,7 +113,7 @@ def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Sit
 def test_a_worker_is_cut_off_and_another_joins(site: Site) -> None:
     cluster = site.cluster_file("head", ("one", "two"))
     client = site.start("launch", site.spec("cut", num_trials=6, **LONG), "--cluster", cluster)
-    site.wait_for("cut", lambda sweep: len(addresses(site.events("cut"))) == 2 and sweep.epochs >= 4)
+    site.wait_for("cut", lambda sweep: len(addresses(site.events("cut"))) == 2 and sweep.num_epochs >= 4)
     acknowledged = site.events("cut")
     site.hosts["one"].cut()
     site.join("three", "head")
@@ -126,7 +126,7 @@ def test_a_worker_is_cut_off_and_another_joins(site: Site) -> None:
 def test_the_head_dies_and_a_new_one_goes_on_from_storage_alone(site: Site) -> None:
     cluster = site.cluster_file("head", ("two",))
     client = site.start("launch", spec := site.spec("moved", num_trials=4, **LONG), "--cluster", cluster)
-    site.wait_for("moved", lambda sweep: sweep.epochs >= 3)
+    site.wait_for("moved", lambda sweep: sweep.num_epochs >= 3)
     site.hosts["head"].kill()
     acknowledged = site.events("moved")
     said = client.communicate(timeout=120)[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.backend import growth, session
 from tuner.backend.growth import slots_at_most
 from tuner.backend.session import NODE_TYPES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.base.errors import bounded_text, gist
 from tuner.engine.bounds import METRICS_MAX, NAME_CHARS_MAX, bounded
 from tuner.engine.coordinator import Coordinator

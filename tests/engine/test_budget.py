@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tuner.base.words import Params
 from tuner.engine import deaths
 from tuner.engine.budget import plateau, trials_without_improvement, used_up
 from tuner.engine.deaths import cause_of_death, kernel_memory_kills
@@ -29,7 +30,7 @@ def trial(number: int, value: float, at: float, outcome: str = "completed") -> l
     epoch = ev.EpochReported(
         trial=number, attempt=1, epoch=1, metrics={"val_accuracy": value}, epoch_s=1, decision="stop", reason=""
     )
-    params: ev.Params = {"epochs": 1}
+    params: Params = {"epochs": 1}
     return [
         (at, ev.TrialSuggested(trial=number, params=params, origin="random")),
         (at, epoch),
@@ -99,7 +100,7 @@ def test_a_plateau_stops_the_sweep_and_a_larger_one_goes_on(tmp_path: Path) -> N
 
     journal = new_sweep(tmp_path, make_spec(budget={"plateau": 5}))
     coordinator = coordinator_of(journal)
-    assert PretendCluster(coordinator, flat, slots=2).run()
+    assert SimulatedCluster(coordinator, flat, slots=2).run()
     coordinator.close()
     journal.close()
     sweep = fold(read_events(journal.folder))
@@ -113,7 +114,7 @@ def test_a_plateau_stops_the_sweep_and_a_larger_one_goes_on(tmp_path: Path) -> N
     from tuner.engine.coordinator import Coordinator
 
     coordinator = Coordinator(spec, again, log=lambda line: None)
-    assert PretendCluster(coordinator, flat, slots=2).run()
+    assert SimulatedCluster(coordinator, flat, slots=2).run()
     again.close()
     sweep = fold(read_events(journal.folder))
     assert 13 <= sum(trial.outcome is not None for trial in sweep.trials.values()) < 16
@@ -122,7 +123,7 @@ def test_a_plateau_stops_the_sweep_and_a_larger_one_goes_on(tmp_path: Path) -> N
 def test_a_used_up_budget_gives_out_no_work_when_resumed(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec(budget={"epochs": 20}))
     coordinator = coordinator_of(journal)
-    assert PretendCluster(coordinator, accuracy).run()
+    assert SimulatedCluster(coordinator, accuracy).run()
     coordinator.close()
     journal.close()
     again = Journal(journal.folder)

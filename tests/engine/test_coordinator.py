@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.base.errors import StorageError
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import Failure, Report, TrainedEpoch
@@ -26,7 +26,7 @@ def run_sweep(folder: Path, curve: Any = accuracy, spec: Any = None, **cluster: 
     """A sweep from its beginning to its end."""
     journal = new_sweep(folder, spec or make_spec())
     coordinator = coordinator_of(journal)
-    assert PretendCluster(coordinator, curve, **cluster).run()
+    assert SimulatedCluster(coordinator, curve, **cluster).run()
     coordinator.close()
     journal.close()
     return check_history(journal.folder)
@@ -63,7 +63,7 @@ def test_killed_anywhere_and_resumed_the_history_is_sound(
     journal = new_sweep(tmp_path_factory.mktemp("killed"), make_spec(search__seed=seed))
     for steps in [*kills, 1_000_000]:
         coordinator = coordinator_of(journal)
-        cluster = PretendCluster(coordinator, curve, slots=3, seed=seed + steps, dies=dies)
+        cluster = SimulatedCluster(coordinator, curve, slots=3, seed=seed + steps, dies=dies)
         is_over = cluster.run(steps)
         if is_over:
             coordinator.close()
@@ -193,7 +193,7 @@ def test_out_of_memory_is_an_outcome_of_its_own(tmp_path: Path) -> None:
 
 def test_a_budget_of_epochs_pauses_the_sweep_with_trials_unfinished(tmp_path: Path) -> None:
     sweep = run_sweep(tmp_path, spec=make_spec(budget={"epochs": 20}))
-    assert 20 <= sweep.epochs <= 20 + 4 * 3
+    assert 20 <= sweep.num_epochs <= 20 + 4 * 3
     assert sweep.ended is not None and sweep.ended.state == "paused"
     assert "20 epochs is used up" in sweep.ended.reason and sweep.outcomes()["unfinished"] > 0
 
@@ -201,7 +201,7 @@ def test_a_budget_of_epochs_pauses_the_sweep_with_trials_unfinished(tmp_path: Pa
 def test_a_stop_leaves_live_trials_unfinished_and_says_why(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec())
     coordinator = coordinator_of(journal)
-    cluster = PretendCluster(coordinator, accuracy)
+    cluster = SimulatedCluster(coordinator, accuracy)
     cluster.run(10)
     coordinator.stop("interrupted by SIGINT")
     assert cluster.run()
@@ -221,11 +221,11 @@ def test_a_small_space_ends_early_and_says_so(tmp_path: Path) -> None:
 
 def test_the_configurations_of_a_narrowed_space_alone_are_counted(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec(space={"learning_rate": {"low": 1e-4, "high": 1e-1}}, num_trials=8))
-    assert PretendCluster(coordinator_of(journal), accuracy).run()
+    assert SimulatedCluster(coordinator_of(journal), accuracy).run()
     narrow = {"space.learning_rate.num": 3, "num_trials": 20}
     journal.append(ev.SweepResumed(changes=narrow))
     coordinator = coordinator_of(journal)
-    assert PretendCluster(coordinator, accuracy).run()
+    assert SimulatedCluster(coordinator, accuracy).run()
     coordinator.close()
     journal.close()
     sweep = check_history(journal.folder)
@@ -256,7 +256,7 @@ def test_checkpoints_of_ended_trials_beyond_the_best_are_deleted(tmp_path: Path)
         return real_report(replace(report, checkpoints=tuple(saved)))
 
     coordinator.report = report  # type: ignore[method-assign]
-    assert PretendCluster(coordinator, accuracy).run()
+    assert SimulatedCluster(coordinator, accuracy).run()
     coordinator.close()
     coordinator.tidy()
     journal.close()
@@ -333,7 +333,7 @@ def test_a_journal_cut_after_any_line_is_gone_on_with_soundly(tmp_path: Path, fa
 
     whole = new_sweep(tmp_path / "whole", make_spec(num_trials=6))
     coordinator = coordinator_of(whole)
-    assert PretendCluster(coordinator, curve, slots=2).run()
+    assert SimulatedCluster(coordinator, curve, slots=2).run()
     coordinator.close()
     whole.close()
     lines = whole.folder.journal.read_bytes().splitlines(keepends=True)
@@ -347,7 +347,7 @@ def test_a_journal_cut_after_any_line_is_gone_on_with_soundly(tmp_path: Path, fa
             continue
         journal.append(ev.SweepResumed(changes={}))
         again = coordinator_of(journal)
-        assert PretendCluster(again, curve, slots=2).run()
+        assert SimulatedCluster(again, curve, slots=2).run()
         again.close()
         journal.close()
         sweep = check_history(folder)
@@ -358,7 +358,7 @@ def test_a_journal_cut_after_any_line_is_gone_on_with_soundly(tmp_path: Path, fa
 
 def test_a_finished_sweep_is_finished_whatever_stopped_it_last(tmp_path: Path) -> None:
     whole = run_sweep(tmp_path / "a", seed=4)
-    sweep = run_sweep(tmp_path / "b", seed=4, spec=make_spec(budget={"epochs": whole.epochs}))
+    sweep = run_sweep(tmp_path / "b", seed=4, spec=make_spec(budget={"epochs": whole.num_epochs}))
     assert sweep.ended is not None and sweep.ended.state == "finished"
 
 

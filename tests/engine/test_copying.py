@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.base.errors import NameTakenError, SpecError, StorageError, TunerError, UsageError
 from tuner.engine import copying
 from tuner.engine.copying import copy_sweep

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.kit import SPACE, accuracy, make_spec
+from tests.simulation import SPACE, accuracy, make_spec
 from tuner.base.errors import SpecError
-from tuner.engine.replay import earlier_trials, replay, verify
+from tuner.engine.replay import earlier_trials, replay, suggested_event, verify
 from tuner.policy import STOP, EarlierTrial, Policy
 from tuner.policy.asha import second_looks
 from tuner.spec import SweepSpec, spec_from_mapping
@@ -31,7 +31,7 @@ class Driven:
 
     def __init__(self, spec: SweepSpec, seed: int = 0, curve: Curve = accuracy) -> None:
         self.spec, self.curve, self.rng = spec, curve, np.random.default_rng(seed)
-        self.policy = Policy.from_spec(spec)
+        self.policy = Policy(spec.search_settings)
         self.running: dict[int, int] = {}
         self.events: list[ev.AnyEvent] = []
         self.write(ev.SweepStarted(spec=spec.resolved(), versions={}, seed=0))
@@ -57,7 +57,7 @@ class Driven:
         suggestion = self.policy.ask()
         if suggestion is None:
             return None
-        self.write(ev.TrialSuggested(trial=suggestion.trial, params=suggestion.params, origin=suggestion.origin))
+        self.write(suggested_event(suggestion))
         self.running[suggestion.trial] = 0
         suggested = self.events[-1]
         assert isinstance(suggested, ev.TrialSuggested)
@@ -346,9 +346,9 @@ def test_an_end_without_a_decision_is_taken_as_it_is(outcome: str) -> None:
 
 def test_a_trial_that_failed_is_a_bad_one_to_a_replay_too() -> None:
     spec = make_spec()
-    suggestion = Policy.from_spec(spec).ask()
+    suggestion = Policy(spec.search_settings).ask()
     assert suggestion is not None
-    suggested = ev.TrialSuggested(trial=0, params=suggestion.params, origin=suggestion.origin)
+    suggested = suggested_event(suggestion)
     for outcome, bad in (("failed", True), ("cancelled", False)):
         policy = replay(spec, [suggested, ev.TrialEnded(trial=0, outcome=outcome, reason="")])
         assert policy.observed(0).bad is bad

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.engine.retention import Retention
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, fold

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from trainables.contract import Params
 from tuner.inspection.fit import batch_size_problems, metric_problems, param_problems
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.kit import make_spec
 from tests.objectstore import S3Server
+from tests.simulation import make_spec
 from trainables.sources import Sources
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.examine import inspect

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.inspection.preview import expected_epochs, preview
 from tuner.spec.space import completed
 

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kit import accuracy, make_spec, run_one_by_one, trials_of
+from tests.simulation import accuracy, make_spec, run_one_by_one, trials_of
 from tuner.policy import CONTINUE, STOP, Policy
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.observations import Observations
@@ -46,7 +47,7 @@ def test_asha_lets_the_best_third_of_a_rung_go_on() -> None:
 
 
 def test_trials_end_completed_or_stopped_at_a_rung() -> None:
-    ended = run_one_by_one(Policy.from_spec(make_spec()))
+    ended = run_one_by_one(Policy(make_spec().search_settings))
     assert [trial for trial, _, _ in ended] == list(range(30))
     assert {epochs for _, outcome, epochs in ended if outcome == "completed"} == {27}
     assert {epochs for _, outcome, epochs in ended if outcome == "stopped"} <= {1, 3, 9}
@@ -57,7 +58,7 @@ def test_trials_end_completed_or_stopped_at_a_rung() -> None:
 def test_a_trial_that_passes_a_rung_but_can_hardly_become_the_best_is_stopped_there(mode: str) -> None:
     """Trials that halve their loss from rung to rung; the later ones are worse, but among the best third so far."""
     sign = -1.0 if mode == "max" else 1.0
-    policy = Policy.from_spec(make_spec(objective__mode=mode, num_trials=40))
+    policy = Policy(make_spec(objective__mode=mode, num_trials=40).search_settings)
     losses = [0.10, 0.09, 0.08, 0.07, 0.06, 0.05, *(1.0 + 0.1 * k for k in range(20)), 0.055, 0.049]
     ends: dict[int, tuple[int, str, str]] = {}
     for loss in losses:
@@ -82,7 +83,7 @@ def test_a_trial_that_passes_a_rung_but_can_hardly_become_the_best_is_stopped_th
 def test_hopeless_is_what_is_expected_to_end_more_than_one_and_a_half_deviations_short_of_the_best(
     deviations: float, outcome: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy = Policy.from_spec(make_spec(objective__mode="min"))
+    policy = Policy(make_spec(objective__mode="min").search_settings)
     for loss in (0.1, 0.3, 0.3, 0.3, 0.3, 0.2):
         suggestion = policy.ask()
         assert suggestion is not None
@@ -97,7 +98,7 @@ def test_neither_the_first_of_a_rung_nor_anyone_at_the_first_rung_is_given_up_as
     losses: tuple[float, ...], epoch: int, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Observations, "outlook", lambda *_: (9.9, 0.0))
-    policy = Policy.from_spec(make_spec(objective__mode="min"))
+    policy = Policy(make_spec(objective__mode="min").search_settings)
     for loss in losses:
         suggestion = policy.ask()
         assert suggestion is not None
@@ -112,13 +113,13 @@ def test_neither_the_first_of_a_rung_nor_anyone_at_the_first_rung_is_given_up_as
 def test_a_bad_end_before_the_first_rung_is_a_try_that_earned_nothing_and_a_later_one_no_second_try(
     origin: str,
 ) -> None:
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     arms = policy._mixture._arms
     before = arms[origin == "tpe"].trials
     for trial in range(2):
         suggestion = policy.propose()
         assert suggestion is not None
-        policy.adopt(trial, suggestion.params, origin)
+        policy.adopt(replace(suggestion, trial=trial, origin=origin))
     policy.tell(0, 1, math.nan)
     policy.close(0, "diverged")
     assert arms[origin == "tpe"].trials == before + 1
@@ -131,7 +132,7 @@ def test_getting_further_pays_more_than_a_start() -> None:
     """Of two policies that differ in how far a draw came, the one where it came further asks for more draws."""
     shares = []
     for epochs in (1, 3):
-        policy = Policy.from_spec(make_spec())
+        policy = Policy(make_spec().search_settings)
         suggestion = policy.ask()
         assert suggestion is not None
         for epoch in range(1, epochs + 1):
@@ -143,7 +144,7 @@ def test_getting_further_pays_more_than_a_start() -> None:
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_trial_that_was_early_at_a_rung_is_looked_at_again_when_more_have_come_there(mode: str) -> None:
     sign = -1.0 if mode == "max" else 1.0
-    policy = Policy.from_spec(make_spec(objective__mode=mode))
+    policy = Policy(make_spec(objective__mode=mode).search_settings)
     early, *later = (suggestion.trial for _ in range(7) if (suggestion := policy.ask()) is not None)
 
     def told(trial: int, epochs: range, loss: float) -> list[tuple[str, str | None, str]]:
@@ -162,14 +163,14 @@ def test_a_trial_that_was_early_at_a_rung_is_looked_at_again_when_more_have_come
 
 
 def test_without_early_stopping_every_trial_completes() -> None:
-    ended = run_one_by_one(Policy.from_spec(make_spec(early_stopping={"algorithm": "none"}, epochs={"max": 4})))
+    ended = run_one_by_one(Policy(make_spec(early_stopping={"algorithm": "none"}, epochs={"max": 4}).search_settings))
     assert {(outcome, epochs) for _, outcome, epochs in ended} == {("completed", 4)}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_diverged_trial_is_stopped_at_once_and_counts_as_bad(value: float, mode: str) -> None:
-    policy = Policy.from_spec(make_spec(objective__mode=mode))
+    policy = Policy(make_spec(objective__mode=mode).search_settings)
     first, second = policy.ask(), policy.ask()
     assert first is not None and second is not None
     decision = policy.tell(first.trial, 1, value)
@@ -179,7 +180,7 @@ def test_a_diverged_trial_is_stopped_at_once_and_counts_as_bad(value: float, mod
 
 
 def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     good, running, failed = (policy.ask() for _ in range(3))
     assert good and running and failed
     policy.tell(good.trial, 1, 0.5)
@@ -189,7 +190,7 @@ def test_a_failed_trial_counts_as_bad_and_a_running_one_as_mediocre() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "diverged"])
 def test_the_best_value_of_a_trial_that_came_to_a_bad_end_is_no_mark_for_others(outcome: str) -> None:
-    policy = Policy.from_spec(make_spec(objective__mode="min", num_trials=40))
+    policy = Policy(make_spec(objective__mode="min", num_trials=40).search_settings)
 
     def train(loss: float, until: int = 27) -> tuple[int, str | None]:
         suggestion = policy.ask()
@@ -213,7 +214,7 @@ def test_the_best_value_of_a_trial_that_came_to_a_bad_end_is_no_mark_for_others(
 
 
 def test_a_mark_that_came_to_a_bad_end_gives_way_to_the_best_of_the_others() -> None:
-    policy = Policy.from_spec(make_spec(objective__mode="min"))
+    policy = Policy(make_spec(objective__mode="min").search_settings)
     for trial, loss in enumerate((0.4, 0.2, 0.3)):
         policy.ask()
         policy.tell(trial, 1, loss)
@@ -224,7 +225,7 @@ def test_a_mark_that_came_to_a_bad_end_gives_way_to_the_best_of_the_others() -> 
 
 
 def test_the_first_trial_may_be_the_best() -> None:
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     for trial in range(STARTUP_OBSERVATIONS):
         assert policy.good() == []
         policy.ask()
@@ -233,7 +234,7 @@ def test_the_first_trial_may_be_the_best() -> None:
 
 
 def test_the_model_knows_usable_trials_from_running_and_bad_ones() -> None:
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     for _ in range(3):
         policy.ask()
     policy.tell(0, 1, 0.5)
@@ -243,7 +244,7 @@ def test_the_model_knows_usable_trials_from_running_and_bad_ones() -> None:
 
 
 def test_bad_trials_are_never_held_as_good() -> None:
-    policy = Policy.from_spec(make_spec(num_trials=100))
+    policy = Policy(make_spec(num_trials=100).search_settings)
     for number in range(2 * STARTUP_OBSERVATIONS):
         suggestion = policy.ask()
         assert suggestion is not None and suggestion.origin == "random"
@@ -260,14 +261,14 @@ def test_bad_trials_are_never_held_as_good() -> None:
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=80, max_size=80))
 def test_any_finite_value_is_taken(values: list[float]) -> None:
     """A penalty of 1e300 in a user's metric is nothing to end a sweep for."""
-    policy = Policy.from_spec(make_spec(epochs__max=9))
+    policy = Policy(make_spec(epochs__max=9).search_settings)
     left = iter(values)
     run_one_by_one(policy, lambda params, epoch: next(left, 0.5))
     assert policy.num_observed == 30
 
 
 def test_deeper_rungs_come_first_then_the_value_there() -> None:
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     trials = [policy.ask() for _ in range(3)]
     for epoch in (1, 2, 3):
         policy.tell(0, epoch, 0.5)
@@ -279,18 +280,20 @@ def test_deeper_rungs_come_first_then_the_value_there() -> None:
 
 def test_epochs_in_the_space_are_a_trials_whole_training() -> None:
     space = {"learning_rate": {"low": 1e-4, "high": 1e-1}, "epochs": {"choices": [2, 5]}}
-    ended = run_one_by_one(Policy.from_spec(make_spec(space=space)))
+    ended = run_one_by_one(Policy(make_spec(space=space).search_settings))
     assert {epochs for _, outcome, epochs in ended if outcome == "completed"} <= {2, 5}
 
 
 def test_every_suggestion_names_its_epochs() -> None:
-    suggestion = Policy.from_spec(make_spec()).ask()
-    assert suggestion is not None and suggestion.params["epochs"] == 27
+    suggestion = Policy(make_spec().search_settings).ask()
+    assert suggestion is not None and suggestion.epochs == 27 and "epochs" not in suggestion.params
+    searched = Policy(make_spec(space={"epochs": {"choices": [2]}}).search_settings).ask()
+    assert searched is not None and (searched.epochs, searched.params) == (2, {"epochs": 2})
 
 
 def test_suggestions_depend_on_seed_number_and_history_alone() -> None:
     def history(seed: int) -> list[Any]:
-        policy = Policy.from_spec(make_spec(search__seed=seed))
+        policy = Policy(make_spec(search__seed=seed).search_settings)
         run_one_by_one(policy)
         return [observed.params for observed in trials_of(policy)]
 
@@ -300,7 +303,7 @@ def test_suggestions_depend_on_seed_number_and_history_alone() -> None:
 
 
 def test_draws_are_broad_ones_only_once_there_is_a_model_and_never_all() -> None:
-    policy = Policy.from_spec(make_spec(num_trials=120))
+    policy = Policy(make_spec(num_trials=120).search_settings)
     origins = []
     while suggestion := policy.ask():
         origins.append(suggestion.origin)
@@ -316,14 +319,14 @@ def test_draws_are_broad_ones_only_once_there_is_a_model_and_never_all() -> None
 def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging: bool) -> None:
     """A policy that adopts another's history answers the next ask as that one does."""
     rng = np.random.default_rng(seed)
-    live, told = Policy.from_spec(make_spec(search__seed=seed)), []
+    live, told = Policy(make_spec(search__seed=seed).search_settings), []
     running: list[Any] = []
     for _ in range(60):
         if rng.random() < 0.5 or not running:
             suggestion = live.ask()
             if suggestion is None:
                 break
-            told.append(("ask", suggestion.trial, suggestion.params, suggestion.origin))
+            told.append(("ask", suggestion))
             running.append([suggestion, 0])
             continue
         pick = running[int(rng.integers(len(running)))]
@@ -335,7 +338,7 @@ def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging:
             live.close(pick[0].trial, decision.outcome or "")
             told.append(("close", pick[0].trial, decision.outcome))
             running.remove(pick)
-    again = Policy.from_spec(make_spec(search__seed=seed))
+    again = Policy(make_spec(search__seed=seed).search_settings)
     for what, *args in told:
         {"ask": again.adopt, "tell": again.tell, "close": again.close}[what](*args)
     assert again.ask() == live.ask()

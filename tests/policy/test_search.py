@@ -9,7 +9,7 @@ from tests.benchmarks.search.baselines import Ours
 from tests.benchmarks.search.scale import SPACE, made_table
 from tests.benchmarks.search.simulator import Cluster, at_budget, simulate
 from tests.benchmarks.search.tables import coordinates
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.policy import Policy
 from tuner.policy.earlier import EARLIER_MAX, EarlierTrial
 from tuner.policy.policy import STARTUP_OBSERVATIONS
@@ -51,7 +51,9 @@ def test_parallel_workers_do_not_get_near_duplicates(workers: int) -> None:
 
 def test_many_workers_that_ask_before_any_of_them_answers_are_kept_apart() -> None:
     """What is running stands as mediocre: unseen, it would be suggested again and again (0.4 in place of 0.8)."""
-    policy = Policy.from_spec(make_spec(num_trials=300, space={f"x{n}": {"low": 0.0, "high": 1.0} for n in range(3)}))
+    policy = Policy(
+        make_spec(num_trials=300, space={f"x{n}": {"low": 0.0, "high": 1.0} for n in range(3)}).search_settings
+    )
     suggestions = [policy.ask() for _ in range(40)]
     for suggestion in suggestions:
         assert suggestion is not None
@@ -92,7 +94,7 @@ def test_earlier_trials_guide_the_first_suggestions() -> None:
     def median_distance(known: list[EarlierTrial]) -> float:
         distances = []
         for seed in range(5):
-            policy = Policy.from_spec(make_spec(search__seed=seed))
+            policy = Policy(make_spec(search__seed=seed).search_settings)
             policy.learn(known)
             for _ in range(8):
                 suggestion = policy.ask()
@@ -105,7 +107,7 @@ def test_earlier_trials_guide_the_first_suggestions() -> None:
 
 
 def test_each_result_of_the_sweeps_own_takes_an_earlier_ones_place() -> None:
-    policy = Policy.from_spec(make_spec(num_trials=200))
+    policy = Policy(make_spec(num_trials=200).search_settings)
     policy.learn(earlier(100))
     assert len(policy._earlier.counting(0)) == EARLIER_MAX
     for count in range(EARLIER_MAX):
@@ -122,7 +124,7 @@ def test_of_many_earlier_trials_the_deepest_best_half_and_an_even_selection_of_t
         EarlierTrial("before", str(n), {"learning_rate": 0.0004 * (n + 1)}, epoch, 27, 1 - n / 1000, bad=False)
         for n, epoch in enumerate([1] * 100 + [27] * 100)
     ]
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     policy.learn(trials)
     kept = [-1 - number for number in policy._earlier.counting(0)]
     assert kept[: EARLIER_MAX // 2] == list(range(100, 130))  # whatever the shallow ones came to
@@ -132,7 +134,7 @@ def test_of_many_earlier_trials_the_deepest_best_half_and_an_even_selection_of_t
 
 def test_of_earlier_trials_those_count_first_that_came_furthest_of_their_trainings_and_bad_ones_last() -> None:
     rows = [(2, 4, 0.6, False), (9, 27, 0.9, False), (1, 1, 0.1, False), (27, 27, 0.95, True), (9, 27, 0.8, False)]
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     policy.learn(
         [
             EarlierTrial("before", str(n), {"learning_rate": 0.01}, epoch, epochs_max, value, bad)
@@ -143,7 +145,7 @@ def test_of_earlier_trials_those_count_first_that_came_furthest_of_their_trainin
 
 
 def test_before_a_sweep_has_results_of_its_own_earlier_ones_alone_are_held_as_good() -> None:
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     policy.learn(earlier(100))
     for _ in range(STARTUP_OBSERVATIONS):
         good = policy._split().good
@@ -160,7 +162,7 @@ def test_earlier_trials_that_were_bad_are_kept_away_from() -> None:
         for n in range(30)
         if (params := make_spec().space.sample(np.random.default_rng(n)))["learning_rate"] > 0.02  # type: ignore[operator]
     ]
-    policy = Policy.from_spec(make_spec())
+    policy = Policy(make_spec().search_settings)
     policy.learn([*earlier(10), *bad])
     split = policy._split()
     assert split.good and all(not policy._earlier[number].bad for number in split.good)

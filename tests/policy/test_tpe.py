@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import make_spec, run_one_by_one, trials_of
+from tests.simulation import make_spec, run_one_by_one, trials_of
 from tuner.policy import Policy
 from tuner.policy.tpe import Split
 
@@ -23,7 +23,9 @@ def test_fewer_are_suggested_where_trials_came_to_bad_ends(parameter: str, broad
         return bool(params["x"] > 0.8 if parameter == "x" else params["kind"] == "d")
 
     space = {"x": {"low": 0.0, "high": 1.0}, "kind": {"choices": ["a", "b", "c", "d"]}}
-    policy = Policy.from_spec(make_spec(space=space, objective__mode="min", num_trials=80, search__algorithm="random"))
+    policy = Policy(
+        make_spec(space=space, objective__mode="min", num_trials=80, search__algorithm="random").search_settings
+    )
     run_one_by_one(policy, lambda params, epoch: math.nan if diverges(params) else (params["x"] - 0.75) ** 2)
     split = policy._split()
     blind = replace(split, bad=[], others=[number for number in split.others if number not in split.bad])
@@ -40,7 +42,7 @@ def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
     def median_distance(algorithm: str) -> float:
         distances = []
         for seed in range(5):
-            policy = Policy.from_spec(make_spec(num_trials=60, search={"algorithm": algorithm, "seed": seed}))
+            policy = Policy(make_spec(num_trials=60, search={"algorithm": algorithm, "seed": seed}).search_settings)
             run_one_by_one(policy)
             late = [observed.params["learning_rate"] for observed in trials_of(policy)[30:]]
             distances += [abs(math.log10(float(rate)) + 2.3) for rate in late]  # type: ignore[arg-type]
@@ -50,7 +52,7 @@ def test_tpe_finds_the_good_region_more_often_than_chance() -> None:
 
 
 def test_broad_suggestions_lean_towards_the_good_region_and_still_reach_everywhere() -> None:
-    policy = Policy.from_spec(make_spec(num_trials=60))
+    policy = Policy(make_spec(num_trials=60).search_settings)
     run_one_by_one(policy)
     split = policy._split()
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from tests.engine.test_replay import Driven, state
-from tests.kit import accuracy, make_spec
 from tests.review.verification.made import make
+from tests.simulation import accuracy, make_spec
 from tuner.engine.replay import recompute, replay, verify
 from tuner.policy import VERSION
 from tuner.policy.version import version_of

@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy import NullPool
 
 from tests.recording.histories import Checker
+from tuner.base.words import Params, Scalar
 from tuner.storage import StorageRoot, SweepFolder
 from tuner.sweep import events as ev
 
@@ -47,8 +48,8 @@ class Story:
             with open(self.folder.journal, "ab") as file:
                 file.write(ev.encode(self.events[-1]))
 
-    def suggest(self, trial: int, **params: ev.Scalar) -> None:
-        common: ev.Params = {"learning_rate": 0.001, "batch_size": 32, "epochs": 3, "schedule": "constant"}
+    def suggest(self, trial: int, **params: Scalar) -> None:
+        common: Params = {"learning_rate": 0.001, "batch_size": 32, "epochs": 3, "schedule": "constant"}
         self.add(ev.TrialSuggested(trial=trial, params=common | params, origin="tpe"))
         self.add(ev.TrialStarted(trial=trial, attempt=1, node="here", pid=1, gpus=[]))
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.kit import make_spec, new_sweep
 from tests.servers import wait_until
+from tests.simulation import make_spec, new_sweep
+from tuner.base.words import Params
 from tuner.recording import read_cursor, record
 from tuner.recording.plan import STATUS_BY_OUTCOME
 from tuner.sweep import events as ev
@@ -71,7 +72,7 @@ class PretendDriver:
 
 def trial_batches(trial: int) -> Iterator[list[ev.AnyEvent]]:
     """One trial after another, with all that can happen to one."""
-    params: ev.Params = {
+    params: Params = {
         "learning_rate": 10 ** -(1 + trial % 4),
         "batch_size": 32,
         "schedule": "constant",
@@ -135,7 +136,7 @@ def expected_rows(events: Sequence[ev.AnyEvent]) -> list[Row]:
 
 
 def _figures(epochs: list[ev.EpochReported]) -> ev.Metrics:
-    values = [ev.number(epoch.metrics["val_accuracy"]) for epoch in epochs]
+    values = [ev.metric_value(epoch.metrics["val_accuracy"]) for epoch in epochs]
     figures: ev.Metrics = {"epochs_trained": float(len(epochs)), "training_s": 0.5 * len(epochs)}
     finite = [(value, epoch.epoch) for value, epoch in zip(values, epochs, strict=True) if math.isfinite(value)]
     if finite:

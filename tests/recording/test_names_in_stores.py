@@ -16,6 +16,7 @@ import pytest
 from tests.recording.nasty import NASTY
 from tests.review.verification.made import check_runs_alone
 from tests.servers import MlflowServer, Postgres
+from tuner.base.words import Params
 from tuner.recording import read_cursor, record
 from tuner.recording.earlier import read_earlier_runs
 from tuner.recording.names import Names, best_key, changed_key, earlier_key
@@ -61,7 +62,7 @@ def nasty_story(new_story: type[Story], folder: SweepFolder, uri: str | None) ->
         tracking={"uri": uri, "experiment": "nasty"},
     )
     for trial in (0, 1):
-        params: ev.Params = {name: 100 * trial + at for at, name in enumerate(NASTY)}
+        params: Params = {name: 100 * trial + at for at, name in enumerate(NASTY)}
         story.add(ev.TrialSuggested(trial=trial, params={**params, "epochs": 2, "long": LONG[trial]}, origin="tpe"))
         story.add(ev.TrialStarted(trial=trial, attempt=1, node="here", pid=1, gpus=[]))
         for number in (1, 2):

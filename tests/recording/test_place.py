@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.base.errors import MisplacedError
 from tuner.recording import check_place, misplaced, read_cursor
 from tuner.storage import StorageRoot, SweepFolder, delete, read_bytes, write_atomically

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit import make_spec, new_sweep
 from tests.recording.histories import PretendDriver, expected_rows, expected_statuses, trial_batches
 from tests.servers import PATIENCE_S
+from tests.simulation import make_spec, new_sweep
 from tuner.recording import RecorderProcess, missing, read_cursor
 from tuner.storage import StorageRoot
 from tuner.sweep import events as ev

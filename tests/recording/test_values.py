@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.recording.values import param_text, plain, tag_text
-from tuner.sweep.events import Scalar
+from tuner.base.words import Scalar
+from tuner.recording.values import param_text, tag_text, value_text
 
 
 def test_values_are_written_as_people_write_them() -> None:
@@ -20,13 +20,13 @@ def test_values_are_written_as_people_write_them() -> None:
         "10000000000000000000000": 1e22,
     }
     for text, value in written.items():
-        assert plain(value) == text
+        assert value_text(value) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_no_digit_is_lost_and_no_exponent_is_used(value: float) -> None:
-    assert float(plain(value)) == value
-    assert "e" not in plain(value)
+    assert float(value_text(value)) == value
+    assert "e" not in value_text(value)
 
 
 def test_two_long_values_stay_two() -> None:

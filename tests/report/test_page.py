@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.report import figures, report_page
 from tuner.report.page import TRIALS_SHOWN
 from tuner.storage.journal import read_events
@@ -46,7 +46,7 @@ def swept(folder: Path, **changes: Any) -> Sweep:
     """A sweep of pretended trainings."""
     journal = new_sweep(folder, make_spec(**changes))
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, accuracy).run()
+    SimulatedCluster(coordinator, accuracy).run()
     coordinator.close()
     journal.close()
     return fold(read_events(journal.folder))

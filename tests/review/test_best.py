@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.base.errors import StorageError, UsageError
 from tuner.review.best import best_model, export_model
 from tuner.storage import SweepFolder

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.test_replay import POINTS, WIDER, Driven
-from tests.kit import accuracy, make_spec
+from tests.simulation import accuracy, make_spec
 from tuner.policy.policy import STARTUP_OBSERVATIONS
 from tuner.review.explain import ORIGINS, Explanation, explain
 from tuner.sweep import events as ev

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit import SPACE, make_spec
+from tests.simulation import SPACE, make_spec
 from tuner.base.errors import SpecError
 from tuner.spec import spec_from_mapping
 from tuner.spec.changes import changes_between, changes_from_overrides

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.kit import SPACE
+from tests.simulation import SPACE
 from tuner.base.errors import SpecError, UsageError
 from tuner.inspection.preview import preview
 from tuner.policy import Policy
@@ -109,7 +109,7 @@ def check_it_works(folder: Path, spec: SweepSpec) -> None:
     assert load_spec(path).resolved() == resolved
     started = ev.decode(ev.encode(ev.SweepStarted(spec=resolved, versions={}, seed=0)))
     assert isinstance(started, ev.SweepStarted) and spec_from_mapping(started.spec) == spec
-    suggestion = Policy.from_spec(spec).ask()
+    suggestion = Policy(spec.search_settings).ask()
     assert suggestion is not None
     params = {name: value for name, value in suggestion.params.items() if name in spec.space}
     assert completed(spec.space, params) is not None
@@ -136,7 +136,7 @@ def load(folder: Path, content: bytes | str, overrides: tuple[str, ...] = ()) ->
 def test_points_of_any_kind_work_or_are_refused(points: Any) -> None:
     spec = outcome(lambda: spec_from_mapping({**VALID, "search": {"points": points}}, is_new=True))
     if spec is not None:
-        assert len(Policy.from_spec(spec)._draws._points) == len(spec.search.points)
+        assert len(Policy(spec.search_settings)._draws._points) == len(spec.search.points)
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

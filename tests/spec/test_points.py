@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit import SPACE
+from tests.simulation import SPACE
 from tuner.base.errors import SpecError
 from tuner.inspection import inspect, load_checked
 from tuner.inspection.preview import preview

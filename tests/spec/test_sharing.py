@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.spec.sharing import SHARED_FOLDERS, on_nodes, shared_folders, sharing_problems
 
 SHARED: dict[str, Any] = {"storage": "s3://bucket/sweeps", "tracking": {"uri": "https://mlflow.example.com"}}

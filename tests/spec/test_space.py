@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tuner.spec.space import Choice, Constant, Float, Int, Space, completed, key, nearest, plain, same, shown
+from tuner.spec.space import Choice, Constant, Float, Int, Space, completed, key, nearest, number_text, same, shown
 
 units = st.floats(0, 1)
 
@@ -353,4 +353,4 @@ def test_true_and_one_are_different_values() -> None:
     ("number", "text"), [(0.0001, "0.0001"), (32, "32"), (1e-12, "1e-12"), (0.1, "0.1"), (3.0, "3")]
 )
 def test_numbers_are_written_plainly(number: float, text: str) -> None:
-    assert plain(number) == text
+    assert number_text(number) == text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.base.errors import SpecError, UsageError
 from tuner.inspection import load_checked
 from tuner.spec import dump_yaml, load_spec, spec_from_mapping

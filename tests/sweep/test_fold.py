@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.sweep import Sweep, Trial, fold
 from tuner.sweep import events as ev
 
@@ -98,7 +98,7 @@ def test_an_epoch_at_which_anything_diverged_has_no_value(name: str, value: floa
     assert sweep_of((0.0, suggested(0)), (1.0, epoch(0, 1, **metrics))).best is not None
     diverged = epoch(0, 1, **{**metrics, name: value})
     sweep = sweep_of((0.0, suggested(0)), (1.0, diverged))
-    assert sweep.best is None and sweep.epochs == 1 and math.isnan(sweep.value(diverged))
+    assert sweep.best is None and sweep.num_epochs == 1 and math.isnan(sweep.value(diverged))
 
 
 def test_a_trial_counts_its_attempts_its_own_failures_and_its_first_start() -> None:

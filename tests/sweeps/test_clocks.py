@@ -44,13 +44,13 @@ def test_a_clock_that_is_set_forward_and_back_costs_nothing(
     space, slow_while = slowed(tmp_path)
     spec = tiny_spec(num_trials=3, space=space, epochs={"min": 27, "max": 27}, budget={"wall_time": "1h"})
     driver = cli.start("run", spec)
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 3)
+    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 3)
     holder = read_holder(cli.folder("tiny"))
     assert holder is not None and holder.pid == driver.pid
     for offset_s in (TWO_HOURS_S, -TWO_HOURS_S):
         set_clock(offset_s)
         num_jumps = len(jumps(cli)) + 1
-        epochs = cli.wait_for("tiny", partial(has_noted, cli, num_jumps)).epochs
+        epochs = cli.wait_for("tiny", partial(has_noted, cli, num_jumps)).num_epochs
         cli.wait_for("tiny", partial(has_trained, epochs + 2))
         now = read_holder(cli.folder("tiny"))
         assert now is not None and now.id == holder.id
@@ -77,7 +77,7 @@ def has_noted(cli: Cli, num_jumps: int, sweep: Sweep) -> bool:
 
 
 def has_trained(epochs: int, sweep: Sweep) -> bool:
-    return sweep.epochs >= epochs
+    return sweep.num_epochs >= epochs
 
 
 def jumps(cli: Cli) -> list[float]:

@@ -82,7 +82,7 @@ def test_a_killed_recorder_is_replaced_and_a_deleted_store_made_anew_while_the_s
     space, slow_while = slowed(tmp_path)
     driver = cli.start("run", tiny_spec(num_trials=2, space=space, resources=ONE_SLOT, epochs={"max": 27}))
     folder = cli.folder("tiny")
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 1 and read_cursor(folder).seq > 0)
+    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 1 and read_cursor(folder).seq > 0)
     [recorder] = [p for p in psutil.Process(driver.pid).children() if "tuner.recording" in p.cmdline()]
     recorder.kill()
     cli.wait_for("tiny", lambda sweep: read_cursor(folder).restarts == 1)
@@ -141,7 +141,7 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
 def test_a_driver_whose_own_ray_dies_says_so_before_it_is_ended(cli: Cli, tiny_spec: Callable[..., str]) -> None:
     shared, cli.address = cli.address, "local"
     driver = cli.start("run", tiny_spec(num_trials=2, space=SLOW_SPACE, resources=ONE_SLOT, epochs={"max": 27}))
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 3)
+    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 3)
     [raylet] = [child for child in psutil.Process(driver.pid).children() if child.name() == "raylet"]
     raylet.kill()
     said = finish(driver, exit_code=4)
@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_running_epochs(cli: Cli, tiny_spe
     driver = cli.start(
         "run", tiny_spec(num_trials=2, space=space, epochs={"max": 2}, early_stopping={"algorithm": "none"})
     )
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 1)
+    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 1)
     driver.send_signal(signal.SIGINT)
     time.sleep(1.0)
     driver.send_signal(signal.SIGINT)

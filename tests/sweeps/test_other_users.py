@@ -177,7 +177,7 @@ def test_a_second_user_gets_nothing_of_a_sweep(machine: Machine, tiny_spec: Call
         Path(written).read_text().replace(f"{MODELS / 'tiny.py'}:Tiny", f"{machine.home}/mine.py:Talkative")
     )
     driver = machine.start_without_a_token("run", written)
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 2)
+    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 2)
 
     ports = listening(driver)
     assert {address for address, _ in ports} == {"127.0.0.1"}, ports
@@ -208,7 +208,7 @@ def test_a_second_user_gets_nothing_of_a_sweep(machine: Machine, tiny_spec: Call
         "Ray's files are gone, planted links stay"
     )
     assert list(machine.victim.iterdir()) == []
-    kept = outputs.kept(cli.folder("tiny").outputs)
+    kept = outputs.saved_outputs(cli.folder("tiny").outputs)
     assert {kind for path in kept if CANARY in path.read_text() for kind in [path.suffix]} == {".out", ".err"}
     asked = json.dumps([[str(cli.folder("tiny").path)], []])
     seen = json.loads(subprocess.check_output([*AS_NOBODY, python, "-c", PROBE, asked], text=True))

@@ -58,7 +58,7 @@ def test_ctrl_c_interrupts_and_the_same_class_goes_on(cli: Cli, told: dict[str, 
     slow_while = tmp_path / "slow"
     slow_while.touch()
     process = start(cli, told, "interrupted", str(slow_while))
-    cli.wait_for("first", lambda sweep: sweep.epochs > 1)
+    cli.wait_for("first", lambda sweep: sweep.num_epochs > 1)
     process.send_signal(signal.SIGINT)
     data, errors = outputs(process, 0)
     assert data.startswith("sweep first: interrupted by SIGINT; nothing is lost")

@@ -65,7 +65,7 @@ def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
 def test_a_sweep_removed_under_its_driver_ends_with_one_line(cli: Cli, tiny_spec: Callable[..., str]) -> None:
     spec = tiny_spec(num_trials=3, space=SLOW_SPACE, epochs={"min": 9, "max": 18}, resources=ONE_SLOT)
     driver = cli.start("run", spec)
-    cli.wait_for("tiny", lambda sweep: sweep.epochs >= 4)
+    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 4)
     folder = cli.folder("tiny").path
     moved = folder.rename(folder.with_name("moved"))  # type: ignore[attr-defined]
     said = finish(driver, exit_code=4)
@@ -119,7 +119,7 @@ def test_tracking_away_to_the_end_is_exit_4_and_recorded_later(
     with Proxy(mlflow_server.port) as proxy:
         spec = tiny_spec(num_trials=6, space=SLOW_SPACE, resources=ONE_SLOT, tracking={"uri": proxy.url})
         driver = cli.start("run", spec)
-        cli.wait_for("tiny", lambda sweep: sweep.epochs >= 4)
+        cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 4)
         proxy.mode = "hang"
         time.sleep(5)
         proxy.mode = "error"

@@ -40,7 +40,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
         "trial", "params", "outcome", "reason", "epochs", "best", "last", "attempts", "training_s", "mlflow_run_id",
     ]  # fmt: skip
     assert [row["trial"] for row in rows] == list(range(10)) and all(row["mlflow_run_id"] for row in rows)
-    assert sum(row["epochs"] for row in rows) == sweep.epochs == shown["epochs"]
+    assert sum(row["epochs"] for row in rows) == sweep.num_epochs == shown["epochs"]
     assert sweep.best is not None and "test_accuracy" in sweep.best.test_metrics
     assert "test_accuracy" in done.stderr and "tuner ui --storage" in done.stderr
     assert "finished, looks for the highest val_accuracy" in (cli.root / "first" / "report.html").read_text()
@@ -116,7 +116,7 @@ def test_a_sweep_goes_on_when_nobody_reads_what_it_says(cli: Cli, tiny_spec: Cal
     os.close(reading)
     done = subprocess.run(command, stdout=writing, stderr=writing, timeout=300, env=environment())
     os.close(writing)
-    assert done.returncode == 0 and check_history(cli.folder("tiny")).epochs == 1
+    assert done.returncode == 0 and check_history(cli.folder("tiny")).num_epochs == 1
 
 
 def test_ctrl_c_while_the_end_is_recorded_says_what_is_missing(cli: Cli, tiny_spec: Callable[..., str]) -> None:

@@ -10,9 +10,9 @@ import json
 import sys
 from pathlib import Path
 
-from trainables.lean import lean_import
+from trainables.framework_imports import without_unused_packages
 
-with lean_import():
+with without_unused_packages():
     import tensorflow as tf
 
 models, cases = sys.argv[1:]

@@ -46,11 +46,11 @@ def test_every_kind_of_data_and_model_learns(make_trainer: MakeTrainer, name: st
 def test_what_a_model_says_it_reports_is_what_an_epoch_has(
     make_trainer: MakeTrainer, name: str, objective: str, known: set[str]
 ) -> None:
-    from trainables.training import WarmTrainer, reported_metrics
+    from trainables.training import WarmTrainer, reported_metric_names
 
     trainable = make_trainer(name)._trainable
     data = trainable.load_data()
-    told = reported_metrics(trainable, data, trainable.Params())
+    told = reported_metric_names(trainable, data, trainable.Params())
     trainer = WarmTrainer(trainable, data, objective, "max")
     [epoch] = train(trainer, 1)
     assert set(told) == set(epoch) and {objective, *known} <= set(told)

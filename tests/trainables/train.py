@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from trainables import registry
-from trainables.lean import lean_import
+from trainables.framework_imports import without_unused_packages
 
-with lean_import():
+with without_unused_packages():
     from trainables.training import WarmTrainer
 
 models, name, params, seed, epochs, checkpoint, target = sys.argv[1:]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.sweep import Sweep, Trial
-from tuner.sweep.events import number
+from tuner.sweep.events import metric_value
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -45,7 +45,7 @@ def curves_frame(sweep: Sweep) -> DataFrame:
         {
             "number": trial.number,
             "epoch": epoch.epoch,
-            **{columns[name]: number(value) for name, value in epoch.metrics.items() if name in columns},
+            **{columns[name]: metric_value(value) for name, value in epoch.metrics.items() if name in columns},
             "attempt": epoch.attempt,
             "seconds": epoch.epoch_s,
             "decision": epoch.decision,
@@ -64,7 +64,7 @@ def _row(trial: Trial, sweep: Sweep) -> dict[str, Any]:
         "outcome": trial.outcome or "unfinished",
         "best": trial.best_value,
         "best_epoch": trial.best_epoch,
-        "last": number(trial.epochs[-1].metrics.get(sweep.metric)) if trial.epochs else float("nan"),
+        "last": metric_value(trial.epochs[-1].metrics.get(sweep.metric)) if trial.epochs else float("nan"),
         "epochs": trial.epochs_trained,
         "attempts": trial.attempts,
         "seconds": trial.training_s,

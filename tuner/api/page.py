@@ -20,7 +20,7 @@ def sweep_page(sweep: Sweep, state: str) -> str:
         ("sweep", f"{sweep.name} ({state})"),
         ("trials", f"{ended} of {sweep.num_trials}: {counts or 'none yet'}"),
         ("best", _best(sweep)),
-        ("epochs", str(sweep.epochs)),
+        ("epochs", str(sweep.num_epochs)),
         ("time", f"{at_work} at work, {training} of training"),
     ]
     rows = "".join(f"<tr>{_cells('th', [key])}{_cells('td', [text])}</tr>" for key, text in facts)

@@ -117,7 +117,7 @@ class Progress:
     def training(self, coordinator: Coordinator) -> None:
         """Trials run from now on."""
         self._coordinator = coordinator
-        self._epochs_before = coordinator.sweep.epochs
+        self._epochs_before = coordinator.sweep.num_epochs
         self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
         self._stop.clear()
         self._thread = threading.Thread(target=self._watch, name="display", daemon=True)
@@ -156,7 +156,7 @@ class Progress:
             if best is not None:
                 at = f"{sweep.metric} {metric_text(best.best_value)}"
                 best_text = f"{at}, trial {best.number}, epoch {best.best_epoch}: {params_text(best.params)}"
-            epochs, num_events = sweep.epochs, sweep.num_events
+            epochs, num_events = sweep.num_epochs, sweep.num_events
             wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots
             first_epoch_at, now = sweep.spans[-1].first_epoch_at, self._coordinator.journal.clock.now()
         here_s = max(now - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6

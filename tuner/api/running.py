@@ -176,7 +176,7 @@ def check_recorded(folder: SweepFolder, ended: Ended) -> None:
 def last_line(sweep: Sweep) -> str:
     """How a sweep ended."""
     end = sweep.ended.reason if sweep.ended is not None else "not ended"
-    took = f"{sweep.name}: {end}, {sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
+    took = f"{sweep.name}: {end}, {sweep.num_epochs} epochs in {duration_text(sweep.wall_s)}"
     if (best := sweep.best) is None:
         return took
     at = f"{sweep.metric} {metric_text(best.best_value)}, trial {best.number}, epoch {best.best_epoch}"

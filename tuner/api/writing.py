@@ -84,12 +84,12 @@ def _field(name: str, value: Any) -> Any:
     if name == "trainable":
         return value if not isinstance(value, str) else _absolute(value)
     if name == "epochs" and isinstance(value, tuple | list) and len(value) == 2:
-        return {"min": plain(value[0]), "max": plain(value[1])}
+        return {"min": spec_value(value[0]), "max": spec_value(value[1])}
     if name == "epochs" and not isinstance(value, Mapping | BaseModel):
-        return {"max": plain(value)}
-    if name == "data" and isinstance(value := plain(value), str) and is_beside(Path.cwd(), value):
+        return {"max": spec_value(value)}
+    if name == "data" and isinstance(value := spec_value(value), str) and is_beside(Path.cwd(), value):
         return os.path.abspath(value)
-    return plain(value)
+    return spec_value(value)
 
 
 def _absolute(trainable: str) -> str:
@@ -112,20 +112,20 @@ def over(below: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return below
 
 
-def plain(value: Any) -> Any:
+def spec_value(value: Any) -> Any:
     """A value of Python code as a spec holds it: no tuples, no scalars of NumPy, no paths, no objects of ours."""
     if hasattr(value, "written"):
         value = value.written()
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_defaults=True)
     if isinstance(value, dict):
-        return type(value)({name: plain(item) for name, item in value.items()})
+        return type(value)({name: spec_value(item) for name, item in value.items()})
     if isinstance(value, Mapping):
-        return {name: plain(item) for name, item in value.items()}
+        return {name: spec_value(item) for name, item in value.items()}
     if isinstance(value, str | bytes | bool | int | float) and type(value).__module__ == "builtins":
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [plain(item) for item in value]
+        return [spec_value(item) for item in value]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", ()):

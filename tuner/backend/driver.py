@@ -35,10 +35,10 @@ from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
-from tuner.inspection.provenance import Accepted, GoingOn, kept_files, resumed, resuming, starting, write_code
+from tuner.inspection.provenance import Accepted, TrainingCode, copied_files, resumed, resuming, starting, write_code
 from tuner.policy import VERSION, preload
 from tuner.recording import RecorderProcess, check_place
-from tuner.recording.warmstart import read_sources, told
+from tuner.recording.warmstart import read_sources, sources_text
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import shared_folders, sharing_problems
 from tuner.storage import StorageRoot, SweepFolder, open_log, read_bytes, write_atomically
@@ -118,7 +118,7 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
             data=inspected.digests,
             policy=VERSION,
         )
-        files = kept_files(begins.new)
+        files = copied_files(begins.new)
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         driver = _Driver(resolved, journal, inspected, address, observer, begins.sources, is_new=True)
         try:
@@ -137,7 +137,7 @@ def _learn(spec: SweepSpec, root: StorageRoot, where: str, observer: Observer) -
         return []
     observer.phase("reading earlier trials")
     sources = read_sources(spec, root, where)
-    observer.note(f"warm start: {told(spec, sources)}")
+    observer.note(f"warm start: {sources_text(spec, sources)}")
     return [source.event for source in sources]
 
 
@@ -222,7 +222,7 @@ def _inspected(
     source: str,
     address: str | None,
     observer: Observer,
-    trains_with: GoingOn,
+    trains_with: TrainingCode,
     is_new: bool = False,
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
     """The spec made complete from its trainable, and made sure that its trials have room and all nodes its files.

@@ -61,7 +61,7 @@ def keep(logs: Path, into: Path) -> None:
             os.close(handle)
 
 
-def kept(into: Path) -> list[Path]:
+def saved_outputs(into: Path) -> list[Path]:
     """The files that are kept, the oldest first."""
     if into.is_symlink() or not into.is_dir():
         return []

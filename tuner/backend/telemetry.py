@@ -46,7 +46,7 @@ class Telemetry:
                 self._metrics[name] = kind(name, description, TAGS.get(name, ("sweep",)))
         for name, description in HISTOGRAMS.items():
             self._metrics[name] = Histogram(name, description, _BOUNDS_S, ("sweep",))
-        self._epochs_told = coordinator.sweep.epochs
+        self._epochs_told = coordinator.sweep.num_epochs
         self._backlog_at = float("-inf")
 
     def update(self) -> None:
@@ -54,7 +54,7 @@ class Telemetry:
         coordinator = self._coordinator
         with coordinator.lock:
             sweep = coordinator.sweep
-            outcomes, epochs, num_events = sweep.outcomes(), sweep.epochs, sweep.num_events
+            outcomes, epochs, num_events = sweep.outcomes(), sweep.num_epochs, sweep.num_events
             best = None if sweep.best is None else sweep.best.best_value
             slots, busy = coordinator.slots, coordinator.busy
             decisions_s = coordinator.take_decisions_s()

@@ -93,10 +93,10 @@ class _Run:
             self.coordinator.lost(trial, "node", "its worker went on with the trial before")
             return False
         goes_on = self.coordinator.report(report)
-        self.is_with(trial, actor, report.node)
+        self.note_worker(trial, actor, report.node)
         return goes_on
 
-    def is_with(self, trial: int, actor: Any, node: str) -> None:
+    def note_worker(self, trial: int, actor: Any, node: str) -> None:
         """This worker has the trial, and showed that it lives."""
         self.heard_at[trial] = time.monotonic()
         self.actors[trial], self.nodes[trial] = actor, node
@@ -186,7 +186,7 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
         if assignment is None:
             return TrialScheduler.STOP
         worker.take.remote(assignment)  # an actor's tasks run in order: before the step that follows from CONTINUE
-        _run.is_with(assignment.trial, worker, report.node)
+        _run.note_worker(assignment.trial, worker, report.node)
         return TrialScheduler.CONTINUE
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:

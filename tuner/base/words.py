@@ -98,7 +98,7 @@ def _number_key(number: float) -> str:
     return repr(float(number))
 
 
-def plain(number: float) -> str:
+def number_text(number: float) -> str:
     """A number as people write it: 0.0001, 32, 1e-12."""
     if isinstance(number, int):
         return shown(number)

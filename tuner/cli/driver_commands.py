@@ -67,10 +67,10 @@ def logs(
 
 def _printed(folder: SweepFolder) -> str:
     """Where that is which trainables printed on this machine: what runs, and what was kept at the end of each Ray."""
-    from tuner.backend.outputs import kept
+    from tuner.backend.outputs import saved_outputs
     from tuner.backend.ray_folder import live_logs
 
-    files = [str(path) for path in kept(folder.outputs)]
+    files = [str(path) for path in saved_outputs(folder.outputs)]
     more = [f"and {len(files) - NAMED_AT_MOST} before them"] if len(files) > NAMED_AT_MOST else []
     where = [*(f"{logs}/worker-*" for logs in live_logs(folder.outputs)), *files[-NAMED_AT_MOST:], *more]
     return f"what trainables printed is in {', '.join(where)}" if where else ""

@@ -198,7 +198,7 @@ def _tell_people(folder: SweepFolder, sweep: Sweep) -> None:
     rows += [("report", str(folder.report))] if exists(folder.report) else []
     rows += [("in MLflow", f"{program()} ui{where}")]
     if sweep.ended is not None:
-        took = f"{sweep.epochs} epochs in {duration_text(sweep.wall_s)}"
+        took = f"{sweep.num_epochs} epochs in {duration_text(sweep.wall_s)}"
         people.print(f"\n{sweep.name}: {harmless(sweep.ended.reason)}, {took}", style="bold")
         if sweep.ended.state == "paused":
             rows.append(("go on", f"{program()} resume {sweep.name}{where} --set budget.…=…"))

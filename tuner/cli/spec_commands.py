@@ -14,7 +14,7 @@ from tuner.base.errors import UsageError
 from tuner.base.text import params_text
 from tuner.cli.output import Address, AsJson, Overrides, Storage, print_json, spec_path
 from tuner.cli.tables import tables
-from tuner.spec.space import Choice, Constant, Float, Int, either, plain, shown
+from tuner.spec.space import Choice, Constant, Float, Int, either, number_text, shown
 
 if TYPE_CHECKING:
     pass
@@ -152,10 +152,10 @@ def describe(parameter: Float | Int | Choice | Constant) -> str:
     elif isinstance(parameter, Choice):
         text = "one of " + ", ".join(map(shown, parameter.choices))
     else:
-        text = f"{plain(parameter.low)} to {plain(parameter.high)}"
+        text = f"{number_text(parameter.low)} to {number_text(parameter.high)}"
         details = ["log"] if parameter.scale == "log" else []
         if parameter.step is not None and parameter.step != 1:
-            details.append(f"step {plain(parameter.step)}")
+            details.append(f"step {number_text(parameter.step)}")
         if parameter.num is not None:
             details.append(f"{parameter.num} values")
         text += f" ({', '.join(details)})" if details else ""

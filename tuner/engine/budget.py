@@ -12,7 +12,7 @@ def used_up(budget: Budget, sweep: Sweep, now: float) -> ev.SweepEnded | None:
     unseen_s = max(0.0, now - sweep.spans[-1].last_at)
     wall_s = sweep.wall_s + unseen_s
     cost = budget.price * (sweep.slot_hours + sweep.slots * unseen_s / 3600)
-    if budget.epochs is not None and sweep.epochs >= budget.epochs:
+    if budget.epochs is not None and sweep.num_epochs >= budget.epochs:
         return _paused(f"the budget of {budget.epochs} epochs is used up")
     if budget.wall_time is not None and wall_s >= budget.wall_time:
         return _paused(f"the budget of {budget.wall_time:g} s is used up")

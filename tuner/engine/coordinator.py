@@ -18,7 +18,7 @@ from tuner.base.text import duration_text
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
 from tuner.engine.messages import Assignment, Failure, Report
-from tuner.engine.replay import replay
+from tuner.engine.replay import replay, suggested_event
 from tuner.engine.retention import Retention
 from tuner.policy import STOP
 from tuner.spec import SweepSpec
@@ -76,7 +76,7 @@ class Coordinator:
         self._check_budget()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
         self._failed_here = 0
-        self._epochs_before = self.sweep.epochs
+        self._epochs_before = self.sweep.num_epochs
 
     def _end_what_was_decided(self) -> None:
         """Ends trials whose end was decided, but whose `trial_ended` the driver before did not get onto the disk."""
@@ -84,7 +84,7 @@ class Coordinator:
             if trial.epochs and trial.epochs[-1].decision == STOP:
                 last = trial.epochs[-1]
                 is_finite = math.isfinite(self.sweep.value(last))
-                is_whole = last.epoch >= int(trial.params["epochs"])  # type: ignore[arg-type]
+                is_whole = last.epoch >= trial.epochs_max
                 self._end(
                     trial,
                     "completed" if is_whole and is_finite else "stopped" if is_finite else "diverged",
@@ -142,7 +142,7 @@ class Coordinator:
         suggestion = self.policy.ask()
         if suggestion is None:
             return None
-        self._append(ev.TrialSuggested(trial=suggestion.trial, params=suggestion.params, origin=suggestion.origin))
+        self._append(suggested_event(suggestion))
         return suggestion.trial
 
     def _assignment(self, trial: Trial) -> Assignment:
@@ -153,7 +153,7 @@ class Coordinator:
             attempt=trial.attempts + 1,
             params=trial.params,
             seed=training_seed(self.spec.search.seed, trial.number),
-            epochs_max=int(trial.params["epochs"]),  # type: ignore[arg-type]
+            epochs_max=trial.epochs_max,
             judged_at=self.policy.judged_at,
             checkpoints=tuple(saved.path for saved in usable[:CHECKPOINTS_TRIED]),
             keep_above=self._retention.bar,
@@ -300,7 +300,7 @@ class Coordinator:
             self._end(trial, "out_of_memory" if cause == "memory" else "failed", reason, failed)
         else:
             self._append(failed)
-        if self._failed_here >= HOPELESS_FAILURES and self.sweep.epochs == self._epochs_before:
+        if self._failed_here >= HOPELESS_FAILURES and self.sweep.num_epochs == self._epochs_before:
             message = f"the first {self._failed_here} trials failed and none trained an epoch; the last one: {reason}"
             self.stop(message, ev.SweepEnded(reason=message, state="stopped"))
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from trainables.given import Given
 from trainables.sources import Sources
+from tuner.base.words import Params
 from tuner.engine.slots import Slot
 from tuner.sweep import Mode, is_better
-from tuner.sweep.events import CheckpointSaved, Metrics, Params, TrialStarted
+from tuner.sweep.events import CheckpointSaved, Metrics, TrialStarted
 
 
 @dataclass(frozen=True)

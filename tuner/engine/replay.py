@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tuner.policy.earlier import EarlierTrial
-from tuner.policy.policy import Decision, Policy
+from tuner.policy.policy import Decision, Policy, Suggestion
 from tuner.policy.version import VERSION, version_of
 from tuner.spec import SweepSpec
 from tuner.spec.history import SpecHistory
+from tuner.spec.space import Space
 from tuner.sweep import objective_value
 from tuner.sweep.events import (
     AnyEvent,
@@ -38,19 +39,31 @@ def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
         spec: the sweep's spec as it is now, with the changes of every resume among the events.
         events: the whole journal, in order.
     """
-    policy = Policy.from_spec(spec)
+    policy = Policy(spec.search_settings)
     metric = spec.objective.metric
     for event in events:
         match event:
             case EpochReported():
                 policy.tell(event.trial, event.epoch, objective_value(event.metrics, metric))
             case TrialSuggested():
-                policy.adopt(event.trial, event.params, event.origin)
+                policy.adopt(suggestion_in(event, policy.space))
             case TrialEnded():
                 policy.close(event.trial, event.outcome)
             case WarmStarted():
                 policy.learn(earlier_trials(event))
     return policy
+
+
+def suggested_event(suggestion: Suggestion) -> TrialSuggested:
+    """What a journal says of a suggestion: its `params` hold the epochs, too."""
+    params = {**suggestion.params, "epochs": suggestion.epochs}
+    return TrialSuggested(trial=suggestion.trial, params=params, origin=suggestion.origin)
+
+
+def suggestion_in(event: TrialSuggested, space: Space) -> Suggestion:
+    """The suggestion of an event, with those of its parameters that the space has."""
+    params = {name: value for name, value in event.params.items() if name in space}
+    return Suggestion(event.trial, params, event.epochs_max, event.origin)
 
 
 def earlier_trials(event: WarmStarted) -> list[EarlierTrial]:
@@ -135,10 +148,10 @@ class _Verifier:
             return
         if is_own:
             found = self._policy.propose()
-            if found is None or (found.trial, found.params, found.origin) != (event.trial, event.params, event.origin):
+            if found is None or not _is_same(suggested_event(found), event):
                 was = f"{event.params} ({event.origin})"
                 self._differs(f"trial {event.trial}: the journal has {was}, but replay gives {found}")
-        self._policy.adopt(event.trial, event.params, event.origin)
+        self._policy.adopt(suggestion_in(event, self._policy.space))
 
     def _check_epoch(self, event: EpochReported) -> None:
         value = objective_value(event.metrics, self._history.spec.objective.metric)
@@ -156,6 +169,10 @@ class _Verifier:
         if stop is not None and stop.outcome != event.outcome:
             self._differs(f"trial {event.trial}: ended as {event.outcome}, but replay gives {stop.outcome}")
         self._policy.close(event.trial, event.outcome)
+
+
+def _is_same(one: TrialSuggested, other: TrialSuggested) -> bool:
+    return (one.trial, one.params, one.origin) == (other.trial, other.params, other.origin)
 
 
 def touches_policy(resumed: SweepResumed) -> bool:

@@ -226,13 +226,13 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
 
 def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], list[str]]:
     """What the model of the sweep's first trial reports, or why there is none."""
-    from trainables.training import reported_metrics
+    from trainables.training import reported_metric_names
 
-    first = Policy.from_spec(spec).propose()
+    first = Policy(spec.search_settings).propose()
     assert first is not None
     try:
         params = trainable.Params(**first.params)
-        return reported_metrics(trainable, trainable.select_data(data, params), params, spec.precision), []
+        return reported_metric_names(trainable, trainable.select_data(data, params), params, spec.precision), []
     except (Exception, SystemExit) as error:
         return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from trainables.contract import Params
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
-from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, plain, shown
+from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, number_text, shown
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 """What MLflow shows of each trial."""
@@ -103,7 +103,7 @@ def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
 
 def _got(item: Any, value: Scalar) -> str:
     """A number without what does not matter: 0, but 32.0 where its `.0` is what is wrong."""
-    return plain(value) if isinstance(value, float) and item["type"] != "int_type" else shown(value)
+    return number_text(value) if isinstance(value, float) and item["type"] != "int_type" else shown(value)
 
 
 def _rule(item: Any) -> str:

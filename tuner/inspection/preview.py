@@ -11,7 +11,7 @@ import numpy as np
 
 from tuner.policy.asha import rung_epochs
 from tuner.spec import SweepSpec
-from tuner.spec.space import Choice, Float, Int, Params, completed, cut, plain, shown
+from tuner.spec.space import Choice, Float, Int, Params, completed, cut, number_text, shown
 
 NUM_SAMPLES = 10
 MAX_DRAWS = 10_000
@@ -54,7 +54,7 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
 
 def _epochs(spec: SweepSpec, draws: list[Params], num_trials: int) -> tuple[int, int]:
     """Epochs without and with early stopping; a parameter `epochs` shortens trainings in proportion."""
-    lengths = [int(params.get("epochs", spec.epochs.max)) for params in draws]  # type: ignore[arg-type]
+    lengths = [int(params.get("epochs") or spec.epochs.max) for params in draws]
     mean = sum(lengths) / len(lengths)
     full = round(num_trials * mean)
     return full, min(full, round(expected_epochs(spec, num_trials) * max(mean / spec.epochs.max, 1e-9)))
@@ -105,7 +105,8 @@ def _configurations(number: int) -> str:
 
 def _narrow(spec: SweepSpec) -> list[str]:
     return [
-        f"space.{name}: narrower than its step {plain(parameter.step)}, so it is always {plain(parameter.low)}"
+        f"space.{name}: narrower than its step {number_text(parameter.step)}, so it is always"
+        f" {number_text(parameter.low)}"
         for name, parameter in spec.space.items()
         if isinstance(parameter, Float | Int)
         and parameter.step is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,10 +19,8 @@ from tuner.policy.earlier import EarlierTrial, EarlierTrials
 from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE, Split
-from tuner.spec.space import Params, Space
-
-if TYPE_CHECKING:
-    from tuner.spec import SweepSpec  # which reads YAML
+from tuner.spec.search_settings import SearchSettings
+from tuner.spec.space import Params
 
 CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
@@ -38,11 +36,16 @@ _MODEL_DRAWS = 4
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A new trial: its number, active parameters with `epochs`, and origin (point, random, broad, tpe or grid)."""
+    """A new trial."""
 
     trial: int
+    """Its number."""
     params: Params
+    """The space's parameters, without those that are inactive."""
+    epochs: int
+    """Its whole training."""
     origin: str
+    """How it was drawn: point, random, broad, tpe or grid."""
 
 
 @dataclass(frozen=True)
@@ -58,78 +61,33 @@ _GO_ON = Decision(CONTINUE)
 
 
 class Policy:
-    """TPE (or random, or grid) with ASHA over one space.
+    """TPE (or random, or grid) with ASHA over one space."""
 
-    Args:
-        space: what is searched.
-        mode: whether less or more is better of the values that `tell` gets.
-        epochs_min: the first rung.
-        epochs_max: a trial's whole training; a parameter `epochs` in the space takes its place.
-        stops_early: whether ASHA judges at the rungs; without it they are only where trials are compared.
-        reduction_factor: one of so many trials goes on at each rung.
-        seed: of all randomness.
-        num_trials: how many suggestions there are at most; None for no end.
-        algorithm: tpe, random or grid.
-        points: configurations to begin with; those that are none of the space are left out.
-    """
-
-    def __init__(
-        self,
-        space: Space,
-        mode: Literal["min", "max"],
-        epochs_min: int,
-        epochs_max: int,
-        *,
-        stops_early: bool = True,
-        reduction_factor: int = 3,
-        seed: int = 0,
-        num_trials: int | None = None,
-        algorithm: Literal["tpe", "random", "grid"] = "tpe",
-        points: Sequence[Params] = (),
-    ) -> None:
-        self.space = space
-        self.num_trials = num_trials
+    def __init__(self, settings: SearchSettings) -> None:
+        self.space = settings.space
+        self.num_trials = settings.num_trials
         self.exhausted = False
         """Whether every configuration of the space is out before num_trials are."""
-        self._sign = -1.0 if mode == "max" else 1.0
-        self._epochs_max = epochs_max
-        self._algorithm = algorithm
-        self._seed = seed
-        rungs = rung_epochs(epochs_min, epochs_max, reduction_factor)
+        self._settings = settings
+        self._sign = -1.0 if settings.mode == "max" else 1.0
+        rungs = rung_epochs(settings.epochs_min, settings.epochs_max, settings.reduction_factor)
         self._levels = frozenset(rungs)
-        self._rungs = rungs if stops_early else []
-        self.looked_at = second_looks(self._rungs, epochs_max)
+        self._rungs = rungs if settings.stops_early else []
+        self.looked_at = second_looks(self._rungs, settings.epochs_max)
         """The epochs after which a trial's place at a rung is looked at again, each with its rung."""
         self.judged_at = frozenset([*self._rungs, *self.looked_at])
         """The epochs after which a trial may be stopped before its end."""
-        self._first_rung = epochs_min
         self._best_loss = math.inf
-        self._asha = Asha(self._rungs, reduction_factor)
+        self._asha = Asha(self._rungs, settings.reduction_factor)
         self._judged: dict[int, float] = {}
         """Of each trial that goes on the loss at its last rung."""
-        self._tpe = TPE(space)
+        self._tpe = TPE(settings.space)
         self._observed = Observations(rungs)
-        self._draws = Draws(space, points)
+        self._draws = Draws(settings.space, settings.points)
         self._mixture = Mixture()
         self._modelled: set[int] = set()
         """Trials that were drawn from the model, and not from the whole space."""
         self._earlier = EarlierTrials(self._sign)
-
-    @classmethod
-    def from_spec(cls, spec: SweepSpec) -> Policy:
-        """A spec's policy, before any event."""
-        return cls(
-            spec.space,
-            spec.objective.mode,
-            spec.epochs.min,
-            spec.epochs.max,
-            stops_early=spec.early_stopping.algorithm == "asha",
-            reduction_factor=spec.early_stopping.reduction_factor,
-            seed=spec.search.seed,
-            num_trials=spec.num_trials,
-            algorithm=spec.search.algorithm,
-            points=spec.search.points,
-        )
 
     @property
     def num_suggested(self) -> int:
@@ -150,7 +108,7 @@ class Policy:
         """Whether enough is known for suggestions to be modelled."""
         num_own = self._observed.num_with_results
         num_known = num_own + len(self._earlier.counting(num_own))
-        return self._algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
+        return self._settings.algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
 
     def good(self) -> list[int]:
         """The trials of this sweep that the model holds as good now, best first; none while there is no model."""
@@ -164,7 +122,7 @@ class Policy:
         """The next trial; None when num_trials are out, or the space has no more configurations."""
         suggestion = self.propose()
         if suggestion is not None:
-            self.adopt(suggestion.trial, suggestion.params, suggestion.origin)
+            self.adopt(suggestion)
         return suggestion
 
     def propose(self) -> Suggestion | None:
@@ -177,21 +135,21 @@ class Policy:
             self.exhausted = True
             return None
         params, origin = drawn
-        return Suggestion(trial, {**params, "epochs": params.get("epochs", self._epochs_max)}, origin)
+        return Suggestion(trial, params, int(params.get("epochs") or self._settings.epochs_max), origin)
 
-    def adopt(self, trial: int, params: Params, origin: str) -> None:
-        """Takes a suggestion from a journal as this policy's own.
+    def adopt(self, suggestion: Suggestion) -> None:
+        """Takes a suggestion, such as one from a journal, as this policy's own.
 
-        One from before a change of the space may lie outside of it: it keeps its number and its place in the rungs, and
-        is not drawn again, but it tells the model nothing.
+        One made before a change of the space may lie outside it. It keeps its number and its place in the rungs and is
+        not drawn again, but the model does not learn from it.
         """
-        searched = self._searched(params)
-        counts = self.space.covers(searched)
-        self._observed.add(Observed(trial, searched, int(params["epochs"]), counts))  # type: ignore[arg-type]
+        trial, params = suggestion.trial, suggestion.params
+        counts = self.space.covers(params)
+        self._observed.add(Observed(trial, params, suggestion.epochs, counts))
         if counts:
-            self._tpe.learn(trial, searched)
-        self._draws.add(searched)
-        if origin == "tpe":
+            self._tpe.learn(trial, params)
+        self._draws.add(params)
+        if suggestion.origin == "tpe":
             self._modelled.add(trial)
 
     def learn(self, earlier: Sequence[EarlierTrial]) -> None:
@@ -223,8 +181,8 @@ class Policy:
             self._mixture.tried(trial in self._modelled)
         if not verdict.goes_on:
             return Decision(STOP, str(verdict), "stopped")
-        self._mixture.passed(trial in self._modelled, epoch / self._first_rung)
-        why_not = "" if verdict.place == 1 or epoch == self._first_rung else self._why_hopeless(observed)
+        self._mixture.passed(trial in self._modelled, epoch / self._settings.epochs_min)
+        why_not = "" if verdict.place == 1 or epoch == self._settings.epochs_min else self._why_hopeless(observed)
         return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
     def close(self, trial: int, outcome: str) -> None:
@@ -262,18 +220,14 @@ class Policy:
         expected, best = self._sign * end, self._sign * self._best_loss
         return f"this one is expected to end at {expected:.4g} +- {deviation:.2g}, and the best so far is {best:.4g}"
 
-    def _searched(self, params: Params) -> Params:
-        """Without the `epochs` that `ask` added."""
-        return {name: value for name, value in params.items() if name in self.space}
-
     def _draw(self, trial: int) -> tuple[Params, str] | None:
         point = self._draws.point()
         if point is not None:
             return point, "point"
-        if self._algorithm == "grid":
+        if self._settings.algorithm == "grid":
             found = self._draws.of_grid()
             return None if found is None else (found, "grid")
-        rng = np.random.default_rng([self._seed, trial])
+        rng = np.random.default_rng([self._settings.seed, trial])
         num_own = self._observed.num_with_results
         knows_what_pays = bool(self.judged_at) and num_own >= len(self._earlier.counting(num_own))
         explores = rng.random() < (self._mixture.share_of_draws if knows_what_pays else LEAST)

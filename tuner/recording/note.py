@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.recording.values import plain
+from tuner.recording.values import value_text
 from tuner.sweep import Sweep
 
 
@@ -22,8 +22,10 @@ def note(sweep: Sweep, names_changed: bool = False) -> str:
         lines.append("Names: MLflow cannot have some of them as they are; names.json says which key stands for which")
     if sweep.best is not None:
         best = sweep.best
-        lines.append(f"Best: {sweep.metric} {plain(best.best_value)} in trial {best.number}, epoch {best.best_epoch}")
-        lines.append("with " + ", ".join(f"{name} {plain(value)}" for name, value in best.params.items()))
+        lines.append(
+            f"Best: {sweep.metric} {value_text(best.best_value)} in trial {best.number}, epoch {best.best_epoch}"
+        )
+        lines.append("with " + ", ".join(f"{name} {value_text(value)}" for name, value in best.params.items()))
     if sweep.ended is not None:
         lines.append(f"State: {sweep.ended.state}. {sweep.ended.reason}".rstrip(" ."))
     elif sweep.interrupted is not None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tuner.inspection.provenance.kept import copy_name, kept_names
+from tuner.base.words import Params
+from tuner.inspection.provenance.copies import copied_names, copy_name
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_key
 from tuner.recording.note import note, report
 from tuner.recording.values import INACTIVE, param_text, tag_text
@@ -130,7 +131,7 @@ class Planner:
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
-                    rows.append(_row(self._names.metric(name), ev.number(value), event, event.epoch))
+                    rows.append(_row(self._names.metric(name), ev.metric_value(value), event, event.epoch))
             case ev.TrialEnded():
                 self._end_trial(event)
             case ev.SweepInterruptedEvent():
@@ -150,7 +151,7 @@ class Planner:
     def _keep_code(self, code: dict[str, Any]) -> None:
         """The copies of the trainable's code, as artifacts that are called as in the sweep's folder."""
         if self._read_copy is not None:
-            for name in kept_names(code):
+            for name in copied_names(code):
                 self._of(PARENT).texts[copy_name(code, name)] = partial(self._read_copy, code, name)
 
     def _note(self) -> Tags:
@@ -179,7 +180,7 @@ class Planner:
         }
         return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
-    def _flat(self, params: ev.Params) -> dict[str, str]:
+    def _flat(self, params: Params) -> dict[str, str]:
         """The same set of parameters for every trial, as text, by name."""
         names = dict.fromkeys((*(self.sweep.spec.get("space") or {}), *TRAINING_PARAMS, *params))
         return {name: param_text(params[name]) if name in params else INACTIVE for name in names}
@@ -213,8 +214,8 @@ class Planner:
             return
         self._best = figures
         _, value, epoch = figures
-        self._of(PARENT).rows.append(_row(best_key(self.sweep.metric), value, event, self.sweep.epochs))
-        self._of(PARENT).rows.append(_row(BEST_EPOCH, epoch, event, self.sweep.epochs))
+        self._of(PARENT).rows.append(_row(best_key(self.sweep.metric), value, event, self.sweep.num_epochs))
+        self._of(PARENT).rows.append(_row(BEST_EPOCH, epoch, event, self.sweep.num_epochs))
 
     def _end_status(self, event: ev.SweepEnded) -> str:
         """A rule that ends a sweep (no more improvement, say) took what there was; a budget's end waits for more."""
@@ -230,7 +231,7 @@ class Planner:
         parent.status, parent.end_ms = status, _ms(event)
         parent.tags |= self._note()
         parent.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
-        for code in [code for _, code in self.sweep.codes if len(kept_names(code)) <= CODE_FILES_AGAIN]:
+        for code in [code for _, code in self.sweep.codes if len(copied_names(code)) <= CODE_FILES_AGAIN]:
             self._keep_code(code)  # should a recorder have died before they had arrived
         if isinstance(event, ev.SweepEnded):
             parent.texts["report.html"] = partial(report, self.sweep, event.state)
@@ -238,7 +239,7 @@ class Planner:
         if best is not None:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
             parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best.params).items()}
-            parent.rows.extend(self._test_rows(best, event, self.sweep.epochs))
+            parent.rows.extend(self._test_rows(best, event, self.sweep.num_epochs))
 
     def _resume(self) -> None:
         for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):
@@ -248,7 +249,7 @@ class Planner:
 
     def _test_rows(self, trial: Trial, event: ev.AnyEvent, step: int = 0) -> list[Row]:
         tested = trial.test_metrics.items()
-        return [_row(self._names.test(name), ev.number(value), event, step) for name, value in tested]
+        return [_row(self._names.test(name), ev.metric_value(value), event, step) for name, value in tested]
 
 
 def _best_figures(sweep: Sweep) -> tuple[int, float, int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tuner.base.errors import ServiceError, StorageError, TrackingError
-from tuner.inspection.provenance.kept import read_copy
+from tuner.inspection.provenance.copies import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.names import VERSION

@@ -99,7 +99,7 @@ class Outage:
         self._period_s = min(2 * self._period_s, BACKOFF_MAX_S)
         return wait_s
 
-    def is_over(self, recorder: Recorder) -> None:
+    def end(self, recorder: Recorder) -> None:
         if self._since is not None:
             _log.warning("recording again after %.0f s", time.monotonic() - self._since)
             self._since, self._period_s, self.reason = None, BACKOFF_S, ""
@@ -127,11 +127,11 @@ def follow(
             recorder.read()
             while recorder.attempt(recorder.step, lambda: shutdown.expired):
                 began_at = time.monotonic()
-                outage.is_over(recorder)
+                outage.end(recorder)
                 shutdown.progressed()
                 recorder.save_cursor_in_time()
                 tell(recorder.backlog)
-            outage.is_over(recorder)
+            outage.end(recorder)
             recorder.save_cursor_in_time()
             if asked:
                 return

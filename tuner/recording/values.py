@@ -6,8 +6,8 @@ import math
 import re
 from decimal import Decimal
 
+from tuner.base.words import Scalar
 from tuner.recording.names import digest
-from tuner.sweep.events import Scalar
 
 INACTIVE = "inactive"
 """The value of a conditional parameter that a trial does not have, so that every trial has the same set."""
@@ -19,7 +19,7 @@ _REFUSED = re.compile("[\0\ud800-\udfff]")
 _SHORTENED = re.compile(r"… \(\d+ characters, sha256 [0-9a-f]{12}\)\Z")
 
 
-def plain(value: Scalar) -> str:
+def value_text(value: Scalar) -> str:
     """A value as people write it: 0.00001 rather than 1e-05, true rather than True, no digit lost."""
     if value is None:
         return "null"
@@ -31,7 +31,7 @@ def plain(value: Scalar) -> str:
 
 
 def param_text(value: Scalar) -> str:
-    return _kept(plain(value), _PARAM_CHARS_MAX)
+    return _kept(value_text(value), _PARAM_CHARS_MAX)
 
 
 def tag_text(text: str) -> str:

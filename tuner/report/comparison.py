@@ -30,7 +30,7 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
             theirs = f"{first.name} has {first.mode} {first.metric}, {other.name} has {other.mode} {other.metric}"
             raise UsageError(f"compare: sweeps must have the same objective, but {theirs}")
     curves = [best_so_far(sweep) for sweep in sweeps]
-    shortest = min(sweep.epochs for sweep in sweeps)
+    shortest = min(sweep.num_epochs for sweep in sweeps)
     epochs = sorted({max(1, round(share * shortest)) for share in SHARES}) if shortest else []
     ends = [curve[-1][1] for curve in curves if curve]
     bar = (min if first.mode == "max" else max)(ends) if len(ends) == len(sweeps) else None
@@ -42,7 +42,7 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
             {
                 "sweep": sweep.name,
                 "trials": len(sweep.trials),
-                "epochs": sweep.epochs,
+                "epochs": sweep.num_epochs,
                 "wall_s": round(sweep.wall_s, 3),
                 "training_s": round(sweep.training_s, 3),
                 "best": None

@@ -54,7 +54,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("trainable", str(sweep.spec.get("trainable", ""))),
         ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         ("trials", f"{len(sweep.trials)} of {sweep.num_trials}: {counts or 'none yet'}"),
-        ("epochs", str(sweep.epochs)),
+        ("epochs", str(sweep.num_epochs)),
         ("time", f"{duration_text(sweep.wall_s)} at work, {duration_text(sweep.training_s)} of training"),
         ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
         ("seed", str((sweep.spec.get("search") or {}).get("seed", "-"))),
@@ -77,7 +77,7 @@ def _best(sweep: Sweep) -> dict[str, Any] | None:
 
 def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
     """Those that have something to show: title, what is seen, and what draws it."""
-    if not sweep.epochs:
+    if not sweep.num_epochs:
         return []
     dots = "A dot a trial, the darker the longer it was trained; the best one is ringed."
     bars = "When trials trained: to the end (blue), until stopped (grey), still (orange), in vain (red)."

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainables.lean import import_quietly
+from trainables.framework_imports import import_tensorflow_quietly
 from trainables.registry import UnknownTrainableError
 from trainables.sources import ChangedSourceError, Sources, imports_restored
 from tuner.base.errors import StorageError, TunerError, UsageError, gist
@@ -93,18 +93,18 @@ def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: b
     if not exists(path, folder.base):  # before TensorFlow's import, which takes seconds
         raise gone
 
-    import_quietly()
+    import_tensorflow_quietly()
     with imports_restored():
         return _built(sweep, trial, sources, read)
 
 
 def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: Callable[[int], bytes]) -> Any:
     """The model that this code makes, with these weights."""
-    from trainables.training import CheckpointError, kept_model
+    from trainables.training import CheckpointError, restore_model
 
     try:
         trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
-        return kept_model(trainable, trial.params, weights, sweep.spec["precision"])
+        return restore_model(trainable, trial.params, weights, sweep.spec["precision"])
     except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:

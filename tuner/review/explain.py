@@ -117,7 +117,7 @@ def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
         num_earlier=policy.num_earlier,
         good=tuple(_reached(policy, spec, number) for number in policy.good()),
         epochs=max((e.epoch for e in events if isinstance(e, EpochReported) and e.trial == trial), default=0),
-        epochs_max=int(suggested.params["epochs"]),  # type: ignore[arg-type]
+        epochs_max=suggested.epochs_max,
         judgements=tuple(_judgements(events, trial)),
         failures=tuple(e for e in events if isinstance(e, AttemptFailed) and e.trial == trial),
         outcome=ended.outcome if ended is not None else None,
@@ -154,9 +154,9 @@ def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
     for event in events:
         if history.take(event):
             spec = history.spec
-            policy = Policy.from_spec(spec)
+            policy = Policy(spec.search_settings)
         elif isinstance(event, TrialSuggested):
-            epochs_max[event.trial] = int(event.params["epochs"])  # type: ignore[arg-type]
+            epochs_max[event.trial] = event.epochs_max
         elif isinstance(event, EpochReported) and event.epoch < epochs_max[event.trial]:  # a last epoch is in no rung
             value = objective_value(event.metrics, spec.objective.metric)
             if not math.isfinite(value):

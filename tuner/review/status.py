@@ -14,7 +14,7 @@ from tuner.spec.space import nearest
 from tuner.storage import DATABASE, StorageRoot, SweepFolder
 from tuner.storage.journal import History, read_events, read_holder
 from tuner.sweep import Sweep, Trial, fold
-from tuner.sweep.events import EpochReported, number
+from tuner.sweep.events import EpochReported, metric_value
 
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
@@ -103,7 +103,7 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "state": current,
         "num_trials": sweep.num_trials,
         "outcomes": sweep.outcomes(),
-        "epochs": sweep.epochs,
+        "epochs": sweep.num_epochs,
         "best": best(sweep),
         "wall_s": round(sweep.wall_s, 3),
         "training_s": round(sweep.training_s, 3),
@@ -167,7 +167,7 @@ def _trial(trial: Trial, sweep: Sweep, run_id: str | None) -> dict[str, Any]:
 
 
 def _last_value(epochs: list[EpochReported], metric: str) -> float | None:
-    return _finite(number(epochs[-1].metrics.get(metric))) if epochs else None
+    return _finite(metric_value(epochs[-1].metrics.get(metric))) if epochs else None
 
 
 def _finite(value: float) -> float | None:
@@ -189,7 +189,7 @@ def summary(folder: SweepFolder) -> dict[str, Any]:
         "state": current,
         "trials": sum(1 for trial in sweep.trials.values() if trial.outcome is not None),
         "num_trials": sweep.num_trials if sweep.num_events else 0,
-        "epochs": sweep.epochs,
+        "epochs": sweep.num_epochs,
         "metric": sweep.metric if sweep.num_events else "",
         "best": found["value"] if found else None,
         "started_at": sweep.spans[0].started_at if sweep.spans else None,

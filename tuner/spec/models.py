@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Float, Int, Space, nearest, shown
 from tuner.spec.space.base import Value
 from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
@@ -231,6 +232,22 @@ class SweepSpec(Section):
         if problems:
             raise PydanticCustomError("across", "{text}", {"text": "; ".join(problems)})
         return self
+
+    @property
+    def search_settings(self) -> SearchSettings:
+        """What the search policy is built from."""
+        return SearchSettings(
+            space=self.space,
+            mode=self.objective.mode,
+            epochs_min=self.epochs.min,
+            epochs_max=self.epochs.max,
+            stops_early=self.early_stopping.algorithm == "asha",
+            reduction_factor=self.early_stopping.reduction_factor,
+            seed=self.search.seed,
+            num_trials=self.num_trials,
+            algorithm=self.search.algorithm,
+            points=self.search.points,
+        )
 
     def resolved(self) -> dict[str, Any]:
         """Every field, defaults included, as plain values for YAML or JSON; `SweepSpec(**resolved)` gives it back."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-Scalar = bool | int | float | str | None
-Params = dict[str, Scalar]
+from tuner.base.words import Params
+
 Metrics = dict[str, float | None]
 
 
@@ -26,6 +26,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="even
 
     at: float = 0.0
     seq: int = -1
+
+
+def epochs_max(params: Params) -> int:
+    """A trial's whole training: the parameters in a journal always hold it as `epochs`."""
+    return int(params["epochs"] or 0)
 
 
 class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):
@@ -73,6 +78,11 @@ class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_sugg
     trial: int
     params: Params
     origin: str
+
+    @property
+    def epochs_max(self) -> int:
+        """Epochs of its whole training."""
+        return epochs_max(self.params)
 
 
 class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):
@@ -246,6 +256,6 @@ def decode(line: bytes) -> AnyEvent:
     return _decoder.decode(line)
 
 
-def number(value: float | None) -> float:
+def metric_value(value: float | None) -> float:
     """A metric's value as a float; what JSON could only write as null is NaN."""
     return math.nan if value is None else value

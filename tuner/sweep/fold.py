@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tuner.base.words import Params
 from tuner.sweep import events as ev
 
 Mode = Literal["min", "max"]
@@ -24,7 +25,7 @@ class Trial:
     """One trial: a number for life, whatever attempts, resumes and machines it takes."""
 
     number: int
-    params: ev.Params
+    params: Params
     origin: str
     epochs: list[ev.EpochReported] = field(default_factory=list)
     drivers: list[tuple[int, int]] = field(default_factory=list)
@@ -44,6 +45,11 @@ class Trial:
     @property
     def epochs_trained(self) -> int:
         return self.epochs[-1].epoch if self.epochs else 0
+
+    @property
+    def epochs_max(self) -> int:
+        """Epochs of its whole training."""
+        return ev.epochs_max(self.params)
 
     @property
     def training_s(self) -> float:
@@ -148,7 +154,7 @@ class Sweep:
         self.spans: list[DriverSpan] = []
         self.ended: ev.SweepEnded | None = None
         self.interrupted: ev.SweepInterruptedEvent | None = None
-        self.epochs = 0
+        self.num_epochs = 0
         self.num_events = 0
         self.best: Trial | None = None
         self._unfinished: dict[int, Trial] = {}
@@ -316,7 +322,7 @@ class Sweep:
         if not trial.drivers or trial.drivers[-1][1] != driver:
             trial.drivers.append((len(trial.epochs), driver))
         trial.epochs.append(event)
-        self.epochs += 1
+        self.num_epochs += 1
         self.spans[-1].trained(event, at)
         value = self.value(event)
         if not math.isfinite(value):

@@ -11,6 +11,7 @@ import numpy as np
 from tests.benchmarks.search.frameworks import installed
 from tests.benchmarks.search.tables import Table
 from tuner.policy import CONTINUE, Policy
+from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Choice, Params, Space
 
 EPOCHS_FIRST, ETA = 1, 3
@@ -21,14 +22,16 @@ class Ours:
 
     def __init__(self, space: Space, epochs: int, seed: int, algorithm: Any = "tpe", stopping: str = "asha") -> None:
         self.policy = Policy(
-            space,
-            "min",
-            EPOCHS_FIRST,
-            epochs,
-            stops_early=stopping == "asha",
-            reduction_factor=ETA,
-            seed=seed,
-            algorithm=algorithm,
+            SearchSettings(
+                space,
+                "min",
+                EPOCHS_FIRST,
+                epochs,
+                stops_early=stopping == "asha",
+                reduction_factor=ETA,
+                seed=seed,
+                algorithm=algorithm,
+            )
         )
 
     def ask(self) -> tuple[int, Params] | None:

@@ -21,7 +21,8 @@ from tests.benchmarks.search.baselines import Ours
 from tests.benchmarks.search.simulator import Cluster, simulate
 from tests.benchmarks.search.tables import Table, coordinates, make_table
 from tuner.engine.replay import replay
-from tuner.policy import Policy
+from tuner.policy import Policy, Suggestion
+from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Space
 from tuner.sweep import events as ev
 
@@ -38,23 +39,15 @@ SIZES = (500, 10_000)
 """Trials after which deciding is timed."""
 
 
-def spec(num_trials: int, epochs: int) -> Any:
-    """What `Policy.from_spec` reads of a spec."""
-    return SimpleNamespace(
-        space=SPACE,
-        objective=SimpleNamespace(metric="val_loss", mode="min"),
-        epochs=SimpleNamespace(min=1, max=epochs),
-        early_stopping=SimpleNamespace(algorithm="asha", reduction_factor=3),
-        search=SimpleNamespace(algorithm="tpe", seed=0, points=()),
-        num_trials=num_trials,
-    )
+def settings(num_trials: int, epochs: int) -> SearchSettings:
+    return SearchSettings(SPACE, "min", 1, epochs, num_trials=num_trials)
 
 
 def grown(num_trials: int) -> Policy:
     """A policy that has seen so many trials, eight of them still running."""
-    policy, rng = Policy.from_spec(spec(10**6, 27)), np.random.default_rng(0)
+    policy, rng = Policy(settings(10**6, 27)), np.random.default_rng(0)
     for number in range(num_trials):
-        policy.adopt(number, {**SPACE.sample(rng), "epochs": 27}, "random")
+        policy.adopt(Suggestion(number, SPACE.sample(rng), 27, "random"))
         if number >= 8:
             finish(policy, number - 8, rng)
     return policy
@@ -115,8 +108,11 @@ def replay_s(num_trials: int, epochs: int) -> float:
                 trial=number, attempt=1, epoch=epoch, metrics=metrics, epoch_s=1.0, decision="continue", reason=""
             )
             events.append(event)
+    spec: Any = SimpleNamespace(
+        search_settings=settings(num_trials, epochs), objective=SimpleNamespace(metric="val_loss")
+    )
     started_s = time.perf_counter()
-    replay(spec(num_trials, epochs), events)
+    replay(spec, events)
     return time.perf_counter() - started_s
 
 

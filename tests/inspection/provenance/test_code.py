@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.inspection.provenance import code as rules
 from tuner.inspection.provenance.beside import imported_beside
 from tuner.inspection.provenance.code import collect, extended, is_sound

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import tuner
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from trainables.given import NotGivenError, giving, lookup
 from tuner.base.errors import UsageError
-from tuner.inspection.provenance import Accepted, kept_files, resuming, starting
+from tuner.inspection.provenance import Accepted, copied_files, resuming, starting
 from tuner.inspection.provenance.given import code_of_given, given_class
 from tuner.spec import dump_yaml
 from tuner.storage import SweepFolder
@@ -87,7 +87,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     spec = make_spec(trainable="python:Mine")
     started = ev.SweepStarted(spec=spec.resolved(), versions={}, seed=1, code=begins.manifest)
     folder = SweepFolder(tmp_path / "test")
-    create_sweep(folder, dump_yaml(spec.resolved()), started, files=kept_files(begins.new)).close()
+    create_sweep(folder, dump_yaml(spec.resolved()), started, files=copied_files(begins.new)).close()
     return folder
 
 

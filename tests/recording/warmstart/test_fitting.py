@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit import SPACE
+from tests.simulation import SPACE
 from tuner.recording.values import param_text
 from tuner.recording.warmstart.fitting import UnfitError, fitted, from_texts
 from tuner.spec.space import Space, key

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.base.errors import SpecError
 from tuner.policy.earlier import EarlierTrial
 from tuner.recording.earlier import EarlierRun, read_earlier_runs
 from tuner.recording.names import changed_key, param_key
-from tuner.recording.warmstart import Source, read_sources, told
+from tuner.recording.warmstart import Source, read_sources, sources_text
 from tuner.recording.warmstart.sources import MAX_TRIALS, of_runs, of_sweep
 from tuner.spec import SweepSpec
 from tuner.storage import StorageRoot
@@ -35,7 +35,7 @@ def run_sweep(root: Path, **changes: Any) -> Sweep:
 
     journal = new_sweep(root, make_spec(name="one", **changes))
     coordinator = coordinator_of(journal)
-    PretendCluster(coordinator, curve).run()
+    SimulatedCluster(coordinator, curve).run()
     coordinator.close()
     journal.close()
     return fold(read_events(journal.folder))
@@ -129,9 +129,9 @@ def test_of_a_long_sweep_the_newest_trials_count(tmp_path: Path) -> None:
 
 def test_random_draws_and_grids_learn_nothing_and_it_is_told() -> None:
     sources = [Source("a", "sweep"), Source("b", "experiment")]
-    assert told(make_spec(), sources) == "sweep a has no earlier trials; experiment b has no earlier trials"
+    assert sources_text(make_spec(), sources) == "sweep a has no earlier trials; experiment b has no earlier trials"
     random = make_spec(search={"algorithm": "random"})
-    assert told(random, sources) == "has no effect, as search.algorithm random learns of no trial"
+    assert sources_text(random, sources) == "has no effect, as search.algorithm random learns of no trial"
 
 
 def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:

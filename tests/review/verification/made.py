@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tests.kit import accuracy, make_spec
-from tuner.engine.replay import replay
+from tests.simulation import accuracy, make_spec
+from tuner.engine.replay import replay, suggested_event
 from tuner.policy import Policy
 from tuner.recording.plan import PARENT, Planner, RunKey, RunOf
 from tuner.recording.reading import RecordedRun
@@ -58,7 +58,7 @@ class Maker:
         self.events: list[ev.AnyEvent] = []
         self.files: dict[str, StoredFile] = {}
         self.sweep = Sweep()
-        self.policy = Policy.from_spec(spec)
+        self.policy = Policy(spec.search_settings)
         self.live: dict[int, int] = {}
         """The attempt under way of each live trial."""
         self.add(ev.SweepStarted(spec=spec.resolved(), versions={}, seed=spec.search.seed, sweep_id="0" * 32))
@@ -91,7 +91,7 @@ class Maker:
             suggestion = self.policy.ask()
             if suggestion is None:
                 return False
-            self.add(ev.TrialSuggested(trial=suggestion.trial, params=suggestion.params, origin=suggestion.origin))
+            self.add(suggested_event(suggestion))
             waiting = [suggestion.trial]
         trial = self.sweep.trials[waiting[0]]
         full = [saved for saved in trial.checkpoints if saved.kind == "full"]

@@ -73,7 +73,10 @@ def test_what_a_sweep_learned_of_earlier_ones_is_none_of_its_trials_and_stands_b
     events = [made.events[0], learned, *made.events[1:]]
     for seq, event in enumerate(events):
         events[seq] = msgspec.structs.replace(event, seq=seq)
-    assert len(fold(events).trials) == len(fold(made.events).trials) and fold(events).epochs == fold(made.events).epochs
+    assert (
+        len(fold(events).trials) == len(fold(made.events).trials)
+        and fold(events).num_epochs == fold(made.events).num_epochs
+    )
     found = Findings()
     assert verify_events(events, (), found, {}) is not None and list(found) == []
     late = [*made.events, msgspec.structs.replace(learned, seq=len(made.events))]

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec, new_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.engine.messages import Assignment, Report
 from tuner.review.verification import verify_sweep
 from tuner.storage.journal import Journal, read_events
 from tuner.sweep import events as ev
 
 
-class Cluster(PretendCluster):
+class Cluster(SimulatedCluster):
     """Says once for each attempt where it went on from, as a worker does."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

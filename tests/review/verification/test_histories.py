@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
 from tests.review.verification.made import KEEP, Maker, make
 from tests.review.verification.mutating import good
+from tests.simulation import make_spec
 from tuner.sweep import events as ev
 
 

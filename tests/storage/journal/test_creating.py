@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.kit import make_spec, new_sweep
+from tests.simulation import make_spec, new_sweep
 from tuner.storage import StorageRoot
 from tuner.storage.journal import discard_sweep
 

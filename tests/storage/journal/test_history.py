@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kit import PretendCluster, accuracy, coordinator_of, make_spec
-from tests.kit import new_sweep as new_spec_sweep
+from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec
+from tests.simulation import new_sweep as new_spec_sweep
 from tests.storage.journal.making import new_sweep, suggested
 from tuner.base.errors import StorageError
 from tuner.storage import SweepFolder
@@ -209,13 +209,13 @@ def test_a_coordinator_leaves_the_journals_events_and_starts_again_without_readi
 ) -> None:
     journal = new_spec_sweep(tmp_path, make_spec(num_trials=12))
     coordinator = coordinator_of(journal)
-    assert not PretendCluster(coordinator, accuracy).run(20)
+    assert not SimulatedCluster(coordinator, accuracy).run(20)
     assert journal.events == read_events(journal.folder) and coordinator.sweep is journal.sweep
     coordinator.release_all()
     decoded.clear()
     again = coordinator.restarted()
     assert decoded == []
-    assert PretendCluster(again, accuracy).run()
+    assert SimulatedCluster(again, accuracy).run()
     again.close()
     journal.close()
     events = read_events(journal.folder)

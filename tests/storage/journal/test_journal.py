@@ -112,7 +112,7 @@ def test_text_that_is_no_utf_8_is_escaped() -> None:
     read = ev.decode(ev.encode(event))
     assert read == msgspec.structs.replace(event, metrics={"loss": None, r"caf\udce9": 0.5}, reason=r"caf\udce9")
     assert isinstance(read, ev.EpochReported)
-    assert [math.isnan(ev.number(value)) for value in read.metrics.values()] == [True, False]
+    assert [math.isnan(ev.metric_value(value)) for value in read.metrics.values()] == [True, False]
     started = ev.TrialStarted(trial=0, attempt=2, node="a", pid=1, gpus=[], passed_over=[name, "full"])
     assert ev.decode(ev.encode(started)) == msgspec.structs.replace(started, passed_over=[r"caf\udce9", "full"])
 

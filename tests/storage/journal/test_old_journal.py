@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from tests.cli.test_commands import tuner
-from tests.kit import PretendCluster, accuracy
+from tests.simulation import SimulatedCluster, accuracy
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.replay import recompute
 from tuner.policy import VERSION
@@ -65,7 +65,7 @@ def gone_on_with(old: SweepFolder) -> Journal:
     journal = Journal(old)
     journal.append(ev.SweepResumed(changes={}, policy=policy_version.VERSION))
     coordinator = Coordinator(spec_from_mapping(journal.sweep.spec), journal, log=lambda line: None)
-    assert PretendCluster(coordinator, accuracy, slots=2).run()
+    assert SimulatedCluster(coordinator, accuracy, slots=2).run()
     coordinator.close()
     journal.close()
     return journal

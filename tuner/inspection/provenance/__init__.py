@@ -1,15 +1,15 @@
 """What a sweep was trained with: its trainable's code, its data and the versions, kept and held against today's."""
 
 from tuner.inspection.provenance.code import Code, collect
-from tuner.inspection.provenance.going_on import Accepted, GoingOn, resumed, resuming, starting
-from tuner.inspection.provenance.kept import kept_files, read_code, write_code
+from tuner.inspection.provenance.copies import copied_files, read_code, write_code
+from tuner.inspection.provenance.training_code import Accepted, TrainingCode, resumed, resuming, starting
 
 __all__ = [
     "Accepted",
     "Code",
-    "GoingOn",
+    "TrainingCode",
     "collect",
-    "kept_files",
+    "copied_files",
     "read_code",
     "resumed",
     "resuming",

@@ -9,10 +9,9 @@ from trainables.sources import Sources
 from tuner.base.errors import StorageError, UsageError
 from tuner.inspection.provenance.code import collect, is_shipped, is_sound, runs_as_it_is
 from tuner.inspection.provenance.comparison import compare_code, listed, source_changes
+from tuner.inspection.provenance.copies import copied_names, read_code, read_copy
 from tuner.inspection.provenance.files import source_digest
-from tuner.inspection.provenance.going_on import check_given
-from tuner.inspection.provenance.going_on import told as difference_told
-from tuner.inspection.provenance.kept import kept_names, read_code, read_copy
+from tuner.inspection.provenance.training_code import check_given, difference_text
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
@@ -45,11 +44,11 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     if runs_as_it_is(trainable) and today:
         ways = "take the code as it was" + (", or with_changed_code=True" if is_given(trainable) else _OR_TODAYS)
-        raise UsageError(difference_told(today, f"the model of trial {trial.number} is built by that code: {ways}"))
+        raise UsageError(difference_text(today, f"the model of trial {trial.number} is built by that code: {ways}"))
     if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):
         return None, ""
     follows = f"the model is built by the code that trial {trial.number} was trained with"
-    return sources, difference_told(today, f"{follows}; --with-changed-code takes today's") if today else ""
+    return sources, difference_text(today, f"{follows}; --with-changed-code takes today's") if today else ""
 
 
 def data_note(sweep: Sweep) -> str:
@@ -77,7 +76,7 @@ def malformed(events: Sequence[ev.AnyEvent]) -> Iterator[str]:
 def damages(folder: SweepFolder, sweep: Sweep) -> Iterator[str]:
     """Each copy of code that is not what the journal says, in a line."""
     for _, kept in sweep.codes:
-        for name in kept_names(kept):
+        for name in copied_names(kept):
             try:
                 read_copy(folder, kept, name)
             except StorageError as error:
@@ -86,7 +85,7 @@ def damages(folder: SweepFolder, sweep: Sweep) -> Iterator[str]:
 
 def num_copies(sweep: Sweep) -> int:
     """How many copies there must be."""
-    return sum(len(kept_names(kept)) for kept in {code.get("digest"): code for _, code in sweep.codes}.values())
+    return sum(len(copied_names(kept)) for kept in {code.get("digest"): code for _, code in sweep.codes}.values())
 
 
 def notes(folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> list[str]:

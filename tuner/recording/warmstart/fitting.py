@@ -8,7 +8,7 @@ from itertools import chain
 
 from tuner.recording.values import INACTIVE
 from tuner.recording.values import param_text as recorded
-from tuner.spec.space import Choice, Constant, Float, Int, Params, Scalar, Space, plain, same
+from tuner.spec.space import Choice, Constant, Float, Int, Params, Scalar, Space, number_text, same
 
 _ABSENT = (INACTIVE, "")
 
@@ -71,4 +71,4 @@ def _number(text: str) -> float | None:
 def _range(parameter: Float | Int | Choice) -> str:
     if isinstance(parameter, Choice):
         return "one of its choices"
-    return f"{plain(parameter.low)} to {plain(parameter.high)}"
+    return f"{number_text(parameter.low)} to {number_text(parameter.high)}"

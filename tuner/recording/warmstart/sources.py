@@ -99,7 +99,7 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
     return sources
 
 
-def told(spec: SweepSpec, sources: Iterable[Source]) -> str:
+def sources_text(spec: SweepSpec, sources: Iterable[Source]) -> str:
     """What comes of the sources in this sweep, for people."""
     if spec.search.algorithm != "tpe":
         return f"has no effect, as search.algorithm {spec.search.algorithm} learns of no trial"
@@ -133,7 +133,7 @@ def _of_trial(spec: SweepSpec, name: str, sweep: Sweep, trial: Trial) -> Earlier
     values = [(epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs]
     bad = trial.outcome in ev.UNUSABLE or any(not math.isfinite(value) for _, value in values)
     epoch, value = next(((at, value) for at, value in reversed(values) if math.isfinite(value)), (0, math.nan))
-    return _made(spec, name, str(trial.number), trial.params, epoch, int(trial.params["epochs"]), value, bad)  # type: ignore[arg-type]
+    return _made(spec, name, str(trial.number), trial.params, epoch, trial.epochs_max, value, bad)
 
 
 def _of_experiment(spec: SweepSpec, uri: str, name: str) -> Source:

@@ -103,7 +103,7 @@ def verify_events(
         spec = spec_from_mapping(sweep.spec, source="the journal")
         policy = replay(spec, events)
         counts["trials"] = len(sweep.trials)
-        counts["epochs"] = sweep.epochs
+        counts["epochs"] = sweep.num_epochs
         recomputed = decisions.check_decisions(events, found)
         counts["decisions"] = recomputed.num
         _tell_not_recomputed(recomputed, counts, [] if notes is None else notes, {} if skipped is None else skipped)

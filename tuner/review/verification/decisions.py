@@ -68,7 +68,7 @@ def expected_end(sweep: Sweep, trial: Trial) -> tuple[str, str] | None:
     if last is not None and last.decision == STOP:
         if not math.isfinite(sweep.value(last)):
             return "diverged", last.reason
-        is_whole = last.epoch >= int(trial.params["epochs"])  # type: ignore[arg-type]
+        is_whole = last.epoch >= trial.epochs_max
         return "completed" if is_whole else "stopped", last.reason
     failure = trial.last_failure
     if failure is not None and trial.failures > int(sweep.spec["failures"]["max_retries"]):
@@ -105,7 +105,7 @@ def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> t
             bad = True
             continue
         best = at_epoch if math.isnan(best) or is_better(at_epoch, best, sweep.mode) else best
-        if epoch.epoch in rungs or epoch.epoch >= int(trial.params["epochs"]):  # type: ignore[arg-type]
+        if epoch.epoch in rungs or epoch.epoch >= trial.epochs_max:
             level, value = epoch.epoch, best
     return bad, level, value
 

@@ -102,7 +102,7 @@ class RowChecker:
             return
         told = {(key, text) for key, _, _, text in rows}
         for metric, value in trial.test_metrics.items():
-            key, text = self._names.test(metric), _text(ev.number(value))
+            key, text = self._names.test(metric), _text(ev.metric_value(value))
             if (key, text) not in told:
                 self._tell(f"{name}: {key} {text} is missing", "lost")
 
@@ -110,7 +110,7 @@ class RowChecker:
 def trial_rows(sweep: Sweep, names: Names, trial: Trial, ended_ms: int) -> dict[_Row, str]:
     """Every row of a trial's metrics but those of its test, and the name of its metric."""
     rows = {
-        _row(names.metric(name), ev.number(value), epoch.epoch, epoch.at): name
+        _row(names.metric(name), ev.metric_value(value), epoch.epoch, epoch.at): name
         for epoch in trial.epochs
         for name, value in epoch.metrics.items()
     }
@@ -136,8 +136,8 @@ def parent_rows(events: Sequence[ev.AnyEvent]) -> dict[_Row, str]:
             continue
         before = figures
         _, value, epoch = figures or (-1, math.nan, 0)
-        rows[_row(best_key(walk.metric), value, walk.epochs, event.at)] = f"best_{walk.metric}"
-        rows[_row("best_epoch", epoch, walk.epochs, event.at)] = "best_epoch"
+        rows[_row(best_key(walk.metric), value, walk.num_epochs, event.at)] = f"best_{walk.metric}"
+        rows[_row("best_epoch", epoch, walk.num_epochs, event.at)] = "best_epoch"
     return rows
 
 
@@ -176,7 +176,7 @@ class _TestMetrics:
                 for name, value in event.test.items():
                     full = name if name.startswith("test_") else f"test_{name}"
                     for trial in (event.trial, None):
-                        self._told.setdefault(trial, {})[names.test(name), _text(ev.number(value))] = full
+                        self._told.setdefault(trial, {})[names.test(name), _text(ev.metric_value(value))] = full
 
     def ended_ms(self, trial: Trial) -> int:
         return int(self._ended_at.get(trial.number, 0.0) * 1000)

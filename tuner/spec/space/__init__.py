@@ -1,6 +1,6 @@
 """The search space: parameters with inclusive bounds, and conditions between them."""
 
-from tuner.base.words import Params, Scalar, cut, either, key, nearest, plain, same, shown, unquoted
+from tuner.base.words import Params, Scalar, cut, either, key, nearest, number_text, same, shown, unquoted
 from tuner.spec.space.parameters import (
     KINDS,
     Choice,
@@ -35,7 +35,7 @@ __all__ = [
     "either",
     "key",
     "nearest",
-    "plain",
+    "number_text",
     "point_problems",
     "same",
     "shown",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.base.words import Params, Scalar, cut, either, key, nearest, plain, shown
+from tuner.base.words import Params, Scalar, cut, either, key, nearest, number_text, shown
 from tuner.spec.space.parameters import Choice, Constant
 from tuner.spec.space.ranges import Float, Int
 from tuner.spec.space.space import Space
@@ -79,13 +79,17 @@ def _refusal(parameter: Float | Int | Choice | Constant, value: Scalar) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"must be a number, but got {shown(value)}"
     if not parameter.covers(value):
-        return f"must lie between {plain(parameter.low)} and {plain(parameter.high)}, but got {plain(value)}"
+        low, high = number_text(parameter.low), number_text(parameter.high)
+        return f"must lie between {low} and {high}, but got {number_text(value)}"
     if isinstance(parameter, Int) and not isinstance(value, int):
         return f"must be a whole number, but got {shown(value)}"
     grid = (
-        f"one of its {parameter.num} values" if parameter.num else f"on its grid of step {plain(parameter.step or 1)}"
+        f"one of its {parameter.num} values"
+        if parameter.num
+        else f"on its grid of step {number_text(parameter.step or 1)}"
     )
-    return f"must be {grid}, but got {plain(value)}; {plain(parameter.from_unit(parameter.to_unit(value)))} would do"
+    near = number_text(parameter.from_unit(parameter.to_unit(value)))
+    return f"must be {grid}, but got {number_text(value)}; {near} would do"
 
 
 def _condition_problems(space: Space, point: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

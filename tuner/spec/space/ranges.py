@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tuner.base.words import Scalar, plain
+from tuner.base.words import Scalar, number_text
 from tuner.spec.space.base import BaseParameter, broken
 from tuner.spec.space.spread import Spread
 
@@ -32,26 +32,31 @@ class _Range(BaseParameter):
     def _check_bounds(self) -> Any:
         low, high, step = self.low, self.high, self.step  # type: ignore[attr-defined]
         if not low < high:
-            raise broken("low", "must be below high", f"low {plain(low)}, high {plain(high)}")
+            raise broken("low", "must be below high", f"low {number_text(low)}, high {number_text(high)}")
         if not math.isfinite(high - low):
-            raise broken("high", "must be less than 1.8e308 above low", f"low {plain(low)}, high {plain(high)}")
+            raise broken(
+                "high", "must be less than 1.8e308 above low", f"low {number_text(low)}, high {number_text(high)}"
+            )
         if self.scale == "log" and low <= 0:
-            raise broken("low", "must be above 0 on a log scale", plain(low))
+            raise broken("low", "must be above 0 on a log scale", number_text(low))
         if self.scale == "log" and not math.log(low) < math.log(high):
-            raise broken("low", "must be further below high on a log scale", f"low {plain(low)}, high {plain(high)}")
+            raise broken(
+                "low", "must be further below high on a log scale", f"low {number_text(low)}, high {number_text(high)}"
+            )
         if step is not None and step <= 0:
-            raise broken("step", "must be above 0", plain(step))
+            raise broken("step", "must be above 0", number_text(step))
         if step is not None and isinstance(step, float) and (high - low) / step > _MOST_STEPS:
-            raise broken("step", f"must divide high - low into at most {_MOST_STEPS:g} steps", plain(step))
+            raise broken("step", f"must divide high - low into at most {_MOST_STEPS:g} steps", number_text(step))
         if step is not None and high - low >= step and not _divides(step, high - low):
             nearest = low + (high - low) // step * step
             raise broken(
                 "step",
-                f"must divide high - low ({plain(_tidy(high - low))}; a high of {plain(_tidy(nearest))} would do)",
-                plain(step),
+                f"must divide high - low ({number_text(_tidy(high - low))};"
+                f" a high of {number_text(_tidy(nearest))} would do)",
+                number_text(step),
             )
         if self.num is not None and step is not None and not (step == 1 and isinstance(step, int)):
-            raise broken("num", "must not stand beside a step", f"num {self.num}, step {plain(step)}")
+            raise broken("num", "must not stand beside a step", f"num {self.num}, step {number_text(step)}")
         if self._spread is not None and self._spread.num_different < len(self._spread.values):
             whole = (
                 f"whole numbers (with a high of {high}.0 they are real ones)" if isinstance(high, int) else "numbers"

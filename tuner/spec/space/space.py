@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, model_validator
 from pydantic_core import PydanticCustomError
 
-from tuner.base.words import Params, Scalar, nearest, plain, same, shown
+from tuner.base.words import Params, Scalar, nearest, number_text, same, shown
 from tuner.spec.space.parameters import Choice, Constant, Parameter
 from tuner.spec.space.ranges import Float, Int
 
@@ -146,4 +146,4 @@ def _condition_problems(
 def _nearest_value(value: Scalar, parameter: Float | Int | Choice | Constant) -> str:
     if isinstance(parameter, Choice | Constant):
         return nearest(value, parameter.values())
-    return f"; it goes from {plain(parameter.low)} to {plain(parameter.high)}"
+    return f"; it goes from {number_text(parameter.low)} to {number_text(parameter.high)}"

@@ -14,7 +14,7 @@ place in a training. They are a quarter of what its import, and thereby TensorFl
 
 
 @contextmanager
-def lean_import() -> Iterator[None]:
+def without_unused_packages() -> Iterator[None]:
     """Keras and TensorFlow, imported herein, do without those packages; a later import of them is as ever."""
     hidden = [name for name in NEVER_NEEDED if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: importing it raises ImportError
@@ -25,7 +25,7 @@ def lean_import() -> Iterator[None]:
             del sys.modules[name]
 
 
-def import_quietly() -> None:
+def import_tensorflow_quietly() -> None:
     """Imports TensorFlow; what its C++ tells meanwhile of the machine, whatever it is told, goes nowhere."""
     if "tensorflow" in sys.modules:
         return

@@ -27,7 +27,7 @@ from tuner.inspection.provenance.comparison import (
     source_changes,
     version_changes,
 )
-from tuner.inspection.provenance.kept import read_code, write_code
+from tuner.inspection.provenance.copies import read_code, write_code
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 from tuner.sweep import events as ev
@@ -47,7 +47,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class GoingOn:
+class TrainingCode:
     """What the next driver trains with.
 
     Attributes:
@@ -60,12 +60,12 @@ class GoingOn:
     new: Code | None = None
     is_changed: bool = False
 
-    def with_imported(self, trainable: str, names: list[str]) -> GoingOn:
+    def with_imported(self, trainable: str, names: list[str]) -> TrainingCode:
         """With files that were seen to be imported, too, where code is to be kept."""
         if self.new is None or is_shipped(trainable) or runs_as_it_is(trainable):
             return self
         new = extended(self.new, trainable, names)
-        return GoingOn(new.sources, new, self.is_changed)
+        return TrainingCode(new.sources, new, self.is_changed)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -73,18 +73,18 @@ class GoingOn:
         return self.new.manifest if self.new is not None else {}
 
 
-def starting(trainable: str, note: Note) -> GoingOn:
+def starting(trainable: str, note: Note) -> TrainingCode:
     """What a new sweep trains with: its files as they are at this moment, whatever becomes of them."""
     code = collect(trainable)
     if code is None:  # which the inspection tells
         if is_given(trainable):
             note(f"code: no copy of {trainable} is kept: Python has no source of it")
-        return GoingOn(None)
+        return TrainingCode(None)
     _tell_left_out(code, note)
-    return GoingOn(None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources, code)
+    return TrainingCode(None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources, code)
 
 
-def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) -> GoingOn:
+def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) -> TrainingCode:
     """What a sweep goes on with; how today's files differ is told.
 
     Raises:
@@ -105,8 +105,8 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
     if runs_as_it_is(trainable):
         if today:
             again = _ACCEPT_GIVEN if is_given(trainable) else _ACCEPT_CODE
-            raise UsageError(told(today, f"resume with the code as it was, or {again}"))
-        return GoingOn(None)
+            raise UsageError(difference_text(today, f"resume with the code as it was, or {again}"))
+        return TrainingCode(None)
     if today.lost:
         why = next((file["left_out"] for name, file in kept["files"].items() if name in today.lost), "too many files")
         raise UsageError(
@@ -114,8 +114,8 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
             f" as no copy was kept ({why}), but it was changed: put it back, or go on with --with-changed-code"
         )
     if today:
-        note(told(today, f"it goes on with the code that it was started with; {_ACCEPT_CODE}"))
-    return GoingOn(None if is_shipped(trainable) and not today else sources)
+        note(difference_text(today, f"it goes on with the code that it was started with; {_ACCEPT_CODE}"))
+    return TrainingCode(None if is_shipped(trainable) and not today else sources)
 
 
 def check_given(trainable: str) -> None:
@@ -131,7 +131,7 @@ def check_given(trainable: str) -> None:
             raise UsageError(f"trainable: {error}") from None
 
 
-def _with_todays(folder: SweepFolder, trainable: str, kept: Mapping[str, Any], note: Note) -> GoingOn:
+def _with_todays(folder: SweepFolder, trainable: str, kept: Mapping[str, Any], note: Note) -> TrainingCode:
     code = collect(trainable)
     if code is None or code.sources.main not in code.manifest["files"]:
         raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
@@ -140,18 +140,22 @@ def _with_todays(folder: SweepFolder, trainable: str, kept: Mapping[str, Any], n
     if again is not None and again.manifest["digest"] == kept["digest"]:
         write_code(folder, again)  # what was damaged is whole again
         note("code: is what the sweep was started with")
-        return GoingOn(again.sources if sources is not None else None)
+        return TrainingCode(again.sources if sources is not None else None)
     try:
         copies = read_code(folder, kept)
     except StorageError:  # there is no diff, and nothing else to be lost
         copies = None
-    note(told(compare_code(kept, code, copies), "it goes on with the changed code; trials so far are of the other"))
+    note(
+        difference_text(
+            compare_code(kept, code, copies), "it goes on with the changed code; trials so far are of the other"
+        )
+    )
     _tell_left_out(code, note)
-    return GoingOn(sources, code, is_changed=True)
+    return TrainingCode(sources, code, is_changed=True)
 
 
 def resumed(
-    going_on: GoingOn,
+    training_code: TrainingCode,
     sweep: Sweep,
     changes: dict[str, Any],
     data: Mapping[str, Any],
@@ -163,13 +167,13 @@ def resumed(
     Raises:
         UsageError: the data are others than those that the sweep was trained with.
     """
-    new_data = _checked_data(sweep.data, data, accepted, going_on.is_changed, note)
+    new_data = _checked_data(sweep.data, data, accepted, training_code.is_changed, note)
     before = {**sweep.code.get("packages", {}), **sweep.versions}
     now = {**{name: installed_version(name) or "none" for name in before}, **versions()}
     if text := version_changes(before, now):
         note(f"versions: {text}")
     new_versions = now if text or not before else {}
-    return ev.SweepResumed(changes=changes, code=going_on.manifest, data=new_data, versions=new_versions)
+    return ev.SweepResumed(changes=changes, code=training_code.manifest, data=new_data, versions=new_versions)
 
 
 def _checked_data(
@@ -196,7 +200,7 @@ def _checked_data(
     return dict(today)
 
 
-def told(today: Today, what_follows: str) -> str:
+def difference_text(today: Today, what_follows: str) -> str:
     """How today's code differs, for people: in some lines."""
     lines = [f"code: {today.what} since the sweep was trained with it", *(f"  {line}" for line in today.diff)]
     return "\n".join([*lines, what_follows]) if today.diff else f"{lines[0]}; {what_follows}"

@@ -13,7 +13,7 @@ from trainables.training.device import DeviceData
 from trainables.training.graphs import assign, new_model
 
 
-def kept_model(
+def restore_model(
     trainable: Trainable, params: dict[str, Any], checkpoint: Callable[[int], bytes], precision: str
 ) -> keras.Model:
     """A model, not compiled, with its best epoch's weights. The data are loaded only where they say its inputs' shape.

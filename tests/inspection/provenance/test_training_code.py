@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.kit import make_spec
+from tests.simulation import make_spec
 from tuner.base.errors import StorageError, UsageError
 from tuner.base.versions import versions
 from tuner.inspection.provenance import (
     Accepted,
-    GoingOn,
-    kept_files,
+    TrainingCode,
+    copied_files,
     read_code,
     resumed,
     resuming,
@@ -50,7 +50,7 @@ def begin(tmp_path: Path, mine: Path, told: list[str], **fields: Any) -> SweepFo
     known = {"code": begins.manifest, "data": DATA, "versions": versions(), **fields}
     folder = SweepFolder(tmp_path / "sweeps" / "test")
     started = ev.SweepStarted(spec=spec.resolved(), seed=1, sweep_id="0" * 32, **known)
-    files = kept_files(begins.new) if known["code"] else {}
+    files = copied_files(begins.new) if known["code"] else {}
     create_sweep(folder, dump_yaml(spec.resolved()), started, files=files).close()
     return folder
 
@@ -59,7 +59,9 @@ def folded(folder: SweepFolder, *more: ev.AnyEvent) -> Sweep:
     return fold([*read_events(folder), *more])
 
 
-def resume(folder: SweepFolder, sweep: Sweep, *, code: bool = False, data: bool = False) -> tuple[GoingOn, list[str]]:
+def resume(
+    folder: SweepFolder, sweep: Sweep, *, code: bool = False, data: bool = False
+) -> tuple[TrainingCode, list[str]]:
     told: list[str] = []
     return resuming(folder, sweep, Accepted(code, data), told.append), told
 

@@ -78,7 +78,7 @@ def new_sweep(folder: Path, spec: SweepSpec) -> Journal:
     return create_sweep(SweepFolder(folder / spec.name), dump_yaml(spec.resolved()), started)
 
 
-class PretendCluster:
+class SimulatedCluster:
     """Drives a coordinator as Tune does, with `slots` workers that report in random order and epochs of a curve.
 
     Args:

@@ -17,7 +17,7 @@ READERS = 16
 """Requests at the same time, on an object store."""
 
 
-def kept_files(code: Code | None) -> dict[str, bytes]:
+def copied_files(code: Code | None) -> dict[str, bytes]:
     """What lies in a sweep's folder of this version, by names relative to that."""
     if code is None:
         return {}
@@ -29,7 +29,7 @@ def copy_name(manifest: Mapping[str, Any], name: str) -> str:
     return code_copy(str(manifest["digest"]), name)
 
 
-def kept_names(manifest: Mapping[str, Any]) -> list[str]:
+def copied_names(manifest: Mapping[str, Any]) -> list[str]:
     """The files of which there is a copy; none where the journal is damaged."""
     return [name for name, file in manifest["files"].items() if "left_out" not in file] if is_sound(manifest) else []
 
@@ -40,7 +40,7 @@ def write_code(folder: SweepFolder, code: Code) -> None:
     Raises:
         StorageError: they cannot be written.
     """
-    for name, content in kept_files(code).items():
+    for name, content in copied_files(code).items():
         _make_folders(folder, PurePosixPath(name))
         write_atomically(folder.path / name, content, folder.base)
 
@@ -59,7 +59,7 @@ def read_code(folder: SweepFolder, manifest: Mapping[str, Any]) -> Sources:
     """
     if not is_sound(manifest):
         raise StorageError(f"{folder.path}: its journal must say what code it was trained with, but is damaged there")
-    names = kept_names(manifest)
+    names = copied_names(manifest)
     with ThreadPoolExecutor(READERS if folder.is_remote else 1) as pool:
         files = dict(zip(names, pool.map(lambda name: read_copy(folder, manifest, name), names), strict=True))
     digests = {name: str(manifest["files"][name]["sha256"]) for name in left_out(manifest)}

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from trainables.lean import NEVER_NEEDED, lean_import
+from trainables.framework_imports import NEVER_NEEDED, without_unused_packages
 
 
 def test_what_is_loaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", sys)
     monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
-    with lean_import():
+    with without_unused_packages():
         assert sys.modules["sklearn"] is sys
         with pytest.raises(ImportError):
             importlib.import_module("matplotlib")
@@ -23,8 +23,8 @@ def test_what_is_loaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 IMPORTS = f"""
 import sys
-from trainables.lean import lean_import
-with lean_import():
+from trainables.framework_imports import without_unused_packages
+with without_unused_packages():
     import tensorflow, keras
 assert not set({NEVER_NEEDED}) & set(sys.modules), "Keras found them"
 import matplotlib, sklearn.base
@@ -55,8 +55,8 @@ def test_a_worker_does_without() -> None:
 
 QUIETLY = """
 import os
-from trainables.lean import import_quietly
-import_quietly()
+from trainables.framework_imports import import_tensorflow_quietly
+import_tensorflow_quietly()
 import tensorflow as tf
 tf.zeros(1) + 1
 os.write(2, b"heard")

@@ -14,7 +14,7 @@ from trainables.training.graphs import CompiledModel, new_model
 from trainables.training.replicas import Replicas
 
 
-def reported_metrics(trainable: Trainable, data: Data, params: Params, precision: str = "float32") -> list[str]:
+def reported_metric_names(trainable: Trainable, data: Data, params: Params, precision: str = "float32") -> list[str]:
     """Builds and traces a model; `data` are those that `select_data` gave, of which one example is looked at.
 
     Raises:

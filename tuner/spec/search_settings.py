@@ -1,0 +1,34 @@
+"""What the search policy is built from: plain values, without the rest of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tuner.spec.space import Params, Space
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Where and how a sweep searches. `SweepSpec.search_settings` makes them from a spec."""
+
+    space: Space
+    """What is searched."""
+    mode: Literal["min", "max"]
+    """Whether a lower or a higher objective is better."""
+    epochs_min: int
+    """The first rung."""
+    epochs_max: int
+    """A trial's whole training; a parameter `epochs` in the space takes its place."""
+    stops_early: bool = True
+    """Whether ASHA stops trials at the rungs. Without it, trials are only compared there."""
+    reduction_factor: int = 3
+    """At each rung, one in this many trials continues."""
+    seed: int = 0
+    """Of all randomness."""
+    num_trials: int | None = None
+    """How many trials are suggested at most; None for no limit."""
+    algorithm: Literal["tpe", "random", "grid"] = "tpe"
+    points: Sequence[Params] = ()
+    """Configurations to start with; those outside the space are left out."""
