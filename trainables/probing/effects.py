@@ -37,6 +37,7 @@ class Effects:
 def look_for_effects(
     questions: Sequence[Question],
     build: Callable[[Mapping[str, Any]], Fingerprint],
+    trace: Callable[[Mapping[str, Any]], str | None],
     read: set[str],
     seconds_max: float,
     clock: Callable[[], float] = time.monotonic,
@@ -45,48 +46,54 @@ def look_for_effects(
 
     Args:
         build: builds what a trial with these parameters is made of; notes in `read` which of them its code asks for.
+        trace: the graph of its training as a text, which takes longer; None where that does not show all.
         read: the names of the parameters that code has asked for so far.
         seconds_max: no further question is begun after so long.
     """
-    until, found, built = clock() + seconds_max, Effects(), _Built(build)
+    until, found = clock() + seconds_max, Effects()
+    built, traced = _Twice(build), _Twice(lambda params: {"graph": trace(params)})
     for question in questions:
         if clock() >= until:
             found.not_looked_at.append(question.name)
-        elif why := _without_effect(question, built, read):
+        elif why := _without_effect(question, built, traced, read):
             found.without[question.name] = why
     return found
 
 
-class _Built:
-    """Fingerprints, each configuration's made once, of parts that come out the same when they are made again."""
+class _Twice:
+    """Fingerprints, each made once; the first one twice, as parts that do not come out the same tell nothing."""
 
-    def __init__(self, build: Callable[[Mapping[str, Any]], Fingerprint]) -> None:
-        self._build, self._known, self._unstable = build, dict[str, Fingerprint](), set[str]()
-        self._is_tried = False
+    def __init__(self, make: Callable[[Mapping[str, Any]], Fingerprint]) -> None:
+        self._make, self._known = make, dict[str, Fingerprint]()
+        self._unstable: set[str] | None = None
 
     def of(self, params: Mapping[str, Any]) -> dict[str, str | None]:
         key = repr(sorted(params.items()))
-        if key not in self._known:
-            self._known[key] = self._build(params)
-        if not self._is_tried:
-            self._is_tried, again = True, self._build(params)
-            self._unstable = {part for part, value in self._known[key].items() if again.get(part) != value}
-        return {part: None if part in self._unstable else value for part, value in self._known[key].items()}
+        found = self._known.get(key) or self._make(params)
+        self._known[key] = found
+        if self._unstable is None:
+            again = self._make(params)
+            self._unstable = {part for part, value in found.items() if again.get(part) != value}
+        return {part: None if part in self._unstable else value for part, value in found.items()}
 
 
-def _without_effect(question: Question, built: _Built, read: set[str]) -> str:
+def _without_effect(question: Question, built: _Twice, traced: _Twice, read: set[str]) -> str:
     """Why a parameter has no effect; empty if it has one, or nobody can tell."""
-    is_known = True
+    name, values, unknown = question.name, question.values, set[str]()
     for base in question.bases:
-        first, *others = (built.of({**base, question.name: value}) for value in question.values)
+        first, *others = (built.of({**base, name: value}) for value in values)
         if any(_differ(first, other) for other in others):
             return ""
-        is_known = is_known and None not in first.values()
-    if question.name not in read:
+        unknown |= {part for part, value in first.items() if value is None}
+    if name not in read:
         return "nothing in the trainable reads it"
-    one, other = question.values[0], question.values[-1]
-    return f"the trainable reads it, but all that it builds is the same with {one} and {other}" if is_known else ""
+    if unknown == {"model"}:  # of a class of the user's own, which only its graphs show
+        ends = [traced.of({**question.bases[0], name: value})["graph"] for value in (values[0], values[-1])]
+        unknown = set() if ends[0] is not None and ends[0] == ends[1] else unknown
+    if unknown:
+        return ""
+    return f"the trainable reads it, but what it builds is the same with {values[0]} and {values[-1]}"
 
 
-def _differ(one: Mapping[str, str | None], other: Mapping[str, str | None]) -> bool:
+def _differ(one: Fingerprint, other: Fingerprint) -> bool:
     return any(value is not None and other.get(part) not in (None, value) for part, value in one.items())

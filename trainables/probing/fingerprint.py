@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
-from trainables.probing.probe import SEED
 from trainables.training.cache import architecture
 from trainables.training.device import DeviceData
 from trainables.training.graphs import new_model
 
+SEED = 1
 _BYTES_MAX = 2**28
 """Of data that are compared."""
 
@@ -42,6 +42,21 @@ def fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) -
         "compiled": _text(model.get_compile_config()) if getattr(model, "compiled", False) else "no",
         "fit": _of_fit(trainable, params),
     }
+
+
+def graph_text(trainer: Any) -> str | None:
+    """The graphs of the trial that a trainer has begun, without the numbers that TensorFlow gives names.
+
+    None if they hold more than they show: variables that are not the model's, or functions of Python.
+    """
+    if not trainer.is_reusable:
+        return None
+    definitions = [graph.graph.as_graph_def() for graph in trainer.graphs]
+    parts = [part for each in definitions for part in (*each.node, *each.library.function)]
+    texts = sorted(re.sub(r"[-_]\d+", "", str(part)) for part in parts)
+    if any("PyFunc" in text for text in texts):
+        return None
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
 def _of_data(data: Data) -> str | None:

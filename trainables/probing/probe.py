@@ -14,11 +14,12 @@ import numpy as np
 
 from trainables.contract import Data, Trainable
 from trainables.probing.cut import cut
+from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
+from trainables.probing.fingerprint import SEED, fingerprint, graph_text
 from trainables.probing.tracking import tracked
 from trainables.training import WarmTrainer
 
-SEED = 1
 _RTOL, _ATOL = 1e-4, 1e-6
 """Of values that must be equal: sums may be in another order."""
 
@@ -76,6 +77,33 @@ def probe(
     return found
 
 
+def find_effects(
+    trainable: Trainable,
+    data: Data,
+    questions: Sequence[Question],
+    read: set[str],
+    precision: str = "float32",
+    seconds_max: float = 10.0,
+) -> Effects:
+    """Which of these parameters have no effect.
+
+    Args:
+        read: what a probe found that the trainable's code asks for.
+    """
+    observed = _observed(trainable, read, None)
+
+    def build(params: Mapping[str, Any]) -> dict[str, str | None]:
+        return fingerprint(observed, data, observed.Params(**params), precision)
+
+    def trace(params: Mapping[str, Any]) -> str | None:
+        trainer = make_trainer(trainable, data, params, read, "loss", "min", precision)
+        trainer.start(dict(params), SEED)
+        return graph_text(trainer)
+
+    with doing("building the model with other parameters"):
+        return look_for_effects(questions, build, trace, read, seconds_max)
+
+
 def make_trainer(
     trainable: Trainable,
     data: Data,
@@ -103,7 +131,7 @@ def _observed(trainable: Trainable, read: set[str], batch_size: int | None) -> T
             return cut(chosen, batch_size) if isinstance(chosen, Data) else chosen
 
         own["select_data"] = select_data
-    made = type(kind.__name__, (kind,), own)
+    made: type[Any] = type(kind.__name__, (kind,), own)
     observed = copy.copy(trainable)
     object.__setattr__(observed, "__class__", made)
     return observed
@@ -169,7 +197,7 @@ def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:
     def alike(a: Any, b: Any) -> bool:
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape or a.dtype.kind not in "fiub":
-            return a.shape == b.shape
+            return bool(a.shape == b.shape)
         return bool(np.allclose(a, b, rtol=_RTOL, atol=_ATOL, equal_nan=True))
 
     return len(one) == len(other) and all(map(alike, one, other))

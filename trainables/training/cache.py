@@ -49,10 +49,10 @@ class ModelCache:
 
 def cache_key(model: Any, params: Params) -> str:
     """Equal only for models with equal graphs: by their configuration where Keras knows all of it, else by params."""
-    architecture = architecture(model)
-    if architecture is None:
-        architecture = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
-    return f"{static_key(params)} {keras.config.dtype_policy().name} {architecture}"
+    text = architecture(model)
+    if text is None:
+        text = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
+    return f"{static_key(params)} {keras.config.dtype_policy().name} {text}"
 
 
 def architecture(model: Any) -> str | None:

@@ -101,6 +101,16 @@ class WarmTrainer:
         """The trial's best finite objective so far; NaN for none."""
         return self._progress.best_value
 
+    @property
+    def graphs(self) -> list[Any]:
+        """The traced epochs of the trial: TensorFlow's concrete functions."""
+        return self._running().compiled.graphs
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the trial's model shows all of its state, so that a later trial may use its graphs."""
+        return self._running().compiled.reusable
+
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
     ) -> None:
