@@ -22,11 +22,15 @@ _COMPARED, _LISTED = 300, 400
 """Names that a wrong one is compared with, and characters of them that are listed."""
 
 
-def nearest(name: Scalar, known: Iterable[Scalar]) -> str:
-    """`; did you mean …?` for a name or a value that is close to a known one, else the known ones."""
+def nearest(name: Scalar, known: Iterable[Scalar], likeness: float = 0.5) -> str:
+    """`; did you mean …?` for a name or a value that is close to a known one, else the known ones.
+
+    Args:
+        likeness: how close it must be, from 0 to 1.
+    """
     values = {unquoted(value): value for value in known}
     names = sorted(values)[:_COMPARED]
-    close = difflib.get_close_matches(unquoted(name)[:100], names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(unquoted(name)[:100], names, n=1, cutoff=likeness)
     if close:
         return f"; did you mean {shown(values[close[0]])}?"
     listed = ", ".join(name if name.isprintable() else ascii(name) for name in names)

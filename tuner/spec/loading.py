@@ -13,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from tuner.base.errors import SpecError, UsageError
 from tuner.base.secrets import take_credentials
 from tuner.spec.fields import MAX_COUNT
-from tuner.spec.messages import line
+from tuner.spec.foreign import foreign_words
+from tuner.spec.foreign_parameters import Advice
+from tuner.spec.messages import lines
 from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
 from tuner.spec.space import Parameter, Space, condition_problems, point_problems
@@ -61,23 +63,33 @@ def spec_from_mapping(
         SpecError: all that is wrong with it, one line for each problem.
     """
     written = _without_credentials(written)
+    words = foreign_words(written)
     try:
         spec = SweepSpec.model_validate(written)
     except ValidationError as error:
-        items = [item for item in error.errors(include_url=False) if item["type"] not in ("conditions", "across")]
-        rest, unmet = _valid_rest(items, written)
-        problems = [line(item) for item in items[:MAX_PROBLEMS]]
-        problems += [
-            f"{printable(f'space.{path}')}: {message}" for path, message in _condition_problems(written.get("space"))
-        ]
-        unmet += _point_problems(written) if is_new else []
-        problems = bounded(dict.fromkeys([*problems, *unmet]), len(items[MAX_PROBLEMS:]))
-        if rest is not None and folder is not None:
-            rest = _with_absolute_paths(rest, folder)
-        raise SpecError(source, problems, rest=rest) from None
+        raise _refusal(error.errors(include_url=False), words, written, source, folder, is_new) from None
+    if is_new and words.rules:  # calls in text, which would be constants
+        raise _refusal([], words, written, source, folder, is_new)
     if is_new and spec.search.points and (problems := _point_problems(written)):
         raise SpecError(source, bounded(problems), rest=_with_absolute_paths(spec, folder) if folder else spec)
     return _with_absolute_paths(spec, folder) if folder is not None else spec
+
+
+def _refusal(
+    errors: Sequence[Any], words: Advice, written: Mapping[str, Any], source: str, folder: Path | None, is_new: bool
+) -> SpecError:
+    items = [item for item in errors if item["type"] not in ("conditions", "across")]
+    rest, unmet = _valid_rest([*(item["loc"] for item in items), *words.rules], written)
+    problems = list(lines(items, words))
+    num_more = len(problems[MAX_PROBLEMS:])
+    problems = problems[:MAX_PROBLEMS] + [
+        f"{printable(f'space.{path}')}: {message}" for path, message in _condition_problems(written.get("space"))
+    ]
+    unmet += _point_problems(written) if is_new else []
+    problems = bounded(dict.fromkeys([*problems, *unmet]), num_more)
+    if rest is not None and folder is not None:
+        rest = _with_absolute_paths(rest, folder)
+    return SpecError(source, problems, rest=rest)
 
 
 def _without_credentials(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,13 +112,13 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
     return spec.model_copy(update=changes)
 
 
-def _valid_rest(items: Iterable[Any], written: Mapping[str, Any]) -> tuple[SweepSpec | None, list[str]]:
+def _valid_rest(places: Iterable[Sequence[Any]], written: Mapping[str, Any]) -> tuple[SweepSpec | None, list[str]]:
     """What is left of a spec without its invalid fields, so that the rest can still be held against its trainable.
 
     Returns:
         The rest, None if that is too little; and the problems between valid fields.
     """
-    bad = {item["loc"][: 2 if item["loc"][:1] == ("space",) else 1] for item in items}
+    bad = {tuple(place[: 2 if place[:1] == ("space",) else 1]) for place in places}
     rest: dict[str, Any] = {key: value for key, value in written.items() if (key,) not in bad}
     space = rest.get("space")
     if isinstance(space, dict):

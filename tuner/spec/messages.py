@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from tuner.spec.foreign_parameters import Advice
 from tuner.spec.models import SweepSpec
 from tuner.spec.reading import printable
 from tuner.spec.space import KINDS, nearest, shown
 
+_LIKENESS = 0.6
+"""Of a key to the one that is meant; two short words with less in common are two words."""
+
+
+def lines(items: Iterable[Any], words: Advice) -> Iterator[str]:
+    """Each problem as `path: rule, but got what`; a foreign word as what to write, and no more about its place."""
+    left = dict(words.rules)
+    for item in items:
+        location = _location(item)
+        if (place := tuple(location)) in words.rules:
+            if place in left:
+                yield f"{_path(location)}: {printable(left.pop(place))}"
+        elif not words.is_covered(place):
+            yield line(item)
+    yield from (f"{_path(list(place))}: {printable(rule)}" for place, rule in left.items())
+
 
 def line(item: Any) -> str:
     """One problem as `path: rule, but got what`."""
+    location = _location(item)
+    return f"{_path(location)}: {_rule(item, location)}"
+
+
+def _location(item: Any) -> list[Any]:
     location = _without_tags(list(item["loc"]))
     context = item.get("ctx", {})
-    if "field" in context:
-        location.append(context["field"])
+    return [*location, context["field"]] if "field" in context else location
+
+
+def _path(location: list[Any]) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    return f"{printable(path) or 'spec'}: {_rule(item, location)}"
+    return printable(path) or "spec"
 
 
 def _rule(item: Any, location: list[Any]) -> str:
@@ -32,7 +56,7 @@ def _rule(item: Any, location: list[Any]) -> str:
     if kind == "missing":
         return "is required, but is missing"
     if kind == "extra_forbidden":
-        return f"unknown key{nearest(str(item['loc'][-1]), _known_keys(location[:-1], item))}"
+        return f"unknown key{nearest(str(item['loc'][-1]), _known_keys(location[:-1], item), _LIKENESS)}"
     if kind == "literal_error":
         hint = nearest(received, literals(context)) if isinstance(received, str) else ""
         return f"must be {context['expected']}, but got {shown(received)}{hint if 'mean' in hint else ''}"
