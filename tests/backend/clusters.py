@@ -14,7 +14,7 @@ import psutil
 
 from tests.backend.waiting_worker import WaitingWorker
 from tests.simulation import coordinator_of, make_spec, new_sweep
-from tuner.backend import session, tune_adapter
+from tuner.backend import nodes, session, tune_adapter
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.engine.slots import Slot
@@ -90,7 +90,7 @@ class Run:
 
     def fit(self) -> list[ev.AnyEvent]:
         """Runs it to its end; its events."""
-        self.coordinator.set_slots(self.slot.count(session.cluster_nodes()))
+        self.coordinator.set_slots(self.slot.count(nodes.cluster_nodes()))
         url = self.journal.folder.url
         settings = WorkerSettings("", str(self.gates), "loss", "min", "float32", url, self.slot)
         tune_adapter.fit(self.coordinator, settings, None, worker=WaitingWorker)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.backend import head, raylet, session
-from tuner.backend.driver import EDITED_SPEC, _Driver, _mended, resume_sweep, start_sweep
+from tuner.backend import head, nodes, raylet, session, signals
+from tuner.backend.driver import resume_sweep, start_sweep
+from tuner.backend.spec_file import EDITED_SPEC, keep_edited_spec
+from tuner.backend.sweep_run import SweepRun
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.engine.slots import Slot
 from tuner.inspection import Inspected
@@ -46,12 +48,12 @@ class Watcher:
     def lost(self, text: str) -> None: ...
 
 
-def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> _Driver:
+def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> SweepRun:
     from tuner.backend import tune_adapter
 
     spec = make_spec()
     journal = new_sweep(folder, spec)
-    driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
+    driver = SweepRun(spec, journal, Inspected({}, [], None), None, Watcher())
     monkeypatch.setattr(tune_adapter, "fit", lambda coordinator, *others: fit(coordinator))
     try:
         driver._fit(driver._settings(Slot(1, 0)))
@@ -88,9 +90,9 @@ def test_a_sweep_stops_at_once_when_its_terminal_goes(
     monkeypatch.setattr(tune_adapter, "stop_at_once", lambda: hurried.append(True))
     spec = make_spec()
     journal = new_sweep(tmp_path, spec)
-    driver = _Driver(spec, journal, Inspected({}, [], None), None, Watcher())
+    driver = SweepRun(spec, journal, Inspected({}, [], None), None, Watcher())
     driver._is_training = True
-    with driver._signals():
+    with signals.handled(driver._on_signal):
         signal.raise_signal(number)
     journal.close()
     assert (hurried, driver._coordinator.stopping) == ([True], f"interrupted by {number.name}")
@@ -180,10 +182,12 @@ def test_a_spec_that_a_resume_wrote_is_nobodys_edit(tmp_path: Path, override: st
     sweep = fold([SweepStarted(spec=make_spec().resolved(), versions={}, seed=0, sweep_id="x")])
     sweep.apply(SweepResumed(changes=changes_from_overrides(sweep.spec, [override], 0)))
     write_atomically(folder.spec, dump_yaml(spec_from_mapping(sweep.spec).resolved()).encode())
-    assert _mended(folder, sweep.spec) == "" and not (tmp_path / EDITED_SPEC).exists()
+    assert keep_edited_spec(folder, sweep.spec) == "" and not (tmp_path / EDITED_SPEC).exists()
     with open(tmp_path / "spec.yaml", "a") as file:
         file.write("# mine\n")
-    assert "was edited" in _mended(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith("# mine\n")
+    assert "was edited" in keep_edited_spec(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith(
+        "# mine\n"
+    )
 
 
 def test_a_ray_that_does_not_start_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -210,8 +214,8 @@ def test_a_new_sweep_that_an_error_ends_before_its_first_trial_is_removed(
 
     monkeypatch.setattr(tune_adapter, "fit", fit)
     monkeypatch.setattr(session, "has_ray", lambda: True)
-    monkeypatch.setattr(session, "cluster_nodes", lambda: [{"CPU": 2.0}])
-    monkeypatch.setattr(session, "head_address", lambda: "")
+    monkeypatch.setattr(nodes, "cluster_nodes", lambda: [{"CPU": 2.0}])
+    monkeypatch.setattr(nodes, "head_address", lambda: "")
     for module in (head, raylet):
         monkeypatch.setattr(module, "watched", lambda *_: nullcontext())
     watcher = Watcher()

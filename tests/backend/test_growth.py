@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.backend.clusters import STORE_BYTES, Run, cluster_of
 from tests.servers import free_port
-from tuner.backend import growth, session
-from tuner.backend.growth import slots_at_most, slots_to_ask
+from tuner.backend import growth, nodes
+from tuner.backend.growth import NODE_TYPES, slots_at_most, slots_to_ask
 from tuner.base.errors import UsageError
 from tuner.engine.slots import Slot
 from tuner.review.verification import verify_sweep
@@ -37,15 +37,15 @@ def test_at_least_eight_are_asked_for_and_a_larger_cluster_may_double() -> None:
 
 
 def test_the_environment_says_what_nodes_may_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(session.NODE_TYPES, raising=False)
+    monkeypatch.delenv(NODE_TYPES, raising=False)
     assert slots_at_most(Slot(1, 1)) is None
-    monkeypatch.setenv(session.NODE_TYPES, '[{"CPU": 8, "GPU": 2, "nodes": 3}, {"CPU": 64, "nodes": 10}]')
+    monkeypatch.setenv(NODE_TYPES, '[{"CPU": 8, "GPU": 2, "nodes": 3}, {"CPU": 64, "nodes": 10}]')
     assert slots_at_most(Slot(1, 1)) == 6 and slots_at_most(Slot(1, 4)) == 0 and slots_at_most(Slot(64, 0)) == 10
 
 
 @pytest.mark.parametrize("written", ["{", "7", '[{"CPU": 8}]', '["x"]', '[{"CPU": "many", "nodes": 1}]'])
 def test_what_is_no_list_of_nodes_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    monkeypatch.setenv(session.NODE_TYPES, written)
+    monkeypatch.setenv(NODE_TYPES, written)
     with pytest.raises(UsageError, match=r"TUNER_NODE_TYPES must be a list such as \[\{.*but got"):
         slots_at_most(Slot(1, 0))
 
@@ -54,13 +54,13 @@ def test_what_is_no_list_of_nodes_is_refused(monkeypatch: pytest.MonkeyPatch, wr
 def test_what_will_never_fit_is_refused(
     monkeypatch: pytest.MonkeyPatch, is_looked_after: bool, types: str | None
 ) -> None:
-    monkeypatch.setattr(session, "cluster_nodes", lambda: [{"CPU": 0.0}])
+    monkeypatch.setattr(nodes, "cluster_nodes", lambda: [{"CPU": 0.0}])
     monkeypatch.setattr(growth, "has_autoscaler", lambda: is_looked_after)
-    monkeypatch.setenv(session.NODE_TYPES, types or "")
+    monkeypatch.setenv(NODE_TYPES, types or "")
     with pytest.raises(UsageError, match="a trial takes 2 CPUs and 1 GPUs, but no node has as many"):
         growth.check_room(Slot(2, 1))
     monkeypatch.setattr(growth, "has_autoscaler", lambda: True)
-    monkeypatch.setenv(session.NODE_TYPES, "")
+    monkeypatch.setenv(NODE_TYPES, "")
     growth.check_room(Slot(2, 1))
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.backend.clusters import cluster_of
 from tests.servers import Mode, Proxy, free_port, wait_until
-from tuner.backend import head, session
+from tuner.backend import head, nodes, session
+from tuner.backend.address import is_local
 from tuner.backend.head import watched, why_silent
 from tuner.base.errors import ServiceError, UsageError
 
@@ -59,10 +60,10 @@ def test_a_ray_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch, 
 def test_the_environment_s_address_is_held_against_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(UsageError, match="RAY_ADDRESS: must be that of a Ray cluster"):
-        session.is_local(None)
-    assert session.is_local("local") and not session.is_local("[::1]:6379")
+        is_local(None)
+    assert is_local("local") and not is_local("[::1]:6379")
     monkeypatch.setenv("RAY_ADDRESS", "")
-    assert session.is_local(None)
+    assert is_local(None)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_head_is_lost_once_it_is_silent_for_long_and_not_before(monkeypatch: p
     monkeypatch.setattr(head, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(head, "ANSWERS_WITHIN_S", 2.0)
     with cluster_of(num_cpus=0):
-        port = int(session.head_address().rpartition(":")[2])
+        port = int(nodes.head_address().rpartition(":")[2])
         with Proxy(port) as between:
             address = f"127.0.0.1:{between.port}"
             assert why_silent(address, 5) is None

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import make_spec, new_sweep
-from tuner.backend import driver, session
+from tuner.backend import driver, nodes, session
+from tuner.backend.sweep_run import SweepRun
 from tuner.base.errors import SpecError
 from tuner.engine.slots import Slot
 from tuner.inspection import Inspected
@@ -26,8 +27,8 @@ class Silent:
 @pytest.fixture
 def two_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "start_ray", lambda address, note: None)
-    monkeypatch.setattr(session, "cluster_nodes", lambda: [{"CPU": 2.0}, {"CPU": 2.0}])
-    monkeypatch.setattr(session, "num_hosts", lambda: 2)
+    monkeypatch.setattr(nodes, "cluster_nodes", lambda: [{"CPU": 2.0}, {"CPU": 2.0}])
+    monkeypatch.setattr(nodes, "num_hosts", lambda: 2)
 
 
 @pytest.mark.usefixtures("two_hosts")
@@ -44,7 +45,7 @@ def test_workers_are_told_of_the_store_that_holds_the_data(tmp_path: Path, monke
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     spec = make_spec(data="s3://bucket/faces.npz")
     journal = new_sweep(tmp_path, spec)
-    made = driver._Driver(spec, journal, Inspected({}, [], None), None, Silent())  # type: ignore[arg-type]
+    made = SweepRun(spec, journal, Inspected({}, [], None), None, Silent())  # type: ignore[arg-type]
     journal.close()
     assert made._settings(Slot(1, 0)).environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9"
 

@@ -150,22 +150,3 @@ def test_an_assignment_that_a_worker_did_not_hear_of_is_given_out_again(tmp_path
     events = run(tmp_path, DeafWorker)
     assert failures(events) == [(7, "node", False)]
     assert len(processes(events)) <= SLOTS
-
-
-def test_the_machine_of_an_attempt_before_says_nothing_about_a_process_that_died(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A process that has not reported yet may be on this machine, whose kernel killed one for its memory."""
-    monkeypatch.setattr(tune_adapter, "kernel_memory_kills", lambda: 1)
-    causes: list[str] = []
-    coordinator: Any = SimpleNamespace(
-        lost=lambda trial, cause, reason, details: causes.append(cause), release=lambda trial: None
-    )
-    run = tune_adapter._Run(coordinator, None)
-    run.memory_kills[0] = 0
-    run.trials["first turn"] = 3
-    run.note_worker(3, None, "another machine")
-    run.ends("first turn", "it died")
-    run.trials["second turn"] = 3
-    run.ends("second turn", "it died")
-    assert causes == ["worker", "memory"]

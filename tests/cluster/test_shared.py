@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from tests.simulation import make_spec
-from tuner.backend import growth, session
-from tuner.backend.growth import slots_at_most
-from tuner.backend.session import NODE_TYPES
+from tuner.backend import growth, nodes
+from tuner.backend.growth import NODE_TYPES, slots_at_most
 from tuner.base.errors import UsageError
 from tuner.cluster import shared
 from tuner.cluster.shared import driver_environment, max_nodes, mounted_folders, node_types, problems
@@ -81,9 +80,9 @@ def test_the_driver_on_the_head_is_told_what_the_file_says(monkeypatch: pytest.M
 def test_the_driver_waits_for_machines_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their file says how many there are, not how large, and nothing else tells that they will join."""
     local = {"provider": {"type": "local", "head_ip": "10.0.0.1", "worker_ips": ["10.0.0.2", "10.0.0.3"]}}
-    monkeypatch.setattr(session, "cluster_nodes", lambda: [{"CPU": 0.0}])
+    monkeypatch.setattr(nodes, "cluster_nodes", lambda: [{"CPU": 0.0}])
     monkeypatch.setattr(growth, "has_autoscaler", lambda: False)
-    monkeypatch.delenv(session.NODE_TYPES, raising=False)
+    monkeypatch.delenv(NODE_TYPES, raising=False)
     with pytest.raises(UsageError, match="no node has as many"):
         growth.check_room(Slot(8, 2))
     for name, value in node_types(local).items():

@@ -17,7 +17,8 @@ from tuner.storage.commands import address_option, program, storage_option
 from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
-    from tuner.backend.driver import Changes, Ended
+    from tuner.backend.driver import Changes
+    from tuner.backend.ending import Ended
     from tuner.inspection.provenance import Accepted
     from tuner.spec import SweepSpec
     from tuner.storage.journal import History

@@ -6,11 +6,12 @@ import json
 import os
 from typing import Any
 
-from tuner.backend import session
-from tuner.backend.session import NODE_TYPES
+from tuner.backend import nodes
 from tuner.base.errors import UsageError
 from tuner.engine.slots import Slot, require_room
 
+NODE_TYPES = "TUNER_NODE_TYPES"
+"""The variable that names the nodes an autoscaler may add: a JSON list, see `slots_at_most`."""
 ASKED_AT_LEAST = 8
 """Slots asked for beyond those that are there; a larger cluster may double. An autoscaler paces itself the same way."""
 _EXAMPLE = '[{"CPU": 8, "GPU": 1, "nodes": 10}]'
@@ -36,10 +37,10 @@ def check_room(slot: Slot) -> None:
     """Refuses a sweep whose trials fit on no node of the joined cluster, nor on one that may join it.
 
     Raises:
-        UsageError: they do not.
+        UsageError: no node has room for one trial.
     """
     at_most = slots_at_most(slot)
-    slots = slot.count(session.cluster_nodes())
+    slots = slot.count(nodes.cluster_nodes())
     if slots == 0 and (at_most == 0 or (at_most is None and not has_autoscaler())):
         require_room(slot, slots)
 

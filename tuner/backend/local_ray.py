@@ -1,17 +1,21 @@
-"""A Ray of our own on this machine: on loopback alone, with a token, and with files that only this user can open."""
+"""A local Ray's surroundings: it listens on loopback only, asks for a token, and its files are this user's alone.
+
+`session` starts and ends Ray itself.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tuner.backend import outputs
+from tuner.backend import outputs, patches
 from tuner.backend.limits import check_limits
 from tuner.backend.ray_folder import RayFolder
 from tuner.backend.ray_token import ensure_token
+from tuner.engine.slots import local_node
 from tuner.storage import SweepFolder
 
 _MODE = "RAY_AUTH_MODE"
@@ -21,17 +25,21 @@ _before: dict[str, str | None] = {}
 """What the environment said before it was set for Ray."""
 
 
-def start(num_cpus: int, options: Mapping[str, Any], note: Callable[[str], None]) -> None:
-    """Starts it; `note` is told of what was otherwise than it should.
+@contextmanager
+def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Prepares this machine for a local Ray, which starts within; if it does not start, everything is undone.
+
+    Args:
+        note: is told of what was wrong and has been mended.
+
+    Yields:
+        The arguments of `ray.init`.
 
     Raises:
-        UsageError: the token, the temporary folder or a limit of the shell is none with which Ray can start.
+        UsageError: Ray cannot start with this token, temporary folder or limit of the shell.
         ServiceError: the disk is full.
-        Exception: whatever Ray raises.
     """
     global _folder
-    import ray
-
     check_limits()
     if os.environ.get(_MODE, "token").lower() != "token":
         note(
@@ -44,16 +52,13 @@ def start(num_cpus: int, options: Mapping[str, Any], note: Callable[[str], None]
         try:
             os.environ[_MODE] = "token"
             _reread_environment()
-            with _on_loopback(), _without_a_job_server():
-                ray.init(
-                    address="local",
-                    num_cpus=num_cpus,
-                    include_dashboard=False,
-                    _temp_dir=str(folder.ray),
-                    **options,
-                )
+            with patches.on_loopback(), patches.without_job_server():
+                yield {
+                    "num_cpus": int(local_node()["CPU"]),
+                    "include_dashboard": False,
+                    "_temp_dir": str(folder.ray),
+                }
         except BaseException:
-            ray.shutdown()
             folder.close()
             raise
         _folder = folder
@@ -63,14 +68,14 @@ def start(num_cpus: int, options: Mapping[str, Any], note: Callable[[str], None]
 
 
 def begin_sweep(sweep: SweepFolder) -> None:
-    """Says whose workers run from now on: the last of what they print is kept in the sweep's folder."""
+    """From now on, the last of what workers print is kept in this sweep's folder."""
     if _folder is not None:
         with suppress(OSError):
             _folder.keep_outputs_in(sweep.outputs)
 
 
 def scratch_folder() -> str | None:
-    """Where temporary files go that shall leave with this Ray; None for the usual place."""
+    """Where temporary files go that are removed with this Ray; None for the usual place."""
     return str(_folder.path) if _folder is not None else None
 
 
@@ -82,8 +87,8 @@ def prune_outputs() -> None:
                 outputs.prune(logs)
 
 
-def ended() -> None:
-    """Keeps the workers' outputs, removes Ray's files, and puts the environment back; after Ray's end."""
+def clean_up() -> None:
+    """After Ray's end: keeps the workers' outputs, removes Ray's files, and restores the environment."""
     if _folder is not None:
         close_files()
         _restore()
@@ -96,38 +101,6 @@ def close_files() -> None:
         folder, _folder = _folder, None
         with suppress(OSError):
             folder.close()
-
-
-@contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Ray takes 127.0.0.1 for the node's address, and all of its processes listen there alone.
-
-    Given as `_node_ip_address` it would be replaced by the address of an interface: other machines might join. Where
-    Ray has no clusters, as on macOS by default, that does not happen, and so it is told.
-    """
-    from ray._private import ray_constants
-
-    with _replaced(ray_constants, "ENABLE_RAY_CLUSTER", False):
-        yield
-
-
-@contextmanager
-def _without_a_job_server() -> Iterator[None]:
-    """Ray's agent starts as in an installation without the dashboard: without ports for jobs, logs and metrics."""
-    from ray._private import utils
-
-    with _replaced(utils, "get_dashboard_dependency_error", lambda: ImportError("not used")):
-        yield
-
-
-@contextmanager
-def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    original = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, original)
 
 
 def _remember(*names: str) -> None:

@@ -20,10 +20,11 @@ from trainables.process import set_up_process
 from trainables.sources import ChangedSourceError
 from tuner.backend import gpus, outputs
 from tuner.backend.memory import Memory
+from tuner.backend.nodes import node_address, this_node
 from tuner.backend.saver import CheckpointSaver
-from tuner.backend.session import node_address, this_node
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError, bounded_text, gist, said_by
 from tuner.base.secrets import redacted
+from tuner.engine.deaths import LOADING_S
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.inspection.workplace import load_instance
 from tuner.storage import SweepFolder, read_bytes
@@ -38,8 +39,6 @@ CHECKPOINT_EVERY_MAX_S = 300.0
 """But one write that took long is no reason for none at all."""
 LONGEST_S = 1e9
 """The timer takes no more than some 292 years; nobody waits for so long."""
-LOADING_S = 600.0
-"""What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
 
 
 class WorkerRetired(Exception):
@@ -47,7 +46,10 @@ class WorkerRetired(Exception):
 
 
 class KerasWorker(tune.Trainable):  # type: ignore[misc]
-    """Tune's face of a warm worker. A user's exception is a result, not an error: Tune's own retries are not used."""
+    """The Tune trainable that runs trials in one warm process.
+
+    A user's exception is a result, not an error: Tune's own retries are not used.
+    """
 
     def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None, data: Data | None = None) -> None:
         assert settings is not None

@@ -41,7 +41,7 @@ from tuner.storage.commands import program, storage_option
 from tuner.sweep import Sweep
 
 if TYPE_CHECKING:
-    from tuner.backend.driver import Ended
+    from tuner.backend.ending import Ended
     from tuner.spec import SweepSpec
 
 

@@ -14,7 +14,7 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
-from tuner.backend.session import has_token
+from tuner.backend.address import has_token
 from tuner.base.errors import ServiceError, TunerError, UsageError
 from tuner.cluster.head_shell import PYTHON
 from tuner.cluster.job_server import connected, tail

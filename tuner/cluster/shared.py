@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuner.backend.session import NODE_TYPES
+from tuner.backend.growth import NODE_TYPES
 from tuner.cluster.schema import COMMAND_LISTS
 from tuner.cluster.sizes import max_workers
 from tuner.spec import SweepSpec

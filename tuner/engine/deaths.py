@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tuner.base.secrets import redacted
 
+LOADING_S = 600.0
+"""What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
+
 _RETIRED = re.compile(r"WorkerRetired: (.*)")
 _MEMORY = re.compile(r"OutOfMemoryError|running low on memory")
 _NODE = re.compile(

@@ -1,0 +1,76 @@
+"""What a driver does before a sweep exists: earlier trials are read, the trainable is checked, and Ray starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tuner.backend import address as addresses
+from tuner.backend import growth, nodes, session
+from tuner.backend.observer import Observer
+from tuner.base.errors import SpecError
+from tuner.engine.slots import Slot, local_node, require_room
+from tuner.inspection import Inspected, Inspection
+from tuner.inspection.provenance import TrainingCode
+from tuner.recording.warmstart import read_sources, sources_text
+from tuner.spec import SweepSpec
+from tuner.spec.sharing import shared_folders, sharing_problems
+from tuner.storage import StorageRoot, SweepFolder
+from tuner.sweep import events as ev
+
+
+def earlier_trials(spec: SweepSpec, root: StorageRoot, source: str, observer: Observer) -> list[ev.WarmStarted]:
+    """The earlier trials that the sweep knows from the start; the observer is told which ones are left out."""
+    if not spec.search.warm_start:
+        return []
+    observer.phase("reading earlier trials")
+    sources = read_sources(spec, root, source)
+    observer.note(f"warm start: {sources_text(spec, sources)}")
+    return [source.event for source in sources]
+
+
+@contextmanager
+def inspected(
+    spec: SweepSpec,
+    folder: SweepFolder,
+    source: str,
+    address: str | None,
+    observer: Observer,
+    trains_with: TrainingCode,
+    is_new: bool = False,
+) -> Iterator[tuple[SweepSpec, Inspected]]:
+    """Completes a spec from its trainable, with Ray started. Ray is left at the end.
+
+    Ray starts while a child process looks at a user's file, and in any case before a new sweep has a folder.
+
+    Args:
+        source: what errors call the spec.
+
+    Raises:
+        SpecError: the spec does not fit its trainable, its data, or the machines' shared folders.
+        UsageError: no node has room for a trial.
+    """
+    inspection = Inspection(spec, trains_with.sources)
+    slot = Slot.of(spec.resources)
+    unshared: list[str] = []
+    try:
+        starts_own = addresses.is_local(address) and not session.has_ray()
+        if starts_own:
+            require_room(slot, slot.count([local_node()]))
+        if inspection.in_background or not starts_own:
+            observer.phase("starting Ray, while the trainable is checked")
+            session.start_ray(address, observer.note)
+            growth.check_room(slot)
+            used = spec.model_copy(update={"storage": folder.root.url})
+            unshared = sharing_problems(used, nodes.num_hosts(), shared_folders())
+        found = inspection.result()
+        if unshared:
+            raise SpecError(source, [*found.problems, *unshared])
+        resolved = found.resolve(spec, source)
+        if is_new and not session.has_ray():
+            observer.phase("starting Ray")
+            session.start_ray(address, observer.note)
+        yield resolved, found
+    finally:
+        inspection.cancel()
+        session.leave_ray()
