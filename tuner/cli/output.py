@@ -45,6 +45,9 @@ ChangedCode = Annotated[
 ChangedData = Annotated[
     bool, typer.Option("--with-changed-data", help="Go on although the data are not those that were trained with.")
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Searched parameters that change nothing are errors, not warnings.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
 
 

@@ -67,6 +67,11 @@ class Inspected:
         """A line for each parameter without effect."""
         return effect_lines(self.without_effect)
 
+    @property
+    def all_warnings(self) -> list[str]:
+        """Those of the trainable, and those of parameters without effect."""
+        return [*self.warnings, *self.effect_warnings]
+
     def after(self, tried: Tried, spec: SweepSpec) -> Inspected:
         """With what a few batches of training showed."""
         metrics = tried.metrics or self.metrics
