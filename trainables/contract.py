@@ -6,6 +6,7 @@ size, epochs, optimizer and schedule mean the same everywhere.
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -69,9 +70,11 @@ class Data:
 class Trainable(ABC):
     """Base of every trainable.
 
-    Class attributes `loss` and `metrics` are what `keras.Model.compile` takes; `loss = None` where the model has its
-    own. An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; of a model with
-    several outputs they are named as Keras names them, of one with its own `train_step` they are what it returns.
+    Class attributes `loss` and `metrics` are what `keras.Model.compile` takes, functions of your own among them; each
+    trial's model has losses and metrics of its own. `loss = None` where the model computes its own.
+    An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; a metric with a value
+    for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras names them;
+    those of a model with its own `train_step` are what that returns.
     What `fit` takes besides, such as callbacks and class weights, has no place here; `Data` has sample weights.
     """
 
@@ -85,6 +88,12 @@ class Trainable(ABC):
         self.data = data
         """The spec's `data`: an absolute path, a URL in a bucket (see `trainables.remote.local_copy`), or the name of a
         built-in set; None for trainables that load their own."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """As ever, but a loss function that is a class attribute is no method."""
+        if name == "loss" and (function := _loss_function(self)) is not None:
+            return function
+        return super().__getattribute__(name)
 
     @abstractmethod
     def load_data(self) -> Data:
@@ -103,15 +112,52 @@ class Trainable(ABC):
         """A new model, not compiled. Must depend on `params` and the trainable's data alone."""
 
 
+def _loss_function(trainable: Trainable) -> Any:
+    """The class attribute `loss` where it is a function of (y_true, y_pred), which Python would bind; else None."""
+    found = inspect.getattr_static(trainable, "loss", None)
+    is_bound = callable(found) and hasattr(type(found), "__get__") and not isinstance(found, staticmethod | classmethod)
+    return found if is_bound and "loss" not in vars(trainable) and _takes_two(found) else None
+
+
+def _takes_two(function: Any) -> bool:
+    """Whether it can be called as Keras calls a loss, rather than as a method."""
+    try:
+        signature = inspect.signature(function)
+        signature.bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return next(iter(signature.parameters)) not in ("self", "cls")
+
+
 def metric_name(metric: Any) -> str:
-    """The name under which Keras reports a metric given as a string, a function, a class or an instance."""
+    """The name that Keras most likely reports a metric by: a string, a function, a class or an instance."""
     if isinstance(metric, str):
         return metric
-    if isinstance(metric, type):  # Keras makes an instance of it, which is named after its class
-        words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", metric.__name__)
-        return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
-    name = getattr(metric, "name", None)
-    return name if isinstance(name, str) else str(getattr(metric, "__name__", type(metric).__name__))
+    name = None if isinstance(metric, type) else getattr(metric, "name", None)
+    return name if isinstance(name, str) else _snake_case(getattr(metric, "__name__", type(metric).__name__))
+
+
+def has_certain_names(trainable: Trainable) -> bool:
+    """Whether what an epoch reports is known without a model: one output, and metrics that Keras names by their text.
+
+    A class may name itself otherwise, and F1Score has a value for each class.
+    """
+    metrics = trainable.metrics
+    are_plain = isinstance(metrics, list | tuple) and all(isinstance(metric, str) for metric in metrics)
+    return (
+        are_plain
+        and not {_snake_case(metric) for metric in metrics} & _OF_CLASSES
+        and not _is_for_outputs(trainable.loss)
+    )
+
+
+_OF_CLASSES = {"f1_score", "fbeta_score", "f_beta_score"}
+
+
+def _snake_case(name: str) -> str:
+    """As Keras makes a name of a class's or a function's."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def epoch_metrics(trainable: type[Trainable]) -> list[str]:

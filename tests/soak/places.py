@@ -63,7 +63,7 @@ class Places:
     @cached_property
     def database(self) -> Path:
         """An empty tracking database, whose making takes seconds."""
-        from tuner.recording.reading import quiet_mlflow
+        from tuner.recording.client import quiet_mlflow
 
         path = self.folder / "empty.db"
         quiet_mlflow()

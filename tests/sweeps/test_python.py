@@ -1,8 +1,10 @@
-"""`import tuner` as people use it: a script with a class in its main file, and a notebook."""
+"""`import tuner` as people use it: scripts with a class in their main file, the README's among them, and a notebook."""
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +19,10 @@ from tuner.sweep import Sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
-NOTEBOOK = Path(__file__).parents[1] / "api" / "first_sweep.ipynb"
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "tests" / "api" / "first_sweep.ipynb"
+README = ROOT / "README.md"
+IN_PYTHON = MODELS / "in_python.py"
 
 
 @pytest.fixture
@@ -27,8 +32,8 @@ def told(cli: Cli) -> Iterator[dict[str, str]]:
     yield {**environment(), "RAY_ADDRESS": cli.address, "RAY_AUTH_MODE": "disabled", "TUNER_STORAGE": str(cli.root)}
 
 
-def start(cli: Cli, told: dict[str, str], what: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(MODELS / "in_python.py"), what, str(cli.root), *arguments]
+def start(cli: Cli, told: dict[str, str], script: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(script), *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told, start_new_session=True
     )
@@ -41,7 +46,8 @@ def test_a_program_stops_and_resumes_its_sweep_beside_a_ray_of_its_own(
 ) -> None:
     slow_while = tmp_path / "slow"
     slow_while.touch()
-    process = start(cli, told, "stopped_and_resumed_beside_a_ray_of_its_own", str(slow_while))
+    what = "stopped_and_resumed_beside_a_ray_of_its_own"
+    process = start(cli, told, IN_PYTHON, what, str(cli.root), str(slow_while))
     data, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     found: dict[str, Any] = json.loads(data)
@@ -54,26 +60,28 @@ def test_a_program_stops_and_resumes_its_sweep_beside_a_ray_of_its_own(
     check_history(cli.folder("first"))
 
 
-def test_ctrl_c_interrupts_and_the_same_class_goes_on(cli: Cli, told: dict[str, str], tmp_path: Path) -> None:
-    slow_while = tmp_path / "slow"
-    slow_while.touch()
-    process = start(cli, told, "interrupted", str(slow_while))
-    cli.wait_for("first", lambda sweep: sweep.num_epochs > 1)
+def test_the_script_of_the_readme_is_interrupted_and_resumes(cli: Cli, told: dict[str, str], tmp_path: Path) -> None:
+    script = tmp_path / "my_model.py"
+    script.write_text(re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[0])
+    process = start(cli, told, script)
+    cli.wait_for("first", lambda sweep: sweep.num_epochs > 0)
     process.send_signal(signal.SIGINT)
     data, errors = outputs(process, 0)
-    assert data.startswith("sweep first: interrupted by SIGINT; nothing is lost")
     assert "stopping after the running epochs" in errors
-    slow_while.unlink()
-    data, errors = outputs(start(cli, told, "resumed"), 0)
+    *table, test = data.splitlines()
+    assert table[0].split() == ["number", "learning_rate", "batch_size", "units", "best", "epochs"] and len(table) == 6
+    assert ast.literal_eval(test)["accuracy"] > 0.9
+    sweep = check_history(cli.folder("first"))
+    assert len(sweep.spans) == 2
+    data, errors = outputs(start(cli, told, IN_PYTHON, "resumed", str(cli.root)), 0)
     other, diff, *_ = data.splitlines()
     assert other == "code: MyModel.py is changed since the sweep was trained with it" and diff.startswith("  --- ")
-    assert "with_changed_code=True takes the new one" in data and '+        loss = "mae"' not in errors
+    assert "with_changed_code=True takes the new one" in data
     assert data.splitlines()[-2].startswith("trainable: MyModel is a class of a notebook or a script")
     assert data.splitlines()[-1] == "finished" and errors == ""
-    sweep = check_history(cli.folder("first"))
     refused = cli("export", "first", exit_code=2).stderr
     assert refused.startswith("trainable: MyModel is a class of a notebook") and refused.count("\n") == 1
-    assert _no_pickles(cli.root / "first") and "def points" in _kept(cli.root / "first", sweep)
+    assert _no_pickles(cli.root / "first") and "load_digits" in _kept(cli.root / "first", sweep)
 
 
 def test_the_notebook_leads_from_data_to_the_best_model(

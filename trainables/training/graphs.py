@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from tensorflow.python.framework import ops
 
 from trainables.contract import Params, Trainable
 from trainables.training.device import Split
+from trainables.training.fresh import fresh
+from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
 from trainables.training.replicas import Replicas
 
@@ -42,9 +44,8 @@ class CompiledModel:
         self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
-        given = trainable.metrics
-        metrics = dict(given) if isinstance(given, Mapping) else list(given)
-        model.compile(optimizer=self.optimizer.keras, loss=trainable.loss, metrics=metrics, jit_compile=False)
+        loss, metrics = fresh((trainable.loss, trainable.metrics))
+        model.compile(optimizer=self.optimizer.keras, loss=loss, metrics=metrics, jit_compile=False)
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
         model.optimizer.build(model.trainable_variables)
         replicas.weigh_gradients(model.optimizer)
@@ -181,7 +182,10 @@ class CompiledModel:
     def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
         """The epoch's metrics over the examples of all devices, in the place of the last step's."""
         results = self._replicas.results(self.model, training)
-        return values if results is None else tf.stack([tf.cast(results[name], tf.float32) for name in names])
+        if results is None:
+            return values
+        results = numbers(results)
+        return tf.stack([tf.cast(results[name], tf.float32) for name in names])
 
     def _with_learning_rate(self, values: Any) -> Any:
         """Appends the rate at the last optimizer step."""
@@ -203,7 +207,7 @@ def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], 
     """The step with its metrics as one vector, their names left in `names` while it is traced."""
 
     def run(batch: Any) -> Any:
-        metrics = {name: value for name, value in step(batch).items() if tf.convert_to_tensor(value).shape.rank == 0}
+        metrics = numbers(step(batch))
         names[:] = metrics
         return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from trainables.contract import Data, Params, Trainable
 from trainables.training.device import DeviceData
 from trainables.training.graphs import CompiledModel, new_model
+from trainables.training.naming import first_names
 from trainables.training.replicas import Replicas
 
 
@@ -23,9 +24,10 @@ def reported_metric_names(trainable: Trainable, data: Data, params: Params, prec
     keras.config.set_dtype_policy(precision)
     device = DeviceData()
     train, validation = (device.split(_first(part), "training") for part in (data.train, data.validation))
-    model = new_model(trainable, params, lambda: train.inputs(1))
-    compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
-    return [*compiled.metric_names(train, validation), "epoch_s"]
+    with first_names(trainable):
+        model = new_model(trainable, params, lambda: train.inputs(1))
+        compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
+        return [*compiled.metric_names(train, validation), "epoch_s"]
 
 
 def _first(part: Any) -> Any:

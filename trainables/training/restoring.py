@@ -11,6 +11,7 @@ from trainables.contract import Trainable
 from trainables.training.checkpoint import best_bytes_max, read_best
 from trainables.training.device import DeviceData
 from trainables.training.graphs import assign, new_model
+from trainables.training.naming import first_names, rename_automatic
 
 
 def restore_model(
@@ -29,11 +30,15 @@ def restore_model(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        model = new_model(
-            trainable,
-            valid,
-            lambda: DeviceData().split(trainable.select_data(trainable.load_data(), valid).train, "training").inputs(1),
-        )
+        with first_names(trainable):
+            model = new_model(
+                trainable,
+                valid,
+                lambda: (
+                    DeviceData().split(trainable.select_data(trainable.load_data(), valid).train, "training").inputs(1)
+                ),
+            )
+        rename_automatic(model)
     finally:
         keras.config.set_dtype_policy(before)
     data = checkpoint(best_bytes_max(model.variables))

@@ -16,6 +16,7 @@ from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import DeviceData, Split
 from trainables.training.graphs import CompiledModel, assign, new_model
+from trainables.training.naming import first_names
 from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
 
@@ -139,18 +140,9 @@ class WarmTrainer:
             raise ValueError(
                 f"batch_size must be at least the trial's {self._replicas.count} GPUs, but got {valid.batch_size}"
             )
-        with self._replicas.scope():
-            model = new_model(self._trainable, valid, lambda: train.inputs(1))
-        key = cache_key(model, valid)
-        values = [variable.numpy() for variable in model.variables]
-        self._collect_garbage(sum(value.nbytes for value in values))
-        compiled = self._cache.take(key)
-        if compiled is None or not compiled.takes(values):
-            with self._replicas.scope():
-                compiled = CompiledModel(
-                    model, self._trainable, valid, train.first(1), self._count_trace, self._replicas
-                )
-        compiled.prepare(train, validation)
+        with first_names(self._trainable):
+            compiled, key, values = self._compiled(valid, train)
+            compiled.prepare(train, validation)
         compiled.reset(values, valid, self._replicas.steps(train.num_examples, valid.batch_size))
         self._progress = Progress()
         if checkpoint is not None:
@@ -161,6 +153,21 @@ class WarmTrainer:
             compiled.assign(state)
         self._trial = _Trial(valid, seed, key, compiled, train, validation, test)
         self._seeder.restart(seed)  # tracing may have drawn from it
+
+    def _compiled(self, params: Params, train: Split) -> tuple[CompiledModel, str, list[Any]]:
+        """A compiled model for these parameters, a kept one if there is one, its key, and its initial values."""
+        with self._replicas.scope():
+            model = new_model(self._trainable, params, lambda: train.inputs(1))
+        key = cache_key(model, params)
+        values = [variable.numpy() for variable in model.variables]
+        self._collect_garbage(sum(value.nbytes for value in values))
+        compiled = self._cache.take(key)
+        if compiled is None or not compiled.takes(values):
+            with self._replicas.scope():
+                compiled = CompiledModel(
+                    model, self._trainable, params, train.first(1), self._count_trace, self._replicas
+                )
+        return compiled, key, values
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
@@ -211,7 +218,8 @@ class WarmTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        model = new_model(self._trainable, trial.params, lambda: trial.train.inputs(1))
+        with first_names(self._trainable):
+            model = new_model(self._trainable, trial.params, lambda: trial.train.inputs(1))
         assign(model.variables, self._progress.best_values)
         return model
 

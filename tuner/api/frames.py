@@ -61,7 +61,7 @@ def curves_frame(sweep: Sweep) -> DataFrame:
 def _row(trial: Trial, sweep: Sweep) -> dict[str, Any]:
     return {
         "number": trial.number,
-        "outcome": trial.outcome or "unfinished",
+        "outcome": trial.state,
         "best": trial.best_value,
         "best_epoch": trial.best_epoch,
         "last": metric_value(trial.epochs[-1].metrics.get(sweep.metric)) if trial.epochs else float("nan"),

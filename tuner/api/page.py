@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
+from tuner.base.outcomes import SweepState
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.sweep import Sweep, Trial
 
 TRIALS_SHOWN = 10
 
 
-def sweep_page(sweep: Sweep, state: str) -> str:
+def sweep_page(sweep: Sweep, state: SweepState) -> str:
     """A sweep as HTML, to stand in a notebook's cell."""
     ended = sum(count for outcome, count in sweep.outcomes().items() if outcome != "unfinished")
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
@@ -41,7 +42,7 @@ def _best(sweep: Sweep) -> str:
 
 
 def _trial(trial: Trial) -> list[str]:
-    value, outcome = metric_text(trial.best_value), trial.outcome or "unfinished"
+    value, outcome = metric_text(trial.best_value), trial.state
     return [
         str(trial.number),
         value,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from tuner.base.secrets import redacted
 from tuner.base.text import duration_text, harmless, metric_text, params_text
-from tuner.recording import read_cursor
+from tuner.recording import Cursor, read_cursor
 from tuner.storage import SweepFolder
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Progress:
         self._coordinator: Coordinator | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._recorded, self._trouble, self._cursor_at = 0, "", -math.inf
+        self._cursor, self._cursor_at = Cursor(), -math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -176,16 +176,15 @@ class Progress:
             elapsed_s=wall_s,
             left_s=left_s,
             backlog=self._backlog(num_events),
-            trouble=self._trouble,
+            trouble=self._cursor.trouble,
         )
 
     def _backlog(self, num_events: int) -> int:
         """Events that are not in MLflow, looked up less often where that takes a request."""
         if not self._folder.is_remote or time.monotonic() - self._cursor_at >= LINE_EVERY_S:
-            cursor = read_cursor(self._folder)
-            self._recorded, self._trouble = cursor.seq, cursor.trouble
+            self._cursor = read_cursor(self._folder)
             self._cursor_at = time.monotonic()
-        return max(0, num_events - self._recorded)
+        return self._cursor.backlog(num_events)
 
 
 class Lines(Progress):

@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from trainables.given import Given, giving
 from tuner.api.frames import curves_frame, trials_frame
 from tuner.base.errors import UsageError
+from tuner.base.outcomes import SweepState
 from tuner.review import status
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.space import Scalar
@@ -21,8 +22,6 @@ from tuner.sweep import Sweep as Folded
 if TYPE_CHECKING:
     import keras
     from pandas import DataFrame
-
-State = Literal["running", "interrupted", "paused", "finished", "stopped"]
 
 _classes: dict[str, Given] = {}
 """By its sweep's id a class that this process trained or was given."""
@@ -85,10 +84,9 @@ class Sweep:
         return self._folder.root.url
 
     @property
-    def state(self) -> State:
+    def state(self) -> SweepState:
         """running, interrupted, paused, finished or stopped."""
-        state: State = status.state(self._folder, self._read())  # type: ignore[assignment]
-        return state
+        return status.state(self._folder, self._read())
 
     @property
     def spec(self) -> SweepSpec:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
+from tuner.base.outcomes import FailureCause, LossCause, Outcome
 from tuner.base.text import duration_text
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
@@ -96,7 +97,7 @@ class Coordinator:
         for trial, keeps_best in self._retention.left_over():
             self._let_go(trial, keeps_best)
 
-    def _end(self, trial: Trial, outcome: str, reason: str, *before: ev.AnyEvent) -> None:
+    def _end(self, trial: Trial, outcome: Outcome, reason: str, *before: ev.AnyEvent) -> None:
         """Journals a trial's end, in one write with what led to it, and lets go of checkpoints that nobody needs."""
         self.policy.close(trial.number, outcome)
         self._append(*before, ev.TrialEnded(trial=trial.number, outcome=outcome, reason=reason))
@@ -190,7 +191,7 @@ class Coordinator:
                 return False
         goes_on = self._take_epochs(trial, report)
         if failure is not None and goes_on:
-            self._fail(trial, report.attempt, failure.cause, failure.message)
+            self._fail(trial, report.attempt, "memory" if failure.cause == "memory" else "error", failure.message)
         elif failure is not None and trial.outcome is not None:
             self._note(f"trial {report.trial} has ended, but its weights may be missing: {failure.message}")
         self._check_budget()
@@ -218,7 +219,7 @@ class Coordinator:
         """Journals an attempt's start, new epochs, the policy's decisions and checkpoints, in one durable write."""
         batch: list[ev.AnyEvent] = [] if report.started is None else [report.started]
         missing = ""
-        outcome: tuple[str, str] | None = None
+        outcome: tuple[Outcome, str] | None = None
         final = trial.epochs_trained
         for epoch in report.epochs:
             if epoch.epoch <= final:
@@ -251,7 +252,7 @@ class Coordinator:
             self._fail(trial, report.attempt, "error", missing)
         return outcome is None and not missing
 
-    def lost(self, trial: int, cause: str, reason: str, details: str = "") -> None:
+    def lost(self, trial: int, cause: LossCause, reason: str, details: str = "") -> None:
         """The worker of a live trial is gone; the trial goes on elsewhere while it has retries left.
 
         Args:
@@ -290,7 +291,7 @@ class Coordinator:
         again.slots, again._lacking = self.slots, self._lacking
         return again
 
-    def _fail(self, trial: Trial, attempt: int, cause: str, reason: str) -> None:
+    def _fail(self, trial: Trial, attempt: int, cause: FailureCause, reason: str) -> None:
         reason = bounded_text(reason, LINE_CHARS_MAX)
         counts = cause != "node" or self._forgiven[trial.number] >= LOSSES_FORGIVEN
         self._forgiven[trial.number] += not counts

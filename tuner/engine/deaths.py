@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tuner.base.outcomes import LossCause
 from tuner.base.secrets import redacted
 
 LOADING_S = 600.0
@@ -29,7 +30,7 @@ def cause_of_death(
     *,
     loading_s: float = 0.0,
     kernel_was_out_of_memory: bool = False,
-) -> tuple[str, str]:
+) -> tuple[LossCause, str]:
     """The cause (worker, memory, timeout, node, or retired) and a reason in one line.
 
     Args:

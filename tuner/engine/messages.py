@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from trainables.given import Given
 from trainables.sources import Sources
+from tuner.base.outcomes import WorkerCause
 from tuner.base.words import Params
 from tuner.engine.slots import Slot
 from tuner.sweep import Mode, is_better
@@ -95,7 +96,7 @@ class SavedCheckpoint:
 class Failure:
     """Why a worker could not go on with a trial. `cause`: error or memory; data, code or storage if no trial can."""
 
-    cause: str
+    cause: WorkerCause
     message: str
     traceback: str
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.base.outcomes import LossCause
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import LOADING_S, cause_of_death, kernel_memory_kills
 from tuner.engine.messages import Assignment, Report
@@ -130,7 +131,7 @@ class Turns:
         self._suspects = silent
         return [actor for actor in hanging if actor is not None]
 
-    def _cause(self, turn: str, worker: _Worker, why_died: str) -> tuple[str, str]:
+    def _cause(self, turn: str, worker: _Worker, why_died: str) -> tuple[LossCause, str]:
         now = self._clock()
         is_here = worker.node in (None, self._here)  # one that has not reported yet may be here
         return cause_of_death(

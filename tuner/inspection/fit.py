@@ -55,6 +55,13 @@ def metric_problems(spec: SweepSpec, metrics: list[str]) -> list[str]:
     metric = spec.objective.metric
     if metric in metrics:
         return []
+    values = [name for name in metrics if name.startswith(f"{metric}_") and name[len(metric) + 1 :].isdigit()]
+    if values:
+        each = values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
+        return [
+            f"objective.metric: must be one number, but {metric} has a value for each class: name one of them ({each}),"
+            f' or average them in the metric, as keras.metrics.F1Score(average="macro") does'
+        ]
     rule = "must be a metric that the trainable reports"
     return [f"objective.metric: {rule}, but got {shown(metric)}{nearest(metric, metrics)}"]
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from tuner.base.outcomes import UNUSABLE, Outcome
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.draws import Draws
 from tuner.policy.earlier import EarlierTrial, EarlierTrials
@@ -54,7 +55,7 @@ class Decision:
 
     action: Literal["continue", "stop"]
     reason: str = ""
-    outcome: str | None = None
+    outcome: Outcome | None = None
 
 
 _GO_ON = Decision(CONTINUE)
@@ -185,11 +186,11 @@ class Policy:
         why_not = "" if verdict.place == 1 or epoch == self._settings.epochs_min else self._why_hopeless(observed)
         return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
-    def close(self, trial: int, outcome: str) -> None:
+    def close(self, trial: int, outcome: Outcome) -> None:
         """Takes a trial's end; a failed or diverged one counts as bad from now on."""
         observed = self._observed[trial]
         self._judged.pop(trial, None)
-        if outcome in ("diverged", "failed", "out_of_memory") and not observed.bad:
+        if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)
 
     def _spoil(self, trial: Observed) -> None:

@@ -4,7 +4,7 @@ The densities, their sampling and their scores are Hyperopt's own functions, cal
 suggestions; `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
 ten times as much. Each searched parameter is modelled by itself: ranges as a mixture of normals truncated to [0, 1],
 choices by their counts. An inactive parameter has no observation in that trial. Hyperopt takes the best candidate of
-each parameter; here whole configurations are compared, which is less greedy and found more (see ARCHITECTURE.md).
+each parameter; here whole configurations are compared, which is less greedy and found more (see README.md).
 """
 
 from __future__ import annotations

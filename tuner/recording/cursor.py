@@ -60,6 +60,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
             return False  # some of its names have other keys now: all is recorded anew, which changes no other row
         return self.seq == 0 or (self.run_id != "" and events[self.seq - 1].at == self.at)
 
+    def backlog(self, num_events: int) -> int:
+        """How many of a journal's events are not in MLflow yet."""
+        return max(0, num_events - self.seq)
+
     def anew(self) -> Cursor:
         """Nothing recorded; what is known of the recorder stays."""
         return Cursor(
@@ -108,4 +112,4 @@ def write_cursor(folder: SweepFolder, cursor: Cursor) -> None:
 
 def backlog(folder: SweepFolder, num_events: int) -> int:
     """How many of the journal's events are not in MLflow yet."""
-    return max(0, num_events - read_cursor(folder).seq)
+    return read_cursor(folder).backlog(num_events)

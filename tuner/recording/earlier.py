@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tuner.base.errors import TrackingError
-from tuner.recording.database import check_database, sqlite_file
+from tuner.base.outcomes import UNUSABLE
+from tuner.recording.client import as_tracking_errors, found_by, readers, reading_client
+from tuner.recording.database import sqlite_file
 from tuner.recording.names import changed_key, metric_key, param_key
-from tuner.recording.reading import quiet_mlflow
-from tuner.recording.reasons import tracking_error
-from tuner.sweep.events import UNUSABLE
-
-_PAGE = 1000
-_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -47,8 +41,8 @@ def experiment_names(uri: str) -> list[str]:
     """
     if (file := sqlite_file(uri)) is not None and not file.exists():
         return []
-    with _sorted_errors(uri):
-        return [str(found.name) for found in _pages(_client(uri).search_experiments)]
+    with as_tracking_errors(uri):
+        return [str(found.name) for found in found_by(reading_client(uri).search_experiments)]
 
 
 def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> list[EarlierRun]:
@@ -57,20 +51,20 @@ def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> l
     Raises:
         TrackingError: the store cannot be read, or the experiment is gone.
     """
-    with _sorted_errors(uri), ThreadPoolExecutor(1 if sqlite_file(uri) else _READERS) as readers:
-        client = _client(uri)
+    with as_tracking_errors(uri), readers(uri) as threads:
+        client = reading_client(uri)
         found = client.get_experiment_by_name(experiment)
         if found is None:
             raise TrackingError(f"experiment {experiment!r} is gone")
         order = {"order_by": ["attributes.start_time DESC"]}
         runs = []
-        for run in _pages(client.search_runs, [found.experiment_id], **order):
+        for run in found_by(client.search_runs, [found.experiment_id], **order):
             if "tuner.sweep" in run.data.tags and "tuner.trial" not in run.data.tags:
                 continue
             runs.append(run)
             if len(runs) == at_most:
                 break
-        histories = readers.map(lambda run: _history(client, run, metric), runs)
+        histories = threads.map(lambda run: _history(client, run, metric), runs)
         return [_earlier(run, values) for run, values in zip(runs, histories, strict=True)]
 
 
@@ -104,32 +98,3 @@ def _history(client: Any, run: Any, metric: str) -> tuple[float, ...]:
 def _value(kept: float) -> float:
     """MLflow's SQL stores keep the largest number in place of infinity."""
     return math.copysign(math.inf, kept) if abs(kept) == sys.float_info.max else kept
-
-
-def _client(uri: str) -> Any:
-    quiet_mlflow()
-    check_database(uri)
-    from mlflow import MlflowClient
-
-    return MlflowClient(uri, registry_uri=uri)
-
-
-def _pages(search: Any, *args: Any, **options: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        page = search(*args, max_results=_PAGE, page_token=token, **options)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-@contextmanager
-def _sorted_errors(uri: str) -> Iterator[None]:
-    """Whatever a client of a store may raise (HTTP, SQL, files), as one kind of error."""
-    try:
-        yield
-    except TrackingError:
-        raise
-    except Exception as error:
-        raise tracking_error(error, uri) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuner.base.outcomes import SweepState
 from tuner.recording.values import value_text
 from tuner.sweep import Sweep
 
@@ -33,7 +34,7 @@ def note(sweep: Sweep, names_changed: bool = False) -> str:
     return "  \n".join(lines)
 
 
-def report(sweep: Sweep, state: str) -> str:
+def report(sweep: Sweep, state: SweepState) -> str:
     """The page that `tuner report` writes."""
     from tuner.report import report_page  # which imports Matplotlib
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from tuner.base.outcomes import Outcome
 from tuner.base.words import Params
 from tuner.inspection.provenance.copies import copied_names, copy_name
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_key
@@ -29,7 +30,7 @@ PARENT: RunKey = None
 CODE_FILES_AGAIN = 50
 """Code of no more files is sent once more at the end."""
 
-STATUS_BY_OUTCOME = {
+STATUS_BY_OUTCOME: dict[Outcome, str] = {
     "completed": "FINISHED",
     "stopped": "FINISHED",
     "plateaued": "FINISHED",

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.base.errors import TrackingError
-from tuner.recording.database import check_reachable, sqlite_file
+from tuner.recording.client import PAGE_SIZE, as_tracking_errors, found_by, readers, reading_client
 from tuner.recording.plan import Row
-from tuner.recording.reasons import tracking_error
 from tuner.recording.target import Target
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-_PAGE = 1000
-_READERS = 8
-"""Requests at the same time, for a server; a history is one request a run and metric."""
 
 
 @dataclass(frozen=True)
@@ -45,59 +36,24 @@ def read_runs(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
     Raises:
         TrackingError: the store cannot be reached, or has no such experiment.
     """
-    try:
+    with as_tracking_errors(target.uri):
         yield from _read(target, sweep_id)
-    except TrackingError:
-        raise
-    except Exception as error:  # HTTP, SQL, files
-        raise tracking_error(error, target.uri) from error
 
 
 def _read(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
-    client = _client(target)
+    client = reading_client(target.uri)
     experiment = client.get_experiment_by_name(target.experiment)
     if experiment is None:
         raise TrackingError(f"{target.public_uri}: has no experiment {target.experiment!r}")
-    found = sorted(_search(client, experiment.experiment_id, sweep_id), key=_place)
-    with ThreadPoolExecutor(1 if sqlite_file(target.uri) else _READERS) as readers:
-        for first in range(0, len(found), _PAGE):
-            page = found[first : first + _PAGE]
+    of_sweep = f"tags.`tuner.sweep_id` = '{sweep_id}'"
+    found = sorted(found_by(client.search_runs, [experiment.experiment_id], of_sweep), key=_place)
+    with readers(target.uri) as threads:
+        for first in range(0, len(found), PAGE_SIZE):
+            page = found[first : first + PAGE_SIZE]
             wanted = [(run.info.run_id, key) for run in page for key in run.data.metrics]
-            histories = readers.map(lambda item: _history(client, *item), wanted)
+            histories = threads.map(lambda item: _history(client, *item), wanted)
             for run in page:
                 yield _recorded(run, [row for _ in run.data.metrics for row in next(histories)])
-
-
-def _client(target: Target) -> MlflowClient:
-    check_reachable(target.uri)
-    quiet_mlflow()
-    from mlflow import MlflowClient
-
-    return MlflowClient(target.uri, registry_uri=target.uri)
-
-
-def quiet_mlflow() -> None:
-    """Imports mlflow, which takes seconds, without its noise."""
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import mlflow  # noqa: F401 - its warnings come with its import
-    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _search(client: MlflowClient, experiment_id: str, sweep_id: str) -> Iterator[Run]:
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id], f"tags.`tuner.sweep_id` = '{sweep_id}'", max_results=_PAGE, page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _place(run: Run) -> int:

@@ -88,7 +88,7 @@ class Recorder:
     @property
     def backlog(self) -> int:
         """Events of the journal, as far as it was read, that are not recorded."""
-        return max(0, self._num_read - self.cursor.seq)
+        return self.cursor.backlog(self._num_read)
 
     @property
     def public_uri(self) -> str:

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from tuner.base.errors import TrackingError
 from tuner.recording.artifacts import Uploads
 from tuner.recording.attempt import Pulse
+from tuner.recording.client import pages
 from tuner.recording.database import check_database
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
@@ -30,7 +31,6 @@ from tuner.recording.target import RunsLostError, Target
 
 _log = logging.getLogger("tuner.recording")
 
-_PAGE = 1000
 _BATCH = 1000
 _DOUBTFUL_REFUSALS_MAX = 5
 """How often BAD_REQUEST is believed to pass, of a store that takes other things: MLflow says it of a bad item, but also
@@ -163,23 +163,13 @@ class MlflowStore:
         self._doubtful = False
 
     def _search(self) -> Iterator[Run]:
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self.experiment_id],
-                f"tags.`tuner.sweep_id` = '{self._sweep_id}'",
-                ViewType.ALL,
-                max_results=_PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
+        of_sweep, order = f"tags.`tuner.sweep_id` = '{self._sweep_id}'", ["attributes.start_time ASC"]
+        found = pages(self._client.search_runs, [self.experiment_id], of_sweep, ViewType.ALL, order_by=order)
+        for number, page in enumerate(found):
             self._pulse.beat()
-            if token and not page:
+            if number and not page:
                 self._answered(None)
             yield from page
-            token = page.token
-            if not token:
-                return
 
     def _create(self, run: RunKey, new: NewRun | None) -> str:
         if new is None:

@@ -129,7 +129,7 @@ def slots_figure(sweep: Sweep) -> str:
         bars: dict[str, list[list[tuple[float, float]]]] = {}
         for turn in found:
             low, high = turn.lane + 0.1, turn.lane + 0.9
-            color = _COLORS.get(turn.trial.outcome or "unfinished", _RED)
+            color = _COLORS.get(turn.trial.state, _RED)
             bars.setdefault(color, []).extend(
                 [(start, low), (start, high), (end, high), (end, low)] for start, end in turn.stretches
             )

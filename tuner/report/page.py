@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tuner.base.outcomes import SweepState
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.report import figures
 from tuner.report.curves import searched
@@ -18,7 +19,7 @@ TRIALS_SHOWN = 50
 """Of the best ones; `tuner trials` lists all."""
 
 
-def report_page(sweep: Sweep, state: str) -> str:
+def report_page(sweep: Sweep, state: SweepState) -> str:
     """The report as HTML.
 
     Args:
@@ -93,7 +94,7 @@ def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
 def _row(trial: Trial) -> dict[str, Any]:
     return {
         "trial": trial.number,
-        "outcome": trial.outcome or "unfinished",
+        "outcome": trial.state,
         "value": metric_text(trial.best_value),
         "epoch": f"{trial.best_epoch} of {trial.epochs_trained}",
         "params": params_text(trial.params),

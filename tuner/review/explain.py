@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tuner.base.outcomes import Outcome
 from tuner.engine.replay import replay
 from tuner.policy.asha import Asha
 from tuner.policy.policy import CONTINUE, Policy
@@ -76,7 +77,7 @@ class Explanation:
     epochs_max: int
     judgements: tuple[Judgement, ...]
     failures: tuple[AttemptFailed, ...]
-    outcome: str | None
+    outcome: Outcome | None
     """None while it has no end."""
     reason: str
     policies: tuple[int, ...]

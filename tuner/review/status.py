@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from tuner.base.errors import StorageError, UsageError
+from tuner.base.outcomes import SweepState
 from tuner.base.secrets import without_credentials
 from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
 from tuner.recording.database import sqlite_file
@@ -86,7 +87,7 @@ def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:
         warnings.warn(f"sweep {folder.name} can be read, but not gone on with: {what}", RuntimeWarning, stacklevel=3)
 
 
-def state(folder: SweepFolder, sweep: Sweep) -> str:
+def state(folder: SweepFolder, sweep: Sweep) -> SweepState:
     """running, interrupted, paused, finished or stopped: derived, never stored."""
     if sweep.ended is None and read_holder(folder.lease) is not None:
         return "running"
@@ -155,7 +156,7 @@ def _trial(trial: Trial, sweep: Sweep, run_id: str | None) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "params": trial.params,
-        "outcome": trial.outcome or "unfinished",
+        "outcome": trial.state,
         "reason": trial.reason,
         "epochs": trial.epochs_trained,
         "best": _finite(trial.best_value) if trial.best_epoch else None,

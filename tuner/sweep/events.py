@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tuner.base.outcomes import EndState, FailureCause, Outcome
 from tuner.base.words import Params
 
 Metrics = dict[str, float | None]
@@ -137,24 +138,20 @@ class CheckpointsDeleted(Event, frozen=True, kw_only=True, gc=False, tag="checkp
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, gc=False, tag="attempt_failed"):
-    """An attempt ended in an error.
-
-    `cause`: error (the user's code raised), memory, timeout (an epoch took too long), worker (its process died) or node
-    (its machine went away, or the cluster). `counts` says whether it uses up one of the trial's retries.
-    """
+    """An attempt ended in an error. `counts`: whether it uses up one of the trial's retries."""
 
     trial: int
     attempt: int
-    cause: str
+    cause: FailureCause
     reason: str
     counts: bool = True
 
 
 class TrialEnded(Event, frozen=True, kw_only=True, gc=False, tag="trial_ended"):
-    """The trial's end, for good. `outcome` is one of OUTCOMES."""
+    """The trial has ended for good."""
 
     trial: int
-    outcome: str
+    outcome: Outcome
     reason: str
 
 
@@ -191,10 +188,10 @@ class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resume
 
 
 class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):
-    """The sweep's end. `state`: finished (as asked), paused (a budget is used up), stopped (by the user or a rule)."""
+    """The sweep has ended."""
 
     reason: str
-    state: str = "finished"
+    state: EndState = "finished"
 
 
 AnyEvent = (
@@ -213,12 +210,6 @@ AnyEvent = (
     | SweepResumed
     | SweepEnded
 )
-
-OUTCOMES = ("completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "cancelled")
-"""How a trial can end; a trial without one is unfinished."""
-
-UNUSABLE = frozenset({"diverged", "failed", "out_of_memory"})
-"""Outcomes that count as bad: never as missing and never as best."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

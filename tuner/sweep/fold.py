@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tuner.base.outcomes import TRIAL_STATES, UNFINISHED, UNUSABLE, Outcome, TrialState
 from tuner.base.words import Params
 from tuner.sweep import events as ev
 
@@ -34,7 +35,7 @@ class Trial:
     failures: int = 0
     """Attempts that ended in an error of the trial's own."""
     last_failure: ev.AttemptFailed | None = None
-    outcome: str | None = None
+    outcome: Outcome | None = None
     reason: str = ""
     checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
     best_epoch: int = 0
@@ -57,9 +58,14 @@ class Trial:
         return sum(epoch.epoch_s for epoch in self.epochs)
 
     @property
+    def state(self) -> TrialState:
+        """Its outcome, or `unfinished`."""
+        return self.outcome or UNFINISHED
+
+    @property
     def usable(self) -> bool:
         """Whether its best value may stand as the sweep's."""
-        return self.best_epoch > 0 and self.outcome not in ev.UNUSABLE
+        return self.best_epoch > 0 and self.outcome not in UNUSABLE
 
     @property
     def test_metrics(self) -> ev.Metrics:
@@ -201,9 +207,9 @@ class Sweep:
 
     def outcomes(self) -> dict[str, int]:
         """The number of trials by outcome, `unfinished` last."""
-        counts = dict.fromkeys((*ev.OUTCOMES, "unfinished"), 0)
+        counts: dict[str, int] = dict.fromkeys(TRIAL_STATES, 0)
         for trial in self.trials.values():
-            counts[trial.outcome or "unfinished"] += 1
+            counts[trial.state] += 1
         return counts
 
     @property

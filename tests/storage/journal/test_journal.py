@@ -93,6 +93,23 @@ def test_an_event_of_a_newer_version_is_named_as_such(tmp_path: Path) -> None:
         read_events(journal.folder)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"event":"trial_ended","at":1,"seq":1,"trial":0,"outcome":"vanished","reason":""}\n',
+        b'{"event":"attempt_failed","at":1,"seq":1,"trial":0,"attempt":1,"cause":"boredom","reason":""}\n',
+        b'{"event":"sweep_ended","at":1,"seq":1,"reason":"","state":"bored"}\n',
+    ],
+)
+def test_a_word_of_a_newer_version_is_named_as_such(tmp_path: Path, line: bytes) -> None:
+    journal = new_sweep(tmp_path)
+    journal.close()
+    with open(journal.folder.journal, "ab") as file:
+        file.write(line)
+    with pytest.raises(StorageError, match=r"line 2, byte \d+: .*a newer version of tuner wrote it.*'(vanished|bored)"):
+        read_events(journal.folder)
+
+
 def test_a_field_of_a_newer_version_is_passed_over() -> None:
     line = ev.encode(SUGGESTED).replace(b'"trial":0', b'"trial":0,"colour":"red"')
     assert ev.decode(line) == SUGGESTED

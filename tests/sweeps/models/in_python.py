@@ -114,30 +114,14 @@ def stopped_and_resumed_beside_a_ray_of_its_own():
     print(json.dumps(found))
 
 
-def interrupted():
-    try:
-        run(address=os.environ["RAY_ADDRESS"])
-    except tuner.SweepInterrupted as error:
-        print(error)
-
-
 def resumed():
-    class MyModel(globals()["MyModel"]):  # another one of this name
-        loss = "mae"
-
-        def load_data(self):
-            return Data(train=points(192), validation=points(64))
-
-    try:
-        tuner.resume("first", storage=sys.argv[2], trainable=MyModel, progress=False)
-    except tuner.UsageError as error:
-        print(error)
-    try:
-        tuner.resume("first", storage=sys.argv[2])
-    except tuner.UsageError as error:
-        print(error)
-    sweep = tuner.resume("first", storage=sys.argv[2], trainable=globals()["MyModel"], progress=False)
-    print(sweep.state)
+    """Of a sweep with another class of the same name."""
+    for given in ({"trainable": MyModel}, {}):
+        try:
+            tuner.resume("first", num_trials=33, storage=sys.argv[2], progress=False, **given)
+        except tuner.UsageError as error:
+            print(error)
+    print(tuner.load("first", storage=sys.argv[2]).state)
 
 
 if __name__ == "__main__":

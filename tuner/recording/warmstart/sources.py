@@ -12,6 +12,7 @@ from itertools import accumulate
 import msgspec
 
 from tuner.base.errors import SpecError
+from tuner.base.outcomes import UNUSABLE
 from tuner.base.secrets import with_credentials, without_credentials
 from tuner.policy.earlier import EarlierTrial
 from tuner.recording.earlier import EarlierRun, experiment_names, read_earlier_runs
@@ -131,7 +132,7 @@ def _newest(source: Source, trials: list[Trial]) -> Iterable[Trial]:
 
 def _of_trial(spec: SweepSpec, name: str, sweep: Sweep, trial: Trial) -> EarlierTrial:
     values = [(epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs]
-    bad = trial.outcome in ev.UNUSABLE or any(not math.isfinite(value) for _, value in values)
+    bad = trial.outcome in UNUSABLE or any(not math.isfinite(value) for _, value in values)
     epoch, value = next(((at, value) for at, value in reversed(values) if math.isfinite(value)), (0, math.nan))
     return _made(spec, name, str(trial.number), trial.params, epoch, trial.epochs_max, value, bad)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tuner.base.outcomes import UNUSABLE, Outcome
 from tuner.engine.replay import Recomputed, recompute
 from tuner.policy import VERSION, Policy
 from tuner.policy.asha import rung_epochs
@@ -14,7 +15,7 @@ from tuner.spec import SweepSpec
 from tuner.sweep import Sweep, Trial, is_better
 from tuner.sweep import events as ev
 
-_FREE = ("cancelled", "plateaued")
+_FREE: tuple[Outcome, ...] = ("cancelled", "plateaued")
 """Outcomes that no decision in the journal leads to: a user's word, or the trainable's own."""
 
 
@@ -62,7 +63,7 @@ def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:
         sweep.apply(event)
 
 
-def expected_end(sweep: Sweep, trial: Trial) -> tuple[str, str] | None:
+def expected_end(sweep: Sweep, trial: Trial) -> tuple[Outcome, str] | None:
     """The outcome and the reason that a trial must end with as things stand; None: it goes on."""
     last = trial.epochs[-1] if trial.epochs else None
     if last is not None and last.decision == STOP:
@@ -98,7 +99,7 @@ def check_policy(spec: SweepSpec, sweep: Sweep, policy: Policy, found: Findings)
 
 def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> tuple[bool, int, float]:
     """Whether a trial is bad, the deepest rung (or last epoch) that it reached, and the best value up to there."""
-    level, value, best, bad = 0, math.nan, math.nan, trial.outcome in ev.UNUSABLE
+    level, value, best, bad = 0, math.nan, math.nan, trial.outcome in UNUSABLE
     for epoch in trial.epochs:
         at_epoch = sweep.value(epoch)
         if not math.isfinite(at_epoch):
@@ -118,7 +119,7 @@ def check_best(sweep: Sweep, found: Findings) -> None:
         if trial.best_epoch != best_epoch or (best_epoch and trial.best_value != value):
             was = f"epoch {trial.best_epoch} with {trial.best_value}"
             found.add("best", f"trial {trial.number}'s best is {was}, but epoch {best_epoch} has {value}")
-        if best_epoch and trial.outcome not in ev.UNUSABLE:
+        if best_epoch and trial.outcome not in UNUSABLE:
             usable[trial.number] = value
     best = None if sweep.best is None else (sweep.best.number, sweep.best.best_value)
     if best is None or not usable:

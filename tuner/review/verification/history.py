@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tuner.base.outcomes import OUTCOMES
 from tuner.review.verification.result import Findings, Kind
 from tuner.sweep import Sweep
 from tuner.sweep import events as ev
@@ -85,7 +86,7 @@ class _Life:
         if isinstance(event, ev.TrialEnded):
             if self.is_ended:
                 found.add("trials", f"trial {self.trial} ended twice (event {event.seq})", "duplicated")
-            if event.outcome not in ev.OUTCOMES:
+            if event.outcome not in OUTCOMES:
                 found.add("trials", f"{where}: {event.outcome!r} is no outcome")
             self.is_ended = True
         elif self.is_ended:

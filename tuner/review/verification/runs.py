@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from tuner.base.outcomes import Outcome
 from tuner.recording.names import Names, best_key, earlier_key
 from tuner.recording.reading import RecordedRun
 from tuner.recording.values import INACTIVE, param_text, tag_text
@@ -14,7 +15,7 @@ from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
 
 _ALWAYS = ("learning_rate", "batch_size", "epochs")
-_STATUS = {
+_STATUS: dict[Outcome, str] = {
     "completed": "FINISHED",
     "stopped": "FINISHED",
     "plateaued": "FINISHED",

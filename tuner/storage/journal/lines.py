@@ -104,7 +104,8 @@ def _decoded(line: bytes, where: str) -> ev.AnyEvent:
     try:
         return ev.decode(line)
     except msgspec.ValidationError as error:
-        newer = " (a newer version of tuner wrote it)" if "`$.event`" in str(error) else ""
+        is_newer = "`$.event`" in str(error) or "Invalid enum value" in str(error)
+        newer = " (a newer version of tuner wrote it)" if is_newer else ""
         raise StorageError(f"{where}: every line must be a known event{newer}, but {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"{where}: damaged line: {error}") from None
