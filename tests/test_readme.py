@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from trainables.contract import TrainingParams
 from tuner.base.errors import SpecError
 from tuner.inspection import inspect, load_checked
-from tuner.spec import SweepSpec, dump_yaml
+from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -107,6 +107,28 @@ def test_the_points_of_the_documents_fit_their_spec(tmp_path: Path) -> None:
     assert len(load_checked(tmp_path / "points.yaml").search.points) == 1
 
 
+def test_what_people_from_elsewhere_are_told_to_write_is_valid() -> None:
+    """Whatever is a piece of a spec in the right column of the page; a parameter alone stands in a space."""
+    page = (ROOT / "tuner" / "coming_from.md").read_text()
+    cells = [line.split(" | ")[-1] for line in page.splitlines() if line.startswith("| `")]
+    tried = 0
+    for code in (code for cell in cells for code in re.findall(r"`(\w[^`]*: .+?)`", cell) if "…" not in code):
+        written = YAML(typ="safe", pure=True).load(code)
+        name = next(iter(written))
+        if name in ("units", "rate", "act", "norm"):
+            written = {"space": {**GOOD["space"], **written}}
+        elif name in ("when", "scale", "step", "mode"):
+            continue
+        merged = {key: {**_section(GOOD.get(key)), **_section(written[key])} or written[key] for key in written}
+        spec_from_mapping({**GOOD, **merged})
+        tried += 1
+    assert tried > 20
+
+
+def _section(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def test_the_documents_for_everybody_are_short() -> None:
     sizes = {name: (ROOT / name).stat().st_size for name in ("README.md", "ARCHITECTURE.md")}
     assert [name for name, size_bytes in sizes.items() if size_bytes > 10_000] == []
@@ -161,3 +183,14 @@ def test_the_rooms_of_the_architecture_are_those_of_the_imports() -> None:
 
     table = section((ROOT / "ARCHITECTURE.md").read_text(), "## Rooms")
     assert re.findall(r"^\| `(\w+)` \|", table, re.M) == ORDER
+
+
+def test_an_installed_package_has_the_documents_of_its_rooms() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    rooms = {str(path.relative_to(ROOT)) for path in documents() if path.parts[len(ROOT.parts)] in PACKAGES}
+    assert rooms and rooms - packed == set()
+
+
+PACKAGES = ("tuner", "trainables")

@@ -33,7 +33,7 @@ BUILT_FROM = ("space", "early_stopping", "num_trials")
 
 
 def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
-    """The policy after a journal's events, as the driver has it that goes on from them.
+    """The policy after a journal's events, as a driver that continues from them has it.
 
     Args:
         spec: the sweep's spec as it is now, with the changes of every resume among the events.
