@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ def said(error: BaseException) -> str:
         parts = [part for part in text.split("\n\n") if part.strip() and 'File "' not in part]
         text = parts[-1] if parts else text
         text = "\n".join(line for line in text.splitlines() if not line.strip().startswith("[["))
-    return " ".join(text.partition(" [Op:")[0].split())[:300]
+    return " ".join(re.sub(r"\{\{function_node .*?\}\}", "", text).partition(" [Op:")[0].split())[:300]
 
 
 def own_files(trainable: str) -> Callable[[str], bool]:
