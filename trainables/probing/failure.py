@@ -41,7 +41,8 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         "classes count from 0: give the last layer as many units as there are classes",
     ),
     (
-        r"logits and labels must have the same|Incompatible shapes|must have the same shape|Shapes \(.*\) and \(.*\) are incompatible",
+        r"logits and labels must have the same|Incompatible shapes|must have the same shape"
+        r"|Shapes \(.*\) and \(.*\) are incompatible",
         "the model's output and y must fit: look at the last layer, the loss and the form of the labels",
     ),
     (
