@@ -32,3 +32,10 @@ class SearchSettings:
     algorithm: Literal["tpe", "random", "grid"] = "tpe"
     points: Sequence[Params] = ()
     """Configurations to start with; those outside the space are left out."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.epochs_min <= self.epochs_max:
+            got = f"({self.epochs_min}, {self.epochs_max})"
+            raise ValueError(f"1 <= epochs_min <= epochs_max must hold, but got {got}")
+        if self.reduction_factor < 2:
+            raise ValueError(f"reduction_factor must be at least 2, but got {self.reduction_factor}")
