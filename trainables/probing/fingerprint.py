@@ -49,9 +49,10 @@ def graph_text(trainer: Any) -> str | None:
 
     None if they hold more than they show: variables that are not the model's, or functions of Python.
     """
-    if not trainer.is_reusable:
+    graphs = trainer.graphs
+    if graphs is None:
         return None
-    definitions = [graph.graph.as_graph_def() for graph in trainer.graphs]
+    definitions = [graph.graph.as_graph_def() for graph in graphs]
     parts = [part for each in definitions for part in (*each.node, *each.library.function)]
     texts = sorted(re.sub(r"[-_]\d+", "", str(part)) for part in parts)
     if any("PyFunc" in text for text in texts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,8 +19,14 @@ from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
 from trainables.probing.fingerprint import SEED, fingerprint, graph_text
 from trainables.probing.tracking import tracked
-from trainables.training import WarmTrainer
+from trainables.training import Trainer, training_path
+from trainables.training.fit_data import is_for_fit
+from trainables.training.fit_trainer import BATCH_SIZE
+from trainables.training.reads import valid_params
 
+STEPS_MAX = 2
+EPOCHS_MIN = 3
+"""Of a whole training, so that one that goes on from a checkpoint is not over."""
 _RTOL, _ATOL = 1e-4, 1e-6
 """Of values that must be equal: sums may be in another order."""
 
@@ -30,6 +37,10 @@ class Probed:
 
     metrics: list[str] = field(default_factory=list)
     """What an epoch reports, as Keras names it."""
+    path: str = "fast"
+    """The training path: fast, or fit."""
+    why: str = ""
+    """Why it is that one."""
     read: set[str] = field(default_factory=set)
     """Parameters that the trainable's own code asked for."""
     problems: list[str] = field(default_factory=list)
@@ -63,18 +74,30 @@ def probe(
     for number, params in enumerate(configurations):
         if number and time.monotonic() - began + found.seconds > seconds_max:
             return found
+        params = {**params, "epochs": max(int(params.get("epochs", 0)), EPOCHS_MIN)}
         with doing("making the trainer"):
             trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision)
-        first = _trained(trainer, params)
-        if number == 0:
-            found.metrics, found.seconds = [name for name in first if name != "epoch_s"], time.monotonic() - began
-            found.metrics.append("epoch_s")
-            found.warnings += _not_finite(first)
-            if 2 * found.seconds < seconds_max:
-                found.problems += _after_a_break(trainer, params, first)
-        elif set(first) != set(found.metrics):
-            found.problems.append(_other_names(found.metrics, first))
+        try:
+            _try_one(trainer, params, found, number == 0, seconds_max, began)
+        finally:
+            trainer.end()
     return found
+
+
+def _try_one(
+    trainer: Any, params: Mapping[str, Any], found: Probed, is_first: bool, seconds_max: float, began: float
+) -> None:
+    """Trains a batch of one configuration, and adds what it shows."""
+    first = _trained(trainer, params)
+    if not is_first:
+        if set(first) != set(found.metrics):
+            found.problems.append(_other_names(found.metrics, first))
+        return
+    found.metrics, found.seconds = [*(name for name in first if name != "epoch_s"), "epoch_s"], time.monotonic() - began
+    found.path, found.why = trainer.path, trainer.why
+    found.warnings += _not_finite(first)
+    if 2 * found.seconds < seconds_max and not trainer.stopped:
+        found.problems += _after_a_break(trainer, params, first)
 
 
 def find_effects(
@@ -90,12 +113,14 @@ def find_effects(
     Args:
         read: what a probe found that the trainable's code asks for.
     """
-    observed = _observed(trainable, read, None)
+    observed = observe(trainable, read)
 
     def build(params: Mapping[str, Any]) -> dict[str, str | None]:
-        return fingerprint(observed, data, observed.Params(**params), precision)
+        return fingerprint(observed, data, valid_params(observed, dict(params)), precision)
 
     def trace(params: Mapping[str, Any]) -> str | None:
+        if training_path(trainable, None, data)[0] == "fit":
+            return None
         trainer = make_trainer(trainable, data, params, read, "loss", "min", precision)
         trainer.start(dict(params), SEED)
         return graph_text(trainer)
@@ -112,16 +137,25 @@ def make_trainer(
     metric: str,
     mode: Literal["min", "max"],
     precision: str,
-) -> Any:
+) -> Trainer:
     """A worker's trainer with a few batches of data for these parameters; notes in `read` who is asked for."""
-    batch_size = trainable.Params(**params).batch_size
+    valid = valid_params(trainable, dict(params))
+    batch_size = int(getattr(valid, "batch_size", BATCH_SIZE))
+    is_whole = any(is_for_fit(part) for part in (data.train, data.validation))  # which tell no batch size
     selects = type(trainable).select_data is not Trainable.select_data
-    small = data if selects else cut(data, batch_size)
-    return WarmTrainer(_observed(trainable, read, batch_size if selects else None), small, metric, mode, precision)
+    observed = observe(trainable, read, batch_size if selects and not is_whole else None)
+    trainer = Trainer(observed, data if selects or is_whole else cut(data, batch_size), metric, mode, precision)
+    if is_whole:
+        trainer.steps_max = STEPS_MAX
+    return trainer
 
 
-def _observed(trainable: Trainable, read: set[str], batch_size: int | None) -> Trainable:
-    """The trainable with parameters that note their readers; what it selects is cut if it is told a batch's size."""
+def observe(trainable: Trainable, read: set[str], batch_size: int | None = None) -> Trainable:
+    """The trainable with parameters that note their readers, and callbacks that write into a folder of the trial's.
+
+    Args:
+        batch_size: what it selects of the data is cut to a few batches of this size; None for all of it.
+    """
     kind = type(trainable)
     own: dict[str, Any] = {"Params": tracked(trainable.Params, read), "__module__": kind.__module__}
     if batch_size is not None:
@@ -131,10 +165,25 @@ def _observed(trainable: Trainable, read: set[str], batch_size: int | None) -> T
             return cut(chosen, batch_size) if isinstance(chosen, Data) else chosen
 
         own["select_data"] = select_data
+    if kind.callbacks is not Trainable.callbacks and callable(kind.callbacks):
+
+        def callbacks(self: Any, params: Any) -> Any:
+            return [_without_folder(callback) for callback in super(made, self).callbacks(params)]
+
+        own["callbacks"] = callbacks
     made: type[Any] = type(kind.__name__, (kind,), own)
     observed = copy.copy(trainable)
     object.__setattr__(observed, "__class__", made)
     return observed
+
+
+def _without_folder(callback: Any) -> Any:
+    """One of Keras's callbacks that writes files, told to write them into the folder of the trial."""
+    for name in ("filepath", "filename", "log_dir"):
+        path = getattr(callback, name, None)
+        if type(callback).__module__.startswith("keras") and isinstance(path, str):
+            setattr(callback, name, os.path.basename(path.rstrip("/")) or "logs")
+    return callback
 
 
 @contextmanager

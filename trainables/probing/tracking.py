@@ -14,7 +14,8 @@ _ALL = frozenset({"__dict__", "__getstate__", "__reduce_ex__", "model_dump", "mo
 """What gives all parameters at once, so that nobody knows which of them are used."""
 _TRAINABLES = Path(__file__).parents[1]
 _ENGINE = (str(_TRAINABLES / "training"), str(_TRAINABLES / "schedules.py"), str(_TRAINABLES / "probing"))
-_PYDANTIC = str(Path(pydantic.__file__).parent)
+_PASSES_ON = (str(Path(pydantic.__file__).parent), str(_TRAINABLES / "training" / "reads.py"))
+"""Code that asks for somebody else."""
 
 
 def tracked(known: type[Params], read: set[str]) -> type[Params]:
@@ -36,9 +37,9 @@ def tracked(known: type[Params], read: set[str]) -> type[Params]:
 
 
 def _is_ours() -> bool:
-    """Whether the training path asks: the first caller that is not pydantic's own code."""
+    """Whether the training path asks: the first caller that does not ask for another."""
     frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_PYDANTIC):
+    while frame is not None and frame.f_code.co_filename.startswith(_PASSES_ON):
         if frame.f_back is None:
             return True
         frame = frame.f_back

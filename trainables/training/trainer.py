@@ -107,14 +107,10 @@ class WarmTrainer:
         return self._progress.best_value
 
     @property
-    def graphs(self) -> list[Any]:
-        """The traced epochs of the trial: TensorFlow's concrete functions."""
-        return self._running().compiled.graphs
-
-    @property
-    def is_reusable(self) -> bool:
-        """Whether the trial's model shows all of its state, so that a later trial may use its graphs."""
-        return self._running().compiled.reusable
+    def graphs(self) -> list[Any] | None:
+        """The traced epochs of the trial, TensorFlow's concrete functions; None if they hold state that they hide."""
+        compiled = self._running().compiled
+        return compiled.graphs if compiled.reusable else None
 
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None

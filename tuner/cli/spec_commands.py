@@ -176,8 +176,8 @@ def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     out(f", about {epochs['with_early_stopping']} with it" if spec.early_stopping.algorithm != "none" else "")
     out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples")
     out(f"  metrics  {', '.join(data['metrics'])}", markup=False)
-    if data["trained_a_batch"]:
-        out("  tried    a batch trained and validated in a process like a worker's")
+    if data["path"]:
+        out(f"  path     {data['path']}: {data['path_reason']}", markup=False)
     _tell_warnings(data["warnings"])
 
 

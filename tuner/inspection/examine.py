@@ -57,8 +57,10 @@ class Inspected:
     """Searched parameters that change nothing, and why."""
     not_looked_at: list[str] = field(default_factory=list)
     """Searched parameters of which nobody had time to see whether they change anything."""
-    tried: bool = False
-    """Whether a batch was trained."""
+    path: str = ""
+    """The training path of its trials, fast or fit; empty if no batch was trained."""
+    why: str = ""
+    """Why it is that one."""
 
     @property
     def effect_warnings(self) -> list[str]:
@@ -81,7 +83,8 @@ class Inspected:
             warnings=[*self.warnings, *tried.warnings],
             without_effect=tried.without_effect,
             not_looked_at=tried.not_looked_at,
-            tried=bool(tried.metrics),
+            path=tried.path,
+            why=tried.why,
         )
 
     def strictly(self, is_strict: bool) -> Inspected:

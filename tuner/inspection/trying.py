@@ -40,6 +40,10 @@ class Tried:
     """Searched parameters that change nothing, and why."""
     not_looked_at: list[str] = field(default_factory=list)
     """Searched parameters for which no time was left."""
+    path: str = ""
+    """The training path, fast or fit; empty if none was taken."""
+    why: str = ""
+    """Why it is that one."""
 
 
 def is_skipped() -> bool:
@@ -60,14 +64,23 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     objective, precision = spec.objective, spec.precision
     try:
         found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
-        own = [name for name in spec.space.searched if name not in TRAINING_PARAMS]
+        known = TRAINING_PARAMS if found.path == "fast" else ("batch_size", "epochs")
+        own = [name for name in spec.space.searched if name not in known]
         asked = questions(spec, drawn, own)
         effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
     except ProbeError as error:
         return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
-    idle = idle_training_params(spec, trainable.Params, drawn, found.read)
+    idle = idle_training_params(spec, trainable.Params, drawn, found.read) if found.path == "fast" else {}
     problems = [f"trainable: {problem}" for problem in found.problems]
-    return Tried(found.metrics, problems, found.warnings, {**effects.without, **idle}, effects.not_looked_at)
+    return Tried(
+        found.metrics,
+        problems,
+        found.warnings,
+        {**effects.without, **idle},
+        effects.not_looked_at,
+        found.path,
+        found.why,
+    )
 
 
 def loading_failed(error: BaseException, trainable: str) -> Tried:
