@@ -16,7 +16,8 @@ def environment(gpus: float) -> dict[str, str]:
     """The variables that a worker must set for a trial with so many GPUs, whatever they were before."""
     if not gpus:
         return {"CUDA_VISIBLE_DEVICES": "-1"}
-    # Ray numbers cards as NVML does, CUDA by itself the fastest first. With a memory limit, growth is this alone.
+    # Ray numbers cards as NVML does; CUDA by default puts the fastest first. With a memory limit set, TensorFlow takes
+    # memory growth from this variable only.
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 

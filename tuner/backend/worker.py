@@ -31,18 +31,18 @@ from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
-"""Short epochs are reported together; a report costs the driver some milliseconds, and the worker its wait."""
+"""Short epochs are reported together: a report takes the driver milliseconds, during which the worker waits."""
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_SHARE = 0.02
-"""Checkpoints are written so seldom that they cost at most this share of the time."""
+"""Checkpoints are written so seldom that they take at most this share of the time."""
 CHECKPOINT_EVERY_MAX_S = 300.0
-"""But one write that took long is no reason for none at all."""
+"""The longest interval, even if a write took long."""
 LONGEST_S = 1e9
-"""The timer takes no more than some 292 years; nobody waits for so long."""
+"""The timer accepts at most 292 years, so longer timeouts are cut to this."""
 
 
 class WorkerRetired(Exception):
-    """The process makes room for a fresh one; its trial goes on there."""
+    """The process is replaced by a fresh one, in which its trial continues."""
 
 
 class KerasWorker(tune.Trainable):  # type: ignore[misc]
@@ -70,7 +70,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def take(self, assignment: Assignment) -> None:
-        """Takes the next trial; only notes it, so that nothing can fail where nobody expects it."""
+        """Takes the next trial. Only stores it: an error would be lost here."""
         self._assignment = assignment
         self._has_started, self._passed_over = False, list[str]()
         self._saved_at = time.monotonic()
@@ -91,9 +91,9 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return {"report": self._train()}
 
     def _train(self) -> Report:
-        """Trains until the policy must be asked, or for a moment if epochs are short.
+        """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
 
-        A process's first report says no more than that it is ready: what comes after has an epoch's time.
+        A process's first report only says that it is ready; from then on an epoch's time limit holds.
         """
         epochs: list[TrainedEpoch] = []
         checkpoints: list[SavedCheckpoint] = []
@@ -126,16 +126,31 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             failure=failure,
             passed_over=tuple(self._passed_over),
             notes=tuple(notes),
+            ended=self._ended(failure),
+            used=self._used(first_epoch),
         )
 
+    def _ended(self, failure: Failure | None) -> str:
+        """Why the trial has ended itself, if it has."""
+        is_its_own = self._has_started and self._trainer is not None and failure is None
+        return str(self._trainer.stopped) if is_its_own else ""
+
+    def _used(self, first_epoch: int | None) -> dict[str, float]:
+        """With an attempt's first report, the training parameters as they are really used."""
+        return {} if first_epoch is None else dict(self._trainer.used)
+
     def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
-        """Adds to `epochs` what it trains, so that those before one that fails are told."""
+        """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
         until = time.monotonic() + REPORT_EVERY_S
         while True:
             with self._watched():
                 result = self._trainer.train_epoch()
             epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
-            waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
+            waits = (
+                result.epoch in self._assignment.judged_at
+                or result.epoch >= self._assignment.epochs_max
+                or bool(self._trainer.stopped)
+            )
             self._memory.look()
             self._save_what_is_due(waits)
             if (
@@ -147,7 +162,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
                 return
 
     def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
-        """Those under way at the last report. A failure to make one for the trial before is not this one's."""
+        """Checkpoints that were being written at the last report; one of the previous trial cannot fail this one."""
         try:
             return self._saver.taken()
         except StorageError:
@@ -164,10 +179,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self._data = None
 
     def _start(self, notes: list[str]) -> int:
-        """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
+        """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
         from trainables.training import CheckpointError
 
         assignment = self._assignment
+        self._trainer.place(self._callback_files(), assignment.trial)
         for path in assignment.checkpoints:
             try:
                 with self._watched():
@@ -182,21 +198,26 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         if assignment.checkpoints and not self._trainer.epoch:
             notes.append("no checkpoint could be read: it starts anew")
         self._saved_at = time.monotonic()
+        notes += self._trainer.take_notes()
         return int(self._trainer.epoch)
 
+    def _callback_files(self) -> str | None:
+        """The trial's own folder for what its callbacks write; None where the sweep lies in an object store."""
+        return None if self._folder.is_remote else str(self._folder.callback_files(self._assignment.trial))
+
     def _read(self, path: str, bytes_max: int) -> bytes:
-        """A checkpoint, however long its storage takes, which has bounds of its own."""
+        """Reads a checkpoint without the epoch's time limit: the storage has limits of its own."""
         faulthandler.cancel_dump_traceback_later()
         data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
         _watch(self._settings.trial_timeout_s)
         return data
 
     def _save_what_is_due(self, waits: bool) -> None:
-        """All of it when enough time has passed; the best weights where the trial may end with them."""
+        """Saves a full checkpoint if enough time has passed, and the best weights if the trial may end now."""
         trainer, assignment = self._trainer, self._assignment
         every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
         is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
-        if trainer.epoch < assignment.epochs_max and (is_due or self._memory.is_outgrown):
+        if trainer.epoch < assignment.epochs_max and not trainer.stopped and (is_due or self._memory.is_outgrown):
             self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
             self._saved_at = time.monotonic()
         is_new = trainer.best_epoch != self._best_written
@@ -210,7 +231,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
 
     def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
-        """How long a report waits for checkpoints under way: for good where they may be the trial's last here."""
+        """How long a report waits for checkpoints being written; None: for good, as they may be the trial's last."""
         if self._must_arrive or self._memory.is_outgrown:
             self._must_arrive = False
             return None
@@ -218,7 +239,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
 
     @contextmanager
     def _watched(self, more_s: float = 0.0) -> Iterator[None]:
-        """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
+        """Ends the process if the block takes too long, even while C code holds the GIL; its stacks go to Ray's log."""
         _watch(self._settings.trial_timeout_s, more_s)
         try:
             yield
@@ -232,18 +253,18 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 
 
 class _DataFault(Exception):
-    """The data that all trials train on cannot be loaded."""
+    """The data, which all trials share, cannot be loaded."""
 
 
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     set_up_process(settings.slot.threads)
     devices = _gpus(settings.slot.gpus, notes)
-    from trainables.training import WarmTrainer
+    from trainables.training import make_trainer
 
     trainable = load_instance(settings)
     try:
-        return WarmTrainer(
+        return make_trainer(
             trainable,
             data or trainable.load_data(),
             settings.metric,
@@ -283,12 +304,12 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _is_of_tensorflow(error: BaseException) -> bool:
-    """Whether the runtime itself failed, such as a GPU; a wrong argument is the trial's own."""
+    """Whether TensorFlow's runtime failed, such as a GPU; a wrong argument is the trial's fault."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return "OpError" in names and "InvalidArgumentError" not in names
 
 
 def _one_line(error: BaseException) -> str:
-    """An error's type and its last line that says something."""
+    """An error's type and the last line of its message."""
     lines = [line for line in gist(error).splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What a worker is told of a trial that it is to train."""
+"""A worker's next attempt at a trial: from where, and with what it trains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuner.engine.messages import Assignment
 from tuner.sweep import Trial
 
 CHECKPOINTS_TRIED = 3
-"""A retry goes on from the newest sound one of so many checkpoints, or from the start."""
+"""A retry continues from the newest readable one of so many checkpoints, or from the start."""
 
 
 def assign(trial: Trial, sweep_seed: int, judged_at: frozenset[int], keep_above: float | None) -> Assignment:

@@ -38,9 +38,9 @@ def bounded(report: Report, metric: str) -> tuple[Report, str]:
 
 
 def _left_out(report: Report, cut: Report) -> str:
-    told = [*((e.epoch, e.metrics) for e in report.epochs), *((c.epoch, c.test) for c in report.checkpoints)]
+    before = [*((e.epoch, e.metrics) for e in report.epochs), *((c.epoch, c.test) for c in report.checkpoints)]
     kept = [*(epoch.metrics for epoch in cut.epochs), *(saved.test for saved in cut.checkpoints)]
-    for (epoch, metrics), after in zip(told, kept, strict=True):
+    for (epoch, metrics), after in zip(before, kept, strict=True):
         if len(after) < len(metrics):
             return (
                 f"epoch {epoch} reports {len(metrics)} metrics, of which {len(after)} are recorded: an epoch may have"

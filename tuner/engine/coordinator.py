@@ -79,18 +79,18 @@ class Coordinator:
             if end is not None:
                 self._end(trial, end)
         for trial, keeps_best in self._retention.left_over():
-            self._let_go(trial, keeps_best)
+            self._delete_checkpoints(trial, keeps_best)
 
     def _end(self, trial: Trial, end: TrialEnd, *before: ev.AnyEvent) -> None:
         """Journals a trial's end, in one write with what led to it, and deletes checkpoints that nobody needs."""
         self.policy.close(trial.number, end.outcome)
         self._append(*before, ev.TrialEnded(trial=trial.number, outcome=end.outcome, reason=end.reason))
         for other, keeps_best in self._retention.ended(trial):
-            self._let_go(other, keeps_best)
+            self._delete_checkpoints(other, keeps_best)
         if self.stopping is None and (over := plateau(self.spec.budget, self.sweep)) is not None:
             self.stop(over.reason, over)
 
-    def _let_go(self, trial: Trial, keeps_best: bool) -> None:
+    def _delete_checkpoints(self, trial: Trial, keeps_best: bool) -> None:
         """Deletes checkpoints that an ended trial no longer needs, in the journal before on the disk."""
         if trial.checkpoints:
             self._append(ev.CheckpointsDeleted(trial=trial.number, keeps_best=keeps_best))
@@ -231,7 +231,7 @@ class Coordinator:
             self.release(trial)
 
     def restarted(self) -> Coordinator:
-        """A new coordinator from the journal alone, for a new loop in the same driver."""
+        """A new coordinator from the journal alone, for a new loop of the same driver."""
         again = Coordinator(self.spec, self.journal, self._log, self._note)
         again.slots, again._lacking = self.slots, self._lacking
         return again
@@ -270,8 +270,8 @@ class Coordinator:
     def tidy(self) -> None:
         """After `close`: deletes files that nobody needs. Skipping this only costs disk space."""
         if self.end is not None and self.end.state != "paused":
-            for told in self._retention.delete_orphans():
-                self._note(told)
+            for text in self._retention.delete_orphans():
+                self._note(text)
         self._retention.close()
 
     def _check_budget(self) -> None:

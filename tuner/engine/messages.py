@@ -39,7 +39,7 @@ class WorkerSettings:
     import_folder: str | None = None
     """Where a worker finds a trainable's package if it finds it nowhere else."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
-    """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
+    """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Assignment:
     judged_at: frozenset[int]
     """Epochs after which the policy may stop the trial: the worker reports them and waits for the answer."""
     checkpoints: tuple[str, ...] = ()
-    """Paths in the sweep's folder to go on from, the newest first; empty: from the start."""
+    """Paths in the sweep's folder to continue from, newest first; empty: from the start."""
     keep_above: float | None = None
     """Weights with a worse best value than this will not be kept and need not be written; None: write all."""
 
@@ -88,7 +88,7 @@ class SavedCheckpoint:
 
     @property
     def event(self) -> CheckpointSaved:
-        """What the journal says of it."""
+        """Its event for the journal."""
         return CheckpointSaved(**{**vars(self), "write_s": round(self.write_s, 6)})
 
 
@@ -120,10 +120,15 @@ class Report:
     """Checkpoints that could not be read when the attempt began."""
     notes: tuple[str, ...] = ()
     """Messages for the user, such as why a checkpoint was passed over."""
+    ended: str = ""
+    """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
+    used: dict[str, float] = field(default_factory=dict)
+    """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
+    is not for the trial's parameters to say."""
 
     @property
     def started(self) -> TrialStarted | None:
-        """What the journal says of an attempt's first report."""
+        """The journal's event for an attempt's first report; None for later ones."""
         if self.started_at_epoch is None:
             return None
         return TrialStarted(
@@ -134,4 +139,5 @@ class Report:
             gpus=list(self.gpus),
             epoch=self.started_at_epoch,
             passed_over=list(self.passed_over),
+            used=self.used,
         )

@@ -10,8 +10,8 @@ from tuner.storage import SweepFolder, delete, names, remove_empty_folder
 from tuner.storage.names import CHECKPOINTS, is_checkpoint_name, is_trial_name, is_unfinished_checkpoint, trial_name
 from tuner.sweep import Sweep, Trial
 
-TOLD_MAX = 3
-"""So many of the things that are left alone are named."""
+NAMED_MAX = 3
+"""How many of the files that are left alone a message names."""
 
 
 class Retention:
@@ -71,7 +71,7 @@ class Retention:
         self.close()
         named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
         foreign: list[str] = []
-        told: list[str] = []
+        texts: list[str] = []
         with contextlib.suppress(TunerError):
             for name in names(self._folder.checkpoints, self._folder.base):
                 if not is_trial_name(name):
@@ -81,14 +81,14 @@ class Retention:
                     foreign += self._delete(name, named, unfinished_writes=True)
                     remove_empty_folder(self._folder.checkpoints / name, self._folder.base)
                 except ForeignFileError as error:
-                    told.append(str(error))
+                    texts.append(str(error))
         if foreign:
-            more = f" and {len(foreign) - TOLD_MAX} more" if len(foreign) > TOLD_MAX else ""
-            what = ", ".join(map(repr, foreign[:TOLD_MAX])) + more
-            told.append(
+            more = f" and {len(foreign) - NAMED_MAX} more" if len(foreign) > NAMED_MAX else ""
+            what = ", ".join(map(repr, foreign[:NAMED_MAX])) + more
+            texts.append(
                 f"{self._folder.checkpoints}: {what} left alone, as no checkpoint of the sweep's is called that"
             )
-        return told
+        return texts
 
     def close(self) -> None:
         """Waits for deletions in progress. On an object store, where they take requests, the rest is left for later."""

@@ -1,4 +1,4 @@
-"""What the policy knows of its trials, and their order of merit at any moment."""
+"""What the policy knows of its trials, and their current order of merit."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tuner.spec.space import Params
 
 @dataclass(slots=True)
 class Observed:
-    """What is known of one trial."""
+    """What the policy knows about one trial."""
 
     number: int
     params: Params
     epochs_max: int
     counts: bool = True
-    """Whether its configuration lies in the space as it is now; a model of the space cannot use any other."""
+    """Whether its configuration lies in the current space; the model can only use such trials."""
     level: int = 0
     """The deepest rung reached, or the last epoch of a completed trial."""
     loss: float = math.inf
-    """The best loss up to `level`: what a trial is worth is its best epoch, whose weights are kept."""
+    """The best loss up to `level`: a trial is worth its best epoch, whose weights are kept."""
     best_loss: float = math.inf
     """The best loss so far."""
     bad: bool = False
 
     @property
     def is_usable(self) -> bool:
-        """Whether it has a result that is not a bad end."""
+        """Whether it has a result and did not end badly."""
         return self.level > 0 and not self.bad
 
     @property
@@ -41,24 +41,23 @@ class Observed:
 
 
 class Observations:
-    """Every trial by its number, and those that count in their order of merit.
+    """Every trial by number, and a ranking of those that count.
 
-    First those with a result, by the end that is expected of them (see `Ends`), then running ones without a result,
-    then bad ones: a running trial stands as a mediocre one (constant liar, Ginsbourger et al. 2010), so that workers
-    spread out.
+    First come those with a result, by their expected end (see `Ends`), then running ones without a result, then bad
+    ones. So a running trial counts as a mediocre one (constant liar, Ginsbourger et al. 2010), and workers spread out.
 
     Args:
-        rungs: the epochs at which trials are compared, rising; a whole training comes after them.
+        rungs: the epochs at which trials are compared, ascending, without the end of a whole training.
     """
 
     def __init__(self, rungs: Sequence[int] = ()) -> None:
         self.num_with_results = 0
-        """How many of the trials that count have one."""
+        """How many of the trials that count have a result."""
         self._rungs = list(rungs)
         self._ends = Ends(len(rungs) + 1)
         self._trials: dict[int, Observed] = {}
         self._reached: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
-        """By the level that trials came to and the last one of their trainings: (loss, number), the best first."""
+        """(level that trials reached, last level of their training) -> their (loss, number), best first."""
         self._running: dict[int, None] = {}
         self._bad: dict[int, None] = {}
 
@@ -69,20 +68,20 @@ class Observations:
         return self._trials[number]
 
     def add(self, trial: Observed) -> None:
-        """Takes a new trial; numbers only rise."""
+        """Adds a new trial; numbers must ascend."""
         assert not trial.has_result and trial.number not in self._trials
         self._trials[trial.number] = trial
         if trial.counts:
             self._running[trial.number] = None
 
     def update(self, trial: Observed, level: int, loss: float, bad: bool) -> None:
-        """Takes what a trial came to at a level, or its bad end, and so changes its place."""
+        """Takes a trial's loss at a level, or its bad end, which changes its place in the order."""
         if trial.counts:
             self._take_out(trial)
             self.num_with_results -= trial.has_result
         place, last = self._places(trial, level)
         came_from, _ = self._places(trial, trial.level)
-        is_short = place == last < len(self._rungs)  # its end is no rung of a whole training
+        is_short = place == last < len(self._rungs)  # it ends between the levels of a whole training
         if not bad and trial.level and place == came_from + 1 and not is_short:
             self._ends.add(came_from, trial.loss, loss)
         trial.level, trial.loss, trial.bad = level, loss, bad
@@ -92,24 +91,24 @@ class Observations:
 
     @property
     def num_usable(self) -> int:
-        """How many of the trials that count have a result and no bad end."""
+        """How many of the trials that count have a result and did not end badly."""
         return self.num_with_results - self.num_bad
 
     @property
     def num_bad(self) -> int:
-        """How many of the trials that count came to a bad end."""
+        """How many of the trials that count ended badly."""
         return len(self._bad)
 
     def newest_bad(self, at_most: int) -> list[int]:
-        """The trials that came to a bad end last, of those that count."""
+        """The newest trials that ended badly, of those that count."""
         return list(islice(reversed(self._bad), at_most))
 
     def outlook(self, trial: Observed) -> tuple[float, float] | None:
-        """The loss expected of a trial at the end of its training, and its standard deviation; None: unknown yet."""
+        """A trial's expected loss at the end of its training, and its standard deviation; None if unknown yet."""
         return self._ends.outlook(*self._places(trial, trial.level), trial.loss)
 
     def ordered(self, at_most: int) -> list[int]:
-        """The numbers of the trials that count, best first; of too many the best half, and the newest others."""
+        """The numbers of the trials that count, best first; of too many, the best half and the newest others."""
         with_end = [
             (*self._ends.end(place, last, loss), number)
             for (place, last), reached in self._reached.items()
@@ -132,7 +131,7 @@ class Observations:
         return (0, *self._ends.end(*self._places(trial, trial.level), trial.loss), number)
 
     def _places(self, trial: Observed, level: int) -> tuple[int, int]:
-        """Which level an epoch of a trial is, and which one is its training's end: the one after its last rung."""
+        """The indices of an epoch's level and of the level after the trial's last rung, which is its training's end."""
         last = bisect_left(self._rungs, trial.epochs_max)
         return bisect_left(self._rungs, level), last
 

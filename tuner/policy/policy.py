@@ -1,6 +1,6 @@
-"""ask, tell, close: what to try next and whether a trial goes on, as a pure function of what was told before.
+"""ask, tell, close: what to try next and whether a trial continues, as a pure function of what was told before.
 
-Suggestion k draws its randomness from (seed, k) and looks at nothing but the history, so replaying a journal's events
+Suggestion k draws its randomness from (seed, k) and depends only on the history, so replaying a journal's events
 rebuilds the same state, and every decision can be recomputed from the events before it.
 """
 
@@ -27,11 +27,11 @@ CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
 
 STARTUP_OBSERVATIONS = 10
-"""TPE models nothing before so many trials have been observed; until then draws are independent."""
+"""Until so many trials have been observed, draws are independent; then TPE models them."""
 HOPELESS_DEVIATIONS = 1.5
-"""A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
+"""A trial is stopped if its expected end is more than so many standard deviations worse than the best so far."""
 BROAD_SHARE = 0.7
-"""So many of the draws that are not the model's own are the ones that it likes best of a few (see `TPE.suggest`)."""
+"""This share of the draws from the whole space are the best of a few by the model (see `TPE.suggest`)."""
 _MODEL_DRAWS = 4
 
 
@@ -42,9 +42,9 @@ class Suggestion:
     trial: int
     """Its number."""
     params: Params
-    """The space's parameters, without those that are inactive."""
+    """The active parameters of the space."""
     epochs: int
-    """Its whole training."""
+    """The epochs of its whole training."""
     origin: str
     """How it was drawn: point, random, broad, tpe or grid."""
 
@@ -68,26 +68,26 @@ class Policy:
         self.space = settings.space
         self.num_trials = settings.num_trials
         self.exhausted = False
-        """Whether every configuration of the space is out before num_trials are."""
+        """Whether the space ran out of configurations before num_trials were suggested."""
         self._settings = settings
         self._sign = -1.0 if settings.mode == "max" else 1.0
         rungs = rung_epochs(settings.epochs_min, settings.epochs_max, settings.reduction_factor)
         self._levels = frozenset(rungs)
         self._rungs = rungs if settings.stops_early else []
         self.looked_at = second_looks(self._rungs, settings.epochs_max)
-        """The epochs after which a trial's place at a rung is looked at again, each with its rung."""
+        """Maps each epoch after which a trial is judged again to the rung that it is judged at."""
         self.judged_at = frozenset([*self._rungs, *self.looked_at])
         """The epochs after which a trial may be stopped before its end."""
         self._best_loss = math.inf
         self._asha = Asha(self._rungs, settings.reduction_factor)
         self._judged: dict[int, float] = {}
-        """Of each trial that goes on the loss at its last rung."""
+        """Trial that continues -> its loss at its last rung."""
         self._tpe = TPE(settings.space)
         self._observed = Observations(rungs)
         self._draws = Draws(settings.space, settings.points)
         self._mixture = Mixture()
         self._modelled: set[int] = set()
-        """Trials that were drawn from the model, and not from the whole space."""
+        """Trials that were drawn from the model rather than from the whole space."""
         self._earlier = EarlierTrials(self._sign)
 
     @property
@@ -96,38 +96,38 @@ class Policy:
 
     @property
     def num_observed(self) -> int:
-        """How many suggested trials have a result, a bad end included."""
+        """How many suggested trials have a result or came to a bad end."""
         return sum(self._observed[number].has_result for number in range(len(self._observed)))
 
     @property
     def num_earlier(self) -> int:
-        """How many trials of earlier sweeps say something about this space."""
+        """How many trials of earlier sweeps lie in this space."""
         return len(self._earlier)
 
     @property
     def has_model(self) -> bool:
-        """Whether enough is known for suggestions to be modelled."""
+        """Whether enough is known for TPE to model."""
         num_own = self._observed.num_with_results
         num_known = num_own + len(self._earlier.counting(num_own))
         return self._settings.algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
 
     def good(self) -> list[int]:
-        """The trials of this sweep that the model holds as good now, best first; none while there is no model."""
+        """The trials of this sweep that the model counts as good now, best first; empty while there is no model."""
         return [number for number in self._split().good if number >= 0] if self.has_model else []
 
     def observed(self, trial: int) -> Observed:
-        """What is known of a suggested trial."""
+        """What the policy knows about a suggested trial."""
         return self._observed[trial]
 
     def ask(self) -> Suggestion | None:
-        """The next trial; None when num_trials are out, or the space has no more configurations."""
+        """The next trial; None once num_trials were suggested, or the space has no more configurations."""
         suggestion = self.propose()
         if suggestion is not None:
             self.adopt(suggestion)
         return suggestion
 
     def propose(self) -> Suggestion | None:
-        """What `ask` would give, without taking it."""
+        """What `ask` would return, without taking it."""
         trial = len(self._observed)
         if self.exhausted or (self.num_trials is not None and trial >= self.num_trials):
             return None
@@ -141,8 +141,8 @@ class Policy:
     def adopt(self, suggestion: Suggestion) -> None:
         """Takes a suggestion, such as one from a journal, as this policy's own.
 
-        One made before a change of the space may lie outside it. It keeps its number and its place in the rungs and is
-        not drawn again, but the model does not learn from it.
+        A suggestion from before a change of the space may lie outside it. It keeps its number and its place in the
+        rungs and is not drawn again, but the model does not learn from it.
         """
         trial, params = suggestion.trial, suggestion.params
         counts = self.space.covers(params)
@@ -154,13 +154,13 @@ class Policy:
             self._modelled.add(trial)
 
     def learn(self, earlier: Sequence[EarlierTrial]) -> None:
-        """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
+        """Takes trials of earlier sweeps, before the first suggestion; those outside the space are ignored."""
         for trial in earlier:
             if self.space.covers(trial.params):
                 self._tpe.learn(self._earlier.add(trial), trial.params)
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
-        """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
+        """Takes the objective after an epoch; NaN or infinite if the trial diverged. Call once an epoch, in order."""
         observed = self._observed[trial]
         if not math.isfinite(value):
             self._spoil(observed)
@@ -187,14 +187,14 @@ class Policy:
         return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
     def close(self, trial: int, outcome: Outcome) -> None:
-        """Takes a trial's end; a failed or diverged one counts as bad from now on."""
+        """Takes a trial's end. An unusable outcome counts as bad from now on."""
         observed = self._observed[trial]
         self._judged.pop(trial, None)
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)
 
     def _spoil(self, trial: Observed) -> None:
-        """Takes a bad end: what the trial came to before is no mark for others any more."""
+        """Takes a bad end: the trial's losses no longer count as the best so far."""
         if not trial.level:
             self._mixture.tried(trial.number in self._modelled)
         self._observed.update(trial, trial.level, trial.loss, bad=True)
@@ -203,7 +203,7 @@ class Policy:
             self._best_loss = min((other.best_loss for other in every if not other.bad), default=math.inf)
 
     def _look_again(self, trial: int, epoch: int) -> Decision:
-        """Whether a trial is still among the best of its last rung, now that more have come there."""
+        """Judges a trial at its last rung again, which more trials have reached since."""
         if epoch not in self.looked_at or trial not in self._judged:
             return _GO_ON
         verdict = self._asha.look(self.looked_at[epoch], self._judged[trial])
@@ -211,7 +211,7 @@ class Policy:
         return Decision(CONTINUE, reason) if verdict.goes_on else Decision(STOP, reason, "stopped")
 
     def _why_hopeless(self, trial: Observed) -> str:
-        """Why a trial that passed its rung will all but surely not become the best one; empty while it may."""
+        """Why a trial that passed its rung is very unlikely to become the best; empty while it may."""
         outlook = self._observed.outlook(trial)
         if outlook is None:
             return ""
@@ -243,13 +243,13 @@ class Policy:
         return None if drawn is None else (drawn, "random")
 
     def _split(self) -> Split:
-        """What the model is made of: this sweep's trials, and earlier ones while few of its own have results."""
+        """The trials for the model: this sweep's, and earlier ones while few of its own have results."""
         observed, num_own = self._observed, self._observed.num_with_results
         ordered, earlier = observed.ordered(MAX_OBSERVATIONS), self._earlier.counting(num_own)
         own = min(_num_good(len(ordered)), observed.num_usable)
         theirs = min(_num_good(len(earlier)), sum(map(self._is_usable, earlier)))
         if num_own < STARTUP_OBSERVATIONS and earlier:
-            own = 0  # too few to say which of them are good
+            own = 0  # too few to tell which of them are good
         usable = [number for number in [*ordered, *earlier] if self._is_usable(number)]
         bad = [number for number in earlier if not self._is_usable(number)]
         return Split(
@@ -265,5 +265,5 @@ class Policy:
 
 
 def _num_good(num_observed: int) -> int:
-    """How many of the observed trials are held as good: Hyperopt's rule."""
+    """How many of the observed trials count as good: Hyperopt's rule."""
     return min(math.ceil(0.25 * math.sqrt(num_observed)), 25)

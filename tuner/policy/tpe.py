@@ -1,10 +1,10 @@
 """Hyperopt's tree-structured Parzen estimator (Bergstra et al. 2011, section 4) over the unit cube of a space.
 
-The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between two
-suggestions; `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
-ten times as much. Each searched parameter is modelled by itself: ranges as a mixture of normals truncated to [0, 1],
+The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between
+suggestions. `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
+ten times as much. Each searched parameter is modelled separately: ranges as a mixture of normals truncated to [0, 1],
 choices by their counts. An inactive parameter has no observation in that trial. Hyperopt takes the best candidate of
-each parameter; here whole configurations are compared, which is less greedy and found more (see README.md).
+each parameter; this compares whole configurations, which is less greedy and finds more (see README.md).
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ import numpy as np
 from tuner.spec.space import Choice, Params, Space
 
 MAX_OBSERVATIONS = 250
-"""The best half and the newest half of so many trials are modelled, so that a suggestion's cost is bounded."""
+"""How many trials are modelled at most, the best half and the newest half, so that a suggestion's cost is bounded."""
 CANDIDATES = 24
-"""Configurations drawn from the good trials' density, of which the likeliest is taken; Hyperopt's default."""
+"""Configurations drawn from the good trials' density, of which the best is taken; Hyperopt's default."""
 BROAD_CANDIDATES = 8
-"""As many are drawn from the whole space for a broad suggestion."""
+"""Configurations drawn from the whole space for a broad suggestion."""
 _PRIOR_WEIGHT = 1.0
 _FORGETTING = 25
-"""Of more observations the older ones count less; Hyperopt's default."""
+"""If there are more observations, older ones count less; Hyperopt's default."""
 _NEVER = 10**9
 
 _CAUTION = 0.5
-"""The weight of the log probability of no bad end: half, as naive Bayes is too sure of it."""
+"""The weight of the log probability of no bad end: half, because naive Bayes is too sure of it."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Trials by number, as a model is made of them."""
+    """The trials, by number, from which a model is made."""
 
     good: Sequence[int]
     others: Sequence[int]
     usable: Sequence[int]
-    """Of both those with a result and no bad end."""
+    """Those of both kinds with a result and no bad end."""
     bad: Sequence[int]
-    """Diverged and failed ones; more of them than stand among the others."""
+    """Diverged and failed ones, also those that are not among the others."""
     odds: float
-    """How many times as many of all trials came to a bad end as did not."""
+    """The ratio of trials with a bad end to those without, over all trials."""
 
     @property
     def numbers(self) -> list[int]:
@@ -53,14 +53,14 @@ class Split:
 
 
 def preload() -> None:
-    """Imports Hyperopt, which takes most of a second, so that no suggestion waits for it."""
+    """Imports Hyperopt, which takes almost a second, so that no suggestion waits for it."""
     import hyperopt.tpe  # noqa: F401
 
 
 class TPE:
     """Suggests configurations that resemble good trials more than others.
 
-    Array legend: T trials told so far, P searched parameters, N candidates.
+    Array legend: T trials so far, P searched parameters, N candidates.
     """
 
     def __init__(self, space: Space) -> None:
@@ -69,28 +69,28 @@ class TPE:
         self._sizes = [p.size if isinstance(p := space[name], Choice) else 0 for name in self._names]
         """The number of choices of each parameter; 0 for a range."""
         self._rows: Array = np.empty((64, len(self._names)))
-        """(T, P) of observed values: a place in [0, 1], or a choice's index; NaN where inactive."""
+        """(T, P) observed values: a position in [0, 1], or the index of a choice; NaN if inactive."""
         self._place: dict[int, int] = {}
 
     def learn(self, trial: int, params: Params) -> None:
-        """Takes the configuration of a trial that later suggestions may name; each once."""
+        """Takes a trial's configuration, once; later suggestions may name the trial."""
         place = self._place[trial] = len(self._place)
         if place == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[place] = [self._label(name, params) for name in self._names]
 
     def suggest(self, split: Split, rng: np.random.Generator, *, broadly: bool = False) -> Params:
-        """A configuration likelier among the good trials than among the others: of N candidates that are drawn from
-        the good ones' density l, the one with the highest l(x) / g(x), over all of its active parameters together.
+        """A configuration likelier among the good trials than among the others.
 
-        Once trials came to a bad end it is weighed by the probability that it will not, too, as expected improvement
-        is by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter 2023): by naive Bayes
-        over the same estimators, made of the usable trials and of the bad ones.
+        Of N candidates drawn from the good trials' density l, it has the highest l(x) / g(x), over all of its active
+        parameters together. Once trials have come to a bad end, this is weighed by the probability of no bad end, as
+        expected improvement is by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter
+        2023). The probability is naive Bayes' over the same estimators, made of the usable and the bad trials.
 
         Args:
             split: trials by number, all learned.
             rng: makes the suggestion a function of its arguments.
-            broadly: fewer candidates, drawn from the whole space and not from around the good trials.
+            broadly: draw fewer candidates, and from the whole space instead of the good trials' density.
         """
         num = BROAD_CANDIDATES if broadly else CANDIDATES
         below, above = self._observed(split.good), self._observed(split.others)
@@ -113,7 +113,7 @@ class TPE:
         return candidates[int(np.argmax(merits))]
 
     def _observed(self, trials: Sequence[int]) -> Array:
-        """(T, P) of these trials' places, the oldest first."""
+        """(T, P) positions of these trials, the oldest first."""
         rows: Array = self._rows[sorted(self._place[trial] for trial in trials)]
         return rows
 
@@ -126,7 +126,7 @@ class TPE:
 
 
 def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broadly: bool) -> tuple[Array, Array]:
-    """(N,) places in [0, 1] of a range's candidates, and log l - log g of each."""
+    """(N,) positions in [0, 1] of a range's candidates, and log l - log g of each."""
     from hyperopt.tpe import GMM1
 
     good = _mixture(below)
@@ -137,13 +137,13 @@ def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broa
 def _choices(
     below: Array, above: Array, size: int, num: int, rng: np.random.Generator, broadly: bool
 ) -> tuple[Array, Array]:
-    """(N,) places in [0, 1] of a choice's candidates, and log l - log g of each."""
+    """(N,) positions in [0, 1] of a choice's candidates, and log l - log g of each."""
     places: Array = (rng.choice(size, size=num, p=None if broadly else _shares(below, size)) + 0.5) / size
     return places, _log_ratio(below, above, size, places)
 
 
 def _log_ratio(these: Array, those: Array, size: int, places: Array, forgetting: int = _FORGETTING) -> Array:
-    """(N,) log p(place | these) - log p(place | those) of a choice of so many, or of a range (0)."""
+    """(N,) log p(place | these) - log p(place | those); `size` is the number of choices, or 0 for a range."""
     from hyperopt.tpe import GMM1_lpdf
 
     if size:
@@ -156,7 +156,7 @@ def _log_ratio(these: Array, those: Array, size: int, places: Array, forgetting:
 
 
 def _mixture(values: Array, forgetting: int = _FORGETTING) -> tuple[Array, Array, Array]:
-    """Weights, means and deviations of the normals that stand for values of a range."""
+    """Weights, means and standard deviations of the normals that model the values of a range."""
     from hyperopt.tpe import adaptive_parzen_normal
 
     weights, means, deviations = adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=forgetting)
@@ -164,7 +164,7 @@ def _mixture(values: Array, forgetting: int = _FORGETTING) -> tuple[Array, Array
 
 
 def _shares(values: Array, size: int, forgetting: int = _FORGETTING) -> Array:
-    """How often each choice stands among the values, the oldest counting less, with one of each added."""
+    """The share of each choice among the values; the oldest count less, and one of each is added."""
     from hyperopt.tpe import linear_forgetting_weights
 
     weights = linear_forgetting_weights(len(values), forgetting)
