@@ -1,7 +1,7 @@
 """What a trainable is. Imports no Keras, so that a spec is checked quickly.
 
-A trainable brings data and an uncompiled model; the training path compiles and trains it, so that learning rate, batch
-size, epochs, optimizer and schedule mean the same everywhere.
+A trainable brings data and a model. An uncompiled one is compiled by the training path, so that learning rate, batch
+size, epochs, optimizer and schedule mean the same everywhere; a compiled one is trained as it is.
 """
 
 from __future__ import annotations
@@ -75,12 +75,20 @@ class Trainable(ABC):
     An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; a metric with a value
     for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras names them;
     those of a model with its own `train_step` are what that returns.
-    What `fit` takes besides, such as callbacks and class weights, has no place here; `Data` has sample weights.
+
+    A trial trains through `keras.Model.fit` where `build_model` returns a compiled model, or the class has `callbacks`,
+    `class_weight` or `fit_options`; see `trainables.training.path`. A class whose models are compiled needs no `loss`,
+    and its `Params` may be any pydantic model.
     """
 
     loss: ClassVar[Any]
     metrics: ClassVar[Sequence[Any] | Mapping[str, Any]] = ()
-    Params: ClassVar[type[TrainingParams]] = TrainingParams
+    Params: ClassVar[type[Any]] = TrainingParams
+    class_weight: Any = None
+    """As `keras.Model.fit` takes it, class -> weight; or a method of the parameters that returns it."""
+    fit_options: Any = None
+    """Further arguments of `keras.Model.fit`, such as validation_freq or steps_per_epoch; or a method of the parameters
+    that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
 
@@ -107,9 +115,13 @@ class Trainable(ABC):
         """The part of the data that a trial with these parameters uses; all of it by default."""
         return data
 
+    def callbacks(self, params: Any) -> Sequence[Any]:
+        """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
+        return ()
+
     @abstractmethod
     def build_model(self, params: Any) -> keras.Model:
-        """A new model, not compiled. Must depend on `params` and the trainable's data alone."""
+        """A new model, compiled or not. Must depend on `params` and the trainable's data alone."""
 
 
 def _loss_function(trainable: Trainable) -> Any:

@@ -158,13 +158,13 @@ def test_the_first_model_is_built_where_it_is_asked_for(tmp_path: Path, text: st
 
 def test_what_fit_would_take_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; class_weight = {0: 2.0}'))
+    path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; loss_weights = [2.0]; class_weight = {0: 2.0}'))
     space = {"learning_rate": 0.1, "batch_size": 8}
     found = inspect(make_spec(trainable=f"{path}:Mine", objective__metric="val_loss", space=space))
     assert found.problems == []
     [warning] = found.warnings
     assert warning.startswith(
-        "trainable: its class_weight may have no effect: examples are weighed by the data, (x, y, s"
+        "trainable: its loss_weights may have no effect: losses of several outputs are added as they are"
     )
 
 

@@ -9,15 +9,18 @@ import keras
 
 from trainables.contract import Trainable
 from trainables.training.checkpoint import best_bytes_max, read_best
-from trainables.training.device import DeviceData
+from trainables.training.fit_data import fit_part
 from trainables.training.graphs import assign, new_model
 from trainables.training.naming import first_names, rename_automatic
+from trainables.training.reads import valid_params
 
 
 def restore_model(
     trainable: Trainable, params: dict[str, Any], checkpoint: Callable[[int], bytes], precision: str
 ) -> keras.Model:
-    """A model, not compiled, with its best epoch's weights. The data are loaded only where they say its inputs' shape.
+    """A model, compiled if `build_model` compiles it, with its best epoch's weights.
+
+    The data are loaded only where they say its inputs' shape.
 
     Args:
         checkpoint: reads the checkpoint's bytes once the model is there; it is told the most that they may be.
@@ -26,7 +29,7 @@ def restore_model(
         CheckpointError: the checkpoint is damaged, or of another model.
         Exception: whatever the trainable's own code raises.
     """
-    valid = trainable.Params(**params)
+    valid = valid_params(trainable, params)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -34,9 +37,7 @@ def restore_model(
             model = new_model(
                 trainable,
                 valid,
-                lambda: (
-                    DeviceData().split(trainable.select_data(trainable.load_data(), valid).train, "training").inputs(1)
-                ),
+                lambda: fit_part(trainable.select_data(trainable.load_data(), valid).train, "training").inputs(),
             )
         rename_automatic(model)
     finally:

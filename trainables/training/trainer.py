@@ -26,6 +26,10 @@ _EVALUATION_FACTOR = 4
 _GARBAGE_BYTES_MAX = 2**28
 
 
+class CompiledModelError(Exception):
+    """The trainable's model is compiled, so it trains through `keras.Model.fit`."""
+
+
 @dataclass(frozen=True)
 class EpochResult:
     """One trained and validated epoch, from 1; `epoch_s` are the seconds inside training and validation."""
@@ -148,6 +152,8 @@ class WarmTrainer:
         """A compiled model for these parameters, a kept one if there is one, its key, and its initial values."""
         with self._replicas.scope():
             model = new_model(self._trainable, params, lambda: train.inputs(1))
+        if model.compiled:
+            raise CompiledModelError
         key = cache_key(model, params)
         values = [variable.numpy() for variable in model.variables]
         self._collect_garbage(sum(value.nbytes for value in values))

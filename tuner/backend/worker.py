@@ -124,7 +124,18 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             failure=failure,
             passed_over=tuple(self._passed_over),
             notes=tuple(notes),
+            ended=self._ended(failure),
+            used=self._used(first_epoch),
         )
+
+    def _ended(self, failure: Failure | None) -> str:
+        """Why the trial has ended itself, if it has."""
+        is_its_own = self._has_started and self._trainer is not None and failure is None
+        return str(self._trainer.stopped) if is_its_own else ""
+
+    def _used(self, first_epoch: int | None) -> dict[str, float]:
+        """With an attempt's first report, the training parameters as they are really used."""
+        return {} if first_epoch is None else dict(self._trainer.used)
 
     def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
         """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
@@ -133,7 +144,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             with self._watched():
                 result = self._trainer.train_epoch()
             epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
-            waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
+            waits = (
+                result.epoch in self._assignment.judged_at
+                or result.epoch >= self._assignment.epochs_max
+                or bool(self._trainer.stopped)
+            )
             self._memory.look()
             self._save_what_is_due(waits)
             if (
@@ -166,6 +181,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         from trainables.training import CheckpointError
 
         assignment = self._assignment
+        self._trainer.place(self._callback_files(), assignment.trial)
         for path in assignment.checkpoints:
             try:
                 with self._watched():
@@ -180,7 +196,12 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         if assignment.checkpoints and not self._trainer.epoch:
             notes.append("no checkpoint could be read: it starts anew")
         self._saved_at = time.monotonic()
+        notes += self._trainer.take_notes()
         return int(self._trainer.epoch)
+
+    def _callback_files(self) -> str | None:
+        """The trial's own folder for what its callbacks write; None where the sweep lies in an object store."""
+        return None if self._folder.is_remote else str(self._folder.callback_files(self._assignment.trial))
 
     def _read(self, path: str, bytes_max: int) -> bytes:
         """Reads a checkpoint without the epoch's time limit: the storage has limits of its own."""
@@ -194,7 +215,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         trainer, assignment = self._trainer, self._assignment
         every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
         is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
-        if trainer.epoch < assignment.epochs_max and (is_due or self._memory.is_outgrown):
+        if trainer.epoch < assignment.epochs_max and not trainer.stopped and (is_due or self._memory.is_outgrown):
             self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
             self._saved_at = time.monotonic()
         is_new = trainer.best_epoch != self._best_written
@@ -233,11 +254,11 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     set_up_process(settings.slot.threads)
     devices = _gpus(settings.slot.gpus, notes)
-    from trainables.training import WarmTrainer
+    from trainables.training import make_trainer
 
     trainable = load_instance(settings)
     try:
-        return WarmTrainer(
+        return make_trainer(
             trainable,
             data or trainable.load_data(),
             settings.metric,

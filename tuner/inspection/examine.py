@@ -27,13 +27,11 @@ from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
 
 _ELSEWHERE = (
-    ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
-    ("class_weight", "examples are weighed by the data, (x, y, sample_weight)"),
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
     ("optimizer", "it is a parameter, as the learning rate is"),
     ("weighted_metrics", "metrics are those of `metrics`, without weights"),
 )
-"""Arguments of `keras.Model.compile` and `fit` that a class may have, but the training path does not look at."""
+"""Arguments of `keras.Model.compile` and `fit` that a class may have, but no training path looks at."""
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_sugg
 class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):
     """An attempt (from 1) at a trial reached a worker, which goes on from `epoch` (0: from the start).
 
-    `passed_over` are newer checkpoints that could not be read.
+    `passed_over` are newer checkpoints that could not be read. `used` has learning_rate, batch_size and epochs as the
+    training really uses them, where a model that compiles itself says so, and not the trial's parameters.
     """
 
     trial: int
@@ -99,6 +100,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     gpus: list[str]
     epoch: int = 0
     passed_over: list[str] = []
+    used: dict[str, float] = {}
 
 
 class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):
