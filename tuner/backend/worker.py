@@ -23,7 +23,7 @@ from tuner.backend.saver import CheckpointSaver
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
-from tuner.engine.messages import Assignment, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
+from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.inspection.workplace import load_instance
 from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
