@@ -15,6 +15,7 @@ from trainables import data as data_sets
 from trainables.contract import Data, DataError, Trainable
 from trainables.kerastuner.exploring import explore
 from trainables.kerastuner.hyperparameters import HyperParameters
+from trainables.kerastuner.names import identifier, with_conditions
 from trainables.kerastuner.spaces import FoundSpace
 from trainables.kerastuner.splitting import as_data
 
@@ -75,6 +76,8 @@ class HyperTrainable(Trainable):
         super().__init__(data)
         self._hypermodel = _instance(type(self).__dict__.get("source", self.source))
         self._hp = HyperParameters()
+        self.names_built: set[str] = set()
+        """Our names of what `build` has asked for so far."""
         self.validates_itself = False
         """Whether what an epoch reports is only what `fit` of the user's own says."""
 
@@ -94,6 +97,7 @@ class HyperTrainable(Trainable):
         self._hp = HyperParameters(_values(params))
         _declare(self._hypermodel, self._hp)
         model = _checked(_built(self._hypermodel, self._hp), self._hypermodel)
+        self.names_built |= {name for one in self._hp.space for name in (identifier(one.name), with_conditions(one))}
         if not model.compiled:  # a loop of its own trains and validates it
             model.compile()
             self.validates_itself = True
