@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from trainables.given import giving
 from tuner.api.classes import named
 from tuner.api.looking import Place, place_text
-from tuner.api.running import in_process, progress_for, resume_sweep_of, start_or_resume
+from tuner.api.running import check_accepted, in_process, progress_for, resume_sweep_of, start_or_resume
 from tuner.api.space import Choice, Float, Int, Objective
 from tuner.api.sweep import Sweep, opened
 from tuner.api.writing import AnySpec, asked, over
-from tuner.base.errors import SpecError, UsageError
+from tuner.base.errors import SpecError
 from tuner.spec import spec_from_mapping
 from tuner.spec.space import Scalar
 from tuner.storage import StorageRoot
@@ -86,9 +86,7 @@ def run(
     from tuner.inspection.provenance import Accepted
 
     accepted = Accepted(with_changed_code, with_changed_data)
-    if accepted != Accepted() and not or_resume:
-        option = "with_changed_code" if with_changed_code else "with_changed_data"
-        raise UsageError(f"{option}: has no meaning without or_resume, as a new sweep takes what is there")
+    check_accepted(accepted, or_resume)
     keywords = {
         "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,

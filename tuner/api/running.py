@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from trainables.given import Given, giving
 from tuner.api.progress import Lines, Progress
 from tuner.base.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
+from tuner.base.hints import option
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.storage import StorageRoot, SweepFolder
-from tuner.storage.commands import address_option, program, storage_option
+from tuner.storage.commands import program, resume_command, storage_option
 from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
@@ -42,6 +43,18 @@ def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
 
         return Terminal(folder, error_console())
     return Lines(folder)
+
+
+def check_accepted(accepted: Accepted, or_resume: bool) -> None:
+    """Refuses what a new sweep has no use for.
+
+    Raises:
+        UsageError: changed code or data are accepted, but no earlier sweep is.
+    """
+    changed = "with_changed_code" if accepted.code else "with_changed_data" if accepted.data else None
+    if changed is not None and not or_resume:
+        without = f"has no meaning without {option('or_resume')}, as a new sweep takes what is there"
+        raise UsageError(f"{option(changed)}: {without}")
 
 
 def start_or_resume(
@@ -153,7 +166,7 @@ def _interrupted(folder: SweepFolder, address: str | None) -> str:
     events, where = read_events(folder), storage_option(folder.root)
     ended, what = fold(events).ended, missing(folder, events)
     if ended is None or not what.events:
-        again = f"{program()} resume {folder.name}{where}{address_option(address)}"
+        again = resume_command(folder.name, folder.root, address)
         return f"interrupted before it was under way; go on with: {again}"
     return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
 
