@@ -66,7 +66,8 @@ def test_machines_that_could_not_be_given_back_are_told_of(tmp_path: Path, monke
     monkeypatch.setattr(launch, "submit", lambda *asked: launch.Submitted("mine", "mine"))
     said = tuner("launch", "s.yaml", "--cluster", "c.yaml", "--down-when-done", exit_code=4).stderr
     assert said.splitlines()[-1] == (
-        "the head of cluster mine: no running Ray instance; the cluster is still up; shut it down with `ray down c.yaml`"
+        "the head of cluster mine: no running Ray instance; the cluster is still up; shut it down with `ray down"
+        " c.yaml`"
     )
 
 
