@@ -31,7 +31,7 @@ def named(trainable: Any) -> tuple[Any, Given | None]:
         return _model(trainable)
     if not (isinstance(trainable, type) and issubclass(trainable, Trainable)):
         raise UsageError(
-            "trainable: must be a name, ./file.py:Class, a subclass of Trainable or a KerasTuner model, but got"
+            "trainable: must be a name, ./file.py:Class or a subclass of Trainable, or a KerasTuner model, but got"
             f" {_what(trainable)}"
         )
     if inspect.isabstract(trainable):
