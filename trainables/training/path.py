@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from trainables.contract import Data, Trainable, TrainingParams
+from trainables.contract import Data, Trainable, fit_reason
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit_data import is_for_fit
 from trainables.training.fit_trainer import FitTrainer
@@ -22,11 +22,8 @@ Path = Literal["fast", "fit"]
 def training_path(trainable: Any, model: Any = None, data: Data | None = None) -> tuple[Path, str]:
     """The path of a trainable's trials and why, as far as the class, its data and a model of it tell."""
     kind: Any = trainable if isinstance(trainable, type) else type(trainable)
-    for name in ("callbacks", "class_weight", "fit_options", "fit"):
-        if getattr(kind, name, None) is not getattr(Trainable, name, None):
-            return "fit", f"the trainable has {name}"
-    if not issubclass(kind.Params, TrainingParams):
-        return "fit", "its Params are not derived from trainables.contract.Params"
+    if why := fit_reason(kind):
+        return "fit", why
     if data is not None:
         for name in ("train", "validation"):
             if why := is_for_fit(getattr(data, name)):

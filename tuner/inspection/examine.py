@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
@@ -21,12 +21,12 @@ from tuner.inspection.configurations import draws, effect_lines, idle_training_p
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.names import name_problems
+from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
-from tuner.inspection.shapes import data_problems, num_examples, what
+from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import Tried
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
-from tuner.spec.models import ALWAYS_IN_SPACE
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -104,7 +104,7 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        missing = {name: self.defaults[name] for name in ALWAYS_IN_SPACE if name not in spec.space}
+        missing = {name: value for name, value in self.defaults.items() if name not in spec.space}
         space = {**spec.space.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
@@ -168,7 +168,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     num_train, data = None, None
     try:
         trainable = trainable_class(spec.data)
-        if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
+        # Of the class, or of its own by the data that it was given.
+        if not hasattr(trainable, "loss") and not may_compile(trainable_class):
             return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
@@ -176,7 +177,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         data = trainable.load_data()
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
-            of_data += batch_size_problems(spec, num_train)
+            of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
             is_uncertain = bool(of_metric) or not has_certain_names(trainable)
             if is_tried and not (problems or of_data):
                 of_metric = []
@@ -204,7 +205,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     handed = data if is_shared else None
     imported = _imported_beside(spec.trainable)
     idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
-    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported, idle)
+    return Inspected(defaults_of(known, data), metrics, num_train, problems, handed, warnings, digests, imported, idle)
 
 
 def _imported_beside(trainable: str) -> list[str]:
@@ -232,17 +233,14 @@ def _unknown(problems: list[str]) -> Inspected:
 def contract_problems(trainable: type[Trainable]) -> list[str]:
     """What a class lacks of a trainable."""
     problems = []
-    if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
+    params = trainable.Params
+    if not (isinstance(params, type) and issubclass(params, BaseModel)) or not (
+        issubclass(params, Params) or may_compile(trainable)
+    ):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
     if isinstance(trainable.metrics, str) or not isinstance(trainable.metrics, Iterable | property):
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
     return problems
-
-
-def _defaults(known: type[Params]) -> dict[str, Any]:
-    """The values of what every trial records where the space does not set it."""
-    fields = {name: known.model_fields[name] for name in ALWAYS_IN_SPACE}
-    return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
 def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], int | None]:
@@ -256,29 +254,31 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
     try:
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
     except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
-        return [], None if data_problems(data) else num_examples(data.train)
+        return [], None if data_problems(data, takes_batches(trainable)) else num_examples(data.train)
     used = trainable.select_data(data, params)
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
-    problems = data_problems(used)
+    problems = data_problems(used, takes_batches(trainable))
     return problems, None if problems else num_examples(used.train)
 
 
 def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], list[str]]:
     """What the model of the sweep's first trial reports, or why there is none."""
     from trainables.training import reported_metric_names
+    from trainables.training.reads import valid_params
 
     first = Policy(spec.search_settings).propose()
     assert first is not None
     try:
-        params = trainable.Params(**first.params)
+        params = valid_params(trainable, first.params)
         return reported_metric_names(trainable, trainable.select_data(data, params), params, spec.precision), []
     except (Exception, SystemExit) as error:
         return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 
 
 def _is_arrays(data: Data) -> bool:
-    return not any(hasattr(part, "cardinality") for part in (data.train, data.validation, data.test))
+    parts = (data.train, data.validation, data.test)
+    return not any(hasattr(part, "cardinality") or is_python(part) for part in parts)
 
 
 def _text(error: BaseException) -> str:
