@@ -55,8 +55,8 @@ def run(
 ) -> Sweep:
     """Runs a sweep to its end.
 
-    Ctrl-C, or the stop button of a notebook, stops it after the running epochs; it can be resumed. A second one stops it
-    at once.
+    Ctrl-C, or the stop button of a notebook, stops it after the running epochs, to be resumed. A second one stops it at
+    once.
 
     Args:
         spec: a YAML file, the name of a shipped trainable, a mapping or a `SweepSpec`; None if keywords say everything.

@@ -29,7 +29,7 @@ class WorkerPod:
 
     @classmethod
     def of(cls, spec: SweepSpec, options: Options) -> WorkerPod:
-        """Trials with a fraction of a GPU share a whole one; others have a pod each, unless the options say otherwise."""
+        """Trials with a fraction of a GPU share a whole one; others have a pod each, unless options say otherwise."""
         slot = Slot.of(spec.resources)
         trials = options.trials_per_worker or slot.per_card
         gpus = -(-trials // slot.per_card) * max(1, int(slot.gpus)) if slot.gpus else 0
