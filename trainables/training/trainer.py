@@ -106,6 +106,12 @@ class WarmTrainer:
         """The trial's best finite objective so far; NaN for none."""
         return self._progress.best_value
 
+    @property
+    def graphs(self) -> list[Any] | None:
+        """The traced epochs of the trial, TensorFlow's concrete functions; None if they hold state that they hide."""
+        compiled = self._running().compiled
+        return compiled.graphs if compiled.reusable else None
+
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
     ) -> None:

@@ -65,8 +65,9 @@ def start_or_resume(
     progress: Progress,
     or_resume: bool,
     accepted: Accepted,
+    is_strict: bool = False,
 ) -> Ended:
-    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Raises as `start_sweep`."""
+    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Arguments and errors of `start_sweep`."""
     from tuner.backend.driver import resume_sweep, start_sweep
     from tuner.review.status import find_history
     from tuner.spec.changes import changes_between
@@ -74,7 +75,7 @@ def start_or_resume(
     folder = root.sweep(spec.name)
     if not (or_resume and folder.exists()):
         try:
-            return start_sweep(spec, root, source, address, progress)
+            return start_sweep(spec, root, source, address, progress, is_strict=is_strict)
         except NameTakenError:
             if not (or_resume and folder.exists()):  # else another driver has just made it
                 raise
