@@ -19,6 +19,7 @@ from tuner.inspection.configurations import (
     draws,
     idle_training_params,
     questions,
+    structure_text,
 )
 from tuner.spec import SweepSpec
 
@@ -101,6 +102,8 @@ def failure_line(error: ProbeError, trainable: str, name: str) -> str:
     advice = way_out(cause, message)
     raised = f"{type(cause).__name__}{f': {message}' if message else ''}"
     of = " " if error.doing == "loading" else " of "
+    values = structure_text(error.params)
+    name += f" with {values}" if values else ""
     return f"trainable: {error.doing}{of}{name} raised {raised}{where}{f'; {advice}' if advice else ''}"
 
 
