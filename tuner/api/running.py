@@ -1,4 +1,4 @@
-"""Runs a driver in this process for a program or a command: what both need around it."""
+"""Runs a driver in this process, for a program or a command."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from trainables.given import Given, giving
 from tuner.api.progress import Lines, Progress
 from tuner.base.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
+from tuner.base.hints import option
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.storage import StorageRoot, SweepFolder
-from tuner.storage.commands import address_option, program, storage_option
+from tuner.storage.commands import program, resume_command, storage_option
 from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 _at_work = threading.Lock()
 _running: dict[str, Progress] = {}
-"""By its folder's URL what watches the sweep that this process runs."""
+"""The display of the sweep that this process runs, by the URL of its folder."""
 
 
 def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
-    """What shows a sweep where this process is: nothing if it is not wanted."""
+    """A display that suits where this process runs; one that shows nothing if none is wanted."""
     from tuner.api.notebook import Notebook, in_notebook
 
     if not wanted:
@@ -44,6 +45,18 @@ def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
     return Lines(folder)
 
 
+def check_accepted(accepted: Accepted, or_resume: bool) -> None:
+    """Refuses what a new sweep has no use for.
+
+    Raises:
+        UsageError: changed code or data are accepted, but no earlier sweep is.
+    """
+    changed = "with_changed_code" if accepted.code else "with_changed_data" if accepted.data else None
+    if changed is not None and not or_resume:
+        without = f"has no meaning without {option('or_resume')}, as a new sweep takes what is there"
+        raise UsageError(f"{option(changed)}: {without}")
+
+
 def start_or_resume(
     spec: SweepSpec,
     root: StorageRoot,
@@ -52,8 +65,9 @@ def start_or_resume(
     progress: Progress,
     or_resume: bool,
     accepted: Accepted,
+    is_strict: bool = False,
 ) -> Ended:
-    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Raises as `start_sweep`."""
+    """Runs a new sweep to its end; with `or_resume`, resumes one that exists. Arguments and errors of `start_sweep`."""
     from tuner.backend.driver import resume_sweep, start_sweep
     from tuner.review.status import find_history
     from tuner.spec.changes import changes_between
@@ -61,7 +75,7 @@ def start_or_resume(
     folder = root.sweep(spec.name)
     if not (or_resume and folder.exists()):
         try:
-            return start_sweep(spec, root, source, address, progress)
+            return start_sweep(spec, root, source, address, progress, is_strict=is_strict)
         except NameTakenError:
             if not (or_resume and folder.exists()):  # else another driver has just made it
                 raise
@@ -81,7 +95,7 @@ def resume_sweep_of(
     accepted: Accepted,
     known: History | None = None,
 ) -> Ended:
-    """Goes on with a sweep, of which the history may be known as far as it was read; raises as `resume_sweep`."""
+    """Continues a sweep; `known` is its history as far as it was read. Raises as `resume_sweep`."""
     from tuner.backend.driver import resume_sweep
 
     return resume_sweep(folder, address, progress, changes, accepted, known)
@@ -90,12 +104,12 @@ def resume_sweep_of(
 def in_process(
     folder: SweepFolder, address: str | None, progress: Progress, given: Given | None, drive: Callable[[], Ended]
 ) -> Ended:
-    """Runs a driver in a program's process, which finds itself afterwards as it was.
+    """Runs a driver in the process of a program, and leaves the process as it was before.
 
     Raises:
-        UsageError: this process runs a sweep already.
-        SweepInterrupted: by Ctrl-C, at whatever moment.
-        TrackingError: the sweep has ended, but MLflow has not taken all of it.
+        UsageError: this process already runs a sweep.
+        SweepInterrupted: Ctrl-C, at any moment.
+        TrackingError: the sweep has ended, but is not completely recorded in MLflow.
     """
     from tuner.backend.surroundings import restored
 
@@ -136,7 +150,7 @@ def stop_here(folder: SweepFolder, reason: str) -> None:
 
 @contextmanager
 def as_interruption(folder: SweepFolder, address: str | None) -> Iterator[None]:
-    """Ctrl-C while no trial runs is an interruption of the sweep, too."""
+    """Turns Ctrl-C while no trial runs into an interruption of the sweep."""
     try:
         yield
     except KeyboardInterrupt:
@@ -144,7 +158,7 @@ def as_interruption(folder: SweepFolder, address: str | None) -> Iterator[None]:
 
 
 def _interrupted(folder: SweepFolder, address: str | None) -> str:
-    """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
+    """What Ctrl-C interrupted: the start of a sweep, or the recording of one that has ended."""
     from tuner.recording import missing
     from tuner.storage.journal import read_events
 
@@ -153,13 +167,13 @@ def _interrupted(folder: SweepFolder, address: str | None) -> str:
     events, where = read_events(folder), storage_option(folder.root)
     ended, what = fold(events).ended, missing(folder, events)
     if ended is None or not what.events:
-        again = f"{program()} resume {folder.name}{where}{address_option(address)}"
+        again = resume_command(folder.name, folder.root, address)
         return f"interrupted before it was under way; go on with: {again}"
     return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
 
 
 def check_recorded(folder: SweepFolder, ended: Ended) -> None:
-    """Refuses to call a sweep done of which MLflow has not everything.
+    """Raises an error for a sweep that is not completely recorded in MLflow.
 
     Raises:
         TrackingError: the message says what is missing, and the command that records it.
@@ -176,7 +190,7 @@ def check_recorded(folder: SweepFolder, ended: Ended) -> None:
 
 
 def last_line(sweep: Sweep) -> str:
-    """How a sweep ended."""
+    """How a sweep ended, in one line."""
     end = sweep.ended.reason if sweep.ended is not None else "not ended"
     took = f"{sweep.name}: {end}, {sweep.num_epochs} epochs in {duration_text(sweep.wall_s)}"
     if (best := sweep.best) is None:

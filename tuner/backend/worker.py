@@ -6,7 +6,6 @@ import faulthandler
 import math
 import os
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,14 +16,13 @@ from ray import tune
 
 from trainables.contract import Data, DataError
 from trainables.process import set_up_process
-from trainables.sources import ChangedSourceError
 from tuner.backend import gpus, outputs
 from tuner.backend.memory import Memory
 from tuner.backend.nodes import node_address, this_node
 from tuner.backend.saver import CheckpointSaver
-from tuner.base.errors import ForeignFileError, StorageError, TooLargeError, bounded_text, gist, said_by
-from tuner.base.secrets import redacted
+from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
+from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.inspection.workplace import load_instance
 from tuner.storage import SweepFolder, read_bytes
@@ -112,8 +110,8 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             if hasattr(error, "ray_terminate_msg"):
                 raise  # Ray's own way to end the process
-            failure = _failure(error)
-            self._is_broken = failure.cause == "memory" or _is_of_tensorflow(error)
+            failure = failure_of(error)
+            self._is_broken = breaks_process(error)
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
@@ -170,7 +168,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         except Exception as error:
             if self._has_started:
                 raise
-            notes.append(f"a checkpoint of the worker's trial before could not be made: {_one_line(error)}")
+            notes.append(f"a checkpoint of the worker's trial before could not be made: {error_line(error)}")
             return []
 
     def _load(self, notes: list[str]) -> None:
@@ -190,7 +188,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
                     self._trainer.start(assignment.params, assignment.seed, partial(self._read, path))
                 break
             except (CheckpointError, FileNotFoundError, ForeignFileError, TooLargeError) as error:
-                notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
+                notes.append(f"passed over checkpoint {path}: {error_line(error)}")
                 self._passed_over.append(path)
         else:
             with self._watched():
@@ -252,10 +250,6 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
         faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
 
 
-class _DataFault(Exception):
-    """The data, which all trials share, cannot be loaded."""
-
-
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     set_up_process(settings.slot.threads)
@@ -273,7 +267,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
             devices=devices,
         )
     except DataError as error:
-        raise _DataFault(str(error)) from error
+        raise DataFault(str(error)) from error
 
 
 def _gpus(count: float, notes: list[str]) -> list[str]:
@@ -291,25 +285,3 @@ def _gpus(count: float, notes: list[str]) -> list[str]:
         else:
             tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit_mb)])
     return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
-
-
-def _failure(error: BaseException) -> Failure:
-    details = redacted(bounded_text("".join(traceback.format_exception(error))))
-    if isinstance(error, StorageError | _DataFault):
-        return Failure("storage" if isinstance(error, StorageError) else "data", redacted(said_by(error)), details)
-    if isinstance(error, ChangedSourceError):
-        return Failure("code", redacted(said_by(error)), details)
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    return Failure("memory" if is_memory else "error", _one_line(error), details)
-
-
-def _is_of_tensorflow(error: BaseException) -> bool:
-    """Whether TensorFlow's runtime failed, such as a GPU; a wrong argument is the trial's fault."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return "OpError" in names and "InvalidArgumentError" not in names
-
-
-def _one_line(error: BaseException) -> str:
-    """An error's type and the last line of its message."""
-    lines = [line for line in gist(error).splitlines() if line.strip()]
-    return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -128,6 +129,11 @@ class Resources(Section):
     """GPUs for each trial. With a fraction, several trials share one GPU, each with its share of the memory. With
     several GPUs, each takes its share of every batch."""
 
+    @property
+    def threads(self) -> int:
+        """TensorFlow's threads in a trial's process."""
+        return max(1, math.floor(self.cpus_per_trial))
+
     @field_validator("gpus_per_trial")
     @classmethod
     def _check_gpus(cls, gpus: float) -> float:
@@ -191,7 +197,7 @@ class SweepSpec(Section):
     num_trials: Count
     """How many configurations to try."""
     epochs: Epochs
-    space: Space
+    space: Space = Space({})
     """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with or without `when`."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()
