@@ -149,6 +149,16 @@ def metric_name(metric: Any) -> str:
     return name if isinstance(name, str) else _snake_case(getattr(metric, "__name__", type(metric).__name__))
 
 
+def fit_reason(trainable: Any) -> str:
+    """What in a trainable's class makes its trials train through `keras.Model.fit`; empty for nothing."""
+    for name in ("callbacks", "class_weight", "fit_options", "fit"):
+        if getattr(trainable, name, None) is not getattr(Trainable, name, None):
+            return f"the trainable has {name}"
+    if not issubclass(trainable.Params, TrainingParams):
+        return "its Params are not derived from trainables.contract.Params"
+    return ""
+
+
 def has_certain_names(trainable: Trainable) -> bool:
     """Whether what an epoch reports is known without a model: one output, and metrics that Keras names by their text.
 
@@ -159,6 +169,7 @@ def has_certain_names(trainable: Trainable) -> bool:
     return (
         are_plain
         and not {_snake_case(metric) for metric in metrics} & _OF_CLASSES
+        and hasattr(trainable, "loss")
         and not _is_for_outputs(trainable.loss)
     )
 
@@ -177,7 +188,7 @@ def epoch_metrics(trainable: type[Trainable]) -> list[str]:
 
     `trainables.training.reported_metric_names` knows the rest: several outputs, and a `train_step` of the model's own.
     """
-    parts = [trainable.loss, *trainable.metrics]
+    parts = [getattr(trainable, "loss", None), *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
     trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
     return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s"]

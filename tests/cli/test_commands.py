@@ -452,7 +452,7 @@ def test_who_lost_the_race_to_make_a_sweep_goes_on_with_it(root: Path, monkeypat
 
     folder = StorageRoot(root).sweep("digits")
 
-    def another_was_quicker(*_: object) -> None:
+    def another_was_quicker(*_: object, **named: object) -> None:
         (root / "test").rename(folder.path)
         raise name_taken(folder)
 

@@ -138,7 +138,7 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
 @pytest.mark.parametrize(
     ("text", "metric", "found"),
     [
-        (HEAD + BODY, "val_loss", "its model must train, but it raised RuntimeError: not built here (line "),
+        (HEAD + BODY, "val_loss", "building the model of Mine raised RuntimeError: not built here (line "),
         (
             OUTPUTS.replace('{"a": "mse", "b": "mae"}', '"mse"').replace('{"a": ["mae"]}', '["mae", "mae"]'),
             "val_mae",
@@ -147,12 +147,15 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
         (OUTPUTS, "val_loss", ""),
     ],
 )
-def test_the_first_model_is_built_where_it_is_asked_for(tmp_path: Path, text: str, metric: str, found: str) -> None:
+def test_a_batch_is_trained_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, metric: str, found: str
+) -> None:
+    monkeypatch.delenv("TUNER_SKIP_PROBE")
     path = tmp_path / "mine.py"
     data = BODY.replace("(x, x)", "(x, {'a': x, 'b': x})").partition("    def build_model")[0]
     path.write_text(text if text.startswith(HEAD) else HEAD + "import keras\n" + data + text)
     spec = make_spec(trainable=f"{path}:Mine", objective__metric=metric, space={"learning_rate": {"choices": [0.1, 1]}})
-    told = Inspection(spec, tries_model=True).result().problems
+    told = Inspection(spec, is_tried=True).result().problems
     assert len(told) == bool(found) and all(found in line for line in told), told
 
 

@@ -17,7 +17,7 @@ _ATTRIBUTES = {
 
 def place_files(callbacks: list[Any], folder: str, trial: int) -> list[str]:
     """Gives Keras's callbacks that write files a place of this trial: relative paths in `folder`, others in a folder
-    of the trial's beside them. Says where, a line each."""
+    of the trial's beside them. Returns what each writes."""
     told = []
     for callback in callbacks:
         for kind, attribute in _ATTRIBUTES.items():
@@ -25,7 +25,7 @@ def place_files(callbacks: list[Any], folder: str, trial: int) -> list[str]:
                 path = _placed(os.fspath(getattr(callback, attribute)), folder, trial, kind)
                 setattr(callback, attribute, path)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                told.append(f"{type(callback).__name__} writes {path}")
+                told.append(f"{type(callback).__name__} {path}")
     return told
 
 

@@ -105,6 +105,7 @@ class FitTrainer:
         self._progress = Progress()
         self._read: set[str] = set()
         self._temporary: str | None = None
+        self._has_told = False
         self.folder: str | None = None
         self.trial = 0
         self.stopped = ""
@@ -178,7 +179,10 @@ class FitTrainer:
         validation_batch_size = int(options.pop("validation_batch_size", batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
         callbacks = new_callbacks(self._trainable, valid)
-        self.notes += place_files(callbacks, self._files(), self.trial)
+        placed = place_files(callbacks, self._files(), self.trial)
+        if placed and not self._has_told:
+            self._has_told = True  # it is the same of each trial
+            self.notes.append(f"each trial's callbacks write files of its own; this one's are {', '.join(placed)}")
         rates = RateReader(model)
         self.used = {**rates.at_begin(), "epochs": epochs}
         if not train.is_batched:

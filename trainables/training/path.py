@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from trainables.contract import Data, Trainable, TrainingParams
+from trainables.contract import Data, Trainable, fit_reason
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit_data import is_for_fit
 from trainables.training.fit_trainer import FitTrainer
@@ -22,11 +22,8 @@ Path = Literal["fast", "fit"]
 def training_path(trainable: Any, model: Any = None, data: Data | None = None) -> tuple[Path, str]:
     """The path of a trainable's trials and why, as far as the class, its data and a model of it tell."""
     kind: Any = trainable if isinstance(trainable, type) else type(trainable)
-    for name in ("callbacks", "class_weight", "fit_options", "fit"):
-        if getattr(kind, name, None) is not getattr(Trainable, name, None):
-            return "fit", f"the trainable has {name}"
-    if not issubclass(kind.Params, TrainingParams):
-        return "fit", "its Params are not derived from trainables.contract.Params"
+    if why := fit_reason(kind):
+        return "fit", why
     if data is not None:
         for name in ("train", "validation"):
             if why := is_for_fit(getattr(data, name)):
@@ -72,6 +69,8 @@ class Trainer:
         self._folder: str | None = None
         self._number = 0
         self._notes: list[str] = []
+        self.steps_max: int | None = None
+        """Of an epoch through `fit`, for a first look; None for all."""
 
     def place(self, folder: str | None, trial: int) -> None:
         """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
@@ -100,6 +99,7 @@ class Trainer:
                 self._path, self.why = "fit", "build_model returns a compiled model"
                 self._fast = None
         fit = self._current = self._of_fit()
+        fit.steps_max = self.steps_max
         fit.folder, fit.trial, fit.notes = self._folder, self._number, self._notes
         fit.start(params, seed, checkpoint)
 
@@ -153,6 +153,21 @@ class Trainer:
         """The parameters that the trainable's code has read in this trial; None on the fast path, where training
         itself reads some."""
         return self._fit.params_read if self._fit is not None and self._current is self._fit else None
+
+    @property
+    def graphs(self) -> list[Any]:
+        """The traced epochs of the trial; none through `fit`."""
+        return self._fast.graphs if self._fast is not None and self._current is self._fast else []
+
+    @property
+    def hides_state(self) -> bool:
+        """Whether the graphs do not show all that a trial does."""
+        return self._fast is None or self._current is not self._fast or self._fast.hides_state
+
+    def end(self) -> None:
+        """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
+        if self._fit is not None:
+            self._fit.end()
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""

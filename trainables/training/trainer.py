@@ -106,6 +106,16 @@ class WarmTrainer:
         """The trial's best finite objective so far; NaN for none."""
         return self._progress.best_value
 
+    @property
+    def graphs(self) -> list[Any]:
+        """The traced epochs of the trial: TensorFlow's concrete functions."""
+        return self._running().compiled.graphs
+
+    @property
+    def hides_state(self) -> bool:
+        """Whether the graphs hold state besides the model's variables, or draw random numbers of TensorFlow's own."""
+        return not self._running().compiled.reusable
+
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
     ) -> None:

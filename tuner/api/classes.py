@@ -1,4 +1,4 @@
-"""What a spec calls the trainable that a program gives: a name, a class of a file, or a class by value."""
+"""How a spec names the trainable that a program passes: a name, a class in a file or package, or a class by value."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tuner.spec.space import shown
 
 
 def named(trainable: Any) -> tuple[Any, Given | None]:
-    """The text of a spec's `trainable`, and the class itself where no text leads other processes to it.
+    """The `trainable` of the spec, and the class itself if other processes cannot import it by that text.
 
     Raises:
-        UsageError: it is no concrete subclass of Trainable.
+        UsageError: it is not a concrete subclass of Trainable.
     """
     if isinstance(trainable, str):
         return trainable, None
@@ -53,7 +53,7 @@ def _shipped(trainable: type[Trainable]) -> str | None:
 
 
 def _file(trainable: type[Trainable]) -> str | None:
-    """The file that workers can import the class from: a plain module that defines it by its name."""
+    """The file from which workers can import the class: a module outside of packages that defines it by its name."""
     module = sys.modules.get(trainable.__module__)
     path = getattr(module, "__file__", None)
     if module is None or trainable.__module__ == "__main__" or not path or not path.endswith(".py"):
@@ -64,7 +64,7 @@ def _file(trainable: type[Trainable]) -> str | None:
 
 
 def _is_of_package(trainable: type[Trainable]) -> bool:
-    """Whether Python finds the class by its module's name, so that a worker does, too."""
+    """Whether workers can import the class by the name of its module."""
     text = f"{trainable.__module__}:{trainable.__name__}"
     module = sys.modules.get(trainable.__module__)
     if module is None or trainable.__module__ == "__main__" or not is_importable(text):
@@ -73,5 +73,5 @@ def _is_of_package(trainable: type[Trainable]) -> bool:
 
 
 def _stands_alone(path: Path) -> bool:
-    """Whether a module lies in no regular package, whose other modules it may import by relative names."""
+    """Whether a module lies outside of regular packages, so that it has no relative imports."""
     return not (path.parent / "__init__.py").is_file()

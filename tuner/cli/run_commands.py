@@ -31,6 +31,7 @@ from tuner.cli.output import (
     SpecFile,
     SpecStorage,
     Storage,
+    Strict,
     SweepName,
     harmless,
     people,
@@ -56,6 +57,7 @@ def run(
     with_changed_data: ChangedData = False,
     storage: SpecStorage = None,
     address: Address = None,
+    strict: Strict = False,
     is_shipped: Annotated[bool, typer.Option("--shipped", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +84,7 @@ def run(
 
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
-            ended = start_or_resume(loaded, root, str(path), address, display, or_resume, accepted)
+            ended = start_or_resume(loaded, root, str(path), address, display, or_resume, accepted, strict)
         _tell_end(folder, ended)
 
 

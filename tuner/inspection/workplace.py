@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from trainables.contract import Trainable
@@ -24,6 +25,17 @@ class Workplace(Protocol):
     def given(self) -> Given | None: ...
     @property
     def import_folder(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the probe's process knows of a sweep's trainable."""
+
+    trainable: str
+    data: str | None
+    sources: Sources | None = None
+    given: Given | None = None
+    import_folder: str | None = None
 
 
 def load_instance(place: Workplace) -> Trainable:

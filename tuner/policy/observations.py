@@ -28,6 +28,8 @@ class Observed:
     """The best loss up to `level`: a trial is worth its best epoch, whose weights are kept."""
     best_loss: float = math.inf
     """The best loss so far."""
+    epoch: int = 0
+    """The last epoch that was told."""
     bad: bool = False
 
     @property
@@ -85,6 +87,16 @@ class Observations:
         if not bad and trial.level and place == came_from + 1 and not is_short:
             self._ends.add(came_from, trial.loss, loss)
         trial.level, trial.loss, trial.bad = level, loss, bad
+        if trial.counts:
+            self._put_in(trial)
+            self.num_with_results += trial.has_result
+
+    def shorten(self, trial: Observed) -> None:
+        """Takes the end of a trial that ended itself: its training was as long as it came."""
+        if trial.counts:
+            self._take_out(trial)
+            self.num_with_results -= trial.has_result
+        trial.epochs_max, trial.level, trial.loss = trial.epoch, trial.epoch, trial.best_loss
         if trial.counts:
             self._put_in(trial)
             self.num_with_results += trial.has_result

@@ -166,6 +166,7 @@ class Policy:
             self._spoil(observed)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
         loss = self._sign * value
+        observed.epoch = epoch
         observed.best_loss = min(observed.best_loss, loss)
         self._best_loss = min(self._best_loss, loss)
         is_last = epoch >= observed.epochs_max
@@ -187,11 +188,16 @@ class Policy:
         return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
     def close(self, trial: int, outcome: Outcome) -> None:
-        """Takes a trial's end. An unusable outcome counts as bad from now on."""
+        """Takes a trial's end. An unusable outcome counts as bad from now on.
+
+        A trial that ended itself counts like one that was to train no longer: its best value is its result.
+        """
         observed = self._observed[trial]
         self._judged.pop(trial, None)
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)
+        elif outcome == "plateaued" and observed.epoch and not observed.bad:
+            self._observed.shorten(observed)
 
     def _spoil(self, trial: Observed) -> None:
         """Takes a bad end: the trial's losses no longer count as the best so far."""

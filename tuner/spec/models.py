@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -127,6 +128,11 @@ class Resources(Section):
     gpus_per_trial: float = Field(0, ge=0)
     """GPUs for each trial. With a fraction, several trials share one GPU, each with its share of the memory. With
     several GPUs, each takes its share of every batch."""
+
+    @property
+    def threads(self) -> int:
+        """TensorFlow's threads in a trial's process."""
+        return max(1, math.floor(self.cpus_per_trial))
 
     @field_validator("gpus_per_trial")
     @classmethod
