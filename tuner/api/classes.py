@@ -12,6 +12,8 @@ from trainables import registry
 from trainables.contract import Trainable
 from trainables.given import Given
 from trainables.importable import is_importable, module_file
+from trainables.kerastuner import adapted
+from tuner.api.hypermodels import is_model, written_as
 from tuner.base.errors import UsageError
 from tuner.inspection.provenance.given import given_class
 from tuner.spec.space import shown
@@ -25,9 +27,12 @@ def named(trainable: Any) -> tuple[Any, Given | None]:
     """
     if isinstance(trainable, str):
         return trainable, None
+    if is_model(trainable):
+        return _model(trainable)
     if not (isinstance(trainable, type) and issubclass(trainable, Trainable)):
         raise UsageError(
-            f"trainable: must be a name, ./file.py:Class or a subclass of Trainable, but got {_what(trainable)}"
+            "trainable: must be a name, ./file.py:Class or a subclass of Trainable, or a KerasTuner model, but got"
+            f" {_what(trainable)}"
         )
     if inspect.isabstract(trainable):
         lacks = " and ".join(sorted(trainable.__abstractmethods__))
@@ -42,6 +47,15 @@ def named(trainable: Any) -> tuple[Any, Given | None]:
     return given.name, given
 
 
+def _model(model: Any) -> tuple[str, Given | None]:
+    """A KerasTuner model: by its file where it is a class or a function there, else by value."""
+    written = written_as(model)
+    if written is model and (file := _file(written)) is not None:
+        return f"{file}:{written.__name__}", None
+    given = given_class(adapted(model, written.__name__))
+    return given.name, given
+
+
 def _what(trainable: Any) -> str:
     return f"the class {trainable.__name__}" if isinstance(trainable, type) else shown(trainable)
 
@@ -52,7 +66,7 @@ def _shipped(trainable: type[Trainable]) -> str | None:
     return name if package == "trainables" and name in registry.names() else None
 
 
-def _file(trainable: type[Trainable]) -> str | None:
+def _file(trainable: Any) -> str | None:
     """The file from which workers can import the class: a module outside of packages that defines it by its name."""
     module = sys.modules.get(trainable.__module__)
     path = getattr(module, "__file__", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.given import giving
 from tuner.api.classes import named
+from tuner.api.hypermodels import is_model, objective_of, space_of, with_data
 from tuner.api.looking import Place, place_text
 from tuner.api.running import check_accepted, in_process, progress_for, resume_sweep_of, start_or_resume
 from tuner.api.space import Choice, Float, Int, Objective
@@ -19,24 +20,27 @@ from tuner.spec.space import Scalar
 from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
-    from trainables.contract import Trainable
+    pass
 
 Section = Mapping[str, Any]
-AnyTrainable = str | type["Trainable"]
+AnyTrainable = Any
+"""A name, ./file.py:Class, a subclass of Trainable, or a KerasTuner model."""
 AnySpace = Mapping[str, Float | Int | Choice | Scalar | Mapping[str, Any]]
 
 
 def run(
-    spec: AnySpec | None = None,
+    spec: Any = None,
     /,
     *,
     trainable: AnyTrainable | None = None,
     name: str | None = None,
     num_trials: int | None = None,
     epochs: int | tuple[int, int] | Section | None = None,
-    objective: Objective | Section | None = None,
-    space: AnySpace | None = None,
-    data: Place | None = None,
+    objective: Objective | Section | str | None = None,
+    space: Any = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
     search: Section | None = None,
     early_stopping: Section | None = None,
     budget: Section | None = None,
@@ -59,16 +63,21 @@ def run(
     once.
 
     Args:
-        spec: a YAML file, the name of a shipped trainable, a mapping or a `SweepSpec`; None if keywords say everything.
+        spec: a YAML file, the name of a shipped trainable, a mapping or a `SweepSpec`; or a KerasTuner model,
+            as with `trainable`; None if keywords say everything.
         trainable: the name of a shipped trainable, ./file.py:Class, package.module:Class, or a subclass of
-            `trainables.Trainable`. A class of a notebook or of the main file is sent to the workers by value, and its
-            source is stored with the sweep.
+            `trainables.Trainable`; or a KerasTuner model (a HyperModel or a function of hp), which needs no `space`. A
+            class of a notebook or of the main file is sent to the workers by value, and its source is stored with the
+            sweep.
         name: the name of the sweep and of its folder in the storage root.
         num_trials: how many configurations to try.
         epochs: epochs of a full training; (min, max) also sets after how many epochs a trial may first be stopped.
-        objective: `tuner.maximize("val_accuracy")`, `tuner.minimize("val_loss")`.
+        objective: `tuner.maximize("val_accuracy")`, `tuner.minimize("val_loss")`, or the name of a well-known metric.
         space: parameters by name: `tuner.Float`, `tuner.Int`, `tuner.Choice`, or a constant.
-        data: the data, for trainables that do not load their own.
+        data: the data, for trainables that do not load their own: a path or a built-in set. For KerasTuner models
+            also arrays (x, y), or a function that returns them.
+        validation_data: (x, y) arrays to validate a KerasTuner model on.
+        validation_split: without them, the share of the last training examples to validate on. Default: 0.2.
         search, early_stopping, budget, resources, failures, checkpoints, tracking, precision: as in a YAML file.
         storage: the storage root. Default: the spec's, else $TUNER_STORAGE or ./sweeps.
         or_resume: if there is a sweep of this name, resume it, with the changes of the spec.
@@ -92,6 +101,10 @@ def run(
 
     accepted = Accepted(with_changed_code, with_changed_data)
     check_accepted(accepted, or_resume)
+    if is_model(spec) and trainable is None:
+        spec, trainable = None, spec
+    trainable, data = with_data(trainable, data, validation_data, validation_split)
+    objective, space = objective_of(objective), space_of(space)
     keywords = {
         "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
@@ -132,7 +145,10 @@ def _asked(spec: AnySpec | None, keywords: Mapping[str, Any], place: str | None,
 def resume(
     name: str,
     *,
-    trainable: type[Trainable] | None = None,
+    trainable: AnyTrainable | None = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
     num_trials: int | None = None,
     space: AnySpace | None = None,
     early_stopping: Section | None = None,
@@ -152,6 +168,7 @@ def resume(
     Args:
         name: the name of the sweep.
         trainable: the class of a sweep that was run with a class of a notebook or of a main file.
+        data, validation_data, validation_split: the same arrays, for a KerasTuner model that was run with arrays.
         num_trials, space, early_stopping, budget, resources, failures, checkpoints, tracking: changes from now on;
             other fields and parameters stay as they are.
         with_changed_code: use the current code, not the code that the sweep was trained with.
@@ -168,6 +185,7 @@ def resume(
     from tuner.spec.changes import changes_between
     from tuner.sweep import Sweep as Folded
 
+    trainable, _ = with_data(trainable, data, validation_data, validation_split)
     given = None if trainable is None else named(trainable)[1]
     place = place_text(storage)
     sweep = opened(name, place, given)
@@ -207,8 +225,13 @@ def check(
     """
     from tuner.api.checking import FIELDS, check_spec
 
+    of_data = {name: keywords.pop(name, None) for name in ("validation_data", "validation_split")}
     if unknown := [name for name in keywords if name not in FIELDS]:
         raise TypeError(f"check() got an unexpected keyword argument {unknown[0]!r}")
+    if is_model(spec) and "trainable" not in keywords:
+        spec, keywords["trainable"] = None, spec
+    keywords["trainable"], keywords["data"] = with_data(keywords.get("trainable"), keywords.get("data"), **of_data)
+    keywords["objective"], keywords["space"] = objective_of(keywords.get("objective")), space_of(keywords.get("space"))
     wanted = asked(spec, keywords, "tuner.check")
     with giving(wanted.given):
         return check_spec(wanted.spec, wanted.source, address, is_strict=strict)[1]
