@@ -63,13 +63,11 @@ def test_errors_of_python_name_keywords_and_those_of_commands_options(
     here = {"storage": tmp_path}
     with pytest.raises(tuner.NameTakenError) as taken:
         tuner.run(**SPEC, **here, progress=False)  # type: ignore[arg-type]
-    way = (
-        f'go on with it (tuner.resume("test", storage="{tmp_path}"), or or_resume=True), or choose another name (name)'
-    )
+    way = f'resume it (tuner.resume("test", storage="{tmp_path}"), or or_resume=True), or choose another name (name)'
     assert str(taken.value) == f"sweep test exists in {tmp_path}: {way}"
     with pytest.raises(tuner.UsageError, match=r"^with_changed_code: has no meaning without or_resume, as"):
         tuner.run(**SPEC, **here, with_changed_code=True)  # type: ignore[arg-type]
-    with pytest.raises(tuner.UsageError, match=r"there is none there \(storage names another storage root\)$"):
+    with pytest.raises(tuner.UsageError, match=r"there are no sweeps there \(storage selects another root\)$"):
         tuner.load("test", storage=tmp_path / "none")
     with pytest.raises(tuner.UsageError, match=r"^address: must be that of a Ray cluster"):
         tuner.run(**{**SPEC, "name": "b"}, **here, address="x", progress=False)  # type: ignore[arg-type]
