@@ -189,7 +189,7 @@ def test_a_killed_sweep_loses_nothing_that_was_journalled(cli: Cli, tiny_spec: C
     os.kill(second.pid, signal.SIGTERM)
     assert "interrupted by SIGTERM; nothing is lost" in finish(second, exit_code=3)
     assert (
-        "space.units: no trial so far has it, so it cannot be added; start another sweep"
+        "space.units: no trial so far has it, so it cannot be added; start a new sweep"
         in cli("resume", "tiny", "--set", "space.units=8", exit_code=2).stderr
     )
 
