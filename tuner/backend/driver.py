@@ -60,20 +60,10 @@ def start_sweep(
     learned = earlier_trials(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
-    with inspected(spec, folder, source, address, observer, begins, is_new=True, is_strict=is_strict) as (
-        resolved,
-        found,
-    ):
+    checked = inspected(spec, folder, source, address, observer, begins, is_new=True, is_strict=is_strict)
+    with checked as (resolved, found):
         begins = begins.with_imported(spec.trainable, found.imported)
-        started = ev.SweepStarted(
-            spec=resolved.resolved(),
-            versions=versions(),
-            seed=resolved.search.seed,
-            sweep_id=uuid.uuid4().hex,
-            code=begins.manifest,
-            data=found.digests,
-            policy=VERSION,
-        )
+        started = _started(resolved, begins.manifest, found.digests)
         files = copied_files(begins.new)
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         run = SweepRun(resolved, journal, found, address, observer, begins.sources, is_new=True)
@@ -85,6 +75,19 @@ def start_sweep(
             raise
         finally:
             journal.close()
+
+
+def _started(spec: SweepSpec, code: dict[str, Any], data: dict[str, Any]) -> ev.SweepStarted:
+    """The first event of a new sweep."""
+    return ev.SweepStarted(
+        spec=spec.resolved(),
+        versions=versions(),
+        seed=spec.search.seed,
+        sweep_id=uuid.uuid4().hex,
+        code=code,
+        data=data,
+        policy=VERSION,
+    )
 
 
 def resume_sweep(
