@@ -76,4 +76,4 @@ def test_errors_of_python_name_keywords_and_those_of_commands_options(
     said = command("run", "digits", "--name", "test", "--storage", str(tmp_path), exit_code=2).stderr
     assert "or --or-resume), or choose another name (--name)" in said and "tuner resume test --storage" in said
     said = command("show", "x", "--storage", str(tmp_path / "none"), exit_code=2).stderr
-    assert "--storage names another" in said
+    assert "--storage selects another" in said
