@@ -104,8 +104,8 @@ def resume(
 ) -> None:
     """Continue a sweep; budgets and ranges may change.
 
-    Unfinished trials come first, from their last checkpoints. The number of trials, budgets, resources and ranges of the
-    space may change; what decided earlier trials, such as the objective, may not.
+    Unfinished trials come first, from their last checkpoints. The number of trials, budgets, resources and ranges may
+    change; what decided earlier trials, such as the objective, may not.
     """
     from tuner.inspection.provenance import Accepted
     from tuner.review.status import open_own_history
