@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,12 @@ from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
 from tuner.base.versions import versions
 from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
+from tuner.inspection.provenance.learned import (
+    learned_files,
+    learned_for_resume,
+    learned_manifest,
+    write_learned,
+)
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -58,9 +65,10 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
             sweep_id=uuid.uuid4().hex,
             code=begins.manifest,
             data=found.digests,
+            learned=learned_manifest(found.learned),
             policy=VERSION,
         )
-        files = copied_files(begins.new)
+        files = {**copied_files(begins.new), **learned_files(found.learned)}
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         run = SweepRun(resolved, journal, found, address, observer, begins.sources, is_new=True)
         try:
@@ -125,6 +133,11 @@ def _go_on(
         event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())
         if goes_on.new is not None:
             write_code(folder, goes_on.new)
+        learned, is_new = learned_for_resume(folder, sweep, event, found.learned, observer.note)
+        if is_new:
+            write_learned(folder, learned)
+            event = msgspec.structs.replace(event, learned=learned_manifest(learned))
+        found = replace(found, learned=learned)
         journal.append(event)
         write_atomically(folder.spec, dump_yaml(spec.resolved()).encode(), folder.base)
         return SweepRun(spec, journal, found, address, observer, goes_on.sources).run()

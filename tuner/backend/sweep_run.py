@@ -56,7 +56,7 @@ class SweepRun:
         is_new: bool = False,
     ) -> None:
         self._spec, self._journal, self._data = spec, journal, inspected.data
-        self._sources = sources
+        self._sources, self._learned = sources, inspected.learned
         self._address, self._observer = address, observer
         self._folder = journal.folder
         self._log = DriverLog(self._folder, observer.note).write
@@ -167,6 +167,7 @@ class SweepRun:
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,
+            learned=self._learned,
             given=lookup(self._spec.trainable) if is_given(self._spec.trainable) else None,
             import_folder=import_folder(self._spec.trainable) if is_importable(self._spec.trainable) else None,
             environment=_storage_environment(),

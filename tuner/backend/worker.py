@@ -26,7 +26,7 @@ from tuner.base.errors import ForeignFileError, StorageError, TooLargeError, bou
 from tuner.base.secrets import redacted
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
-from tuner.inspection.workplace import load_instance
+from tuner.inspection.workplace import load_instance, with_data
 from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
@@ -245,7 +245,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     try:
         return WarmTrainer(
             trainable,
-            data or trainable.load_data(),
+            with_data(trainable, data, settings.learned),
             settings.metric,
             settings.mode,
             precision=settings.precision,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from trainables.given import Given
+from trainables.learned import Learned
 from trainables.sources import Sources
 from tuner.base.outcomes import WorkerCause
 from tuner.base.words import Params
@@ -38,6 +39,8 @@ class WorkerSettings:
     """The class itself where a program gave it: Ray pickles one of a notebook or a main file by value."""
     import_folder: str | None = None
     """Where a worker finds a trainable's package if it finds it nowhere else."""
+    learned: Learned = field(default_factory=Learned, repr=False)
+    """What `load_data` left in the trainable, where data are handed over."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
 

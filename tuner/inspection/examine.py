@@ -15,6 +15,8 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
+from trainables.isolation import isolated, read_only
+from trainables.learned import Learned, load_and_learn
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.digests import array_digests
@@ -25,6 +27,7 @@ from tuner.inspection.shapes import data_problems, num_examples, what
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.models import ALWAYS_IN_SPACE
+from tuner.spec.space import cut
 
 _ELSEWHERE = (
     ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
@@ -53,6 +56,8 @@ class Inspected:
     """What is known of the data, for the journal: `source` and `arrays`."""
     imported: list[str] = field(default_factory=list)
     """Files below that of the trainable that were imported, relative to its folder."""
+    learned: Learned = field(default_factory=Learned)
+    """What `load_data` left in the trainable, for workers and for the sweep's folder."""
 
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
@@ -128,7 +133,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
-    num_train, data = None, None
+    num_train, data, learned = None, None, Learned()
     try:
         trainable = trainable_class(spec.data)
         if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
@@ -136,7 +141,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
         of_metric = metric_problems(spec, metrics)
-        data = trainable.load_data()
+        data, learned = load_and_learn(trainable)
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train)
@@ -163,9 +168,19 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
-    handed = data if is_shared else None
+    warnings += _not_handed_over(learned)
+    handed = data if is_shared and not learned.left_out else None
     imported = _imported_beside(spec.trainable)
-    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported)
+    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported, learned)
+
+
+def _not_handed_over(learned: Learned) -> list[str]:
+    """What is told of attributes that other processes cannot be given."""
+    if not learned.left_out:
+        return []
+    names = [f"{name} ({why})" for name, why in learned.left_out.items()]
+    what = "trainable: load_data keeps what cannot be pickled, so each process that needs it loads the data itself"
+    return [f"{what}: {cut(', '.join(names), 300)}"]
 
 
 def _imported_beside(trainable: str) -> list[str]:
@@ -218,7 +233,7 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
     except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
         return [], None if data_problems(data) else num_examples(data.train)
-    used = trainable.select_data(data, params)
+    used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used)
@@ -233,7 +248,12 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
     assert first is not None
     try:
         params = trainable.Params(**first.params)
-        return reported_metric_names(trainable, trainable.select_data(data, params), params, spec.precision), []
+        trainable, data = read_only(trainable, data)
+
+        def ask(own: Trainable, given: Data) -> list[str]:
+            return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
+
+        return isolated(trainable, data, ask), []
     except (Exception, SystemExit) as error:
         return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 

@@ -40,8 +40,9 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     `root_id` is the storage root's, and `url` the sweep's folder in it. A copy's `copied_from` has its original's
     `sweep`, `sweep_id`, `url`, and `events`, how many of them were copied. `code` is what is known of the trainable's
     code (see `tuner.inspection.provenance.code.Code`), `data` of its data: `source`, the spec's, and `arrays`, those
-    that it loads. Both are empty where nothing is known, as in older journals. `policy` is the version of the policy
-    that decides (`tuner.policy.VERSION`); 0 in journals from before it was named.
+    that it loads. `learned` is what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`). All
+    are empty where nothing is known, as in older journals. `policy` is the version of the policy that decides
+    (`tuner.policy.VERSION`); 0 in journals from before it was named.
     """
 
     spec: dict[str, Any]
@@ -53,6 +54,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     copied_from: dict[str, Any] = {}
     code: dict[str, Any] = {}
     data: dict[str, Any] = {}
+    learned: dict[str, Any] = {}
     policy: int = 0
 
 
@@ -173,9 +175,9 @@ class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="swe
 class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resumed"):
     """Another driver goes on with the sweep; `changes` maps a spec's path to its new value.
 
-    `root_id` and `url` are as in `sweep_started`: a storage root may be moved, and with it its sweeps. `code`, `data`
-    and `versions` are as there where they are others from now on, else empty. `policy` is as there: from now on this
-    driver's version decides.
+    `root_id` and `url` are as in `sweep_started`: a storage root may be moved, and with it its sweeps. `code`, `data`,
+    `learned` and `versions` are as there where they are others from now on, else empty. `policy` is as there: from now
+    on this driver's version decides.
     """
 
     changes: dict[str, Any]
@@ -183,6 +185,7 @@ class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resume
     url: str = ""
     code: dict[str, Any] = {}
     data: dict[str, Any] = {}
+    learned: dict[str, Any] = {}
     versions: dict[str, str] = {}
     policy: int = 0
 

@@ -142,6 +142,7 @@ class Sweep:
         copied_from: what it is a copy of; empty if it is none.
         codes: the versions of the trainable's code, as (the event from which on it was trained with, its manifest).
         data: what is known of the data, as of now.
+        learned: the versions of what `load_data` left in the trainable, as `codes` has those of the code.
         ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
     """
@@ -155,6 +156,7 @@ class Sweep:
         self.versions: dict[str, str] = {}
         self.codes: list[tuple[int, dict[str, Any]]] = []
         self.data: dict[str, Any] = {}
+        self.learned: list[tuple[int, dict[str, Any]]] = []
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
@@ -177,6 +179,11 @@ class Sweep:
     def code_at(self, seq: int) -> dict[str, Any]:
         """The code that was trained with when an event was journalled; of a resume on with other code, that."""
         return next((code for since, code in reversed(self.codes) if since <= seq), {})
+
+    def learned_of(self, trial: Trial) -> dict[str, Any]:
+        """What `load_data` had left in the trainable at a trial's best epoch; empty where nothing is known."""
+        seq = trial.best_seq if trial.best_epoch else self.num_events
+        return next((learned for since, learned in reversed(self.learned) if since <= seq), {})
 
     def code_of(self, trial: Trial) -> dict[str, Any]:
         """The code that a trial's best weights are of; before its first epoch, the newest."""
@@ -300,6 +307,8 @@ class Sweep:
         """Takes what an event says of code and data, if it does."""
         if event.code:
             self.codes.append((event.seq, event.code))
+        if event.learned:
+            self.learned.append((event.seq, event.learned))
         self.data = event.data or self.data
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
