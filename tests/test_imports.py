@@ -21,9 +21,9 @@ ONLY_IN = {
     "matplotlib": "tuner/report/",
     "jinja2": "tuner/report/",
     "tensorflow": ("trainables/", "tuner/backend/worker.py"),
-    "keras": ("trainables/", "tuner/api/functions.py", "tuner/api/sweep.py"),  # for types alone
+    "keras": ("trainables/", "tuner/api/looking.py", "tuner/api/sweep.py"),  # for types alone
     "typer": "tuner/cli/",
-    "rich": ("tuner/cli/", "tuner/api/terminal.py"),
+    "rich": ("tuner/cli/", "tuner/api/console.py", "tuner/api/terminal.py"),
     "IPython": "tuner/api/notebook.py",
     "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py"),
     "ruamel": ("tuner/spec/", "tuner/cluster/"),

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from trainables.contract import TrainingParams
 from tuner.base.errors import SpecError
 from tuner.inspection import inspect, load_checked
-from tuner.spec import SweepSpec, dump_yaml
+from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -105,6 +105,28 @@ def test_the_points_of_the_documents_fit_their_spec(tmp_path: Path) -> None:
     spec, points = blocks(SPEC, "yaml")[:2]
     (tmp_path / "points.yaml").write_text(f"{spec}\n{points}")
     assert len(load_checked(tmp_path / "points.yaml").search.points) == 1
+
+
+def test_what_people_from_elsewhere_are_told_to_write_is_valid() -> None:
+    """Whatever is a piece of a spec in the right column of the page; a parameter alone stands in a space."""
+    page = (ROOT / "tuner" / "coming_from.md").read_text()
+    cells = [line.split(" | ")[-1] for line in page.splitlines() if line.startswith("| `")]
+    tried = 0
+    for code in (code for cell in cells for code in re.findall(r"`(\w[^`]*: .+?)`", cell) if "…" not in code):
+        written = YAML(typ="safe", pure=True).load(code)
+        name = next(iter(written))
+        if name in ("units", "rate", "act", "norm"):
+            written = {"space": {**GOOD["space"], **written}}
+        elif name in ("when", "scale", "step", "mode"):
+            continue
+        merged = {key: {**_section(GOOD.get(key)), **_section(written[key])} or written[key] for key in written}
+        spec_from_mapping({**GOOD, **merged})
+        tried += 1
+    assert tried > 20
+
+
+def _section(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def test_the_documents_for_everybody_are_short() -> None:

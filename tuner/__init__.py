@@ -22,7 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuner.api.functions import best_model, check, compare, load, resume, run, sweeps
+    from tuner.api.functions import check, resume, run
+    from tuner.api.looking import best_model, compare, load, sweeps
     from tuner.api.space import Choice, Float, Int, Objective, maximize, minimize
     from tuner.api.sweep import Best, Sweep
     from tuner.base.errors import (
@@ -75,7 +76,8 @@ __all__ = [
 ]
 
 _PLACES = {
-    "tuner.api.functions": ("best_model", "check", "compare", "load", "resume", "run", "sweeps"),
+    "tuner.api.functions": ("check", "resume", "run"),
+    "tuner.api.looking": ("best_model", "compare", "load", "sweeps"),
     "tuner.api.space": ("Choice", "Float", "Int", "Objective", "maximize", "minimize"),
     "tuner.api.sweep": ("Best", "Sweep"),
     "tuner.spec": ("SweepSpec",),

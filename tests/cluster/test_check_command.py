@@ -70,7 +70,7 @@ def test_a_trainable_that_is_not_there_is_one_line_beside_a_cluster_file_too(tmp
     assert "did you mean folder.py" not in said and ("did you mean mind.py?" in said) == (name == "mine.py")
 
 
-@pytest.mark.parametrize("target", [("check", "mlp", "--cluster", FILE), ("launch", "mlp", "--kubernetes")])
+@pytest.mark.parametrize("target", [("check", "mlp", "--cluster", FILE), ("kubernetes", "mlp")])
 def test_data_that_the_nodes_alone_have_are_no_problem_beside_others(target: tuple[str, ...]) -> None:
     there = ("--set", "data=s3://bucket/none.npz", "--set", "num_trials=0")
     said = tuner(*target, *SHARED, *there, AWS_ENDPOINT_URL="http://127.0.0.1:1", exit_code=2).stderr

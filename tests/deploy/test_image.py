@@ -167,7 +167,7 @@ def test_what_it_runs_works_in_a_clean_environment(tmp_path: Path) -> None:
     done = subprocess.run([tuner, "trainables", "--json"], cwd=tmp_path, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "digits" in {row["name"] for row in json.loads(done.stdout)}
-    words = ["launch", "digits", "--kubernetes", "--storage", "s3://b/s", "--set", "tracking.uri=http://mlflow:5000"]
+    words = ["kubernetes", "digits", "--storage", "s3://b/s", "--set", "tracking.uri=http://mlflow:5000"]
     done = subprocess.run([tuner, *words], cwd=tmp_path, env=clean, capture_output=True, text=True)
     assert done.returncode == 0 and "kind: RayJob" in done.stdout, done.stderr
     (packages,) = build.path("/opt/tuner/lib").glob("python*/site-packages")

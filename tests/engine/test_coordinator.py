@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.base.errors import StorageError
 from tuner.engine.coordinator import Coordinator
+from tuner.engine.endings import TrialEnd
 from tuner.engine.messages import Failure, Report, TrainedEpoch
 from tuner.engine.slots import Slot
 from tuner.review.verification import verify_sweep
@@ -435,7 +436,7 @@ def test_a_sweep_whose_last_trial_the_journal_did_not_take_is_not_finished(
     coordinator = coordinator_of(journal)
     coordinator.set_slots(1)
     assert coordinator.next_trial() is not None
-    coordinator._end(coordinator.sweep.trials[0], "cancelled", "")
+    coordinator._end(coordinator.sweep.trials[0], TrialEnd("cancelled", ""))
     coordinator.release(0)
 
     def refuse(*events: ev.AnyEvent) -> list[ev.AnyEvent]:

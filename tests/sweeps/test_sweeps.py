@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.sweeps.conftest import ONE_SLOT, Cli, check_history, environment, finish, kill_group, slowed
+from tests.sweeps.conftest import MODELS, ONE_SLOT, Cli, check_history, environment, finish, kill_group, slowed
 from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -133,11 +135,19 @@ def test_ctrl_c_while_the_end_is_recorded_says_what_is_missing(cli: Cli, tiny_sp
     assert said.startswith("sweep tiny: all 1 trials ended, but ") and "tuner record tiny" in said, said
 
 
-def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
-    cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path
+def test_an_interrupted_sweep_of_a_packages_class_goes_on_in_python_from_its_checkpoints_in_the_same_runs(
+    cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The class lies in a package of a src layout, which the cluster's workers find through the driver alone."""
     space, slow_while = slowed(tmp_path)
-    driver = cli.start("run", tiny_spec(space=space, num_trials=4, epochs={"min": 9, "max": 27}))
+    package = tmp_path / "src" / "acme" / "models"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").write_text("from acme.models.tiny import Tiny\n")
+    shutil.copy(MODELS / "tiny.py", package)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    trainable = "acme.models:Tiny"
+    driver = cli.start("run", tiny_spec(trainable=trainable, space=space, num_trials=4, epochs={"min": 9, "max": 27}))
     cli.wait_for("tiny", lambda sweep: sum(len(trial.epochs) >= 2 for trial in sweep.unfinished) == 2)
     os.kill(driver.pid, signal.SIGINT)
     said = finish(driver, exit_code=3)
@@ -149,7 +159,11 @@ def test_an_interrupted_sweep_goes_on_from_its_checkpoints_in_the_same_runs(
     assert _statuses(cli, "tiny") == {"KILLED"}
 
     slow_while.unlink()
-    cli("resume", "tiny")
+    resume = f"import tuner; print(tuner.resume('tiny', storage={str(cli.root)!r}, address={cli.address!r}).state)"
+    done = subprocess.run(
+        [sys.executable, "-c", resume], capture_output=True, text=True, timeout=300, env=environment(), cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1:] == ["finished"], done.stderr
     sweep = check_history(cli.folder("tiny"))
     after = {row["trial"]: row["mlflow_run_id"] for row in cli.json("trials", "tiny")}
     assert runs.items() <= after.items()

@@ -1,14 +1,14 @@
-"""The functions of `import tuner`: run, load, resume and look at sweeps."""
+"""Running sweeps: `tuner.run`, `tuner.resume` and `tuner.check`."""
 
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainables.given import giving
 from tuner.api.classes import named
+from tuner.api.looking import Place, place_text
 from tuner.api.running import in_process, progress_for, resume_sweep_of, start_or_resume
 from tuner.api.space import Choice, Float, Int, Objective
 from tuner.api.sweep import Sweep, opened
@@ -19,14 +19,11 @@ from tuner.spec.space import Scalar
 from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
-    import keras
-
     from trainables.contract import Trainable
 
 Section = Mapping[str, Any]
 AnyTrainable = str | type["Trainable"]
 AnySpace = Mapping[str, Float | Int | Choice | Scalar | Mapping[str, Any]]
-Place = str | os.PathLike[str]
 
 
 def run(
@@ -98,7 +95,7 @@ def run(
         "resources": resources, "failures": failures, "checkpoints": checkpoints, "tracking": tracking,
         "precision": precision,
     }  # fmt: skip
-    place = None if storage is None else os.fspath(storage)
+    place = place_text(storage)
     wanted = _asked(spec, keywords, place, or_resume)
     root = StorageRoot.resolve(place, wanted.spec.storage)
     folder = root.sweep(wanted.spec.name)
@@ -127,22 +124,6 @@ def _asked(spec: AnySpec | None, keywords: Mapping[str, Any], place: str | None,
         if found is None or not StorageRoot.resolve(place, found.spec.storage).sweep(found.spec.name).exists():
             raise
         return found
-
-
-def load(name: str, *, trainable: type[Trainable] | None = None, storage: Place | None = None) -> Sweep:
-    """A sweep of a storage root, running in any process or not.
-
-    Args:
-        name: the sweep's.
-        trainable: the class of a sweep that was run with a class of a notebook or of a main file, for its models.
-        storage: the storage root; $TUNER_STORAGE or ./sweeps by default.
-
-    Raises:
-        UsageError: there is no such sweep, or it has another class.
-        StorageError: its journal cannot be read.
-    """
-    given = None if trainable is None else named(trainable)[1]
-    return opened(name, None if storage is None else os.fspath(storage), given)
 
 
 def resume(
@@ -185,7 +166,7 @@ def resume(
     from tuner.sweep import Sweep as Folded
 
     given = None if trainable is None else named(trainable)[1]
-    place = None if storage is None else os.fspath(storage)
+    place = place_text(storage)
     sweep = opened(name, place, given)
     folder, _ = open_own_sweep(StorageRoot.resolve(place), name)
     wanted = {
@@ -208,39 +189,6 @@ def resume(
     return sweep
 
 
-def best_model(
-    name: str,
-    trial: int | None = None,
-    *,
-    trainable: type[Trainable] | None = None,
-    storage: Place | None = None,
-    with_changed_code: bool = False,
-) -> keras.Model:
-    """The model of a sweep's best trial, or of another one, with its best epoch's weights, not compiled.
-
-    Args:
-        name: the sweep's.
-        trial: a trial's number; by default the best trial.
-        trainable, storage: as of `load`.
-        with_changed_code: build it by today's code, not by that which it was trained with.
-
-    Raises:
-        UsageError: there is no such sweep, trial or weights, or the code makes no model.
-        StorageError: journal, code or weights cannot be read.
-    """
-    sweep = load(name, trainable=trainable, storage=storage)
-    if trial is None:
-        return sweep.best_model(with_changed_code=with_changed_code)
-    return sweep.model(trial, with_changed_code=with_changed_code)
-
-
-def sweeps(storage: Place | None = None) -> list[dict[str, Any]]:
-    """The sweeps of a storage root, as `tuner list --json` prints them."""
-    from tuner.review import status
-
-    return [status.summary(folder) for folder in StorageRoot.resolve(_text(storage)).sweeps()]
-
-
 def check(spec: AnySpec | None = None, /, *, address: str | None = None, **keywords: Any) -> dict[str, Any]:
     """What a sweep would do, as `tuner check --json` prints it; runs nothing.
 
@@ -260,23 +208,4 @@ def check(spec: AnySpec | None = None, /, *, address: str | None = None, **keywo
         return check_spec(wanted.spec, wanted.source, address)[1]
 
 
-def compare(*names: str | Sweep, storage: Place | None = None) -> dict[str, Any]:
-    """Sweeps with one objective side by side, as `tuner compare --json` prints them.
-
-    Raises:
-        UsageError: fewer than two different ones, or their objectives differ.
-    """
-    from tuner.report.comparison import compare as compared
-    from tuner.review import status
-
-    places = [(one.storage, one.name) if isinstance(one, Sweep) else (_text(storage), one) for one in names]
-    if len(set(places)) < max(2, len(places)):
-        raise UsageError("compare: give two or more different sweeps")
-    return compared([status.open_sweep(StorageRoot.resolve(place), name)[1] for place, name in places])
-
-
-def _text(storage: Place | None) -> str | None:
-    return None if storage is None else os.fspath(storage)
-
-
-__all__: Sequence[str] = ["best_model", "check", "compare", "load", "resume", "run", "sweeps"]
+__all__: Sequence[str] = ["check", "resume", "run"]

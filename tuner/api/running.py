@@ -37,7 +37,8 @@ def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
     if in_notebook():
         return Notebook(folder)
     if sys.stderr is not None and sys.stderr.isatty():
-        from tuner.api.terminal import Terminal, error_console
+        from tuner.api.console import error_console
+        from tuner.api.terminal import Terminal
 
         return Terminal(folder, error_console())
     return Lines(folder)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainables.given import Given, giving
-from tuner.api.frames import curves_frame, trials_frame
 from tuner.base.errors import UsageError
 from tuner.base.outcomes import SweepState
+from tuner.base.words import Scalar
 from tuner.review import status
-from tuner.spec import SweepSpec, spec_from_mapping
-from tuner.spec.space import Scalar
 from tuner.storage import AnyPath, StorageRoot, SweepFolder
-from tuner.storage.journal import JournalReader
+from tuner.storage.journal import History
 from tuner.sweep import Sweep as Folded
 
 if TYPE_CHECKING:
     import keras
     from pandas import DataFrame
+
+    from trainables.given import Given
+    from tuner.spec import SweepSpec
 
 _classes: dict[str, Given] = {}
 """By its sweep's id a class that this process trained or was given."""
@@ -48,11 +49,18 @@ class Sweep:
     Made by `tuner.run`, `tuner.load` and `tuner.resume`.
     """
 
-    def __init__(self, folder: SweepFolder, given: Given | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: SweepFolder,
+        given: Given | None = None,
+        address: str | None = None,
+        known: History | None = None,
+    ) -> None:
+        """Reads the journal from where `known` ends, or from its beginning."""
         self._folder, self._address = folder, address
         self._lock = threading.Lock()
-        self._reader = JournalReader(folder)
-        self._folded = Folded()
+        known = History(folder) if known is None else known
+        self._reader, self._folded = known.reader, known.sweep
         self._read()
         if given is not None:
             _classes[self._folded.sweep_id] = given
@@ -91,7 +99,19 @@ class Sweep:
     @property
     def spec(self) -> SweepSpec:
         """The spec, with all that was changed by resumes."""
+        from tuner.spec import spec_from_mapping
+
         return spec_from_mapping(self._read().spec)
+
+    @property
+    def metric(self) -> str:
+        """The metric of the objective."""
+        return self._read().metric
+
+    @property
+    def copied_from(self) -> dict[str, Any] | None:
+        """Of a copy, the sweep that it was made from and how many of its events it has; else None."""
+        return self._read().copied_from
 
     @property
     def best(self) -> Best | None:
@@ -110,10 +130,18 @@ class Sweep:
         Columns: number, each parameter, outcome, best (of the objective), best_epoch, last, epochs, attempts, seconds
         (of training), reason, run_id (in MLflow).
         """
+        from tuner.api.frames import trials_frame
+
         return trials_frame(self._read(), self._run_ids())
+
+    def trials_data(self) -> list[dict[str, Any]]:
+        """The trials by number, as `tuner trials --json` prints them."""
+        return status.trials(self._folder, self._read())
 
     def curves(self) -> DataFrame:
         """A table with a row an epoch of a trial: number, epoch, each metric, attempt, seconds, decision, reason."""
+        from tuner.api.frames import curves_frame
+
         return curves_frame(self._read())
 
     def best_model(self, *, with_changed_code: bool = False) -> keras.Model:
@@ -135,7 +163,7 @@ class Sweep:
     def _model(self, trial: int | None, with_changed_code: bool) -> keras.Model:
         from tuner.api.models import model
 
-        with giving(self._given):
+        with self._giving():
             return model(self._folder, trial, with_changed_code)
 
     def export(
@@ -151,7 +179,7 @@ class Sweep:
         """
         from tuner.api.models import export, export_data
 
-        with giving(self._given):
+        with self._giving():
             path = None if output is None else os.fspath(output)
             found, file = export(self._folder, path, trial, with_changed_code, "output")
         return export_data(self.name, found, file)
@@ -182,7 +210,7 @@ class Sweep:
         from tuner.api.data import verification_data
         from tuner.review.verification import verify_sweep
 
-        with giving(self._given):
+        with self._giving():
             return verification_data(self.name, verify_sweep(self._folder))
 
     def stop(self) -> None:
@@ -203,6 +231,12 @@ class Sweep:
         trainable = trainable if trainable is not None or known is None else known.trainable
         address = address if address is not None else self._address
         return resume(self.name, trainable=trainable, storage=self.storage, address=address, **changes)
+
+    def _giving(self) -> AbstractContextManager[None]:
+        """Makes the class that this process has of the sweep known to whatever loads it."""
+        from trainables.given import giving
+
+        return giving(self._given)
 
     def _run_ids(self) -> Mapping[int, str]:
         from tuner.recording import read_cursor
@@ -230,7 +264,7 @@ def opened(name: str, storage: str | None, given: Given | None = None) -> Sweep:
     """
     if not isinstance(name, str):
         raise UsageError(f"sweep: must be a name, but got {name!r}")
-    folder, folded = status.open_sweep(StorageRoot.resolve(storage), name)
-    if given is not None and (wanted := str(folded.spec["trainable"])) != given.name:
+    known = status.open_history(StorageRoot.resolve(storage), name)
+    if given is not None and (wanted := str(known.sweep.spec["trainable"])) != given.name:
         raise UsageError(f"trainable: sweep {name} has {wanted}, but got {given.name}")
-    return Sweep(folder, given)
+    return Sweep(known.folder, given, known=known)

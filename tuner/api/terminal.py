@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from tuner.engine.coordinator import Coordinator
 
 
-def error_console() -> Console:
-    """For people's text: standard error. Brackets and colons in it are what they are."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-
 class Terminal(Lines):
     """Watches a driver on a console; arguments as of `Progress`."""
 

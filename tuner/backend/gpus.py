@@ -1,6 +1,6 @@
-"""A trial's part of its GPUs, settled before TensorFlow starts, so that packed trials leave each other room.
+"""A trial's share of its GPUs, set before TensorFlow starts, so that trials on one card leave each other room.
 
-Ray hands out cards as numbers and keeps nobody from taking a whole one; TensorFlow would, and all of its memory.
+Ray assigns cards as numbers but enforces nothing; TensorFlow would take a whole card and all of its memory.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import os
 import subprocess
 
 CONTEXT_MB = 512
-"""What CUDA and its libraries take of a card beside TensorFlow's own memory, for each process."""
+"""What CUDA and its libraries take of a card besides TensorFlow's own memory, for each process."""
 
 
 def environment(gpus: float) -> dict[str, str]:
-    """What a worker's environment must say for a trial with so many GPUs, whatever it said before."""
+    """The variables that a worker must set for a trial with so many GPUs, whatever they were before."""
     if not gpus:
         return {"CUDA_VISIBLE_DEVICES": "-1"}
-    # Ray numbers cards as NVML does, CUDA by itself the fastest first. With a memory limit, growth is this alone.
+    # Ray numbers cards as NVML does; CUDA by default puts the fastest first. With a memory limit set, TensorFlow takes
+    # memory growth from this variable only.
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 

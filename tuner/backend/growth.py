@@ -1,4 +1,4 @@
-"""How far a cluster may grow, and what makes its autoscaler act: room that is asked for before a trial needs it."""
+"""How far a cluster may grow, and how its autoscaler learns that trials need room."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tuner.engine.slots import Slot, require_room
 NODE_TYPES = "TUNER_NODE_TYPES"
 """The variable that names the nodes an autoscaler may add: a JSON list, see `slots_at_most`."""
 ASKED_AT_LEAST = 8
-"""Slots asked for beyond those that are there; a larger cluster may double. An autoscaler paces itself the same way."""
+"""How many slots are asked for beyond the existing ones. A larger cluster may double, as autoscalers let it."""
 _EXAMPLE = '[{"CPU": 8, "GPU": 1, "nodes": 10}]'
 
 
 def slots_at_most(slot: Slot) -> int | None:
-    """How many trials fit once every node that may join has; None where nobody said what nodes may.
+    """How many trials fit once every node that may join has joined; None if nobody said which nodes may.
 
     Raises:
         UsageError: $TUNER_NODE_TYPES is not such a list.
@@ -46,24 +46,24 @@ def check_room(slot: Slot) -> None:
 
 
 def has_autoscaler() -> bool:
-    """Whether one looks after the joined cluster: its nodes then say what type they are of."""
+    """Whether the joined cluster has an autoscaler: its nodes then name their type."""
     import ray
 
     return any(node["Alive"] and node.get("Labels", {}).get("ray.io/node-group") for node in ray.nodes())
 
 
 def slots_to_ask(slots: int, wanted: int, at_most: int | None) -> int:
-    """How many slots more than there are an autoscaler should make room for."""
+    """How many slots an autoscaler should add."""
     limit = wanted if at_most is None else min(wanted, at_most)
     return max(0, min(limit - slots, max(ASKED_AT_LEAST, slots)))
 
 
 class Demand:
-    """Placement groups of a slot's size that wait for room, and so tell an autoscaler how much is missing.
+    """Placement groups of a slot's size that wait for room, which shows an autoscaler how much is missing.
 
-    One that gets its room gives it back at once, and all others stand back until the next look: they have waited for
-    longer than the trial that is to take it. They end with the driver, however it ends, which
-    `ray.autoscaler.sdk.request_resources` does not.
+    A group that gets room gives it back at once, and all others are withdrawn until the next look, because they have
+    waited longer than the trial that is to take the room. Unlike requests of `ray.autoscaler.sdk.request_resources`,
+    the groups end with the driver, however it ends.
     """
 
     def __init__(self, slot: Slot) -> None:
@@ -73,7 +73,7 @@ class Demand:
         self._groups: list[Any] = []
 
     def update(self, slots: int, wanted: int) -> None:
-        """Asks for what is missing now, and for no more."""
+        """Asks for exactly what is missing now."""
         if not self._is_wanted:
             return
         from ray.util import placement_group, placement_group_table, remove_placement_group
@@ -87,5 +87,5 @@ class Demand:
             self._groups.append(placement_group([self._slot.bundle]))
 
     def withdraw(self) -> None:
-        """Asks for nothing any more."""
+        """Asks for nothing from now on."""
         self.update(0, 0)

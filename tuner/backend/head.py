@@ -1,7 +1,7 @@
-"""Whether a Ray head answers: asked before one is joined, and while a sweep runs on it.
+"""Whether a Ray head answers: checked before it is joined, and while a sweep runs on it.
 
-Ray itself looks for minutes for a head that is not there, and ends its driver from C++, without a word for people, a
-minute after it has lost one.
+Ray itself searches for minutes for a head that is not there. A minute after it has lost one, it ends its driver from
+C++, without a message.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 JOINS_WITHIN_S = 10.0
-"""A head that answers within that can be joined."""
+"""A head that answers within this time can be joined."""
 LOOK_EVERY_S = 3.0
 ANSWERS_WITHIN_S = 2.0
 MISSES_AT_MOST = 8
-"""So many looks without an answer, 24 to 40 s, and the head is gone; Ray's own patience is 60 s."""
+"""After so many looks without an answer, which take 24 to 40 s, the head counts as gone. Ray waits 60 s."""
 
 _SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 """An HTTP/2 frame: length 0, type 4."""
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS
-"""How a client of gRPC, which a head speaks, begins; it is answered with settings of the server's."""
+"""How a gRPC client begins; a server answers with its settings."""
 
 
 def why_silent(address: str, timeout_s: float) -> str | None:
-    """Why nothing of Ray's answers at HOST:PORT; None if something does."""
+    """Why no Ray head answers at HOST:PORT; None if one does."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection:
             connection.settimeout(timeout_s)
             if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
-                return None  # who it is, Ray finds out with its certificates
+                return None  # Ray itself checks its certificates
             connection.sendall(_HELLO)
             answer = connection.recv(len(_SETTINGS), socket.MSG_WAITALL)
     except TimeoutError:
@@ -44,7 +44,7 @@ def why_silent(address: str, timeout_s: float) -> str | None:
 
 @contextmanager
 def watched(address: str, lost: Callable[[str], None]) -> Iterator[None]:
-    """Looks after a head in a thread; `lost` is called there, once, with the reason, when it is gone for good."""
+    """Watches a head in a thread; `lost` is called there, once, with the reason, when the head is gone for good."""
     left = threading.Event()
 
     def watch() -> None:
@@ -52,7 +52,7 @@ def watched(address: str, lost: Callable[[str], None]) -> Iterator[None]:
         while not left.wait(LOOK_EVERY_S):
             why = why_silent(address, ANSWERS_WITHIN_S)
             misses = misses + 1 if why is not None else 0
-            if misses >= MISSES_AT_MOST and not left.is_set():  # a look takes its time
+            if misses >= MISSES_AT_MOST and not left.is_set():  # a look may take long
                 lost(f"Ray's head at {address} is gone: {why}")
                 return
 

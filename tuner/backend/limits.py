@@ -1,5 +1,5 @@
-"""Limits of the shell (`ulimit`, a batch system) under which Ray does not start: it would wait for half a minute, and
-say that a node timed out.
+"""Limits of the shell (`ulimit`, a batch system) under which Ray does not start. Ray itself would wait for half a
+minute, then say that a node timed out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tuner.base.errors import UsageError
 
 GI = 2**30
 BESIDE_THE_STORE_BYTES = int(2.25 * GI)
-"""What Ray's processes and TensorFlow map beside Ray's object store: with 2 GiB TensorFlow cannot be imported."""
+"""What Ray's processes and TensorFlow map besides Ray's object store. With 2 GiB, TensorFlow cannot be imported."""
 FILES = 64
 """Ray's head holds 62 on a machine of two CPUs; it fails with 48."""
 THREADS = 170
@@ -29,7 +29,7 @@ _NAMES = {
     "RLIMIT_CPU": ("ulimit -t", 1, "s"),
 }
 _HINTED_BELOW = {"RLIMIT_NOFILE": 4096, "RLIMIT_NPROC": 4096, "RLIMIT_CPU": 86400}
-"""Systems set some limits for everybody, far above what Ray needs."""
+"""A limit is mentioned only below these: systems set some for everybody, far above what Ray needs."""
 
 
 def check_limits() -> None:
@@ -43,7 +43,7 @@ def check_limits() -> None:
 
 
 def limits_hint() -> str:
-    """The limits that are set, for a failure whose reason may be one of them; empty if there are none."""
+    """Names the limits that are set, any of which may explain a failure; empty if there are none."""
     found = [_shown(name, limit) for name in _NAMES if (limit := _limit(name)) is not None]
     return f". Limits of this shell, of which one may be the reason: {', '.join(found)}" if found else ""
 
@@ -66,7 +66,7 @@ def _problems() -> Iterator[str]:
 
 
 def _limit(name: str, least: int | None = None) -> int | None:
-    """The limit, if it is set and low enough to be told; Ray raises the soft one of files itself."""
+    """The limit, if it is set and low enough to mention. Ray itself raises the soft limit of files."""
     soft, hard = resource.getrlimit(getattr(resource, name))
     limit = hard if name == "RLIMIT_NOFILE" else soft
     if limit == resource.RLIM_INFINITY or (name == "RLIMIT_NPROC" and os.geteuid() == 0):

@@ -7,7 +7,7 @@ import math
 import psutil
 
 GROWTH = 1.25
-"""A process that has always been so large is not replaced by one that will be, too."""
+"""A process is replaced only once it holds this many times what it held at first: a fresh one would hold as much."""
 
 
 class Memory:
@@ -20,7 +20,7 @@ class Memory:
         self.used_bytes = 0
 
     def look(self) -> None:
-        """Called after each epoch; the first call tells what the process needs at least."""
+        """To be called after each epoch; the first call shows what the process needs at least."""
         info = self._process.memory_info()
         self.used_bytes = info.rss - getattr(info, "shared", 0)
         self._first_bytes = min(self._first_bytes, self.used_bytes)

@@ -1,7 +1,7 @@
-"""What trainables print: bounded while they run, and of a Ray of our own the last of it is kept in the sweep's folder.
+"""What trainables print: bounded while they run; of a local Ray, its end is kept in the sweep's folder.
 
-Ray's own rotation is not used: it reads what is printed through a pipe in the worker itself, so that the last words of
-one that ends abruptly, such as the stacks of a hang, are lost, and a line without an end fills its memory.
+Ray's own rotation is not used. It reads the output through a pipe in the worker itself, so that the last lines of a
+worker that ends abruptly, such as the stacks of a hang, are lost, and an endless line fills the worker's memory.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ import psutil
 from tuner.base.secrets import redacted
 
 FILE_BYTES = 8 << 20
-"""Once a worker's output has more, all but its end is dropped, while the worker goes on."""
+"""Once a worker's output is larger, all but its end is dropped, while the worker runs."""
 LOOK_EVERY_S = 0.25
 LIVE_BYTES = 256 << 20
-"""Outputs of workers that have ended are removed, the oldest first, while all together have more."""
+"""Outputs of ended workers are removed, the oldest first, while all outputs together are larger."""
 KEPT_BYTES = 4 << 20
-"""So much of the end of each worker's output is kept."""
+"""How much of the end of each worker's output is kept."""
 ALL_KEPT_BYTES = 64 << 20
-"""Of a sweep's kept outputs the oldest are removed, so that all together have no more."""
+"""The oldest of a sweep's kept outputs are removed while all together are larger."""
 
 _LOG = re.compile(r"worker-[0-9a-f]+-[0-9a-f]+-(\d+)\.(out|err)(?:\.(\d+))?")
 _KEPT = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_worker-\d+\.(out|err)")
 _MARKS = (":job_id:", ":actor_name:", ":task_name:", ":actor_class:")
-"""Lines that Ray writes there for itself."""
+"""How lines begin that Ray writes there for itself."""
 
 
 def keep(logs: Path, into: Path) -> None:
@@ -62,14 +62,14 @@ def keep(logs: Path, into: Path) -> None:
 
 
 def saved_outputs(into: Path) -> list[Path]:
-    """The files that are kept, the oldest first."""
+    """The kept files, oldest first."""
     if into.is_symlink() or not into.is_dir():
         return []
     return [into / name for name in sorted(os.listdir(into)) if _KEPT.fullmatch(name)]
 
 
 def bound_this_process() -> None:
-    """From now on drops what this worker printed long ago; where Ray does not write it to a file it does nothing."""
+    """From now on drops old output of this worker; does nothing if Ray does not write it to a file."""
     import ray
 
     worker: Any = ray._private.worker.global_worker
@@ -86,7 +86,7 @@ def bound_this_process() -> None:
 
 
 def drop_old(handle: int, path: Path) -> None:
-    """Moves the end of a file that is too long to one beside it, and empties it for whoever appends to it."""
+    """Moves the end of a file that is too long to a file beside it, and empties it for its writer, who appends."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode) or found.st_size <= FILE_BYTES:
         return
@@ -114,7 +114,7 @@ def prune(logs: Path) -> None:
 
 
 def _end_of(paths: list[Path]) -> str:
-    """The last KEPT_BYTES of files that follow each other."""
+    """The last KEPT_BYTES of consecutive files."""
     chunks: list[bytes] = []
     missing, left = 0, KEPT_BYTES
     for path in reversed(paths):

@@ -1,8 +1,8 @@
-"""The folder of a Ray of our own: sockets, logs and what trainables print, which are the user's alone.
+"""The folder of a local Ray, for this user only: sockets, logs and what trainables print.
 
-Ray makes its folders for everybody to read and write, below a name in a shared temporary folder that others know
-beforehand. So it gets a folder in one of mode 700, whose name nobody can know, and which goes when Ray has ended. What
-a killed driver left is removed by the next one.
+Ray makes its folders readable and writable for everybody, in a shared temporary folder and with a name that others can
+guess. So it gets a folder inside one of mode 700 with a random name, which is removed when Ray has ended. The next
+driver removes what a killed one left.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from tuner.base.errors import ServiceError, UsageError
 _NAME = re.compile(r"tuner-[a-z0-9]{4}")
 """Short, as all paths of sockets below it are."""
 _MARKER = "tuner-ray.json"
-"""Shows that a folder is one of these, and names the folder that keeps what its workers print."""
+"""Marks such a folder, and names the folder that keeps what its workers print."""
 _SESSION = "session_2000-01-01_00-00-00_000000_{pid}/sockets/plasma_store"
 SOCKET_BYTES = 107
 """The longest path of a socket."""
 FREE_BYTES = 64 << 20
-"""What must be free: some of Ray's processes end without a word when they cannot write their logs."""
+"""What must be free: some of Ray's processes exit without a message when they cannot write their logs."""
 _ATTEMPTS = 1000
 
 
 def base() -> tuple[Path, str]:
-    """Where Ray's folders are made, as Ray itself looks for the place; and the variable that says so."""
+    """Where Ray's folders are made, by Ray's own rule, and the variable that decides it."""
     for name in ("RAY_TMPDIR", "TMPDIR"):
         if chosen := os.environ.get(name):
             return Path(chosen).absolute(), name
@@ -43,13 +43,13 @@ def base() -> tuple[Path, str]:
 
 
 class RayFolder:
-    """A folder of mode 700 for one Ray, locked by this process as long as that runs."""
+    """A folder of mode 700 for one Ray, locked by this process while Ray runs."""
 
     def __init__(self) -> None:
-        """Makes it, and removes what drivers that were killed have left beside it.
+        """Makes it, and removes what killed drivers left beside it.
 
         Raises:
-            UsageError: there is no place for it; the message names the variable that moves it.
+            UsageError: it cannot be made there; the message names the variable that moves it.
             ServiceError: the disk is full.
         """
         place, variable = base()
@@ -63,7 +63,7 @@ class RayFolder:
 
     @property
     def ray(self) -> Path:
-        """What Ray may take for its own: it lets everybody write there, but nobody gets in."""
+        """The folder that Ray uses: everybody may write there, but only this user gets in."""
         return self.path / "r"
 
     def logs(self) -> list[Path]:
@@ -71,13 +71,13 @@ class RayFolder:
         return _logs(self.path)
 
     def keep_outputs_in(self, folder: Path | None) -> None:
-        """Says where the workers' outputs are kept in the end."""
+        """Sets where the workers' outputs are kept in the end."""
         marker = self.path / _MARKER
         marker.with_suffix(".new").write_text(json.dumps({"outputs": None if folder is None else str(folder)}))
         marker.with_suffix(".new").replace(marker)
 
     def close(self) -> None:
-        """Keeps the workers' outputs and removes all the rest; once Ray has ended."""
+        """Keeps the workers' outputs and removes everything else. To be called once Ray has ended."""
         _keep_outputs(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
@@ -92,7 +92,7 @@ def live_logs(kept_in: Path) -> list[Path]:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Removes folders of ours whose driver has ended; keeps what their workers printed."""
+    """Removes folders whose driver has ended, after keeping what their workers printed."""
     for path in _folders(place):
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -138,7 +138,7 @@ def _unusable(variable: str, place: Path, why: str) -> str:
 
 
 def _make(place: Path) -> tuple[Path, int]:
-    """A folder that was not there before, and the handle by which it is locked."""
+    """Makes a new folder; returns it with the handle that locks it."""
     letters = string.ascii_lowercase + string.digits
     for _ in range(_ATTEMPTS):
         path = place / f"tuner-{''.join(secrets.choice(letters) for _ in range(4))}"
@@ -148,14 +148,14 @@ def _make(place: Path) -> tuple[Path, int]:
             continue
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.fchmod(handle, 0o700)  # a umask may have taken more away
-        with suppress(OSError):  # a file system without locks: nobody removes it for us either
+        with suppress(OSError):  # a file system without locks, on which no other driver removes it either
             fcntl.flock(handle, fcntl.LOCK_EX)
         return path, handle
     raise FileExistsError(f"all of {_ATTEMPTS} names that were tried exist")
 
 
 def _folders(place: Path) -> Iterator[Path]:
-    """Folders of this kind that are this user's; a link is none."""
+    """This user's folders of this kind, without links."""
     with os.scandir(place) as entries:
         for entry in entries:
             if not _NAME.fullmatch(entry.name) or not entry.is_dir(follow_symlinks=False):
@@ -178,7 +178,7 @@ def _logs(path: Path) -> list[Path]:
 
 
 def _keep_outputs(path: Path) -> None:
-    """What the workers printed goes to the sweep's folder, as far as there is room."""
+    """Moves what the workers printed to the sweep's folder, as far as there is room."""
     if (into := _outputs_folder(path)) is not None:
         for logs in _logs(path):
             with suppress(OSError):

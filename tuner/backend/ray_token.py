@@ -1,8 +1,8 @@
-"""Ray's token, which whoever reaches a port of Ray's must show: on this machine it is ours alone.
+"""Ray's token, which a client must present at Ray's ports. On this machine only this user can read it.
 
-Where Ray finds none it makes one, in a file that every user of the machine can read, and one that others can read it
-takes. So a file of mode 600 is there before Ray starts. Ray looks in $RAY_AUTH_TOKEN, in the file that
-$RAY_AUTH_TOKEN_PATH names, and in ~/.ray/auth_token.
+If Ray finds no token, it makes one in a file that every user can read, and it accepts a file that others can read. So
+this makes a file of mode 600 before Ray starts. Ray looks in $RAY_AUTH_TOKEN, in the file that $RAY_AUTH_TOKEN_PATH
+names, and in ~/.ray/auth_token.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from tuner.base.errors import UsageError
 
 PATH_VARIABLE = "RAY_AUTH_TOKEN_PATH"
 LONGEST_BYTES = 4096
-"""Ray's own are 64 bytes; what is longer by much is no token."""
+"""Ray's own tokens have 64 bytes; a much longer file is not read to its end."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def ensure_token(note: Callable[[str], None]) -> None:
-    """Makes sure that Ray finds a token, and that no other user can read it; tells of one that others could.
+    """Makes sure that Ray finds a token that no other user can read; notes if others could read it before.
 
     Raises:
-        UsageError: there is none and none can be made, or it is not ours alone.
+        UsageError: there is none and none can be made, or it cannot be kept from other users.
     """
     if os.environ.get("RAY_AUTH_TOKEN"):
-        return  # an environment is its process's own
+        return  # other users cannot read a process's environment
     path = _path()
     try:
         _ensure_folder(path, note)
@@ -43,10 +43,10 @@ def ensure_token(note: Callable[[str], None]) -> None:
 
 
 def tighten_token(path: Path, note: Callable[[str], None]) -> None:
-    """Takes a token file away from other users, with a word; as `ensure_token` does, without making one.
+    """Makes a token file unreadable for other users, and notes it; as `ensure_token`, but makes no token.
 
     Raises:
-        UsageError: it is another user's, or no token.
+        UsageError: it is another user's file, or not a token.
     """
     try:
         _tighten(path, note)
@@ -73,10 +73,10 @@ def _refused(path: Path, why: str) -> UsageError:
 
 
 def _ensure_folder(path: Path, note: Callable[[str], None]) -> None:
-    """The token's folder is there, and others cannot put another file in the token's place."""
+    """Makes the token's folder if it is missing, and makes sure that others cannot replace the token in it."""
     folder = path.parent
     with suppress(FileExistsError):
-        folder.mkdir(0o700)  # without its parents: a home that is not there is not made
+        folder.mkdir(0o700)  # without its parents: a missing home is not made
     found = folder.stat()
     others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
     if not others_write:
@@ -102,7 +102,7 @@ def _make(path: Path) -> bool:
 
 
 def _tighten(path: Path, note: Callable[[str], None]) -> None:
-    """Holds the token that is there against the rule, and takes it away from others."""
+    """Checks the existing token, and makes it unreadable for others."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(handle)
@@ -125,7 +125,7 @@ def _tighten(path: Path, note: Callable[[str], None]) -> None:
 
 
 def _is_empty(handle: int) -> bool:
-    """Whether nothing is in the file, a moment later either: another run may have just made it."""
+    """Whether the file is empty and stays so for a moment: another run may have just made it."""
     for _ in range(20):
         if os.pread(handle, LONGEST_BYTES, 0).strip():
             return False

@@ -1,5 +1,5 @@
-"""Whether Ray's own process on this machine lives: once it is gone, Ray ends its driver from C++, without a word for
-people and with exit code 1, within seconds.
+"""Whether Ray's own process on this machine lives. Once it is gone, Ray ends its driver within seconds, from C++, with
+exit code 1 and without a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.5
 
 @contextmanager
 def watched(lost: Callable[[str], None]) -> Iterator[None]:
-    """Looks after it in a thread; `lost` is called there, once, with the reason, when it is gone."""
+    """Watches it in a thread; `lost` is called there, once, with the reason, when it is gone."""
     left = threading.Event()
     raylet = _raylet()
 
@@ -43,7 +43,7 @@ def _raylet() -> psutil.Process | None:
 
 
 def _lives(process: psutil.Process | None) -> bool:
-    """A killed child of ours is a zombie."""
+    """Whether it runs; a killed child process of ours is a zombie."""
     try:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

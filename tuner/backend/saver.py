@@ -1,4 +1,4 @@
-"""Checkpoints on their way to storage, in a thread beside the training."""
+"""Writes checkpoints in a thread beside the training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tuner.engine.messages import SavedCheckpoint
 from tuner.storage import AnyPath, SweepFolder, delete, make_folder, write_atomically
 
 KEPT = {"full": 3, "best": 1}
-"""Of a running trial, by kind: the newest full one may not be journalled yet, and the one before may be damaged."""
+"""How many a running trial keeps, by kind. Of full ones, the newest may not be journalled yet, and the one before may
+be damaged."""
 
 
 class Snapshot(Protocol):
@@ -25,10 +26,10 @@ class Snapshot(Protocol):
 
 
 class CheckpointSaver:
-    """Writes one checkpoint after another. What was written is told by `taken`, so that it can be journalled.
+    """Writes one checkpoint after another. `taken` gives those that were written, to be journalled.
 
     Attributes:
-        write_s: seconds that the last write of a full one took, in its thread.
+        write_s: seconds that the last write of a full checkpoint took, in the thread.
     """
 
     def __init__(self, folder: SweepFolder, write: Callable[[AnyPath, bytes], None] | None = None) -> None:
@@ -44,18 +45,19 @@ class CheckpointSaver:
         return any(not future.done() for future in self._under_way)
 
     def begin_trial(self) -> None:
-        """Another trial, or attempt: files of those before are not this one's to delete."""
+        """Another trial or attempt begins, which must not delete files of earlier ones."""
         self._written = {kind: [] for kind in KEPT}
 
     def save(self, saved: SavedCheckpoint, snapshot: Snapshot) -> None:
-        """Begins to write; returns at once."""
+        """Starts to write a checkpoint; returns at once."""
         self._under_way.append(self._thread.submit(self._save, saved, snapshot, self._written[saved.kind]))
 
     def taken(self, wait_s: float | None = 0.0) -> list[SavedCheckpoint]:
-        """The checkpoints that reached storage since the last call, after waiting so long for those under way.
+        """The checkpoints that reached storage since the last call.
 
-        None waits until all have arrived. One that cannot be made is told before what has arrived then, as the report
-        may be the trial's last; else after.
+        Args:
+            wait_s: how long to wait for those being written; None waits for all. With None, an error comes before
+                checkpoints that have arrived, because the report may be the trial's last; else after them.
 
         Raises:
             StorageError: one could not be written.
@@ -80,13 +82,13 @@ class CheckpointSaver:
     def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:
         started_s = time.monotonic()
         path = self._folder.named(saved.path)
-        make_folder(path.parent, self._folder.base)  # not those above: a sweep that was removed is not begun anew
+        make_folder(path.parent, self._folder.base)  # without its parents: a removed sweep is not made again
         self._write(path, snapshot.to_bytes())
         write_s = time.monotonic() - started_s
         if saved.kind == "full":
             self.write_s = write_s
         written.append(path)
         while len(written) > KEPT[saved.kind]:
-            with contextlib.suppress(TunerError):  # it costs room, no more
+            with contextlib.suppress(TunerError):  # it only costs disk space
                 delete(written.pop(0), self._folder.base)
         return replace(saved, write_s=write_s)

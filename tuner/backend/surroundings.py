@@ -1,4 +1,4 @@
-"""What a driver changes in its process, put back afterwards: a program goes on after a sweep, and may run another."""
+"""What a driver changes in its process, restored afterwards: a program continues after a sweep, and may run another."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 _VARIABLES = ("RAY_", "TUNE_", "TF_CPP_MIN_LOG_LEVEL", "PYTHONBREAKPOINT")
 _WIDGETS = "ray.widgets.util"
-"""It says, when Ray is imported in a notebook, what it could show with packages that nobody needs here."""
+"""When Ray is imported in a notebook, this logger recommends packages that nobody needs here."""
 _LOGGERS = ("ray", "ray.tune", "ray.air", _WIDGETS)
 _OF_OTHERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
-"""Warnings that Ray and Tune raise about themselves."""
+"""Categories of the warnings that Ray and Tune raise about themselves."""
 
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Afterwards environment, signal handlers and loggers are as they were."""
+    """Restores environment, signal handlers and loggers at the end."""
     variables = _variables()
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     handlers = _handlers()
@@ -48,7 +48,7 @@ def _variables() -> dict[str, str]:
 
 
 def _handlers() -> dict[signal.Signals, Any]:
-    """The handlers that Python can put back, and only its main thread may."""
+    """The handlers that Python can restore; only the main thread may, so elsewhere there are none."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {

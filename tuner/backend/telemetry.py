@@ -1,6 +1,6 @@
-"""A running sweep's numbers as Ray's metrics, which each node of a cluster exports for Prometheus.
+"""A running sweep's figures as Ray metrics, which each node of a cluster exports for Prometheus.
 
-Ray puts `ray_` before the names, and `_total` behind a counter's.
+Ray adds the prefix `ray_`, and the suffix `_total` to counters.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tuner.engine.coordinator import Coordinator
 from tuner.recording import backlog
 
 BACKLOG_EVERY_S = 15.0
-"""The backlog lies in the sweep's folder, where a look may take a request."""
+"""Reading the backlog from the sweep's folder may take a request to an object store."""
 _BOUNDS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
 
 GAUGES = {
@@ -34,7 +34,7 @@ EXPORTED = [
 
 
 class Telemetry:
-    """Tells Ray how a sweep stands; `update` is called now and then."""
+    """Gives Ray the state of a sweep; to be updated now and then."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         from ray.util.metrics import Counter, Gauge, Histogram
@@ -50,7 +50,7 @@ class Telemetry:
         self._backlog_at = float("-inf")
 
     def update(self) -> None:
-        """Looks at the coordinator for a moment, and tells what it saw."""
+        """Reads the coordinator under its lock, then sets the metrics."""
         coordinator = self._coordinator
         with coordinator.lock:
             sweep = coordinator.sweep

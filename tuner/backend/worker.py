@@ -31,18 +31,18 @@ from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
-"""Short epochs are reported together; a report costs the driver some milliseconds, and the worker its wait."""
+"""Short epochs are reported together: a report takes the driver milliseconds, during which the worker waits."""
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_SHARE = 0.02
-"""Checkpoints are written so seldom that they cost at most this share of the time."""
+"""Checkpoints are written so seldom that they take at most this share of the time."""
 CHECKPOINT_EVERY_MAX_S = 300.0
-"""But one write that took long is no reason for none at all."""
+"""The longest interval, even if a write took long."""
 LONGEST_S = 1e9
-"""The timer takes no more than some 292 years; nobody waits for so long."""
+"""The timer accepts at most 292 years, so longer timeouts are cut to this."""
 
 
 class WorkerRetired(Exception):
-    """The process makes room for a fresh one; its trial goes on there."""
+    """The process is replaced by a fresh one, in which its trial continues."""
 
 
 class KerasWorker(tune.Trainable):  # type: ignore[misc]
@@ -70,7 +70,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def take(self, assignment: Assignment) -> None:
-        """Takes the next trial; only notes it, so that nothing can fail where nobody expects it."""
+        """Takes the next trial. Only stores it: an error would be lost here."""
         self._assignment = assignment
         self._has_started, self._passed_over = False, list[str]()
         self._saved_at = time.monotonic()
@@ -91,9 +91,9 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return {"report": self._train()}
 
     def _train(self) -> Report:
-        """Trains until the policy must be asked, or for a moment if epochs are short.
+        """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
 
-        A process's first report says no more than that it is ready: what comes after has an epoch's time.
+        A process's first report only says that it is ready; from then on an epoch's time limit holds.
         """
         epochs: list[TrainedEpoch] = []
         checkpoints: list[SavedCheckpoint] = []
@@ -129,7 +129,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         )
 
     def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
-        """Adds to `epochs` what it trains, so that those before one that fails are told."""
+        """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
         until = time.monotonic() + REPORT_EVERY_S
         while True:
             with self._watched():
@@ -147,7 +147,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
                 return
 
     def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
-        """Those under way at the last report. A failure to make one for the trial before is not this one's."""
+        """Checkpoints that were being written at the last report; one of the previous trial cannot fail this one."""
         try:
             return self._saver.taken()
         except StorageError:
@@ -164,7 +164,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         self._data = None
 
     def _start(self, notes: list[str]) -> int:
-        """Makes the trial ready, from its newest sound checkpoint if there is one; the epoch it goes on from."""
+        """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
         from trainables.training import CheckpointError
 
         assignment = self._assignment
@@ -185,14 +185,14 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return int(self._trainer.epoch)
 
     def _read(self, path: str, bytes_max: int) -> bytes:
-        """A checkpoint, however long its storage takes, which has bounds of its own."""
+        """Reads a checkpoint without the epoch's time limit: the storage has limits of its own."""
         faulthandler.cancel_dump_traceback_later()
         data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
         _watch(self._settings.trial_timeout_s)
         return data
 
     def _save_what_is_due(self, waits: bool) -> None:
-        """All of it when enough time has passed; the best weights where the trial may end with them."""
+        """Saves a full checkpoint if enough time has passed, and the best weights if the trial may end now."""
         trainer, assignment = self._trainer, self._assignment
         every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
         is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
@@ -210,7 +210,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
 
     def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
-        """How long a report waits for checkpoints under way: for good where they may be the trial's last here."""
+        """How long a report waits for checkpoints being written; None: for good, as they may be the trial's last."""
         if self._must_arrive or self._memory.is_outgrown:
             self._must_arrive = False
             return None
@@ -218,7 +218,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
 
     @contextmanager
     def _watched(self, more_s: float = 0.0) -> Iterator[None]:
-        """Ends the process, with its stacks in Ray's log, if this takes too long, even while C code holds the GIL."""
+        """Ends the process if the block takes too long, even while C code holds the GIL; its stacks go to Ray's log."""
         _watch(self._settings.trial_timeout_s, more_s)
         try:
             yield
@@ -232,7 +232,7 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 
 
 class _DataFault(Exception):
-    """The data that all trials train on cannot be loaded."""
+    """The data, which all trials share, cannot be loaded."""
 
 
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
@@ -283,12 +283,12 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _is_of_tensorflow(error: BaseException) -> bool:
-    """Whether the runtime itself failed, such as a GPU; a wrong argument is the trial's own."""
+    """Whether TensorFlow's runtime failed, such as a GPU; a wrong argument is the trial's fault."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return "OpError" in names and "InvalidArgumentError" not in names
 
 
 def _one_line(error: BaseException) -> str:
-    """An error's type and its last line that says something."""
+    """An error's type and the last line of its message."""
     lines = [line for line in gist(error).splitlines() if line.strip()]
     return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

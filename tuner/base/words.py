@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
-
-import numpy as np
 
 from tuner.base.secrets import without_credentials
 
@@ -106,4 +105,7 @@ def number_text(number: float) -> str:
     """A number as people write it: 0.0001, 32, 1e-12."""
     if isinstance(number, int):
         return shown(number)
-    return np.format_float_positional(number, trim="-") if 1e-6 <= abs(number) < 1e16 or number == 0 else repr(number)
+    shortest = repr(float(number))
+    if number != 0 and not 1e-6 <= abs(number) < 1e16:
+        return shortest
+    return format(Decimal(shortest), "f").removesuffix(".0")

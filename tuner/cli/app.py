@@ -1,50 +1,53 @@
-"""The `tuner` command line: puts the groups together and turns errors into one line and an exit code."""
+"""The `tuner` command line: puts the commands together and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from tuner.base.errors import TunerError, UsageError
 from tuner.base.secrets import redacted, take_all_credentials
-from tuner.cli import (
-    copy_command,
-    driver_commands,
-    explain_command,
-    launch_command,
-    read_commands,
-    report_commands,
-    run_commands,
-    spec_commands,
-    ui_command,
-    verify_command,
-)
-from tuner.cli.output import harmless, people
+from tuner.base.text import harmless
+from tuner.cli.output import people, print_data
+from tuner.cli.pages import WIDTH, Pages
 
 app = typer.Typer(
     name="tuner",
-    help="Distributed hyperparameter search for Keras: one YAML file in, every configuration in MLflow.",
+    cls=Pages,
+    context_settings={"max_content_width": WIDTH},
     no_args_is_help=True,
-    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog="""
+    tuner run digits              search with a trainable that comes with Tuner
+    tuner check sweep.yaml        what your own sweep would do
+    tuner run sweep.yaml          run it
+    tuner show NAME               how it is doing, from another terminal
+    tuner help                    pages on specs, trainables, clusters and more
+    """,
 )
-for group in (
-    run_commands,
-    launch_command,
-    driver_commands,
-    copy_command,
-    read_commands,
-    explain_command,
-    report_commands,
-    verify_command,
-    spec_commands,
-    ui_command,
-):
-    group.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print_data(f"tuner {version('tuner')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Distributed hyperparameter search for Keras: one YAML file in, every configuration in MLflow."""
 
 
 _ELSEWHERE = ("--cluster", "http://", "https://", "--address=http")
@@ -58,7 +61,7 @@ def run_command() -> None:
     warnings.showwarning = _show_warning
     try:
         _look_around()
-        app(standalone_mode=True)
+        app(prog_name="tuner", standalone_mode=True)
     except TunerError as error:
         people.print(harmless(redacted(str(error))), style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)

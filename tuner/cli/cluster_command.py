@@ -1,4 +1,4 @@
-"""What `--cluster FILE` and `--address URL` do: the command runs on the head, where code, storage and driver are."""
+"""Commands with `--cluster FILE` or `--address URL`: they run on the head, which has the code, storage and driver."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import typer
+from typing import TYPE_CHECKING
 
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.cli.output import people
-from tuner.spec.reading import printable
 from tuner.storage.commands import program
 
 if TYPE_CHECKING:
@@ -22,22 +19,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class There:
-    """The cluster that a command asks: by its launcher file, or by the address of its job server."""
+    """The cluster on which a command is to run: by its launcher file, or by the address of its job server."""
 
     cluster: str | None
     address: str | None
 
-    def __bool__(self) -> bool:
-        return self.cluster is not None or self.address is not None
+    @classmethod
+    def asked(cls, cluster: str | None, address: str | None) -> There | None:
+        """The cluster that a command's options name; None if the command is to run on this machine."""
+        return None if cluster is None and address is None else cls(cluster, address)
 
     def head(self, not_with: Mapping[str, object]) -> Head:
-        """The way to its head.
+        """A connection to its head.
 
         Args:
-            not_with: options, with their values, that have no meaning there.
+            not_with: options, with their values, that have no meaning on a cluster.
 
         Raises:
-            UsageError: one of them is given, both of ours are, or there is no such file.
+            UsageError: one of them is given, or both --cluster and --address are, or there is no such file.
             ServiceError: the head does not answer.
         """
         mine = f"--{'address' if self.cluster is None else 'cluster'}"
@@ -45,7 +44,7 @@ class There:
         if self.cluster is not None and self.address is not None:
             given = ["--address"]
         if given:
-            raise UsageError(f"{given[0]}: has no meaning with {mine}, where the sweep has what it was launched with")
+            raise UsageError(f"{given[0]}: has no meaning with {mine}: there the sweep has what it was launched with")
         if self.cluster is None:
             from tuner.cluster.job_shell import JobShell
 
@@ -56,28 +55,28 @@ class There:
         return HeadShell(path)
 
 
-def ask_there(there: There, sweep: str, arguments: Sequence[str], not_with: Mapping[str, object]) -> NoReturn:
-    """Runs a command on the cluster's head, and ends as it ends; raises as `There.head`."""
+def ask_there(there: There, sweep: str, arguments: Sequence[str], not_with: Mapping[str, object]) -> int:
+    """Runs a command on the cluster's head and gives its exit code; raises as `There.head`."""
     from tuner.cluster.launch import tuner_there
 
     head = there.head(not_with)
     with _way_on(f"ask again once it answers: {program()} {' '.join(arguments)} {head.option}"):
-        raise typer.Exit(tuner_there(head, sweep, arguments))
+        return tuner_there(head, sweep, arguments)
 
 
-def logs_there(there: There, sweep: str, is_followed: bool, not_with: Mapping[str, object]) -> NoReturn:
-    """Prints the log of the sweep's newest driver; raises as `There.head`."""
+def logs_there(there: There, sweep: str, is_followed: bool, not_with: Mapping[str, object]) -> int:
+    """Prints the log of the sweep's newest driver; gives an exit code, and raises as `There.head`."""
     from tuner.cluster.launch import logs
 
     head = there.head(not_with)
     with _way_on(f"ask again once it answers: {program()} logs {sweep} {head.option}"):
-        raise typer.Exit(logs(head, sweep, is_followed))
+        return logs(head, sweep, is_followed)
 
 
 def resume_there(
     there: There, sweep: str, overrides: Sequence[str], not_with: Mapping[str, object], options: Sequence[str] = ()
-) -> NoReturn:
-    """Starts a driver on the cluster that goes on with the sweep, and watches it; raises as `There.head`."""
+) -> int:
+    """Starts a driver on the cluster that resumes the sweep, and watches it; its exit code. Raises as `There.head`."""
     from tuner.cluster.launch import resume
 
     head = there.head(not_with)
@@ -88,12 +87,12 @@ def resume_there(
             submitted = resume(head, sweep, arguments)
     except KeyboardInterrupt:
         raise SweepInterrupted(f"left before sweep {sweep} was known to go on; this tells: {show}") from None
-    raise typer.Exit(watch(head, submitted))
+    return watch(head, submitted)
 
 
 @contextmanager
 def _way_on(text: str) -> Iterator[None]:
-    """A head that is lost on the way is told with what to do then."""
+    """Adds to the error of a lost connection what to do then."""
     try:
         yield
     except ServiceError as error:
@@ -101,7 +100,7 @@ def _way_on(text: str) -> Iterator[None]:
 
 
 def watch(head: Head, submitted: Submitted) -> int:
-    """Shows what the sweep's driver says until it ends, and how to come back; its exit code."""
+    """Shows the output of the sweep's driver until it ends, and how to come back; the driver's exit code."""
     from tuner.cluster.launch import follow
 
     name = submitted.sweep
@@ -125,6 +124,8 @@ def cluster_path(cluster: str) -> Path:
         UsageError: there is none.
     """
     if not os.path.isfile(cluster):  # which also knows of names that are too long
+        from tuner.spec.reading import printable
+
         rule = "must be a Ray cluster launcher file, but there is no such file"
         raise UsageError(f"--cluster {printable(cluster)}: {rule}")
     return Path(cluster)

@@ -1,4 +1,4 @@
-"""copy: another sweep of the same events and checkpoints, which goes on by itself."""
+"""copy: a second sweep with the same events and checkpoints, independent of the first."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import Annotated
 import typer
 
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.pages import add
 from tuner.storage import StorageRoot
 from tuner.storage.commands import program, storage_option
 
-NewName = Annotated[str, typer.Argument(metavar="NEW", help="The copy's name.", show_default=False)]
+CopyName = Annotated[str, typer.Argument(metavar="NEW", help="The name of the copy.", show_default=False)]
 OtherRoot = Annotated[
     str | None,
-    typer.Option("--to", metavar="ROOT", help="The storage root to copy it into. [default: the original's]"),
+    typer.Option("--to", metavar="ROOT", help="Storage root of the copy. [default: the original's]"),
 ]
 
 
 def copy(
-    sweep: SweepName, new: NewName, storage: Storage = None, to: OtherRoot = None, as_json: AsJson = False
+    sweep: SweepName, new: CopyName, storage: Storage = None, to: OtherRoot = None, as_json: AsJson = False
 ) -> None:
-    """Copy a sweep, running or not: the copy has runs of its own in MLflow, and goes on by itself."""
+    """Copy a sweep, running or not.
+
+    The copy has its events and checkpoints, its own MLflow runs, and can be resumed without the original.
+    """
     from tuner.engine.copying import copy_sweep
     from tuner.review import status
 
@@ -55,4 +59,11 @@ def copy(
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    app.command()(copy)
+    add(
+        app,
+        copy,
+        """
+        tuner copy first second
+        tuner copy first second --to s3://bucket/sweeps
+        """,
+    )

@@ -1,4 +1,4 @@
-"""stop, logs: a running sweep's driver, on this machine or on a cluster."""
+"""stop, logs: the driver of a sweep, on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tuner.api.stopping import stop as stop_sweep
 from tuner.base.errors import StorageError, UsageError
 from tuner.cli.cluster_command import There, ask_there, logs_there
 from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people, print_data
+from tuner.cli.pages import add
 from tuner.review import status
 from tuner.storage import StorageRoot, SweepFolder
 from tuner.storage.commands import program, storage_option
@@ -20,14 +21,17 @@ from tuner.storage.nofollow import open_file
 
 LOOK_EVERY_S = 0.25
 RAY_LOGS = "/tmp/ray/session_latest/logs/worker-*"
-"""Of a Ray that was started with Ray's own defaults."""
+"""Logs of a Ray cluster that was started with Ray's defaults."""
 NAMED_AT_MOST = 8
 
 
 def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, address: JobServer = None) -> None:
-    """Stop a running sweep after the running epochs, to be resumed; a second time does not wait for them."""
-    if there := There(cluster, address):
-        ask_there(there, sweep, ["stop", sweep], {"--storage": storage})
+    """Stop a running sweep; it can be resumed.
+
+    Waits for the running epochs to end. Stop it a second time to stop at once.
+    """
+    if (there := There.asked(cluster, address)) is not None:
+        raise typer.Exit(ask_there(there, sweep, ["stop", sweep], {"--storage": storage}))
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     stop_sweep(folder, folded, people.print)
     folder, folded = status.open_sweep(folder.root, sweep)
@@ -38,14 +42,17 @@ def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None,
 
 def logs(
     sweep: SweepName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the driver has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until the driver ends.")] = False,
     storage: Storage = None,
     cluster: ClusterFile = None,
     address: JobServer = None,
 ) -> None:
-    """Print what a sweep's driver has said: with --cluster its progress, here what Ray and its workers told it."""
-    if there := There(cluster, address):
-        logs_there(there, sweep, follow, {"--storage": storage})
+    """Print the log of a sweep's driver.
+
+    On a cluster that is the progress of the sweep; on this machine, what Ray and the workers reported to it.
+    """
+    if (there := There.asked(cluster, address)) is not None:
+        raise typer.Exit(logs_there(there, sweep, follow, {"--storage": storage}))
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)
     printed = _printed(folder)
     try:
@@ -66,7 +73,7 @@ def logs(
 
 
 def _printed(folder: SweepFolder) -> str:
-    """Where that is which trainables printed on this machine: what runs, and what was kept at the end of each Ray."""
+    """The files with the output of the trainables on this machine, of running workers and of earlier ones."""
     from tuner.backend.outputs import saved_outputs
     from tuner.backend.ray_folder import live_logs
 
@@ -77,7 +84,7 @@ def _printed(folder: SweepFolder) -> str:
 
 
 def _pass_on(log: TextIO, folder: SweepFolder, is_followed: bool) -> None:
-    """Prints a log to its end, or to the driver's end if it is followed, unless its reader leaves before."""
+    """Prints a log to its end or, if it is followed, until the driver ends; stops when the reader leaves."""
     while True:
         is_over = not is_followed or read_holder(folder.lease) is None
         while text := log.read(65536):
@@ -89,5 +96,19 @@ def _pass_on(log: TextIO, folder: SweepFolder, is_followed: bool) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    app.command()(stop)
-    app.command()(logs)
+    add(
+        app,
+        stop,
+        """
+        tuner stop first
+        tuner stop first --cluster cluster.yaml
+        """,
+    )
+    add(
+        app,
+        logs,
+        """
+        tuner logs first
+        tuner logs first --cluster cluster.yaml --follow
+        """,
+    )

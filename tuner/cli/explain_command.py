@@ -1,4 +1,4 @@
-"""explain: why a trial was suggested, and why it was stopped or went on."""
+"""explain: why a trial was suggested, and why it stopped or continued."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 from tuner.api.data import explanation_data, trial_number
 from tuner.base.text import params_text, short
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, print_json
+from tuner.cli.pages import add
 from tuner.cli.tables import tables
 from tuner.storage import StorageRoot
 
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
     from tuner.sweep import Sweep
 
 NUM_COMPARED = 5
-"""Of the trials that one is compared with, the best so many are listed for people."""
+"""How many of the other trials at a rung are listed, the best first."""
 _FEWEST_DIGITS, _MOST_DIGITS = 4, 17
 
-TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's number.", show_default=False)]
+TrialNumber = Annotated[str, typer.Argument(metavar="TRIAL", help="The number of the trial.", show_default=False)]
 
 
 def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Explain from the journal why a trial was suggested, and why it was stopped or went on."""
+    """Explain why a trial was suggested, stopped or continued.
+
+    Reads the journal alone: the trials known at that time, the model's choice, and the comparison at each rung.
+    """
     from tuner.review.explain import explain as explained
     from tuner.review.status import open_history
 
@@ -40,7 +44,14 @@ def explain(sweep: SweepName, trial: TrialNumber, storage: Storage = None, as_js
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    app.command()(explain)
+    add(
+        app,
+        explain,
+        """
+        tuner explain first 17
+        tuner explain first 17 --json
+        """,
+    )
 
 
 def _print(sweep: Sweep, found: Explanation) -> None:
@@ -77,7 +88,7 @@ def _rows(sweep: Sweep, found: Explanation) -> list[tuple[str, str]]:
 
 
 def _other_policies(found: Explanation) -> str:
-    """That another version of the policy decided on the trial, whose rules are not those told here."""
+    """Which other versions of the policy decided on the trial; their rules may differ from those shown."""
     from tuner.policy import VERSION
 
     versions = " and ".join(f"version {version}" for version in found.policies)
@@ -96,7 +107,7 @@ def _count(number: int, noun: str, what: str) -> str:
 
 
 def _listed(reached: tuple[Reached, ...], write: Callable[[Reached], str]) -> str:
-    """The best ones with their values, and how many more there are."""
+    """The best trials with their values, and the number of the others."""
     texts = [write(one) for one in reached[:NUM_COMPARED]]
     more = len(reached) - len(texts)
     return ", ".join(texts) + (f" and {more} more" if more else "") if texts else "none"
@@ -126,7 +137,7 @@ def _cells(judged: Judgement) -> tuple[str, ...]:
 
 
 def _digits(judged: Judgement) -> int:
-    """So many that a value that was not enough does not look like the one that was needed."""
+    """As many as it takes to tell the value from the one that was needed."""
     if judged.cutoff in (None, judged.value):
         return _FEWEST_DIGITS
     apart = (n for n in range(_FEWEST_DIGITS, _MOST_DIGITS) if f"{judged.value:.{n}g}" != f"{judged.cutoff:.{n}g}")

@@ -1,121 +1,151 @@
-"""What `tuner launch --kubernetes` does: a sweep's objects, printed, written to a file or applied."""
+"""kubernetes: a sweep as a RayJob of KubeRay."""
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from tuner.base.errors import SpecError, UsageError
-from tuner.cli.output import people, print_data
-from tuner.spec.reading import printable
-from tuner.storage import StorageRoot
-from tuner.storage.commands import program
+import typer
 
-if TYPE_CHECKING:
-    from tuner.cluster.kubernetes.kubectl import Applied
+from tuner.base.errors import UsageError
+from tuner.cli.output import NewName, Overrides, SpecFile, SpecStorage, spec_path
+from tuner.cli.pages import add
+
+_MANIFEST, _JOB, _PODS = "Manifest", "Job", "Pods"
+
+
+def kubernetes(
+    spec: SpecFile,
+    name: NewName = None,
+    overrides: Overrides = None,
+    storage: SpecStorage = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply it with kubectl, do not print it.", rich_help_panel=_MANIFEST)
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it to FILE.", rich_help_panel=_MANIFEST),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", metavar="NAME", help="Namespace of the RayJob.", rich_help_panel=_JOB),
+    ] = None,
+    queue: Annotated[
+        str | None, typer.Option("--queue", metavar="NAME", help="Kueue LocalQueue to wait in.", rich_help_panel=_JOB)
+    ] = None,
+    retries: Annotated[
+        int,
+        typer.Option("--retries", metavar="N", help="Retries of a failed job, on a new cluster.", rich_help_panel=_JOB),
+    ] = 3,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            metavar="IMAGE",
+            help="Image of all pods, built from deploy/Dockerfile. [default: tuner:VERSION]",
+            rich_help_panel=_PODS,
+        ),
+    ] = None,
+    min_workers: Annotated[
+        int, typer.Option("--min-workers", metavar="N", help="Fewest worker pods.", rich_help_panel=_PODS)
+    ] = 1,
+    max_workers: Annotated[
+        int | None,
+        typer.Option(
+            "--max-workers",
+            metavar="N",
+            help="Most worker pods. [default: 8, or fewer for a small sweep]",
+            rich_help_panel=_PODS,
+        ),
+    ] = None,
+    trials_per_worker: Annotated[
+        int | None,
+        typer.Option(
+            "--trials-per-worker",
+            metavar="N",
+            help="Trials in one pod. [default: as many as fit on a GPU, else 1]",
+            rich_help_panel=_PODS,
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="Memory of each trial. [default: from failures.worker_memory, else 4GiB]",
+            rich_help_panel=_PODS,
+        ),
+    ] = None,
+    service_account: Annotated[
+        str | None,
+        typer.Option("--service-account", metavar="NAME", help="Service account of the pods.", rich_help_panel=_PODS),
+    ] = None,
+    secrets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret",
+            metavar="NAME",
+            help="Secret whose keys become environment variables of the pods.",
+            rich_help_panel=_PODS,
+        ),
+    ] = None,
+    volumes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--volume",
+            metavar="CLAIM:PATH",
+            help="PersistentVolumeClaim to mount at PATH in all pods.",
+            rich_help_panel=_PODS,
+        ),
+    ] = None,
+) -> None:
+    """Run a sweep on Kubernetes as a KubeRay RayJob.
+
+    Prints a RayJob and the ConfigMap with your spec and code, or applies them. The job starts the sweep, or resumes it
+    if it exists in storage.
+    """
+    from tuner.cli.kubernetes_objects import checked, deliver
     from tuner.cluster.kubernetes.options import Options
-    from tuner.spec import SweepSpec
+
+    options = Options(
+        namespace=namespace,
+        image=image,
+        min_workers=min_workers,
+        max_workers=max_workers,
+        trials_per_worker=trials_per_worker,
+        memory_bytes=_size_bytes(memory),
+        retries=retries,
+        queue=queue,
+        service_account=service_account,
+        secrets=tuple(secrets or ()),
+        volumes=tuple(volumes or ()),
+    )
+    deliver(checked(spec_path(spec), overrides or [], name, storage, options), options, output, apply)
 
 
-def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str | None, options: Options) -> SweepSpec:
-    """The spec with the storage where the sweep will be, held against its trainable and what pods share.
-
-    Raises:
-        SpecError: all that is wrong with it. The data may be at hand in the cluster alone, and is judged there.
-        UsageError: an option is wrong, or the file cannot be read.
-    """
-    from tuner.inspection import Inspection, load_checked
-
-    if wrong := options.problems():
-        raise UsageError("\n".join(wrong))
-    spec = load_checked(path, overrides, name, is_for_elsewhere=True)
-    spec = spec.model_copy(update={"storage": StorageRoot.resolve(storage, spec.storage).url})
-    inspected = Inspection(spec).result().elsewhere(spec)
-    if problems := [*inspected.problems, *_misfits(spec, options)]:
-        raise SpecError(printable(str(path)), problems)
-    return spec
+def register(app: typer.Typer) -> None:
+    """Adds this file's commands."""
+    add(
+        app,
+        kubernetes,
+        """
+        tuner kubernetes sweep.yaml > job.yaml
+        tuner kubernetes sweep.yaml --image registry/tuner:1 --secret keys --apply
+        tuner kubernetes sweep.yaml --storage /mnt/sweeps --volume claim:/mnt/sweeps
+        """,
+    )
 
 
-def _misfits(spec: SweepSpec, options: Options) -> list[str]:
-    """What of a spec the pods could not share, and cards that would stay idle; one line each."""
-    from tuner.cluster.capacity import idle_card_problems
-    from tuner.cluster.kubernetes.sizing import WorkerPod
-    from tuner.spec.sharing import sharing_problems
+def _size_bytes(written: str | None) -> float | None:
+    """Raises UsageError: it is not a size, or too small for a trial."""
+    from pydantic_core import PydanticCustomError
 
-    num_pods = 1 + WorkerPod.of(spec, options).max_pods
-    shared = sharing_problems(spec, num_pods, options.claims(), are_pods=True)
-    return [*idle_card_problems(spec), *shared]
+    from tuner.spec.fields import MIN_WORKER_BYTES, parse_size_bytes
 
-
-def launch_there(spec: SweepSpec, options: Options, output: Path | None, is_applied: bool) -> None:
-    """Prints a sweep's objects, or writes them, or applies them; all is checked before.
-
-    Raises:
-        UsageError: the user's code cannot be shipped, or the cluster would refuse what was made of the options.
-        ServiceError: the cluster refused it.
-    """
-    from tuner.base.secrets import shipped
-    from tuner.cluster.kubernetes.documents import to_yaml
-    from tuner.cluster.kubernetes.job import manifest
-    from tuner.cluster.kubernetes.kubectl import apply
-    from tuner.spec.uris import is_of_this_machine
-
-    environment = shipped(os.environ)
-    objects = manifest(spec, options, environment.plain)
-    text = to_yaml(objects)
-    if output is not None:
-        _write(output, text)
-    elif not is_applied:
-        print_data(text)
-    for address in (str(spec.tracking.uri), *environment.plain.values()):
-        if is_of_this_machine(address):
-            people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
-    _tell_needs(options, objects, environment.secret)
-    if is_applied:
-        _tell_way_back(spec, objects, apply(objects))
-
-
-def _write(output: Path, text: str) -> None:
     try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {output}: cannot be written: {error.strerror or error}") from None
-
-
-def _tell_needs(options: Options, objects: Sequence[Mapping[str, object]], secret: Mapping[str, str]) -> None:
-    """What the cluster must have that the manifest cannot bring."""
-    from tuner.cluster.kubernetes.options import default_image
-
-    text = str(objects)
-    for image in (default_image(False), default_image(True)):
-        if options.image is None and f"'{image}'" in text:
-            people.print(f"image {image}: deploy/README.md says how to build it; --image names yours")
-    if secret and not options.secrets:
-        literals = " ".join(f'--from-literal={name}="${name}"' for name in sorted(secret))
-        people.print(
-            f"not in the manifest, as they are secret: {', '.join(sorted(secret))}. If the pods need them:\n"
-            f"  kubectl create secret generic sweep-secrets {literals}\n"
-            f"  and launch with --secret sweep-secrets",
-            style="yellow",
-        )
-
-
-def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], applied: Applied) -> None:
-    metadata = objects[-1]["metadata"]
-    assert isinstance(metadata, dict)
-    name = metadata["name"]
-    where = f" --namespace {metadata['namespace']}" if "namespace" in metadata else ""
-    people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold")
-    storage = shlex.quote(str(spec.storage))
-    for command in (
-        f"kubectl get rayjob {name}{where}",
-        f"kubectl logs --follow job/{name}{where}",
-        f"{program()} show {spec.name} --storage {storage}",
-        f"kubectl delete rayjob,configmap {name}{where}",
-    ):
-        people.print(f"  {command}")
-    if applied == "runs already":
-        people.print("  it was left as it is; to change it, delete the RayJob first, and launch again")
+        size_bytes = None if written is None else float(parse_size_bytes(written))
+    except PydanticCustomError as error:
+        raise UsageError(f"--memory: {error.message()}") from None
+    if size_bytes is not None and size_bytes < MIN_WORKER_BYTES:
+        raise UsageError(f"--memory: must be at least 1MiB, a size such as 6GiB, but got {written}")
+    return size_bytes

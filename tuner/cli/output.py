@@ -1,60 +1,141 @@
-"""Where output goes, options that many commands share, and how values are shown to people."""
+"""Where output goes, and the arguments and options that several commands share."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, TextIO
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
-from tuner.api.places import spec_path as spec_path
-from tuner.api.terminal import error_console
 from tuner.base.text import harmless as harmless
+from tuner.cli.completion import specs, sweep_names
 
-people = error_console()
-"""For people's text: standard error. Brackets and colons in it are what they are."""
+if TYPE_CHECKING:
+    from rich.console import Console
 
-SweepName = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's name.", show_default=False)]
+
+class _Lazy:
+    """A console that is made when it is first used, as many commands print nothing on it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_console(), name)
+
+
+@cache
+def _console() -> Console:
+    from tuner.api.console import error_console
+
+    return error_console()
+
+
+people = cast("Console", _Lazy())
+"""Standard error, for text that people read. Brackets and colons are printed as they are."""
+
+_PLACE = "Location"
+"""The group of options that say where sweeps and clusters are, on each command's help page."""
+_INPUTS = "Changed inputs"
+
+SweepName = Annotated[
+    str,
+    typer.Argument(metavar="SWEEP", help="The name of the sweep.", show_default=False, autocompletion=sweep_names),
+]
 SpecFile = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A YAML file, or a shipped trainable's name.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="A YAML file, or the name of a trainable that comes with Tuner.",
+        show_default=False,
+        autocompletion=specs,
+    ),
+]
+NewName = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Name the sweep NAME instead of the spec's name.")
 ]
 Storage = Annotated[
     str | None,
-    typer.Option("--storage", metavar="ROOT", help="The storage root. [default: $TUNER_STORAGE or ./sweeps]"),
+    typer.Option(
+        "--storage",
+        metavar="ROOT",
+        help="Folder or bucket of the sweeps. [default: $TUNER_STORAGE or ./sweeps]",
+        rich_help_panel=_PLACE,
+    ),
+]
+SpecStorage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="ROOT",
+        help="Folder or bucket of the sweeps. [default: the spec's, $TUNER_STORAGE or ./sweeps]",
+        rich_help_panel=_PLACE,
+    ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a field, such as epochs.max=9.")
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a field of the spec, such as epochs.max=9."),
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", help="A Ray cluster to join. [default: $RAY_ADDRESS, else Ray on this machine]"),
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to use. [default: $RAY_ADDRESS, else a Ray started on this machine]",
+        rich_help_panel=_PLACE,
+    ),
 ]
 ClusterFile = Annotated[
     str | None,
-    typer.Option("--cluster", metavar="FILE", help="Ask the cluster of this launcher file, where it was launched."),
+    typer.Option(
+        "--cluster",
+        metavar="FILE",
+        help="Run the command on the cluster of this launcher file.",
+        rich_help_panel=_PLACE,
+    ),
 ]
 JobServer = Annotated[
     str | None,
-    typer.Option("--address", metavar="URL", help="Ask the cluster whose job server this is: http://127.0.0.1:8265."),
+    typer.Option(
+        "--address",
+        metavar="URL",
+        help="Run the command on the cluster with this job server, such as http://127.0.0.1:8265.",
+        rich_help_panel=_PLACE,
+    ),
 ]
 ChangedCode = Annotated[
     bool,
-    typer.Option("--with-changed-code", help="Take the trainable's files of today, not those that were trained with."),
+    typer.Option(
+        "--with-changed-code",
+        help="Use the trainable's current files, not those that the sweep was trained with.",
+        rich_help_panel=_INPUTS,
+    ),
 ]
 ChangedData = Annotated[
-    bool, typer.Option("--with-changed-data", help="Go on although the data are not those that were trained with.")
+    bool,
+    typer.Option(
+        "--with-changed-data",
+        help="Continue although the data have changed since the sweep started.",
+        rich_help_panel=_INPUTS,
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print data, alone, on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+def spec_path(spec: str) -> Path:
+    """As `tuner.api.places.spec_path`."""
+    from tuner.api.places import spec_path as path_of
+
+    return path_of(spec)
 
 
 def print_json(data: Any, out: TextIO | None = None) -> None:
-    """JSON by `print_data`."""
+    """Prints JSON as `print_data` does."""
     print_data(json.dumps(data, indent=2, allow_nan=False) + "\n", out)
 
 
 def print_data(text: str, out: TextIO | None = None) -> bool:
-    """Data, alone, on standard output (or `out`); False if its reader has left, which changes no exit code."""
+    """Prints data to `out`, by default standard output; False if the reader has gone, which is no error."""
     out = out or sys.stdout
     try:
         out.write(text)

@@ -1,4 +1,4 @@
-"""list, show, trials: what is known of sweeps, running or not."""
+"""list, show, trials: the state of sweeps, running or not."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from tuner.api.looking import load, sweeps
 from tuner.base.text import duration_text, metric_text, params_text, short, times_text
 from tuner.cli.cluster_command import There, ask_there
 from tuner.cli.output import AsJson, ClusterFile, JobServer, Storage, SweepName, people, print_json
+from tuner.cli.pages import add
 from tuner.cli.tables import add_row, new_table, tables
-from tuner.review import status
 from tuner.storage import StorageRoot
 
 
 def list_sweeps(storage: Storage = None, as_json: AsJson = False) -> None:
-    """List the sweeps of a storage root."""
+    """List the sweeps in a storage root."""
     root = StorageRoot.resolve(storage)
     for link in root.links():
         people.print(f"{link}: is a link, and a sweep is not looked for through links; not listed")
-    rows = [status.summary(folder) for folder in root.sweeps()]
+    rows = sweeps(root.url)
     if as_json:
         print_json(rows)
         return
@@ -45,11 +46,14 @@ def show(
     address: JobServer = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how a sweep stands."""
-    if there := There(cluster, address):
-        ask_there(there, sweep, ["show", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
-    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    data = status.show(folder, folded)
+    """Show the state and the best trial of a sweep.
+
+    Also its outcomes, times, the use of its slots, and how far it is recorded in MLflow.
+    """
+    if (there := There.asked(cluster, address)) is not None:
+        raise typer.Exit(ask_there(there, sweep, ["show", sweep, *_json(as_json)], {"--storage": storage}))
+    opened = load(sweep, storage=storage)
+    data = opened.show()
     if as_json:
         print_json(data)
         return
@@ -59,14 +63,14 @@ def show(
     rows = [
         ("sweep", f"{data['sweep']} ({data['state']})"),
         ("trials", f"{ended} of {data['num_trials']}: {counts or 'none yet'}"),
-        ("best", _best_text(folded.metric, data["best"])),
+        ("best", _best_text(opened.metric, data["best"])),
         ("epochs", str(data["epochs"])),
         ("time", f"{duration_text(data['wall_s'])} at work, {duration_text(data['training_s'])} of training"),
         ("slots", f"{data['slots']}, {data['utilization']:.0%} of their time training"),
         *_mlflow_rows(data["mlflow"]),
-        ("folder", str(folder.path)),
+        ("folder", str(opened.path)),
     ]
-    if original := folded.copied_from:
+    if original := opened.copied_from:
         rows.append(("copy of", f"{original.get('sweep')}, its first {original.get('events')} events"))
     for name, text in rows:
         table.add_row(name, Text(text))
@@ -80,15 +84,18 @@ def trials(
     address: JobServer = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the trials of a sweep, with their parameters, outcomes and reasons."""
-    if there := There(cluster, address):
-        ask_there(there, sweep, ["trials", sweep, *(["--json"] if as_json else [])], {"--storage": storage})
-    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    rows = status.trials(folder, folded)
+    """List the trials of a sweep.
+
+    With their parameters, epochs, best values, outcomes and reasons.
+    """
+    if (there := There.asked(cluster, address)) is not None:
+        raise typer.Exit(ask_there(there, sweep, ["trials", sweep, *_json(as_json)], {"--storage": storage}))
+    opened = load(sweep, storage=storage)
+    rows = opened.trials_data()
     if as_json:
         print_json(rows)
         return
-    table = new_table("trial", "outcome", "epochs", folded.metric, "parameters", "reason")
+    table = new_table("trial", "outcome", "epochs", opened.metric, "parameters", "reason")
     for row in rows:
         best = short(row["best"]) if row["best"] is not None else "-"
         add_row(table, row["trial"], row["outcome"], row["epochs"], best, params_text(row["params"]), row["reason"])
@@ -97,9 +104,36 @@ def trials(
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    app.command("list")(list_sweeps)
-    app.command()(show)
-    app.command()(trials)
+    add(
+        app,
+        list_sweeps,
+        """
+        tuner list
+        tuner list --storage s3://bucket/sweeps --json
+        """,
+        "list",
+    )
+    add(
+        app,
+        show,
+        """
+        tuner show first
+        tuner show first --json
+        tuner show first --cluster cluster.yaml
+        """,
+    )
+    add(
+        app,
+        trials,
+        """
+        tuner trials first
+        tuner trials first --json
+        """,
+    )
+
+
+def _json(is_wanted: bool) -> list[str]:
+    return ["--json"] if is_wanted else []
 
 
 def _mlflow_rows(mlflow: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""report, compare, export: what came of sweeps, for others to read and to use."""
+"""report, compare, export: the results of sweeps, to read and to use."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.api.functions import compare as compare_sweeps
+from tuner.api.looking import compare as compare_sweeps
 from tuner.api.models import chosen_file, export_data
 from tuner.api.models import export as export_of
 from tuner.base.text import duration_text, metric_text, params_text, short
+from tuner.cli.completion import sweep_names
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.pages import add
 from tuner.cli.tables import add_row, new_table, tables
 from tuner.storage import StorageRoot
 
@@ -19,11 +21,17 @@ def report(
     sweep: SweepName,
     storage: Storage = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="[default: report.html in the sweep's folder]")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write. [default: report.html in the sweep's folder]"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a page of HTML about a sweep, running or not: its best trial, learning curves, parameters and slots."""
+    """Write an HTML report on a sweep.
+
+    One file with the best trial, learning curves, the effect of each parameter, and the use of the slots.
+    """
     from tuner.api.reports import write_report
     from tuner.review import status
 
@@ -35,11 +43,19 @@ def report(
 
 
 def compare(
-    sweeps: Annotated[list[str], typer.Argument(metavar="SWEEP SWEEP…", show_default=False)],
+    sweeps: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SWEEP SWEEP…", help="Two or more sweeps.", show_default=False, autocompletion=sweep_names
+        ),
+    ],
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare sweeps with one objective: at equal budgets, by the epochs to equal values, and in their specs."""
+    """Compare sweeps that have the same objective.
+
+    Shows the best value after equal numbers of epochs, the epochs to an equal value, and how the specs differ.
+    """
     data = compare_sweeps(*sweeps, storage=storage)
     print_json(data) if as_json else _tell(data)
 
@@ -47,20 +63,25 @@ def compare(
 def export(
     sweep: SweepName,
     trial: Annotated[
-        int | None, typer.Option("--trial", help="Of another trial than the best, if its weights are kept.", min=0)
+        int | None, typer.Option("--trial", metavar="N", help="Export trial N, not the best one.", min=0)
     ] = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="[default: SWEEP.keras]")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. [default: SWEEP.keras]")
+    ] = None,
     with_changed_code: Annotated[
         bool,
         typer.Option(
             "--with-changed-code",
-            help="Build it by the trainable's files of today, not those that it was trained with.",
+            help="Build the model with the trainable's current files, not those that it was trained with.",
         ),
     ] = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export the model of the best trial's best epoch, built by the code it was trained with, as a file of Keras's."""
+    """Export a trained model as a .keras file.
+
+    The model has the weights of the trial's best epoch. Keras loads it without Tuner.
+    """
     found, target = export_of(StorageRoot.resolve(storage).sweep(sweep), output, trial, with_changed_code, "--output")
     data = export_data(sweep, found, target)
     print_json(data) if as_json else people.print(
@@ -70,8 +91,29 @@ def export(
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    for command in (report, compare, export):
-        app.command()(command)
+    add(
+        app,
+        report,
+        """
+        tuner report first
+        tuner report first --output first.html
+        """,
+    )
+    add(
+        app,
+        compare,
+        """
+        tuner compare first second
+        """,
+    )
+    add(
+        app,
+        export,
+        """
+        tuner export first                            the best trial, as first.keras
+        tuner export first --trial 17 -o model.keras
+        """,
+    )
 
 
 def _tell(data: dict[str, Any]) -> None:

@@ -27,8 +27,10 @@ from tuner.cli.output import (
     ChangedCode,
     ChangedData,
     ClusterFile,
+    NewName,
     Overrides,
     SpecFile,
+    SpecStorage,
     Storage,
     SweepName,
     harmless,
@@ -36,6 +38,7 @@ from tuner.cli.output import (
     print_json,
     spec_path,
 )
+from tuner.cli.pages import add
 from tuner.storage import StorageRoot, SweepFolder, exists
 from tuner.storage.commands import program, storage_option
 from tuner.sweep import Sweep
@@ -47,17 +50,20 @@ if TYPE_CHECKING:
 
 def run(
     spec: SpecFile,
-    name: Annotated[str | None, typer.Option("--name", help="The sweep's name, instead of the spec's.")] = None,
-    or_resume: Annotated[bool, typer.Option("--or-resume", help="Go on with the sweep if it exists.")] = False,
+    name: NewName = None,
+    or_resume: Annotated[bool, typer.Option("--or-resume", help="Resume the sweep if it exists.")] = False,
     overrides: Overrides = None,
     with_changed_code: ChangedCode = False,
     with_changed_data: ChangedData = False,
-    storage: Storage = None,
+    storage: SpecStorage = None,
     address: Address = None,
     is_shipped: Annotated[bool, typer.Option("--shipped", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a sweep from its spec to its end."""
+    """Run a sweep to its end.
+
+    Ctrl-C stops it after the running epochs, to be resumed; a second Ctrl-C stops it at once.
+    """
     from tuner.inspection import load_checked
     from tuner.inspection.provenance import Accepted
 
@@ -86,7 +92,9 @@ def run(
 def resume(
     sweep: SweepName,
     overrides: Overrides = None,
-    num_trials: Annotated[int | None, typer.Option("--num-trials", help="Short for --set num_trials=N.")] = None,
+    num_trials: Annotated[
+        int | None, typer.Option("--num-trials", metavar="N", help="Short for --set num_trials=N.")
+    ] = None,
     with_changed_code: ChangedCode = False,
     with_changed_data: ChangedData = False,
     storage: Storage = None,
@@ -94,17 +102,21 @@ def resume(
     cluster: ClusterFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a sweep: unfinished trials first, from their last checkpoints. Budgets and ranges may change."""
+    """Continue a sweep, with a larger budget if you like.
+
+    Unfinished trials come first, from their last checkpoints. Budgets, resources and ranges of the space may change;
+    what decided earlier trials, such as the objective, may not.
+    """
     from tuner.inspection.provenance import Accepted
     from tuner.review.status import open_own_history
     from tuner.spec.changes import changes_from_overrides
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
     job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
-    if there := There(cluster, job_server):
+    if (there := There.asked(cluster, job_server)) is not None:
         given = {"--with-changed-code": with_changed_code, "--with-changed-data": with_changed_data}
         options = [option for option, is_given in given.items() if is_given]
-        resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json}, options)
+        raise typer.Exit(resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json}, options))
     known = open_own_history(StorageRoot.resolve(storage), sweep)
     folder, before = known.folder, known.sweep
     if before.ended is not None and before.ended.state == "finished" and not wanted:
@@ -123,7 +135,10 @@ def resume(
 
 
 def record(sweep: SweepName, storage: Storage = None) -> None:
-    """Record in MLflow what an outage kept out of it."""
+    """Record in MLflow what an outage kept out of it.
+
+    The journal has everything; recording again changes nothing that is there.
+    """
     from tuner.recording import backlog
     from tuner.recording import record as record_all
     from tuner.review.status import open_own_sweep
@@ -141,8 +156,31 @@ def record(sweep: SweepName, storage: Storage = None) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    for command in (run, resume, record):
-        app.command()(command)
+    add(
+        app,
+        run,
+        """
+        tuner run digits
+        tuner run sweep.yaml --name second --set num_trials=64
+        tuner run sweep.yaml --or-resume
+        """,
+    )
+    add(
+        app,
+        resume,
+        """
+        tuner resume first
+        tuner resume first --num-trials 128 --set budget.wall_time=4h
+        tuner resume first --cluster cluster.yaml
+        """,
+    )
+    add(
+        app,
+        record,
+        """
+        tuner record first
+        """,
+    )
 
 
 def _going_on(load: Callable[..., SweepSpec], storage: str | None) -> SweepSpec | None:

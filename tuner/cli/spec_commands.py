@@ -1,10 +1,10 @@
-"""check, schema, trainables: what a sweep would do, before anything runs."""
+"""check, schema, trainables: what a sweep would do, and what specs may hold."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,27 +12,36 @@ from rich.markup import escape
 from tuner.api.checking import check_spec, findings
 from tuner.base.errors import UsageError
 from tuner.base.text import params_text
-from tuner.cli.output import Address, AsJson, Overrides, Storage, print_json, spec_path
+from tuner.cli.completion import specs
+from tuner.cli.output import Address, AsJson, Overrides, SpecStorage, print_json, spec_path
+from tuner.cli.pages import add
 from tuner.cli.tables import tables
 from tuner.spec.space import Choice, Constant, Float, Int, either, number_text, shown
-
-if TYPE_CHECKING:
-    pass
 
 
 def check(
     spec: Annotated[
-        str | None, typer.Argument(metavar="[SPEC]", help="A YAML file, or a shipped trainable's name.")
+        str | None,
+        typer.Argument(
+            metavar="[SPEC]",
+            help="A YAML file, or the name of a trainable that comes with Tuner.",
+            autocompletion=specs,
+        ),
     ] = None,
     overrides: Overrides = None,
-    storage: Storage = None,
+    storage: SpecStorage = None,
     address: Address = None,
     cluster: Annotated[
-        str | None, typer.Option("--cluster", metavar="FILE", help="A Ray cluster file, judged with the spec or alone.")
+        str | None,
+        typer.Option("--cluster", metavar="FILE", help="Ray cluster launcher file to check, with the spec or alone."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a spec, a cluster file, or both, and show what would be done; contacts neither storage nor tracking."""
+    """Check a spec or a cluster file before anything runs.
+
+    Reports all problems at once. Shows the space, ten sample configurations, the number of trials that run at the same
+    time, and the epochs to expect. Contacts neither storage nor MLflow.
+    """
     if spec is None and cluster is None:
         raise UsageError("check: give a SPEC, --cluster FILE, or both")
     if address is not None and cluster is not None:
@@ -92,7 +101,10 @@ def schema() -> None:
 
 
 def trainables(as_json: AsJson = False) -> None:
-    """List the shipped trainables, their parameters and default sweeps."""
+    """List the trainables that come with Tuner.
+
+    With their parameters, defaults and default sweeps.
+    """
     from trainables import registry
 
     rows = []
@@ -114,8 +126,30 @@ def trainables(as_json: AsJson = False) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    for command in (check, schema, trainables):
-        app.command()(command)
+    add(
+        app,
+        check,
+        """
+        tuner check sweep.yaml
+        tuner check sweep.yaml --cluster cluster.yaml
+        tuner check --cluster cluster.yaml
+        """,
+    )
+    add(
+        app,
+        schema,
+        """
+        tuner schema > sweep.schema.json
+        """,
+    )
+    add(
+        app,
+        trainables,
+        """
+        tuner trainables
+        tuner run mnist-dense
+        """,
+    )
 
 
 def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:

@@ -1,4 +1,4 @@
-"""ui: the MLflow UI on the store that the sweeps are recorded in."""
+"""ui: the MLflow UI on the store that holds the runs of the sweeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import typer
 
 from tuner.base.errors import TrackingError, TunerError, UsageError
 from tuner.base.secrets import with_credentials, without_credentials
+from tuner.cli.completion import sweep_names
 from tuner.cli.output import Storage, people
+from tuner.cli.pages import add
 from tuner.storage import DATABASE, StorageRoot, SweepFolder, exists
 
 if TYPE_CHECKING:
@@ -20,11 +22,18 @@ if TYPE_CHECKING:
 
 
 def ui(
-    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="Open the store of this sweep.")] = None,
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", autocompletion=sweep_names, help="Show the store of this sweep.")
+    ] = None,
     storage: Storage = None,
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 5000,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="Port to listen on; 0 for any free one.", min=0, max=65535)
+    ] = 5000,
 ) -> None:
-    """Start the MLflow UI on the sweeps of a storage root, on this machine only, until Ctrl-C."""
+    """Start the MLflow UI on recorded sweeps.
+
+    It listens on 127.0.0.1 until Ctrl-C. Of a sweep that is recorded on a server, it prints the server's address.
+    """
     from tuner.recording.database import check_reachable
     from tuner.recording.links import experiments_page
     from tuner.recording.relocation import relocate_artifacts
@@ -59,11 +68,18 @@ def ui(
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    app.command()(ui)
+    add(
+        app,
+        ui,
+        """
+        tuner ui
+        tuner ui first --port 0
+        """,
+    )
 
 
 def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
-    """The sweep that was recorded last in the root's own store; None if there is none that can be read."""
+    """The sweep that was last recorded in the root's own store; None if there is none that can be read."""
     from tuner.recording import read_cursor
     from tuner.review import status
 

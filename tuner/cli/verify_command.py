@@ -1,4 +1,4 @@
-"""verify: holds a sweep's journal, MLflow runs and checkpoints against what was promised."""
+"""verify: checks a sweep's journal, MLflow runs and checkpoints against each other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from tuner.api.data import verification_data
 from tuner.base.errors import ServiceError
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, people, print_json
+from tuner.cli.pages import add
 from tuner.cli.tables import tables
 from tuner.storage import StorageRoot
 
@@ -34,7 +35,10 @@ _COUNTED = {
 
 
 def verify(sweep: SweepName, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Verify that a sweep's journal, MLflow runs and checkpoints agree and that nothing is lost."""
+    """Verify that journal, MLflow runs and checkpoints agree.
+
+    Also recomputes the decisions of the search from the journal. Exits with 4 if anything is lost or wrong.
+    """
     from tuner.review.status import open_history
     from tuner.review.verification import verify_sweep
 
@@ -84,4 +88,11 @@ def _print(verified: Verification) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds this file's commands."""
-    app.command()(verify)
+    add(
+        app,
+        verify,
+        """
+        tuner verify first
+        tuner verify first --json
+        """,
+    )

@@ -1,4 +1,4 @@
-"""Bounds of what users' code says in a report, so that no event of the journal is larger than a line may be."""
+"""Bounds on what users' code puts into a report, so that no event is longer than a journal's line may be."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from tuner.engine.messages import Report, SavedCheckpoint, TrainedEpoch
 from tuner.sweep.events import Metrics
 
 METRICS_MAX = 1000
-"""Of one epoch; MLflow takes no more at once either."""
+"""Of one epoch. MLflow does not take more at once, either."""
 NAME_CHARS_MAX = 500
 LINE_CHARS_MAX = 2000
 """Of a reason or a note."""
 NOTES_MAX = 100
 
 _KEPT_FIRST = ("loss", "val_loss", "learning_rate", "epoch_s")
-"""Beside the objective: what decides whether an epoch diverged, and what every epoch reports."""
+"""Besides the objective: the metrics that every epoch reports."""
 
 
 def bounded(report: Report, metric: str) -> tuple[Report, str]:
-    """A report within all bounds, and a line about its metrics if some were left out.
+    """The report within all bounds, and a message about its metrics if some were left out.
 
     Args:
-        metric: the objective, which always stays.
+        metric: the objective, which is always kept.
     """
     epochs = tuple(_epoch(epoch, metric) for epoch in report.epochs)
     checkpoints = tuple(_checkpoint(saved) for saved in report.checkpoints)
@@ -38,9 +38,9 @@ def bounded(report: Report, metric: str) -> tuple[Report, str]:
 
 
 def _left_out(report: Report, cut: Report) -> str:
-    told = [*((e.epoch, e.metrics) for e in report.epochs), *((c.epoch, c.test) for c in report.checkpoints)]
+    before = [*((e.epoch, e.metrics) for e in report.epochs), *((c.epoch, c.test) for c in report.checkpoints)]
     kept = [*(epoch.metrics for epoch in cut.epochs), *(saved.test for saved in cut.checkpoints)]
-    for (epoch, metrics), after in zip(told, kept, strict=True):
+    for (epoch, metrics), after in zip(before, kept, strict=True):
         if len(after) < len(metrics):
             return (
                 f"epoch {epoch} reports {len(metrics)} metrics, of which {len(after)} are recorded: an epoch may have"
@@ -60,7 +60,7 @@ def _checkpoint(saved: SavedCheckpoint) -> SavedCheckpoint:
 
 
 def _metrics(metrics: Metrics, first: Iterable[str]) -> Metrics:
-    """The same where all is in bounds; else those that must stay, and as many of the others as there may be."""
+    """The same object if all is within bounds; else the metrics that must stay, and as many others as fit."""
     if len(metrics) <= METRICS_MAX and all(len(name) <= NAME_CHARS_MAX for name in metrics):
         return metrics
     kept = {name: metrics[name] for name in first if name in metrics}

@@ -1,4 +1,4 @@
-"""When a sweep has used up what it was given, or gets no better: pure functions of the folded sweep."""
+"""When a sweep has used up its budget or stops improving: pure functions of the folded sweep."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuner.sweep import events as ev
 
 
 def used_up(budget: Budget, sweep: Sweep, now: float) -> ev.SweepEnded | None:
-    """How the sweep ends if its budget is used up at `now` (Unix seconds), with a driver at work; else None."""
+    """How the sweep ends if its budget is used up at `now` (Unix seconds), while a driver runs; else None."""
     unseen_s = max(0.0, now - sweep.spans[-1].last_at)
     wall_s = sweep.wall_s + unseen_s
     cost = budget.price * (sweep.slot_hours + sweep.slots * unseen_s / 3600)
@@ -22,7 +22,7 @@ def used_up(budget: Budget, sweep: Sweep, now: float) -> ev.SweepEnded | None:
 
 
 def plateau(budget: Budget, sweep: Sweep) -> ev.SweepEnded | None:
-    """How the sweep ends if its last trials improved on nothing; else None. Asked when a trial has ended."""
+    """How the sweep ends if its last trials brought no improvement; else None. To be asked when a trial has ended."""
     limit = budget.plateau
     if limit is None or trials_without_improvement(sweep, limit.min_delta) < limit.trials:
         return None

@@ -1,6 +1,6 @@
-"""Copying a sweep: another one of the same events and checkpoints, with a name, an identity and MLflow runs of its own.
+"""Copying a sweep: a new one with the same events and checkpoints, and its own name, identity and MLflow runs.
 
-It appears whole or not at all, and its original may be running: a beginning of its journal is taken.
+A copy appears whole or not at all. The original may be running: the copy gets its journal up to some moment.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
 
 _READINGS = 5
-"""The journal of a running sweep, which deletes checkpoints meanwhile, is read so often at most."""
+"""How often the journal of a running sweep is read at most, which may delete checkpoints in between."""
 _REMNANTS = {"spec.yaml", "checkpoints", "code", "lease"}
-"""What an object store may hold of a sweep that never began."""
+"""What a sweep that never began may leave on an object store."""
 
 
 @dataclass
 class _Beginning:
-    """What is taken of the original: its events so far, and the checkpoints that they name."""
+    """What is copied of the original: its events so far, and the checkpoints that they name."""
 
     events: list[ev.AnyEvent]
     lines: list[bytes]
@@ -47,23 +47,23 @@ class _Beginning:
 
 @dataclass(frozen=True)
 class Copied:
-    """What came of a copy."""
+    """The result of copying."""
 
     folder: SweepFolder
     sweep: Sweep
     checkpoints: int
     missing: tuple[str, ...]
-    """Newest checkpoints of trials that the original's folder does not hold, though its journal names them."""
+    """Trials' newest checkpoints that the original's journal names, but its folder lacks."""
 
 
 def copy_sweep(old: SweepFolder, root: StorageRoot, name: str, on_wait: Callable[[str], None] | None = None) -> Copied:
-    """Makes a sweep of its own from another one's folder, whatever that is called and whoever works on it.
+    """Makes a new sweep from another one's folder, which may have any name and a driver that runs it.
 
     Args:
         old: the original, which is only read.
-        root: where the copy shall be.
-        name: what it shall be called.
-        on_wait: is told in a sentence if this waits (up to 20 s) for somebody who began to make it on an object store.
+        root: where to make the copy.
+        name: the copy's.
+        on_wait: gets a message if this waits, up to 20 s, for a process that makes the same copy on an object store.
 
     Raises:
         SpecError: the copy's name breaks a rule.
@@ -112,7 +112,7 @@ def _changed(spec: dict[str, Any], old: SweepFolder, root: StorageRoot, name: st
 
 
 def _first_line(taken: _Beginning, old: SweepFolder, new: SweepFolder) -> bytes:
-    """`sweep_started` as the original's, but for what the copy is called and where it belongs."""
+    """The original's `sweep_started`, with the copy's name and place."""
     first: dict[str, Any] = msgspec.json.decode(taken.lines[0])
     first["spec"] |= _changed(first["spec"], old, new.root, new.name)
     original = {"sweep": taken.sweep.name, "sweep_id": taken.sweep.sweep_id, "url": old.url}
@@ -122,9 +122,9 @@ def _first_line(taken: _Beginning, old: SweepFolder, new: SweepFolder) -> bytes:
 
 
 def _copy_files(old: SweepFolder, making: SweepFolder) -> _Beginning:
-    """Copies source and checkpoints; returns events that name no checkpoint which was deleted meanwhile.
+    """Copies source and checkpoints; returns the journal as of a moment at which all its checkpoints were copied.
 
-    A driver journals that it deletes a checkpoint before it does, so whoever misses one reads the journal again.
+    A driver journals that it deletes a checkpoint before it does so. If one is missing, the journal is read again.
     """
     for name in files_below(old.path, old.code.name):
         copy_file(old.path, making.path, name)
@@ -155,7 +155,7 @@ def _write_journal(making: SweepFolder, lines: Sequence[bytes]) -> None:
 
 @contextlib.contextmanager
 def _making(new: SweepFolder, on_wait: Callable[[str], None] | None) -> Iterator[SweepFolder]:
-    """Where to make the copy, which is there once the block ends, and leaves nothing if it fails.
+    """Where to make the copy. It exists once the block ends; if the block fails, nothing is left.
 
     Raises:
         NameTakenError: there is something of its name.
@@ -187,7 +187,7 @@ def _made_by_rename(new: SweepFolder, path: Path) -> Iterator[SweepFolder]:
 
 
 def _made_in_place(new: SweepFolder, on_wait: Callable[[str], None] | None) -> Iterator[SweepFolder]:
-    """On an object store: under the lease, and the journal, whole in one object, last."""
+    """On an object store: under the lease, with the whole journal in one object, written last."""
     if new.exists() or set(names(new.path)) - _REMNANTS:
         raise _taken(new)
     lease = Lease(new)

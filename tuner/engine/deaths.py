@@ -1,4 +1,4 @@
-"""Why a worker died, from what Ray tells of it."""
+"""Why a worker died, from what Ray says about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NODE = re.compile(
     r"node (?:has )?died|node was (?:terminated|preempted|drained)|node is (?:dead|terminated)|NodeDiedError", re.I
 )
 _CUT_OFF = re.compile(r"ActorUnavailableError|may or may not have been executed")
-"""A machine that goes with all of its processes: the connection breaks before Ray notices that the node is gone."""
+"""A machine that vanishes with all its processes: the connection breaks before Ray notices that the node is gone."""
 _SAYS_MUCH = re.compile(r"Error|killed|died|exit", re.I)
 _CGROUP = Path("/sys/fs/cgroup/memory.events")
 _KERNEL = Path("/proc/vmstat")
@@ -35,10 +35,10 @@ def cause_of_death(
 
     Args:
         details: Ray's text, often many lines.
-        silent_s: how long nothing was heard of the worker.
+        silent_s: how long the worker had not been heard of.
         timeout_s: what an epoch may take.
-        loading_s: what the process had beyond that, as it was not ready yet.
-        kernel_was_out_of_memory: whether this machine's kernel killed a process for its memory at that time.
+        loading_s: the time that the process had beyond that, if it was not ready yet.
+        kernel_was_out_of_memory: whether this machine's kernel ran out of memory and killed a process at that time.
     """
     if retired := _RETIRED.search(details):
         return "retired", f"its worker made room for a fresh process: {retired[1]}"
@@ -57,7 +57,7 @@ def cause_of_death(
 
 
 def kernel_memory_kills() -> int:
-    """How often this machine's kernel has killed a process for its memory; 0 where it does not say."""
+    """How many processes this machine's kernel has killed because memory ran out; 0 if it does not say."""
     for path in (_CGROUP, _KERNEL):
         try:
             counts = dict(line.split() for line in path.read_text().splitlines())
@@ -68,7 +68,7 @@ def kernel_memory_kills() -> int:
 
 
 def _gist(details: str) -> str:
-    """The line that says most, after a colon; empty if none does."""
+    """The most informative line, after a colon; empty if there is none."""
     if "Worker unexpectedly exits with a connection error" in details:  # the driver's, not the worker's
         return ": it crashed or was killed"
     if detail := re.search(r"Worker exit detail: ([^.]*)", details):

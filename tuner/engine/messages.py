@@ -1,4 +1,4 @@
-"""What driver and workers say to each other. Plain values: no Ray, no Keras."""
+"""The messages between the driver and its workers. Plain values: no Ray, no Keras."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WorkerSettings:
     trial_timeout_s: float | None = None
     """What an epoch may take, or building a model."""
     memory_bytes: float | None = None
-    """A worker whose own memory has grown past this makes room for a fresh one; None for its share of its node's."""
+    """A worker whose own memory exceeds this is replaced by a fresh one; None for an equal share of its node's."""
     sources: Sources | None = None
     """The trainable's code as the sweep's folder keeps it, so that a worker of any time and node has the same; None
     where nothing was kept."""
@@ -42,7 +42,7 @@ class WorkerSettings:
     learned: Learned = field(default_factory=Learned, repr=False)
     """What `load_data` left in the trainable, where data are handed over."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
-    """What the driver's environment says of object stores, for workers whose own does not; keys, so never shown."""
+    """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Assignment:
     seed: int
     epochs_max: int
     judged_at: frozenset[int]
-    """Epochs after which the policy may stop the trial: the worker reports and waits for the answer."""
+    """Epochs after which the policy may stop the trial: the worker reports them and waits for the answer."""
     checkpoints: tuple[str, ...] = ()
-    """Paths in the sweep's folder to go on from, the newest first; empty: from the start."""
+    """Paths in the sweep's folder to continue from, newest first; empty: from the start."""
     keep_above: float | None = None
-    """Weights of a best value worse than this will not be kept, so need not be written; None: write them."""
+    """Weights with a worse best value than this will not be kept and need not be written; None: write all."""
 
     def wants_weights(self, best_value: float, mode: Mode) -> bool:
-        """Whether weights with this best value may be among those that the sweep keeps; of equals the first is."""
+        """Whether the sweep may keep weights with this best value; of equal values it keeps the first."""
         if not math.isfinite(best_value):
             return False
         return self.keep_above is None or not is_better(self.keep_above, best_value, mode)
@@ -79,7 +79,7 @@ class TrainedEpoch:
 
 @dataclass(frozen=True)
 class SavedCheckpoint:
-    """A checkpoint that is on storage: full, or the best epoch's weights with their test metrics, if measured."""
+    """A checkpoint on storage: a full one, or the best epoch's weights, with their test metrics if measured."""
 
     trial: int
     epoch: int
@@ -91,13 +91,13 @@ class SavedCheckpoint:
 
     @property
     def event(self) -> CheckpointSaved:
-        """What the journal says of it."""
+        """Its event for the journal."""
         return CheckpointSaved(**{**vars(self), "write_s": round(self.write_s, 6)})
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker could not go on with a trial. `cause`: error or memory; data, code or storage if no trial can."""
+    """Why a worker could not continue a trial. `cause`: error or memory; data, code or storage if no trial can."""
 
     cause: WorkerCause
     message: str
@@ -114,19 +114,19 @@ class Report:
     pid: int
     gpus: tuple[str, ...]
     started_at_epoch: int | None
-    """On an attempt's first report: the epoch it went on from; else None."""
+    """In an attempt's first report, the epoch that it continues from; else None."""
     epochs: tuple[TrainedEpoch, ...] = ()
     checkpoints: tuple[SavedCheckpoint, ...] = ()
-    """Those that reached storage since the last report; of the worker's trial before, too."""
+    """Those that reached storage since the last report, also of the worker's previous trial."""
     failure: Failure | None = None
     passed_over: tuple[str, ...] = ()
     """Checkpoints that could not be read when the attempt began."""
     notes: tuple[str, ...] = ()
-    """Things worth a line for people, such as why a checkpoint was passed over."""
+    """Messages for the user, such as why a checkpoint was passed over."""
 
     @property
     def started(self) -> TrialStarted | None:
-        """What the journal says of an attempt's first report."""
+        """The journal's event for an attempt's first report; None for later ones."""
         if self.started_at_epoch is None:
             return None
         return TrialStarted(

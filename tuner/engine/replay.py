@@ -33,7 +33,7 @@ BUILT_FROM = ("space", "early_stopping", "num_trials")
 
 
 def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
-    """The policy after a journal's events, as the driver has it that goes on from them.
+    """The policy after a journal's events, as a driver that continues from them has it.
 
     Args:
         spec: the sweep's spec as it is now, with the changes of every resume among the events.
@@ -55,45 +55,45 @@ def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
 
 
 def suggested_event(suggestion: Suggestion) -> TrialSuggested:
-    """What a journal says of a suggestion: its `params` hold the epochs, too."""
+    """The journal's event for a suggestion; its `params` also hold the epochs."""
     params = {**suggestion.params, "epochs": suggestion.epochs}
     return TrialSuggested(trial=suggestion.trial, params=params, origin=suggestion.origin)
 
 
 def suggestion_in(event: TrialSuggested, space: Space) -> Suggestion:
-    """The suggestion of an event, with those of its parameters that the space has."""
+    """The suggestion of an event, with the parameters that the space has."""
     params = {name: value for name, value in event.params.items() if name in space}
     return Suggestion(event.trial, params, event.epochs_max, event.origin)
 
 
 def earlier_trials(event: WarmStarted) -> list[EarlierTrial]:
-    """The trials that a sweep began with knowing."""
+    """The earlier trials that a sweep knew from the start."""
     return [EarlierTrial.from_plain(event.source, trial) for trial in event.trials]
 
 
 def verify(events: Iterable[AnyEvent]) -> list[str]:
-    """Where this policy would have suggested or decided otherwise than a journal says, a line each; see `recompute`."""
+    """Where a journal differs from what this policy would have suggested or decided, a line each; see `recompute`."""
     return recompute(events).wrong
 
 
 @dataclass
 class Recomputed:
-    """What recomputing a journal's suggestions and decisions came to."""
+    """The result of recomputing a journal's suggestions and decisions."""
 
     wrong: list[str] = field(default_factory=list)
     """Each difference, as one line."""
     num: int = 0
     """Suggestions and decisions that were recomputed."""
     left: Counter[int] = field(default_factory=Counter)
-    """By version of the policy, suggestions and decisions of other versions, which were not recomputed."""
+    """By version, how many suggestions and decisions other versions made, which were not recomputed."""
     num_unnamed: int = 0
-    """Differences in what was decided by drivers that named no version."""
+    """Differences in decisions of drivers that named no version."""
 
 
 def recompute(events: Iterable[AnyEvent]) -> Recomputed:
     """Recomputes a journal's suggestions and decisions, each from the events before it.
 
-    What another version of the policy decided is left as it is, but counts as observed from then on. The spec is the
+    Decisions of another version of the policy are not judged, but count as observed from then on. The spec is the
     journal's own: what `sweep_started` holds, changed by each `sweep_resumed`. The events must be such that a sweep can
     be folded from them.
     """

@@ -1,4 +1,4 @@
-"""Which checkpoints stay: of ended trials the best weights of the best few, of unfinished ones what they go on from."""
+"""Which checkpoints stay: the best weights of the best few ended trials, and what unfinished trials continue from."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from tuner.storage import SweepFolder, delete, names, remove_empty_folder
 from tuner.storage.names import CHECKPOINTS, is_checkpoint_name, is_trial_name, is_unfinished_checkpoint, trial_name
 from tuner.sweep import Sweep, Trial
 
-TOLD_MAX = 3
-"""So many of the things that are left alone are named."""
+NAMED_MAX = 3
+"""How many of the files that are left alone a message names."""
 
 
 class Retention:
     """The best ended trials of a sweep, and the files that the others leave behind.
 
-    Only ended trials have a place among the best: they keep their value for good, so that a trial that drops out is
-    never wanted back.
+    Only ended trials count among the best: their values are final, so a trial that drops out never comes back.
     """
 
     def __init__(self, folder: SweepFolder, keep: int, sweep: Sweep) -> None:
@@ -28,11 +27,11 @@ class Retention:
 
     @property
     def bar(self) -> float | None:
-        """What a trial's best value must beat to be kept; None while there is room."""
+        """What a trial's best value must beat for its weights to be kept; None while there is room."""
         return self._kept[-1].best_value if len(self._kept) >= self._keep else None
 
     def ended(self, trial: Trial) -> list[tuple[Trial, bool]]:
-        """Takes a trial's end; trials whose checkpoints are to be deleted, and whether their best weights stay."""
+        """Takes an ended trial; returns the trials whose checkpoints to delete, and whether their best weights stay."""
         if not trial.usable:
             return [(trial, False)]
         self._kept.append(trial)
@@ -43,7 +42,7 @@ class Retention:
         return [*stays, *((other, False) for other in dropped)]
 
     def left_over(self) -> list[tuple[Trial, bool]]:
-        """As `ended`, of trials at whose end a driver died before it could let go of their checkpoints."""
+        """As `ended`, for trials that ended just before a driver died, so that it did not delete their checkpoints."""
         kept = {trial.number for trial in self._kept}
         return [
             (trial, trial.number in kept)
@@ -54,25 +53,25 @@ class Retention:
         ]
 
     def delete(self, trial: Trial) -> None:
-        """Deletes the files of an ended trial that its journal does not name any more, in the background.
+        """Deletes the files of an ended trial that the journal no longer names, in the background.
 
-        One that cannot be deleted costs room, no more.
+        A file that cannot be deleted only costs disk space.
         """
         keep = {saved.path for saved in trial.checkpoints}
         self._deletions.submit(self._delete, trial_name(trial.number), keep)
 
     def delete_orphans(self) -> list[str]:
-        """Waits for deletions; then deletes what no event names, such as what a killed worker left behind.
+        """Waits for deletions, then deletes files that no event names, such as those of a killed worker.
 
-        What has no name that a worker of ours writes is left alone, and so is all that lies behind a link.
+        Files with names that no worker writes are left alone, and so is everything behind a link.
 
         Returns:
-            what was left alone, for people.
+            Messages for the user about what was left alone.
         """
         self.close()
         named = {saved.path for trial in self._sweep.trials.values() for saved in trial.checkpoints}
         foreign: list[str] = []
-        told: list[str] = []
+        texts: list[str] = []
         with contextlib.suppress(TunerError):
             for name in names(self._folder.checkpoints, self._folder.base):
                 if not is_trial_name(name):
@@ -82,23 +81,23 @@ class Retention:
                     foreign += self._delete(name, named, unfinished_writes=True)
                     remove_empty_folder(self._folder.checkpoints / name, self._folder.base)
                 except ForeignFileError as error:
-                    told.append(str(error))
+                    texts.append(str(error))
         if foreign:
-            more = f" and {len(foreign) - TOLD_MAX} more" if len(foreign) > TOLD_MAX else ""
-            what = ", ".join(map(repr, foreign[:TOLD_MAX])) + more
-            told.append(
+            more = f" and {len(foreign) - NAMED_MAX} more" if len(foreign) > NAMED_MAX else ""
+            what = ", ".join(map(repr, foreign[:NAMED_MAX])) + more
+            texts.append(
                 f"{self._folder.checkpoints}: {what} left alone, as no checkpoint of the sweep's is called that"
             )
-        return told
+        return texts
 
     def close(self) -> None:
-        """Waits for deletions under way; those that would take requests are left to the sweep's end."""
+        """Waits for deletions in progress. On an object store, where they take requests, the rest is left for later."""
         self._deletions.shutdown(cancel_futures=self._folder.is_remote)
 
     def _delete(self, trial: str, keep: set[str], unfinished_writes: bool = False) -> list[str]:
-        """Deletes a trial's checkpoints that `keep` does not name; what else lies there, by name.
+        """Deletes a trial's checkpoints that `keep` does not name; returns the names of foreign files.
 
-        The folder stays: a worker may still write into it.
+        The folder stays, because a worker may still write into it.
         """
         foreign = []
         folder, base = self._folder.checkpoints / trial, self._folder.base
@@ -112,5 +111,5 @@ class Retention:
 
 
 def _has_best(trial: Trial) -> bool:
-    """Whether its best weights are on storage alone, so that full checkpoints, which hold them too, can go."""
+    """Whether its best weights have a file of their own, so that full checkpoints, which also hold them, can go."""
     return any(saved.kind == "best" and saved.best_epoch == trial.best_epoch for saved in trial.checkpoints)

@@ -33,7 +33,7 @@ class Slot:
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 
     def memory_bytes(self, node: Mapping[str, float]) -> float | None:
-        """A trial's share of its node's memory; None where the node does not tell."""
+        """A trial's share of its node's memory; None if the node does not report it."""
         return node["memory"] / n if node.get("memory") and (n := self.count([node])) else None
 
     @property
@@ -43,7 +43,7 @@ class Slot:
 
     @property
     def per_card(self) -> int:
-        """Trials on one card, which a fraction of one never leaves; 1 where a trial takes whole ones, or none."""
+        """How many trials share one card, as a fraction never spans two; 1 if a trial takes whole cards, or none."""
         return math.floor(1 / self.gpus + 1e-9) if 0 < self.gpus < 1 else 1
 
     def count(self, nodes: Iterable[Mapping[str, float]]) -> int:
@@ -51,7 +51,7 @@ class Slot:
         return sum(self._count_on(node) for node in nodes)
 
     def lacking(self, nodes: Iterable[Mapping[str, float]]) -> str:
-        """What a slot takes and nodes have, where these have no room for one; empty where no node has a CPU."""
+        """What a slot takes and what the nodes have, for a message; empty if no node has a CPU."""
         sizes = sorted({(node["CPU"], node.get("GPU", 0.0)) for node in nodes if node.get("CPU")})
         has = "; ".join(f"{cpus:g} CPUs and {gpus:g} GPUs" for cpus, gpus in sizes[-3:])
         return f", which takes {self.cpus:g} CPUs and {self.gpus:g} GPUs (nodes have {has})" if has else ""
@@ -66,7 +66,7 @@ class Slot:
 
 
 def local_node() -> dict[str, float]:
-    """This machine's CPUs and GPUs, as Ray will count them; without starting Ray."""
+    """This machine's CPUs and GPUs as Ray will count them, without starting Ray."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     cards = glob.glob("/proc/driver/nvidia/gpus/*")
@@ -75,7 +75,7 @@ def local_node() -> dict[str, float]:
 
 
 def require_room(slot: Slot, slots: int) -> None:
-    """Refuses a sweep whose trials fit nowhere.
+    """Refuses a sweep whose trials fit on no node.
 
     Raises:
         UsageError: no node has room for one trial.

@@ -1,4 +1,4 @@
-"""The policy: pure decisions from the events told so far. The only importer of hyperopt; no Ray, no clock, no files."""
+"""The policy: pure decisions from what was told so far. The only importer of Hyperopt; no Ray, no clock, no files."""
 
 from tuner.policy.earlier import EarlierTrial
 from tuner.policy.policy import CONTINUE, STOP, Decision, Policy, Suggestion

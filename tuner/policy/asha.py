@@ -1,7 +1,7 @@
 """Asynchronous successive halving, stopping variant (Li et al. 2020, "Massively Parallel Hyperparameter Tuning").
 
-A trial that reaches a rung goes on if it is among the best 1/eta of all that have reached it so far, itself included.
-Whoever comes early is judged against few, so its place is looked at again on the way to the next rung.
+A trial that reaches a rung continues if it is among the best 1/eta of all that have reached it so far, itself included.
+Early trials are judged against few others, so their place is checked again on the way to the next rung.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def rung_epochs(first: int, last: int, reduction_factor: int) -> list[int]:
 def second_looks(rungs: list[int], last: int) -> dict[int, int]:
     """The epochs after which a trial's place at a rung is looked at again, each with its rung.
 
-    They lie a sixth and a half of the way to the next rung or the end. Nobody looks again at the first rung, whose
-    losses say too little for being that strict.
+    They lie a sixth and half of the way to the next rung or the end. The first rung is not checked again, as its losses
+    say too little to be that strict.
     """
     return {
         epoch: rung
@@ -37,7 +37,7 @@ def second_looks(rungs: list[int], last: int) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a value stands in its rung, `place` from 1; the best `places` go on."""
+    """A value's `place` in its rung, from 1; the best `places` continue."""
 
     rung: int
     place: int
@@ -60,7 +60,7 @@ class Asha:
         self._losses: dict[int, list[float]] = {rung: [] for rung in rungs}
 
     def judge(self, epoch: int, loss: float) -> Verdict | None:
-        """Adds a finite loss to the rung at this epoch and says whether the trial goes on; None between rungs."""
+        """Adds a finite loss to the rung at this epoch and judges it; None between rungs."""
         losses = self._losses.get(epoch)
         if losses is None:
             return None

@@ -1,4 +1,4 @@
-"""What is suggested without a model: points, a grid, independent draws; none twice while others are left."""
+"""Suggestions without a model: points, a grid, independent draws. None comes twice while others are left."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ import numpy as np
 from tuner.spec.space import Params, Space, completed, key
 
 _REDRAWS = 512
-"""Cheap, and enough where all that is left lies under a choice that one in a hundred draws takes."""
+"""Cheap, and enough even if all that is left lies under a choice that one in a hundred draws takes."""
 
 
 class Draws:
-    """Looks at a space's next configurations; one is taken by `add`, and is not given again.
+    """Proposes a space's next configurations. One that is taken, by `add`, is not proposed again.
 
     Args:
-        points: configurations to begin with; those that are none of the space are left out.
+        points: configurations to start with; those outside the space are left out.
     """
 
     def __init__(self, space: Space, points: Sequence[Params]) -> None:
         self._space = space
         self._out: set[Any] = set()
-        """The keys of what is out."""
+        """The keys of taken configurations."""
         self._points = deque(params for point in points if (params := completed(space, point)) is not None)
         self._grid: Iterator[Params] | None = None
         self._next: Params | None = None
-        """The grid's next configuration, once it was looked at."""
+        """The grid's next configuration, once it has been proposed."""
         self._left: list[Params] | None = None
-        """Of a small space the configurations that were left when last looked at."""
+        """Of a small space, the configurations that were left at the last look."""
 
     def add(self, params: Params) -> None:
         """Takes a configuration, drawn here or elsewhere."""
         self._out.add(key(params))
 
     def __contains__(self, params: Params) -> bool:
-        """Whether it is out."""
+        """Whether it is taken."""
         return key(params) in self._out
 
     def point(self) -> Params | None:
-        """The first point that is not out."""
+        """The first point that is not taken."""
         while self._points and self._points[0] in self:
             self._points.popleft()
         return self._points[0] if self._points else None
 
     def of_grid(self) -> Params | None:
-        """The grid's first configuration that is not out; None at its end."""
+        """The grid's first configuration that is not taken; None at its end."""
         if self._grid is None:
             self._grid = self._space.grid()
         while self._next is None or self._next in self:
@@ -58,8 +58,8 @@ class Draws:
         return self._next
 
     def independent(self, rng: np.random.Generator) -> Params | None:
-        """A draw that is not out, whatever was observed; None if nothing is left of a small space, and of any other
-        a repeated one if none is found.
+        """A draw that is not taken, whatever was observed. None if nothing is left of a small space; of a large one, a
+        repeated draw if no new one is found.
         """
         for _ in range(_REDRAWS):
             params = self._space.sample(rng)

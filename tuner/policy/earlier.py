@@ -1,4 +1,4 @@
-"""Trials of earlier sweeps, or MLflow runs, that a sweep begins with knowing."""
+"""Trials of earlier sweeps, or MLflow runs, that a sweep knows from the start."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 from tuner.spec.space import Params
 
 EARLIER_MAX = 60
-"""So many are known at the start, one fewer with each result of the sweep's own."""
+"""How many count at the start; one fewer with each result of the sweep's own."""
 
 
 @dataclass(frozen=True)
 class EarlierTrial:
-    """What is known of it. It is never one of the sweep's own: it counts in no rung, no budget and not as the best."""
+    """What is known of an earlier trial. It counts in no rung or budget, and never as the sweep's best."""
 
     source: str
     """The sweep's name, or the experiment's."""
     trial: str
     """Its number in that sweep, or its run's id."""
     params: Params
-    """Its values of the parameters that this sweep searches; what was inactive is absent."""
+    """Its values of the parameters that this sweep searches, without inactive ones."""
     epoch: int
-    """After so many epochs its value was measured, the deepest that it came; 0 if it has no value."""
+    """The epoch of its value, the last one that has any; 0 if it has no value."""
     epochs_max: int
-    """A whole training of it."""
+    """Its whole training."""
     value: float
     """The objective after `epoch`, in the objective's own sign; NaN if it has none."""
     bad: bool
@@ -51,10 +51,10 @@ class EarlierTrial:
 
 
 class EarlierTrials:
-    """Those that a space covers, by negative numbers: -1 is the first one.
+    """The earlier trials that a space covers, by negative numbers: -1 is the first.
 
     Args:
-        sign: -1 where more is better, of the objective.
+        sign: -1 if a higher objective is better, else 1.
     """
 
     def __init__(self, sign: float) -> None:
@@ -73,9 +73,9 @@ class EarlierTrials:
         return -len(self._trials)
 
     def counting(self, num_own: int) -> list[int]:
-        """The numbers of those that still count, the best first: each of a sweep's own results takes the place of one.
+        """The numbers of those that still count, best first: each result of the sweep's own replaces one.
 
-        Of too many the best half, and an even selection of the rest.
+        If there are too many, the best half and an even selection of the rest.
         """
         left = max(0, EARLIER_MAX - num_own)
         if not left or not self._trials:
@@ -87,5 +87,5 @@ class EarlierTrials:
         return [-1 - index for index in order]
 
     def _merit(self, trial: EarlierTrial) -> tuple[bool, float, float]:
-        """Sorts the best first: those that were trained the furthest, by their value there."""
+        """Sorts the best first: by how far they were trained, then by their value there."""
         return trial.bad, -trial.epoch / trial.epochs_max, self._sign * trial.value if trial.epoch else math.inf

@@ -1,9 +1,9 @@
-"""What a trial would have come to: its loss, carried from the deepest rung it reached to the end of a whole training.
+"""The expected end of a trial: its loss, carried from the deepest rung it reached to the end of a whole training.
 
-Losses at different epochs cannot be compared, but their ends can be estimated: from each level (a rung, or a whole
-training) to the next leads a straight line, fitted to the trials that reached both. Its slope is shrunk towards the
-ratio of the spreads while pairs are few. Which trials go on is decided by the loss at the level that the line starts
-from, so leaving out those that were stopped does not bend it.
+Losses at different epochs cannot be compared, but their ends can be estimated. A straight line leads from each level (a
+rung, or a whole training) to the next, fitted to the trials that reached both. While pairs are few, its slope is shrunk
+towards the ratio of the spreads. Stopped trials are missing from the fit, but that does not bend the line: trials are
+stopped by their loss at the level where the line starts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_PAIRS = 3
-"""Before so many trials have reached both levels, whoever went further counts as better."""
+"""Until so many trials have reached both levels, a trial that went further counts as better."""
 OUTLOOK_PAIRS = 5
-"""Before so many trials have reached both levels, nothing is said about how sure an expected end is."""
+"""Until so many trials have reached both levels, an expected end has no standard deviation."""
 MAX_PAIRS = 128
-"""The best so many of a level are fitted to: the line is needed there, and costs the same however long a sweep is."""
+"""The line is fitted to the best so many of a level, where it is needed; so its cost does not grow with the sweep."""
 _SHRINKAGE = 3.0
 _MIN_SLOPE = 0.05
 
 
 @dataclass(frozen=True)
 class Line:
-    """From a level to the next: loss -> next_mean + slope * (loss - mean), give or take sqrt(variance)."""
+    """From a level to the next: loss -> next_mean + slope * (loss - mean), with standard deviation sqrt(variance)."""
 
     mean: float
     next_mean: float
@@ -38,7 +38,7 @@ class Line:
 
 
 class Ends:
-    """The lines between the levels of one sweep; a level is told by its place, the last one is a whole training."""
+    """The lines between the levels of a sweep. A level is given by its index; the last one is a whole training."""
 
     def __init__(self, num_levels: int) -> None:
         self._last = num_levels - 1
@@ -46,7 +46,7 @@ class Ends:
         self._lines: list[Line | None] = [None] * self._last
 
     def add(self, level: int, loss: float, next_loss: float) -> None:
-        """Takes a trial that went on from a level to the next."""
+        """Takes a trial that continued from a level to the next."""
         pairs = self._pairs[level]
         insort(pairs, (loss, next_loss))
         if len(pairs) > MAX_PAIRS:
@@ -83,7 +83,7 @@ class Ends:
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> Line:
-    """The line of MIN_PAIRS or more; losses too large to be squared stay what they are, with no end of scatter."""
+    """The line of MIN_PAIRS or more; losses too large to be squared are left unchanged, with infinite variance."""
     try:
         return _fitted(pairs)
     except OverflowError:
@@ -94,7 +94,7 @@ def _fitted(pairs: Sequence[tuple[float, float]]) -> Line:
     """Least squares, ridged towards the ratio of the standard deviations, at most 1; always rising.
 
     Raises:
-        OverflowError: the losses are beyond what can be squared and summed.
+        OverflowError: the losses are too large to be squared and summed.
     """
     count = len(pairs)
     mean = math.fsum(loss for loss, _ in pairs) / count

@@ -1,9 +1,9 @@
-"""How many suggestions are drawn from the whole space, as broad or random ones: a share that follows what has paid.
+"""The share of suggestions drawn from the whole space (origins broad and random), which follows what has paid.
 
-Where the model sees nothing, draws find as much as it does and cover more; where it sees much, they are wasted. Each
-trial that passes a rung earns for what drew it as many units as the rung has of the first one's epochs, so that getting
-far counts for more than starting well; one that comes to a bad end before the first rung has earned nothing. The share
-of draws is their mean earning over the sum of both.
+If the model sees nothing, draws find as much as it does and cover more; if it sees much, they are wasted. Each trial
+that passes a rung earns for its origin: the rung's epochs, in units of the first rung's, so that getting far counts
+more than starting well. A trial with a bad end before the first rung earns nothing. The share of draws is their mean
+earning over the sum of both means.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LEAST, MOST = 1 / 8, 0.7
 @dataclass
 class _Arm:
     trials: int = 2
-    """With two that are believed to have been before anything is known, and what they earned."""
+    """Two are assumed before anything is known, and what they earned."""
     earned: float = 3.0
 
 
@@ -28,15 +28,15 @@ class Mixture:
     _arms: dict[bool, _Arm] = field(default_factory=lambda: {True: _Arm(), False: _Arm()})
 
     def tried(self, is_modelled: bool) -> None:
-        """A trial came to the first rung, or to a bad end before it."""
+        """A trial reached the first rung, or a bad end before it."""
         self._arms[is_modelled].trials += 1
 
     def passed(self, is_modelled: bool, units: float) -> None:
-        """A trial passed a rung of so many times the first one's epochs."""
+        """A trial passed a rung with so many times the first rung's epochs."""
         self._arms[is_modelled].earned += units
 
     @property
     def share_of_draws(self) -> float:
-        """How likely the next suggestion is drawn from the whole space."""
+        """The probability that the next suggestion is drawn from the whole space."""
         model, draws = (arm.earned / arm.trials for arm in (self._arms[True], self._arms[False]))
         return min(MOST, max(LEAST, draws / (draws + model)))

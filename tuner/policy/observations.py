@@ -1,4 +1,4 @@
-"""What the policy knows of its trials, and their order of merit at any moment."""
+"""What the policy knows of its trials, and their current order of merit."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Observed:
     params: Params
     epochs_max: int
     counts: bool = True
-    """Whether its configuration lies in the space as it is now; a model of the space cannot use any other."""
+    """Whether its configuration lies in the current space; the model can only use such trials."""
     level: int = 0
     """The deepest rung reached, or the last epoch of a completed trial."""
     loss: float = math.inf
-    """The best loss up to `level`: what a trial is worth is its best epoch, whose weights are kept."""
+    """The best loss up to `level`: a trial is worth its best epoch, whose weights are kept."""
     best_loss: float = math.inf
     """The best loss so far."""
     bad: bool = False
@@ -43,9 +43,8 @@ class Observed:
 class Observations:
     """Every trial by its number, and those that count in their order of merit.
 
-    First those with a result, by the end that is expected of them (see `Ends`), then running ones without a result,
-    then bad ones: a running trial stands as a mediocre one (constant liar, Ginsbourger et al. 2010), so that workers
-    spread out.
+    First come those with a result, by their expected end (see `Ends`), then running ones without a result, then bad
+    ones. So a running trial counts as a mediocre one (constant liar, Ginsbourger et al. 2010), and workers spread out.
 
     Args:
         rungs: the epochs at which trials are compared, rising; a whole training comes after them.
@@ -58,7 +57,7 @@ class Observations:
         self._ends = Ends(len(rungs) + 1)
         self._trials: dict[int, Observed] = {}
         self._reached: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
-        """By the level that trials came to and the last one of their trainings: (loss, number), the best first."""
+        """(level that trials reached, last level of their training) -> their (loss, number), best first."""
         self._running: dict[int, None] = {}
         self._bad: dict[int, None] = {}
 
@@ -76,7 +75,7 @@ class Observations:
             self._running[trial.number] = None
 
     def update(self, trial: Observed, level: int, loss: float, bad: bool) -> None:
-        """Takes what a trial came to at a level, or its bad end, and so changes its place."""
+        """Takes a trial's loss at a level, or its bad end, which changes its place in the order."""
         if trial.counts:
             self._take_out(trial)
             self.num_with_results -= trial.has_result
@@ -105,11 +104,11 @@ class Observations:
         return list(islice(reversed(self._bad), at_most))
 
     def outlook(self, trial: Observed) -> tuple[float, float] | None:
-        """The loss expected of a trial at the end of its training, and its standard deviation; None: unknown yet."""
+        """A trial's expected loss at the end of its training, and its standard deviation; None if unknown yet."""
         return self._ends.outlook(*self._places(trial, trial.level), trial.loss)
 
     def ordered(self, at_most: int) -> list[int]:
-        """The numbers of the trials that count, best first; of too many the best half, and the newest others."""
+        """The numbers of the trials that count, best first; of too many, the best half and the newest others."""
         with_end = [
             (*self._ends.end(place, last, loss), number)
             for (place, last), reached in self._reached.items()
@@ -132,7 +131,7 @@ class Observations:
         return (0, *self._ends.end(*self._places(trial, trial.level), trial.loss), number)
 
     def _places(self, trial: Observed, level: int) -> tuple[int, int]:
-        """Which level an epoch of a trial is, and which one is its training's end: the one after its last rung."""
+        """The indices of an epoch's level and of the level after the trial's last rung, which is its training's end."""
         last = bisect_left(self._rungs, trial.epochs_max)
         return bisect_left(self._rungs, level), last
 

@@ -1,6 +1,6 @@
-"""ask, tell, close: what to try next and whether a trial goes on, as a pure function of what was told before.
+"""ask, tell, close: what to try next and whether a trial continues, as a pure function of what was told before.
 
-Suggestion k draws its randomness from (seed, k) and looks at nothing but the history, so replaying a journal's events
+Suggestion k draws its randomness from (seed, k) and depends only on the history, so replaying a journal's events
 rebuilds the same state, and every decision can be recomputed from the events before it.
 """
 
@@ -27,11 +27,11 @@ CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
 
 STARTUP_OBSERVATIONS = 10
-"""TPE models nothing before so many trials have been observed; until then draws are independent."""
+"""Until so many trials have been observed, draws are independent; then TPE models them."""
 HOPELESS_DEVIATIONS = 1.5
-"""A trial is not trained on if its expected end is more than so many standard deviations short of the best so far."""
+"""A trial is stopped if its expected end is more than so many standard deviations worse than the best so far."""
 BROAD_SHARE = 0.7
-"""So many of the draws that are not the model's own are the ones that it likes best of a few (see `TPE.suggest`)."""
+"""This share of the draws from the whole space are the best of a few by the model (see `TPE.suggest`)."""
 _MODEL_DRAWS = 4
 
 
@@ -81,7 +81,7 @@ class Policy:
         self._best_loss = math.inf
         self._asha = Asha(self._rungs, settings.reduction_factor)
         self._judged: dict[int, float] = {}
-        """Of each trial that goes on the loss at its last rung."""
+        """Trial that continues -> its loss at its last rung."""
         self._tpe = TPE(settings.space)
         self._observed = Observations(rungs)
         self._draws = Draws(settings.space, settings.points)
@@ -96,23 +96,23 @@ class Policy:
 
     @property
     def num_observed(self) -> int:
-        """How many suggested trials have a result, a bad end included."""
+        """How many suggested trials have a result or came to a bad end."""
         return sum(self._observed[number].has_result for number in range(len(self._observed)))
 
     @property
     def num_earlier(self) -> int:
-        """How many trials of earlier sweeps say something about this space."""
+        """How many trials of earlier sweeps lie in this space."""
         return len(self._earlier)
 
     @property
     def has_model(self) -> bool:
-        """Whether enough is known for suggestions to be modelled."""
+        """Whether enough is known for TPE to model."""
         num_own = self._observed.num_with_results
         num_known = num_own + len(self._earlier.counting(num_own))
         return self._settings.algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
 
     def good(self) -> list[int]:
-        """The trials of this sweep that the model holds as good now, best first; none while there is no model."""
+        """The trials of this sweep that the model counts as good now, best first; empty while there is no model."""
         return [number for number in self._split().good if number >= 0] if self.has_model else []
 
     def observed(self, trial: int) -> Observed:
@@ -127,7 +127,7 @@ class Policy:
         return suggestion
 
     def propose(self) -> Suggestion | None:
-        """What `ask` would give, without taking it."""
+        """What `ask` would return, without taking it."""
         trial = len(self._observed)
         if self.exhausted or (self.num_trials is not None and trial >= self.num_trials):
             return None
@@ -154,7 +154,7 @@ class Policy:
             self._modelled.add(trial)
 
     def learn(self, earlier: Sequence[EarlierTrial]) -> None:
-        """Takes trials of earlier sweeps, before the first suggestion; those outside of the space say nothing."""
+        """Takes trials of earlier sweeps, before the first suggestion; those outside the space are ignored."""
         for trial in earlier:
             if self.space.covers(trial.params):
                 self._tpe.learn(self._earlier.add(trial), trial.params)
@@ -194,7 +194,7 @@ class Policy:
             self._spoil(observed)
 
     def _spoil(self, trial: Observed) -> None:
-        """Takes a bad end: what the trial came to before is no mark for others any more."""
+        """Takes a bad end: the trial's losses no longer count as the best so far."""
         if not trial.level:
             self._mixture.tried(trial.number in self._modelled)
         self._observed.update(trial, trial.level, trial.loss, bad=True)
@@ -211,7 +211,7 @@ class Policy:
         return Decision(CONTINUE, reason) if verdict.goes_on else Decision(STOP, reason, "stopped")
 
     def _why_hopeless(self, trial: Observed) -> str:
-        """Why a trial that passed its rung will all but surely not become the best one; empty while it may."""
+        """Why a trial that passed its rung is very unlikely to become the best; empty while it may."""
         outlook = self._observed.outlook(trial)
         if outlook is None:
             return ""
@@ -243,7 +243,7 @@ class Policy:
         return None if drawn is None else (drawn, "random")
 
     def _split(self) -> Split:
-        """What the model is made of: this sweep's trials, and earlier ones while few of its own have results."""
+        """The trials for the model: this sweep's, and earlier ones while few of its own have results."""
         observed, num_own = self._observed, self._observed.num_with_results
         ordered, earlier = observed.ordered(MAX_OBSERVATIONS), self._earlier.counting(num_own)
         own = min(_num_good(len(ordered)), observed.num_usable)
@@ -265,5 +265,5 @@ class Policy:
 
 
 def _num_good(num_observed: int) -> int:
-    """How many of the observed trials are held as good: Hyperopt's rule."""
+    """How many of the observed trials count as good: Hyperopt's rule."""
     return min(math.ceil(0.25 * math.sqrt(num_observed)), 25)

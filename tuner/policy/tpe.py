@@ -1,10 +1,10 @@
 """Hyperopt's tree-structured Parzen estimator (Bergstra et al. 2011, section 4) over the unit cube of a space.
 
-The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between two
-suggestions; `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
-ten times as much. Each searched parameter is modelled by itself: ranges as a mixture of normals truncated to [0, 1],
+The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between
+suggestions. `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
+ten times as much. Each searched parameter is modelled separately: ranges as a mixture of normals truncated to [0, 1],
 choices by their counts. An inactive parameter has no observation in that trial. Hyperopt takes the best candidate of
-each parameter; here whole configurations are compared, which is less greedy and found more (see README.md).
+each parameter; this compares whole configurations, which is less greedy and finds more (see README.md).
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ import numpy as np
 from tuner.spec.space import Choice, Params, Space
 
 MAX_OBSERVATIONS = 250
-"""The best half and the newest half of so many trials are modelled, so that a suggestion's cost is bounded."""
+"""How many trials are modelled at most, the best half and the newest half, so that a suggestion's cost is bounded."""
 CANDIDATES = 24
 """Configurations drawn from the good trials' density, of which the likeliest is taken; Hyperopt's default."""
 BROAD_CANDIDATES = 8
-"""As many are drawn from the whole space for a broad suggestion."""
+"""Configurations drawn from the whole space for a broad suggestion."""
 _PRIOR_WEIGHT = 1.0
 _FORGETTING = 25
-"""Of more observations the older ones count less; Hyperopt's default."""
+"""If there are more observations, older ones count less; Hyperopt's default."""
 _NEVER = 10**9
 
 _CAUTION = 0.5
-"""The weight of the log probability of no bad end: half, as naive Bayes is too sure of it."""
+"""The weight of the log probability of no bad end: half, because naive Bayes is too sure of it."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Trials by number, as a model is made of them."""
+    """The trials, by number, from which a model is made."""
 
     good: Sequence[int]
     others: Sequence[int]
     usable: Sequence[int]
-    """Of both those with a result and no bad end."""
+    """Those of both kinds with a result and no bad end."""
     bad: Sequence[int]
-    """Diverged and failed ones; more of them than stand among the others."""
+    """Diverged and failed ones, also those that are not among the others."""
     odds: float
-    """How many times as many of all trials came to a bad end as did not."""
+    """The ratio of trials with a bad end to those without, over all trials."""
 
     @property
     def numbers(self) -> list[int]:
@@ -73,24 +73,24 @@ class TPE:
         self._place: dict[int, int] = {}
 
     def learn(self, trial: int, params: Params) -> None:
-        """Takes the configuration of a trial that later suggestions may name; each once."""
+        """Takes a trial's configuration, once; later suggestions may name the trial."""
         place = self._place[trial] = len(self._place)
         if place == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[place] = [self._label(name, params) for name in self._names]
 
     def suggest(self, split: Split, rng: np.random.Generator, *, broadly: bool = False) -> Params:
-        """A configuration likelier among the good trials than among the others: of N candidates that are drawn from
-        the good ones' density l, the one with the highest l(x) / g(x), over all of its active parameters together.
+        """A configuration likelier among the good trials than among the others.
 
-        Once trials came to a bad end it is weighed by the probability that it will not, too, as expected improvement
-        is by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter 2023): by naive Bayes
-        over the same estimators, made of the usable trials and of the bad ones.
+        Of N candidates drawn from the good trials' density l, it has the highest l(x) / g(x), over all of its active
+        parameters together. Once trials have come to a bad end, this is weighed by the probability of no bad end, as
+        expected improvement is by that of a constraint (Gelbart et al. 2014, equation 5; c-TPE, Watanabe and Hutter
+        2023). The probability is naive Bayes' over the same estimators, made of the usable and the bad trials.
 
         Args:
             split: trials by number, all learned.
             rng: makes the suggestion a function of its arguments.
-            broadly: fewer candidates, drawn from the whole space and not from around the good trials.
+            broadly: draw fewer candidates, and from the whole space instead of the good trials' density.
         """
         num = BROAD_CANDIDATES if broadly else CANDIDATES
         below, above = self._observed(split.good), self._observed(split.others)

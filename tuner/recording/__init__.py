@@ -1,10 +1,16 @@
 """Recording in MLflow, by a process of its own that reads the journal. Importing this does not import mlflow."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from tuner.recording.cursor import Cursor, Missing, backlog, missing, read_cursor
 from tuner.recording.place import check_place, misplaced
 from tuner.recording.process import RecorderProcess
-from tuner.recording.service import record
 from tuner.recording.standing import recorder_standing
+
+if TYPE_CHECKING:
+    from tuner.recording.service import record
 
 __all__ = [
     "Cursor",
@@ -18,3 +24,13 @@ __all__ = [
     "record",
     "recorder_standing",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Imports the recorder only when it is needed: reading how far it is takes none of what it imports."""
+        if name != "record":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from tuner.recording.service import record
+
+        return record

@@ -9,9 +9,9 @@ from typing import Any
 from tuner.base.errors import StorageError, UsageError
 from tuner.base.outcomes import SweepState
 from tuner.base.secrets import without_credentials
+from tuner.base.words import nearest
 from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
 from tuner.recording.database import sqlite_file
-from tuner.spec.space import nearest
 from tuner.storage import DATABASE, StorageRoot, SweepFolder
 from tuner.storage.journal import History, read_events, read_holder
 from tuner.sweep import Sweep, Trial, fold

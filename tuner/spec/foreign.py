@@ -104,7 +104,7 @@ def foreign_words(written: Mapping[str, Any]) -> Advice:
         section_name, field = path.split(".")
         section = written.get(section_name)
         value = section.get(field) if isinstance(section, Mapping) else None
-        if value not in values and (ours := _ours(path, value)) in values:
+        if not (isinstance(value, str) and value in values) and (ours := _ours(path, value)) in values:
             found.rules[(section_name, field)] = f"{_must_be(values)}, but got {shown(value)}; write {field}: {ours}"
     for name in ("space", *_SPACE):
         parameters = written.get(name)

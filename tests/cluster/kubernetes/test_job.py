@@ -1,4 +1,4 @@
-"""What `tuner launch --kubernetes` writes for a sweep."""
+"""What `tuner kubernetes` writes for a sweep."""
 
 from __future__ import annotations
 
@@ -246,6 +246,8 @@ def test_images_are_named_by_tag_or_digest(image: str) -> None:
         ({"trials_per_worker": 10**400}, "--trials-per-worker: must be at most 1000000000, but got a whole number of"),
         ({"min_workers": 3, "max_workers": 2}, "--max-workers: must not be below --min-workers 3, but got 2"),
         ({"retries": -1}, "--retries: must be at least 0"),
+        ({"retries": 2**31}, "--retries: must be at most 1000000000, but got 2147483648"),
+        ({"max_workers": 2**31}, "--max-workers: must be at most 1000000000, but got 2147483648"),
         ({"volumes": ("claim",)}, "--volume: must be CLAIM:/PATH, but got 'claim'"),
         ({"volumes": ("claim:relative",)}, "--volume: must be CLAIM:/PATH"),
         ({"volumes": ("a:/x", "b:/x")}, "--volume: two claims must not have the same path"),

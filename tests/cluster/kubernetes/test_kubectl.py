@@ -1,4 +1,4 @@
-"""`tuner launch --kubernetes`, printed and applied; the kubectl is real, the API server is pretended."""
+"""`tuner kubernetes`, printed and applied; kubectl is real, the API server is a stand-in."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 
 from tests.cli.test_commands import Done, tuner
 from tests.cluster.kubernetes.api import Api, pretended_api
+from tests.cluster.kubernetes.operator import rules
 from trainables import registry
-from tuner.cluster.kubernetes import kubectl, rules
+from tuner.cluster.kubernetes import kubectl
 
 SHARED = ("--storage", "s3://bucket/sweeps", "--set", "tracking.uri=https://mlflow.example.com")
 CONFIG_MAP = "/api/v1/namespaces/team/configmaps/digits"
@@ -25,7 +26,7 @@ CANARY = "canary-of-a-secret-key"
 
 
 def launch(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
-    return tuner("launch", "digits", "--kubernetes", *arguments, exit_code=exit_code, **environment)
+    return tuner("kubernetes", "digits", *arguments, exit_code=exit_code, **environment)
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +45,11 @@ def test_the_manifest_is_printed_alone_and_taken() -> None:
 
 
 def test_a_trainable_that_needs_data_is_refused_without() -> None:
-    done = tuner("launch", "mlp", "--kubernetes", *SHARED, "--set", "data=null", exit_code=2)
+    done = tuner("kubernetes", "mlp", *SHARED, "--set", "data=null", exit_code=2)
     assert "mlp must be given data" in done.stderr
     tuner(
-        "launch",
+        "kubernetes",
         "mlp",
-        "--kubernetes",
         *SHARED,
         "--set",
         "data=s3://bucket/none.npz",
@@ -84,7 +84,7 @@ def test_a_manifest_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     spec, job = tmp_path / "sweep.yaml", tmp_path / "job.yaml"
     text = registry.default_sweep("digits").read_text().replace("{experiment: digits}", "{experiment: für}")
     spec.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "tuner.cli.main", "launch", str(spec), "--kubernetes", *SHARED]
+    command = [sys.executable, "-m", "tuner.cli.main", "kubernetes", str(spec), *SHARED]
     command += ["--output", str(job)]
     done = subprocess.run(command, env=os.environ | locale, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -122,22 +122,37 @@ def test_what_pods_do_not_share_is_refused_together_with_the_spec() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "said"),
     [
-        (("--kubernetes", "--down-when-done"), "--down-when-done: only with --cluster; a RayJob's cluster always ends"),
-        ((), "launch: needs --cluster FILE, for a cluster of Ray's launcher, or --kubernetes; one of them"),
-        (("--kubernetes", "--cluster", "c.yaml"), "launch: needs --cluster FILE, for a cluster of Ray's launcher"),
-        (("--cluster", "c.yaml", "--queue", "q", "--apply"), "--queue: only with --kubernetes\n--apply: only with"),
-        (("--kubernetes", "--memory", "much"), "--memory: must be bytes, or a size such as 6GiB or 512MiB"),
-        (("--kubernetes", "--memory", "1"), "--memory: must be at least 1MiB"),
-        (
-            ("--kubernetes", "--min-workers", "0", "--retries", "-1"),
-            "--min-workers: must be at least 1, but got 0\n--r",
-        ),
+        (("--memory", "much"), "--memory: must be bytes, or a size such as 6GiB or 512MiB"),
+        (("--memory", "1"), "--memory: must be at least 1MiB"),
+        (("--min-workers", "0", "--retries", "-1"), "--min-workers: must be at least 1, but got 0\n--r"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(arguments: tuple[str, ...], told: str) -> None:
-    assert tuner("launch", "digits", *SHARED, *arguments, exit_code=2).stderr.startswith(told)
+def test_wrong_options_are_refused(arguments: tuple[str, ...], said: str) -> None:
+    assert launch(*SHARED, *arguments, exit_code=2).stderr.startswith(said)
+
+
+def test_the_former_command_works_and_says_where_it_went() -> None:
+    now = tuner("kubernetes", "digits", *SHARED, "--queue", "q")
+    former = tuner("launch", "digits", "--or-resume", "--kubernetes", *SHARED, "--queue", "q")
+    assert former.stdout == now.stdout
+    where = f"`tuner launch --kubernetes` has moved; this runs: tuner kubernetes digits {' '.join(SHARED)} --queue q\n"
+    assert former.stderr == where + now.stderr
+    for option in ("--cluster=c.yaml", "--down-when-done"):
+        said = tuner("launch", "digits", "--kubernetes", option, *SHARED, exit_code=2).stderr
+        assert said.endswith(f"No such option: {option.partition('=')[0]}\n")
+    assert "--kubernetes" not in tuner("launch", "--help").stdout
+
+
+def test_the_former_command_shows_no_password() -> None:
+    said = tuner("launch", "digits", "--kubernetes", *SHARED[:2], "--set", f"tracking.uri=http://u:{CANARY}@h:1").stderr
+    assert "tuner kubernetes digits" in said and CANARY not in said
+
+
+def test_a_launch_needs_a_cluster() -> None:
+    said = tuner("launch", "digits", *SHARED, exit_code=2).stderr
+    assert said == "launch: needs --cluster FILE, a file of Ray's launcher; on Kubernetes: tuner kubernetes SPEC\n"
 
 
 def has_kubectl() -> bool:

@@ -1,4 +1,7 @@
-"""Manifests that the API server or KubeRay's operator would refuse are refused here, by path."""
+"""KubeRay's operator and the API server accept every manifest that `tuner kubernetes` writes.
+
+`operator/` holds their rules. It is tested here, too: rules that accept everything would prove nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.cluster.kubernetes.making import gpu_spec, ray_job
-from tuner.cluster.kubernetes import rules, schema
-from tuner.cluster.kubernetes.options import WORKING_DIRECTORY
-from tuner.cluster.kubernetes.pods import quantity
+from tests.cluster.kubernetes.operator import rules, schema
+from tests.cluster.kubernetes.operator.pods import quantity
+from tuner.cluster.kubernetes.job import manifest
+from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options
+from tuner.spec import SweepSpec
 
 CLUSTER = "spec.rayClusterSpec"
 HEAD = f"{CLUSTER}.headGroupSpec"
@@ -47,7 +52,41 @@ def put(document: Any, path: str, value: Any) -> None:
         document[last] = value
 
 
-def test_what_we_write_is_taken(job: Any) -> None:
+NUMBERS = st.none() | st.integers(0, 12) | st.sampled_from([10**9, 2**31, 10**30])
+DNS_NAMES = st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True) | st.sampled_from(["a", "a.b", "a" * 63, "x" * 254])
+VOLUMES = st.sampled_from(["a:/x", "b:/x/", "b:/y/z", "A:/q", "c:/a b", "c:/é", "d:/home"])
+OPTIONS = st.builds(
+    Options,
+    namespace=st.none() | DNS_NAMES,
+    image=st.none() | st.sampled_from(["tuner:1", "host:5000/a/b:v1"]),
+    min_workers=st.integers(1, 12),
+    max_workers=st.none() | st.integers(12, 99) | NUMBERS,
+    trials_per_worker=NUMBERS,
+    memory_bytes=st.none() | st.floats(2**20, 1e30),
+    retries=st.integers(0, 9) | st.sampled_from([10**9, 2**31]),
+    queue=st.none() | DNS_NAMES | st.text(max_size=5),
+    service_account=st.none() | DNS_NAMES,
+    secrets=st.lists(DNS_NAMES, max_size=1).map(tuple),
+    volumes=st.lists(VOLUMES, max_size=2).map(tuple),
+)
+SPECS = st.builds(
+    gpu_spec,
+    st.sampled_from([0, 0.25, 0.3, 1, 2]),
+    st.sampled_from([0.5, 1, 7]),
+    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", fullmatch=True),
+    num_trials=st.sampled_from([1, 64, 10**9]),
+)
+
+
+@given(made=SPECS, options=OPTIONS)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+def test_the_operator_accepts_whatever_passes_our_own_checks(made: SweepSpec, options: Options) -> None:
+    assume(not options.problems())
+    objects = manifest(made, options, {"AWS_REGION": "eu-west-1", "PGHOST": ""})
+    assert [rules.problems(json.loads(json.dumps(one))) for one in objects] == [[], []]
+
+
+def test_the_operator_accepts_what_we_write(job: Any) -> None:
     assert rules.problems(job) == []
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tuner.base.errors import UsageError
-from tuner.cluster.kubernetes.rules import MAX_CONFIG_MAP_BYTES
 from tuner.cluster.launched import SPEC
 from tuner.cluster.shipping import CODE
 from tuner.inspection.provenance.beside import imported_beside
 from tuner.spec import SweepSpec, dump_yaml
+
+MAX_BYTES = 2**20
+"""Of a ConfigMap."""
 
 
 def shipped_files(spec: SweepSpec) -> dict[str, str]:
@@ -26,11 +28,11 @@ def shipped_files(spec: SweepSpec) -> dict[str, str]:
         files = {f"{CODE}/{path.relative_to(folder)}": _text(path) for path in sorted(imported_beside(Path(file)))}
         spec = spec.model_copy(update={"trainable": f"{CODE}/{Path(file).name}:{class_name}"})
     files[SPEC] = dump_yaml(spec.resolved())
-    size_bytes = sum(len(text.encode()) for text in files.values())
-    if size_bytes > MAX_CONFIG_MAP_BYTES:
+    size_bytes = sum(len(text.encode()) for item in files.items() for text in item)
+    if size_bytes > MAX_BYTES:
         largest = max(files, key=lambda path: len(files[path]))
         raise UsageError(
-            f"{file}: it and what it imports beside it must be at most 1 MiB for a ConfigMap, but got"
+            f"{spec.trainable}: the spec and the trainable's code must be at most 1 MiB for a ConfigMap, but got"
             f" {size_bytes / 2**20:.1f} MiB (the largest: {largest}); put packages into the image, data into a bucket"
         )
     return files

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from tuner.base.errors import UsageError
 from tuner.cluster.kubernetes.files import config_map_data, shipped_files
+from tuner.cluster.kubernetes.naming import ELASTIC, QUEUE_LABEL
 from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options, default_image, job_name, mount_names
-from tuner.cluster.kubernetes.rules import ELASTIC, QUEUE_LABEL, problems
 from tuner.cluster.kubernetes.sizing import WorkerPod
 from tuner.cluster.launched import SPEC
 from tuner.spec import SweepSpec
@@ -38,7 +37,7 @@ def manifest(spec: SweepSpec, options: Options, environment: Mapping[str, str]) 
         environment: variables of every pod; no secrets, which anybody who may read the job would see.
 
     Raises:
-        UsageError: the user's code cannot be shipped, or the cluster would refuse an object.
+        UsageError: the user's code cannot be shipped.
     """
     data, items = config_map_data(shipped_files(spec))
     metadata = _metadata(spec, options)
@@ -49,9 +48,6 @@ def manifest(spec: SweepSpec, options: Options, environment: Mapping[str, str]) 
         "metadata": _queued(metadata, options),
         "spec": _job(spec, options, _Pods(spec, options, environment, items)),
     }
-    wrong = [f"{one['kind']} {metadata['name']}: {line}" for one in (config_map, job) for line in problems(one)]
-    if wrong:
-        raise UsageError("\n".join(wrong))
     return [config_map, job]
 
 

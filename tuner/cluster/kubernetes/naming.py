@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-from tuner.cluster.kubernetes.schema import Object, Problems
-from tuner.spec.space import shown
+MAX_JOB_NAME = 47
+"""KubeRay appends six characters for the cluster and ten for its services; a Kubernetes name has at most 63."""
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+ELASTIC = "kueue.x-k8s.io/elastic-job"
+"""The annotation of a job that waits in a queue and whose number of workers may change."""
 
 DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_1123 = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"(|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 _REGISTRY = r"(localhost(:\d+)?|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d+)?|[A-Za-z0-9-]+:\d+|\[[0-9A-Fa-f:]+\](:\d+)?)/"
 _PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -38,24 +39,3 @@ def is_dns_name(name: str) -> bool:
 def is_label_value(text: str) -> bool:
     """Whether a text can be a label's value, as a queue's name is."""
     return _LABEL_VALUE.fullmatch(text) is not None
-
-
-def metadata_problems(metadata: Object) -> Problems:
-    if not is_dns_name(metadata["name"]):
-        rule = "must be lower-case letters, digits and dashes, with dots between"
-        yield "metadata.name", f"{rule}, but got {shown(metadata['name'])}"
-    if not is_dns_label(metadata.get("namespace", "default")):
-        rule = "must be lower-case letters, digits and dashes"
-        yield "metadata.namespace", f"{rule}, but got {shown(metadata['namespace'])}"
-    yield from label_problems("metadata.labels", metadata.get("labels", {}))
-    for key in metadata.get("annotations", {}):
-        if not _LABEL_KEY.fullmatch(key):
-            yield f"metadata.annotations.{key}", "must be named as [PREFIX/]NAME"
-
-
-def label_problems(path: str, labels: Mapping[str, str]) -> Problems:
-    for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key):
-            yield f"{path}.{key}", "must be named as [PREFIX/]NAME"
-        if not is_label_value(value):
-            yield f"{path}.{key}", f"must be at most 63 letters, digits, dashes, dots, but got {shown(value)}"

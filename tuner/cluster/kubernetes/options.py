@@ -1,4 +1,4 @@
-"""What `tuner launch --kubernetes` is asked for beside the spec, and what of it is wrong."""
+"""The options of `tuner kubernetes`, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from importlib.metadata import version
 from pathlib import PurePosixPath
 from posixpath import normpath
 
-from tuner.cluster.kubernetes.naming import DNS_1035, is_dns_label, is_dns_name, is_image, is_label_value
-from tuner.cluster.kubernetes.rules import MAX_JOB_NAME
+from tuner.cluster.kubernetes.naming import (
+    DNS_1035,
+    MAX_JOB_NAME,
+    is_dns_label,
+    is_dns_name,
+    is_image,
+    is_label_value,
+)
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.space import shown
 
@@ -66,16 +72,19 @@ class Options:
         yield from self._volume_problems()
 
     def _number_problems(self) -> Iterator[str]:
-        least = {"--min-workers": self.min_workers, "--trials-per-worker": self.trials_per_worker}
-        for option, number in least.items():
-            if number is not None and number < 1:
-                yield f"{option}: must be at least 1, but got {number}"
-            if number is not None and number > MAX_COUNT:
+        bounds = {
+            "--min-workers": (self.min_workers, 1),
+            "--max-workers": (self.max_workers, 1),
+            "--trials-per-worker": (self.trials_per_worker, 1),
+            "--retries": (self.retries, 0),
+        }
+        for option, (number, least) in bounds.items():
+            if number is not None and number < least:
+                yield f"{option}: must be at least {least}, but got {shown(number)}"
+            if number is not None and number > MAX_COUNT:  # Kubernetes has 32 bits for most of them
                 yield f"{option}: must be at most {MAX_COUNT}, but got {shown(number)}"
-        if self.max_workers is not None and self.max_workers < self.min_workers:
+        if self.max_workers is not None and 1 <= self.max_workers < self.min_workers:
             yield f"--max-workers: must not be below --min-workers {self.min_workers}, but got {self.max_workers}"
-        if self.retries < 0:
-            yield f"--retries: must be at least 0, but got {self.retries}"
 
     def _volume_problems(self) -> Iterator[str]:
         for volume in self.volumes:

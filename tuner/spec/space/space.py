@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from tuner.base.words import Params, Scalar, nearest, number_text, same, shown
 from tuner.spec.space.parameters import Choice, Constant, Parameter
 from tuner.spec.space.ranges import Float, Int
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_PARAMETERS = 200
 MAX_PROBLEMS = 50

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tuner.cluster.kubernetes.naming import label_problems
-from tuner.cluster.kubernetes.pods import pod_problems
-from tuner.cluster.kubernetes.schema import Object, Problems
+from tests.cluster.kubernetes.operator.metadata import label_problems
+from tests.cluster.kubernetes.operator.pods import pod_problems
+from tests.cluster.kubernetes.operator.schema import Object, Problems
 from tuner.spec.space import shown
 
 MANAGERS = ("ray.io/kuberay-operator", "kueue.x-k8s.io/multikueue")

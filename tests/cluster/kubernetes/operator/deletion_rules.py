@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from tuner.cluster.kubernetes.schema import Object, Problems
+from tests.cluster.kubernetes.operator.schema import Object, Problems
 from tuner.spec.space import shown
 
 _ORDER = ("DeleteWorkers", "DeleteCluster", "DeleteSelf")

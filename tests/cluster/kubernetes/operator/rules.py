@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import re
 
-from tuner.cluster.kubernetes.cluster_rules import MANAGERS, cluster_problems, restarts
-from tuner.cluster.kubernetes.deletion_rules import deletion_problems
-from tuner.cluster.kubernetes.naming import DNS_1035, metadata_problems
-from tuner.cluster.kubernetes.schema import Object, Problems, shape_problems
+from tests.cluster.kubernetes.operator.cluster_rules import MANAGERS, cluster_problems, restarts
+from tests.cluster.kubernetes.operator.deletion_rules import deletion_problems
+from tests.cluster.kubernetes.operator.metadata import metadata_problems
+from tests.cluster.kubernetes.operator.schema import Object, Problems, shape_problems
+from tuner.cluster.kubernetes.naming import DNS_1035, ELASTIC, MAX_JOB_NAME, QUEUE_LABEL
 from tuner.spec.space import shown
 
-MAX_JOB_NAME = 47
-"""KubeRay adds six characters for the cluster's name and ten for its services', and a name holds 63."""
 MAX_CONFIG_MAP_BYTES = 2**20
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-ELASTIC = "kueue.x-k8s.io/elastic-job"
 
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _REDIS_ANNOTATIONS = {"ray.io/ft-enabled", "ray.io/external-storage-namespace"}

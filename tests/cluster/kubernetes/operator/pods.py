@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tuner.cluster.kubernetes.schema import Object, Problems
+from tests.cluster.kubernetes.operator.schema import Object, Problems
 from tuner.spec.space import shown
 
 

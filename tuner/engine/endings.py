@@ -1,0 +1,50 @@
+"""How trials and sweeps end: pure functions of what is known of them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from tuner.base.outcomes import FailureCause, Outcome
+from tuner.policy import STOP
+from tuner.sweep import Sweep, Trial
+
+
+class TrialEnd(NamedTuple):
+    """A trial's outcome, and why."""
+
+    outcome: Outcome
+    reason: str
+
+
+def decided_end(sweep: Sweep, trial: Trial, max_retries: int) -> TrialEnd | None:
+    """The end of an unfinished trial that was decided, but did not reach the journal; None if there is none."""
+    if trial.epochs and trial.epochs[-1].decision == STOP:
+        last = trial.epochs[-1]
+        if not math.isfinite(sweep.value(last)):
+            return TrialEnd("diverged", last.reason)
+        return TrialEnd("completed" if last.epoch >= trial.epochs_max else "stopped", last.reason)
+    failure = trial.last_failure
+    if failure is not None and trial.failures > max_retries:
+        return failed_end(failure.cause, failure.reason)
+    return None
+
+
+def failed_end(cause: FailureCause, reason: str) -> TrialEnd:
+    """The end of a trial whose retries are used up."""
+    return TrialEnd("out_of_memory" if cause == "memory" else "failed", reason)
+
+
+def finished_text(num_trials: int, num_suggested: int, space_size: int | None) -> str:
+    """Why a sweep is finished: all its trials have ended, or its space has no more configurations.
+
+    Args:
+        num_trials: how many the spec asks for.
+        num_suggested: how many there were, some of them maybe before the space was narrowed.
+        space_size: the number of the space's configurations; None if it cannot be counted.
+    """
+    if num_suggested >= num_trials:
+        return f"all {num_trials} trials ended"
+    size = space_size or num_suggested
+    what = "1 configuration only, and it was" if size == 1 else f"{size} configurations only, and all of them were"
+    return f"the space has {what} tried"
