@@ -17,7 +17,7 @@ from trainables import registry
 from trainables.contract import Data
 from trainables.learned import LEARNED_BYTES_MAX, IncompleteError, load_and_learn, teach
 
-FILE = '''
+FILE = """
     import numpy as np
     from sklearn.preprocessing import StandardScaler
 
@@ -57,11 +57,10 @@ FILE = '''
 
         def build_model(self, params):
             known = self.mean.tolist(), self.vocabulary.words, self.scale(self.mean).tolist(), self.cache, self.x.shape
-            return known, SCALER.mean_.tolist(), WORDS, COUNT, self.plans, self.bias, type(self.vocabulary) is Vocabulary
-'''
-EXPECTED = (
-    *(([5.0, 6.0], ["a", "b"], [1.0, 1.0], {"rows": 6}, (6, 2)), [5.0, 6.0], {"a": 1}, 7, ["gold"], 0.5, True),
-)
+            is_own = type(self.vocabulary) is Vocabulary
+            return known, SCALER.mean_.tolist(), WORDS, COUNT, self.plans, self.bias, is_own
+"""
+EXPECTED = (*(([5.0, 6.0], ["a", "b"], [1.0, 1.0], {"rows": 6}, (6, 2)), [5.0, 6.0], {"a": 1}, 7, ["gold"], 0.5, True),)
 
 
 @pytest.fixture
