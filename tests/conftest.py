@@ -17,6 +17,8 @@ from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixt
 os.environ["RAY_AUTH_MODE"] = "disabled"
 """Else Ray turns tokens on for the whole process, for good, as soon as one is found, and another test's cluster has
 none. Tests of tokens say so to processes of their own."""
+os.environ.setdefault("TUNER_SKIP_PROBE", "1")
+"""A probe imports TensorFlow once more for each sweep; tests of the probe take this away."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """Dozens of drivers and workers are started: they need not compile the same packages each time."""
 

@@ -1,7 +1,7 @@
 """What a trainable is. Imports no Keras, so that a spec is checked quickly.
 
-A trainable brings data and an uncompiled model; the training path compiles and trains it, so that learning rate, batch
-size, epochs, optimizer and schedule mean the same everywhere.
+A trainable brings data and a model. An uncompiled one is compiled by the training path, so that learning rate, batch
+size, epochs, optimizer and schedule mean the same everywhere; a compiled one is trained as it is.
 """
 
 from __future__ import annotations
@@ -75,12 +75,20 @@ class Trainable(ABC):
     An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; a metric with a value
     for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras names them;
     those of a model with its own `train_step` are what that returns.
-    What `fit` takes besides, such as callbacks and class weights, has no place here; `Data` has sample weights.
+
+    A trial trains through `keras.Model.fit` where `build_model` returns a compiled model, or the class has `callbacks`,
+    `class_weight` or `fit_options`; see `trainables.training.path`. A class whose models are compiled needs no `loss`,
+    and its `Params` may be any pydantic model.
     """
 
     loss: ClassVar[Any]
     metrics: ClassVar[Sequence[Any] | Mapping[str, Any]] = ()
-    Params: ClassVar[type[TrainingParams]] = TrainingParams
+    Params: ClassVar[type[Any]] = TrainingParams
+    class_weight: Any = None
+    """As `keras.Model.fit` takes it, class -> weight; or a method of the parameters that returns it."""
+    fit_options: Any = None
+    """Further arguments of `keras.Model.fit`, such as validation_freq or steps_per_epoch; or a method of the parameters
+    that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
 
@@ -107,9 +115,13 @@ class Trainable(ABC):
         """The part of the data that a trial with these parameters uses; all of it by default."""
         return data
 
+    def callbacks(self, params: Any) -> Sequence[Any]:
+        """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
+        return ()
+
     @abstractmethod
     def build_model(self, params: Any) -> keras.Model:
-        """A new model, not compiled. Must depend on `params` and the trainable's data alone."""
+        """A new model, compiled or not. Must depend on `params` and the trainable's data alone."""
 
 
 def _loss_function(trainable: Trainable) -> Any:
@@ -137,6 +149,16 @@ def metric_name(metric: Any) -> str:
     return name if isinstance(name, str) else _snake_case(getattr(metric, "__name__", type(metric).__name__))
 
 
+def fit_reason(trainable: Any) -> str:
+    """What in a trainable's class makes its trials train through `keras.Model.fit`; empty for nothing."""
+    for name in ("callbacks", "class_weight", "fit_options", "fit"):
+        if getattr(trainable, name, None) is not getattr(Trainable, name, None):
+            return f"the trainable has {name}"
+    if not issubclass(trainable.Params, TrainingParams):
+        return "its Params are not derived from trainables.contract.Params"
+    return ""
+
+
 def has_certain_names(trainable: Trainable) -> bool:
     """Whether what an epoch reports is known without a model: one output, and metrics that Keras names by their text.
 
@@ -147,6 +169,7 @@ def has_certain_names(trainable: Trainable) -> bool:
     return (
         are_plain
         and not {_snake_case(metric) for metric in metrics} & _OF_CLASSES
+        and hasattr(trainable, "loss")
         and not _is_for_outputs(trainable.loss)
     )
 
@@ -165,7 +188,7 @@ def epoch_metrics(trainable: type[Trainable]) -> list[str]:
 
     `trainables.training.reported_metric_names` knows the rest: several outputs, and a `train_step` of the model's own.
     """
-    parts = [trainable.loss, *trainable.metrics]
+    parts = [getattr(trainable, "loss", None), *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
     trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
     return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s"]

@@ -12,18 +12,15 @@ import pytest
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.backend import head, nodes, raylet, session, signals
 from tuner.backend.driver import resume_sweep, start_sweep
-from tuner.backend.spec_file import EDITED_SPEC, keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.engine.slots import Slot
 from tuner.inspection import Inspected
 from tuner.review.status import find_history
-from tuner.spec import dump_yaml, spec_from_mapping
-from tuner.spec.changes import changes_from_overrides
-from tuner.storage import StorageRoot, SweepFolder, write_atomically
+from tuner.storage import StorageRoot, SweepFolder
 from tuner.storage.journal import History, Journal, lines, read_events
-from tuner.sweep import Sweep, fold
-from tuner.sweep.events import AnyEvent, SweepEnded, SweepResumed, SweepStarted
+from tuner.sweep import Sweep
+from tuner.sweep.events import AnyEvent, SweepEnded, SweepResumed
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
@@ -173,21 +170,6 @@ def test_a_resume_reads_the_journal_once(is_told: bool, monkeypatch: pytest.Monk
     with pytest.raises(UsageError, match="far enough"):
         resume_sweep(journal.folder, None, Watcher(), changes, known=known)
     assert read == [event.seq for event in journal.events] and seen[0] is seen[1]
-
-
-@pytest.mark.parametrize("override", ["space.learning_rate.num=5", "space.learning_rate.scale=linear", "num_trials=50"])
-def test_a_spec_that_a_resume_wrote_is_nobodys_edit(tmp_path: Path, override: str) -> None:
-    """It is the same spec in other words: without defaults that the changes name, and in the fields' own order."""
-    folder = SweepFolder(tmp_path)
-    sweep = fold([SweepStarted(spec=make_spec().resolved(), versions={}, seed=0, sweep_id="x")])
-    sweep.apply(SweepResumed(changes=changes_from_overrides(sweep.spec, [override], 0)))
-    write_atomically(folder.spec, dump_yaml(spec_from_mapping(sweep.spec).resolved()).encode())
-    assert keep_edited_spec(folder, sweep.spec) == "" and not (tmp_path / EDITED_SPEC).exists()
-    with open(tmp_path / "spec.yaml", "a") as file:
-        file.write("# mine\n")
-    assert "was edited" in keep_edited_spec(folder, sweep.spec) and (tmp_path / EDITED_SPEC).read_text().endswith(
-        "# mine\n"
-    )
 
 
 def test_a_ray_that_does_not_start_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

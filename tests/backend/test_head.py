@@ -28,7 +28,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_what_is_no_address_of_a_cluster_is_refused(address: str) -> None:
-    with pytest.raises(UsageError, match="--address: must be that of a Ray cluster") as refused:
+    with pytest.raises(UsageError, match="address: must be that of a Ray cluster") as refused:
         session.start_ray(address)
     assert str(refused.value).endswith(f"but got {address!r}")
 

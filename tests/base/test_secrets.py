@@ -64,11 +64,9 @@ def test_a_store_that_the_environment_alone_names_is_told() -> None:
     told = unused_address(None, environ)
     assert told == (
         "tracking: MLFLOW_TRACKING_URI names http://mlflow.example:5000, but the sweep is recorded in the storage "
-        "root, as the spec has no tracking.uri"
+        "root, because the spec has no tracking.uri"
     )
-    assert unused_address("sqlite:////runs/mlflow.db", environ).endswith(
-        "where tracking.uri says, sqlite:////runs/mlflow.db"
-    )
+    assert unused_address("sqlite:////runs/mlflow.db", environ).endswith("at tracking.uri, sqlite:////runs/mlflow.db")
 
 
 def test_the_environments_secrets_are_hidden_in_any_text() -> None:

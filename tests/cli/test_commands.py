@@ -269,8 +269,8 @@ def test_the_points_of_a_sweep_that_goes_on_may_lie_outside_of_narrowed_ranges(t
     narrow = ("--storage", str(tmp_path), "--or-resume", "--set", "space.learning_rate.low=0.01")
     command = ("run", str(tmp_path / "sweep.yaml"), *narrow, "--set", "search.seed=4")
     assert tuner(*command, exit_code=2).stderr.splitlines() == [
-        f"{tmp_path / 'sweep.yaml'}: search.seed: decides what was tried so far, so it cannot change on the way;"
-        " start another sweep"
+        f"{tmp_path / 'sweep.yaml'}: search.seed: decided what was tried so far, so it cannot change in a resume;"
+        " start a new sweep"
     ]
     [line] = tuner(*command, "--name", "other", exit_code=2).stderr.splitlines()
     assert "search.points[0].learning_rate: must lie between 0.01 and 0.1, but got 0.001" in line
@@ -327,7 +327,7 @@ def test_a_damaged_sweep_does_not_hide_the_others(root: Path) -> None:
             "space.learning_rate: a grid needs a step, num or choices, but got a continuous range",
         ),
         ("space.learning_rate.when={units: 32}", "condition"),
-        ("name=mlflow.db", "must not be a name that the tracking store has"),
+        ("name=mlflow.db", "must not be a name that the tracking store uses"),
         ("name=2024-13-45", "the value must be YAML"),
         ("space.units.choices=[1, 1.5]", "space.units.choices[1]: must be a whole number, but got 1.5"),
         ("space.units.choices=[1, 32.0]", "space.units.choices[1]: must be a whole number, but got 32.0"),
@@ -452,7 +452,7 @@ def test_who_lost_the_race_to_make_a_sweep_goes_on_with_it(root: Path, monkeypat
 
     folder = StorageRoot(root).sweep("digits")
 
-    def another_was_quicker(*_: object) -> None:
+    def another_was_quicker(*_: object, **named: object) -> None:
         (root / "test").rename(folder.path)
         raise name_taken(folder)
 

@@ -85,9 +85,20 @@ def test_looking_at_sweeps_imports_neither_models_nor_tables(command: list[str],
 @pytest.mark.parametrize("topic", help_command.TOPICS)
 def test_a_topic_is_a_page_of_the_project(topic: str) -> None:
     path = Path(__file__).parents[2] / help_command.TOPICS[topic].path
-    if not path.is_file():
-        pytest.skip(f"{path} is not written yet")
     assert tuner("help", topic).stdout == path.read_text(encoding="utf-8")
+
+
+def test_an_installed_package_has_every_topic() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    root = Path(__file__).parents[2]
+    builder = WheelBuilder(str(root))
+    packed = {file.distribution_path for file in builder.recurse_included_files()}
+    packed |= set(builder.config.get_force_include().values())
+    places = {
+        name: {str(path.relative_to(root)) for path in topic.files(name)} for name, topic in help_command.TOPICS.items()
+    }
+    assert [name for name, paths in places.items() if not paths & packed] == []
 
 
 def test_help_lists_topics_and_shows_the_help_of_commands() -> None:

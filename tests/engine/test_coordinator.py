@@ -307,7 +307,7 @@ def test_a_listing_that_fails_costs_no_weights_that_are_kept(tmp_path: Path, mon
     name = journal.folder.checkpoint(0, 1, 1, "best")
     (journal.folder.path / name).parent.mkdir()
     (journal.folder.path / name).touch()
-    coordinator._append(ev.CheckpointSaved(trial=0, epoch=1, path=name, kind="best"))
+    coordinator._books.append(ev.CheckpointSaved(trial=0, epoch=1, path=name, kind="best"))
     listed = retention.names
 
     def names(folder: Any, base: Path | None) -> list[str]:
@@ -316,7 +316,7 @@ def test_a_listing_that_fails_costs_no_weights_that_are_kept(tmp_path: Path, mon
         return listed(folder, base)
 
     monkeypatch.setattr(retention, "names", names)
-    coordinator._retention.delete_orphans()
+    coordinator._books.retention.delete_orphans()
     assert (journal.folder.path / name).exists()
     journal.close()
 

@@ -306,7 +306,7 @@ def test_a_finished_sweep_can_be_extended() -> None:
     driven.resume("num_trials=45")
     driven.run()
     assert driven.policy.num_suggested == 45 and verify(driven.events) == []
-    with pytest.raises(SpecError, match="45 trials have begun already, so it cannot be 44"):
+    with pytest.raises(SpecError, match="45 trials have already started, so it cannot be 44"):
         driven.resume("num_trials=44")
 
 

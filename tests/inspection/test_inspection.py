@@ -138,7 +138,7 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
 @pytest.mark.parametrize(
     ("text", "metric", "found"),
     [
-        (HEAD + BODY, "val_loss", "its model must train, but it raised RuntimeError: not built here (line "),
+        (HEAD + BODY, "val_loss", "building the model of Mine raised RuntimeError: not built here (line "),
         (
             OUTPUTS.replace('{"a": "mse", "b": "mae"}', '"mse"').replace('{"a": ["mae"]}', '["mae", "mae"]'),
             "val_mae",
@@ -147,24 +147,27 @@ def test_metrics_of_several_outputs_are_asked_of_the_model(
         (OUTPUTS, "val_loss", ""),
     ],
 )
-def test_the_first_model_is_built_where_it_is_asked_for(tmp_path: Path, text: str, metric: str, found: str) -> None:
+def test_a_batch_is_trained_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, metric: str, found: str
+) -> None:
+    monkeypatch.delenv("TUNER_SKIP_PROBE")
     path = tmp_path / "mine.py"
     data = BODY.replace("(x, x)", "(x, {'a': x, 'b': x})").partition("    def build_model")[0]
     path.write_text(text if text.startswith(HEAD) else HEAD + "import keras\n" + data + text)
     spec = make_spec(trainable=f"{path}:Mine", objective__metric=metric, space={"learning_rate": {"choices": [0.1, 1]}})
-    told = Inspection(spec, tries_model=True).result().problems
+    told = Inspection(spec, is_tried=True).result().problems
     assert len(told) == bool(found) and all(found in line for line in told), told
 
 
 def test_what_fit_would_take_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; class_weight = {0: 2.0}'))
+    path.write_text(HEAD + BODY.replace('loss = "mse"', 'loss = "mse"; loss_weights = [2.0]; class_weight = {0: 2.0}'))
     space = {"learning_rate": 0.1, "batch_size": 8}
     found = inspect(make_spec(trainable=f"{path}:Mine", objective__metric="val_loss", space=space))
     assert found.problems == []
     [warning] = found.warnings
     assert warning.startswith(
-        "trainable: its class_weight may have no effect: examples are weighed by the data, (x, y, s"
+        "trainable: its loss_weights may have no effect: losses of several outputs are added as they are"
     )
 
 

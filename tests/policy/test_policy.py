@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -342,6 +343,15 @@ def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging:
     for what, *args in told:
         {"ask": again.adopt, "tell": again.tell, "close": again.close}[what](*args)
     assert again.ask() == live.ask()
+
+
+def test_the_policy_takes_plain_settings_and_knows_no_spec() -> None:
+    """Of the spec's room it knows the space and the settings."""
+    folder = Path(__file__).parents[2] / "tuner" / "policy"
+    found = {
+        name for file in folder.glob("*.py") for name in re.findall(r"from (tuner\.spec\S*) import", file.read_text())
+    }
+    assert found == {"tuner.spec.space", "tuner.spec.search_settings"}
 
 
 def test_the_policy_imports_nothing_heavy() -> None:

@@ -61,8 +61,8 @@ def test_a_copy_in_its_root_has_another_name(tmp_path: Path, uri: str | None) ->
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert refusal(at(tmp_path / "b")) == (
         f"sweep b: its journal is that of sweep a, so its folder is a copy, or was renamed. Make it a sweep of its own,"
-        f" with its own MLflow runs (tuner copy b NEW_NAME --storage {tmp_path}), or go on with sweep a itself (tuner"
-        f" resume a --storage {tmp_path})"
+        f" with its own MLflow runs (tuner copy b NEW_NAME --storage {tmp_path}), or go on with sweep a itself"
+        f' (tuner.resume("a", storage="{tmp_path}"))'
     )
     assert why(folder) == ""
     shutil.rmtree(tmp_path / "a")
@@ -153,7 +153,7 @@ def test_of_a_journal_of_before_the_name_alone_counts(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "one" / "a", tmp_path / "two" / "a")
     shutil.copytree(tmp_path / "one" / "a", tmp_path / "one" / "b")
     assert why(at(tmp_path / "two" / "a")) == why(folder) == ""
-    assert "tuner resume a" in refusal(at(tmp_path / "one" / "b"))
+    assert 'tuner.resume("a"' in refusal(at(tmp_path / "one" / "b"))
     shutil.rmtree(tmp_path / "one" / "a")
     assert refusal(at(tmp_path / "one" / "b")).endswith(f"or move it back to {tmp_path}/one/a")
 

@@ -77,14 +77,14 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 REFUSED = [
-    ("name=other", "name: is what the sweep and its folder are called, so it cannot change on the way; start another"),
-    ("storage=/elsewhere", "storage: is where the sweep lies, so it cannot change on the way; start another sweep"),
-    ("objective.metric=val_loss", "objective.metric: ranks all trials so far, so it cannot change on the way"),
-    ("trainable=mlp", "trainable: decides what a trial is, so it cannot change on the way; start another sweep"),
+    ("name=other", "name: names the sweep and its folder, so it cannot change in a resume; start a new sweep"),
+    ("storage=/elsewhere", "storage: is where the sweep is stored, so it cannot change in a resume; start a new sweep"),
+    ("objective.metric=val_loss", "objective.metric: ranks all trials so far, so it cannot change in a resume"),
+    ("trainable=mlp", "trainable: decides what a trial is, so it cannot change in a resume; start a new sweep"),
     ("data=digits", "data: decides what a trial is"),
     ("precision=mixed_bfloat16", "precision: decides what a trial is"),
     ("epochs.max=81", "epochs.max: decides how long a trial trains and where trials are compared"),
-    ("search.seed=4", "search.seed: decides what was tried so far"),
+    ("search.seed=4", "search.seed: decided what was tried so far"),
     ("space.units=32", "space.units: is 64 in all trials so far, so it cannot change"),
     ("space.units={low: 1, high: 2}", "space.units: is a constant, so it cannot become a range of whole numbers"),
     ("space.layers.num=3", "space.layers.num: must not stand beside a step, but got num 3, step 2"),
@@ -97,14 +97,14 @@ REFUSED = [
     ("space.learning_rate=0.1", "space.learning_rate: is a range of numbers, so it cannot become a constant"),
     ("space.batch_size={low: 1, high: 9}", "space.batch_size: is a choice, so it cannot become a range of whole numb"),
     ("space.decay_rate.when=null", "space.decay_rate.when: decides which trials have decay_rate, so it cannot change"),
-    ("space.momentum=0.9", "space.momentum: no trial so far has it, so it cannot be added; start another sweep"),
+    ("space.momentum=0.9", "space.momentum: no trial so far has it, so it cannot be added; start a new sweep"),
     (
         "space.schedule.choices=[constant]",
         "space.decay_rate.when.schedule: must be a value of 'schedule', but got 'exp",
     ),
     ("space.learning_rate.low=1", "space.learning_rate.low: must be below high, but got low 1, high 0.1"),
     ("space={learning_rate: {low: 0.1, high: 0.2}}", "space.schedule: all trials so far have it, so it cannot be remo"),
-    ("num_trials=9", "num_trials: 10 trials have begun already, so it cannot be 9"),
+    ("num_trials=9", "num_trials: 10 trials have already started, so it cannot be 9"),
     ("num_trials=0", "num_trials: must be at least 1, but got 0"),
     ("budget.epoch=5", "budget.epoch: unknown key; did you mean 'epochs'?"),
 ]
@@ -169,7 +169,7 @@ def test_a_batch_size_that_is_searched_cannot_be_left_out_and_what_comes_after_i
     with pytest.raises(SpecError) as caught:
         changes_between(BEFORE, wanted, 0, "s.yaml")
     assert caught.value.problems == [
-        "space.batch_size: all trials so far have it, so it cannot be removed; start another sweep",
+        "space.batch_size: all trials so far have it, so it cannot be removed; start a new sweep",
         "space.units: is 64 in all trials so far, so it cannot change",
     ]
 

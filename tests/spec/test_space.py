@@ -315,7 +315,7 @@ def test_a_grid_over_a_continuum_is_refused() -> None:
         ({"optimiser": "sgd"}, "x.when.optimiser: a condition must name a parameter of the space, but got 'optimiser'"),
         ({"optimizer": "sdg"}, "must be a value of 'optimizer', but got 'sdg'; did you mean 'sgd'?"),
         ({"number": 4}, "must be a value of 'number', but got 4; it goes from 1 to 3"),
-        ({"later": 1}, "a condition must name an earlier parameter, but 'later' stands after 'x'"),
+        ({"later": 1}, "a condition must name an earlier parameter, but 'later' comes after 'x'"),
         ({"x": 1}, "a condition must name a parameter of the space"),
         ({"optimizer": []}, "a condition must have at least one value, but got []"),
         ({}, "must name a parameter and its values, or be left out, but got {}"),

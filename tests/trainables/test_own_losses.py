@@ -141,7 +141,7 @@ def test_every_way_trains() -> None:
 def test_names_are_those_of_a_first_model_in_every_trial() -> None:
     import keras
 
-    from trainables.training import WarmTrainer, reported_metrics
+    from trainables.training import WarmTrainer, reported_metric_names
 
     keras.metrics.AUC()
     keras.layers.Dense(1)
@@ -151,7 +151,7 @@ def test_names_are_those_of_a_first_model_in_every_trial() -> None:
     data = trainable.load_data()
     data = Data(*((x, (y > 0).astype("float32")) for x, y in (data.train, data.validation)))
     trainer = WarmTrainer(trainable, data, "val_auc", "max")
-    expected = reported_metrics(trainable, data, trainable.Params())
+    expected = reported_metric_names(trainable, data, trainable.Params())
     for units in (2, 3, 2):
         trainer.start({"units": units}, units)
         assert set(trainer.train_epoch().metrics) == set(expected)

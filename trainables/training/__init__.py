@@ -1,8 +1,19 @@
-"""The single training path: compile, one epoch, evaluate, checkpoint, warm reuse."""
+"""Training: one epoch at a time, on the fast path or through `fit`; checkpoints, warm reuse."""
 
 from trainables.training.checkpoint import CheckpointError, Snapshot
 from trainables.training.metric_names import reported_metric_names
+from trainables.training.path import Trainer, make_trainer, training_path
 from trainables.training.restoring import restore_model
 from trainables.training.trainer import EpochResult, WarmTrainer
 
-__all__ = ["CheckpointError", "EpochResult", "Snapshot", "WarmTrainer", "reported_metric_names", "restore_model"]
+__all__ = [
+    "CheckpointError",
+    "EpochResult",
+    "Snapshot",
+    "Trainer",
+    "WarmTrainer",
+    "make_trainer",
+    "reported_metric_names",
+    "restore_model",
+    "training_path",
+]

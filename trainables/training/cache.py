@@ -49,13 +49,13 @@ class ModelCache:
 
 def cache_key(model: Any, params: Params) -> str:
     """Equal only for models with equal graphs: by their configuration where Keras knows all of it, else by params."""
-    architecture = _architecture(model)
-    if architecture is None:
-        architecture = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
-    return f"{static_key(params)} {keras.config.dtype_policy().name} {architecture}"
+    text = architecture(model)
+    if text is None:
+        text = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
+    return f"{static_key(params)} {keras.config.dtype_policy().name} {text}"
 
 
-def _architecture(model: Any) -> str | None:
+def architecture(model: Any) -> str | None:
     """The model's configuration without automatic names; None if anything in it is not Keras's own."""
     if type(model).__module__.partition(".")[0] != "keras":  # Sequential and Functional models only
         return None

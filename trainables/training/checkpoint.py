@@ -19,6 +19,7 @@ _FORMAT = 1
 _ENTRY_BYTES = 512
 """What an array has in a file besides its numbers: names, type, shape, place and checksum."""
 _HEADER_BYTES_MAX = 2**16
+_EXTRA = "callbacks"
 _EPOCHS_MAX = 2**53
 _VALUES_OF_A_VARIABLE = 16
 """A full checkpoint has each variable, the same of the best epoch, and what the optimizer keeps: four at most."""
@@ -36,6 +37,8 @@ class Progress:
     best_epoch: int = 0
     best_value: float = float("nan")
     best_values: list[Any] = field(default_factory=list)
+    validated: dict[str, float] = field(default_factory=dict)
+    """On the fit path, where not every epoch is validated: what the newest validation gave."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,18 @@ class Snapshot:
     values: list[Any]
     """The model's and the optimizer's variables; none where only the best weights are wanted."""
     progress: Progress
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further arrays, such as the state of callbacks, by names that begin with `callbacks`."""
 
     def to_bytes(self) -> bytes:
         """The bytes of a checkpoint."""
         header = {key: value for key, value in vars(self.progress).items() if key != "best_values"}
+        if not self.progress.validated:
+            del header["validated"]
         arrays = {f"state_{index}": value for index, value in enumerate(self.values)}
         arrays |= {f"best_{index}": value for index, value in enumerate(self.progress.best_values)}
         file = io.BytesIO()
-        np.savez(file, header=np.array(json.dumps({"format": _FORMAT, **header})), **arrays)
+        np.savez(file, header=np.array(json.dumps({"format": _FORMAT, **header})), **arrays, **self.extra)
         return file.getvalue()
 
 
@@ -68,10 +75,22 @@ def read_checkpoint(data: bytes, variables: list[Any], num_model_variables: int)
         _checked(arrays, "state", variables),
         _checked(arrays, "best", best_variables),
     )
-    if len(arrays.headers) != 1 + len(state) + len(best):
-        raise CheckpointError(f"must hold {1 + len(state) + len(best)} arrays, but got {len(arrays.headers)}")
+    num_found = sum(not name.startswith(_EXTRA) for name in arrays.headers)
+    if num_found != 1 + len(state) + len(best):
+        raise CheckpointError(f"must hold {1 + len(state) + len(best)} arrays, but got {num_found}")
     progress.best_values = _read(arrays, best)
     return _read(arrays, state), progress
+
+
+def read_extra(data: bytes) -> dict[str, Any]:
+    """The further arrays of a checkpoint, by name.
+
+    Raises:
+        CheckpointError: the bytes are damaged.
+    """
+    arrays, _ = _opened(data)
+    names = [name for name in arrays.headers if name.startswith(_EXTRA)]
+    return dict(zip(names, _read(arrays, names), strict=True))
 
 
 def read_best(data: bytes, model_variables: list[Any]) -> list[Any]:
@@ -110,7 +129,8 @@ def _opened(data: bytes) -> tuple[StoredArrays, Progress]:
         if not 0 <= progress.best_epoch <= progress.epoch <= _EPOCHS_MAX:
             raise ValueError(f"epoch {progress.epoch} with the best epoch {progress.best_epoch}")
         progress.best_value = float(progress.best_value)
-    except (TypeError, ValueError, OverflowError) as error:
+        progress.validated = {str(name): float(value) for name, value in progress.validated.items()}
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
     return arrays, progress
 
@@ -131,12 +151,12 @@ def _checked(arrays: StoredArrays, prefix: str, expected: list[Any]) -> list[str
             raise CheckpointError(f"must hold {name}, but does not")
         if header.shape != tuple(variable.shape):
             raise CheckpointError(
-                f"{variable.path} must have the shape {tuple(variable.shape)}, but got {header.shape}"
+                f"{_name(variable)} must have the shape {tuple(variable.shape)}, but got {header.shape}"
             )
         if header.dtype != _type(variable) and header.dtype.kind != "V":  # as NumPy calls types that are not its own
-            raise CheckpointError(f"{variable.path} must be of the type {variable.dtype}, but got {header.dtype}")
+            raise CheckpointError(f"{_name(variable)} must be of the type {variable.dtype}, but got {header.dtype}")
         if header.nbytes > _nbytes(variable):
-            raise CheckpointError(f"{variable.path} must have {_nbytes(variable)} bytes, but got {header.nbytes}")
+            raise CheckpointError(f"{_name(variable)} must have {_nbytes(variable)} bytes, but got {header.nbytes}")
     return names
 
 
@@ -147,6 +167,11 @@ def _read(arrays: StoredArrays, names: list[str]) -> list[Any]:
         raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error
 
 
+def _name(variable: Any) -> str:
+    """As Keras names it, or TensorFlow one of its own."""
+    return str(variable.path if hasattr(variable, "path") else variable.name)
+
+
 def _nbytes(variable: Any) -> int:
     """Of a variable's values in a checkpoint."""
     return int(math.prod(variable.shape)) * int(_type(variable).itemsize)
@@ -154,8 +179,9 @@ def _nbytes(variable: Any) -> int:
 
 def _type(variable: Any) -> np.dtype[Any]:
     """As NumPy has it; the widest that there is of what it does not know."""
+    dtype = getattr(variable.dtype, "as_numpy_dtype", variable.dtype)
     try:
-        known: np.dtype[Any] = np.dtype(variable.dtype)
+        known: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         return np.dtype("complex128")
     return known

@@ -56,6 +56,11 @@ class CompiledModel:
         """The model's variables, then the optimizer's: the whole state between two epochs."""
         return [*self.model.variables, *self.model.optimizer.variables]
 
+    @property
+    def graphs(self) -> list[Any]:
+        """Those that were traced."""
+        return [graph for graph, _ in self._graphs.values()]
+
     def takes(self, model_values: list[Any]) -> bool:
         """Whether `reset` can give these values to the model."""
         return [tuple(v.shape) for v in self.model.variables] == [value.shape for value in model_values]

@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from trainables.contract import Data, Params, Trainable
 from trainables.training.device import DeviceData
+from trainables.training.fit_trainer import FitTrainer
 from trainables.training.graphs import CompiledModel, new_model
 from trainables.training.naming import first_names
+from trainables.training.path import training_path
 from trainables.training.replicas import Replicas
 
 
@@ -21,13 +23,28 @@ def reported_metric_names(trainable: Trainable, data: Data, params: Params, prec
     Raises:
         Exception: whatever the trainable's own code raises, or Keras of a loss or a metric that does not fit.
     """
+    path, _ = training_path(trainable, None, data)
+    if path == "fit":
+        return _names_of_fit(trainable, data, params, precision)
     keras.config.set_dtype_policy(precision)
     device = DeviceData()
     train, validation = (device.split(_first(part), "training") for part in (data.train, data.validation))
     with first_names(trainable):
         model = new_model(trainable, params, lambda: train.inputs(1))
+        if model.compiled:
+            return _names_of_fit(trainable, data, params, precision)
         compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
         return [*compiled.metric_names(train, validation), "epoch_s"]
+
+
+def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str) -> list[str]:
+    """Of an epoch of one step through `fit`."""
+    trainer = FitTrainer(trainable, data, "loss", "min", precision)
+    trainer.steps_max = 1
+    trainer.start({"epochs": 1, **params.model_dump()}, 0)
+    names = list(trainer.train_epoch().metrics)
+    trainer.end()
+    return names
 
 
 def _first(part: Any) -> Any:

@@ -11,9 +11,10 @@ from trainables.contract import Data, Trainable
 from trainables.isolation import isolated, read_only
 from trainables.learned import IncompleteError, Learned, teach
 from trainables.training.checkpoint import best_bytes_max, read_best
-from trainables.training.device import DeviceData
+from trainables.training.fit_data import fit_part
 from trainables.training.graphs import assign, new_model
 from trainables.training.naming import first_names, rename_automatic
+from trainables.training.reads import valid_params
 
 
 def restore_model(
@@ -23,7 +24,7 @@ def restore_model(
     precision: str,
     learned: Learned = Learned(),  # noqa: B008 - it is frozen
 ) -> keras.Model:
-    """A model, not compiled, with its best epoch's weights.
+    """A model, compiled if `build_model` compiles it, with its best epoch's weights.
 
     The data are loaded only where they say its inputs' shape, or the model needs what they left in the trainable and
     that was not kept.
@@ -36,7 +37,7 @@ def restore_model(
         CheckpointError: the checkpoint is damaged, or of another model.
         Exception: whatever the trainable's own code raises.
     """
-    valid = trainable.Params(**params)
+    valid = valid_params(trainable, params)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -80,7 +81,7 @@ def _model(trainable: Trainable, params: Any, load: Callable[[], Data], is_selec
 
     def inputs() -> Any:
         data = load() if is_selected else trainable.select_data(load(), params)
-        return DeviceData().split(data.train, "training").inputs(1)
+        return fit_part(data.train, "training").inputs()
 
     with first_names(trainable):
         return new_model(trainable, params, inputs)

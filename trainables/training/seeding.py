@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,3 +38,26 @@ class Seeder:
         global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
         context = tf_context.context()
         context._seed, context._rng = seed, random.Random(seed)
+
+
+class EpochSeeder:
+    """Begins every sequence of random numbers anew in each epoch, so that an epoch's depend on (seed, epoch) alone."""
+
+    def __init__(self) -> None:
+        self._generator: Any = None
+
+    def begin_trial(self, seed: int, precision: str) -> None:
+        """Seeds everything, before a model is built."""
+        keras.config.set_dtype_policy(precision)
+        keras.utils.set_random_seed(seed)
+        self._generator = seed_generator.global_seed_generator()  # graphs hold its variable
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Seeds everything but what the model itself draws with, which is part of its state."""
+        of_epoch = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
+        random.seed(of_epoch)
+        np.random.seed(of_epoch)
+        self._generator.state.assign([of_epoch, 0])
+        global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, self._generator)
+        context = tf_context.context()
+        context._seed, context._rng = of_epoch, random.Random(of_epoch)

@@ -27,6 +27,10 @@ _EVALUATION_FACTOR = 4
 _GARBAGE_BYTES_MAX = 2**28
 
 
+class CompiledModelError(Exception):
+    """The trainable's model is compiled, so it trains through `keras.Model.fit`."""
+
+
 @dataclass(frozen=True)
 class EpochResult:
     """One trained and validated epoch, from 1; `epoch_s` are the seconds inside training and validation."""
@@ -104,6 +108,12 @@ class WarmTrainer:
         """The trial's best finite objective so far; NaN for none."""
         return self._progress.best_value
 
+    @property
+    def graphs(self) -> list[Any] | None:
+        """The traced epochs of the trial, TensorFlow's concrete functions; None if they hold state that they hide."""
+        compiled = self._running().compiled
+        return compiled.graphs if compiled.reusable else None
+
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
     ) -> None:
@@ -154,6 +164,8 @@ class WarmTrainer:
         with first_names(trainable):
             with self._replicas.scope():
                 model = new_model(trainable, params, lambda: train.inputs(1))
+            if model.compiled:
+                raise CompiledModelError
             key = cache_key(model, params)
             values = [variable.numpy() for variable in model.variables]
             self._collect_garbage(sum(value.nbytes for value in values))

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 FIELDS = tuple(SweepSpec.model_fields)
 
 
-def check_spec(spec: SweepSpec, source: str, address: str | None) -> tuple[SweepSpec, dict[str, Any]]:
+def check_spec(
+    spec: SweepSpec, source: str, address: str | None, *, is_strict: bool = False
+) -> tuple[SweepSpec, dict[str, Any]]:
     """The spec made complete by its trainable, and what is found.
 
     Raises:
@@ -23,7 +25,8 @@ def check_spec(spec: SweepSpec, source: str, address: str | None) -> tuple[Sweep
     from tuner.engine.slots import Slot
     from tuner.inspection import Inspection
 
-    inspected = Inspection(spec, tries_model=address is None).result()  # elsewhere it may need what is there
+    inspected = Inspection(spec, is_tried=address is None).result()  # elsewhere it may need what is there
+    inspected = inspected.strictly(is_strict)
     resolved = inspected.resolve(spec, source)
     slots = Slot.of(resolved.resources).count(nodes_of(address))
     warnings = [] if slots else ["resources: no node has room for one trial"]
@@ -45,5 +48,9 @@ def findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings:
         "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
         "training_examples": inspected.num_train,
         "metrics": inspected.metrics,
-        "warnings": [*inspected.warnings, *found.warnings, *warnings],
+        "path": inspected.path or None,
+        "path_reason": inspected.why or None,
+        "without_effect": sorted(inspected.without_effect),
+        "effect_not_looked_at": inspected.not_looked_at,
+        "warnings": [*inspected.all_warnings, *found.warnings, *warnings],
     }

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from trainables.given import giving
 from tuner.api.classes import named
 from tuner.api.looking import Place, place_text
-from tuner.api.running import in_process, progress_for, resume_sweep_of, start_or_resume
+from tuner.api.running import check_accepted, in_process, progress_for, resume_sweep_of, start_or_resume
 from tuner.api.space import Choice, Float, Int, Objective
 from tuner.api.sweep import Sweep, opened
 from tuner.api.writing import AnySpec, asked, over
-from tuner.base.errors import SpecError, UsageError
+from tuner.base.errors import SpecError
 from tuner.spec import spec_from_mapping
 from tuner.spec.space import Scalar
 from tuner.storage import StorageRoot
@@ -49,6 +49,7 @@ def run(
     or_resume: bool = False,
     with_changed_code: bool = False,
     with_changed_data: bool = False,
+    strict: bool = False,
     address: str | None = None,
     progress: bool = True,
 ) -> Sweep:
@@ -71,6 +72,7 @@ def run(
         or_resume: go on with a sweep of this name if there is one, with what differs in the spec changed.
         with_changed_code: with `or_resume`, go on with today's code instead of that which was trained with.
         with_changed_data: with `or_resume`, go on although the data are others.
+        strict: searched parameters that change nothing are errors, not warnings.
         address: a Ray cluster to join; by default the one that this process has, $RAY_ADDRESS, or one of its own.
         progress: show how the sweep stands; False for no output at all.
 
@@ -86,9 +88,7 @@ def run(
     from tuner.inspection.provenance import Accepted
 
     accepted = Accepted(with_changed_code, with_changed_data)
-    if accepted != Accepted() and not or_resume:
-        option = "with_changed_code" if with_changed_code else "with_changed_data"
-        raise UsageError(f"{option}: has no meaning without or_resume, as a new sweep takes what is there")
+    check_accepted(accepted, or_resume)
     keywords = {
         "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
@@ -105,7 +105,7 @@ def run(
         address,
         shows,
         wanted.given,
-        lambda: start_or_resume(wanted.spec, root, wanted.source, address, shows, or_resume, accepted),
+        lambda: start_or_resume(wanted.spec, root, wanted.source, address, shows, or_resume, accepted, strict),
     )
     return Sweep(folder, wanted.given, address)
 
@@ -189,12 +189,15 @@ def resume(
     return sweep
 
 
-def check(spec: AnySpec | None = None, /, *, address: str | None = None, **keywords: Any) -> dict[str, Any]:
+def check(
+    spec: AnySpec | None = None, /, *, address: str | None = None, strict: bool = False, **keywords: Any
+) -> dict[str, Any]:
     """What a sweep would do, as `tuner check --json` prints it; runs nothing.
 
     Args:
         spec: as of `run`, and so are all keywords that are fields of a spec.
         address: a Ray cluster whose nodes count; by default this machine.
+        strict: searched parameters that change nothing are errors, not warnings.
 
     Raises:
         SpecError: all that is wrong with the spec, one line for each problem.
@@ -205,7 +208,7 @@ def check(spec: AnySpec | None = None, /, *, address: str | None = None, **keywo
         raise TypeError(f"check() got an unexpected keyword argument {unknown[0]!r}")
     wanted = asked(spec, keywords, "tuner.check")
     with giving(wanted.given):
-        return check_spec(wanted.spec, wanted.source, address)[1]
+        return check_spec(wanted.spec, wanted.source, address, is_strict=strict)[1]
 
 
 __all__: Sequence[str] = ["check", "resume", "run"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.base.errors import StorageError, UsageError
+from tuner.base.hints import option
 from tuner.storage import SweepFolder
 from tuner.sweep import Trial
 
@@ -21,14 +22,11 @@ def model(folder: SweepFolder, trial: int | None, with_changed_code: bool) -> An
         return best_model(folder.name, trial, folder.root.url, with_changed_code=with_changed_code)
 
 
-def export(
-    folder: SweepFolder, output: str | None, trial: int | None, with_changed_code: bool, option: str
-) -> tuple[Trial, Path]:
+def export(folder: SweepFolder, output: str | None, trial: int | None, with_changed_code: bool) -> tuple[Trial, Path]:
     """Writes a trial's model as a file of Keras's; the trial, and the file.
 
     Args:
         output: the file; SWEEP.keras in the working directory by default.
-        option: what the caller's user calls `output`.
 
     Raises:
         UsageError: it is no such file, or is there already.
@@ -36,11 +34,11 @@ def export(
     """
     from tuner.review.best import export_model
 
-    target = chosen_file(output or f"{folder.name}.keras", option)
+    target = chosen_file(output or f"{folder.name}.keras")
     if target.suffix != ".keras":
-        raise UsageError(f"{option}: must end in .keras, Keras's own format, but got {output!r}")
+        raise UsageError(f"{option('output')}: must end in .keras, Keras's own format, but got {output!r}")
     if os.path.exists(target):
-        raise UsageError(f"{target}: there is a file already; remove it, or name another with {option}")
+        raise UsageError(f"{target}: there is a file already; remove it, or name another with {option('output')}")
     with _weights_errors(folder.name, with_changed_code):
         found = export_model(folder.name, target, trial, folder.root.url, with_changed_code=with_changed_code)
     return found, target
@@ -58,7 +56,7 @@ def export_data(sweep: str, trial: Trial, file: Path) -> dict[str, Any]:
     }
 
 
-def chosen_file(output: str, option: str) -> Path:
+def chosen_file(output: str) -> Path:
     """The file to write, in a folder that is there; where it is a link, what that leads to.
 
     Raises:
@@ -66,9 +64,9 @@ def chosen_file(output: str, option: str) -> Path:
     """
     path = os.path.expanduser(output)
     if os.path.isdir(path) or not os.path.basename(output):
-        raise UsageError(f"{option}: must be a file, but {output} is a folder")
+        raise UsageError(f"{option('output')}: must be a file, but {output} is a folder")
     if not os.path.isdir(folder := os.path.dirname(path) or "."):
-        raise UsageError(f"{option}: must be in a folder that there is, but {folder} is none")
+        raise UsageError(f"{option('output')}: must be in a folder that there is, but {folder} is none")
     return Path(os.path.realpath(path) if os.path.islink(path) else path)
 
 
@@ -80,5 +78,6 @@ def _weights_errors(sweep: str, with_changed_code: bool) -> Iterator[None]:
     except Exception as error:
         if type(error).__name__ != "CheckpointError":  # whose module imports Keras
             raise
-        hint = "; without --with-changed-code it is built by the code it was trained with" if with_changed_code else ""
+        hint = f"; without {option('with_changed_code', True)} it is built by the code that it was trained with"
+        hint = hint if with_changed_code else ""
         raise StorageError(f"sweep {sweep}: its weights cannot be used: {error}{hint}") from error

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from trainables.given import Given, giving
 from tuner.api.progress import Lines, Progress
 from tuner.base.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
+from tuner.base.hints import option
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.storage import StorageRoot, SweepFolder
-from tuner.storage.commands import address_option, program, storage_option
+from tuner.storage.commands import program, resume_command, storage_option
 from tuner.sweep import Sweep, fold
 
 if TYPE_CHECKING:
@@ -44,6 +45,18 @@ def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
     return Lines(folder)
 
 
+def check_accepted(accepted: Accepted, or_resume: bool) -> None:
+    """Refuses what a new sweep has no use for.
+
+    Raises:
+        UsageError: changed code or data are accepted, but no earlier sweep is.
+    """
+    changed = "with_changed_code" if accepted.code else "with_changed_data" if accepted.data else None
+    if changed is not None and not or_resume:
+        without = f"has no meaning without {option('or_resume')}, as a new sweep takes what is there"
+        raise UsageError(f"{option(changed)}: {without}")
+
+
 def start_or_resume(
     spec: SweepSpec,
     root: StorageRoot,
@@ -52,8 +65,9 @@ def start_or_resume(
     progress: Progress,
     or_resume: bool,
     accepted: Accepted,
+    is_strict: bool = False,
 ) -> Ended:
-    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Raises as `start_sweep`."""
+    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Arguments and errors of `start_sweep`."""
     from tuner.backend.driver import resume_sweep, start_sweep
     from tuner.review.status import find_history
     from tuner.spec.changes import changes_between
@@ -61,7 +75,7 @@ def start_or_resume(
     folder = root.sweep(spec.name)
     if not (or_resume and folder.exists()):
         try:
-            return start_sweep(spec, root, source, address, progress)
+            return start_sweep(spec, root, source, address, progress, is_strict=is_strict)
         except NameTakenError:
             if not (or_resume and folder.exists()):  # else another driver has just made it
                 raise
@@ -153,7 +167,7 @@ def _interrupted(folder: SweepFolder, address: str | None) -> str:
     events, where = read_events(folder), storage_option(folder.root)
     ended, what = fold(events).ended, missing(folder, events)
     if ended is None or not what.events:
-        again = f"{program()} resume {folder.name}{where}{address_option(address)}"
+        again = resume_command(folder.name, folder.root, address)
         return f"interrupted before it was under way; go on with: {again}"
     return f"{ended.reason}, but {what}. The journal has all; finish with: {program()} record {folder.name}{where}"
 

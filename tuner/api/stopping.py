@@ -29,7 +29,8 @@ def stop(folder: SweepFolder, sweep: Sweep, tell: Callable[[str], None] = lambda
         raise UsageError(f"sweep {name}: no driver is at work on it; it is {status.state(folder, sweep)}")
     if not holder.sees_this_process:
         raise UsageError(
-            f"sweep {name}: its driver is {holder}, out of reach from here; stop it there, or with --cluster"
+            f"sweep {name}: its driver is {holder}, out of reach from here; stop it there, or on a cluster with"
+            f" tuner stop {name} --cluster FILE"
         )
     try:
         stop_here(folder, "stopped by the program that runs it") if is_here(folder) else os.kill(

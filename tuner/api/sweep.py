@@ -181,7 +181,7 @@ class Sweep:
 
         with self._giving():
             path = None if output is None else os.fspath(output)
-            found, file = export(self._folder, path, trial, with_changed_code, "output")
+            found, file = export(self._folder, path, trial, with_changed_code)
         return export_data(self.name, found, file)
 
     def report(self, output: str | os.PathLike[str] | None = None) -> AnyPath:
@@ -189,7 +189,7 @@ class Sweep:
         from tuner.api.models import chosen_file
         from tuner.api.reports import write_report
 
-        target = None if output is None else chosen_file(os.fspath(output), "output")
+        target = None if output is None else chosen_file(os.fspath(output))
         return write_report(self._folder, self._read(), target)
 
     def show(self) -> dict[str, Any]:

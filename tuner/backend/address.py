@@ -6,6 +6,7 @@ import os
 import re
 
 from tuner.base.errors import UsageError
+from tuner.base.hints import option
 from tuner.base.words import shown
 from tuner.spec.reading import printable
 
@@ -16,7 +17,7 @@ def ray_address(address: str | None) -> str:
     Raises:
         UsageError: it is written otherwise.
     """
-    where = "--address" if address is not None else "$RAY_ADDRESS"
+    where = option("address") if address is not None else "$RAY_ADDRESS"
     found = address if address is not None else os.environ.get("RAY_ADDRESS") or "local"
     host_port = re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:.%]+\]):(\d{1,5})", found)
     if found not in ("auto", "local") and not (host_port and 0 < int(host_port[2]) < 2**16):

@@ -35,8 +35,19 @@ Changes = Callable[[Sweep], dict[str, Any]]
 """What a folded sweep's spec is changed by, as path -> value (see `tuner.spec.changes`)."""
 
 
-def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | None, observer: Observer) -> Ended:
+def start_sweep(
+    spec: SweepSpec,
+    root: StorageRoot,
+    source: str,
+    address: str | None,
+    observer: Observer,
+    *,
+    is_strict: bool = False,
+) -> Ended:
     """Runs a new sweep to its end.
+
+    Args:
+        is_strict: whether parameters without effect are errors.
 
     Raises:
         SpecError: the spec does not fit its trainable or its data, or it names earlier sweeps that do not exist.
@@ -56,7 +67,10 @@ def start_sweep(spec: SweepSpec, root: StorageRoot, source: str, address: str | 
     learned = earlier_trials(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
-    with inspected(spec, folder, source, address, observer, begins, is_new=True) as (resolved, found):
+    with inspected(spec, folder, source, address, observer, begins, is_new=True, is_strict=is_strict) as (
+        resolved,
+        found,
+    ):
         begins = begins.with_imported(spec.trainable, found.imported)
         started = ev.SweepStarted(
             spec=resolved.resolved(),

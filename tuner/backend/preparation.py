@@ -38,6 +38,7 @@ def inspected(
     observer: Observer,
     trains_with: TrainingCode,
     is_new: bool = False,
+    is_strict: bool = False,
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
     """Completes a spec from its trainable, with Ray started. Ray is left at the end.
 
@@ -45,12 +46,14 @@ def inspected(
 
     Args:
         source: what errors call the spec.
+        is_new: whether there is no sweep yet; then a batch is trained before there is one, as workers would.
+        is_strict: whether parameters without effect are errors.
 
     Raises:
         SpecError: the spec does not fit its trainable, its data, or the machines' shared folders.
         UsageError: no node has room for a trial.
     """
-    inspection = Inspection(spec, trains_with.sources)
+    inspection = Inspection(spec, trains_with.sources, is_tried=is_new or trains_with.is_changed)
     slot = Slot.of(spec.resources)
     unshared: list[str] = []
     try:
@@ -63,10 +66,12 @@ def inspected(
             growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, nodes.num_hosts(), shared_folders())
-        found = inspection.result()
+        found = inspection.result().strictly(is_strict)
         if unshared:
             raise SpecError(source, [*found.problems, *unshared])
         resolved = found.resolve(spec, source)
+        for warning in found.all_warnings if is_new else []:
+            observer.note(f"warning: {warning}")
         if is_new and not session.has_ray():
             observer.phase("starting Ray")
             session.start_ray(address, observer.note)

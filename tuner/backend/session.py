@@ -17,6 +17,7 @@ from tuner.backend.head import JOINS_WITHIN_S, why_silent
 from tuner.backend.limits import limits_hint
 from tuner.backend.nodes import cluster_nodes
 from tuner.base.errors import ServiceError, TunerError
+from tuner.base.hints import option
 from tuner.engine.slots import local_node
 
 QUIET = {
@@ -131,4 +132,5 @@ def _folder_hint(why: str) -> str:
 def _token_hint() -> str:
     """Ray uses a token for "auto" by itself, but for an address only if $RAY_AUTH_MODE says so."""
     needs_hint = has_token() and "RAY_AUTH_MODE" not in os.environ
-    return "; if the cluster asks for a token, set RAY_AUTH_MODE=token or use --address auto" if needs_hint else ""
+    hint = f"; if the cluster asks for a token, set RAY_AUTH_MODE=token or use {option('address', 'auto')}"
+    return hint if needs_hint else ""

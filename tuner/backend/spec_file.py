@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.base.errors import TooLargeError
+from tuner.base.hints import is_command_line
 from tuner.spec import dump_yaml, spec_from_mapping
 from tuner.storage import SweepFolder, read_bytes, write_atomically
 
@@ -33,7 +34,10 @@ def keep_edited_spec(folder: SweepFolder, spec: dict[str, Any]) -> str:
         return ""
     edited = folder.path / EDITED_SPEC
     write_atomically(edited, written, folder.base)
+    way = "pass what changes to tuner.resume, or the changed spec to tuner.run with or_resume=True"
+    if is_command_line():
+        way = "use resume --set, or run --or-resume with the changed spec"
     return (
         f"{folder.spec} was edited, but the journal's spec counts: written anew, yours is now {edited}; to change a"
-        f" sweep, use resume --set, or run --or-resume with the changed spec"
+        f" sweep, {way}"
     )

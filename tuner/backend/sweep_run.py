@@ -18,6 +18,7 @@ from tuner.backend.driver_log import DriverLog
 from tuner.backend.ending import Ended
 from tuner.backend.observer import Observer
 from tuner.base.errors import ServiceError, StorageError, TunerError, UsageError
+from tuner.base.hints import is_command_line
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.engine.slots import Slot
@@ -25,7 +26,7 @@ from tuner.inspection import Inspected
 from tuner.policy import preload
 from tuner.recording import RecorderProcess
 from tuner.spec import SweepSpec
-from tuner.storage.commands import address_option, program, storage_option
+from tuner.storage.commands import resume_command
 from tuner.storage.journal import Journal
 
 FIT_STARTS = 3
@@ -79,9 +80,9 @@ class SweepRun:
     def _again(self) -> str:
         """The command that continues the sweep."""
         if not self._is_worth_keeping:
-            return "the same command, as the sweep had not begun"
-        where = storage_option(self._folder.root) + address_option(self._address)
-        return f"{program()} resume {self._folder.name}{where}"
+            again = "command" if is_command_line() else "call"
+            return f"the same {again}, as the sweep had not begun"
+        return resume_command(self._folder.name, self._folder.root, self._address)
 
     def run(self) -> Ended:
         """Runs trials until the sweep ends or is stopped, and journals which. Raises as `start_sweep`."""

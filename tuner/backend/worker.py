@@ -6,7 +6,6 @@ import faulthandler
 import math
 import os
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,14 +16,13 @@ from ray import tune
 
 from trainables.contract import Data, DataError
 from trainables.process import set_up_process
-from trainables.sources import ChangedSourceError
 from tuner.backend import gpus, outputs
 from tuner.backend.memory import Memory
 from tuner.backend.nodes import node_address, this_node
 from tuner.backend.saver import CheckpointSaver
-from tuner.base.errors import ForeignFileError, StorageError, TooLargeError, bounded_text, gist, said_by
-from tuner.base.secrets import redacted
+from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
+from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
 from tuner.inspection.workplace import load_instance, with_data
 from tuner.storage import SweepFolder, read_bytes
@@ -112,8 +110,8 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             if hasattr(error, "ray_terminate_msg"):
                 raise  # Ray's own way to end the process
-            failure = _failure(error)
-            self._is_broken = failure.cause == "memory" or _is_of_tensorflow(error)
+            failure = failure_of(error)
+            self._is_broken = breaks_process(error)
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
@@ -126,7 +124,18 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             failure=failure,
             passed_over=tuple(self._passed_over),
             notes=tuple(notes),
+            ended=self._ended(failure),
+            used=self._used(first_epoch),
         )
+
+    def _ended(self, failure: Failure | None) -> str:
+        """Why the trial has ended itself, if it has."""
+        is_its_own = self._has_started and self._trainer is not None and failure is None
+        return str(self._trainer.stopped) if is_its_own else ""
+
+    def _used(self, first_epoch: int | None) -> dict[str, float]:
+        """With an attempt's first report, the training parameters as they are really used."""
+        return {} if first_epoch is None else dict(self._trainer.used)
 
     def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
         """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
@@ -135,7 +144,11 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             with self._watched():
                 result = self._trainer.train_epoch()
             epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
-            waits = result.epoch in self._assignment.judged_at or result.epoch >= self._assignment.epochs_max
+            waits = (
+                result.epoch in self._assignment.judged_at
+                or result.epoch >= self._assignment.epochs_max
+                or bool(self._trainer.stopped)
+            )
             self._memory.look()
             self._save_what_is_due(waits)
             if (
@@ -155,7 +168,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         except Exception as error:
             if self._has_started:
                 raise
-            notes.append(f"a checkpoint of the worker's trial before could not be made: {_one_line(error)}")
+            notes.append(f"a checkpoint of the worker's trial before could not be made: {error_line(error)}")
             return []
 
     def _load(self, notes: list[str]) -> None:
@@ -168,13 +181,14 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         from trainables.training import CheckpointError
 
         assignment = self._assignment
+        self._trainer.place(self._callback_files(), assignment.trial)
         for path in assignment.checkpoints:
             try:
                 with self._watched():
                     self._trainer.start(assignment.params, assignment.seed, partial(self._read, path))
                 break
             except (CheckpointError, FileNotFoundError, ForeignFileError, TooLargeError) as error:
-                notes.append(f"passed over checkpoint {path}: {_one_line(error)}")
+                notes.append(f"passed over checkpoint {path}: {error_line(error)}")
                 self._passed_over.append(path)
         else:
             with self._watched():
@@ -182,7 +196,12 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         if assignment.checkpoints and not self._trainer.epoch:
             notes.append("no checkpoint could be read: it starts anew")
         self._saved_at = time.monotonic()
+        notes += self._trainer.take_notes()
         return int(self._trainer.epoch)
+
+    def _callback_files(self) -> str | None:
+        """The trial's own folder for what its callbacks write; None where the sweep lies in an object store."""
+        return None if self._folder.is_remote else str(self._folder.callback_files(self._assignment.trial))
 
     def _read(self, path: str, bytes_max: int) -> bytes:
         """Reads a checkpoint without the epoch's time limit: the storage has limits of its own."""
@@ -196,7 +215,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         trainer, assignment = self._trainer, self._assignment
         every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
         is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
-        if trainer.epoch < assignment.epochs_max and (is_due or self._memory.is_outgrown):
+        if trainer.epoch < assignment.epochs_max and not trainer.stopped and (is_due or self._memory.is_outgrown):
             self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
             self._saved_at = time.monotonic()
         is_new = trainer.best_epoch != self._best_written
@@ -231,19 +250,15 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
         faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
 
 
-class _DataFault(Exception):
-    """The data, which all trials share, cannot be loaded."""
-
-
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     set_up_process(settings.slot.threads)
     devices = _gpus(settings.slot.gpus, notes)
-    from trainables.training import WarmTrainer
+    from trainables.training import make_trainer
 
     trainable = load_instance(settings)
     try:
-        return WarmTrainer(
+        return make_trainer(
             trainable,
             with_data(trainable, data, settings.learned),
             settings.metric,
@@ -252,7 +267,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
             devices=devices,
         )
     except DataError as error:
-        raise _DataFault(str(error)) from error
+        raise DataFault(str(error)) from error
 
 
 def _gpus(count: float, notes: list[str]) -> list[str]:
@@ -270,25 +285,3 @@ def _gpus(count: float, notes: list[str]) -> list[str]:
         else:
             tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit_mb)])
     return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
-
-
-def _failure(error: BaseException) -> Failure:
-    details = redacted(bounded_text("".join(traceback.format_exception(error))))
-    if isinstance(error, StorageError | _DataFault):
-        return Failure("storage" if isinstance(error, StorageError) else "data", redacted(said_by(error)), details)
-    if isinstance(error, ChangedSourceError):
-        return Failure("code", redacted(said_by(error)), details)
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    return Failure("memory" if is_memory else "error", _one_line(error), details)
-
-
-def _is_of_tensorflow(error: BaseException) -> bool:
-    """Whether TensorFlow's runtime failed, such as a GPU; a wrong argument is the trial's fault."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return "OpError" in names and "InvalidArgumentError" not in names
-
-
-def _one_line(error: BaseException) -> str:
-    """An error's type and the last line of its message."""
-    lines = [line for line in gist(error).splitlines() if line.strip()]
-    return redacted(f"{type(error).__name__}: {lines[-1].strip()}")[:500] if lines else type(error).__name__

@@ -1,1 +1,1 @@
-"""What every room uses: errors, how values and messages are written, secrets, versions. Imports no other room."""
+"""Shared by every room: errors, the words for outcomes, formatting of messages, secrets, versions. Imports no room."""

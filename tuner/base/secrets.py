@@ -1,15 +1,15 @@
-"""Secrets live in the environment of the processes that need them, and are written nowhere.
+"""Secrets live in the environment of the processes that need them and are never written to disk.
 
-A tracking store's URI may hold a password. It is taken out of the spec as soon as that is read (`take_credentials`) and
-put into this process's environment, which its children inherit; the spec, and so the journal and all that is made of
-it, has the address alone. Who opens the store puts both together again (`with_credentials`). After a resume the
-environment must give the password: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, for
-a server, PGPASSWORD for PostgreSQL, or MLFLOW_TRACKING_URI, the whole URI, for any.
+The URI of a tracking store may hold a password. `take_credentials` removes it as soon as the spec is read and puts it
+into this process's environment, which child processes inherit. The spec, and everything derived from it, holds only the
+address. Code that opens the store combines the two again with `with_credentials`. When a sweep is resumed, the
+environment must provide the password: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN,
+for a server; PGPASSWORD for PostgreSQL; or the whole URI in MLFLOW_TRACKING_URI for any store.
 
-Who sends a sweep to another machine takes `shipped(os.environ)`: what is `plain` may stand in the `env_vars` of a Ray
-job's runtime environment, a manifest or a command line, all of which others can read. What is `secret` must not: it
-goes in a file of mode 600 over ssh, or as a Kubernetes secret, and is read into the driver's environment there. The
-spec goes as `dump_yaml(spec.resolved())`, which holds no credentials, rather than as the user's file, which may.
+Code that sends a sweep to another machine uses `shipped(os.environ)`. The `plain` part may be put into a Ray job's
+`env_vars`, a manifest or a command line, which others can read. The `secret` part must not: it is sent in a file of
+mode 600 over ssh, or as a Kubernetes secret, and is read into the driver's environment there. The spec is sent as
+`dump_yaml(spec.resolved())`, which holds no credentials. The user's file might.
 """
 
 from __future__ import annotations
@@ -26,53 +26,53 @@ _SECRET_OPTION = re.compile(
     r"(?<=[?&])(?!sslkey=)([^=&?\s]{0,40}(?:password|pwd|token|secret|key|signature)[^=&?\s]{0,40})=[^&\s'\"]*", re.I
 )
 _DATABASE_USER = re.compile(r"\b((?:postgresql|mysql|mssql)(?:\+\w+)?://)[^/:@\s]*@")
-"""A user whose password is somewhere else. An HTTP user without a password may be a token."""
+"""A user name without a password. (For HTTP, a user name without a password may be a token.)"""
 
 _URI = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\",}]+")
 
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|API_KEY|ACCOUNT_KEY|^FSSPEC_\w+_KEY$")
 _SECRET_ITEM = re.compile(r'"(?:\w*key|\w*(?:password|token|secret|credential)\w*)"\s*:\s*(?:"([^"]*)")?', re.I)
-"""Of a variable that is a mapping in JSON, as fsspec takes them: FSSPEC_S3={"key": …, "secret": …}."""
+"""An item of a JSON mapping in a variable, as fsspec reads them: FSSPEC_S3={"key": …, "secret": …}."""
 _NEEDED = ("AWS_", "FSSPEC_", "GOOGLE_CLOUD_", "DATABRICKS_", "MLFLOW_TRACKING_", "MLFLOW_HTTP_", "MLFLOW_S3_", "PG")
 _OF_ONE_MACHINE = re.compile(
     r"_(FILE|PATH|PROFILE|BUNDLE)$|^PG(PASSFILE|SERVICE|SYSCONF|SSL(CERT|KEY|ROOTCERT))|^AWS_CONTAINER_"
 )
 NO_CREDENTIALS = "must hold no user, password or token: a spec is copied into the journal and into MLflow"
 _HIDDEN_CHARS_MIN = 8
-"""A shorter secret is a word that messages may hold for other reasons."""
+"""Shorter secrets are not redacted: messages may contain the same word for other reasons."""
 
 _ASSIGNED = re.compile(
     r"\b(\w*(?:passw(?:or)?d|pwd|secret|token|credential|access_?key|api_?key|account_?key|private_?key)s?)"
     r"[\"']?\]?\s*(?::\s*\w+\s*)?[:=,]\s*[rbfu]{0,2}[\"']{1,3}([^\s\"']{8,})[\"']",
     re.I,
 )
-"""A literal that is given to what is named as a secret: `API_KEY = "…"`, `{"token": "…"}`, `setenv("DB_PWD", "…")`."""
+"""A literal assigned to a name that suggests a secret: `API_KEY = "…"`, `{"token": "…"}`, `setenv("DB_PWD", "…")`."""
 _KNOWN_FORM = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{35}\b|\bsk-[A-Za-z0-9_-]{20,}"
     r"|\b(?:gh[pousr]_|hf_|dapi)[A-Za-z0-9]{30,}\b|\b(?:github_pat_|glpat-|xox[abprs]-)[A-Za-z0-9_-]{15,}"
 )
-"""What keys of clouds and services look like, wherever they stand."""
+"""What the keys of clouds and services look like, wherever they appear."""
 _SECRET_FILE = re.compile(
     r"^\.(env|netrc|pgpass|pypirc|npmrc|htpasswd|aws|boto)\b|^(credentials|secrets?|id_(rsa|dsa|ecdsa|ed25519))(\W|$)"
     r"|\.(pem|key|p12|pfx|jks|keystore|kdbx|env)$|service[-_]?account.*\.json$",
     re.I,
 )
 _PLACEHOLDER = re.compile(r"[<\[{$%*]|(?:[A-Z0-9]+_)+[A-Z0-9]+$|(.)\1+$")
-"""No secret: a word of a vocabulary such as <|endoftext|>, a variable's name, or stars."""
+"""Not a secret: a vocabulary word such as <|endoftext|>, the name of a variable, or stars."""
 _TEMPLATE = re.compile(r"(?:\{[^{}\s]*\}:?)+@|(?<=://)git@")
-"""Users and passwords in a URI that are filled in elsewhere, and the user that says nothing."""
+"""User and password placeholders in a URI, and the user `git`, which is no secret."""
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """What of an environment a sweep needs on another machine: settings of storage and tracking."""
+    """The environment variables that a sweep needs on another machine: settings of storage and tracking."""
 
     plain: dict[str, str]
     secret: dict[str, str]
 
 
 def shipped(environ: Mapping[str, str]) -> Shipped:
-    """The settings of storage and tracking; without those that name files and profiles of this machine."""
+    """The settings of storage and tracking, except those that name files or profiles of this machine."""
     needed = {name: text for name, text in environ.items() if name.startswith(_NEEDED)}
     needed = {name: text for name, text in needed.items() if not _OF_ONE_MACHINE.search(name)}
     secret = {name: text for name, text in needed.items() if is_secret(name, text)}
@@ -80,25 +80,25 @@ def shipped(environ: Mapping[str, str]) -> Shipped:
 
 
 def is_secret(name: str, text: str) -> bool:
-    """Whether an environment variable holds a secret, by its name, as a URI with credentials, or in a mapping."""
+    """Whether an environment variable holds a secret: judged by its name, or by credentials in a URI or a mapping."""
     named = _SECRET_NAME.search(name.upper()) is not None and not _OF_ONE_MACHINE.search(name.upper())
     is_mapping = name.startswith(_NEEDED) and text.lstrip().startswith("{")
     return named or has_credentials(text) or (is_mapping and _SECRET_ITEM.search(text) is not None)
 
 
 def without_credentials(text: str) -> str:
-    """A URI, or any text with URIs in it, as it may be written: without users, passwords and tokens."""
+    """Removes users, passwords and tokens from the URIs in a text, so that it may be written."""
     return _SECRET_OPTION.sub(r"\1=***", _USER_INFO.sub("", text))
 
 
 def has_credentials(text: str) -> bool:
-    """Whether a URI, or a text with URIs in it, holds a password or a token."""
+    """Whether a URI in the text holds a password or a token."""
     without_user = _DATABASE_USER.sub(r"\1", text)
     return "://" in text and without_credentials(without_user) != without_user
 
 
 def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """A text without credentials in its URIs, and without the secrets that the environment holds."""
+    """Removes the credentials in URIs and the secrets of `environ` from a text."""
     text = without_credentials(text)
     for name, whole in environ.items():
         for secret in (whole, *(_SECRET_ITEM.findall(whole) if "{" in whole else ())):
@@ -108,9 +108,8 @@ def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def holds_secret(name: str, text: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a file should not be copied: by its name, or as its text holds credentials, a key, or one of `environ`'s.
-
-    A guess on the safe side, as nobody says which texts are secrets.
+    """Whether a file should not be copied, because of its name or because it holds credentials, a key, or a secret of
+    `environ`. Errs on the safe side.
     """
     if _SECRET_FILE.search(name.rpartition("/")[2]) or _KNOWN_FORM.search(text):
         return True
@@ -121,7 +120,7 @@ def holds_secret(name: str, text: str, environ: Mapping[str, str] = os.environ) 
 
 
 def take_credentials(uri: str, environ: MutableMapping[str, str] = os.environ) -> str:
-    """The address of a tracking store's URI; its credentials, if it has any, are in `environ` from now on."""
+    """Moves the credentials of a tracking URI into `environ` and returns the address."""
     if not has_credentials(uri):
         return uri
     environ[TRACKING_URI] = uri
@@ -129,32 +128,30 @@ def take_credentials(uri: str, environ: MutableMapping[str, str] = os.environ) -
 
 
 def take_all_credentials(text: str, environ: MutableMapping[str, str] = os.environ) -> str:
-    """A text in which each URI of a tracking store is its address alone, as by `take_credentials`."""
+    """Applies `take_credentials` to every URI in a text."""
     return _URI.sub(lambda found: take_credentials(found[0], environ), text)
 
 
 def with_credentials(uri: str, environ: Mapping[str, str] = os.environ) -> str:
-    """A tracking store's URI with the credentials that `environ` has for its address."""
+    """The tracking URI with the credentials that `environ` holds for its address."""
     known = environ.get(TRACKING_URI, "")
     return known if has_credentials(known) and _address(known) == _address(uri) else uri
 
 
 def unused_address(uri: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """What to tell somebody whose `environ` names another store than `uri`, which None leaves to the storage root.
+    """A warning if MLFLOW_TRACKING_URI names another store than `uri` (None: the one in the storage root), else empty.
 
-    The variable that MLflow itself reads gives no address here: a resume in another shell would record elsewhere.
+    Only the spec decides where a sweep is recorded. Otherwise a resume in another shell would record elsewhere.
     """
     named = _address(environ.get(TRACKING_URI, ""))
     if not named or named == (uri and _address(uri)):
         return ""
-    where = (
-        f"where tracking.uri says, {_address(uri)}" if uri else "in the storage root, as the spec has no tracking.uri"
-    )
+    where = f"at tracking.uri, {_address(uri)}" if uri else "in the storage root, because the spec has no tracking.uri"
     return f"tracking: {TRACKING_URI} names {named}, but the sweep is recorded {where}"
 
 
 def _address(uri: str) -> str:
-    """A URI without user and password, and without the options that hold secrets."""
+    """A URI without its user, password and secret options."""
     rest, mark, options = _USER_INFO.sub("", uri).partition("?")
     kept = [option for option in options.split("&") if option and not _SECRET_OPTION.search(f"?{option}")]
     return f"{rest}?{'&'.join(kept)}" if mark and kept else rest

@@ -1,4 +1,4 @@
-"""How values, configurations and durations are shown to people."""
+"""Formats values, configurations and durations for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def short(value: Any) -> str:
 
 
 def metric_text(value: float) -> str:
-    """A metric's value with four decimals, or with four digits where those would show none, or far too many."""
+    """A metric's value with four decimals, or with four significant digits if it is very small or very large."""
     return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
@@ -24,7 +24,7 @@ def params_text(params: Params | Mapping[str, Any]) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min."""
+    """A duration: 42 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"
@@ -34,10 +34,10 @@ def duration_text(seconds: float) -> str:
 
 
 def times_text(number: int) -> str:
-    """How often: once, 3 times."""
+    """A count: once, 3 times."""
     return "once" if number == 1 else f"{number} times"
 
 
 def harmless(text: str) -> str:
-    """Text of a user's code for a terminal: what would steer it is written as an escape."""
+    """Escapes control characters in text from user code, so that it cannot steer a terminal."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

@@ -1,4 +1,4 @@
-"""The versions that a sweep ran with, for its journal; read from package metadata, so nothing is imported."""
+"""The package versions that a sweep ran with, for its journal. Read from metadata, so nothing is imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PACKAGES = ("tuner", "ray", "tensorflow", "keras", "hyperopt", "mlflow", "numpy"
 
 
 def versions() -> dict[str, str]:
-    """The installed version of each package that matters to a sweep."""
+    """The installed version of each package that can affect a sweep."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

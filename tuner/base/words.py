@@ -1,4 +1,4 @@
-"""How values are compared, and how they and near names are written in messages."""
+"""Compares values, and formats them and near names for messages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Scalar = bool | int | float | str | None
 Params = dict[str, Scalar]
 
 SHOWN_CHARACTERS = 60
-"""So much of a value stands in a message."""
+"""The most characters of a value in a message."""
 _LOOKED_AT = 4000
-"""So much of a text is searched for credentials, which are not shown."""
+"""How many characters of a text are searched for credentials before it is shown."""
 _COMPARED, _LISTED = 300, 400
-"""Names that a wrong one is compared with, and characters of them that are listed."""
+"""How many names a wrong one is compared with, and how many characters of the known names are listed."""
 
 
 def nearest(name: Scalar, known: Iterable[Scalar], likeness: float = 0.5) -> str:
-    """`; did you mean …?` for a name or a value that is close to a known one, else the known ones.
+    """`; did you mean …?` if a name or a value is close to a known one, else `; known: …`.
 
     Args:
-        likeness: how close it must be, from 0 to 1.
+        likeness: how similar the two must be, from 0 to 1.
     """
     values = {unquoted(value): value for value in known}
     names = sorted(values)[:_COMPARED]
@@ -37,7 +37,7 @@ def nearest(name: Scalar, known: Iterable[Scalar], likeness: float = 0.5) -> str
 
 
 class _Repr(reprlib.Repr):
-    """`repr` of which the cost is bounded, too: of deep, wide or huge values it looks at the beginning alone."""
+    """A `repr` of bounded length and cost: it looks only at the beginning of deep, wide or huge values."""
 
     maxlevel = 3
     maxdict = maxlist = maxtuple = maxset = 6
@@ -63,12 +63,12 @@ _repr = _Repr()
 
 
 def shown(value: Any) -> str:
-    """A value as it may stand in a message, whatever it is: short, on one line and in YAML's words."""
+    """Any value for a message: short, on one line, with YAML's `true`, `false` and `null`."""
     return cut(_repr.repr(value), SHOWN_CHARACTERS)
 
 
 def unquoted(value: Scalar) -> str:
-    """`shown`, of text the text itself."""
+    """Like `shown`, but text is returned as it is."""
     return value if isinstance(value, str) else shown(value)
 
 
@@ -78,31 +78,31 @@ def either(wanted: Scalar | list[Scalar]) -> str:
 
 
 def cut(text: str, length: int) -> str:
-    """A text of which no more than so many characters are left."""
+    """The text, shortened to `length` characters."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def same(a: Scalar, b: Scalar) -> bool:
-    """Equality that keeps True and 1 apart, and not 1 and 1.0."""
+    """Equality that distinguishes True from 1, but not 1 from 1.0."""
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
 def key(params: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
-    """A configuration as something that can be put in a set; equal for equal configurations."""
+    """A hashable form of a configuration; equal for equal configurations."""
     return tuple(
         sorted((name, _number_key(v) if isinstance(v, int | float) else repr(v)) for name, v in params.items())
     )
 
 
 def _number_key(number: float) -> str:
-    """Equal for 1 and 1.0, different for True and 1, and for whole numbers that no float tells apart."""
+    """Equal for 1 and 1.0; different for True and 1, and for integers that round to the same float."""
     if isinstance(number, bool) or (isinstance(number, int) and float(number) != number):
         return repr(number)
     return repr(float(number))
 
 
 def number_text(number: float) -> str:
-    """A number as people write it: 0.0001, 32, 1e-12."""
+    """A number in decimal notation unless it is very small or large: 0.0001, 32, 1e-12."""
     if isinstance(number, int):
         return shown(number)
     shortest = repr(float(number))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tuner.base.errors import TunerError, UsageError
+from tuner.base.hints import on_command_line
 from tuner.base.secrets import redacted, take_all_credentials
 from tuner.base.text import harmless
 from tuner.cli.output import people, print_data
@@ -60,8 +61,9 @@ def run_command() -> None:
     warnings.simplefilter("always", RuntimeWarning)
     warnings.showwarning = _show_warning
     try:
-        _look_around()
-        app(prog_name="tuner", standalone_mode=True)
+        with on_command_line():
+            _look_around()
+            app(prog_name="tuner", standalone_mode=True)
     except TunerError as error:
         people.print(harmless(redacted(str(error))), style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)

@@ -119,6 +119,13 @@ ChangedData = Annotated[
         rich_help_panel=_INPUTS,
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Fail if a searched parameter changes nothing. By default that is a warning.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 

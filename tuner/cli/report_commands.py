@@ -35,7 +35,7 @@ def report(
     from tuner.api.reports import write_report
     from tuner.review import status
 
-    chosen = None if output is None else chosen_file(output, "--output")
+    chosen = None if output is None else chosen_file(output)
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     target = write_report(folder, folded, chosen)
     data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}
@@ -82,7 +82,7 @@ def export(
 
     The model has the weights of the trial's best epoch. Keras loads it without Tuner.
     """
-    found, target = export_of(StorageRoot.resolve(storage).sweep(sweep), output, trial, with_changed_code, "--output")
+    found, target = export_of(StorageRoot.resolve(storage).sweep(sweep), output, trial, with_changed_code)
     data = export_data(sweep, found, target)
     print_json(data) if as_json else people.print(
         f"the model of trial {found.number}, epoch {found.best_epoch}: {target}"

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from tuner.api.running import as_interruption, check_recorded, resume_sweep_of, start_or_resume
+from tuner.api.running import as_interruption, check_accepted, check_recorded, resume_sweep_of, start_or_resume
 from tuner.base.errors import (
     NoUsableTrialError,
     ServiceError,
     SpecError,
     SweepInterrupted,
-    UsageError,
 )
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.cli.cluster_command import There, resume_there
@@ -32,6 +31,7 @@ from tuner.cli.output import (
     SpecFile,
     SpecStorage,
     Storage,
+    Strict,
     SweepName,
     harmless,
     people,
@@ -57,6 +57,7 @@ def run(
     with_changed_data: ChangedData = False,
     storage: SpecStorage = None,
     address: Address = None,
+    strict: Strict = False,
     is_shipped: Annotated[bool, typer.Option("--shipped", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,9 +69,7 @@ def run(
     from tuner.inspection.provenance import Accepted
 
     accepted = Accepted(with_changed_code, with_changed_data)
-    if accepted != Accepted() and not or_resume:
-        option = "--with-changed-code" if with_changed_code else "--with-changed-data"
-        raise UsageError(f"{option}: has no meaning without --or-resume, as a new sweep takes what is there")
+    check_accepted(accepted, or_resume)
     path = spec_path(spec)
     load = partial(load_checked, path, overrides or [], name, is_shipped=is_shipped)
     try:
@@ -85,7 +84,7 @@ def run(
 
     with _json_at_the_end(folder, as_json, address) as say:
         with Display(folder, at_loss=say) as display:
-            ended = start_or_resume(loaded, root, str(path), address, display, or_resume, accepted)
+            ended = start_or_resume(loaded, root, str(path), address, display, or_resume, accepted, strict)
         _tell_end(folder, ended)
 
 

@@ -13,7 +13,7 @@ from tuner.api.checking import check_spec, findings
 from tuner.base.errors import UsageError
 from tuner.base.text import params_text
 from tuner.cli.completion import specs
-from tuner.cli.output import Address, AsJson, Overrides, SpecStorage, print_json, spec_path
+from tuner.cli.output import Address, AsJson, Overrides, SpecStorage, Strict, print_json, spec_path
 from tuner.cli.pages import add
 from tuner.cli.tables import tables
 from tuner.spec.space import Choice, Constant, Float, Int, either, number_text, shown
@@ -35,6 +35,7 @@ def check(
         str | None,
         typer.Option("--cluster", metavar="FILE", help="Ray cluster launcher file to check, with the spec or alone."),
     ] = None,
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a spec or a cluster file before anything runs.
@@ -47,28 +48,32 @@ def check(
     if address is not None and cluster is not None:
         raise UsageError("check: give --address of a cluster that runs, or the --cluster file of one, but not both")
     if spec is None:
-        _check_cluster(Path(str(cluster)), {"--set": overrides, "--storage": storage}, as_json)
+        _check_cluster(Path(str(cluster)), {"--set": overrides, "--storage": storage, "--strict": strict}, as_json)
     elif cluster is None:
-        _check_spec(spec_path(spec), overrides or [], storage, address, as_json)
+        _check_spec(spec_path(spec), overrides or [], storage, address, strict, as_json)
     else:
-        _check_both(spec_path(spec), overrides or [], storage, Path(cluster), as_json)
+        _check_both(spec_path(spec), overrides or [], storage, Path(cluster), strict, as_json)
 
 
-def _check_spec(path: Path, overrides: list[str], storage: str | None, address: str | None, as_json: bool) -> None:
+def _check_spec(
+    path: Path, overrides: list[str], storage: str | None, address: str | None, strict: bool, as_json: bool
+) -> None:
     from tuner.inspection import load_checked
 
     loaded = load_checked(path, overrides)
     if storage is not None:
         loaded = loaded.model_copy(update={"storage": storage})
-    resolved, data = check_spec(loaded, str(path), address)
+    resolved, data = check_spec(loaded, str(path), address, is_strict=strict)
     print_json(data) if as_json else _tell(str(path), data, resolved, "what is here")
 
 
-def _check_both(path: Path, overrides: list[str], storage: str | None, cluster: Path, as_json: bool) -> None:
+def _check_both(
+    path: Path, overrides: list[str], storage: str | None, cluster: Path, strict: bool, as_json: bool
+) -> None:
     from tuner.cluster.check import judge
 
     judged = judge(path, overrides, None, storage, cluster)
-    resolved = judged.inspected.resolve(judged.spec, str(path))
+    resolved = judged.inspected.strictly(strict).resolve(judged.spec, str(path))
     found = judged.cluster
     data = findings(resolved, judged.inspected, found.slots, found.warnings)
     data["cluster"] = {"file": found.file, "max_nodes": found.max_nodes, "slots": found.slots}
@@ -170,6 +175,9 @@ def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     out(f"  epochs   {epochs['without_early_stopping']} without early stopping", end="")
     out(f", about {epochs['with_early_stopping']} with it" if spec.early_stopping.algorithm != "none" else "")
     out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples")
+    out(f"  metrics  {', '.join(data['metrics'])}", markup=False)
+    if data["path"]:
+        out(f"  path     {data['path']}: {data['path_reason']}", markup=False)
     _tell_warnings(data["warnings"])
 
 

@@ -14,17 +14,17 @@ from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.base.outcomes import FailureCause, LossCause
 from tuner.base.text import duration_text
 from tuner.engine.assignments import assign
+from tuner.engine.books import Books
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
 from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_text
 from tuner.engine.judging import judge
 from tuner.engine.messages import Assignment, Failure, Report
-from tuner.engine.replay import replay, suggested_event
-from tuner.engine.retention import Retention
 from tuner.engine.retries import Retries
+from tuner.policy import Policy
 from tuner.spec import SweepSpec
 from tuner.storage.journal import Journal
-from tuner.sweep import Trial
+from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
 
 DECISIONS_KEPT = 10_000
@@ -32,7 +32,7 @@ DECISIONS_KEPT = 10_000
 
 
 class Coordinator:
-    """Owns the journal, the policy and the folded sweep while a driver runs.
+    """Decides for a running sweep, and owns its books.
 
     Attributes:
         slots: how many trials train at the same time; the cluster sets it.
@@ -50,9 +50,7 @@ class Coordinator:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.spec = spec
-        self.journal = journal
-        self.sweep = journal.sweep
-        self.policy = replay(spec, journal.events)
+        self._books = Books(spec, journal)
         self.lock = threading.RLock()
         self.slots = 0
         self.waiting = 0
@@ -66,11 +64,23 @@ class Coordinator:
         self._log, self._note = log, note
         self._is_closed = self._has_left_out = False
         self._retries = Retries(spec.failures.max_retries)
-        self._retention = Retention(journal.folder, spec.checkpoints.keep, self.sweep)
         self._end_what_was_decided()
         self._check_budget()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
         self._epochs_before = self.sweep.num_epochs
+
+    @property
+    def journal(self) -> Journal:
+        return self._books.journal
+
+    @property
+    def sweep(self) -> Sweep:
+        """Folded from the journal; take the lock to look from another thread."""
+        return self._books.sweep
+
+    @property
+    def policy(self) -> Policy:
+        return self._books.policy
 
     def _end_what_was_decided(self) -> None:
         """Ends trials whose end the last driver decided, but did not get into the journal."""
@@ -78,23 +88,13 @@ class Coordinator:
             end = decided_end(self.sweep, trial, self.spec.failures.max_retries)
             if end is not None:
                 self._end(trial, end)
-        for trial, keeps_best in self._retention.left_over():
-            self._delete_checkpoints(trial, keeps_best)
+        self._books.delete_left_over()
 
     def _end(self, trial: Trial, end: TrialEnd, *before: ev.AnyEvent) -> None:
-        """Journals a trial's end, in one write with what led to it, and deletes checkpoints that nobody needs."""
-        self.policy.close(trial.number, end.outcome)
-        self._append(*before, ev.TrialEnded(trial=trial.number, outcome=end.outcome, reason=end.reason))
-        for other, keeps_best in self._retention.ended(trial):
-            self._delete_checkpoints(other, keeps_best)
+        """Ends a trial, and the sweep if it has stopped improving."""
+        self._books.end(trial, end, *before)
         if self.stopping is None and (over := plateau(self.spec.budget, self.sweep)) is not None:
             self.stop(over.reason, over)
-
-    def _delete_checkpoints(self, trial: Trial, keeps_best: bool) -> None:
-        """Deletes checkpoints that an ended trial no longer needs, in the journal before on the disk."""
-        if trial.checkpoints:
-            self._append(ev.CheckpointsDeleted(trial=trial.number, keeps_best=keeps_best))
-        self._retention.delete(trial)
 
     # Work for a slot
 
@@ -116,20 +116,13 @@ class Coordinator:
             self._check_budget()
             if self.stopping is not None or len(self.live) >= max(1, self.slots):
                 return None  # with no slots, one trial still waits for a node: Tune's loop needs something to wait for
-            number = self._queue.popleft() if self._queue else self._suggest()
-            if number is None:
+            trial = self.sweep.trials[self._queue.popleft()] if self._queue else self._books.suggest()
+            if trial is None:
                 return None
-            trial, seed = self.sweep.trials[number], self.spec.search.seed
-            assignment = assign(trial, seed, self.policy.judged_at, self._retention.bar)
-            self.live[number] = assignment
+            keep_above = self._books.retention.bar
+            assignment = assign(trial, self.spec.search.seed, self.policy.judged_at, keep_above)
+            self.live[trial.number] = assignment
             return assignment
-
-    def _suggest(self) -> int | None:
-        suggestion = self.policy.ask()
-        if suggestion is None:
-            return None
-        self._append(suggested_event(suggestion))
-        return suggestion.trial
 
     # Reports of a slot
 
@@ -148,7 +141,9 @@ class Coordinator:
             self._tell(f"trial {report.trial}: {left_out}")
         for note in report.notes:
             self._tell(f"trial {report.trial}: {note}")
-        self._take_late_checkpoints(report)
+        for saved in report.checkpoints:
+            if saved.trial != report.trial:
+                self._books.take_late_checkpoint(saved)
         trial = self.sweep.trials[report.trial]
         if trial.outcome is not None:
             return False
@@ -176,23 +171,13 @@ class Coordinator:
         self.fatal = StorageError(what) if is_storage else UsageError(what)
         self.stop(str(self.fatal))
 
-    def _take_late_checkpoints(self, report: Report) -> None:
-        """Takes checkpoints of the worker's previous trial; if that has ended since, they are deleted."""
-        for saved in report.checkpoints:
-            if saved.trial != report.trial:
-                other = self.sweep.trials[saved.trial]
-                if other.outcome is None:
-                    self._append(saved.event)
-                else:
-                    self._retention.delete(other)
-
     def _take_epochs(self, trial: Trial, report: Report) -> bool:
         """Journals what follows from a report, in one durable write; whether the trial continues."""
         judged = judge(self.policy, self.spec.objective.metric, trial, report)
         if judged.end is not None:
             self._end(trial, judged.end, *judged.events)
         elif judged.events:
-            self._append(*judged.events)
+            self._books.append(*judged.events)
         if judged.missing:
             self._fail(trial, report.attempt, "error", judged.missing)
         return judged.goes_on
@@ -243,7 +228,7 @@ class Coordinator:
         if counts and self._retries.ends_trial(trial.failures):
             self._end(trial, failed_end(cause, reason), failed)
         else:
-            self._append(failed)
+            self._books.append(failed)
         why = self._retries.hopeless(self.sweep.num_epochs - self._epochs_before, reason)
         if why is not None:
             self.stop(why, ev.SweepEnded(reason=why, state="stopped"))
@@ -264,15 +249,15 @@ class Coordinator:
                 text = finished_text(self.spec.num_trials, self.policy.num_suggested, size)
                 self.end = ev.SweepEnded(reason=text)
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
-            self._append(last)
+            self._books.append(last)
             self._is_closed = True
 
     def tidy(self) -> None:
         """After `close`: deletes files that nobody needs. Skipping this only costs disk space."""
         if self.end is not None and self.end.state != "paused":
-            for text in self._retention.delete_orphans():
+            for text in self._books.retention.delete_orphans():
                 self._note(text)
-        self._retention.close()
+        self._books.retention.close()
 
     def _check_budget(self) -> None:
         if self.stopping is not None:
@@ -286,7 +271,7 @@ class Coordinator:
         with self.lock:
             by_s = self.journal.clock.jumped_s()
             if by_s and not self._is_closed:
-                self._append(ev.ClockJumped(by_s=round(by_s, 3)))
+                self._books.append(ev.ClockJumped(by_s=round(by_s, 3)))
                 self._tell(clock_text(by_s))
 
     def wall_s(self) -> float:
@@ -300,7 +285,7 @@ class Coordinator:
             self._lacking = lacking if slots == 0 else None
             if slots != self.slots or not self.sweep.spans[-1].slots:
                 self.slots = slots
-                self._append(ev.SlotsChanged(slots=slots))
+                self._books.append(ev.SlotsChanged(slots=slots))
             if is_news:
                 self._note(f"no node has room for a trial{lacking}: the sweep waits for one")
 
@@ -329,10 +314,6 @@ class Coordinator:
         """Tells the log and the user."""
         self._log(line)
         self._note(line)
-
-    def _append(self, *events: ev.AnyEvent) -> None:
-        self.journal.append(*events)
-        self.sweep = self.journal.sweep  # the same object, with the new events
 
 
 def clock_text(by_s: float) -> str:

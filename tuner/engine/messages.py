@@ -123,6 +123,11 @@ class Report:
     """Checkpoints that could not be read when the attempt began."""
     notes: tuple[str, ...] = ()
     """Messages for the user, such as why a checkpoint was passed over."""
+    ended: str = ""
+    """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
+    used: dict[str, float] = field(default_factory=dict)
+    """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
+    is not for the trial's parameters to say."""
 
     @property
     def started(self) -> TrialStarted | None:
@@ -137,4 +142,5 @@ class Report:
             gpus=list(self.gpus),
             epoch=self.started_at_epoch,
             passed_over=list(self.passed_over),
+            used=self.used,
         )

@@ -39,7 +39,7 @@ class Slot:
     @property
     def threads(self) -> int:
         """TensorFlow's threads in a worker."""
-        return max(1, math.floor(self.cpus))
+        return Resources(cpus_per_trial=self.cpus).threads
 
     @property
     def per_card(self) -> int:

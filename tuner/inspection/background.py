@@ -13,13 +13,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+import cloudpickle
+
+from trainables.given import is_given, lookup
+from trainables.importable import import_folder, is_importable
 from trainables.sources import Sources
 from tuner.base.errors import SpecError
-from tuner.inspection.examine import Inspected, inspect, is_file
+from tuner.inspection.child import Asked
+from tuner.inspection.examine import Inspected, inspect, is_file, is_own
+from tuner.inspection.trying import Tried, is_skipped
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
@@ -28,15 +35,24 @@ LAST_WORDS_BYTES = 1000
 
 
 class Inspection:
-    """A look at a spec's trainable and data, begun at once and waited for in `result`; see `inspect`."""
+    """A look at a spec's trainable and data, begun at once and waited for in `result`; see `inspect`.
 
-    def __init__(self, spec: SweepSpec, sources: Sources | None = None, *, tries_model: bool = False) -> None:
-        self._spec, self._sources, self._tries_model = spec, sources, tries_model
+    Args:
+        sources: the trainable's code as it is kept.
+        is_tried: whether a batch is trained, too, as workers would. Shipped trainables need none.
+    """
+
+    def __init__(self, spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False) -> None:
+        self._spec, self._sources = spec, sources
+        self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
+        self._found: Inspected | None = None
         if is_file(spec.trainable):
-            self._start_child()
+            self._start_child(Asked(spec.resolved(), sources, self._is_tried))
+        elif self._is_tried:
+            self._look_here_first()
 
     @property
     def in_background(self) -> bool:
@@ -47,28 +63,47 @@ class Inspection:
         """What was found; `Inspected.problems` holds what does not fit."""
         if self._child is not None:
             return self._child_result()
-        return inspect(self._spec, self._sources, tries_model=self._tries_model)
+        return self._found or inspect(self._spec, self._sources)
 
-    def _start_child(self) -> None:
+    def _look_here_first(self) -> None:
+        """Looks at a class of this process's own; a child gets it, and the data, to train a batch."""
+        self._found = inspect(self._spec, self._sources, is_tried=True)
+        if self._found.problems:
+            return
+        trainable = self._spec.trainable
+        try:
+            given = cloudpickle.dumps(lookup(trainable)) if is_given(trainable) else b""
+        except Exception as error:
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            rule = "trainable: must be a class that another process can have, but pickling it raised"
+            self._found = replace(self._found, problems=[f"{rule} {what}"])
+            return
+        folder = import_folder(trainable) if is_importable(trainable) else None
+        asked = Asked(self._spec.resolved(), self._sources, True, True, given, folder, tuple(sys.path))
+        self._start_child(asked, self._found)
+
+    def _start_child(self, asked: Asked, found: Inspected | None = None) -> None:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._handover = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `cancel` closes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would stay open with what the child leaves behind
-        asked = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - a pipe takes no more than 64 KiB at once
-        pickle.dump((self._spec.resolved(), self._sources), asked)
-        asked.seek(0)
+        question = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - a pipe takes no more than 64 KiB at once
+        pickle.dump(asked, question)
+        question.seek(0)
+        if found is not None:
+            pickle.dump(replace(found, data=None), self._handover, protocol=5)
+            with suppress(Exception):  # which workers load themselves
+                pickle.dump(found.data, self._handover, protocol=5)
+            self._handover.flush()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         self._child = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())),
-                *(["--model"] if self._tries_model else []),
-            ],
+            [sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())],
             pass_fds=[self._handover.fileno()],
-            stdin=asked,
+            stdin=question,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             env=environment,
         )
-        asked.close()
+        question.close()
 
     def _child_result(self) -> Inspected:
         assert self._child is not None and self._handover is not None
@@ -79,9 +114,21 @@ class Inspection:
             if not isinstance(found, Inspected):
                 problem = f"trainable: must load in a process of its own, but that {self._how_it_ended()}"
                 return Inspected({}, [], None, [problem])
-            return replace(found, data=self._taken())
+            data = self._taken() if self._found is None else self._found.data
+            if self._is_tried and not found.problems:
+                found = self._after_trying(found)
+            return replace(found, data=data)
         finally:
             self.cancel()
+
+    def _after_trying(self, found: Inspected) -> Inspected:
+        if self._found is not None:
+            self._taken()
+        tried = self._taken()
+        if isinstance(tried, Tried):
+            return found.after(tried, self._spec)
+        problem = f"trainable: a batch of it must train in a process of its own, but that {self._how_it_ended()}"
+        return replace(found, problems=[problem])
 
     def _taken(self) -> Any:
         """The next of what the child handed over; None if it is not there, or of a class that only the child knows."""

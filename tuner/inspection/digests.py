@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainables.contract import Data
-from tuner.inspection.shapes import leaves
+from tuner.inspection.shapes import is_python, leaves
 
 WHOLE_BYTES = 256 << 20
 """An array up to this size is hashed whole."""
@@ -33,6 +33,9 @@ def array_digests(data: Data) -> dict[str, dict[str, Any]]:
     for part in ("train", "validation", "test"):
         value = getattr(data, part)
         if value is None:
+            continue
+        if is_python(value):
+            found[part] = {"made_by": type(value).__name__, "whole": False}
             continue
         if hasattr(value, "element_spec"):
             found[part] = {"element_spec": str(value.element_spec)[:2000], "whole": False}

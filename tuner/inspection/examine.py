@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
@@ -19,24 +19,24 @@ from trainables.isolation import isolated, read_only
 from trainables.learned import Learned, load_and_learn
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
+from tuner.inspection.configurations import draws, effect_lines, idle_training_params
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.names import name_problems
+from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
-from tuner.inspection.shapes import data_problems, num_examples, what
+from tuner.inspection.shapes import data_problems, is_python, num_examples, what
+from tuner.inspection.trying import Tried
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
-from tuner.spec.models import ALWAYS_IN_SPACE
 from tuner.spec.space import cut
 
 _ELSEWHERE = (
-    ("callbacks", "an epoch is one TensorFlow graph, which calls none of Keras's"),
-    ("class_weight", "examples are weighed by the data, (x, y, sample_weight)"),
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
     ("optimizer", "it is a parameter, as the learning rate is"),
     ("weighted_metrics", "metrics are those of `metrics`, without weights"),
 )
-"""Arguments of `keras.Model.compile` and `fit` that a class may have, but the training path does not look at."""
+"""Arguments of `keras.Model.compile` and `fit` that a class may have, but no training path looks at."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,43 @@ class Inspected:
     """Files below that of the trainable that were imported, relative to its folder."""
     learned: Learned = field(default_factory=Learned)
     """What `load_data` left in the trainable, for workers and for the sweep's folder."""
+    without_effect: dict[str, str] = field(default_factory=dict)
+    """Searched parameters that change nothing, and why."""
+    not_looked_at: list[str] = field(default_factory=list)
+    """Searched parameters of which nobody had time to see whether they change anything."""
+    path: str = ""
+    """The training path of its trials, fast or fit; empty if no batch was trained."""
+    why: str = ""
+    """Why it is that one."""
+
+    @property
+    def effect_warnings(self) -> list[str]:
+        """A line for each parameter without effect."""
+        return effect_lines(self.without_effect)
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """Those of the trainable, and those of parameters without effect."""
+        return [*self.warnings, *self.effect_warnings]
+
+    def after(self, tried: Tried, spec: SweepSpec) -> Inspected:
+        """With what a few batches of training showed."""
+        metrics = tried.metrics or self.metrics
+        of_metric = metric_problems(spec, metrics) if tried.metrics else []
+        return replace(
+            self,
+            metrics=metrics,
+            problems=[*self.problems, *tried.problems, *of_metric],
+            warnings=[*self.warnings, *tried.warnings],
+            without_effect=tried.without_effect,
+            not_looked_at=tried.not_looked_at,
+            path=tried.path,
+            why=tried.why,
+        )
+
+    def strictly(self, is_strict: bool) -> Inspected:
+        """If it is strict, what has no effect is a problem."""
+        return replace(self, problems=[*self.problems, *self.effect_warnings]) if is_strict else self
 
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
@@ -72,7 +109,7 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        missing = {name: self.defaults[name] for name in ALWAYS_IN_SPACE if name not in spec.space}
+        missing = {name: value for name, value in self.defaults.items() if name not in spec.space}
         space = {**spec.space.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
@@ -107,13 +144,13 @@ def load_trainable(trainable: str, sources: Sources | None = None) -> type[Train
     return registry.load(trainable, sources)
 
 
-def inspect(spec: SweepSpec, sources: Sources | None = None, *, tries_model: bool = False) -> Inspected:
+def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False) -> Inspected:
     """Looks at the trainable and its data in this process; every problem becomes a line.
 
     Args:
         sources: the trainable's code as it was kept; by default its files are read as they are.
-        tries_model: the first trial's model of a user's file is built, too, which takes seconds. Else it is only where
-            the class alone does not explain the objective.
+        is_tried: a batch is trained afterwards, if there are no problems, which tells the metrics' names. Else the
+            first trial's model is built where the class alone does not explain the objective.
     """
     try:
         trainable_class = load_trainable(spec.trainable, sources)
@@ -124,10 +161,10 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, tries_model: boo
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class, tries_model and is_own(spec.trainable))
+    return _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
 
 
-def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_model: bool) -> Inspected:
+def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: bool) -> Inspected:
     known = trainable_class.Params
     problems = param_problems(spec, known)
     metrics: list[str] = []
@@ -136,7 +173,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     num_train, data, learned = None, None, Learned()
     try:
         trainable = trainable_class(spec.data)
-        if not hasattr(trainable, "loss"):  # of the class, or of its own by the data that it was given
+        # Of the class, or of its own by the data that it was given.
+        if not hasattr(trainable, "loss") and not may_compile(trainable_class):
             return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
@@ -144,10 +182,11 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
         data, learned = load_and_learn(trainable)
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
-            of_data += batch_size_problems(spec, num_train)
+            of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
             is_uncertain = bool(of_metric) or not has_certain_names(trainable)
-            asks = tries_model or (is_uncertain and is_own(spec.trainable))
-            if asks and not (problems or of_data):
+            if is_tried and not (problems or of_data):
+                of_metric = []
+            elif is_uncertain and is_own(spec.trainable) and not (problems or of_data):
                 asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (
                     (metrics, [*of_metric, *failed]) if failed else (asked, metric_problems(spec, asked))
@@ -171,7 +210,10 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], tries_mode
     warnings += _not_handed_over(learned)
     handed = data if is_shared and not learned.left_out else None
     imported = _imported_beside(spec.trainable)
-    return Inspected(_defaults(known), metrics, num_train, problems, handed, warnings, digests, imported, learned)
+    idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
+    return Inspected(
+        defaults_of(known, data), metrics, num_train, problems, handed, warnings, digests, imported, learned, idle
+    )
 
 
 def _not_handed_over(learned: Learned) -> list[str]:
@@ -208,17 +250,14 @@ def _unknown(problems: list[str]) -> Inspected:
 def contract_problems(trainable: type[Trainable]) -> list[str]:
     """What a class lacks of a trainable."""
     problems = []
-    if not (isinstance(trainable.Params, type) and issubclass(trainable.Params, Params)):
+    params = trainable.Params
+    if not (isinstance(params, type) and issubclass(params, BaseModel)) or not (
+        issubclass(params, Params) or may_compile(trainable)
+    ):
         problems.append("trainable: its Params must be derived from trainables.contract.Params")
     if isinstance(trainable.metrics, str) or not isinstance(trainable.metrics, Iterable | property):
         problems.append(f"trainable: its metrics must be a list, but got {trainable.metrics!r}")
     return problems
-
-
-def _defaults(known: type[Params]) -> dict[str, Any]:
-    """The values of what every trial records where the space does not set it."""
-    fields = {name: known.model_fields[name] for name in ALWAYS_IN_SPACE}
-    return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
 def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], int | None]:
@@ -232,22 +271,23 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
     try:
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
     except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
-        return [], None if data_problems(data) else num_examples(data.train)
+        return [], None if data_problems(data, takes_batches(trainable)) else num_examples(data.train)
     used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
-    problems = data_problems(used)
+    problems = data_problems(used, takes_batches(trainable))
     return problems, None if problems else num_examples(used.train)
 
 
 def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], list[str]]:
     """What the model of the sweep's first trial reports, or why there is none."""
     from trainables.training import reported_metric_names
+    from trainables.training.reads import valid_params
 
     first = Policy(spec.search_settings).propose()
     assert first is not None
     try:
-        params = trainable.Params(**first.params)
+        params = valid_params(trainable, first.params)
         trainable, data = read_only(trainable, data)
 
         def ask(own: Trainable, given: Data) -> list[str]:
@@ -259,7 +299,8 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
 
 
 def _is_arrays(data: Data) -> bool:
-    return not any(hasattr(part, "cardinality") for part in (data.train, data.validation, data.test))
+    parts = (data.train, data.validation, data.test)
+    return not any(hasattr(part, "cardinality") or is_python(part) for part in parts)
 
 
 def _text(error: BaseException) -> str:

@@ -19,13 +19,16 @@ IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
     """Parameters of the space that the trainable does not know, or whose bounds it refuses."""
     problems = []
+    common = Params if issubclass(known, Params) else known
     for name, parameter in spec.space.items():
         path = f"space.{name}"
+        if name == "epochs" and not issubclass(known, Params):
+            continue  # how long a trial trains is the sweep's to say, whatever its Params are
         if name not in known.model_fields:
             problems.append(f"{path}: the trainable has no such parameter{nearest(name, known.model_fields)}")
             continue
         for place, value in extremes(parameter):
-            refused = _refusals(known, name, value) or _refusals(Params, name, value)
+            refused = _refusals(known, name, value) or _refusals(common, name, value)
             problems += [f"{path}{place}: {rule}" for rule in refused]
         if parameter.when and (name in IN_EVERY_TRIAL or known.model_fields[name].is_required()):
             problems.append(f"{path}.when: every trial needs a value of {name}, so it must have no condition")
@@ -38,7 +41,7 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
         f"trainable: its Params' {name} {rule}"
         for name, info in known.model_fields.items()
         if name not in spec.space and not info.is_required()
-        for rule in _refusals(Params, name, info.get_default(call_default_factory=True))
+        for rule in _refusals(common, name, info.get_default(call_default_factory=True))
     ]
     epochs = spec.space.root.get("epochs")
     if epochs is not None:

@@ -21,7 +21,7 @@ def name_problems(trainable: Trainable) -> list[str]:
         return []
     problems = [
         f"trainable: its loss {_must(loss, keras.losses)}"
-        for loss in _texts(trainable.loss)
+        for loss in _texts(getattr(trainable, "loss", None))
         if not _gives(keras.losses.get, loss)
     ]
     problems += [

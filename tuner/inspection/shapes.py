@@ -15,18 +15,26 @@ _INFINITE = -1
 _EMPTY = "hold at least one example, but got none"
 
 
-def data_problems(data: Data) -> list[str]:
-    """The first thing wrong with each part of the data."""
+def data_problems(data: Data, takes_batches: bool = False) -> list[str]:
+    """The first thing wrong with each part of the data.
+
+    Args:
+        takes_batches: whether it may be batched already, without an end or made by Python code, as `fit` takes it.
+    """
     parts = {"training": data.train, "validation": data.validation, "test": data.test}
     if data.test is None:
         del parts["test"]
-    problems = ((name, next(_part_problems(part), None)) for name, part in parts.items())
+    problems = ((name, next(_part_problems(part, takes_batches), None)) for name, part in parts.items())
     return [f"trainable: its {name} data must {problem}" for name, problem in problems if problem is not None]
 
 
 def num_examples(part: Any) -> int | None:
     """The number of examples in a part of the data; None if it does not say."""
+    if is_python(part):
+        return None
     if hasattr(part, "cardinality"):
+        if is_batched(part):
+            return None
         count = int(part.cardinality())
         return count if count >= 0 else None
     while isinstance(part, tuple | list | dict):
@@ -34,18 +42,23 @@ def num_examples(part: Any) -> int | None:
     return len(part)
 
 
-def _part_problems(part: Any) -> Iterator[str]:
+def _part_problems(part: Any, takes_batches: bool) -> Iterator[str]:
     if hasattr(part, "cardinality"):
-        yield from _data_set_problems(part)
+        yield from _data_set_problems(part, takes_batches)
+    elif is_python(part):
+        if hasattr(part, "send"):
+            yield "be readable by every epoch and trial, but a generator is read once: give the function that makes it"
     elif isinstance(part, tuple) and len(part) in (2, 3):
         yield from _tuple_problems(part)
     else:
         yield f"be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset, but got {what(part)}"
 
 
-def _data_set_problems(data_set: Any) -> Iterator[str]:
+def _data_set_problems(data_set: Any, takes_batches: bool) -> Iterator[str]:
     cardinality = int(data_set.cardinality())
-    if _is_batched(data_set):
+    if takes_batches and is_batched(data_set):
+        return  # it may be without an end, too, where steps_per_epoch says how much an epoch is
+    if is_batched(data_set):
         yield "be single examples, but the tf.data.Dataset is batched: leave .batch() out, or add .unbatch()"
     if cardinality == _INFINITE:
         yield "end, but the tf.data.Dataset is infinite: use .take(n)"
@@ -53,7 +66,7 @@ def _data_set_problems(data_set: Any) -> Iterator[str]:
         yield _EMPTY
 
 
-def _is_batched(data_set: Any) -> bool:
+def is_batched(data_set: Any) -> bool:
     """Whether `.batch()` made its elements, of any length. Those of one length may be examples, such as windows."""
     shapes = [getattr(spec, "shape", None) for _, spec in leaves(data_set.element_spec)]
     if not all(shape is not None and shape.rank and shape[0] is None for shape in shapes):
@@ -62,6 +75,13 @@ def _is_batched(data_set: Any) -> bool:
     while step is not None and "BatchDataset" not in (kind := type(step).__name__):
         step = None if "Unbatch" in kind else getattr(step, "_input_dataset", None)
     return step is not None
+
+
+def is_python(part: Any) -> bool:
+    """Whether Python code makes the batches: a `keras.utils.PyDataset`, or a function that makes a generator."""
+    if isinstance(part, tuple | list | dict | np.ndarray | None) or hasattr(part, "cardinality"):
+        return False
+    return callable(part) or hasattr(part, "send") or hasattr(part, "on_epoch_end")
 
 
 def _tuple_problems(part: tuple[Any, ...]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from trainables.contract import Data, Trainable
@@ -27,6 +28,18 @@ class Workplace(Protocol):
     def import_folder(self) -> str | None: ...
     @property
     def learned(self) -> Learned: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the probe's process knows of a sweep's trainable."""
+
+    trainable: str
+    data: str | None
+    sources: Sources | None = None
+    given: Given | None = None
+    import_folder: str | None = None
+    learned: Learned = field(default_factory=Learned)
 
 
 def load_instance(place: Workplace) -> Trainable:

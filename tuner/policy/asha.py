@@ -22,7 +22,7 @@ def rung_epochs(first: int, last: int, reduction_factor: int) -> list[int]:
 
 
 def second_looks(rungs: list[int], last: int) -> dict[int, int]:
-    """The epochs after which a trial's place at a rung is looked at again, each with its rung.
+    """Maps each epoch after which a trial is judged again to the rung that it is judged at.
 
     They lie a sixth and half of the way to the next rung or the end. The first rung is not checked again, as its losses
     say too little to be that strict.
@@ -53,7 +53,7 @@ class Verdict:
 
 
 class Asha:
-    """The rungs of one sweep. Values are losses: less is better."""
+    """The rungs of one sweep. Values are losses: lower is better."""
 
     def __init__(self, rungs: list[int], reduction_factor: int) -> None:
         self._eta = reduction_factor
@@ -68,6 +68,6 @@ class Asha:
         return self.look(epoch, loss)
 
     def look(self, rung: int, loss: float) -> Verdict:
-        """How a loss that was added to a rung stands there now."""
+        """The current rank of a loss that was added to a rung."""
         losses = self._losses[rung]
         return Verdict(rung, bisect_left(losses, loss) + 1, len(losses), max(1, len(losses) // self._eta))

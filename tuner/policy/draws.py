@@ -34,7 +34,7 @@ class Draws:
         """Of a small space, the configurations that were left at the last look."""
 
     def add(self, params: Params) -> None:
-        """Takes a configuration, drawn here or elsewhere."""
+        """Marks a configuration as taken, wherever it was drawn."""
         self._out.add(key(params))
 
     def __contains__(self, params: Params) -> bool:
@@ -73,5 +73,5 @@ class Draws:
 
     @cached_property
     def _size(self) -> int | None:
-        """The number of configurations, where they can be counted."""
+        """The number of configurations, if it can be counted."""
         return self._space.size()

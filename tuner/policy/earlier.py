@@ -27,7 +27,7 @@ class EarlierTrial:
     epochs_max: int
     """Its whole training."""
     value: float
-    """The objective after `epoch`, in the objective's own sign; NaN if it has none."""
+    """The objective after `epoch`, with its original sign; NaN if there is none."""
     bad: bool
     """Whether it diverged or failed."""
 
@@ -40,12 +40,12 @@ class EarlierTrial:
             raise ValueError("a trial without a value must be bad, but got (epoch=0, bad=False)")
 
     def to_plain(self) -> dict[str, Any]:
-        """Without the source, for a journal."""
+        """Its fields without the source, as the journal holds them."""
         return {key: value for key, value in asdict(self).items() if key != "source"}
 
     @classmethod
     def from_plain(cls, source: str, plain: dict[str, Any]) -> EarlierTrial:
-        """From what `to_plain` gave; JSON has null for NaN."""
+        """The inverse of `to_plain`; null in JSON is NaN."""
         value = plain["value"]
         return cls(source=source, **{**plain, "value": math.nan if value is None else float(value)})
 
@@ -68,7 +68,7 @@ class EarlierTrials:
         return self._trials[-1 - number]
 
     def add(self, trial: EarlierTrial) -> int:
-        """Takes a trial; returns its number."""
+        """Adds a trial and returns its number."""
         self._trials.append(trial)
         return -len(self._trials)
 

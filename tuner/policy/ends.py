@@ -31,7 +31,7 @@ class Line:
     next_mean: float
     slope: float
     variance: float
-    """Of the pairs' next losses around the line."""
+    """The variance of the pairs' next losses around the line."""
 
     def __call__(self, loss: float) -> float:
         return self.next_mean + self.slope * (loss - self.mean)
@@ -55,9 +55,9 @@ class Ends:
             self._lines[level] = _line(pairs)
 
     def end(self, level: int, last: int, loss: float) -> tuple[int, float]:
-        """Sorts by the expected end, the best first: (levels that no line leads over yet, loss after the last line).
+        """A sort key that puts the best expected end first: (levels without a line so far, loss after the last line).
 
-        A training that is short of a whole one ends at its own `last` level, and no line leads further.
+        A training that is shorter than a whole one ends at its own `last` level.
         """
         for place in range(level, self._last):
             line = self._lines[place]
@@ -68,9 +68,9 @@ class Ends:
         return 0, loss
 
     def outlook(self, level: int, last: int, loss: float) -> tuple[float, float] | None:
-        """The expected end and its standard deviation, as far as the lines' scatter tells; None while pairs are few.
+        """The expected final loss and its standard deviation; None while pairs are few.
 
-        The scatter of each line is carried along the slopes of those after it.
+        The variance of each line is propagated along the slopes of the lines after it.
         """
         variance = 0.0
         for place in range(level, last):
@@ -91,7 +91,7 @@ def _line(pairs: Sequence[tuple[float, float]]) -> Line:
 
 
 def _fitted(pairs: Sequence[tuple[float, float]]) -> Line:
-    """Least squares, ridged towards the ratio of the standard deviations, at most 1; always rising.
+    """Least squares with a ridge towards the ratio of the standard deviations, which is capped at 1; always rising.
 
     Raises:
         OverflowError: the losses are too large to be squared and summed.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 LEAST, MOST = 1 / 8, 0.7
-"""The share's bounds: a misled model cannot hide a region for good, and draws alone never take over."""
+"""Bounds of the share: a misled model cannot hide a region for good, and draws never take over."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class _Arm:
 
 @dataclass
 class Mixture:
-    """The mean earnings of the model's suggestions (True) and of draws from the whole space (False)."""
+    """Mean earnings of the model's suggestions (True) and of draws from the whole space (False)."""
 
     _arms: dict[bool, _Arm] = field(default_factory=lambda: {True: _Arm(), False: _Arm()})
 

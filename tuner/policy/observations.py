@@ -15,7 +15,7 @@ from tuner.spec.space import Params
 
 @dataclass(slots=True)
 class Observed:
-    """What is known of one trial."""
+    """What the policy knows about one trial."""
 
     number: int
     params: Params
@@ -28,11 +28,13 @@ class Observed:
     """The best loss up to `level`: a trial is worth its best epoch, whose weights are kept."""
     best_loss: float = math.inf
     """The best loss so far."""
+    epoch: int = 0
+    """The last epoch that was told."""
     bad: bool = False
 
     @property
     def is_usable(self) -> bool:
-        """Whether it has a result that is not a bad end."""
+        """Whether it has a result and did not end badly."""
         return self.level > 0 and not self.bad
 
     @property
@@ -41,18 +43,18 @@ class Observed:
 
 
 class Observations:
-    """Every trial by its number, and those that count in their order of merit.
+    """Every trial by number, and a ranking of those that count.
 
     First come those with a result, by their expected end (see `Ends`), then running ones without a result, then bad
     ones. So a running trial counts as a mediocre one (constant liar, Ginsbourger et al. 2010), and workers spread out.
 
     Args:
-        rungs: the epochs at which trials are compared, rising; a whole training comes after them.
+        rungs: the epochs at which trials are compared, ascending, without the end of a whole training.
     """
 
     def __init__(self, rungs: Sequence[int] = ()) -> None:
         self.num_with_results = 0
-        """How many of the trials that count have one."""
+        """How many of the trials that count have a result."""
         self._rungs = list(rungs)
         self._ends = Ends(len(rungs) + 1)
         self._trials: dict[int, Observed] = {}
@@ -68,7 +70,7 @@ class Observations:
         return self._trials[number]
 
     def add(self, trial: Observed) -> None:
-        """Takes a new trial; numbers only rise."""
+        """Adds a new trial; numbers must ascend."""
         assert not trial.has_result and trial.number not in self._trials
         self._trials[trial.number] = trial
         if trial.counts:
@@ -81,7 +83,7 @@ class Observations:
             self.num_with_results -= trial.has_result
         place, last = self._places(trial, level)
         came_from, _ = self._places(trial, trial.level)
-        is_short = place == last < len(self._rungs)  # its end is no rung of a whole training
+        is_short = place == last < len(self._rungs)  # it ends between the levels of a whole training
         if not bad and trial.level and place == came_from + 1 and not is_short:
             self._ends.add(came_from, trial.loss, loss)
         trial.level, trial.loss, trial.bad = level, loss, bad
@@ -89,18 +91,28 @@ class Observations:
             self._put_in(trial)
             self.num_with_results += trial.has_result
 
+    def shorten(self, trial: Observed) -> None:
+        """Takes the end of a trial that ended itself: its training was as long as it came."""
+        if trial.counts:
+            self._take_out(trial)
+            self.num_with_results -= trial.has_result
+        trial.epochs_max, trial.level, trial.loss = trial.epoch, trial.epoch, trial.best_loss
+        if trial.counts:
+            self._put_in(trial)
+            self.num_with_results += trial.has_result
+
     @property
     def num_usable(self) -> int:
-        """How many of the trials that count have a result and no bad end."""
+        """How many of the trials that count have a result and did not end badly."""
         return self.num_with_results - self.num_bad
 
     @property
     def num_bad(self) -> int:
-        """How many of the trials that count came to a bad end."""
+        """How many of the trials that count ended badly."""
         return len(self._bad)
 
     def newest_bad(self, at_most: int) -> list[int]:
-        """The trials that came to a bad end last, of those that count."""
+        """The newest trials that ended badly, of those that count."""
         return list(islice(reversed(self._bad), at_most))
 
     def outlook(self, trial: Observed) -> tuple[float, float] | None:

@@ -42,9 +42,9 @@ class Suggestion:
     trial: int
     """Its number."""
     params: Params
-    """The space's parameters, without those that are inactive."""
+    """The active parameters of the space."""
     epochs: int
-    """Its whole training."""
+    """The epochs of its whole training."""
     origin: str
     """How it was drawn: point, random, broad, tpe or grid."""
 
@@ -68,14 +68,14 @@ class Policy:
         self.space = settings.space
         self.num_trials = settings.num_trials
         self.exhausted = False
-        """Whether every configuration of the space is out before num_trials are."""
+        """Whether the space ran out of configurations before num_trials were suggested."""
         self._settings = settings
         self._sign = -1.0 if settings.mode == "max" else 1.0
         rungs = rung_epochs(settings.epochs_min, settings.epochs_max, settings.reduction_factor)
         self._levels = frozenset(rungs)
         self._rungs = rungs if settings.stops_early else []
         self.looked_at = second_looks(self._rungs, settings.epochs_max)
-        """The epochs after which a trial's place at a rung is looked at again, each with its rung."""
+        """Maps each epoch after which a trial is judged again to the rung that it is judged at."""
         self.judged_at = frozenset([*self._rungs, *self.looked_at])
         """The epochs after which a trial may be stopped before its end."""
         self._best_loss = math.inf
@@ -87,7 +87,7 @@ class Policy:
         self._draws = Draws(settings.space, settings.points)
         self._mixture = Mixture()
         self._modelled: set[int] = set()
-        """Trials that were drawn from the model, and not from the whole space."""
+        """Trials that were drawn from the model rather than from the whole space."""
         self._earlier = EarlierTrials(self._sign)
 
     @property
@@ -116,11 +116,11 @@ class Policy:
         return [number for number in self._split().good if number >= 0] if self.has_model else []
 
     def observed(self, trial: int) -> Observed:
-        """What is known of a suggested trial."""
+        """What the policy knows about a suggested trial."""
         return self._observed[trial]
 
     def ask(self) -> Suggestion | None:
-        """The next trial; None when num_trials are out, or the space has no more configurations."""
+        """The next trial; None once num_trials were suggested, or the space has no more configurations."""
         suggestion = self.propose()
         if suggestion is not None:
             self.adopt(suggestion)
@@ -141,8 +141,8 @@ class Policy:
     def adopt(self, suggestion: Suggestion) -> None:
         """Takes a suggestion, such as one from a journal, as this policy's own.
 
-        One made before a change of the space may lie outside it. It keeps its number and its place in the rungs and is
-        not drawn again, but the model does not learn from it.
+        A suggestion from before a change of the space may lie outside it. It keeps its number and its place in the
+        rungs and is not drawn again, but the model does not learn from it.
         """
         trial, params = suggestion.trial, suggestion.params
         counts = self.space.covers(params)
@@ -160,12 +160,13 @@ class Policy:
                 self._tpe.learn(self._earlier.add(trial), trial.params)
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
-        """Takes the objective's value after an epoch, in order, once each; NaN or infinite if the trial diverged."""
+        """Takes the objective after an epoch; NaN or infinite if the trial diverged. Call once an epoch, in order."""
         observed = self._observed[trial]
         if not math.isfinite(value):
             self._spoil(observed)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
         loss = self._sign * value
+        observed.epoch = epoch
         observed.best_loss = min(observed.best_loss, loss)
         self._best_loss = min(self._best_loss, loss)
         is_last = epoch >= observed.epochs_max
@@ -187,11 +188,16 @@ class Policy:
         return Decision(STOP, f"{verdict}; {why_not}", "stopped") if why_not else Decision(CONTINUE, str(verdict))
 
     def close(self, trial: int, outcome: Outcome) -> None:
-        """Takes a trial's end; a failed or diverged one counts as bad from now on."""
+        """Takes a trial's end. An unusable outcome counts as bad from now on.
+
+        A trial that ended itself counts like one that was to train no longer: its best value is its result.
+        """
         observed = self._observed[trial]
         self._judged.pop(trial, None)
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)
+        elif outcome == "plateaued" and observed.epoch and not observed.bad:
+            self._observed.shorten(observed)
 
     def _spoil(self, trial: Observed) -> None:
         """Takes a bad end: the trial's losses no longer count as the best so far."""
@@ -203,7 +209,7 @@ class Policy:
             self._best_loss = min((other.best_loss for other in every if not other.bad), default=math.inf)
 
     def _look_again(self, trial: int, epoch: int) -> Decision:
-        """Whether a trial is still among the best of its last rung, now that more have come there."""
+        """Judges a trial at its last rung again, which more trials have reached since."""
         if epoch not in self.looked_at or trial not in self._judged:
             return _GO_ON
         verdict = self._asha.look(self.looked_at[epoch], self._judged[trial])
@@ -249,7 +255,7 @@ class Policy:
         own = min(_num_good(len(ordered)), observed.num_usable)
         theirs = min(_num_good(len(earlier)), sum(map(self._is_usable, earlier)))
         if num_own < STARTUP_OBSERVATIONS and earlier:
-            own = 0  # too few to say which of them are good
+            own = 0  # too few to tell which of them are good
         usable = [number for number in [*ordered, *earlier] if self._is_usable(number)]
         bad = [number for number in earlier if not self._is_usable(number)]
         return Split(

@@ -20,7 +20,7 @@ from tuner.spec.space import Choice, Params, Space
 MAX_OBSERVATIONS = 250
 """How many trials are modelled at most, the best half and the newest half, so that a suggestion's cost is bounded."""
 CANDIDATES = 24
-"""Configurations drawn from the good trials' density, of which the likeliest is taken; Hyperopt's default."""
+"""Configurations drawn from the good trials' density, of which the best is taken; Hyperopt's default."""
 BROAD_CANDIDATES = 8
 """Configurations drawn from the whole space for a broad suggestion."""
 _PRIOR_WEIGHT = 1.0
@@ -53,14 +53,14 @@ class Split:
 
 
 def preload() -> None:
-    """Imports Hyperopt, which takes most of a second, so that no suggestion waits for it."""
+    """Imports Hyperopt, which takes almost a second, so that no suggestion waits for it."""
     import hyperopt.tpe  # noqa: F401
 
 
 class TPE:
     """Suggests configurations that resemble good trials more than others.
 
-    Array legend: T trials told so far, P searched parameters, N candidates.
+    Array legend: T trials so far, P searched parameters, N candidates.
     """
 
     def __init__(self, space: Space) -> None:
@@ -69,7 +69,7 @@ class TPE:
         self._sizes = [p.size if isinstance(p := space[name], Choice) else 0 for name in self._names]
         """The number of choices of each parameter; 0 for a range."""
         self._rows: Array = np.empty((64, len(self._names)))
-        """(T, P) of observed values: a place in [0, 1], or a choice's index; NaN where inactive."""
+        """(T, P) observed values: a position in [0, 1], or the index of a choice; NaN if inactive."""
         self._place: dict[int, int] = {}
 
     def learn(self, trial: int, params: Params) -> None:
@@ -113,7 +113,7 @@ class TPE:
         return candidates[int(np.argmax(merits))]
 
     def _observed(self, trials: Sequence[int]) -> Array:
-        """(T, P) of these trials' places, the oldest first."""
+        """(T, P) positions of these trials, the oldest first."""
         rows: Array = self._rows[sorted(self._place[trial] for trial in trials)]
         return rows
 
@@ -126,7 +126,7 @@ class TPE:
 
 
 def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broadly: bool) -> tuple[Array, Array]:
-    """(N,) places in [0, 1] of a range's candidates, and log l - log g of each."""
+    """(N,) positions in [0, 1] of a range's candidates, and log l - log g of each."""
     from hyperopt.tpe import GMM1
 
     good = _mixture(below)
@@ -137,13 +137,13 @@ def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broa
 def _choices(
     below: Array, above: Array, size: int, num: int, rng: np.random.Generator, broadly: bool
 ) -> tuple[Array, Array]:
-    """(N,) places in [0, 1] of a choice's candidates, and log l - log g of each."""
+    """(N,) positions in [0, 1] of a choice's candidates, and log l - log g of each."""
     places: Array = (rng.choice(size, size=num, p=None if broadly else _shares(below, size)) + 0.5) / size
     return places, _log_ratio(below, above, size, places)
 
 
 def _log_ratio(these: Array, those: Array, size: int, places: Array, forgetting: int = _FORGETTING) -> Array:
-    """(N,) log p(place | these) - log p(place | those) of a choice of so many, or of a range (0)."""
+    """(N,) log p(place | these) - log p(place | those); `size` is the number of choices, or 0 for a range."""
     from hyperopt.tpe import GMM1_lpdf
 
     if size:
@@ -156,7 +156,7 @@ def _log_ratio(these: Array, those: Array, size: int, places: Array, forgetting:
 
 
 def _mixture(values: Array, forgetting: int = _FORGETTING) -> tuple[Array, Array, Array]:
-    """Weights, means and deviations of the normals that stand for values of a range."""
+    """Weights, means and standard deviations of the normals that model the values of a range."""
     from hyperopt.tpe import adaptive_parzen_normal
 
     weights, means, deviations = adaptive_parzen_normal(values, _PRIOR_WEIGHT, 0.5, 1.0, LF=forgetting)
@@ -164,7 +164,7 @@ def _mixture(values: Array, forgetting: int = _FORGETTING) -> tuple[Array, Array
 
 
 def _shares(values: Array, size: int, forgetting: int = _FORGETTING) -> Array:
-    """How often each choice stands among the values, the oldest counting less, with one of each added."""
+    """The share of each choice among the values; the oldest count less, and one of each is added."""
     from hyperopt.tpe import linear_forgetting_weights
 
     weights = linear_forgetting_weights(len(values), forgetting)

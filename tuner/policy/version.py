@@ -1,18 +1,18 @@
-"""The version of the policy, which a journal names for each of its drivers."""
+"""The version of the policy. A journal names it for each of its drivers."""
 
 from __future__ import annotations
 
 VERSION = 1
-"""Raise it whenever the same history would get another suggestion or another decision than before, be it in its reason
-alone: `verify` then leaves what earlier versions decided, and `explain` says that they did."""
+"""Raise it whenever the same history would lead to another suggestion, decision or reason than before. Then `verify`
+does not recompute what earlier versions decided, and `explain` says which version decided."""
 
 _UNNAMED = 0
 
 
 def version_of(policy: int) -> int:
-    """The version that a journal's field means.
+    """The version that a journal's `policy` field stands for.
 
-    Journals from before the field hold 0. The policies that wrote them decided as version 1 does, except in early
-    development, whose journals differ in some decisions: these are reported, with a note that the journal names none.
+    Journals from before the field existed hold 0. Their policies decided as version 1 does, except in early
+    development, where some decisions differ. `verify` reports these, with a note that the journal names no version.
     """
     return 1 if policy == _UNNAMED else policy

@@ -15,7 +15,7 @@ from tuner.base.errors import MisplacedError
 from tuner.recording.database import sqlite_file
 from tuner.recording.target import Target
 from tuner.storage import SweepFolder
-from tuner.storage.commands import program, storage_option
+from tuner.storage.commands import program, resume_command, storage_option
 from tuner.storage.identity import root_id
 from tuner.storage.journal import started_at
 from tuner.sweep import Sweep, fold
@@ -60,7 +60,7 @@ def _way_back(folder: SweepFolder, sweep: Sweep) -> str:
         return "go on with that one; once it is gone, this one takes its place"
     own = folder.root.sweep(sweep.name)
     if folder.name != sweep.name and own.exists():
-        return f"go on with sweep {sweep.name} itself ({program()} resume {sweep.name}{storage_option(own.root)})"
+        return f"go on with sweep {sweep.name} itself ({resume_command(sweep.name, own.root)})"
     way = f"move it back to {own.url if is_own_root else sweep.url}"
     if is_own_root or root_id(folder.root):
         return way

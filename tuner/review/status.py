@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from tuner.base.errors import StorageError, UsageError
+from tuner.base.hints import option
 from tuner.base.outcomes import SweepState
 from tuner.base.secrets import without_credentials
 from tuner.base.words import nearest
@@ -67,7 +68,9 @@ def find_history(root: StorageRoot, name: str) -> History:
     folder = root.sweep(name)
     if not folder.exists():
         names = [other.name for other in root.sweeps()]
-        hint = nearest(name, names) if names else "; there is none there (--storage names another storage root)"
+        hint = (
+            nearest(name, names) if names else f"; there is none there ({option('storage')} names another storage root)"
+        )
         raise UsageError(f"no sweep {name!r} in {root.path}{hint}")
     folder.check()
     history = History(folder).read_on()

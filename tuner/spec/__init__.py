@@ -1,4 +1,4 @@
-"""The spec of a sweep: YAML in, a validated `SweepSpec` out, every problem of a file reported together."""
+"""The spec of a sweep: turns YAML into a validated `SweepSpec`, and reports all problems of a file together."""
 
 from tuner.spec.loading import load_spec, spec_from_mapping
 from tuner.spec.models import EarlyStopping, Epochs, Objective, Search, SweepSpec

@@ -1,7 +1,6 @@
-"""What of a sweep may change when it is resumed: how long, on what and within which ranges, not what is searched for.
+"""What a resume may change in a sweep's spec: its length, resources and ranges, but not what it searches for.
 
-Changes are leaf paths of the resolved spec with their new values, such as {"space.learning_rate.high": 0.3}; lists are
-leaves.
+Changes map leaf paths of the resolved spec to new values, such as {"space.learning_rate.high": 0.3}. Lists are leaves.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from tuner.spec.space import Choice, Constant, Float, Int, same, shown
 _ANYTHING = ("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking")
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {
-    "name": "is what the sweep and its folder are called",
-    "storage": "is where the sweep lies",
+    "name": "names the sweep and its folder",
+    "storage": "is where the sweep is stored",
     "objective": "ranks all trials so far",
     "trainable": "decides what a trial is",
     "data": "decides what a trial is",
     "precision": "decides what a trial is",
     "epochs": "decides how long a trial trains and where trials are compared",
-    "search": "decides what was tried so far",
+    "search": "decided what was tried so far",
 }
 _KINDS = {Float: "a range of numbers", Int: "a range of whole numbers", Choice: "a choice", Constant: "a constant"}
 
@@ -37,10 +36,10 @@ AnyParameter = Float | Int | Choice | Constant
 
 
 def changes_from_overrides(before: Mapping[str, Any], overrides: Sequence[str], num_suggested: int) -> dict[str, Any]:
-    """The changes that `--set` asks for in a resolved spec, as path -> value.
+    """The changes that `--set` makes to a resolved spec, as path -> value.
 
     Raises:
-        SpecError: something that may not change, or not so; one line each.
+        SpecError: something may not change, or not in this way; one line each.
         UsageError: an override cannot be read.
     """
     after = copy.deepcopy(dict(before))
@@ -50,12 +49,12 @@ def changes_from_overrides(before: Mapping[str, Any], overrides: Sequence[str], 
 
 
 def changes_between(before: Mapping[str, Any], after: SweepSpec, num_suggested: int, source: str) -> dict[str, Any]:
-    """Where a spec differs from the resolved one of a sweep, as path -> value.
+    """The changes from a sweep's resolved spec to another spec, as path -> value.
 
-    Its name and storage are not looked at: the sweep was found by them, or by what stands above them (`--storage`).
+    Name and storage are not compared: they, or an option that overrides them, were used to find the sweep.
 
     Raises:
-        SpecError: something that may not change, or not so; one line each.
+        SpecError: something may not change, or not in this way; one line each.
     """
     return _changes(before, after, num_suggested, source, _FOUND_BY)
 
@@ -71,9 +70,9 @@ def _changes(
         if section in _ANYTHING:
             changes[path] = value
         else:
-            problems.append(f"{path}: {_WHY_NOT[section]}, so it cannot change on the way; start another sweep")
+            problems.append(f"{path}: {_WHY_NOT[section]}, so it cannot change in a resume; start a new sweep")
     if "num_trials" in changes and after.num_trials < num_suggested:
-        problems.append(f"num_trials: {num_suggested} trials have begun already, so it cannot be {after.num_trials}")
+        problems.append(f"num_trials: {num_suggested} trials have already started, so it cannot be {after.num_trials}")
     if problems:
         raise SpecError(source, problems)
     return changes
@@ -82,7 +81,7 @@ def _changes(
 def _differences(
     old: Mapping[str, Any], new: Mapping[str, Any], keys: Sequence[str], prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Leaf paths at which two trees of the same fields differ, with the new value."""
+    """The leaf paths at which two trees with the same fields differ, each with the new value."""
     for key in keys:
         was, value = old.get(key), new[key]
         if isinstance(value, Mapping):
@@ -92,25 +91,27 @@ def _differences(
 
 
 def _equal(was: Any, value: Any) -> bool:
-    """Equality that keeps true and 1 apart, in lists, too."""
+    """Equality that distinguishes true from 1, also in lists."""
     if isinstance(was, list) and isinstance(value, list):
         return len(was) == len(value) and all(map(same, was, value))
     return same(was, value)
 
 
 def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], list[str]]:
-    """What changed within the parameters, and what of it may not."""
+    """The changes within the parameters, and the problems with them."""
     changes: dict[str, Any] = {}
     problems = []
     for name, old in was.space.items():
         path = f"space.{name}"
         if name not in after.space:
-            if not (name in ALWAYS_IN_SPACE and isinstance(old, Constant)):  # those were added when the sweep began
-                problems.append(f"{path}: all trials so far have it, so it cannot be removed; start another sweep")
+            if not (
+                name in ALWAYS_IN_SPACE and isinstance(old, Constant)
+            ):  # added automatically when the sweep started
+                problems.append(f"{path}: all trials so far have it, so it cannot be removed; start a new sweep")
             continue
         try:
             new = _like(old, after.space[name])
-        except ValidationError as error:  # what whole numbers may, such as any number of steps
+        except ValidationError as error:  # what only whole numbers may have, such as any number of steps
             problems += [line({**item, "loc": ("space", name, *item["loc"])}) for item in error.errors()]
             continue
         if type(new) is not type(old):
@@ -124,7 +125,7 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
             if isinstance(old, Float | Int | Choice):
                 changes |= _differences(before, now, list(now), f"{path}.")
     problems += [
-        f"space.{name}: no trial so far has it, so it cannot be added; start another sweep"
+        f"space.{name}: no trial so far has it, so it cannot be added; start a new sweep"
         for name in after.space
         if name not in was.space
     ]
@@ -132,10 +133,10 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
 
 
 def _like(old: AnyParameter, new: AnyParameter) -> AnyParameter:
-    """A range of numbers stays one when its bounds are written as whole numbers.
+    """Turns a new Int into a Float if the old range was one: bounds of a Float may be written as whole numbers.
 
     Raises:
-        ValidationError: it cannot be one.
+        ValidationError: the new range is not a valid Float.
     """
     if not (isinstance(old, Float) and isinstance(new, Int)):
         return new

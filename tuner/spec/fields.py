@@ -1,4 +1,4 @@
-"""The kinds of values that fields of a spec have: text, counts, times and sizes."""
+"""The types of a spec's fields: text, counts, times and sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.base.secrets import NO_CREDENTIALS, has_credentials
 from tuner.spec.space import shown
 
 MAX_COUNT = 10**9
-"""Of trials, epochs and the like; more would be a slip of the finger."""
+"""The largest number of trials, epochs and the like; more would be a typing error."""
 
 
 def _check_text(text: str) -> str:
@@ -28,7 +28,7 @@ Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 
 
 _LONGEST = 50
-"""Characters of a time or a size."""
+"""The most characters of a time or a size."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -1,4 +1,4 @@
-"""A sweep's spec as it was at each event of its journal, and which version of the policy decided then."""
+"""A sweep's spec at each event of its journal, and the version of the policy that decided then."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class SpecHistory:
     """Follows a journal's spec: what `sweep_started` holds, changed by each `sweep_resumed`.
 
     Args:
-        events: those to begin with, all kinds.
+        events: events of any type to start with.
 
     Attributes:
-        plain: the spec after the events so far, as the journal has it; empty before the first one.
-        policy: the version of the policy that decides from here on; 0 where the journal names none.
+        plain: the spec after the events so far, as the journal holds it; empty before the first event.
+        policy: the version of the policy that decides from here on; 0 if the journal names none.
     """
 
     def __init__(self, events: Iterable[ev.AnyEvent] = ()) -> None:
@@ -30,7 +30,7 @@ class SpecHistory:
             self.take(event)
 
     def take(self, event: ev.AnyEvent) -> bool:
-        """Takes the next event; whether it began a driver, whose spec may be another one."""
+        """Takes the next event; returns whether a driver started with it, so that the spec may have changed."""
         match event:
             case ev.SweepStarted():
                 self.plain = event.spec

@@ -1,4 +1,4 @@
-"""A YAML reader that gives up on documents which would take too long, or unfold to too much."""
+"""A YAML reader that rejects documents which would take too long or expand to too much."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ruamel.yaml.events import AliasEvent
 
 
 class LimitedYAML(YAML):
-    """YAML of plain values, at most so many and so deep.
+    """Reads YAML of plain values, with limits on their number and depth.
 
-    A value counts as often as aliases repeat it, which bounds what merge keys and nested aliases unfold to.
+    A value counts as often as aliases repeat it, which bounds what merge keys and nested aliases expand to.
     """
 
     def __init__(self, max_values: int, max_depth: int, version: tuple[int, int] = (1, 2)) -> None:
@@ -28,7 +28,7 @@ class _LimitedComposer(Composer):
         self.warn_double_anchors = False
         self._values = self._level = 0
         self._values_of: dict[str, int] = {}
-        """Of what each anchor stands for, once it is read."""
+        """The number of values behind each anchor, once it is read."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()

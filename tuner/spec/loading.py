@@ -1,4 +1,4 @@
-"""From a YAML file and `--set` overrides to a spec, with every problem as one line."""
+"""Loads a spec from a YAML file and `--set` overrides, and reports each problem as one line."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def load_spec(
     is_shipped: bool = False,
     is_new: bool = True,
 ) -> SweepSpec:
-    """The spec in a YAML file, with overrides such as `epochs.max=9` laid over it. Paths become absolute.
+    """Loads a spec from a YAML file, applies overrides such as `epochs.max=9`, and makes its paths absolute.
 
     Args:
-        is_shipped: the file lies in a cluster job's working directory, which has another place in each cluster, and
-            paths stay relative to it.
+        is_shipped: whether the file lies in a cluster job's working directory. Its path differs between clusters, so
+            paths in the spec stay relative to it.
         is_new: see `spec_from_mapping`.
 
     Raises:
-        SpecError: all that is wrong with it, one line for each problem.
+        SpecError: all its problems, one line each.
         UsageError: the file cannot be read, or an override has no `=`.
     """
     path = Path(path)
@@ -53,14 +53,14 @@ def load_spec(
 def spec_from_mapping(
     written: Mapping[str, Any], source: str = "spec", folder: Path | None = None, *, is_new: bool = False
 ) -> SweepSpec:
-    """The spec that a mapping describes; credentials in its tracking.uri are in the environment from now on.
+    """Validates a mapping as a spec. Moves credentials in its tracking.uri into the environment.
 
     Args:
-        folder: what relative paths in it are relative to.
-        is_new: whether no trial has begun, so that its points must lie in its space, which a resume may narrow.
+        folder: the folder that its relative paths refer to.
+        is_new: whether the sweep is new. Then its points must lie in its space, which a resume may narrow.
 
     Raises:
-        SpecError: all that is wrong with it, one line for each problem.
+        SpecError: all its problems, one line each.
     """
     written = _without_credentials(written)
     words = foreign_words(written)
@@ -68,7 +68,7 @@ def spec_from_mapping(
         spec = SweepSpec.model_validate(written)
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False), words, written, source, folder, is_new) from None
-    if is_new and words.rules:  # calls in text, which would be constants
+    if is_new and words.rules:  # calls as text, which would be read as constants
         raise _refusal([], words, written, source, folder, is_new)
     if is_new and spec.search.points and (problems := _point_problems(written)):
         raise SpecError(source, bounded(problems), rest=_with_absolute_paths(spec, folder) if folder else spec)
@@ -100,7 +100,7 @@ def _without_credentials(written: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
-    """Paths in a spec are relative to its file, so that it works from any working directory."""
+    """Resolves the paths in a spec relative to its file, so that it works from any working directory."""
     changes: dict[str, Any] = {}
     file, separator, class_name = spec.trainable.rpartition(":")
     if separator and file.endswith(".py"):
@@ -113,10 +113,10 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
 
 
 def _valid_rest(places: Iterable[Sequence[Any]], written: Mapping[str, Any]) -> tuple[SweepSpec | None, list[str]]:
-    """What is left of a spec without its invalid fields, so that the rest can still be held against its trainable.
+    """The spec without its invalid fields, so that the rest can still be checked against its trainable.
 
     Returns:
-        The rest, None if that is too little; and the problems between valid fields.
+        The rest, or None if it is too little; and the problems between valid fields.
     """
     bad = {tuple(place[: 2 if place[:1] == ("space",) else 1]) for place in places}
     rest: dict[str, Any] = {key: value for key, value in written.items() if (key,) not in bad}
@@ -150,15 +150,15 @@ def _unconditional(parameter: Any) -> Any:
 
 
 def is_beside(folder: Path, data: str) -> bool:
-    """Whether `data` is meant as a path rather than as a name: it is there, or no name ends so."""
-    if "://" in data or data.startswith("~"):  # each machine has its own home folder
+    """Whether `data` is a path rather than a name: the path exists, or the text looks like one."""
+    if "://" in data or data.startswith("~"):  # every machine has its own home folder
         return False
     path = str(folder / data)
     return data.endswith(".npz") or os.path.isfile(path) or ("/" in data and os.path.isdir(path))
 
 
 def _condition_problems(written: Any) -> list[tuple[str, str]]:
-    """Conditions are judged among the parameters that are valid by themselves, so that all problems come at once."""
+    """Checks conditions among the parameters that are valid, so that all problems are reported together."""
     if not isinstance(written, dict):
         return []
     return condition_problems(_valid_parameters(written), declared=[str(name) for name in written])
@@ -175,7 +175,7 @@ def _valid_parameters(written: Any) -> dict[str, Any]:
 
 
 def _point_problems(written: Mapping[str, Any]) -> list[str]:
-    """Points are judged in as much of the space as is valid."""
+    """Checks points against the valid part of the space."""
     search = written.get("search")
     points = search.get("points") if isinstance(search, Mapping) else getattr(search, "points", None)
     if not isinstance(points, list):

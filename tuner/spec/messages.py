@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a spec, in our words: `path: rule, but got what`, one line for each problem."""
+"""Turns pydantic's errors into messages: `path: rule, but got what`, one line for each problem."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tuner.spec.reading import printable
 from tuner.spec.space import KINDS, nearest, shown
 
 _LIKENESS = 0.6
-"""Of a key to the one that is meant; two short words with less in common are two words."""
+"""How similar an unknown key must be to a known one to be taken for a typing error."""
 
 
 def lines(items: Iterable[Any], words: Advice) -> Iterator[str]:
-    """Each problem as `path: rule, but got what`; a foreign word as what to write, and no more about its place."""
+    """Each problem as `path: rule, but got what`; where another tool's word stands, only what to write instead."""
     left = dict(words.rules)
     for item in items:
         location = _location(item)
@@ -81,12 +81,12 @@ def _rule(item: Any, location: list[Any]) -> str:
 
 
 def literals(context: Mapping[str, Any]) -> list[str]:
-    """The values that pydantic expected, of the text in which it names them."""
+    """The expected values, parsed from pydantic's text."""
     return [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
 
 
 def _without_tags(location: list[Any]) -> list[Any]:
-    """Without the names of union members that pydantic puts into a path."""
+    """Removes the names of union members, which pydantic adds to a path."""
     if location[:1] == ["space"] and len(location) > 2 and location[2] in KINDS:
         del location[2]
         if len(location) > 3 and location[2] == "when":
@@ -96,7 +96,7 @@ def _without_tags(location: list[Any]) -> list[Any]:
 
 
 def _known_keys(location: list[Any], item: Any) -> list[str]:
-    """The keys that exist where an unknown one was found."""
+    """The valid keys at the place of an unknown one."""
     if location[:1] == ["space"]:
         return list(KINDS[item["loc"][2]].model_fields)
     model: type[BaseModel] = SweepSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -26,10 +27,10 @@ from tuner.storage.objectstore import is_url
 
 RESERVED_NAMES = ("mlflow.db", "mlartifacts")
 ALWAYS_IN_SPACE = ("learning_rate", "batch_size")
-"""Parameters that a sweep's space gets as constants, at the trainable's defaults, where it has none of them."""
+"""Parameters that are added to a space as constants, with the trainable's defaults, if it does not have them."""
 STORAGE_SCHEMES = ("s3", "gs")
 SMALLEST_SHARE = 0.0001
-"""Of a CPU or a GPU: Ray counts them in units of that."""
+"""The smallest fraction of a CPU or a GPU that Ray can count."""
 
 
 class Section(BaseModel):
@@ -42,14 +43,14 @@ class Objective(Section):
     metric: Text
     """One of the metrics that the trainable reports after each epoch, such as val_accuracy or val_loss."""
     mode: Literal["min", "max"]
-    """Whether less or more is better."""
+    """Whether a lower or a higher value is better."""
 
 
 class Epochs(Section):
     min: Count = 1
-    """Early stopping judges a trial for the first time after so many epochs (ASHA's first rung)."""
+    """The epochs after which early stopping judges a trial for the first time (ASHA's first rung)."""
     max: Count
-    """A trial's whole training."""
+    """The epochs of a trial's whole training."""
 
     @model_validator(mode="after")
     def _check_order(self) -> Epochs:
@@ -70,7 +71,7 @@ class Search(Section):
     points: list[dict[str, Value]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
     warm_start: list[Text] = []
-    """Earlier sweeps in the storage root, or MLflow experiments, of which the search learns before its first trial."""
+    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial."""
 
     @field_validator("warm_start")
     @classmethod
@@ -86,14 +87,14 @@ class EarlyStopping(Section):
     algorithm: Literal["asha", "none"] = "asha"
     """Asynchronous successive halving, or train every trial to its end."""
     reduction_factor: int = Field(3, ge=2, le=MAX_COUNT)
-    """One of so many trials goes on at each rung; rungs stand at epochs.min times its powers."""
+    """At each rung, one in this many trials continues; rungs are at epochs.min times the powers of this factor."""
 
 
 class Plateau(Section):
     trials: Count
-    """So many trials in a row ended without an improvement."""
+    """The sweep stops once this many trials in a row have ended without an improvement."""
     min_delta: float = Field(0.0, ge=0)
-    """Only what beats the best by more than this is an improvement."""
+    """A value must beat the best by more than this to count as an improvement."""
 
 
 def parse_plateau(written: Any) -> Any:
@@ -108,25 +109,30 @@ def parse_plateau(written: Any) -> Any:
 
 class Budget(Section):
     wall_time: Seconds | None = Field(None, gt=0)
-    """Seconds, or a time such as 90s, 30m, 2h: the sweep pauses after so long at work, resumes included."""
+    """Seconds, or a time such as 90s, 30m or 2h: the sweep pauses after running this long, resumes included."""
     epochs: Count | None = None
-    """The sweep pauses after so many epochs of training over all trials."""
+    """The sweep pauses after this many epochs over all trials."""
     cost: float | None = Field(None, gt=0)
-    """The sweep pauses when its slots have cost so much, in the currency of `price`; resumes included."""
+    """The sweep pauses when its slots have cost this much, in the currency of `price`; resumes included."""
     price: float = Field(1.0, gt=0)
-    """What one slot costs an hour, at work or idle, in any currency; 1 makes `cost` a number of slot-hours."""
+    """The price of one slot for one hour, training or idle, in any currency; at 1, `cost` is in slot-hours."""
     plateau: Annotated[Plateau | None, BeforeValidator(parse_plateau, json_schema_input_type=Plateau | int | None)] = (
         None
     )
-    """The sweep stops early when no trial improves on the best any more."""
+    """Stops the sweep when trials no longer improve on the best."""
 
 
 class Resources(Section):
     cpus_per_trial: float = Field(1, ge=SMALLEST_SHARE)
-    """CPU cores, and TensorFlow threads, of each trial."""
+    """CPU cores for each trial, and its TensorFlow threads."""
     gpus_per_trial: float = Field(0, ge=0)
-    """GPUs of each trial: a fraction packs several trials on one card and gives each its share of the card's memory;
-    of several, each takes its share of every batch."""
+    """GPUs for each trial. With a fraction, several trials share one GPU, each with its share of the memory. With
+    several GPUs, each takes its share of every batch."""
+
+    @property
+    def threads(self) -> int:
+        """TensorFlow's threads in a trial's process."""
+        return max(1, math.floor(self.cpus_per_trial))
 
     @field_validator("gpus_per_trial")
     @classmethod
@@ -142,12 +148,12 @@ class Resources(Section):
 
 class Failures(Section):
     max_retries: int = Field(2, ge=0, le=MAX_COUNT)
-    """How often a trial whose code raised or whose worker died is tried again, from its last checkpoint."""
+    """How often a trial is retried, from its last checkpoint, after its code raised or its worker died."""
     trial_timeout: Seconds | None = Field(None, gt=0)
-    """Seconds, or a time such as 10m, that one epoch may take, or building the model; null for no end."""
+    """Seconds, or a time such as 10m, that an epoch or building the model may take; null for no limit."""
     worker_memory: Bytes | None = None
-    """Bytes, or a size such as 6GiB: a worker process that has grown past it is replaced by a fresh one between two
-    epochs, at no cost of a retry. null for an equal share of what Ray counts as its node's memory."""
+    """Bytes, or a size such as 6GiB: a worker process that grows larger is replaced by a fresh one between two epochs,
+    without using up a retry. null for an equal share of the node's memory as Ray counts it."""
 
     @field_validator("worker_memory")
     @classmethod
@@ -160,7 +166,7 @@ class Failures(Section):
 
 class Checkpoints(Section):
     keep: Count = 5
-    """Ended trials whose best weights stay on disk: the best so many."""
+    """How many of the best ended trials keep their best weights on disk."""
 
 
 class Tracking(Section):
@@ -178,21 +184,21 @@ class Tracking(Section):
 
 
 class SweepSpec(Section):
-    """One sweep: what is trained, over which space, for how long and where it is kept."""
+    """One sweep: what is trained, over which space, for how long, and where it is stored."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    """The sweep's name, and its folder's: letters, digits, dots, dashes and underscores."""
+    """The name of the sweep and its folder: letters, digits, dots, dashes and underscores."""
     trainable: Text
     """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
     data: Text | None = None
-    """For trainables that do not load their own: digits, mnist, a file or a folder beside the spec, s3://bucket/… or
-    gs://bucket/…"""
+    """For trainables that do not load their own data: digits, mnist, a file or a folder beside the spec, s3://bucket/…
+    or gs://bucket/…"""
     objective: Objective
     num_trials: Count
-    """How many configurations are tried."""
+    """How many configurations to try."""
     epochs: Epochs
     space: Space
-    """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with `when` conditions."""
+    """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with or without `when`."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()
     budget: Budget = Budget()
@@ -204,13 +210,13 @@ class SweepSpec(Section):
     """The storage root: a local or shared folder, s3://bucket/… or gs://bucket/…; null for $TUNER_STORAGE, else
     ./sweeps."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Keras's dtype policy: what the layers compute in."""
+    """The Keras dtype policy."""
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
         if name in RESERVED_NAMES:
-            rule = "must not be a name that the tracking store has in the storage root, but got {got}"
+            rule = "must not be a name that the tracking store uses in the storage root, but got {got}"
             raise PydanticCustomError("rule", rule, {"got": shown(name)})
         return name
 
@@ -235,7 +241,7 @@ class SweepSpec(Section):
 
     @property
     def search_settings(self) -> SearchSettings:
-        """What the search policy is built from."""
+        """The part of the spec that the policy is built from."""
         return SearchSettings(
             space=self.space,
             mode=self.objective.mode,
@@ -250,18 +256,18 @@ class SweepSpec(Section):
         )
 
     def resolved(self) -> dict[str, Any]:
-        """Every field, defaults included, as plain values for YAML or JSON; `SweepSpec(**resolved)` gives it back."""
+        """Every field, including defaults, as plain values for YAML or JSON; the inverse of `SweepSpec(**resolved)`."""
         dump = self.model_dump(mode="json", exclude={"space"})
         space = self.space.model_dump(mode="json", exclude_defaults=True)
         return {key: space if key == "space" else dump[key] for key in type(self).model_fields}
 
 
 ANY_ACROSS = object()
-"""As a validation's context: takes a spec whose fields are right each by itself."""
+"""As the context of a validation: skips the checks across fields."""
 
 
 def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """What is wrong between valid fields, as (the fields, path, rule)."""
+    """The problems between valid fields, as (fields, path, rule)."""
     is_server = spec.tracking.uri is not None and has_scheme(spec.tracking.uri, SERVER_SCHEMES)
     if spec.storage is not None and "://" in spec.storage and not is_server:
         servers = f"must be a server ({listed(SERVER_SCHEMES)}) where the storage is {shown(spec.storage)}"
@@ -290,5 +296,5 @@ def json_schema() -> dict[str, Any]:
     schema = SweepSpec.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     parameters = schema["$defs"]["Space"]["additionalProperties"]
-    parameters["anyOf"] = parameters.pop("oneOf")  # an all-integer range is a Float in a schema's eyes, too
+    parameters["anyOf"] = parameters.pop("oneOf")  # for a schema an all-integer range is a Float, too
     return schema

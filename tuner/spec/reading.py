@@ -1,4 +1,4 @@
-"""From YAML that anybody may have written to plain mappings, lists and scalars, in bounded time and memory."""
+"""Reads untrusted YAML into plain mappings, lists and scalars, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tuner.spec.space import cut, shown
 
 MAX_SPEC_BYTES = 64 * 1024
 MAX_VALUES = 10_000
-"""Keys and values of a document, each as often as aliases repeat it. The slowest such document takes about half a
-second to read: what has no limit here has one by its bytes."""
+"""The most keys and values of a document; each counts as often as aliases repeat it. The slowest such document takes
+about half a second to read. The size in bytes limits everything else."""
 MAX_DEPTH = 20
 MAX_PROBLEMS = 50
-"""Lines of one error."""
+"""The most lines of one error."""
 
 
 def read_yaml(path: Path, version: tuple[int, int] = (1, 2)) -> dict[str, Any]:
-    """A YAML file that holds one mapping, of plain values and without shared parts.
+    """Reads a YAML file that holds one mapping of plain values, without shared parts.
 
     Args:
-        version: YAML's; in 1.1, which PyYAML reads, `yes`, `no`, `on` and `off` are true and false.
+        version: of YAML. In 1.1, which PyYAML reads, `yes`, `no`, `on` and `off` are true and false.
 
     Raises:
         UsageError: no such file, not YAML, or not a mapping.
-        SpecError: it holds what a spec cannot hold; one line each.
+        SpecError: it holds values that a spec cannot hold; one line each.
     """
     name = printable(str(path))
     written = _parse(_read_text(path, name), f"{name}: must be YAML", version)
@@ -43,11 +43,11 @@ def read_yaml(path: Path, version: tuple[int, int] = (1, 2)) -> dict[str, Any]:
 
 
 def apply_override(written: dict[str, Any], override: str) -> None:
-    """Lays `a.b=value` over a mapping; the value is read as YAML.
+    """Applies `a.b=value` to a mapping; the value is read as YAML.
 
     Raises:
-        UsageError: it has no `=`, or goes through something that is not a mapping.
-        SpecError: the value is nothing that a spec can hold.
+        UsageError: it has no `=`, or its path leads through something that is not a mapping.
+        SpecError: a spec cannot hold the value.
     """
     path, separator, text = override.partition("=")
     name = f"--set {printable(override)}"
@@ -68,12 +68,12 @@ def apply_override(written: dict[str, Any], override: str) -> None:
 
 
 def dump_yaml(tree: Mapping[str, Any]) -> str:
-    """A mapping as YAML in its own order."""
+    """A mapping as YAML; keys keep their order."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.width = 2**20  # long text stays on its line: folding it may change it
+    yaml.width = 2**20  # long text stays on one line: folding could change it
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     stream = io.StringIO()
     yaml.dump(dict(tree), stream)
@@ -81,13 +81,13 @@ def dump_yaml(tree: Mapping[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """A file's name or an argument as it may stand in a message."""
+    """Escapes a file name or an argument for a message."""
     text = without_credentials(text[:4000])
     return cut(text if text.isprintable() else ascii(text)[1:-1], 300)
 
 
 def _read_text(path: Path, name: str) -> str:
-    """The text of a regular file that is small enough; a pipe or a device would have no end."""
+    """The text of a small regular file. A pipe or a device is refused, because reading it might never end."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -98,7 +98,7 @@ def _read_text(path: Path, name: str) -> str:
             data = file.read(MAX_SPEC_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # such as a NUL in its name
+    except ValueError as error:  # such as a NUL in the name
         raise UsageError(f"{name}: cannot be read: {error}") from None
     if len(data) > MAX_SPEC_BYTES:
         raise UsageError(f"{name}: a spec must be smaller than {MAX_SPEC_BYTES // 1024} KiB")
@@ -109,16 +109,14 @@ def _read_text(path: Path, name: str) -> str:
 
 
 def _parse(text: str, rule: str, version: tuple[int, int] = (1, 2)) -> Any:
-    """What a YAML document holds; aliases are shared parts of it."""
+    """Parses a YAML document; aliases become shared objects."""
     from tuner.spec.limits import LimitedYAML
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what a number should look like
+            warnings.simplefilter("ignore")  # about unusual numbers
             return LimitedYAML(MAX_VALUES, MAX_DEPTH, version).load(text)
-    except (
-        Exception
-    ) as error:  # ruamel.yaml lets KeyError, IndexError and others out where a tag does not fit its value
+    except Exception as error:  # ruamel.yaml raises KeyError, IndexError and others if a tag does not fit its value
         raise UsageError(f"{rule}, but {_yaml_problem(error)}") from None
 
 
@@ -136,10 +134,10 @@ def _yaml_problem(error: Exception) -> str:
 
 
 def _plain(written: Any, source: str) -> Any:
-    """A copy in which nothing is shared.
+    """A copy without shared parts.
 
     Raises:
-        SpecError: it holds what a spec cannot hold; one line each.
+        SpecError: it holds values that a spec cannot hold; one line each.
     """
     problems: list[str] = []
     plain = _copied(written, "", problems)
@@ -149,7 +147,7 @@ def _plain(written: Any, source: str) -> Any:
 
 
 def bounded(problems: Iterable[str], num_more: int = 0) -> list[str]:
-    """Lines of one error: of too many the first, and how many more there are."""
+    """The first lines of an error, and how many more there are."""
     lines = list(problems)
     num_more += len(lines[MAX_PROBLEMS:])
     return [*lines[:MAX_PROBLEMS], f"and {num_more} more problems"] if num_more else lines

@@ -1,4 +1,4 @@
-"""What the search policy is built from: plain values, without the rest of a spec."""
+"""The settings that the policy is built from: plain values, without the rest of a spec."""
 
 from __future__ import annotations
 
@@ -11,24 +11,31 @@ from tuner.spec.space import Params, Space
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Where and how a sweep searches. `SweepSpec.search_settings` makes them from a spec."""
+    """Where and how a sweep searches. `SweepSpec.search_settings` builds them from a spec."""
 
     space: Space
-    """What is searched."""
+    """The search space."""
     mode: Literal["min", "max"]
     """Whether a lower or a higher objective is better."""
     epochs_min: int
-    """The first rung."""
+    """The epochs of the first rung."""
     epochs_max: int
-    """A trial's whole training; a parameter `epochs` in the space takes its place."""
+    """The epochs of a whole training; a parameter `epochs` in the space overrides it."""
     stops_early: bool = True
     """Whether ASHA stops trials at the rungs. Without it, trials are only compared there."""
     reduction_factor: int = 3
     """At each rung, one in this many trials continues."""
     seed: int = 0
-    """Of all randomness."""
+    """The seed of all randomness."""
     num_trials: int | None = None
     """How many trials are suggested at most; None for no limit."""
     algorithm: Literal["tpe", "random", "grid"] = "tpe"
     points: Sequence[Params] = ()
     """Configurations to start with; those outside the space are left out."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.epochs_min <= self.epochs_max:
+            got = f"({self.epochs_min}, {self.epochs_max})"
+            raise ValueError(f"1 <= epochs_min <= epochs_max must hold, but got {got}")
+        if self.reduction_factor < 2:
+            raise ValueError(f"reduction_factor must be at least 2, but got {self.reduction_factor}")

@@ -1,4 +1,4 @@
-"""Whether all nodes of a cluster see what a sweep reads and writes: pure rules on a spec's storage, tracking and data.
+"""Checks that all nodes of a cluster can reach a spec's storage, tracking store and data.
 
 A folder counts as shared if a machine among the nodes has a network file system there, if $TUNER_SHARED_FOLDERS names
 it, or if the caller says so.
@@ -16,14 +16,14 @@ from tuner.spec.space import shown
 from tuner.spec.uris import SERVER_SCHEMES, has_scheme
 
 SHARED_FOLDERS = "TUNER_SHARED_FOLDERS"
-"""The environment's word for folders that are the same on each node: paths with colons between them."""
+"""The environment variable for folders that are the same on each node: paths separated by colons."""
 
 NETWORK_FILE_SYSTEMS = {
     "nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "ceph", "fuse.ceph", "fuse.ceph-fuse", "glusterfs",
     "fuse.glusterfs", "beegfs", "beegfs_nodev", "wekafs", "panfs", "pvfs2", "ocfs2", "gfs2", "afs", "fuse.juicefs",
 }  # fmt: skip
-"""Types that one machine writes and all others read. Without buckets mounted as folders (gcsfuse, s3fs): a journal
-cannot be appended to there; s3:// and gs:// are for them."""
+"""File systems that all machines share. Buckets mounted as folders (gcsfuse, s3fs) are left out, because files there
+cannot be appended to: use s3:// or gs:// instead."""
 
 
 def sharing_problems(
@@ -34,12 +34,12 @@ def sharing_problems(
     *,
     are_pods: bool = False,
 ) -> list[str]:
-    """What of a spec only one of a cluster's nodes would see, one line each with the way on; none for a single node.
+    """The parts of a spec that not all nodes of a cluster could reach, one line each; none for a single node.
 
     Args:
         folders: absolute paths that are the same on each node (see `shared_folders`).
-        mounts: a cluster file's `file_mounts`, path on each node -> path here.
-        are_pods: nodes are a launch's pods, which share the volumes that it names.
+        mounts: the `file_mounts` of a cluster file, path on each node -> path here.
+        are_pods: whether the nodes are pods, which share the volumes that the launch names.
     """
     if nodes <= 1:
         return []
@@ -52,9 +52,9 @@ def sharing_problems(
 
 
 def on_nodes(path: str, mounts: Mapping[str, str]) -> str | None:
-    """Where a file or folder of this machine lies on each node once `file_mounts` has copied it; None if it does not.
+    """The path on each node to which `file_mounts` copies a file or folder of this machine; None if it is not copied.
 
-    A path that is one of a node's already stays as it is.
+    A path that is already one on the nodes is returned unchanged.
     """
     for there, here in mounts.items():
         source = os.path.abspath(os.path.expanduser(here))
@@ -65,7 +65,7 @@ def on_nodes(path: str, mounts: Mapping[str, str]) -> str | None:
 
 
 def shared_folders() -> list[str]:
-    """The folders of this machine that its neighbours see as well: those that are named, and network file systems."""
+    """The folders that other machines see, too: those named in $TUNER_SHARED_FOLDERS, and network file systems."""
     import psutil
 
     partitions = psutil.disk_partitions(all=True)
@@ -73,7 +73,7 @@ def shared_folders() -> list[str]:
 
 
 def named_folders() -> list[str]:
-    """The folders that $TUNER_SHARED_FOLDERS says are the same on each node."""
+    """The folders named in $TUNER_SHARED_FOLDERS."""
     words = map(os.path.expanduser, os.environ.get(SHARED_FOLDERS, "").split(os.pathsep))
     return [word for word in words if os.path.isabs(word)]
 
@@ -120,6 +120,6 @@ def _got(value: str | None, default: str) -> str:
 
 
 def _is_within(path: str, folder: str) -> bool:
-    """Whether a path is a folder or lies in it, by their names alone."""
+    """Whether a path is a folder or lies in it, judged by their names."""
     path, folder = (os.path.normpath(os.path.expanduser(name)) for name in (path, folder))
     return path == folder or path.startswith(folder.rstrip("/") + "/")

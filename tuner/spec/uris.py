@@ -1,4 +1,4 @@
-"""Which URIs can name a tracking store."""
+"""The URIs that can name a tracking store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SQLITE_FILE = re.compile(r"sqlite(\+\w+)?:///(?!:memory:|file::memory:)[^?](?!.
 
 
 def has_scheme(uri: str, schemes: tuple[str, ...]) -> bool:
-    """Whether a tracking URI is of one of these schemes, SQLAlchemy's drivers (`postgresql+psycopg`) included."""
+    """Whether a tracking URI has one of these schemes, with or without a driver (`postgresql+psycopg`)."""
     return re.match(rf"({'|'.join(schemes)})(\+\w+)?://?|databricks$", uri) is not None
 
 
@@ -21,7 +21,7 @@ def listed(schemes: tuple[str, ...]) -> str:
 
 
 def broken_rule(uri: str) -> str:
-    """The rule of tracking URIs that this one breaks; empty for none."""
+    """The rule that a tracking URI breaks; empty if it is valid."""
     if not has_scheme(uri, TRACKING_SCHEMES):
         return f"must start with a scheme that MLflow knows ({listed(TRACKING_SCHEMES)})"
     if uri.startswith("sqlite") and not _SQLITE_FILE.match(uri):
@@ -32,17 +32,17 @@ def broken_rule(uri: str) -> str:
 
 
 def is_of_this_machine(uri: str) -> bool:
-    """Whether a URI's host is whatever machine asks: on another one it is another."""
+    """Whether a URI's host is the machine that uses it, such as localhost."""
     try:
         return urlsplit(uri).hostname in ("localhost", "127.0.0.1", "::1")
-    except ValueError:  # no URI
+    except ValueError:  # not a URI
         return False
 
 
 def has_host(uri: str) -> bool:
-    """Whether a URL names a host, and no port that is none."""
+    """Whether a URL names a host, and a valid port if any."""
     try:
         parts = urlsplit(uri)
         return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no number as port
+    except ValueError:  # the port is not a number
         return False

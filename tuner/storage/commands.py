@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
+from tuner.base.hints import is_command_line, option
 from tuner.storage import StorageRoot
 
 
@@ -30,6 +32,15 @@ def storage_option(root: StorageRoot) -> str:
         return f" {option}"
     # By their URLs: a store's client writes into the options of its paths, which are a part of them.
     return "" if root.url == StorageRoot.resolve().url else f" --storage {shlex.quote(str(root.path))}"
+
+
+def resume_command(name: str, root: StorageRoot, address: str | None = None) -> str:
+    """What resumes a sweep: a command at a shell, a call in Python."""
+    if is_command_line():
+        return f"{program()} resume {name}{storage_option(root)}{address_option(address)}"
+    places = {"storage": None if root.url == StorageRoot.resolve().url else str(root.path), "address": address}
+    keywords = [option(keyword, place) for keyword, place in places.items() if place is not None]
+    return f"tuner.resume({', '.join([json.dumps(name), *keywords])})"
 
 
 def address_option(address: str | None) -> str:

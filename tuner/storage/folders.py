@@ -296,6 +296,10 @@ class SweepFolder(_Place):
     def recorder_log(self) -> Path:
         return self.local / "recorder.log"
 
+    def callback_files(self, trial: int) -> Path:
+        """What a trial's Keras callbacks write to relative paths: logs and files of their own."""
+        return self.local / "callbacks" / trial_name(trial)
+
     @property
     def outputs(self) -> Path:
         """What trainables printed in workers on this machine, as far as it is kept."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tuner.base.errors import ForeignFileError
+from tuner.base.hints import option
 from tuner.storage.names import unfinished_name
 
 _SEARCHED = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -228,5 +229,5 @@ def _refusal(folder: int, path: Path, found: os.stat_result) -> ForeignFileError
         target = os.readlink(path.name, dir_fd=folder)
     return ForeignFileError(
         f"{path}: is a link to {target}; nothing of a sweep is read, written or deleted through links: put what it"
-        f" leads to in its place, or remove it (the storage root itself may be a link: --storage)"
+        f" leads to in its place, or remove it (the storage root itself may be a link: {option('storage')})"
     )

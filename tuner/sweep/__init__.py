@@ -1,4 +1,4 @@
-"""What a sweep is: its events, and the state that they fold into. No rule that decides anything lives here."""
+"""What a sweep is: its events, and the state that they fold into. Nothing here makes a decision."""
 
 from tuner.sweep.fold import DriverSpan, Mode, Sweep, Trial, fold, is_better, objective_value, with_changes
 

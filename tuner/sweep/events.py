@@ -1,7 +1,7 @@
-"""The events of a sweep, frozen, and their JSON form: one object a line, its kind in the field `event`.
+"""The events of a sweep, and their JSON form: one object a line, with the event's type in the field `event`.
 
-A sweep is what these events say and nothing else. Types and fields may be added, never changed. Floats that JSON cannot
-write (NaN, infinities) are written as null, and read back as NaN where a metric is meant.
+These events define a sweep completely. Types and fields may be added, never changed. Floats that JSON cannot represent
+(NaN, infinities) are written as null; `metric_value` reads null as NaN.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ Metrics = dict[str, float | None]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="event"):
-    """What every event has: `at`, Unix seconds, and `seq`, its place in the journal from 0; the journal sets both.
+    """The fields of every event: `at`, Unix seconds, and `seq`, its index in the journal. The journal sets both.
 
-    Within one driver `at` only grows, whoever sets the clock. The next driver reads the clock anew, and may be before.
+    Within one driver `at` never decreases, even if the clock is set back. The next driver reads the clock again, so its
+    events may have an earlier `at`.
 
-    Events hold plain values and never each other, so the garbage collector need not look at half a million of them.
+    Events hold plain values and never each other, so the garbage collector need not track half a million of them.
     """
 
     at: float = 0.0
@@ -30,19 +31,23 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="even
 
 
 def epochs_max(params: Params) -> int:
-    """A trial's whole training: the parameters in a journal always hold it as `epochs`."""
+    """The epochs of a trial's whole training; the parameters in a journal always include them as `epochs`."""
     return int(params["epochs"] or 0)
 
 
 class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):
-    """The first event. `spec` is the resolved spec; `sweep_id` is unique among all sweeps, whatever their names.
+    """The first event of a journal.
 
-    `root_id` is the storage root's, and `url` the sweep's folder in it. A copy's `copied_from` has its original's
-    `sweep`, `sweep_id`, `url`, and `events`, how many of them were copied. `code` is what is known of the trainable's
-    code (see `tuner.inspection.provenance.code.Code`), `data` of its data: `source`, the spec's, and `arrays`, those
-    that it loads. `learned` is what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`). All
-    are empty where nothing is known, as in older journals. `policy` is the version of the policy that decides
-    (`tuner.policy.VERSION`); 0 in journals from before it was named.
+    Attributes:
+        spec: the resolved spec.
+        sweep_id: unique among all sweeps, whatever their names.
+        root_id: the id of the storage root.
+        url: the sweep's folder.
+        copied_from: for a copy, the original's `sweep`, `sweep_id` and `url`, and the number of copied `events`.
+        code: the manifest of the trainable's code (see `tuner.inspection.provenance.code.Code`); empty if unknown.
+        data: the spec's data as `source`, and the arrays that the trainable loads as `arrays`; empty if unknown.
+        learned: what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`); empty if unknown.
+        policy: the version of the policy that decides (`tuner.policy.VERSION`); 0 in older journals.
     """
 
     spec: dict[str, Any]
@@ -59,10 +64,10 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
-    """What the policy begins with knowing of a sweep or an experiment of before, in the same write as `sweep_started`.
+    """What the policy learns from one earlier sweep or experiment; written together with `sweep_started`.
 
-    Each of `trials` has `trial`, `params`, `epoch`, `epochs_max`, `value` and `bad` (see `tuner.policy.earlier`). They
-    are no trials of this sweep: they count in nothing of it.
+    Each item of `trials` has `trial`, `params`, `epoch`, `epochs_max`, `value` and `bad` (see `tuner.policy.earlier`).
+    They are not trials of this sweep and count in none of its figures.
     """
 
     source: str
@@ -70,13 +75,13 @@ class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"
 
 
 class SlotsChanged(Event, frozen=True, kw_only=True, gc=False, tag="slots_changed"):
-    """How many trials the cluster can train at the same time from now on."""
+    """From now on the cluster can train this many trials at the same time."""
 
     slots: int
 
 
 class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_suggested"):
-    """The policy's answer to ask(). `origin` says what drew it: point, random, broad, tpe, grid."""
+    """The policy suggested a trial. `origin` says how it was drawn: point, random, broad, tpe or grid."""
 
     trial: int
     params: Params
@@ -89,9 +94,10 @@ class TrialSuggested(Event, frozen=True, kw_only=True, gc=False, tag="trial_sugg
 
 
 class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_started"):
-    """An attempt (from 1) at a trial reached a worker, which goes on from `epoch` (0: from the start).
+    """A worker started an attempt (from 1) at a trial, and continues from `epoch` (0: from the start).
 
-    `passed_over` are newer checkpoints that could not be read.
+    `passed_over` lists newer checkpoints that could not be read. `used` holds learning_rate, batch_size and epochs as
+    the training really uses them, for a model that compiles itself, where they may differ from the trial's parameters.
     """
 
     trial: int
@@ -101,10 +107,11 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     gpus: list[str]
     epoch: int = 0
     passed_over: list[str] = []
+    used: dict[str, float] = {}
 
 
 class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):
-    """One validated epoch (from 1) and what the policy decided on it: continue or stop."""
+    """One validated epoch (from 1), and the policy's decision after it: continue or stop."""
 
     trial: int
     attempt: int
@@ -116,11 +123,11 @@ class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_repor
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoint_saved"):
-    """A checkpoint after `epoch` is on storage at `path`, relative to the sweep's folder.
+    """A checkpoint after `epoch` was written to `path`, relative to the sweep's folder.
 
-    A `full` one holds all that training needs to go on, the best epoch's weights included; a `best` one holds these
-    alone. `test` has their test metrics where the trainable has test data; the policy never sees them. `write_s` is
-    what writing took, beside the training.
+    A `full` checkpoint holds everything that training needs to continue, including the best epoch's weights. A `best`
+    checkpoint holds only those weights. `test` holds their test metrics if the trainable has test data; the policy
+    never sees them. `write_s` is the seconds that writing took, in parallel with training.
     """
 
     trial: int
@@ -133,14 +140,14 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoin
 
 
 class CheckpointsDeleted(Event, frozen=True, kw_only=True, gc=False, tag="checkpoints_deleted"):
-    """An ended trial's checkpoints were deleted: all, as others are better, or all but its newest best weights."""
+    """An ended trial's checkpoints were deleted: all of them, or all but its newest best weights (`keeps_best`)."""
 
     trial: int
     keeps_best: bool = False
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, gc=False, tag="attempt_failed"):
-    """An attempt ended in an error. `counts`: whether it uses up one of the trial's retries."""
+    """An attempt failed. `counts`: whether it uses up one of the trial's retries."""
 
     trial: int
     attempt: int
@@ -158,26 +165,26 @@ class TrialEnded(Event, frozen=True, kw_only=True, gc=False, tag="trial_ended"):
 
 
 class ClockJumped(Event, frozen=True, kw_only=True, gc=False, tag="clock_jumped"):
-    """The clock of the driver's machine was set by so many seconds (negative: back), or the machine slept.
+    """The clock of the driver's machine jumped by `by_s` seconds (negative: back): it was set, or the machine slept.
 
-    The driver's `at` goes on without the jump, so that differences are true; as times of day they are off by it.
+    The `at` of later events ignores the jump, so that differences stay correct. As times of day they are off by it.
     """
 
     by_s: float
 
 
 class SweepInterruptedEvent(Event, frozen=True, kw_only=True, gc=False, tag="sweep_interrupted"):
-    """The driver left in order before the sweep's end."""
+    """The driver stopped in an orderly way before the sweep ended."""
 
     reason: str
 
 
 class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resumed"):
-    """Another driver goes on with the sweep; `changes` maps a spec's path to its new value.
+    """Another driver continues the sweep; `changes` maps paths in the spec to their new values.
 
-    `root_id` and `url` are as in `sweep_started`: a storage root may be moved, and with it its sweeps. `code`, `data`,
-    `learned` and `versions` are as there where they are others from now on, else empty. `policy` is as there: from now
-    on this driver's version decides.
+    The other fields are as in `sweep_started`. `root_id` and `url` may differ, because a storage root may be moved
+    together with its sweeps. `code`, `data`, `learned` and `versions` are empty if they did not change. From now
+    on the policy of this version decides.
     """
 
     changes: dict[str, Any]
@@ -219,9 +226,10 @@ _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: AnyEvent) -> bytes:
-    """The event as one line of JSON, newline included.
+    """The event as one line of JSON, including the newline.
 
-    Text of a user's code may hold lone surrogates, as names of files do, which UTF-8 cannot: they become `\\udce9`.
+    Text from user code, such as a file name, may hold lone surrogates, which UTF-8 cannot: they are written as
+    `\\udce9`.
     """
     try:
         return _encoder.encode(event) + b"\n"
@@ -245,11 +253,11 @@ def decode(line: bytes) -> AnyEvent:
 
     Raises:
         msgspec.DecodeError: the line is not JSON.
-        msgspec.ValidationError: it is JSON but no event that this version knows.
+        msgspec.ValidationError: it is JSON, but not an event that this version knows.
     """
     return _decoder.decode(line)
 
 
 def metric_value(value: float | None) -> float:
-    """A metric's value as a float; what JSON could only write as null is NaN."""
+    """A metric's value as a float; null in JSON is NaN."""
     return math.nan if value is None else value

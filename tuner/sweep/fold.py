@@ -1,4 +1,4 @@
-"""What a sweep is at this moment: the fold of its events. No rule lives here that decides anything."""
+"""The current state of a sweep: the fold of its events. Nothing here makes a decision."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Mode = Literal["min", "max"]
 
 
 def is_better(value: float, other: float, mode: Mode) -> bool:
-    """Whether a finite value beats another."""
+    """Whether a finite value is better than another."""
     return value > other if mode == "max" else value < other
 
 
 @dataclass(slots=True)
 class Trial:
-    """One trial: a number for life, whatever attempts, resumes and machines it takes."""
+    """One trial. Its number stays the same through attempts, resumes and machines."""
 
     number: int
     params: Params
     origin: str
     epochs: list[ev.EpochReported] = field(default_factory=list)
     drivers: list[tuple[int, int]] = field(default_factory=list)
-    """(from which place in `epochs` on, which driver they were reported to), the first driver being 0."""
+    """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
     attempts: int = 0
     failures: int = 0
-    """Attempts that ended in an error of the trial's own."""
+    """Attempts whose failure counts against the trial's retries."""
     last_failure: ev.AttemptFailed | None = None
     outcome: Outcome | None = None
     reason: str = ""
@@ -41,7 +41,7 @@ class Trial:
     best_epoch: int = 0
     best_value: float = math.nan
     best_seq: int = -1
-    """The event that told of the best epoch: of equal values the first one reached is the better."""
+    """The `seq` of the event that reported the best epoch. Of equal values the one reached first is better."""
 
     @property
     def epochs_trained(self) -> int:
@@ -54,7 +54,7 @@ class Trial:
 
     @property
     def training_s(self) -> float:
-        """Seconds inside training and validation, of the epochs that count."""
+        """Seconds inside training and validation, over the journalled epochs."""
         return sum(epoch.epoch_s for epoch in self.epochs)
 
     @property
@@ -64,12 +64,12 @@ class Trial:
 
     @property
     def usable(self) -> bool:
-        """Whether its best value may stand as the sweep's."""
+        """Whether its best value may be the best of the sweep."""
         return self.best_epoch > 0 and self.outcome not in UNUSABLE
 
     @property
     def test_metrics(self) -> ev.Metrics:
-        """Test metrics of the best epoch's weights; empty where none were measured for that epoch."""
+        """Test metrics of the best epoch's weights; empty if none were measured."""
         for saved in reversed(self.checkpoints):
             if saved.test and saved.best_epoch == self.best_epoch:
                 return saved.test
@@ -78,33 +78,33 @@ class Trial:
 
 @dataclass(slots=True)
 class DriverSpan:
-    """The time in which one driver ran, as far as its events tell; for utilization and wall time.
+    """The time during which one driver ran, according to its events; for utilization and wall time.
 
-    All its times are by that driver's own clock, so that they are never held against those of another.
+    All times are by that driver's own clock and are never compared with those of another driver.
     """
 
     started_at: float
     last_at: float
     set_back: list[tuple[int, float]] = field(default_factory=list)
-    """(from which event on, by how many seconds in all) the clock went back; in journals of earlier versions alone."""
+    """(`seq` of the first event after it, total seconds) for each time the clock went back; only in older journals."""
     first_epoch_at: float | None = None
     last_epoch_at: float | None = None
     training_s: float = 0.0
     report: tuple[int, float] = (-1, 0.0)
-    """Trial and time of the newest report, which may tell of several epochs."""
+    """Trial and time of the newest report, which may contain several epochs."""
     report_began_at: float = 0.0
     slots: list[tuple[float, int]] = field(default_factory=list)
-    """(from when on, how many trials the cluster could train at the same time); the first holds from the start on."""
+    """(time of the change, slots from then on); the first item applies from the start."""
 
     def at(self, event: ev.AnyEvent) -> float:
-        """When an event of this driver happened, by a clock that does not go back."""
+        """The time of an event of this driver, by a clock that never goes back."""
         if not self.set_back:
             return event.at
         place = bisect_right(self.set_back, (event.seq, math.inf))
         return event.at + (self.set_back[place - 1][1] if place else 0.0)
 
     def reached(self, event: ev.AnyEvent) -> float:
-        """Takes the time of the next event, which is not before the last one's whatever the clock said."""
+        """Takes the time of the next event and returns it; it is never before the last one's."""
         at = self.at(event)
         if at < self.last_at:
             by_s = self.last_at - event.at
@@ -114,7 +114,7 @@ class DriverSpan:
         return at
 
     def trained(self, epoch: ev.EpochReported, at: float) -> None:
-        """Takes an epoch. Short ones are told together after the last, and who tells first did not begin first."""
+        """Takes an epoch. Short ones are reported together, so the first to report need not have started first."""
         self.training_s += epoch.epoch_s
         if self.report != (epoch.trial, at):
             self.report, self.report_began_at = (epoch.trial, at), at
@@ -124,7 +124,7 @@ class DriverSpan:
         self.last_epoch_at = at
 
     def slot_s(self, start: float, end: float) -> float:
-        """Slots times the seconds that they were there between two times."""
+        """Slot-seconds between two times."""
         changes = [(at, slots) for at, slots in self.slots if at < end]
         ends = [*(at for at, _ in changes[1:]), end][: len(changes)]
         return sum(n * max(0.0, until - max(at, start)) for (at, n), until in zip(changes, ends, strict=True))
@@ -135,16 +135,16 @@ class Sweep:
 
     Attributes:
         trials: every suggested trial by its number.
-        ended_trials: those with an outcome, in the order of their ends, whatever the clock said.
-        spans: one for each driver that worked on it.
-        root_id: of the storage root that it belongs to; empty in a journal that an earlier version wrote.
+        ended_trials: trials with an outcome, in the order in which they ended.
+        spans: one for each driver that ran it.
+        root_id: the id of its storage root; empty in a journal that an earlier version wrote.
         url: its folder, as the newest driver knew it.
-        copied_from: what it is a copy of; empty if it is none.
-        codes: the versions of the trainable's code, as (the event from which on it was trained with, its manifest).
-        data: what is known of the data, as of now.
-        learned: the versions of what `load_data` left in the trainable, as `codes` has those of the code.
-        ended: the `sweep_ended` event, None while there is none or the sweep was resumed after it.
-        interrupted: the newest `sweep_interrupted` event, None while a driver is at work or has crashed.
+        copied_from: the sweep that it is a copy of; empty if it is not a copy.
+        codes: the versions of the trainable's code, as (`seq` of the event that introduced it, manifest).
+        data: what is currently known about the data.
+        learned: the versions of what `load_data` left in the trainable, as (`seq`, manifest).
+        ended: the `sweep_ended` event; None if there is none, or the sweep was resumed after it.
+        interrupted: the newest `sweep_interrupted` event; None while a driver runs, or after a crash.
     """
 
     def __init__(self) -> None:
@@ -173,11 +173,11 @@ class Sweep:
 
     @property
     def code(self) -> dict[str, Any]:
-        """What is known of the trainable's code, as of now; empty where nothing is."""
+        """The current manifest of the trainable's code; empty if unknown."""
         return self.codes[-1][1] if self.codes else {}
 
     def code_at(self, seq: int) -> dict[str, Any]:
-        """The code that was trained with when an event was journalled; of a resume on with other code, that."""
+        """The manifest of the code in use at an event; for a resume with new code, the new one."""
         return next((code for since, code in reversed(self.codes) if since <= seq), {})
 
     def learned_of(self, trial: Trial) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class Sweep:
         return next((learned for since, learned in reversed(self.learned) if since <= seq), {})
 
     def code_of(self, trial: Trial) -> dict[str, Any]:
-        """The code that a trial's best weights are of; before its first epoch, the newest."""
+        """The manifest of the code that trained a trial's best weights; before its first epoch, the newest."""
         return self.code_at(trial.best_seq) if trial.best_epoch else self.code
 
     @property
@@ -204,7 +204,7 @@ class Sweep:
 
     @property
     def slots(self) -> int:
-        """How many trials the cluster can train at the same time, or could when the last driver left."""
+        """How many trials the cluster can train at the same time, or could when the last driver stopped."""
         return next((span.slots[-1][1] for span in reversed(self.spans) if span.slots), 0)
 
     @property
@@ -221,7 +221,7 @@ class Sweep:
 
     @property
     def wall_s(self) -> float:
-        """Seconds in which a driver was at work."""
+        """Seconds during which a driver ran."""
         return sum(span.last_at - span.started_at for span in self.spans)
 
     @property
@@ -230,9 +230,9 @@ class Sweep:
 
     @property
     def utilization(self) -> float:
-        """Training seconds over slot-seconds from the first epoch's start to the last one's end; 0 before any epoch.
+        """Training seconds / slot-seconds, from the first epoch's start to the last one's end; 0 before any epoch.
 
-        The time in which no driver ran does not count; a resumed driver's counts from its start.
+        Time without a driver does not count. For a driver that resumed the sweep, time counts from its start.
         """
         available_s = 0.0
         for span in self.spans:
@@ -244,11 +244,11 @@ class Sweep:
 
     @property
     def slot_hours(self) -> float:
-        """Slots times the hours that a driver had them, at work or idle."""
+        """Slots times the hours during which a driver held them, training or idle."""
         return sum(span.slot_s(span.started_at, span.last_at) for span in self.spans) / 3600
 
     def value(self, epoch: ev.EpochReported) -> float:
-        """The objective at an epoch; NaN where it diverged (see `objective_value`)."""
+        """The objective at an epoch; NaN if it diverged (see `objective_value`)."""
         return objective_value(epoch.metrics, self.metric)
 
     def ranked(self) -> list[Trial]:
@@ -256,16 +256,16 @@ class Sweep:
         return sorted((trial for trial in self.trials.values() if trial.usable), key=self.rank)
 
     def rank(self, trial: Trial) -> tuple[float, int, int]:
-        """Sorts the best usable trial first; of equal values the one that was reached first."""
+        """A sort key that puts the best usable trial first; of equal values the one reached first."""
         return (-trial.best_value if self.mode == "max" else trial.best_value, trial.best_seq, trial.number)
 
     def apply(self, event: ev.AnyEvent) -> None:
         """Takes the next event of the journal."""
         self.num_events += 1
         at = event.at
-        if self.spans and not isinstance(event, ev.SweepResumed):  # no driver ran before that
+        if self.spans and not isinstance(event, ev.SweepResumed):  # before that, no driver ran
             at = self.spans[-1].reached(event)
-        if isinstance(event, ev.EpochReported):  # nearly all there is
+        if isinstance(event, ev.EpochReported):  # nearly all events
             self._apply_epoch(self.trials[event.trial], event, at)
             return
         match event:
@@ -284,7 +284,7 @@ class Sweep:
                     self.root_id, self.url = event.root_id or self.root_id, event.url or self.url
                 self.spans.append(DriverSpan(at, at))
             case ev.WarmStarted() | ev.ClockJumped():
-                pass  # none of its trials is this sweep's; times at work do not jump
+                pass  # earlier trials are not this sweep's; `at` ignores jumps
             case ev.SlotsChanged():
                 span = self.spans[-1]
                 span.slots.append((at if span.slots else span.started_at, event.slots))
@@ -299,12 +299,12 @@ class Sweep:
                 self._apply_to_trial(self.trials[event.trial], event)
 
     def _is_copied(self, event: ev.AnyEvent) -> bool:
-        """Whether it tells of the sweep that this one is a copy of."""
+        """Whether the event belongs to the sweep that this one is a copy of."""
         num_copied = self.copied_from.get("events")
         return isinstance(num_copied, int) and event.seq < num_copied
 
     def _know(self, event: ev.SweepStarted | ev.SweepResumed) -> None:
-        """Takes what an event says of code and data, if it does."""
+        """Takes an event's code and data, if it has any."""
         if event.code:
             self.codes.append((event.seq, event.code))
         if event.learned:
@@ -349,7 +349,7 @@ class Sweep:
 
 
 def fold(events: Iterable[ev.AnyEvent]) -> Sweep:
-    """The sweep that these events make."""
+    """Folds events into a sweep."""
     sweep = Sweep()
     for event in events:
         sweep.apply(event)
@@ -357,7 +357,7 @@ def fold(events: Iterable[ev.AnyEvent]) -> Sweep:
 
 
 def objective_value(metrics: ev.Metrics, metric: str) -> float:
-    """The objective's value at an epoch; NaN if it, the loss or the validation loss is not finite (it diverged)."""
+    """The objective at an epoch; NaN if it, the loss or the validation loss is not finite (the trial diverged)."""
     value = metrics.get(metric)
     if value is None or not math.isfinite(value):
         return math.nan
@@ -369,7 +369,7 @@ def objective_value(metrics: ev.Metrics, metric: str) -> float:
 
 
 def with_changes(spec: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A resolved spec with the values that a resume changes, as path -> value; the given one stays as it is."""
+    """A copy of a resolved spec with changes, given as path -> value."""
     changed = copy.deepcopy(spec)
     for path, value in changes.items():
         _set_path(changed, path, value)
@@ -377,7 +377,7 @@ def with_changes(spec: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any
 
 
 def _set_path(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Sets `a.b.c` in nested mappings, making those that are missing."""
+    """Sets `a.b.c` in nested mappings, creating those that are missing."""
     *parents, last = path.split(".")
     for key in parents:
         if not isinstance(tree.get(key), dict):

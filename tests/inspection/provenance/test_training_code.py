@@ -92,7 +92,7 @@ def test_an_edit_is_told_and_not_taken(tmp_path: Path, mine: Path, edit: Callabl
     edit(mine)
     goes_on, [said] = resume(folder, folded(folder))
     assert said.startswith(f"code: {what} since the sweep was trained with it")
-    assert said.endswith("it goes on with the code that it was started with; --with-changed-code takes today's")
+    assert said.endswith("it goes on with the code that it was started with; with_changed_code=True takes today's")
     assert goes_on.sources is not None and goes_on.new is None
     assert goes_on.sources.files == {"mine.py": b"import helper\nWIDTH = 4\n", "helper.py": b"SCALE = 1\n"}
 
@@ -115,7 +115,7 @@ def test_changed_code_is_taken_when_asked_for_and_kept_beside_the_other(tmp_path
 def test_changed_code_that_is_not_there_is_refused(tmp_path: Path, mine: Path) -> None:
     folder = begin(tmp_path, mine, [])
     mine.unlink()
-    with pytest.raises(UsageError, match=r"^--with-changed-code: .*mine\.py:Mine: must be there, but there is no such"):
+    with pytest.raises(UsageError, match=r"^with_changed_code: .*mine\.py:Mine: must be there, but there is no such"):
         resume(folder, folded(folder), code=True)
 
 
@@ -182,7 +182,7 @@ def test_changed_data_are_refused_unless_they_are_asked_for_or_come_with_changed
     folder = begin(tmp_path, mine, [])
     sweep = folded(folder)
     goes_on, _ = resume(folder, sweep)
-    with pytest.raises(UsageError, match=r"^data: .* but train\.x has other values; .*--with-changed-data"):
+    with pytest.raises(UsageError, match=r"^data: .* but train\.x has other values; .*with_changed_data=True"):
         resumed(goes_on, sweep, {}, OTHER_DATA, Accepted(), lambda text: None)
     told: list[str] = []
     assert resumed(goes_on, sweep, {}, OTHER_DATA, Accepted(data=True), told.append).data == OTHER_DATA
@@ -236,7 +236,7 @@ def test_each_trial_is_of_the_code_that_it_was_trained_with(tmp_path: Path, mine
     ]
     sources, said = sources_of(folder, sweep, sweep.trials[0], False)
     assert sources is not None and sources.files["mine.py"] == b"import helper\nWIDTH = 4\n"
-    assert "+WIDTH = 8" in said and "the code that trial 0 was trained with; --with-changed-code takes" in said
+    assert "+WIDTH = 8" in said and "the code that trial 0 was trained with; with_changed_code=True takes" in said
     assert sources_of(folder, sweep, sweep.trials[2], False) == (goes_on.sources, "")
     assert sources_of(folder, sweep, sweep.trials[0], True) == (goes_on.sources, "")
     first, second = str(before["digest"])[:12], goes_on.manifest["digest"][:12]

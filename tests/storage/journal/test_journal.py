@@ -196,7 +196,8 @@ def test_a_sweep_appears_whole_and_its_name_is_taken_then(tmp_path: Path) -> Non
     new_sweep(tmp_path).close()
     assert [folder.name for folder in StorageRoot(tmp_path).sweeps()] == ["test"]
     with pytest.raises(
-        UsageError, match=r"tuner resume test --storage \S+, or --or-resume\), or choose another name \(--name\)"
+        UsageError,
+        match=r'tuner\.resume\("test", storage="\S+"\), or or_resume=True\), or choose another name \(name\)',
     ):
         new_sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".test.")] == [".test.1.new"]

@@ -56,7 +56,7 @@ def test_a_name_is_taken_once_its_first_event_is_there(s3_server: S3Server, s3_r
     write_atomically(folder.spec, b"a remnant of a sweep that never began")
     assert not folder.exists() and StorageRoot.resolve(s3_root).sweeps() == []
     new_sweep(s3_root).close()
-    with pytest.raises(UsageError, match=r"exists in s3://.*tuner resume test --storage \S+, or --or-resume"):
+    with pytest.raises(UsageError, match=r'exists in s3://.*tuner\.resume\("test", storage="\S+"\), or or_resume=True'):
         new_sweep(s3_root)
     new_sweep(s3_root, "another").close()
     assert [folder.name for folder in StorageRoot.resolve(s3_root).sweeps()] == ["another", "test"]

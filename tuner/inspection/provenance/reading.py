@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from trainables.given import is_given
 from trainables.sources import Sources
 from tuner.base.errors import StorageError, UsageError
+from tuner.base.hints import option
 from tuner.inspection.provenance.code import collect, is_shipped, is_sound, runs_as_it_is
 from tuner.inspection.provenance.comparison import compare_code, listed, source_changes
 from tuner.inspection.provenance.copies import copied_names, read_code, read_copy
@@ -15,8 +16,6 @@ from tuner.inspection.provenance.training_code import check_given, difference_te
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
-
-_OR_TODAYS = ", or --with-changed-code"
 
 
 def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bool) -> tuple[Sources | None, str]:
@@ -33,22 +32,25 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
     if takes_todays or not kept:
         code = collect(trainable)
         if takes_todays and code is None and not is_given(trainable):
-            raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
+            raise UsageError(f"{option('with_changed_code')}: {trainable}: must be there, but there is no such file")
         if code is None or is_shipped(trainable) or runs_as_it_is(trainable):
             return None, ""
         return code.sources, ""
     try:
         sources = read_code(folder, kept)
     except StorageError as error:
-        raise StorageError(f"{error}; put it back, or build it by today's files: --with-changed-code") from error
+        raise StorageError(
+            f"{error}; put it back, or build it by today's files: {option('with_changed_code', True)}"
+        ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     if runs_as_it_is(trainable) and today:
-        ways = "take the code as it was" + (", or with_changed_code=True" if is_given(trainable) else _OR_TODAYS)
+        ways = f"take the code as it was, or {option('with_changed_code', True)}"
         raise UsageError(difference_text(today, f"the model of trial {trial.number} is built by that code: {ways}"))
     if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):
         return None, ""
     follows = f"the model is built by the code that trial {trial.number} was trained with"
-    return sources, difference_text(today, f"{follows}; --with-changed-code takes today's") if today else ""
+    again = f"{option('with_changed_code', True)} takes today's"
+    return sources, difference_text(today, f"{follows}; {again}") if today else ""
 
 
 def data_note(sweep: Sweep) -> str:

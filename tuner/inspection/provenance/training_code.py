@@ -9,6 +9,7 @@ from typing import Any
 from trainables.given import NotGivenError, is_given, lookup
 from trainables.sources import Sources
 from tuner.base.errors import StorageError, UsageError
+from tuner.base.hints import option
 from tuner.base.versions import versions
 from tuner.inspection.provenance.code import (
     Code,
@@ -33,9 +34,6 @@ from tuner.sweep import Sweep
 from tuner.sweep import events as ev
 
 Note = Callable[[str], None]
-
-_ACCEPT_CODE = "--with-changed-code takes today's"
-_ACCEPT_GIVEN = "with_changed_code=True takes the new one"
 
 
 @dataclass(frozen=True)
@@ -100,21 +98,26 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
     try:
         sources = read_code(folder, kept)
     except StorageError as error:
-        raise StorageError(f"{error}; put it back, or go on with today's files: --with-changed-code") from error
+        raise StorageError(
+            f"{error}; put it back, or go on with today's files: {option('with_changed_code', True)}"
+        ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     if runs_as_it_is(trainable):
         if today:
-            again = _ACCEPT_GIVEN if is_given(trainable) else _ACCEPT_CODE
+            new = "the new one" if is_given(trainable) else "today's"
+            again = f"{option('with_changed_code', True)} takes {new}"
             raise UsageError(difference_text(today, f"resume with the code as it was, or {again}"))
         return TrainingCode(None)
     if today.lost:
         why = next((file["left_out"] for name, file in kept["files"].items() if name in today.lost), "too many files")
         raise UsageError(
             f"code: {listed(today.lost)} in {main_file(trainable).parent} must be as it was when the sweep was trained,"
-            f" as no copy was kept ({why}), but it was changed: put it back, or go on with --with-changed-code"
+            f" as no copy was kept ({why}), but it was changed: put it back, or go on with"
+            f" {option('with_changed_code', True)}"
         )
     if today:
-        note(difference_text(today, f"it goes on with the code that it was started with; {_ACCEPT_CODE}"))
+        again = f"{option('with_changed_code', True)} takes today's"
+        note(difference_text(today, f"it goes on with the code that it was started with; {again}"))
     return TrainingCode(None if is_shipped(trainable) and not today else sources)
 
 
@@ -134,7 +137,7 @@ def check_given(trainable: str) -> None:
 def _with_todays(folder: SweepFolder, trainable: str, kept: Mapping[str, Any], note: Note) -> TrainingCode:
     code = collect(trainable)
     if code is None or code.sources.main not in code.manifest["files"]:
-        raise UsageError(f"--with-changed-code: {trainable}: must be there, but there is no such file")
+        raise UsageError(f"{option('with_changed_code')}: {trainable}: must be there, but there is no such file")
     sources = None if is_shipped(trainable) or runs_as_it_is(trainable) else code.sources
     again = collect(trainable, kept["files"])
     if again is not None and again.manifest["digest"] == kept["digest"]:
@@ -195,7 +198,7 @@ def _checked_data(
     else:
         raise UsageError(
             f"data: must be those that the sweep was trained with, but {text}; put them back, or go on with"
-            f" --with-changed-data (data that are drawn at random need a seed)"
+            f" {option('with_changed_data', True)} (data that are drawn at random need a seed)"
         )
     return dict(today)
 

@@ -108,6 +108,8 @@ def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> t
         best = at_epoch if math.isnan(best) or is_better(at_epoch, best, sweep.mode) else best
         if epoch.epoch in rungs or epoch.epoch >= trial.epochs_max:
             level, value = epoch.epoch, best
+    if trial.outcome == "plateaued" and not bad and not math.isnan(best):
+        level, value = trial.epochs_trained, best
     return bad, level, value
 
 

@@ -1,4 +1,4 @@
-"""What every kind of parameter has, and which values may stand in a spec."""
+"""What all kinds of parameters have in common, and which values a spec may hold."""
 
 from __future__ import annotations
 

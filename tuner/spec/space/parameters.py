@@ -1,7 +1,7 @@
 """One parameter: a range, a choice or a constant.
 
-Every kind maps the unit interval onto its values (`from_unit`, `to_unit`), so that any sampler of the unit cube
-searches any space.
+Every kind maps the unit interval to its values (`from_unit`, `to_unit`), so that a sampler of the unit cube can search
+any space.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tuner.spec.space.ranges import Float, Int
 
 
 class Choice(BaseParameter):
-    """One of several values, of any scalar kind, without an order."""
+    """One of several values of any scalar type, without an order."""
 
     choices: list[Value] = Field(min_length=1)
 
@@ -52,7 +52,7 @@ class Choice(BaseParameter):
         return self.choices[min(int(unit * len(self.choices)), len(self.choices) - 1)]
 
     def to_unit(self, value: Scalar) -> float:
-        """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
+        """The position of a value in [0, 1]; the inverse of `from_unit`."""
         return (self.index(value) + 0.5) / len(self.choices)
 
     def index(self, value: Scalar) -> int:
@@ -69,7 +69,7 @@ class Choice(BaseParameter):
 
 
 class Constant(BaseParameter):
-    """The same value in every trial. In YAML the value alone, or {value: …, when: …}."""
+    """The same value in every trial. In YAML, the value itself or {value: …, when: …}."""
 
     value: Value
 
@@ -109,7 +109,7 @@ class Constant(BaseParameter):
 
 
 class Written(dict[str, Any]):
-    """A parameter's fields as Python code wrote them, which says its kind: `Float(1, 10)` is none of whole numbers."""
+    """A parameter written in Python, whose class gives its kind: `Float(1, 10)` is not an Int."""
 
     kind: ClassVar[str]
 
@@ -127,7 +127,7 @@ class WrittenChoice(Written):
 
 
 def _kind(written: Any) -> str:
-    """Which kind of parameter a piece of YAML means; all-integer ranges are Ints."""
+    """The kind of parameter that a piece of YAML describes; all-integer ranges are Ints."""
     if isinstance(written, Written):
         return written.kind
     if isinstance(written, BaseParameter):
@@ -151,5 +151,5 @@ KINDS: dict[str, type[BaseParameter]] = {"float": Float, "int": Int, "choice": C
 
 
 def _identity(value: Scalar) -> tuple[bool, Scalar]:
-    """Equal for values that are the same; see `same`."""
+    """Equal for values that are the same according to `same`."""
     return isinstance(value, bool), value

@@ -1,4 +1,4 @@
-"""Configurations that a user wrote down: whether they are ones of the space, and what they leave out."""
+"""Configurations that a user wrote (`search.points`): checks that they lie in the space, and completes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.spec.space.space import Space
 
 
 def completed(space: Space, point: Mapping[str, Scalar]) -> Params | None:
-    """The configuration that a point names, constants included; None if it is none of the space."""
+    """The configuration of a point, including constants; None if it does not lie in the space."""
     params: Params = {}
     for name, parameter in space.items():
         if not space.is_active(name, params):
@@ -28,7 +28,7 @@ def completed(space: Space, point: Mapping[str, Scalar]) -> Params | None:
 
 
 def as_drawn(parameter: Float | Int | Choice | Constant, value: Scalar) -> Scalar:
-    """A value of a parameter as a draw gives it: 1.0 where 1 was written, 0.3 for a sum that comes to nearly 0.3."""
+    """A written value as a draw would return it: 1.0 for 1, 0.3 for a sum that is almost 0.3."""
     if parameter.size is None:
         return float(value)  # type: ignore[arg-type]
     result: Scalar = parameter.from_unit(parameter.to_unit(value))
@@ -38,11 +38,11 @@ def as_drawn(parameter: Float | Int | Choice | Constant, value: Scalar) -> Scala
 def point_problems(
     space: Space, points: Sequence[Any], unknown: Container[str] = (), is_whole: bool = True
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with each point, as (path below `points`, rule). What is no scalar is passed over.
+    """The problems of each point, as (path below `points`, rule). Values that are not scalars are ignored.
 
     Args:
-        unknown: names that may be parameters, of which nothing is known.
-        is_whole: whether `space` is all there is; else what conditions decide is not judged.
+        unknown: names that may be parameters, but about which nothing is known.
+        is_whole: whether `space` is complete; if not, conditions are not checked.
     """
     seen: dict[Any, int] = {}
     for index, point in enumerate(points):
@@ -70,7 +70,7 @@ def _value_problems(space: Space, point: Mapping[str, Any], unknown: Container[s
 
 
 def _refusal(parameter: Float | Int | Choice | Constant, value: Scalar) -> str:
-    """Why a value is none of a parameter's."""
+    """Why a value is not one of a parameter's."""
     if isinstance(parameter, Constant):
         return f"must be {shown(parameter.value)}, as in every trial, but got {shown(value)}"
     if isinstance(parameter, Choice):
@@ -93,7 +93,7 @@ def _refusal(parameter: Float | Int | Choice | Constant, value: Scalar) -> str:
 
 
 def _condition_problems(space: Space, point: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is there in spite of its condition, and what is missing."""
+    """Parameters that are given although inactive, and active ones that are missing."""
     active: Params = {}
     missing: list[str] = []
     for name, parameter in space.items():

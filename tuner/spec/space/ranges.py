@@ -1,6 +1,6 @@
-"""Ranges of numbers with inclusive bounds, on a linear or a logarithmic scale, on a grid or not.
+"""Ranges of numbers with inclusive bounds, on a linear or logarithmic scale, with or without a grid.
 
-A grid is what `step` makes, from the low bound on, or `num` values that are evenly apart on the scale.
+A grid has a `step`, counted from the low bound, or `num` values that are evenly spaced on the scale.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tuner.spec.space.base import BaseParameter, broken
 from tuner.spec.space.spread import Spread
 
 _MOST_STEPS = 1e12
-"""Steps finer than this would be lost in the rounding of their own sums."""
+"""Finer steps would be lost to rounding errors."""
 MAX_NUM = 10_000
-"""Values of a range with `num`; with more of them leave `num` out."""
+"""The most values of a range with `num`; for more, leave `num` out."""
 
 
 class _Range(BaseParameter):
     scale: Literal["linear", "log"] = "linear"
-    """Whether values or their logarithms are spread evenly."""
+    """Whether values or their logarithms are evenly distributed."""
     num: int | None = Field(None, ge=2, le=MAX_NUM)
-    """So many values and nothing between them: both bounds, and the rest evenly apart on the scale. Takes no step."""
+    """The number of values: both bounds, and the rest evenly spaced on the scale. Cannot be combined with step."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Any:
@@ -67,20 +67,20 @@ class _Range(BaseParameter):
 
     @cached_property
     def _spread(self) -> Spread | None:
-        """The values of a range with `num`."""
+        """The values of a range with `num`, else None."""
         if self.num is None:
             return None
         return Spread(self.low, self.high, self.num, self.scale == "log")  # type: ignore[attr-defined]
 
     def covers(self, value: Scalar) -> bool:
-        """Whether a number lies within the bounds, on the grid or not."""
+        """Whether a number lies within the bounds, whether or not it is on the grid."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return bool(self.low <= value <= self.high)  # type: ignore[attr-defined]
 
 
 class Float(_Range):
-    """A real number between inclusive bounds, on a grid if there is a step."""
+    """A real number between inclusive bounds, on a grid if there is a step or num."""
 
     low: float
     high: float
@@ -88,7 +88,7 @@ class Float(_Range):
 
     @cached_property
     def size(self) -> int | None:
-        """The number of values; None if there is a continuum of them."""
+        """The number of values; None for a continuous range."""
         if self.step is None:
             return self.num
         length = self.high - self.low
@@ -109,7 +109,7 @@ class Float(_Range):
         return min(max(value, self.low), self.high)
 
     def to_unit(self, value: Scalar) -> float:
-        """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
+        """The position of a value in [0, 1]; the inverse of `from_unit`."""
         number = float(value)  # type: ignore[arg-type]
         if self._spread is not None:
             return self._spread.to_unit(number)
@@ -125,7 +125,7 @@ class Float(_Range):
         return self.covers(value) and (self.step is None or _divides(self.step, value - self.low))  # type: ignore[operator]
 
     def values(self) -> Iterator[float]:
-        """Every value of a parameter with a step or num, one by one: there may be many."""
+        """Iterates over every value of a parameter with a step or num; there may be many."""
         if self._spread is not None:
             return iter(self._spread.values)
         return (self._at(index) for index in range(self.size or 0))
@@ -162,7 +162,7 @@ class Int(_Range):
         return self.low + self.step * min(max(index, 0), count - 1)
 
     def to_unit(self, value: Scalar) -> float:
-        """Where a value of this parameter lies in [0, 1]; `from_unit` gives it back."""
+        """The position of a value in [0, 1]; the inverse of `from_unit`."""
         number = int(value)  # type: ignore[arg-type]
         if self._spread is not None:
             return self._spread.to_unit(number)
@@ -172,7 +172,7 @@ class Int(_Range):
         return (math.log(number) - start) / (end - start)
 
     def _log_edges(self) -> tuple[float, float]:
-        """Half a step beyond the bounds, so that both ends get their share."""
+        """The logarithms of half a step beyond the bounds, so that both ends get their full share."""
         return math.log(max(self.low - self.step / 2, self.low / 2)), math.log(self.high + self.step / 2)
 
     def contains(self, value: Scalar) -> bool:
@@ -195,5 +195,5 @@ def _divides(step: float, length: float) -> bool:
 
 
 def _tidy(number: float) -> float:
-    """Without the noise of floating-point sums: 0.1 + 0.2 is 0.3."""
+    """Removes rounding noise of sums: 0.1 + 0.2 is 0.3."""
     return number if isinstance(number, int) else float(f"{number:.12g}")

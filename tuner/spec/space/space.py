@@ -1,4 +1,4 @@
-"""The search space: named parameters in order, and the conditions between them. Knows neither Ray nor Hyperopt."""
+"""The search space: named parameters in order, and conditions between them. Independent of Ray and Hyperopt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_PARAMETERS = 200
 MAX_PROBLEMS = 50
-"""Of conditions; a user mends the first ones first."""
+"""The most problems of conditions that are reported at once."""
 
 
 def _check_name(name: str) -> str:
@@ -32,7 +32,7 @@ _Parameters = Annotated[dict[Annotated[str, AfterValidator(_check_name)], Parame
 
 
 class Space(RootModel[_Parameters]):
-    """Named parameters in the order of the spec; a condition may look at earlier ones only."""
+    """Named parameters in the order of the spec; a condition may only refer to earlier ones."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,7 +62,7 @@ class Space(RootModel[_Parameters]):
         return [name for name, parameter in self.items() if not isinstance(parameter, Constant)]
 
     def is_active(self, name: str, params: Mapping[str, Scalar]) -> bool:
-        """Whether a parameter's condition holds; one on an inactive parameter does not."""
+        """Whether a parameter's conditions hold; a condition on an inactive parameter does not."""
         for other, wanted in (self[name].when or {}).items():
             values = wanted if isinstance(wanted, list) else [wanted]
             if other not in params or not any(same(params[other], value) for value in values):
@@ -78,11 +78,11 @@ class Space(RootModel[_Parameters]):
         return params
 
     def sample(self, rng: np.random.Generator) -> Params:
-        """An independent draw; the same number of draws whatever is active."""
+        """An independent draw; consumes the same number of random numbers whatever is active."""
         return self.from_units({name: float(rng.random()) for name in self.searched})
 
     def covers(self, params: Mapping[str, Scalar]) -> bool:
-        """Whether each of these values lies within its parameter's bounds, on the grid or not."""
+        """Whether each value lies within its parameter's bounds, whether or not it is on the grid."""
         return all(self.root[name].covers(value) for name, value in params.items())
 
     def grid(self) -> Iterator[Params]:
@@ -118,9 +118,9 @@ class Space(RootModel[_Parameters]):
 def condition_problems(
     parameters: Mapping[str, Float | Int | Choice | Constant], declared: Iterable[str] = ()
 ) -> list[tuple[str, str]]:
-    """What is wrong with the conditions of a space, as (path below `space`, message); the first problems of many.
+    """The first problems with the conditions of a space, as (path below `space`, message).
 
-    `declared` names parameters that exist but are themselves invalid: conditions on them cannot be judged.
+    `declared` names parameters that exist but are invalid: conditions on them cannot be checked.
     """
     return list(islice(_condition_problems(parameters, set(declared) - set(parameters)), MAX_PROBLEMS))
 
@@ -136,7 +136,7 @@ def _condition_problems(
                 hint = nearest(other, [candidate for candidate in (*parameters, *invalid) if candidate != name])
                 yield path, f"a condition must name a parameter of the space, but got {shown(other)}{hint}"
             elif other not in seen:
-                yield path, f"a condition must name an earlier parameter, but {other!r} stands after {name!r}"
+                yield path, f"a condition must name an earlier parameter, but {other!r} comes after {name!r}"
             elif other in parameters:
                 for value in wanted if isinstance(wanted, list) else [wanted]:
                     if not parameters[other].contains(value):

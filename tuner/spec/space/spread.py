@@ -1,4 +1,4 @@
-"""A given number of values between two bounds: what a range with `num` has, and nothing between them."""
+"""The values of a range with `num`: a given number of values between two bounds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from tuner.base.words import Scalar
 
 _SAME = 1e-6
-"""Of the distance to the neighbour: a number so close to a value is that value, written with fewer digits."""
+"""Fraction of the distance to the neighbour: a number this close to a value is that value with fewer digits."""
 
 
 class Spread:
-    """`num` numbers from `low` to `high`, both included, evenly apart on the scale; whole ones between whole bounds.
+    """`num` numbers from `low` to `high` inclusive, evenly spaced on the scale; whole numbers between whole bounds.
 
-    Fewer of them are different where the bounds have no room for so many.
+    Some of them are equal if there are fewer whole numbers than `num`.
     """
 
     def __init__(self, low: float, high: float, num: int, is_log: bool) -> None:
@@ -29,7 +29,7 @@ class Spread:
         return len(set(self.values))
 
     def from_unit(self, unit: float) -> Any:
-        """The value at `unit` in [0, 1], each having an equal share."""
+        """The value at `unit` in [0, 1]; each value has an equal share."""
         return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
 
     def to_unit(self, value: Scalar) -> float:
@@ -42,7 +42,7 @@ class Spread:
         return bool(abs(self.values[index] - value) <= _SAME * abs(neighbour - self.values[index]))
 
     def _nearest(self, value: Any) -> int:
-        """The place of the value that is nearest on the scale."""
+        """The index of the value that is nearest on the scale."""
         place = min(max(bisect_left(self.values, value), 1), len(self.values) - 1)
         before, after = self.values[place - 1], self.values[place]
         is_after = after / value <= value / before if self._is_log else after - value <= value - before
@@ -64,6 +64,6 @@ def _between_logs(low: float, high: float, index: int, parts: int) -> float:
 
 
 def _tidy(number: float, distance: float) -> float:
-    """Without the noise of floating-point arithmetic, unless that would be much of the distance to the neighbours."""
+    """Removes rounding noise, unless that would move the number by much of the distance to its neighbours."""
     tidy = float(f"{number:.12g}")
     return tidy if abs(tidy - number) < _SAME * distance else number

@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from tuner.base.errors import ForeignFileError, NameTakenError, StorageError
+from tuner.base.hints import option
 from tuner.storage import SweepFolder, delete, names, sync_folder, write_atomically
-from tuner.storage.commands import program, storage_option
+from tuner.storage.commands import resume_command
 from tuner.storage.copying import files_below
 from tuner.storage.journal.belonging import belonging
 from tuner.storage.journal.clock import SteadyClock
@@ -82,18 +83,19 @@ def discard_sweep(journal: Journal) -> None:
 
 def name_taken(folder: SweepFolder) -> NameTakenError:
     """The refusal of a name that exists, with the two ways on."""
+    other = f"choose another name ({option('name')})"
     if isinstance(folder.path, Path) and folder.path.is_symlink():
         target = os.readlink(folder.path)
-        return NameTakenError(f"{folder.path} is a link to {target}, not followed; choose another name (--name)")
+        return NameTakenError(f"{folder.path} is a link to {target}, not followed; {other}")
     try:
         is_sweep = folder.exists()
     except ForeignFileError:  # a pipe, say
         is_sweep = False
     if not is_sweep:
-        return NameTakenError(f"{folder.path} exists and is no sweep; choose another name (--name)")
+        return NameTakenError(f"{folder.path} exists and is no sweep; {other}")
     return NameTakenError(
-        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({program()} resume {folder.name}"
-        f"{storage_option(folder.root)}, or --or-resume), or choose another name (--name)"
+        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({resume_command(folder.name, folder.root)},"
+        f" or {option('or_resume', True)}), or {other}"
     )
 
 

@@ -1,0 +1,267 @@
+"""Trains a few batches of a sweep's first configurations, as a worker does, and says what would go wrong later."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from trainables.contract import Data, Trainable
+from trainables.probing.cut import cut
+from trainables.probing.effects import Effects, Question, look_for_effects
+from trainables.probing.failure import ProbeError, what_it_did
+from trainables.probing.fingerprint import SEED, fingerprint, graph_text
+from trainables.probing.tracking import tracked
+from trainables.training import Trainer, training_path
+from trainables.training.fit_data import is_for_fit
+from trainables.training.fit_trainer import BATCH_SIZE
+from trainables.training.reads import valid_params
+
+STEPS_MAX = 2
+EPOCHS_MIN = 3
+"""Of a whole training, so that one that goes on from a checkpoint is not over."""
+_RTOL, _ATOL = 1e-4, 1e-6
+"""Of values that must be equal: sums may be in another order."""
+
+
+@dataclass
+class Probed:
+    """What a few batches showed."""
+
+    metrics: list[str] = field(default_factory=list)
+    """What an epoch reports, as Keras names it."""
+    path: str = "fast"
+    """The training path: fast, or fit."""
+    why: str = ""
+    """Why it is that one."""
+    read: set[str] = field(default_factory=set)
+    """Parameters that the trainable's own code asked for."""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """What the first configuration took: making ready, and its first steps."""
+
+
+def probe(
+    trainable: Trainable,
+    data: Data,
+    configurations: Sequence[Mapping[str, Any]],
+    metric: str,
+    mode: Literal["min", "max"],
+    precision: str = "float32",
+    seconds_max: float = 20.0,
+) -> Probed:
+    """Trains and validates a batch of each configuration; of the first one, goes on from a checkpoint, too.
+
+    Args:
+        trainable: as a worker has it.
+        data: what it is trained on, as workers get it.
+        configurations: the sweep's first one, and one unlike it where models may differ.
+        seconds_max: what is not necessary is left out where it would take longer.
+
+    Raises:
+        ProbeError: something was raised.
+    """
+    began = time.monotonic()
+    found = Probed()
+    for number, params in enumerate(configurations):
+        if number and time.monotonic() - began + found.seconds > seconds_max:
+            return found
+        params = {**params, "epochs": max(int(params.get("epochs", 0)), EPOCHS_MIN)}
+        with doing("making the trainer"):
+            trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision)
+        try:
+            _try_one(trainer, params, found, number == 0, seconds_max, began)
+        finally:
+            trainer.end()
+    return found
+
+
+def _try_one(
+    trainer: Any, params: Mapping[str, Any], found: Probed, is_first: bool, seconds_max: float, began: float
+) -> None:
+    """Trains a batch of one configuration, and adds what it shows."""
+    first = _trained(trainer, params)
+    if not is_first:
+        if set(first) != set(found.metrics):
+            found.problems.append(_other_names(found.metrics, first))
+        return
+    found.metrics, found.seconds = [*(name for name in first if name != "epoch_s"), "epoch_s"], time.monotonic() - began
+    found.path, found.why = trainer.path, trainer.why
+    found.warnings += _not_finite(first)
+    if 2 * found.seconds < seconds_max and not trainer.stopped:
+        found.problems += _after_a_break(trainer, params, first)
+
+
+def find_effects(
+    trainable: Trainable,
+    data: Data,
+    questions: Sequence[Question],
+    read: set[str],
+    precision: str = "float32",
+    seconds_max: float = 10.0,
+) -> Effects:
+    """Which of these parameters have no effect.
+
+    Args:
+        read: what a probe found that the trainable's code asks for.
+    """
+    observed = observe(trainable, read)
+
+    def build(params: Mapping[str, Any]) -> dict[str, str | None]:
+        return fingerprint(observed, data, valid_params(observed, dict(params)), precision)
+
+    def trace(params: Mapping[str, Any]) -> str | None:
+        if training_path(trainable, None, data)[0] == "fit":
+            return None
+        trainer = make_trainer(trainable, data, params, read, "loss", "min", precision)
+        trainer.start(dict(params), SEED)
+        return graph_text(trainer)
+
+    with doing("building the model with other parameters"):
+        return look_for_effects(questions, build, trace, read, seconds_max)
+
+
+def make_trainer(
+    trainable: Trainable,
+    data: Data,
+    params: Mapping[str, Any],
+    read: set[str],
+    metric: str,
+    mode: Literal["min", "max"],
+    precision: str,
+) -> Trainer:
+    """A worker's trainer with a few batches of data for these parameters; notes in `read` who is asked for."""
+    valid = valid_params(trainable, dict(params))
+    batch_size = int(getattr(valid, "batch_size", BATCH_SIZE))
+    is_whole = any(is_for_fit(part) for part in (data.train, data.validation))  # which tell no batch size
+    selects = type(trainable).select_data is not Trainable.select_data
+    observed = observe(trainable, read, batch_size if selects and not is_whole else None)
+    trainer = Trainer(observed, data if selects or is_whole else cut(data, batch_size), metric, mode, precision)
+    if is_whole:
+        trainer.steps_max = STEPS_MAX
+    return trainer
+
+
+def observe(trainable: Trainable, read: set[str], batch_size: int | None = None) -> Trainable:
+    """The trainable with parameters that note their readers, and callbacks that write into a folder of the trial's.
+
+    Args:
+        batch_size: what it selects of the data is cut to a few batches of this size; None for all of it.
+    """
+    kind = type(trainable)
+    own: dict[str, Any] = {"Params": tracked(trainable.Params, read), "__module__": kind.__module__}
+    if batch_size is not None:
+
+        def select_data(self: Any, data: Data, params: Any) -> Any:
+            chosen = super(made, self).select_data(data, params)
+            return cut(chosen, batch_size) if isinstance(chosen, Data) else chosen
+
+        own["select_data"] = select_data
+    if kind.callbacks is not Trainable.callbacks and callable(kind.callbacks):
+
+        def callbacks(self: Any, params: Any) -> Any:
+            return [_without_folder(callback) for callback in super(made, self).callbacks(params)]
+
+        own["callbacks"] = callbacks
+    made: type[Any] = type(kind.__name__, (kind,), own)
+    observed = copy.copy(trainable)
+    object.__setattr__(observed, "__class__", made)
+    return observed
+
+
+def _without_folder(callback: Any) -> Any:
+    """One of Keras's callbacks that writes files, told to write them into the folder of the trial."""
+    for name in ("filepath", "filename", "log_dir"):
+        path = getattr(callback, name, None)
+        if type(callback).__module__.startswith("keras") and isinstance(path, str):
+            setattr(callback, name, os.path.basename(path.rstrip("/")) or "logs")
+    return callback
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """What is raised in it is told as a `ProbeError` of this."""
+    try:
+        yield
+    except ProbeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ProbeError(what_it_did(error, what), error) from error
+
+
+def _trained(trainer: Any, params: Mapping[str, Any], checkpoint: bytes | None = None) -> dict[str, float]:
+    """The metrics of a trial's first epoch, or of the next one after a checkpoint."""
+    with doing("building and compiling the model" if checkpoint is None else "going on from a checkpoint"):
+        trainer.start(dict(params), SEED, checkpoint)
+    with doing("training the first batch"):
+        return dict(trainer.train_epoch().metrics)
+
+
+def _after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[str, float]) -> list[str]:
+    """What is wrong with a training that goes on from its checkpoint in a second model, held against one without."""
+    with doing("saving a checkpoint"):
+        checkpoint = trainer.snapshot().to_bytes()
+    with doing("training the second epoch"):
+        unbroken = dict(trainer.train_epoch().metrics)
+    state = trainer.snapshot().values
+    resumed = _trained(trainer, params, checkpoint)
+    if set(resumed) != set(first):
+        return [_other_names(list(first), resumed)]
+    apart = _apart(unbroken, resumed)
+    if apart is None and not _equal(state, trainer.snapshot().values):
+        apart = "its weights differ"
+    if trainer.best_epoch:
+        with doing("measuring the test metrics"):
+            trainer.test_metrics()
+        with doing("building the best model"):
+            trainer.best_model()
+    if apart is None:
+        return []
+    again = _trained(trainer, params)
+    if _apart(first, again) is not None:
+        return []  # it never trains twice the same, with or without a break
+    return [
+        f"a trial that goes on from a checkpoint must equal one without a break, but {apart}: its code keeps state that"
+        f" no checkpoint holds; keep it in variables of the model"
+    ]
+
+
+def _apart(one: Mapping[str, float], other: Mapping[str, float]) -> str | None:
+    """The first metric in which two trainings differ, with both values."""
+    for name, value in one.items():
+        if name != "epoch_s" and not np.isclose(value, other[name], rtol=_RTOL, atol=_ATOL, equal_nan=True):
+            return f"{name} is {other[name]:.6g} in place of {value:.6g}"
+    return None
+
+
+def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    def alike(a: Any, b: Any) -> bool:
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape or a.dtype.kind not in "fiub":
+            return bool(a.shape == b.shape)
+        return bool(np.allclose(a, b, rtol=_RTOL, atol=_ATOL, equal_nan=True))
+
+    return len(one) == len(other) and all(map(alike, one, other))
+
+
+def _other_names(before: Sequence[str], after: Mapping[str, float]) -> str:
+    new, gone = [name for name in after if name not in before], [name for name in before if name not in after]
+    return (
+        f"every model must report the same metrics, but a second one in the same process reports"
+        f" {', '.join(new) or 'none'} in place of {', '.join(gone) or 'none'}"
+    )
+
+
+def _not_finite(metrics: Mapping[str, float]) -> list[str]:
+    names = [name for name in ("loss", "val_loss") if not math.isfinite(metrics.get(name, 0.0))]
+    if not names:
+        return []
+    return [f"trainable: {names[0]} of the first configuration is {metrics[names[0]]} after its first steps"]

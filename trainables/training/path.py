@@ -1,0 +1,185 @@
+"""Which of the two training paths a trial takes, and one trainer in front of both.
+
+Fast: an epoch is one TensorFlow graph, of an uncompiled model. Fit: `keras.Model.fit`, with everything that it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import keras
+
+from trainables.contract import Data, Trainable, fit_reason
+from trainables.training.checkpoint import Snapshot
+from trainables.training.fit_data import is_for_fit
+from trainables.training.fit_trainer import FitTrainer
+from trainables.training.trainer import CompiledModelError, EpochResult, WarmTrainer
+
+Path = Literal["fast", "fit"]
+
+
+def training_path(trainable: Any, model: Any = None, data: Data | None = None) -> tuple[Path, str]:
+    """The path of a trainable's trials and why, as far as the class, its data and a model of it tell."""
+    kind: Any = trainable if isinstance(trainable, type) else type(trainable)
+    if why := fit_reason(kind):
+        return "fit", why
+    if data is not None:
+        for name in ("train", "validation"):
+            if why := is_for_fit(getattr(data, name)):
+                return "fit", f"its {'training' if name == 'train' else name} data are {why}"
+    if model is not None and getattr(model, "compiled", False):
+        return "fit", "build_model returns a compiled model"
+    return "fast", "one graph an epoch: its model is not compiled, and nothing in it needs keras.Model.fit"
+
+
+def make_trainer(
+    trainable: Trainable,
+    data: Data,
+    metric: str,
+    mode: Literal["min", "max"],
+    precision: str = "float32",
+    devices: Sequence[str] = (),
+) -> Trainer:
+    """The trainer of one process, for trials of either path; arguments as of `WarmTrainer`."""
+    return Trainer(trainable, data, metric, mode, precision, devices)
+
+
+class Trainer:
+    """Trains one trial after another, each on the path that it needs; the interface is `WarmTrainer`'s.
+
+    Attributes:
+        why: why trials take the path that they take.
+    """
+
+    def __init__(
+        self,
+        trainable: Trainable,
+        data: Data,
+        metric: str,
+        mode: Literal["min", "max"],
+        precision: str = "float32",
+        devices: Sequence[str] = (),
+    ) -> None:
+        self._arguments = (trainable, data, metric, mode, precision, devices)
+        self._path, self.why = training_path(trainable, None, data)
+        self._fast: WarmTrainer | None = None
+        self._fit: FitTrainer | None = None
+        self._current: WarmTrainer | FitTrainer | None = None
+        self._folder: str | None = None
+        self._number = 0
+        self._notes: list[str] = []
+        self.steps_max: int | None = None
+        """Of an epoch through `fit`, for a first look; None for all."""
+
+    def place(self, folder: str | None, trial: int) -> None:
+        """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
+
+        Args:
+            folder: of the trial's own, for relative paths; None for a temporary one.
+            trial: its number, which keeps files apart that lie elsewhere.
+        """
+        self._folder, self._number = folder, trial
+
+    def take_notes(self) -> list[str]:
+        """Things worth a line for people, since the last call."""
+        taken, self._notes[:] = list(self._notes), []
+        return taken
+
+    def start(
+        self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
+    ) -> None:
+        """As `WarmTrainer.start`. The first compiled model moves this and all later trials to the fit path."""
+        if self._path == "fast":
+            try:
+                self._current = self._of_fast()
+                self._current.start(params, seed, checkpoint)
+                return
+            except CompiledModelError:
+                self._path, self.why = "fit", "build_model returns a compiled model"
+                self._fast = None
+        fit = self._current = self._of_fit()
+        fit.steps_max = self.steps_max
+        fit.folder, fit.trial, fit.notes = self._folder, self._number, self._notes
+        fit.start(params, seed, checkpoint)
+
+    def _of_fast(self) -> WarmTrainer:
+        self._fast = self._fast or WarmTrainer(*self._arguments)
+        return self._fast
+
+    def _of_fit(self) -> FitTrainer:
+        self._fit = self._fit or FitTrainer(*self._arguments)
+        return self._fit
+
+    def _running(self) -> WarmTrainer | FitTrainer:
+        if self._current is None:
+            raise RuntimeError("no trial is running: call start() first")
+        return self._current
+
+    @property
+    def path(self) -> Path:
+        """The path of the trial that was started last."""
+        return self._path
+
+    @property
+    def traces(self) -> int:
+        """How often an epoch's graph was traced on the fast path."""
+        return self._fast.traces if self._fast is not None else 0
+
+    @property
+    def epoch(self) -> int:
+        return self._running().epoch
+
+    @property
+    def best_epoch(self) -> int:
+        return self._running().best_epoch
+
+    @property
+    def best_value(self) -> float:
+        return self._running().best_value
+
+    @property
+    def stopped(self) -> str:
+        """Why the trial ended itself (`model.stop_training`); empty while it goes on."""
+        return self._fit.stopped if self._fit is not None and self._current is self._fit else ""
+
+    @property
+    def used(self) -> dict[str, float]:
+        """`learning_rate`, `batch_size` and `epochs` as the trial really uses them, where that can be told."""
+        return self._fit.used if self._fit is not None and self._current is self._fit else {}
+
+    @property
+    def params_read(self) -> frozenset[str] | None:
+        """The parameters that the trainable's code has read in this trial; None on the fast path, where training
+        itself reads some."""
+        return self._fit.params_read if self._fit is not None and self._current is self._fit else None
+
+    @property
+    def graphs(self) -> list[Any] | None:
+        """The traced epochs of the trial; None where they do not show all that it does."""
+        return self._fast.graphs if self._fast is not None and self._current is self._fast else None
+
+    def end(self) -> None:
+        """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
+        if self._fit is not None:
+            self._fit.end()
+
+    def train_epoch(self) -> EpochResult:
+        """Trains and validates the trial's next epoch."""
+        return self._running().train_epoch()
+
+    def snapshot(self) -> Snapshot:
+        """The trial as it stands."""
+        return self._running().snapshot()
+
+    def best_snapshot(self) -> Snapshot:
+        """The best epoch's weights alone."""
+        return self._running().best_snapshot()
+
+    def test_metrics(self) -> dict[str, float]:
+        """`test_loss` and `test_<metric>` of the best epoch's weights."""
+        return self._running().test_metrics()
+
+    def best_model(self) -> keras.Model:
+        """A new model with the best epoch's weights."""
+        return self._running().best_model()

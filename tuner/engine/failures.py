@@ -1,0 +1,50 @@
+"""What an exception in a worker means: for the trial, for the sweep, and for the worker's process."""
+
+from __future__ import annotations
+
+import traceback
+
+from trainables.sources import ChangedSourceError
+from tuner.base.errors import StorageError, bounded_text, gist, said_by
+from tuner.base.secrets import redacted
+from tuner.engine.messages import Failure
+
+LINE_CHARS_MAX = 500
+
+
+class DataFault(Exception):
+    """The data, which all trials share, cannot be loaded."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The report on an exception, without secrets: a fault of the trial's, or one that no trial can survive."""
+    details = redacted(bounded_text("".join(traceback.format_exception(error))))
+    match error:
+        case StorageError():
+            return Failure("storage", redacted(said_by(error)), details)
+        case DataFault():
+            return Failure("data", redacted(said_by(error)), details)
+        case ChangedSourceError():
+            return Failure("code", redacted(said_by(error)), details)
+        case _:
+            return Failure("memory" if _is_memory(error) else "error", error_line(error), details)
+
+
+def breaks_process(error: BaseException) -> bool:
+    """Whether the worker's process must be replaced: memory ran out, or TensorFlow's runtime failed, such as a GPU.
+
+    A wrong argument is the trial's fault alone.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return _is_memory(error) or ("OpError" in names and "InvalidArgumentError" not in names)
+
+
+def error_line(error: BaseException) -> str:
+    """An error's type and the last line of its message, without secrets."""
+    lines = [line for line in gist(error).splitlines() if line.strip()]
+    name = type(error).__name__
+    return redacted(f"{name}: {lines[-1].strip()}")[:LINE_CHARS_MAX] if lines else name
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

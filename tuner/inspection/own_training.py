@@ -1,0 +1,91 @@
+"""Trainables that compile their own models or train through `fit`: what may be otherwise there than in others."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+from trainables.contract import Trainable, TrainingParams, fit_reason
+from tuner.inspection.shapes import is_batched, is_python
+from tuner.spec import SweepSpec
+from tuner.spec.models import ALWAYS_IN_SPACE
+
+_COMPILES = ".compile("
+
+
+def may_compile(trainable: type[Trainable]) -> bool:
+    """Whether a trainable's models may be compiled, as far as its code tells: where it is not to be seen, they may.
+
+    The code that is looked at is that of the class, its bases and the modules that its module names.
+    """
+    for cls in trainable.__mro__:
+        module = sys.modules.get(cls.__module__)
+        if cls is Trainable or cls is object or cls.__module__ == "abc":
+            continue
+        text = _source(module or cls)
+        if text is None or _COMPILES in text:
+            return True
+        beside = (sys.modules.get(name) for name in _named(module))
+        if any(other is not None and _COMPILES in (_source(other) or "") for other in beside):
+            return True
+    return False
+
+
+def takes_batches(trainable: Any) -> bool:
+    """Whether data that are batched already may be trained on."""
+    kind = trainable if isinstance(trainable, type) else type(trainable)
+    return bool(fit_reason(kind)) or may_compile(kind)
+
+
+def defaults_of(known: type[Any], data: Any) -> dict[str, Any]:
+    """The values of the parameters that every sweep has in its space, where the trainable has them and they act."""
+    names = [name for name in ALWAYS_IN_SPACE if name in known.model_fields]
+    if "batch_size" in names and says_batch_size(data):
+        names.remove("batch_size")
+    fields = {name: known.model_fields[name] for name in names}
+    return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
+
+
+def batch_size_without_effect(spec: SweepSpec, data: Any) -> list[str]:
+    """A searched batch size, where the data come in batches of their own."""
+    parameter = spec.space.root.get("batch_size")
+    if parameter is None or "batch_size" not in spec.space.searched or not says_batch_size(data):
+        return []
+    return ["space.batch_size: has no effect, as the training data are batched already: leave it out of the space"]
+
+
+def says_batch_size(data: Any) -> bool:
+    """Whether the training data are batches already."""
+    train = getattr(data, "train", None)
+    return is_batches(train)
+
+
+def is_batches(part: Any) -> bool:
+    """Whether a part of the data is batches: of a PyDataset, of a function that makes a generator, or of `.batch()`."""
+    if hasattr(part, "cardinality"):
+        return is_batched(part)
+    return is_python(part)
+
+
+def has_training_params(known: type[Any]) -> bool:
+    """Whether the training parameters that all trainables have are among them."""
+    return issubclass(known, TrainingParams)
+
+
+def _named(module: Any) -> set[str]:
+    """The modules of what a module names: functions, classes and modules, which may lie in files beside it."""
+    values = list(vars(module).values()) if module is not None else []
+    modules = {value.__name__ for value in values if inspect.ismodule(value)}
+    return modules | {value.__module__ for value in values if inspect.isfunction(value) or inspect.isclass(value)}
+
+
+def _source(part: Any) -> str | None:
+    """The text of a module or a class of a user's; empty for installed packages, None where there is none."""
+    file = getattr(part, "__file__", None) or ""
+    if "-packages" in file or file.startswith(sys.base_prefix):
+        return ""
+    try:
+        return inspect.getsource(part)
+    except (OSError, TypeError):
+        return None

@@ -1,0 +1,128 @@
+"""Tries a sweep's first configurations in this process, and turns what is found into lines for people."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.contract import Data, Trainable
+from trainables.given import is_given
+from trainables.probing.failure import ProbeError, own_place, way_out
+from tuner.base.errors import gist
+from tuner.inspection.configurations import (
+    TRAINING_PARAMS,
+    configurations,
+    draws,
+    idle_training_params,
+    questions,
+)
+from tuner.spec import SweepSpec
+
+SKIP_VARIABLE = "TUNER_SKIP_PROBE"
+"""Set to anything but an empty text: no sweep's trainable is tried before it."""
+EFFECTS_SECONDS_MAX = 10.0
+_PACKAGES = (str(Path(__file__).parents[1]) + os.sep, str(Path(__file__).parents[2] / "trainables") + os.sep)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a few batches of training showed."""
+
+    metrics: list[str] = field(default_factory=list)
+    """The names by which an epoch reports its metrics; empty if none was trained."""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    without_effect: dict[str, str] = field(default_factory=dict)
+    """Searched parameters that change nothing, and why."""
+    not_looked_at: list[str] = field(default_factory=list)
+    """Searched parameters for which no time was left."""
+    path: str = ""
+    """The training path, fast or fit; empty if none was taken."""
+    why: str = ""
+    """Why it is that one."""
+
+
+def is_skipped() -> bool:
+    """Whether the environment says not to try trainables."""
+    return bool(os.environ.get(SKIP_VARIABLE))
+
+
+def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
+    """Trains a batch of the first configurations, and looks for parameters without effect.
+
+    Args:
+        trainable: a new instance, as a worker has it.
+        data: as workers get them.
+    """
+    from trainables.probing.probe import find_effects, probe
+
+    drawn = draws(spec)
+    objective, precision = spec.objective, spec.precision
+    try:
+        found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        known = TRAINING_PARAMS if found.path == "fast" else ("batch_size", "epochs")
+        own = [name for name in spec.space.searched if name not in known]
+        asked = questions(spec, drawn, own)
+        effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
+    except ProbeError as error:
+        return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
+    idle = idle_training_params(spec, trainable.Params, drawn, found.read) if found.path == "fast" else {}
+    problems = [f"trainable: {problem}" for problem in found.problems]
+    return Tried(
+        found.metrics,
+        problems,
+        found.warnings,
+        {**effects.without, **idle},
+        effects.not_looked_at,
+        found.path,
+        found.why,
+    )
+
+
+def loading_failed(error: BaseException, trainable: str) -> Tried:
+    """What is told of a trainable that one process has loaded, but another one cannot."""
+    name = trainable.rpartition(":")[2]
+    return Tried(problems=[failure_line(ProbeError("loading", error), trainable, name)])
+
+
+def failure_line(error: ProbeError, trainable: str, name: str) -> str:
+    """A failure as one line: what was done, what was raised, where, and the way out if one is known."""
+    cause = error.cause
+    message = said(cause)
+    place = own_place(cause, own_files(trainable))
+    where = f" (line {place[1]} of {Path(place[0]).name})" if place else ""
+    advice = way_out(cause, message)
+    raised = f"{type(cause).__name__}{f': {message}' if message else ''}"
+    of = " " if error.doing == "loading" else " of "
+    return f"trainable: {error.doing}{of}{name} raised {raised}{where}{f'; {advice}' if advice else ''}"
+
+
+def said(error: BaseException) -> str:
+    """What an exception says on one line, without the stack that TensorFlow puts in front of it."""
+    text = gist(error)
+    if "(most recent call last)" in text:
+        parts = [part for part in text.split("\n\n") if part.strip() and 'File "' not in part]
+        text = parts[-1] if parts else text
+        text = "\n".join(line for line in text.splitlines() if not line.strip().startswith("[["))
+    return " ".join(re.sub(r"\{\{function_node .*?\}\}", "", text).partition(" [Op:")[0].split())[:300]
+
+
+def own_files(trainable: str) -> Callable[[str], bool]:
+    """Which files of a traceback are the user's own: beside the trainable's file, or of no package at all."""
+    file = trainable.rpartition(":")[0]
+    folder = str(Path(file).resolve().parent) + os.sep if file.endswith(".py") else None
+    installed = tuple(str(Path(prefix)) + os.sep for prefix in {sys.prefix, sys.base_prefix})
+
+    def is_own(name: str) -> bool:
+        if name.startswith("<"):
+            return is_given(trainable) and "ipython" in name
+        if not os.path.isabs(name) or "-packages/" in name or "__autograph_generated" in name:
+            return False
+        is_beside = folder is not None and name.startswith(folder) and not name.startswith(f"{folder}.")
+        return is_beside or not name.startswith((*_PACKAGES, *installed))
+
+    return is_own
