@@ -23,6 +23,7 @@ from tuner.inspection.provenance.learned import (
     learned_manifest,
     write_learned,
 )
+from tuner.inspection.work_folder import work_folder, work_folder_of
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -67,7 +68,8 @@ def start_sweep(
     learned = earlier_trials(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
-    with inspected(spec, folder, source, address, observer, begins, is_new=True, is_strict=is_strict) as (
+    works_in = work_folder(spec.trainable, source)
+    with inspected(spec, folder, source, address, observer, begins, works_in, is_new=True, is_strict=is_strict) as (
         resolved,
         found,
     ):
@@ -80,11 +82,12 @@ def start_sweep(
             code=begins.manifest,
             data=found.digests,
             learned=learned_manifest(found.learned),
+            work_folder=works_in,
             policy=VERSION,
         )
         files = {**copied_files(begins.new), **learned_files(found.learned)}
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
-        run = SweepRun(resolved, journal, found, address, observer, begins.sources, is_new=True)
+        run = SweepRun(resolved, journal, found, address, observer, begins.sources, works_in, is_new=True)
         try:
             return run.run()
         except Exception:
@@ -141,7 +144,8 @@ def _go_on(
     folder, sweep = journal.folder, journal.sweep
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
-    with inspected(spec, folder, str(folder.spec), address, observer, goes_on) as (_, found):
+    works_in = work_folder_of(sweep.spec, sweep.work_folder)
+    with inspected(spec, folder, str(folder.spec), address, observer, goes_on, works_in) as (_, found):
         goes_on = goes_on.with_imported(spec.trainable, found.imported)
         event = resumed(goes_on, sweep, changes, found.digests, accepted, observer.note)
         event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())
@@ -154,7 +158,7 @@ def _go_on(
         found = replace(found, learned=learned)
         journal.append(event)
         write_atomically(folder.spec, dump_yaml(spec.resolved()).encode(), folder.base)
-        return SweepRun(spec, journal, found, address, observer, goes_on.sources).run()
+        return SweepRun(spec, journal, found, address, observer, goes_on.sources, works_in).run()
 
 
 def _is_over(sweep: Sweep, changes: dict[str, Any]) -> bool:

@@ -172,14 +172,25 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             return []
 
     def _load(self, notes: list[str]) -> None:
+        self._enter_work_folder(notes)
         with self._watched(LOADING_S):
             self._trainer = _make_trainer(self._settings, self._data, notes)
         self._data = None
+
+    def _enter_work_folder(self, notes: list[str]) -> None:
+        """Relative paths in the trainable's code begin where its spec lies."""
+        if not (folder := self._settings.work_folder):
+            return
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            notes.append(f"{folder}: relative paths do not begin there on this node: {error.strerror}")
 
     def _start(self, notes: list[str]) -> int:
         """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
         from trainables.training import CheckpointError
 
+        self._enter_work_folder([])  # Tune moves each trial to a folder of its own
         assignment = self._assignment
         self._trainer.place(self._callback_files(), assignment.trial)
         for path in assignment.checkpoints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -314,4 +315,6 @@ def _raised(error: BaseException, trainable: str) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     where = f" (line {line} of {Path(file).name})" if line and file else ""
     message = error.msg if isinstance(error, SyntaxError) else " ".join(gist(error).split())[:300]
-    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}"
+    is_relative = isinstance(error, FileNotFoundError) and error.filename and not os.path.isabs(str(error.filename))
+    begins = f"; relative paths begin in {os.getcwd()}" if is_relative else ""
+    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}{begins}"

@@ -17,6 +17,7 @@ from tuner.base.secrets import redacted
 from tuner.inspection import load_trainable
 from tuner.inspection.provenance.learned import read_learned
 from tuner.inspection.provenance.reading import data_note, sources_of
+from tuner.inspection.work_folder import work_folder_of, working_in
 from tuner.review.status import open_sweep
 from tuner.storage import AnyPath, StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.sweep import Sweep, Trial
@@ -96,7 +97,7 @@ def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: b
         raise gone
 
     import_tensorflow_quietly()
-    with imports_restored():
+    with imports_restored(), working_in(work_folder_of(sweep.spec, sweep.work_folder)):
         return _built(sweep, trial, sources, read_learned(folder, sweep.learned_of(trial)), read)
 
 

@@ -47,6 +47,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
         code: the manifest of the trainable's code (see `tuner.inspection.provenance.code.Code`); empty if unknown.
         data: the spec's data as `source`, and the arrays that the trainable loads as `arrays`; empty if unknown.
         learned: what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`); empty if unknown.
+        work_folder: the folder in which the trainable's code runs; empty if unknown, or if it differs between nodes.
         policy: the version of the policy that decides (`tuner.policy.VERSION`); 0 in older journals.
     """
 
@@ -60,6 +61,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     code: dict[str, Any] = {}
     data: dict[str, Any] = {}
     learned: dict[str, Any] = {}
+    work_folder: str = ""
     policy: int = 0
 
 

@@ -142,6 +142,7 @@ class Sweep:
         copied_from: the sweep that it is a copy of; empty if it is not a copy.
         codes: the versions of the trainable's code, as (`seq` of the event that introduced it, manifest).
         data: what is currently known about the data.
+        work_folder: the folder in which the trainable's code runs, if it is known.
         learned: the versions of what `load_data` left in the trainable, as (`seq`, manifest).
         ended: the `sweep_ended` event; None if there is none, or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event; None while a driver runs, or after a crash.
@@ -157,6 +158,7 @@ class Sweep:
         self.codes: list[tuple[int, dict[str, Any]]] = []
         self.data: dict[str, Any] = {}
         self.learned: list[tuple[int, dict[str, Any]]] = []
+        self.work_folder = ""
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
@@ -273,6 +275,7 @@ class Sweep:
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
+                self.work_folder = event.work_folder
                 self._know(event)
                 self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
