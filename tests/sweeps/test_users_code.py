@@ -80,7 +80,7 @@ def test_learned_state_relative_files_and_changes_in_place(
         "objective": {"metric": "val_loss", "mode": "min"},
         "num_trials": 4,
         "epochs": {"max": 2},
-        "space": {"learning_rate": {"choices": [0.1, 0.2]}, "centred": {"choices": [True, False]}},
+        "space": {"batch_size": 16, "learning_rate": {"choices": [0.1, 0.2]}, "centred": {"choices": [True, False]}},
         "search": {"algorithm": "grid"},
         "early_stopping": {"algorithm": "none"},
         "resources": {"cpus_per_trial": 2},
@@ -92,13 +92,16 @@ def test_learned_state_relative_files_and_changes_in_place(
     cli("resume", "prices", "--set", "budget.epochs=null")
     trials = cli.json("trials", "prices")
     assert [trial["outcome"] for trial in trials] == ["completed"] * 4
-    for trial in trials:
-        assert trial["last"]["seen"] == pytest.approx(0.0 if trial["params"]["centred"] else 8.5, abs=1e-3), trial
-    cli("export", "prices", "-o", str(elsewhere / "prices.keras"), exit_code=2)  # Seen has no get_config
     import tuner
 
-    model = tuner.load("prices", storage=str(cli.root)).best_model()
+    sweep = tuner.load("prices", storage=str(cli.root))
+    seen = sweep.curves().groupby("number")["seen"].last()
+    for trial in trials:
+        expected = 0.0 if trial["params"]["centred"] else 8.5
+        assert seen[trial["trial"]] == pytest.approx(expected, abs=1e-3), trial
+    cli("export", "prices", "-o", str(elsewhere / "prices.keras"), exit_code=2)  # Seen has no get_config
+    model = sweep.best_model()
     assert Path.cwd() == elsewhere and len(model.weights) == 2
-    (project / "data" / "bias.txt").unlink()
+    (project / "data" / "prices.csv").unlink()
     refused = cli("check", str(project / "sweep.yaml"), exit_code=2).stderr
-    assert "bias.txt" in refused and "relative path" in refused and "project" in refused
+    assert "data/prices.csv" in refused and f"relative paths begin in {project}" in refused.replace("\n", "")
