@@ -109,10 +109,14 @@ class WarmTrainer:
         return self._progress.best_value
 
     @property
-    def graphs(self) -> list[Any] | None:
-        """The traced epochs of the trial, TensorFlow's concrete functions; None if they hold state that they hide."""
-        compiled = self._running().compiled
-        return compiled.graphs if compiled.reusable else None
+    def graphs(self) -> list[Any]:
+        """The traced epochs of the trial: TensorFlow's concrete functions."""
+        return self._running().compiled.graphs
+
+    @property
+    def hides_state(self) -> bool:
+        """Whether the graphs hold state besides the model's variables, or draw random numbers of TensorFlow's own."""
+        return not self._running().compiled.reusable
 
     def start(
         self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None

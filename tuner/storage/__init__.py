@@ -1,4 +1,4 @@
-"""Where everything lies, on file systems and object stores alike, and how it is read and written there."""
+"""Where everything is stored, on file systems and object stores, and how it is read and written."""
 
 from tuner.storage.files import (
     AnyPath,
