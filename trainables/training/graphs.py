@@ -25,6 +25,7 @@ from trainables.training.hidden_state import (
 from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
+from trainables.training.pipeline_draws import begin_epoch
 from trainables.training.replicas import Replicas
 
 _STATEFUL_OPS = ("Random", "TruncatedNormal", "Multinomial", "PyFunc", "EagerPyFunc", "StatefulRandom")
@@ -54,6 +55,7 @@ class CompiledModel:
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
         self._draws = KeptDraws()
+        self._seed = 0
         self._hidden: list[Any] = []
         self._initial_hidden: list[Any] = []
         self._values_before = reachable_values(model) if replicas.count == 1 else {}
@@ -134,6 +136,8 @@ class CompiledModel:
     def train(self, split: Split, batch_size: int, seed: int, epoch: int) -> dict[str, float]:
         """Trains one epoch over `split` in an order that depends on the seed and the epoch alone."""
         self.model.reset_metrics()
+        self._seed = seed
+        begin_epoch(seed, epoch)
         graph, names = self._graph(split, training=True)
         if split.is_dataset:
             order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
@@ -147,6 +151,7 @@ class CompiledModel:
     def evaluate(self, split: Split, batch_size_max: int) -> dict[str, float]:
         """The metrics on `split`, in inference mode."""
         self.model.reset_metrics()
+        begin_epoch(self._seed, 0)
         batch_size = self._replicas.evaluation_batch(split.num_examples, batch_size_max)
         graph, names = self._graph(split, training=False)
         if split.is_dataset:

@@ -18,6 +18,7 @@ from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_c
 from trainables.training.device import DeviceData, Split
 from trainables.training.graphs import CompiledModel, assign, new_model, whole_model
 from trainables.training.naming import first_names
+from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
 
@@ -159,7 +160,8 @@ class WarmTrainer:
 
     def _prepared(self, trainable: Trainable, data: Data, params: Params, seed: int) -> tuple[_Trial, list[Any]]:
         """A trial with its graphs traced, and its model's initial values."""
-        data = trainable.select_data(data, params)
+        with reproducible_draws(is_selection=True):
+            data = trainable.select_data(data, params)
         train, validation = (
             self._device.split(data.train, "training"),
             self._device.split(data.validation, "validation"),
