@@ -11,8 +11,9 @@ from trainables.contract import Data, Trainable
 from trainables.isolation import isolated, read_only
 from trainables.learned import IncompleteError, Learned, teach
 from trainables.training.checkpoint import best_bytes_max, read_best
+from trainables.training.device import DeviceData
 from trainables.training.fit_data import fit_part
-from trainables.training.graphs import assign, new_model
+from trainables.training.graphs import assign, has_call, new_model, whole_model
 from trainables.training.naming import first_names, rename_automatic
 from trainables.training.reads import valid_params
 
@@ -84,4 +85,9 @@ def _model(trainable: Trainable, params: Any, load: Callable[[], Data], is_selec
         return fit_part(data.train, "training").inputs()
 
     with first_names(trainable):
-        return new_model(trainable, params, inputs)
+        model = new_model(trainable, params, inputs)
+        if has_call(model) or all(layer.built for layer in model._flatten_layers(include_self=False)):
+            return model
+        data = load() if is_selected else trainable.select_data(load(), params)  # its steps make the rest of it
+        train, validation = (DeviceData().split(part, "training") for part in (data.train, data.validation))
+        return whole_model(trainable, params, train, validation)

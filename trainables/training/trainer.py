@@ -16,8 +16,9 @@ from trainables.isolation import isolated, read_only
 from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import DeviceData, Split
-from trainables.training.graphs import CompiledModel, assign, new_model
+from trainables.training.graphs import CompiledModel, assign, new_model, whole_model
 from trainables.training.naming import first_names
+from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
 
@@ -159,7 +160,8 @@ class WarmTrainer:
 
     def _prepared(self, trainable: Trainable, data: Data, params: Params, seed: int) -> tuple[_Trial, list[Any]]:
         """A trial with its graphs traced, and its model's initial values."""
-        data = trainable.select_data(data, params)
+        with reproducible_draws(is_selection=True):
+            data = trainable.select_data(data, params)
         train, validation = (
             self._device.split(data.train, "training"),
             self._device.split(data.validation, "validation"),
@@ -180,6 +182,8 @@ class WarmTrainer:
                         model, trainable, params, train.first(1), self._count_trace, self._replicas
                     )
             compiled.prepare(train, validation)
+        if compiled.model is model:
+            values = compiled.initial_values
         return _Trial(params, seed, key, compiled, train, validation, test), values
 
     def train_epoch(self) -> EpochResult:
@@ -235,7 +239,7 @@ class WarmTrainer:
         def build(trainable: Trainable, data: Data) -> keras.Model:
             trainable.select_data(data, trial.params)
             with first_names(trainable):
-                return new_model(trainable, trial.params, lambda: trial.train.inputs(1))
+                return whole_model(trainable, trial.params, trial.train, trial.validation)
 
         model = isolated(self._trainable, self._data, build)
         assign(model.variables, self._progress.best_values)
