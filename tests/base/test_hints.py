@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,8 @@ def test_an_option_is_what_its_reader_writes() -> None:
     with hints.on_command_line():
         assert (hints.option("or_resume", True), hints.option("or_resume")) == ("--or-resume", "--or-resume")
         assert hints.option("address", "auto") == "--address auto"
+        code = "from tuner.base import hints; print(hints.option('name'))"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "--name\n"
     assert not hints.is_command_line()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Params, Trainable
+from trainables.training.batching import like
 from trainables.training.device import DeviceData
 from trainables.training.fit_trainer import FitTrainer
 from trainables.training.graphs import CompiledModel, new_model
@@ -50,5 +51,5 @@ def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str)
 def _first(part: Any) -> Any:
     """The first example of a part of the data."""
     if isinstance(part, tf.data.Dataset):
-        return part.take(1)
+        return like(part, part.take(1))
     return tf.nest.map_structure(lambda rows: np.asarray(rows)[:1], part)

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from trainables.framework_imports import import_tensorflow_quietly
+from trainables.learned import Learned
 from trainables.registry import UnknownTrainableError
 from trainables.sources import ChangedSourceError, Sources, imports_restored
 from tuner.base.errors import StorageError, TunerError, UsageError, gist
 from tuner.base.secrets import redacted
 from tuner.inspection import load_trainable
+from tuner.inspection.provenance.learned import read_learned
 from tuner.inspection.provenance.reading import data_note, sources_of
+from tuner.inspection.work_folder import work_folder_of, working_in
 from tuner.review.status import open_sweep
 from tuner.storage import AnyPath, StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.sweep import Sweep, Trial
@@ -92,17 +95,19 @@ def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: b
         raise gone
 
     import_tensorflow_quietly()
-    with imports_restored():
-        return _built(sweep, trial, sources, read)
+    with imports_restored(), working_in(work_folder_of(sweep.spec, sweep.work_folder)):
+        return _built(sweep, trial, sources, read_learned(folder, sweep.learned_of(trial)), read)
 
 
-def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: Callable[[int], bytes]) -> Any:
+def _built(
+    sweep: Sweep, trial: Trial, sources: Sources | None, learned: Learned, weights: Callable[[int], bytes]
+) -> Any:
     """The model that this code builds, with these weights."""
     from trainables.training import CheckpointError, restore_model
 
     try:
         trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
-        return restore_model(trainable, trial.params, weights, sweep.spec["precision"])
+        return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned)
     except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:

@@ -35,6 +35,11 @@ def code_copy(digest: str, name: str) -> str:
     return f"code/{digest[:12]}/{name}"
 
 
+def learned_copy(digest: str) -> str:
+    """Where a sweep's folder has what its trainable learned of the data, of the version with this digest."""
+    return f"code/learned/{digest[:12]}.pickle"
+
+
 @dataclass(frozen=True)
 class _Place:
     """A place on a file system or in an object store."""

@@ -11,6 +11,7 @@ import psutil
 from tuner.base.errors import ForeignFileError, TooLargeError, TunerError
 from tuner.engine.replay import Recomputed, replay
 from tuner.inspection.provenance import reading
+from tuner.inspection.provenance.learned import learned_damages
 from tuner.policy import VERSION, Policy
 from tuner.policy.version import version_of
 from tuner.recording import backlog, read_cursor
@@ -76,6 +77,8 @@ def verify_sweep(
         counts["code_files"] = reading.num_copies(sweep)
         for line in reading.damages(folder, sweep):
             found.add("code", line, "lost")
+    for line in learned_damages(folder, sweep):
+        found.add("code", line, "lost")
     return Verification(counts, list(found), skipped, [*notes, *reading.notes(folder, sweep, events)])
 
 
