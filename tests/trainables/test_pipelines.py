@@ -13,6 +13,7 @@ from trainables.contract import Data, DataError, Params, Trainable
 from trainables.training import WarmTrainer
 from trainables.training.batching import batched
 from trainables.training.pipeline_draws import reproducible_draws
+from trainables.training.shuffling import buffer_size, shuffle_warning, shuffled
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -166,3 +167,31 @@ def test_augmentation_is_new_in_each_epoch_and_the_same_for_a_seed_and_an_epoch(
     checkpoint = trainer.snapshot().to_bytes()
     trainer.start(params, 1, checkpoint)
     assert [trainer.train_epoch().metrics["total"] for _ in range(2)] == pytest.approx(totals[1:])
+
+
+def indexed(number: Any) -> Any:
+    return tf.fill([600], tf.cast(number, tf.float32)), number
+
+
+PIPELINES = {
+    "arrays": lambda: tf.data.Dataset.from_tensor_slices((np.zeros((20, 600), "float32"), np.arange(20))),
+    "indices": lambda: tf.data.Dataset.range(20).map(indexed, num_parallel_calls=2).prefetch(1),
+    "names": lambda: tf.data.Dataset.from_tensor_slices([str(n) for n in range(20)]).map(
+        lambda name: indexed(tf.strings.to_number(name, tf.int64))
+    ),
+    "a filter": lambda: tf.data.Dataset.range(20).map(indexed).filter(lambda _, y: y >= 0),
+}
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_the_source_is_shuffled_where_it_can_be(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = PIPELINES[kind]()
+    orders = [[int(y) for _, y in shuffled(examples, 20, seed)] for seed in (1, 2, 1)]
+    assert orders[0] == orders[2] != orders[1] and sorted(orders[0]) == list(range(20))
+    monkeypatch.setattr("trainables.training.shuffling.BUFFER_BYTES_MAX", 5 * 2400)
+    found = [int(y) for _, y in shuffled(examples, 20, 1)]
+    if kind == "a filter":
+        assert buffer_size(examples, 20) == 4 and max(found[:5]) < 10
+        assert "looks at 4 of 20 examples" in shuffle_warning(examples, 20)
+    else:
+        assert found == orders[0] and shuffle_warning(examples, 20) == ""

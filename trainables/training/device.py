@@ -12,8 +12,7 @@ import tensorflow as tf
 
 from trainables.contract import BATCHING, DataError
 from trainables.training.batching import batched
-
-_SHUFFLE_BUFFER = 10_000
+from trainables.training.shuffling import shuffled
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Split:
         """The batches of one epoch of a data set. The seed must differ from epoch to epoch."""
         examples = self.source
         if shuffle_seed is not None:
-            examples = examples.shuffle(min(self.num_examples, _SHUFFLE_BUFFER), seed=shuffle_seed)
+            examples = shuffled(examples, self.num_examples, shuffle_seed)
         return batched(examples, batch_size, getattr(self.source, BATCHING, None)).prefetch(2)
 
 

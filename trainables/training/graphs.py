@@ -13,6 +13,7 @@ from tensorflow.python.framework import ops
 
 from trainables.contract import Params, Trainable
 from trainables.training.device import Split
+from trainables.training.fixed_batch import fixed_batch_size, of_size
 from trainables.training.fresh import fresh
 from trainables.training.hidden_state import (
     HiddenVariable,
@@ -49,6 +50,7 @@ class CompiledModel:
         replicas: Replicas,
     ) -> None:
         self.model = model
+        self._fixed_batch = fixed_batch_size(model)
         self._replicas = replicas
         self.optimizer = TunableOptimizer(params)
         self._on_trace = on_trace
@@ -152,7 +154,7 @@ class CompiledModel:
         """The metrics on `split`, in inference mode."""
         self.model.reset_metrics()
         begin_epoch(self._seed, 0)
-        batch_size = self._replicas.evaluation_batch(split.num_examples, batch_size_max)
+        batch_size = self._fixed_batch or self._replicas.evaluation_batch(split.num_examples, batch_size_max)
         graph, names = self._graph(split, training=False)
         if split.is_dataset:
             values = graph(split.batches(batch_size, None))
@@ -167,6 +169,7 @@ class CompiledModel:
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
+            step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
             run_step = self._replicas.over_all(_recording(step, names))
             with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
                 if split.is_dataset:
