@@ -22,7 +22,7 @@ from tuner.recording import RecorderProcess, missing, read_cursor, record, servi
 if TYPE_CHECKING:
     pass
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow(8), pytest.mark.filterwarnings("ignore")]
 
 TIMEOUT_S = 3
 """MLflow's HTTP time limit in these tests."""
