@@ -85,6 +85,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
     def strictly(self, is_strict: bool) -> Inspected:
@@ -104,7 +105,8 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        missing = {name: value for name, value in self.defaults.items() if name not in spec.space}
+        known = (*spec.space, *spec.records)
+        missing = {name: value for name, value in self.defaults.items() if name not in known}
         space = {**spec.space.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
