@@ -69,7 +69,7 @@ def test_options_without_a_meaning_there_are_refused(cluster: str) -> None:
 
 def test_a_name_that_no_sweep_can_have_never_reaches_a_shell(cluster: str, tmp_path: Path) -> None:
     said = tuner("show", "a; touch b", "--cluster", cluster, RAY_TMPDIR=str(tmp_path), exit_code=2).stderr
-    assert said.startswith("'a; touch b' is no sweep's name")
+    assert said.startswith("'a; touch b' is not the name of a sweep")
 
 
 def test_a_sweep_that_nobody_works_on_cannot_be_stopped(interrupted: Path) -> None:

@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -85,9 +86,36 @@ def test_looking_at_sweeps_imports_neither_models_nor_tables(command: list[str],
 @pytest.mark.parametrize("topic", help_command.TOPICS)
 def test_a_topic_is_a_page_of_the_project(topic: str) -> None:
     path = Path(__file__).parents[2] / help_command.TOPICS[topic].path
-    if not path.is_file():
-        pytest.skip(f"{path} is not written yet")
     assert tuner("help", topic).stdout == path.read_text(encoding="utf-8")
+
+
+def test_a_terminal_gets_the_page_rendered() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "tuner.cli.main", "help", "mlflow"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL, env=environment) as shown:
+        os.close(theirs)
+        page = bytearray()
+        with suppress(OSError):  # which is how Linux tells the end of a terminal
+            while part := os.read(ours, 65536):
+                page += part
+    os.close(ours)
+    page_text = page.decode()
+    title = help_command.read("mlflow").splitlines()[0].removeprefix("# ")
+    assert shown.returncode == 0 and title in page_text and f"# {title}" not in page_text
+
+
+def test_an_installed_package_has_every_topic() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    root = Path(__file__).parents[2]
+    builder = WheelBuilder(str(root))
+    packed = {file.distribution_path for file in builder.recurse_included_files()}
+    packed |= set(builder.config.get_force_include().values())
+    places = {
+        name: {str(path.relative_to(root)) for path in topic.files(name)} for name, topic in help_command.TOPICS.items()
+    }
+    assert [name for name, paths in places.items() if not paths & packed] == []
 
 
 def test_help_lists_topics_and_shows_the_help_of_commands() -> None:

@@ -66,8 +66,8 @@ def test_machines_that_could_not_be_given_back_are_told_of(tmp_path: Path, monke
     monkeypatch.setattr(launch, "submit", lambda *asked: launch.Submitted("mine", "mine"))
     said = tuner("launch", "s.yaml", "--cluster", "c.yaml", "--down-when-done", exit_code=4).stderr
     assert said.splitlines()[-1] == (
-        "the head of cluster mine: no running Ray instance; its machines were not given back: `ray down c.yaml` does"
-        " that"
+        "the head of cluster mine: no running Ray instance; the cluster is still up; shut it down with `ray down"
+        " c.yaml`"
     )
 
 
@@ -86,8 +86,8 @@ def test_an_interrupted_start_says_what_is_left_and_goes_on_behind_nobodys_back(
         last = launching.stderr.read().splitlines()[-1]
     assert launching.returncode == 3
     assert last == (
-        "left before sweep mine was known to run on the cluster of c.yaml, which may be half up: launch again and it"
-        " goes on, or `ray down c.yaml` gives its machines back"
+        "interrupted before sweep mine was known to run on the cluster of c.yaml, which may be half started: launch"
+        " again to continue, or release its machines with `ray down c.yaml`"
     )
     assert not Path(f"/proc/{launcher}").exists()
 

@@ -150,7 +150,7 @@ def test_what_could_not_work_is_one_line(tmp_path: Path, path: str, value: Any, 
 @pytest.mark.parametrize("kind", ["azure", "vsphere", "external", "spark"])
 def test_a_provider_whose_machines_nobody_here_knows_is_a_warning(tmp_path: Path, kind: str) -> None:
     found = checked(tmp_path, put("provider", {"type": kind}))
-    assert found.warnings[0].endswith(f"no node_config was judged: what provider {kind} takes is not known here")
+    assert found.warnings[0].endswith(f"node_config was not checked: the keys of provider {kind} are not known here")
 
 
 def test_a_password_in_a_file_is_not_shown(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_defaults_that_install_something_else_are_told_to_be_ray_s(tmp_path: Pat
     assert "setup_commands[1] (Ray's default, as the file has none): must install ray==" in ray and "3.0.0.dev0" in ray
     assert "3.10" in python
     dashboard, token, *_ = found.warnings
-    assert "0.0.0.0 runs anybody's code" in dashboard and "without RAY_AUTH_MODE=token" in token
+    assert "0.0.0.0 runs code for anybody" in dashboard and "without RAY_AUTH_MODE=token" in token
 
 
 def test_machines_that_a_coordinator_gives_out_share_files_as_others_do(tmp_path: Path) -> None:

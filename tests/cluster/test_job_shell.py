@@ -111,7 +111,7 @@ def test_a_job_server_that_hangs_while_a_job_runs_is_given_up(monkeypatch: pytes
     for command, way_on in (
         ("show", "ask again once it answers: tuner show mine --address http://h"),
         ("logs", "ask again once it answers: tuner logs mine --address http://h"),
-        ("resume", "whether the sweep goes on, this tells once it answers: tuner show mine --address http://h"),
+        ("resume", "find out once it answers whether the sweep goes on: tuner show mine --address http://h"),
     ):
         said = tuner(command, "mine", "--address", "http://h", exit_code=4).stderr
         assert said == f"--address http://h: Read timed out. (read timeout=30.0); {way_on}\n"
@@ -126,7 +126,9 @@ def test_who_leaves_before_a_sweep_is_known_to_go_on_is_told_what_tells(monkeypa
     head = shell_of(Left())
     monkeypatch.setattr(There, "head", lambda there, not_with: head)
     said = tuner("resume", "mine", "--address", "http://h", exit_code=3).stderr
-    assert said == "left before sweep mine was known to go on; this tells: tuner show mine --address http://h\n"
+    assert (
+        said == "interrupted before sweep mine was known to go on; find out with: tuner show mine --address http://h\n"
+    )
 
 
 def test_a_job_may_say_nothing_for_long_and_its_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,4 +200,4 @@ def test_a_server_that_speaks_other_json_is_told_to_be_none(monkeypatch: pytest.
     with Proxy(free_port()) as server:
         server.mode = "alien"
         said = tuner("trials", "mine", "--address", server.url, exit_code=4).stderr
-    assert "what answers is no job server of Ray's (" in said and said.count("\n") == 1
+    assert "what answers is not a Ray job server (" in said and said.count("\n") == 1

@@ -70,7 +70,7 @@ def test_every_path_that_it_copies_exists_and_reaches_the_build() -> None:
 
 
 def test_nothing_else_reaches_the_build() -> None:
-    paths = [path.relative_to(ROOT).as_posix() for path in [*ROOT.iterdir(), *(ROOT / "deploy").iterdir()]]
+    paths = [path.relative_to(ROOT).as_posix() for path in [*ROOT.iterdir(), *(ROOT / "deploy").rglob("*")]]
     assert {path for path in paths if is_sent(path)} == set(copied())
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 _DOING = {
     "load_data": "loading the data",
@@ -67,11 +68,13 @@ class ProbeError(Exception):
     Attributes:
         doing: what was done, such as "training the first batch".
         cause: what was raised.
+        params: the configuration, where it is not the first one.
     """
 
     def __init__(self, doing: str, cause: BaseException) -> None:
         super().__init__(f"{doing} raised {type(cause).__name__}")
         self.doing, self.cause = doing, cause
+        self.params: Mapping[str, Any] = {}
 
 
 def what_it_did(error: BaseException, otherwise: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
+from trainables.isolation import isolated, read_only
 from trainables.training.cache import architecture
 from trainables.training.device import DeviceData
 from trainables.training.graphs import new_model
@@ -26,6 +27,11 @@ _BYTES_MAX = 2**28
 
 def fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) -> dict[str, str | None]:
     """The parts of a trial with these parameters; None for a part that cannot be compared."""
+    shared, given = read_only(trainable, data)
+    return isolated(shared, given, lambda own, data: _fingerprint(own, data, params, precision))
+
+
+def _fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) -> dict[str, str | None]:
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(SEED)
     selects = type(trainable).select_data is not Trainable.select_data
@@ -49,15 +55,30 @@ def graph_text(trainer: Any) -> str | None:
 
     None if they hold more than they show: variables that are not the model's, or functions of Python.
     """
-    graphs = trainer.graphs
-    if graphs is None:
+    if trainer.hides_state:
         return None
-    definitions = [graph.graph.as_graph_def() for graph in graphs]
+    definitions = [graph.graph.as_graph_def() for graph in trainer.graphs]
     parts = [part for each in definitions for part in (*each.node, *each.library.function)]
     texts = sorted(re.sub(r"[-_]\d+", "", str(part)) for part in parts)
     if any("PyFunc" in text for text in texts):
         return None
     return hashlib.sha256("".join(texts).encode()).hexdigest()
+
+
+def uncertain_ops(trainer: Any) -> str:
+    """Why a trial may not be the same twice: ops of its graphs that keep a state of their own; empty for none."""
+    definitions = [graph.graph.as_graph_def() for graph in trainer.graphs]
+    nodes = [node for each in definitions for part in (each, *each.library.function) for node in _nodes(part)]
+    ops = {node.op for node in nodes}
+    if ops & {"PyFunc", "EagerPyFunc", "PyFuncStateless"}:
+        return "it calls Python from the graph, of whose state no checkpoint knows"
+    if any(op.startswith(("Random", "TruncatedNormal", "ParameterizedTruncated", "Multinomial")) for op in ops):
+        return "it draws from tf.random: use keras.random with a keras.random.SeedGenerator of the layer"
+    return ""
+
+
+def _nodes(definition: Any) -> Any:
+    return definition.node if hasattr(definition, "node") else definition.node_def
 
 
 def _of_data(data: Data) -> str | None:

@@ -17,7 +17,7 @@ from trainables.contract import Data, Trainable
 from trainables.probing.cut import cut
 from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
-from trainables.probing.fingerprint import SEED, fingerprint, graph_text
+from trainables.probing.fingerprint import SEED, fingerprint, graph_text, uncertain_ops
 from trainables.probing.tracking import tracked
 from trainables.training import Trainer, training_path
 from trainables.training.fit_data import is_for_fit
@@ -83,6 +83,9 @@ def probe(
             trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision)
         try:
             _try_one(trainer, params, found, number == 0, seconds_max, began)
+        except ProbeError as error:
+            error.params = params if number else {}
+            raise
         finally:
             trainer.end()
     return found
@@ -102,7 +105,20 @@ def _try_one(
     found.used, found.compiles = trainer.used, trainer.compiles
     found.warnings += _not_finite(first)
     if 2 * found.seconds < seconds_max and not trainer.stopped:
-        found.problems += _after_a_break(trainer, params, first)
+        _go_on_after_a_break(trainer, params, first, found)
+
+
+def _tell_apart(trainer: Any, apart: str, found: Probed) -> None:
+    """Adds what is wrong with a training that a break changes; a warning if it is not the same twice anyway."""
+    if why := uncertain_ops(trainer):
+        found.warnings.append(
+            f"trainable: a trial that goes on from a checkpoint differs from one without a break: {why}"
+        )
+        return
+    found.problems.append(
+        f"a trial that goes on from a checkpoint must equal one without a break, but {apart}: its code keeps state that"
+        f" no checkpoint holds; keep it in variables of the model"
+    )
 
 
 def find_effects(
@@ -210,8 +226,11 @@ def _trained(trainer: Any, params: Mapping[str, Any], checkpoint: bytes | None =
         return dict(trainer.train_epoch().metrics)
 
 
-def _after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[str, float]) -> list[str]:
-    """What is wrong with a training that goes on from its checkpoint in a second model, held against one without."""
+def _go_on_after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[str, float], found: Probed) -> None:
+    """Goes on from a checkpoint in a second model, and adds what differs from a training without a break.
+
+    One that does not train the same twice, with or without a break, tells nothing.
+    """
     with doing("saving a checkpoint"):
         checkpoint = trainer.snapshot().to_bytes()
     with doing("training the second epoch"):
@@ -219,32 +238,26 @@ def _after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[str, flo
     state = trainer.snapshot().values
     resumed = _trained(trainer, params, checkpoint)
     if set(resumed) != set(first):
-        return [_other_names(list(first), resumed)]
-    apart = _apart(unbroken, resumed)
-    if apart is None and not _equal(state, trainer.snapshot().values):
+        found.problems.append(_other_names(list(first), resumed))
+        return
+    apart = _difference(unbroken, resumed)
+    if not apart and not _equal(state, trainer.snapshot().values):
         apart = "its weights differ"
     if trainer.best_epoch:
         with doing("measuring the test metrics"):
             trainer.test_metrics()
         with doing("building the best model"):
             trainer.best_model()
-    if apart is None:
-        return []
-    again = _trained(trainer, params)
-    if _apart(first, again) is not None:
-        return []  # it never trains twice the same, with or without a break
-    return [
-        f"a trial that goes on from a checkpoint must equal one without a break, but {apart}: its code keeps state that"
-        f" no checkpoint holds; keep it in variables of the model"
-    ]
+    if apart and not _difference(first, _trained(trainer, params)):
+        _tell_apart(trainer, apart, found)
 
 
-def _apart(one: Mapping[str, float], other: Mapping[str, float]) -> str | None:
-    """The first metric in which two trainings differ, with both values."""
+def _difference(one: Mapping[str, float], other: Mapping[str, float]) -> str:
+    """The first metric in which two trainings differ, with both values; empty if they are the same."""
     for name, value in one.items():
         if name != "epoch_s" and not np.isclose(value, other[name], rtol=_RTOL, atol=_ATOL, equal_nan=True):
             return f"{name} is {other[name]:.6g} in place of {value:.6g}"
-    return None
+    return ""
 
 
 def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:

@@ -160,9 +160,14 @@ class Trainer:
         return self._fit.params_read if self._fit is not None and self._current is self._fit else None
 
     @property
-    def graphs(self) -> list[Any] | None:
-        """The traced epochs of the trial; None where they do not show all that it does."""
-        return self._fast.graphs if self._fast is not None and self._current is self._fast else None
+    def graphs(self) -> list[Any]:
+        """The traced epochs of the trial; none through `fit`."""
+        return self._fast.graphs if self._fast is not None and self._current is self._fast else []
+
+    @property
+    def hides_state(self) -> bool:
+        """Whether the graphs do not show all that a trial does."""
+        return self._fast is None or self._current is not self._fast or self._fast.hides_state
 
     def end(self) -> None:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""

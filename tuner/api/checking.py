@@ -15,17 +15,21 @@ FIELDS = tuple(SweepSpec.model_fields)
 def check_spec(
     spec: SweepSpec, source: str, address: str | None, *, is_strict: bool = False
 ) -> tuple[SweepSpec, dict[str, Any]]:
-    """The spec made complete by its trainable, and what is found.
+    """The spec, completed from its trainable, and what `tuner check --json` prints of it.
 
     Raises:
-        SpecError: it does not fit its trainable; one line for each problem.
+        SpecError: it does not match its trainable; one line for each problem.
         ServiceError: the cluster at `address` does not answer.
     """
     from tuner.backend.session import nodes_of
     from tuner.engine.slots import Slot
     from tuner.inspection import Inspection
+    from tuner.inspection.work_folder import work_folder
 
-    inspected = Inspection(spec, is_tried=address is None).result()  # elsewhere it may need what is there
+    works_in = work_folder(spec.trainable, source)
+    inspected = Inspection(
+        spec, is_tried=address is None, works_in=works_in
+    ).result()  # elsewhere it may need what is there
     inspected = inspected.strictly(is_strict)
     resolved = inspected.resolve(spec, source)
     slots = Slot.of(resolved.resources).count(nodes_of(address))

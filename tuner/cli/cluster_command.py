@@ -83,10 +83,10 @@ def resume_there(
     arguments = [*(word for override in overrides for word in ("--set", override)), *options]
     show = f"{program()} show {sweep} {head.option}"
     try:
-        with _way_on(f"whether the sweep goes on, this tells once it answers: {show}"):
+        with _way_on(f"find out once it answers whether the sweep goes on: {show}"):
             submitted = resume(head, sweep, arguments)
     except KeyboardInterrupt:
-        raise SweepInterrupted(f"left before sweep {sweep} was known to go on; this tells: {show}") from None
+        raise SweepInterrupted(f"interrupted before sweep {sweep} was known to go on; find out with: {show}") from None
     return watch(head, submitted)
 
 

@@ -1,1 +1,1 @@
-"""Clusters: the files that describe them, what of a sweep fits them, and launching."""
+"""Clusters: checking the files that describe them, checking sweeps against them, and launching sweeps on them."""

@@ -1,4 +1,4 @@
-"""What a cluster file must say for its head to be found and reached: its name, a provider, and how to log in."""
+"""What a cluster file needs for its head to be found and reached: a name, a provider, and a login."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_SSH = ("aws", "azure", "gcp", "local")
 
 
 def access_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """A name that is none, and no user to log in as; of a file with Ray's defaults filled in."""
+    """A missing or invalid name, or a missing login; of a file with Ray's defaults filled in."""
     problems = []
     name, user = cluster.get("cluster_name"), (cluster.get("auth") or {}).get("ssh_user")
     if isinstance(name, str) and (not name.strip() or "/" in name):  # Ray names files after it
@@ -27,10 +27,10 @@ def access_problems(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def read_for_access(path: Path) -> dict[str, Any]:
-    """A cluster file that says all of that; what else may be wrong with it does not matter to a cluster that runs.
+    """Reads a cluster file and checks what leads to its head; other mistakes do not matter to a cluster that runs.
 
     Raises:
-        UsageError: it cannot be read, or does not say it; one line each.
+        UsageError: it cannot be read, or something of that is missing; one line for each problem.
     """
     cluster = read_cluster(path)
     lines, sound = schema_problems(cluster)

@@ -1,4 +1,4 @@
-"""Whether a sweep's trials fit a cluster file's node types, and how many run at the same time."""
+"""Whether the trials of a sweep fit the node types of a cluster file, and how many run at the same time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.engine.slots import Slot
 from tuner.spec import SweepSpec
 
 TOLERATED_IDLE = 0.05
-"""So much of a card may be left over by trials that are packed on it: 0.33 is meant to be a third."""
+"""The part of a GPU that packed trials may leave idle: 0.33 is meant to be a third."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Capacity:
     """What a cluster has for a sweep."""
 
     slots: int | None
-    """Trials at the same time on the whole cluster; None if the file does not say what its machines have."""
+    """Trials that run at the same time on the whole cluster; None if machines have no stated size."""
     problems: list[str]
     warnings: list[str]
 
 
 def capacity(spec: SweepSpec, cluster: Mapping[str, Any]) -> Capacity:
-    """Holds a spec's resources against the node types of a file that is sound otherwise."""
+    """Compares the resources of a spec with the node types of an otherwise valid file."""
     slot = Slot.of(spec.resources)
     known, counts, missing = _machines(cluster)
     problems = idle_card_problems(spec)
@@ -44,7 +44,7 @@ def capacity(spec: SweepSpec, cluster: Mapping[str, Any]) -> Capacity:
 
 
 def idle_card_problems(spec: SweepSpec) -> list[str]:
-    """A fraction of which no whole number makes a card."""
+    """A fraction of a GPU that does not divide a whole one."""
     slot = Slot.of(spec.resources)
     if not 0 < slot.gpus < 1:
         return []
@@ -60,7 +60,7 @@ def idle_card_problems(spec: SweepSpec) -> list[str]:
 
 
 def _machines(cluster: Mapping[str, Any]) -> tuple[dict[str, dict[str, float]], dict[str, int], list[str]]:
-    """Of node types that say what they have: that, and how many there may be; and the others."""
+    """The resources of each node type that states them, the highest number of its nodes, and the types that do not."""
     head = cluster.get("head_node_type")
     known: dict[str, dict[str, float]] = {}
     counts: dict[str, int] = {}
@@ -76,7 +76,7 @@ def _machines(cluster: Mapping[str, Any]) -> tuple[dict[str, dict[str, float]], 
 
 
 def _most(fitting: Mapping[str, int], counts: Mapping[str, int], cluster: Mapping[str, Any]) -> int:
-    """The best choice of workers within the cluster's own limit, beside those that are always there, and the head."""
+    """The slots of the head, of the minimum of workers, and of the best further workers within the cluster's limit."""
     always = {name: cluster["available_node_types"][name].get("min_workers", 0) for name in fitting}
     head, left = cluster.get("head_node_type"), cluster.get("max_workers", 2) - sum(always.values())
     slots = fitting.get(str(head), 0)
@@ -87,7 +87,7 @@ def _most(fitting: Mapping[str, int], counts: Mapping[str, int], cluster: Mappin
 
 
 def _idle_parts(slot: Slot, node: Mapping[str, float], name: str) -> list[str]:
-    """Cards that no trial uses, as there are too few CPUs beside them, or as whole cards do not divide."""
+    """GPUs that no trial can use: too few CPUs beside them, or a number that the trials do not divide."""
     if not slot.gpus:
         return [f"resources: trials without a GPU leave the GPUs of node type {name} idle"] if node["GPU"] else []
     used = slot.count([node]) * slot.gpus

@@ -1,4 +1,4 @@
-"""A cluster file and a sweep on it, judged as a whole before any machine is started."""
+"""Checks a cluster file, and a sweep on it, before any machine is started."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from tuner.storage import StorageRoot
 
 @dataclass(frozen=True)
 class ClusterCheck:
-    """What was found; each problem with the file it is in."""
+    """The result; each problem names its file."""
 
     file: str
     max_nodes: int
     """Head and workers, at most."""
     slots: int | None = None
-    """Trials of the sweep at the same time, at most; None without a spec, or if the file does not tell."""
+    """Trials that run at the same time, at most; None without a spec, or if the file does not tell."""
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -45,17 +45,18 @@ class Judged:
     """A spec and a cluster file that fit each other."""
 
     spec: SweepSpec
-    """With storage and data where they are for the cluster's nodes."""
+    """With the storage and data paths that the nodes of the cluster use."""
     inspected: Inspected
     cluster: ClusterCheck
 
 
 def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str | None, cluster: Path) -> Judged:
-    """A spec held against its trainable and a cluster file, as far as that goes on this machine.
+    """Checks a spec against its trainable and a cluster file, as far as this machine can.
+
+    The data are not checked: only the cluster may be able to read them.
 
     Raises:
-        UsageError: all that is wrong with either of them. The data may be at hand on the cluster alone, and is judged
-            there.
+        UsageError: everything that is wrong with the spec or the file; one line for each problem.
     """
     try:
         loaded = load_checked(spec, overrides, name, is_for_elsewhere=True)
@@ -76,7 +77,7 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
 
 
 def _problems_of(cluster: Path) -> list[str]:
-    """What is wrong with a cluster file by itself, that it cannot be read included."""
+    """What is wrong with a cluster file by itself, which may be that it cannot be read."""
     try:
         return check_cluster(cluster).problems
     except UsageError as error:
@@ -84,10 +85,10 @@ def _problems_of(cluster: Path) -> list[str]:
 
 
 def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec") -> ClusterCheck:
-    """Looks at a cluster file, and at a spec whose storage is where it will be; contacts nobody.
+    """Checks a cluster file, and a spec with its final storage, without contacting anything.
 
     Args:
-        source: what the spec is called in problems.
+        source: how problems name the spec.
 
     Raises:
         UsageError: the file cannot be read.
@@ -119,14 +120,14 @@ def check_cluster(path: Path, spec: SweepSpec | None = None, source: str = "spec
     if spec is None:
         return ClusterCheck(file, shared.max_nodes(full), None, problems, warnings)
     fit = capacity(spec, full)
-    room = fit.problems if not lines else idle_card_problems(spec)  # of a wrong file nobody knows what it has
+    room = fit.problems if not lines else idle_card_problems(spec)  # a wrong file does not tell what it has
     problems += [f"{source}: {one_line(line)}" for line in [*room, *shared.problems(spec, full)]]
     warnings += [one_line(warning) for warning in [*fit.warnings, *_tracking_warnings(spec, full)]]
     return ClusterCheck(file, shared.max_nodes(full), fit.slots, problems, warnings)
 
 
 def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
-    """A server that only this machine reaches would be looked for on the head."""
+    """A tracking server at this machine's loopback address, which means the head itself there."""
     uri = spec.tracking.uri or ""
     if not is_of_this_machine(uri) or shared.max_nodes(cluster) <= 1:
         return []

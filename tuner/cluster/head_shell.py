@@ -1,7 +1,7 @@
-"""Commands on a cluster's head, over the launcher's own ssh, from wherever its file lies.
+"""Commands on the head of a cluster, over the launcher's ssh, from any machine that has the cluster file.
 
-Ray's command runner knows how to get there: keys, jump hosts, containers. It is asked for the ssh command alone, so
-that input, output and exit codes pass through as they are.
+Ray's command runner knows the way: keys, jump hosts, containers. We ask it only for the ssh command and run that
+ourselves, so that input, output and exit codes pass through unchanged.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ PYTHON = (
     'python="$(dirname "$(command -v ray || echo .)")/python"; [ -x "$python" ] || python=python3; '
     '[ -n "${RAY_AUTH_MODE:-}" ] || [ ! -f "$HOME/.ray/auth_token" ] || export RAY_AUTH_MODE=token; '
 )
-"""The interpreter beside the `ray` that the shell finds; the token is used where there is one, as Ray itself does."""
+"""Finds the interpreter beside the shell's `ray`, and uses Ray's token if there is one, as Ray itself does."""
 
 
 class HeadShell:
-    """The way to the head of a running cluster."""
+    """A connection to the head of a running cluster."""
 
     def __init__(self, cluster_file: Path) -> None:
-        """Looks for the head.
+        """Finds the head.
 
         Raises:
-            UsageError: the file cannot be read, or does not say what leads to its head; one line each.
+            UsageError: the file cannot be read, or lacks what leads to its head; one line for each problem.
             ServiceError: the cluster has no head, or its provider does not answer.
         """
         self.cluster_file = cluster_file
@@ -51,16 +51,18 @@ class HeadShell:
 
     @property
     def option(self) -> str:
-        """What to add to a command so that it comes here."""
+        """The option that makes a command run here."""
         return f"--cluster {shlex.quote(str(self.cluster_file))}"
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Runs a shell script there; its output is kept."""
+        """Runs a shell script there and captures its output."""
         return subprocess.run(self.argv(script), stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     def pass_on(self, script: str, to_people: bool = False) -> int:
-        """Runs a shell script there, whose output goes where ours goes, all of it to standard error if that is for
-        people; its exit code.
+        """Runs a shell script there and passes its output on, all of it to standard error if it is for people.
+
+        Returns:
+            The exit code of the script.
 
         Raises:
             ServiceError: the connection to the head was refused or lost.
@@ -72,28 +74,28 @@ class HeadShell:
         return code
 
     def copy(self, source: Path, target: str) -> None:
-        """Copies a folder's content into a folder there.
+        """Copies the content of a folder into a folder there.
 
         Raises:
-            ServiceError: it did not get there.
+            ServiceError: the copy failed.
         """
         with _quiet_launcher(f"{self.name}: {source.name} could not be copied to the head"):
             self._runner(subprocess, has_terminal=True).run_rsync_up(f"{source}/", f"{target}/")
 
     def argv(self, script: str) -> list[str]:
-        """The command that runs a script in a login shell of the head, as the launcher's own commands run."""
-        shell = f"source ~/.bashrc; ({PYTHON}{script}) 1>&4 2>&3"  # what a login prints is dropped
+        """The command that runs a script in a login shell on the head, as the launcher runs its own commands."""
+        shell = f"source ~/.bashrc; ({PYTHON}{script}) 1>&4 2>&3"  # drops what a login prints
         command = f"bash --login -i -c {shlex.quote(shell)} 4>&1 3>&2 1>/dev/null 2>/dev/null"
         kept = _Kept()
         with _quiet_launcher(f"{self.name}: its head cannot be reached"):
             runner = self._runner(kept, has_terminal=False)
-            runner.home_dir = "~"  # a container's: Ray would ask it, by a command that is kept, and put "" for each ~
+            runner.home_dir = "~"  # of a container: Ray would ask for it, through _Kept, and replace each ~ by ""
             runner.run(command, timeout=CONNECT_TIMEOUT_S, with_output=True)
         assert kept.argv is not None
         return [kept.argv[0], "-o", "LogLevel=ERROR", *kept.argv[1:]]
 
     def _runner(self, process_runner: Any, has_terminal: bool) -> Any:
-        """Ray's command runner; with a terminal, a command's two outputs are one."""
+        """Ray's command runner; with a terminal, both outputs of a command are one."""
         from ray.autoscaler._private.command_runner import set_using_login_shells
 
         set_using_login_shells(has_terminal)
@@ -105,7 +107,7 @@ class HeadShell:
 
 
 class _Kept:
-    """In the place of `subprocess` in a command runner: keeps the command instead of running it."""
+    """Takes the place of `subprocess` in a command runner: stores the command instead of running it."""
 
     argv: list[str] | None = None
 
@@ -115,20 +117,20 @@ class _Kept:
 
 
 def _find_head(cluster: dict[str, Any], cluster_file: Path) -> tuple[dict[str, Any], Any, str]:
-    """The bootstrapped config, its provider and the head's node id."""
+    """The bootstrapped config, its provider and the node id of the head."""
     from ray.autoscaler._private import commands
     from ray.autoscaler._private.providers import _get_node_provider
 
     config = commands._bootstrap_config(cluster)
     provider = _get_node_provider(config["provider"], config["cluster_name"])
     if config["provider"]["type"] == "local" and "head_ip" in config["provider"]:
-        return config, provider, config["provider"]["head_ip"]  # which this machine may not have launched
+        return config, provider, config["provider"]["head_ip"]  # another machine may have launched it
     return config, provider, commands._get_running_head_node(config, str(cluster_file), None, _provider=provider)
 
 
 @contextlib.contextmanager
 def _quiet_launcher(what: str) -> Iterator[None]:
-    """Ray's launcher talks on both outputs, and exits: its talk is dropped, its failures become one line."""
+    """Ray's launcher prints to both outputs and may exit: drops the output, and turns failures into one line."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,4 +1,4 @@
-"""A cluster's job server, which may hang at any moment: it answers within a bound, or is given up."""
+"""The job server of a cluster, which may hang at any moment: requests have a time limit."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 ANSWER_S = 30.0
-"""A job server answers each request within that, or is given up."""
+"""The time limit of a request."""
 SILENT_S = 30.0
-"""A job may say nothing for longer: then its server is asked whether it still answers."""
+"""After so long without output of a job, its server is asked whether it still answers."""
 
 
 def connected(url: str | None = None) -> JobSubmissionClient:
-    """A client of the job server at a URL, or of this machine's.
+    """A client of the job server at a URL, or of the one on this machine.
 
     Raises:
-        Exception: nothing answers, or something else; requests that time out later are an OSError.
+        Exception: no job server answers; later requests that time out raise OSError.
     """
     from ray.job_submission import JobSubmissionClient
 
@@ -32,11 +32,11 @@ def connected(url: str | None = None) -> JobSubmissionClient:
 
 
 async def tail(client: JobSubmissionClient, job: str) -> AsyncGenerator[str, None]:
-    """What a job prints, until it has ended; to be closed by who leaves before (`contextlib.aclosing`).
+    """What a job prints until it ends; close it to leave earlier (`contextlib.aclosing`).
 
     Raises:
-        RuntimeError: the connection broke off.
-        OSError: the job server does not answer any more.
+        RuntimeError: the connection broke.
+        OSError: the job server no longer answers.
     """
     async with contextlib.aclosing(client.tail_job_logs(job)) as texts:
         was_over = False
@@ -50,7 +50,7 @@ async def tail(client: JobSubmissionClient, job: str) -> AsyncGenerator[str, Non
                     heard = asyncio.ensure_future(anext(texts, None))
                     continue
                 is_over = client.get_job_info(job).status.is_terminal()
-                if is_over and was_over:  # its last words have had their time
+                if is_over and was_over:  # its last output has had its time
                     return
                 was_over = is_over
         finally:

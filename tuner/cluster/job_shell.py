@@ -1,6 +1,6 @@
-"""Commands on a cluster's head through its job server, for who has an address of that rather than the launcher's file.
+"""Commands on the head of a cluster through its job server, for those without the launcher's file.
 
-The address is a tunnel's end, mostly (`ray dashboard cluster.yaml` makes one). Each command is a short job of its own.
+The address is usually the end of a tunnel (`ray dashboard cluster.yaml` makes one). Each command is a short job.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 _ASK_EVERY_S = 0.5
 _ANNOUNCED_WITHIN_S = 5
 _ITS_ADDRESS = "RAY_API_SERVER_ADDRESS"
-"""Ray's variable that goes before $RAY_ADDRESS, which otherwise goes before what a client is told."""
+"""Ray's variable that overrides $RAY_ADDRESS, which in turn overrides the address that a client is given."""
 
 
 class JobShell:
-    """The way to the head of the cluster whose job server listens at an address."""
+    """A connection to the head of the cluster whose job server has this address."""
 
     def __init__(self, address: str) -> None:
-        """Looks for it.
+        """Connects to the job server.
 
         Raises:
-            UsageError: it is no URL of a job server.
-            ServiceError: nothing answers there, or no job server, or it asks for a token that we do not have.
+            UsageError: the address is not the URL of a job server.
+            ServiceError: no job server answers there, or it requires a token that this machine lacks.
         """
         if not _is_url(address):
             rule = "must be the URL of a cluster's job server, such as http://127.0.0.1:8265"
@@ -50,15 +50,18 @@ class JobShell:
         self._client = self._connected()
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Runs a shell script there; its two outputs come as one."""
+        """Runs a shell script there and captures both outputs as one."""
         code, printed = asyncio.run(self._done(script, is_shown=False))
         return subprocess.CompletedProcess(script, code, printed, printed)
 
     def pass_on(self, script: str, to_people: bool = False) -> int:
-        """Runs a shell script there, whose output goes where ours goes; its exit code, 0 if our reader has seen enough.
+        """Runs a shell script there and passes its output on.
+
+        Returns:
+            The exit code of the script; 0 if the reader of our output has left.
 
         Raises:
-            ServiceError: the job server does not answer any more, or our output cannot be written.
+            ServiceError: the job server no longer answers, or our output cannot be written.
         """
         try:
             return asyncio.run(self._done(script, is_shown=True, to_people=to_people))[0]
@@ -78,12 +81,12 @@ class JobShell:
                         out = sys.stderr if to_people else sys.stdout
                         out.write(output[len(shown) :])
                         out.flush()
-                    if code is not None:  # Ray would tell it seconds later
+                    if code is not None:  # Ray reports it seconds later
                         return code, output
             while not (info := self._client.get_job_info(job)).status.is_terminal():
                 await asyncio.sleep(_ASK_EVERY_S)
         except (KeyboardInterrupt, asyncio.CancelledError, BrokenPipeError, TunerError):
-            # who follows a sweep would do so to its end, unheard
+            # else a command that follows a sweep would run until the sweep ends
             with contextlib.suppress(Exception):
                 self._client.stop_job(job)
             raise
@@ -105,7 +108,7 @@ class JobShell:
             os.environ.update({} if before is None else {_ITS_ADDRESS: before})
 
     def _refusal(self, error: Exception) -> ServiceError:
-        """In one line, whatever it was: what is there may be any server."""
+        """Any failure in one line: any kind of server may listen there."""
         from ray.exceptions import AuthenticationError
 
         what = " ".join(str(error).split())[:300]
@@ -114,7 +117,7 @@ class JobShell:
             way_on = "the token in ~/.ray/auth_token of the cluster's head must be in that file here, too"
             what = f"{said}; {way_on}, or in $RAY_AUTH_TOKEN"
         elif not isinstance(error, RuntimeError | OSError):
-            what = f"what answers is no job server of Ray's ({type(error).__name__}: {what})"
+            what = f"what answers is not a Ray job server ({type(error).__name__}: {what})"
         return ServiceError(f"--address {self.name}: {what}")
 
 
@@ -123,11 +126,11 @@ def _is_url(address: str) -> bool:
 
 
 def marked(mark: str, script: str) -> str:
-    """A job's command that prints a line with the mark before the script's output, and mark and exit code after it.
+    """A job command that prints a line with the mark before the output of the script, and mark and exit code after it.
 
-    Ray announces a job by a line with its name, the mark, in the same file, but writes that out after it started the
-    job (`JobSupervisor._exec_entrypoint`, a buffered file): the job waits for it, or the announcement would stand
-    amidst the output.
+    Ray announces a job with a line that holds its name, the mark, in the same file. As it writes that line after it has
+    started the job (`JobSupervisor._exec_entrypoint`, a buffered file), the job waits for it; otherwise the line would
+    end up inside the output.
     """
     announced = f'grep -q {mark} "/proc/$$/fd/1" 2> /dev/null'
     waiting = f"for _ in $(seq {10 * _ANNOUNCED_WITHIN_S}); do ! {announced} || break; sleep 0.1; done"
@@ -136,6 +139,6 @@ def marked(mark: str, script: str) -> str:
 
 
 def between(mark: str, printed: str) -> tuple[str, int | None]:
-    """The script's output so far, and its exit code once it has ended."""
+    """The output of the script so far, and its exit code once it has ended."""
     output, ended, code = f"\n{printed}".partition(f"\n{mark}\n")[2].partition(f"{mark} ")
     return output, int(code) if ended and code.endswith("\n") else None

@@ -1,7 +1,7 @@
-"""A sweep's driver as Ray jobs, seen from the head: `python -m tuner.cluster.jobs …`, which a laptop runs over ssh.
+"""The drivers of a sweep as Ray jobs, on the head: `python -m tuner.cluster.jobs …`, which a laptop runs over ssh.
 
-A sweep NAME's first job is NAME, those that go on with it are NAME-2, NAME-3, …: Ray refuses a number that there is,
-so that two launches at the same time never start two.
+The first job of sweep NAME is NAME, later ones are NAME-2, NAME-3, …: Ray refuses an id that exists, so two launches at
+the same time never start two drivers.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 SWEEP = "tuner.sweep"
-"""The key of a job's metadata that names its sweep."""
+"""The key in the metadata of a job that names its sweep."""
 _WAYS_ON = {
-    "follow": "; if Ray has ended there, launch the sweep again: it goes on",
-    "submit": "; launch the sweep again: it goes on, or is watched where it runs",
+    "follow": "; if Ray has ended there, launch the sweep again to resume it",
+    "submit": "; launch the sweep again to resume it, or to watch it if it runs",
 }
-"""By request, where the job server was lost."""
+"""By request, what to do after the job server was lost."""
 UNKNOWN_END = 4
-"""The exit code for a driver that ended without one, as by its node's loss: that of ServiceError."""
+"""The exit code for a driver that ended without one, such as by the loss of its node: that of ServiceError."""
 
 
 class SweepJobs:
@@ -44,24 +44,24 @@ class SweepJobs:
         self._name, self._client = name, client
 
     def all(self) -> list[Any]:
-        """The sweep's jobs, the oldest first."""
+        """The jobs of the sweep, oldest first."""
         jobs = [job for job in self._client.list_jobs() if (job.metadata or {}).get(SWEEP) == self._name]
         return sorted(jobs, key=lambda job: job.start_time or 0)
 
     def running(self) -> str | None:
-        """The id of the job that runs or is about to."""
+        """The id of the job that runs or is about to run."""
         return next((job.submission_id for job in self.all() if not job.status.is_terminal()), None)
 
     def others_run(self) -> bool:
-        """Whether the cluster works for anybody else."""
+        """Whether other jobs run on the cluster."""
         jobs = [job for job in self._client.list_jobs() if not job.status.is_terminal()]
         return any((job.metadata or {}).get(SWEEP) != self._name for job in jobs)
 
     def submit(self, arguments: Sequence[str]) -> str:
-        """Starts a driver, with a `tuner` command's arguments; its job's id.
+        """Starts a driver with the arguments of a `tuner` command; the id of its job.
 
         Raises:
-            RuntimeError: Ray refused it.
+            RuntimeError: Ray refused the job.
         """
         launched = Launched(self._name)
         taken = {job.submission_id for job in self._client.list_jobs()}
@@ -77,9 +77,9 @@ class SweepJobs:
         )
 
     async def follow(self, job: str) -> int:
-        """Prints what the job's driver says until it ends; its exit code."""
+        """Prints the output of a job's driver until it ends; its exit code."""
         last = ""
-        with contextlib.suppress(RuntimeError):  # the tail broke off; how the job stands is asked below
+        with contextlib.suppress(RuntimeError):  # the connection broke; the status is asked below
             async with contextlib.aclosing(tail(self._client, job)) as texts:
                 async for text in texts:
                     lines, end, last = (last + text).rpartition("\n")
@@ -94,11 +94,11 @@ class SweepJobs:
         return int(info.driver_exit_code)
 
     def log(self, job: str) -> None:
-        """Prints what the job's driver has said so far."""
+        """Prints the output of a job's driver so far."""
         self._say(self._client.get_job_logs(job))
 
     def _say(self, lines: str) -> None:
-        """Whole lines of the driver's, in which the way back to the sweep is that of whoever asks."""
+        """Prints whole lines of the driver; commands in them get the option that leads from the reader to the sweep."""
         theirs, its_own = os.environ.get(ASKED_BY), Launched(self._name).option
         if theirs and its_own:
             lines = lines.replace(f"resume {self._name} {its_own}", f"resume {self._name} {theirs}")
@@ -107,7 +107,7 @@ class SweepJobs:
 
 
 def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[str, Any]:
-    """Starts the sweep's driver with what a launch has brought, or finds the one that runs."""
+    """Starts the driver of a sweep with the files of a launch, or finds the one that runs."""
     launched = Launched(name)
     try:
         if (running := jobs.running()) is not None:
@@ -122,11 +122,11 @@ def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[
     except RuntimeError:
         if (running := jobs.running()) is None:
             raise
-        return {"job": running, "attached": True}  # another launch was quicker
+        return {"job": running, "attached": True}  # another launch was faster
 
 
 def main() -> None:
-    """One request of a laptop's: data, alone, on standard output; refusals in one line, with an exit code."""
+    """Answers one request of a laptop: data on standard output, or one line and an exit code."""
     logging.disable(logging.WARNING)
     parser = argparse.ArgumentParser(prog="tuner.cluster.jobs")
     parser.add_argument("request", choices=("submit", "resume", "follow", "logs", "others"))
@@ -138,7 +138,7 @@ def main() -> None:
     asked = parser.parse_args()
     try:
         sys.exit(_answer(asked, SweepJobs(asked.name, connected())))
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (RuntimeError, OSError) as error:  # what requests raises is an OSError

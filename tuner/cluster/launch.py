@@ -1,4 +1,4 @@
-"""Launching a sweep on a cluster, and coming back to it: everything runs on the head, over the launcher's ssh."""
+"""Launches a sweep on a cluster and comes back to it: everything runs on the head, over the launcher's ssh."""
 
 from __future__ import annotations
 
@@ -41,23 +41,25 @@ Head = HeadShell | JobShell
 
 @dataclass(frozen=True)
 class Submitted:
-    """A sweep's driver on the cluster."""
+    """The driver of a sweep on the cluster."""
 
     sweep: str
     job: str
     attached: bool = False
-    """It ran already."""
+    """It was already running."""
     goes_on: bool = False
-    """It goes on with what is there."""
+    """It resumes a sweep that exists."""
 
 
 def bring_up(cluster_file: Path) -> HeadShell:
-    """The way to the cluster's head, after it was started if it did not run. One that runs is left as it is, whatever
-    its file says now: the launcher would replace a head whose settings have changed, and with it every sweep on it.
+    """Starts a cluster unless it runs, and connects to its head.
+
+    A running cluster is left as it is, even if its file has changed: the launcher would replace the head, and with it
+    every sweep that runs there.
 
     Raises:
-        UsageError: a file that its nodes need is not on this machine; one line each.
-        ServiceError: it did not come up.
+        UsageError: files that its nodes need are not on this machine; one line for each.
+        ServiceError: it could not be started.
     """
     if (head := _running(cluster_file)) is not None:
         return head
@@ -71,31 +73,31 @@ def bring_up(cluster_file: Path) -> HeadShell:
 
 
 def _running(cluster_file: Path) -> HeadShell | None:
-    """The head if Ray answers on it."""
+    """The head, if Ray answers there."""
     try:
         head = HeadShell(cluster_file)
     except ServiceError:
         return None
-    asked = f"timeout {_HEALTH_CHECK_S} ray health-check"  # which waits for a head that is gone as long as it can
+    asked = f"timeout {_HEALTH_CHECK_S} ray health-check"  # which waits for a lost head without end
     return head if head.run(asked).returncode == 0 else None
 
 
 def bring_down(cluster_file: Path) -> None:
-    """Releases the cluster's machines.
+    """Shuts a cluster down.
 
     Raises:
-        ServiceError: the launcher says that it did not.
+        ServiceError: the launcher failed.
     """
     _ray("down", cluster_file, "look for machines left over")
 
 
 def _ray(command: str, cluster_file: Path, hint: str) -> None:
-    """Runs a command of Ray's launcher, whose output is for people.
+    """Runs a command of Ray's launcher and passes its output on to people.
 
-    On machines of one's own, autoscaler v2 takes the head for a worker and leaves the last machine out (Ray 2.60).
+    With provider `local`, autoscaler v2 mistakes the head for a worker and leaves the last machine out (Ray 2.60).
 
     Raises:
-        ServiceError: it failed.
+        ServiceError: the command failed.
     """
     is_local = read_cluster(cluster_file)["provider"].get("type") == "local"
     options = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_UP_enable_autoscaler_v2": "0" if is_local else "1"}
@@ -115,7 +117,7 @@ def _ray(command: str, cluster_file: Path, hint: str) -> None:
             if said.is_for_people(line):
                 sys.stderr.write(line)
                 sys.stderr.flush()
-    except BaseException:  # a signal that went to us alone would leave it at work on machines
+    except BaseException:  # after a signal to us alone it would go on starting machines
         launcher.terminate()
         launcher.wait()
         raise
@@ -125,13 +127,13 @@ def _ray(command: str, cluster_file: Path, hint: str) -> None:
 
 
 def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
-    """Ships a sweep and starts its driver, which outlives us; or finds the one that runs.
+    """Ships a sweep and starts its driver, which outlives this process; or finds the driver that runs.
 
     Args:
         spec: with absolute paths and its storage.
 
     Raises:
-        UsageError: the user's code is too large to be sent.
+        UsageError: the user's code is too large to ship.
         ServiceError: the head refused.
     """
     incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
@@ -149,7 +151,7 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
 
 
 def resume(head: Head, sweep: str, arguments: Sequence[str]) -> Submitted:
-    """Starts a driver that goes on with a sweep launched before.
+    """Starts a driver that resumes a sweep launched before.
 
     Raises:
         UsageError: it was not launched here, its driver runs, or an argument holds a password.
@@ -164,37 +166,39 @@ def resume(head: Head, sweep: str, arguments: Sequence[str]) -> Submitted:
 
 
 def follow(head: Head, sweep: str, job: str) -> int:
-    """Passes on what a job's driver says, to standard error, until it ends; its exit code.
+    """Prints the output of a job's driver on standard error until it ends; its exit code.
 
     Raises:
-        ServiceError: the connection to the head was lost, which the sweep does not notice.
+        ServiceError: the connection to the head was lost; the sweep continues.
     """
     return head.pass_on(_in_project(head, sweep, "jobs", ["follow", sweep, "--job", job]), to_people=True)
 
 
 def works_for_others(head: Head, sweep: str) -> bool:
-    """Whether jobs of anybody else run on the cluster."""
+    """Whether other jobs run on the cluster."""
     return bool(_asked(head, _in_project(head, sweep, "jobs", ["others", sweep]))["others"])
 
 
 def logs(head: Head, sweep: str, is_followed: bool) -> int:
-    """Prints what a sweep's newest driver has said, and says from now on if it is followed; an exit code."""
+    """Prints the log of a sweep's newest driver, and its further output if it is followed; an exit code."""
     return head.pass_on(_in_project(head, sweep, "jobs", ["follow" if is_followed else "logs", sweep]))
 
 
 def tuner_there(head: Head, sweep: str, arguments: Sequence[str]) -> int:
-    """Runs a `tuner` command on the head, with the sweep's storage; prints what it prints and returns its exit code."""
+    """Runs a `tuner` command on the head with the storage of the sweep, and passes its output on; its exit code."""
     columns = shutil.get_terminal_size((0, 0)).columns
     export = f"export COLUMNS={columns}; " if columns else ""
     return head.pass_on(export + _in_project(head, sweep, "launched", [sweep, *arguments]))
 
 
 def _in_project(head: Head, sweep: str, module: str, arguments: Sequence[str]) -> str:
-    """A script that runs one of our modules on the head with the code that was launched there, and tells it the way
-    back to the sweep from here."""
+    """A script that runs one of our modules on the head, with the code that was launched there, and tells the module
+    which option leads from here to the sweep."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", sweep):
-        raise UsageError(f"{sweep!r} is no sweep's name: letters, digits, dots, dashes and underscores")
-    absent = f"sweep {sweep} was not launched on this cluster; go on with it from its storage: tuner launch --or-resume"
+        raise UsageError(f"{sweep!r} is not the name of a sweep: must be letters, digits, dots, dashes and underscores")
+    absent = (
+        f"sweep {sweep} was not launched on this cluster; to resume it from its storage: tuner launch SPEC --or-resume"
+    )
     return (
         f'project="$HOME/{FOLDER}/{sweep}/project"; '
         f'[ -d "$project" ] || {{ echo {shlex.quote(absent)} >&2; exit 2; }}; '
@@ -204,7 +208,7 @@ def _in_project(head: Head, sweep: str, module: str, arguments: Sequence[str]) -
 
 
 def _asked(head: Head, script: str) -> Any:
-    """The data that a script prints, the last of its lines that are any: over a job server warnings come with them."""
+    """The JSON that a script prints: its last line that is any, as a job server mixes warnings in."""
     lines = _checked(head, head.run(script)).splitlines()
     for line in reversed(lines):
         with contextlib.suppress(ValueError):
@@ -217,8 +221,8 @@ def _checked(head: Head, done: subprocess.CompletedProcess[str]) -> str:
     """A script's output.
 
     Raises:
-        UsageError: it says that what is asked for is wrong.
-        ServiceError: it failed otherwise.
+        UsageError: the script says that the request is wrong.
+        ServiceError: it failed for another reason.
     """
     if done.returncode == 0:
         return done.stdout

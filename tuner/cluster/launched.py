@@ -1,9 +1,9 @@
-"""A launched sweep's folder on the head, and `tuner` commands with its code, storage and secrets.
+"""The folder of a launched sweep on the head, and `tuner` commands with its code, storage and secrets.
 
     ~/.tuner/launched/NAME/project/       tuner, trainables, the user's code and sweep.yaml: the job's working directory
-    ~/.tuner/launched/NAME/environment    variables of its driver, for nobody else's eyes
+    ~/.tuner/launched/NAME/environment    variables of its driver, readable by its owner only
 
-`python -m tuner.cluster.launched NAME COMMAND…` is such a command: a job's entry point, or what a laptop asks.
+`python -m tuner.cluster.launched NAME COMMAND…` runs such a command: as the entry point of a job, or for a laptop.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Launched:
 
     @property
     def option(self) -> str:
-        """What its driver adds to the commands that it tells people to run; empty where no storage is known."""
+        """The option that its driver adds to the commands in its messages; empty if the storage is unknown."""
         try:
             storage = json.loads(self.environment.read_text()).get("TUNER_STORAGE")
         except OSError:
@@ -53,7 +53,7 @@ class Launched:
         return self.project.is_dir()
 
     def install(self, incoming: Path) -> None:
-        """Puts what a launch has brought in place of what was there; running jobs have a copy of their own."""
+        """Replaces the folder's content by the files of a launch; running jobs have their own copy."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for part in (self.project, self.environment):
             if part.exists():
@@ -66,10 +66,10 @@ class Launched:
 
 
 def main() -> None:
-    """Becomes the command."""
+    """Replaces this process by the command."""
     launched = Launched(sys.argv[1])
     os.environ.update(json.loads(launched.environment.read_text()))
-    if option := launched.option:  # what a driver tells people to run is for those on other machines
+    if option := launched.option:  # its messages are read on other machines
         os.environ.setdefault(ASKED_BY, option)
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # workers stay in the job's working directory, where the code is
     os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])

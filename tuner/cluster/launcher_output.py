@@ -1,4 +1,4 @@
-"""What Ray's launcher says, without the tracebacks that it prints for a missing key or a cloud's refusal."""
+"""The output of Ray's launcher without the tracebacks that it prints for a missing key or a refusal by the cloud."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ _LINKS = ("During handling of the above exception", "The above exception was the
 
 
 class Said:
-    """Takes the lines of one command, in order."""
+    """Filters the lines of one command, in order."""
 
     def __init__(self) -> None:
         self.error = ""
-        """The exception that the last traceback ended with, in one line; empty if there was none."""
+        """The exception of the last traceback, in one line; empty if there was none."""
         self._in_traceback = False
 
     def is_for_people(self, line: str) -> bool:
-        """Whether a line says something to whoever waits for the command."""
+        """Whether a line is useful to somebody who waits for the command."""
         text = line.rstrip()
         if text == _BEGINS:
             self._in_traceback = True

@@ -1,7 +1,6 @@
-"""What Ray's schema lets through in `node_config`: misspelt keys, and values that the cloud would refuse.
+"""Mistakes in `node_config` that Ray's schema accepts: misspelt keys, and values that the cloud would refuse.
 
-The keys of AWS come from botocore's own description of EC2, those of Google Cloud from its client's, where that is
-installed.
+AWS keys come from botocore's description of EC2, Google Cloud keys from its client's, if that is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _GCP_INSTANCE = (
     "shieldedInstanceConfig", "shieldedInstanceIntegrityPolicy", "sourceMachineImage", "tags",
 )  # fmt: skip
 _GCP_TEMPLATE = "sourceInstanceTemplate"
-"""Of the request rather than of the instance."""
+"""A field of the request, not of the instance."""
 _TPU_KEYS = ("acceleratorType", "acceleratorConfig")
 
 
@@ -44,11 +43,11 @@ def node_config_problems(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def node_config_warnings(cluster: Mapping[str, Any]) -> list[str]:
-    """That nothing of it was judged, where that is so."""
+    """A note if `node_config` could not be checked."""
     kind, types = cluster["provider"].get("type"), cluster.get("available_node_types")
     if not types or kind in ("aws", "gcp") or kind not in PROVIDERS:
         return []
-    return [f"available_node_types: no node_config was judged: what provider {kind} takes is not known here"]
+    return [f"available_node_types: node_config was not checked: the keys of provider {kind} are not known here"]
 
 
 def _aws_node_problems(config: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -66,7 +65,7 @@ def _gcp_node_problems(config: Mapping[str, Any], path: str) -> Iterator[str]:
 
 
 def _shape_problems(value: Any, shape: Mapping[str, Any], path: str) -> Iterator[str]:
-    """What does not fit a shape: {type, members | member | values}, taken from a cloud's own description."""
+    """What does not match a shape: {type, members | member | values}, taken from the cloud's description."""
     kind = shape["type"]
     if kind == "mapping":
         if shape.get("or_list") and isinstance(value, list):
@@ -98,7 +97,7 @@ _SCALARS = {"whole": (int, "a whole number"), "bool": (bool, "true or false"), "
 
 
 def _value_problem(value: str, values: list[str], path: str) -> Iterator[str]:
-    """A cloud has new machine families faster than this machine's botocore: of those only the sizes are judged."""
+    """Clouds add machine families faster than botocore is updated: of unknown families nothing is checked."""
     if path.endswith(".InstanceType"):
         family = value.partition(".")[0]
         values = [known for known in values if known.partition(".")[0] == family]
@@ -114,7 +113,7 @@ def _run_instances() -> dict[str, Any]:
 
 
 def _from_botocore(shape: Any) -> dict[str, Any]:
-    """Of one level; what is deeper is described when it is asked for."""
+    """One level; deeper levels are described when they are needed."""
     if shape.type_name == "structure":
         return {"type": "mapping", "members": lambda: {k: _from_botocore(v) for k, v in shape.members.items()}}
     if shape.type_name == "list":
@@ -139,7 +138,7 @@ def _gcp_instance() -> dict[str, Any]:
 
 @cache
 def _gcp_schemas() -> dict[str, Any] | None:
-    """Google's description of Compute Engine, where its client is installed."""
+    """Google's description of Compute Engine; None if its client is not installed."""
     package = find_spec("googleapiclient")
     folder = Path(*(package.submodule_search_locations or ())) if package else Path()
     document = folder / "discovery_cache" / "documents" / "compute.v1.json"
@@ -147,7 +146,7 @@ def _gcp_schemas() -> dict[str, Any] | None:
 
 
 def _from_discovery(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """Google's own description. Ray's examples write some of its mappings as lists of one, which Google takes, too."""
+    """From Google's description. Google also accepts lists of one mapping, which Ray's examples have, for a mapping."""
     schema = schemas[schema["$ref"]] if "$ref" in schema else schema
     if schema.get("type") == "object" and "properties" in schema:
         return {"type": "mapping", "members": partial(_members, schema["properties"], schemas), "or_list": True}

@@ -1,4 +1,4 @@
-"""Which versions a cluster file installs, held against the lock file: nodes of several versions make no cluster."""
+"""Compares the versions that a cluster file installs with the lock file: all nodes need the same versions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tuner.cluster.schema import COMMAND_LISTS
 LOCK = Path(__file__).parents[2] / "requirements.lock"
 PYTHON_MIN = (3, 11)
 _DECISIVE = ("ray", "tensorflow", "keras", "hyperopt", "mlflow")
-"""Of these each installation must name its version."""
+"""Packages whose version each installation must state."""
 _EXTRAS = r"(?:\[[^][]*\])?"
 _NAME = r"(?<![\w./:@-])([A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]|[A-Za-z])" + _EXTRAS
 _PINNED = re.compile(_NAME + r"\s*={2,3}\s*([0-9][\w.!+*-]*)")
 _WHEEL = re.compile(r"(?:^|[/\s'\"])([A-Za-z][\w.]*?)-(\d[\w.!+]*)(?:-\d\w*)?-(?:py|cp)(\d)(\d*)-[\w.]+-[\w.]+\.whl")
 _BY_FILE = re.compile(rf"(?<![\w.-])[\w.-]+{_EXTRAS}\s*@\s*\S+|(?<!\S)\S+\.whl\S*")
-"""`ray @ https://…` and wheels. Each begins at a word's beginning: a command may hold a long one, such as a key."""
+"""`ray @ https://…` and wheels. They match only at the start of a word: a command may hold long words, such as keys."""
 _INSTALLER, _INSTALL = re.compile(r"\b(?:pip3?|uv)\b"), re.compile(r"\b(?:install|add)\b")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
 _PYTHON = re.compile(r"(?:--python[ =]|\bpython=+)v?(\d)\.(\d+)")
@@ -30,7 +30,7 @@ _IMAGE = re.compile(r"(?:^|/)(rayproject/ray(?:-ml|-llm)?|tensorflow/tensorflow)
 
 @dataclass(frozen=True)
 class Pins:
-    """Versions that all nodes must have, and where that is written."""
+    """The versions that all nodes must have, and where they come from."""
 
     versions: Mapping[str, str]
     source: str
@@ -38,7 +38,7 @@ class Pins:
 
 @cache
 def locked() -> Pins:
-    """The lock file's versions; those of this environment where this is no checkout."""
+    """The versions of the lock file; outside of a checkout, those of this environment."""
     if LOCK.is_file():
         pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", LOCK.read_text(), re.MULTILINE)
         return Pins({_normal(name): version for name, version in pins}, LOCK.name)
@@ -47,11 +47,11 @@ def locked() -> Pins:
 
 
 def pin_problems(cluster: Mapping[str, Any], pins: Pins, written: Mapping[str, Any]) -> list[str]:
-    """Versions in commands and images that are others than the lock file's, or none.
+    """Versions in commands and images that are missing or differ from the lock file.
 
     Args:
         cluster: with Ray's defaults filled in.
-        written: the file as it stands, so that a default is called one.
+        written: the file without defaults, so that messages can call a default one.
     """
     problems: list[str] = []
     for path, command in _all_commands(cluster):
@@ -75,7 +75,7 @@ def _default(path: str, written: Mapping[str, Any]) -> str:
 
 
 def pin_warnings(cluster: Mapping[str, Any], pins: Pins) -> list[str]:
-    """A Python that is newer than the one that the lock file was made with, and images that say no version."""
+    """A Python newer than that of the lock file, and images without a version."""
     made_with = f"{PYTHON_MIN[0]}.{PYTHON_MIN[1]}"
     newer = [
         f"{path}: installs Python {major}.{minor}, but {pins.source} was made and tested with {made_with}"
@@ -140,7 +140,7 @@ def _package(image: re.Match[str]) -> str:
 
 
 def _pinned(image: re.Match[str], pins: Pins) -> str:
-    """The package that an image is made for, at the version that all nodes must have."""
+    """The package of an image, with the version that all nodes must have."""
     package = _package(image)
     return f"{package} {pins.versions.get(package)}, as {pins.source} has it"
 

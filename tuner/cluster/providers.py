@@ -1,4 +1,4 @@
-"""What Ray's schema lets through in `provider`: misspelt keys, missing ones, and places that do not exist."""
+"""Mistakes in `provider` that Ray's schema accepts: misspelt or missing keys, and places that do not exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from tuner.spec.space import nearest, shown
 
 PROVIDERS = ("aws", "gcp", "local", "azure", "vsphere", "spark", "external")
-"""Those that can be launched: of aliyun, Ray's wheel lacks the defaults without which its launcher fails."""
+"""Providers that can be launched. Ray's wheel lacks the defaults of aliyun, without which its launcher fails."""
 _EVERY = {
     "type", "use_internal_ips", "disable_node_updaters", "disable_launch_config_check", "foreground_node_launch",
     "worker_liveness_check",
@@ -99,7 +99,7 @@ def _hosts(provider: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_address(host: object) -> bool:
-    """A name or an IP address alone: the user stands in `auth`, and ssh's port cannot be chosen."""
+    """Whether it is a host name or an IP address alone: the user belongs in `auth`, and the ssh port is fixed."""
     if not isinstance(host, str):
         return False
     if ":" in host or re.fullmatch(r"[\d.]+", host):

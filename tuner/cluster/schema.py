@@ -1,4 +1,4 @@
-"""A cluster file against Ray's own schema and checks, every problem as one line."""
+"""Checks a cluster file against Ray's own schema and rules; one line for each problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND_LISTS = (
     "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands",
     "head_start_ray_commands", "worker_start_ray_commands",
 )  # fmt: skip
-"""The keys of a cluster file, and of its node types, under which shell commands stand."""
+"""The keys of a cluster file, and of its node types, that hold shell commands."""
 _TYPES = {
     "integer": "a whole number",
     "number": "a number",
@@ -31,7 +31,7 @@ _TYPES = {
     "object": "a mapping",
 }
 _LOGGED = re.compile(r"[\d-]+ [\d:,]+\s+\w+ \S+ -- ")
-"""What Ray's launcher puts before a line: 2026-01-01 00:00:00,000 PANIC config.py:73 -- Please supply …"""
+"""The prefix of a line of Ray's launcher: 2026-01-01 00:00:00,000 PANIC config.py:73 -- Please supply …"""
 
 
 def read_cluster(path: Path) -> dict[str, Any]:
@@ -45,28 +45,28 @@ def read_cluster(path: Path) -> dict[str, Any]:
 
 
 def with_defaults(cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """A cluster file with what Ray would fill in; as it is where Ray knows no such provider."""
+    """A cluster file with Ray's defaults filled in; unchanged if Ray does not know its provider."""
     from ray.autoscaler._private.providers import _get_default_config
 
     try:
         return {**_get_default_config(cluster["provider"]), **cluster}
-    except (ImportError, KeyError, TypeError, NotImplementedError, OSError):  # for some, its wheel has no file
+    except (ImportError, KeyError, TypeError, NotImplementedError, OSError):  # its wheel lacks the file of some
         return dict(cluster)
 
 
 def has_provider(cluster: Mapping[str, Any]) -> bool:
-    """Whether it says who provides its machines: without that, nothing else of it can be judged."""
+    """Whether it names a provider: without one, nothing else can be checked."""
     return isinstance(cluster.get("provider"), Mapping) and "type" in cluster["provider"]
 
 
 def schema_problems(cluster: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """What Ray's schema refuses, and a copy of the file without that, so that the rest can be judged as well."""
+    """What Ray's schema refuses, and a copy of the file without it, so that the rest can be checked too."""
     import ray.autoscaler
     from jsonschema import Draft7Validator
 
     schema = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text())
     provider = cluster.get("provider")
-    if isinstance(provider, dict) and provider.get("type") == "local":  # Ray takes it away before its schema looks
+    if isinstance(provider, dict) and provider.get("type") == "local":  # Ray removes it before it checks the schema
         schema["properties"]["min_workers"] = schema["properties"]["max_workers"]
     sound = copy.deepcopy(dict(cluster))
     problems: list[str] = []
@@ -77,7 +77,7 @@ def schema_problems(cluster: Mapping[str, Any]) -> tuple[list[str], dict[str, An
 
 
 def _take_out(tree: Any, path: list[Any], error: Any) -> None:
-    """Removes what is wrong; in a list an empty text takes its place."""
+    """Removes what is wrong; in a list, an empty text takes its place."""
     if error.validator == "required":
         return
     unknown = set(_unknown_keys(error)) if error.validator == "additionalProperties" else None
@@ -85,7 +85,7 @@ def _take_out(tree: Any, path: list[Any], error: Any) -> None:
     for part in parents:
         try:
             tree = tree[part]
-        except (KeyError, IndexError, TypeError):  # taken out with what it was a part of
+        except (KeyError, IndexError, TypeError):  # removed together with its parent
             return
     if unknown is not None and isinstance(tree, dict):
         for key in unknown:
@@ -132,7 +132,7 @@ def _lines(error: Any) -> Iterator[str]:
 
 
 def launcher_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """What Ray's launcher refuses before it starts a machine, of a file that is sound otherwise."""
+    """What Ray's launcher refuses before it starts a machine, in an otherwise valid file."""
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     said = io.StringIO()
@@ -141,7 +141,7 @@ def launcher_problems(cluster: Mapping[str, Any]) -> list[str]:
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             validate_config(prepare_config(copy.deepcopy(dict(cluster))))
-    except (Exception, SystemExit) as error:  # its launcher ends the process where a provider's keys are wrong
+    except (Exception, SystemExit) as error:  # the launcher exits if the keys of a provider are wrong
         lines = re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()).splitlines()
         told = [_LOGGED.sub("", line) for line in lines if line.strip() and "WARN" not in line.split()[2:3]]
         text = str(error) if isinstance(error, ValueError | RuntimeError) else " ".join(told) or repr(error)
@@ -152,6 +152,6 @@ def launcher_problems(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """A message in which nothing that a key may hold, such as the end of a line, is lost or does harm; no password."""
+    """A message on one line, without passwords; special characters, such as line ends in keys, are escaped."""
     text = redacted(text)
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,6 +1,6 @@
-"""What a cluster file says of the files that its nodes share, held against what a sweep reads and writes.
+"""Compares the files that the nodes of a cluster file share with those that a sweep reads and writes.
 
-The rules themselves are `tuner.spec.sharing`'s; the driver holds them against the nodes that it finds.
+The rules are in `tuner.spec.sharing`; the driver applies them to the nodes that it finds.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS, named_folders, shared_folders, sharing_problems
 
 _ENOUGH = 10**6
-"""CPUs and GPUs: more than any trial takes."""
+"""CPUs and GPUs: more than any trial needs."""
 
 
 def problems(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
-    """What only one node of a cluster file's cluster would see of a spec; one line each, with the way on."""
+    """Paths and stores of a spec that only one node of the cluster would see; one line each, with what to do."""
     folders = [*_folders(cluster), *mounted_folders(cluster)]
     return sharing_problems(spec, max_nodes(cluster), folders, file_mounts(cluster))
 
 
 def max_nodes(cluster: Mapping[str, Any]) -> int:
-    """Head and workers, as many as a cluster file allows."""
+    """The highest number of nodes, the head included."""
     provider = cluster.get("provider") or {}
     limit: int = cluster.get("max_workers", 2)  # Ray's own default
     if provider.get("type") == "local" and "worker_ips" in provider:
         return 1 + len(provider["worker_ips"] or ())
-    if "coordinator_address" in provider:  # which gives out machines of one's own, of no node type
+    if "coordinator_address" in provider:  # a coordinator hands out machines without node types
         return 1 + limit
     return 1 + min(limit, sum(max_workers(cluster, name) for name in cluster.get("available_node_types") or ()))
 
@@ -49,17 +49,16 @@ def mounted_folders(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """What the driver on the head must be told: what its nodes share, as this machine sees it, and which may join."""
+    """Variables for the driver on the head: the folders that its nodes share, and the nodes that may join."""
     folders = [*_folders(cluster), *mounted_folders(cluster), *file_mounts(cluster)]
     told = {SHARED_FOLDERS: os.pathsep.join(dict.fromkeys(folders))} if folders else {}
     return told | node_types(cluster)
 
 
 def node_types(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """The nodes that a cluster file allows, as the driver takes them; none where a cloud's type does not say its size:
-    what it says of GPUs alone, Ray completes by the machine.
+    """The variable with the nodes that a cluster file allows; none if a node type of a cloud does not state its CPUs.
 
-    Machines of one's own never say it, and are large enough until they have joined.
+    Machines of provider `local` never state them, and count as large enough until they have joined.
     """
     types, head = cluster.get("available_node_types") or {}, cluster.get("head_node_type")
     if cluster.get("provider", {}).get("type") == "local" and max_nodes(cluster) > 1:
@@ -74,7 +73,8 @@ def node_types(cluster: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _folders(cluster: Mapping[str, Any]) -> list[str]:
-    """Network file systems of this machine count where the nodes are its neighbours; a cloud's do not see them."""
+    """Folders that the nodes share: network file systems of this machine count only with provider `local`, whose nodes
+    are neighbours of this machine."""
     is_near = (cluster.get("provider") or {}).get("type") == "local"
     return shared_folders() if is_near else named_folders()
 

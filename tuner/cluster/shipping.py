@@ -1,8 +1,7 @@
-"""What a launch takes to the cluster: this project, the spec, the user's code and what the driver must know in private.
+"""What a launch ships to the cluster: this project, the spec, the user's code, and the private variables of the driver.
 
-The project and the code become the job's working directory, which Ray brings to every node, also to those that join
-later. In it the spec names the user's file relative to that directory, so that its trials are the same ones on whatever
-cluster goes on with the sweep.
+The project and the code become the working directory of the job, which Ray brings to every node, also to nodes that
+join later. The spec names the user's file relative to that directory, so that another cluster can resume the sweep.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from tuner.spec import SweepSpec, dump_yaml
 
 CODE = "code"
 MAX_CODE_BYTES = 20 * 2**20
-"""Of a user's code; data belongs into the storage, which each node reads by itself."""
+"""Of a user's code; data belong in the storage, which each node reads by itself."""
 
 
 def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
-    """Fills a folder with all that the head needs of a sweep.
+    """Fills a folder with everything that the head needs for a sweep.
 
     Args:
         spec: with absolute paths and its storage.
-        private: variables for its driver alone.
+        private: variables for the driver only.
 
     Raises:
         UsageError: the user's code is too large.
@@ -56,7 +55,7 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path) -> None:
 
 
 def code_problems(spec: SweepSpec) -> list[str]:
-    """That a user's code is too large to be sent, in one line; none of a file that is not there."""
+    """One line if the user's code is too large to ship; none if the file is missing."""
     file = Path(spec.trainable.rpartition(":")[0])
     if file.suffix != ".py":
         return []
@@ -66,14 +65,14 @@ def code_problems(spec: SweepSpec) -> list[str]:
         return []
     largest = max(copied, key=lambda path: path.stat().st_size)
     return [
-        f"{file}: what is sent to a cluster, it and what it imports beside it, must be smaller than"
+        f"{file}: it and the files beside it that it imports must be smaller than"
         f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {largest.name}); data"
-        f" belongs into a bucket or a shared folder"
+        f" belong in a bucket or a shared folder"
     ]
 
 
 def _copy_code(file: Path, target: Path) -> None:
-    """The user's file and the modules and packages beside it that it imports, theirs included."""
+    """Copies the user's file and the modules and packages beside it that it imports, directly or not."""
     for path in sorted(imported_beside(file)):
         place = target / path.relative_to(file.parent)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How many machines a cluster file asks for, of what size, and how fast: what cannot be, or contradicts the rest."""
+"""Mistakes in the number and size of a cluster file's machines, and in how fast they come and go."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.spec.space import nearest, shown
 
 
 def size_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """A head type that does not exist, minima above their maxima, …; of a file that fits Ray's schema."""
+    """A head type that does not exist, minima above maxima and the like, in a file that matches Ray's schema."""
     return [
         *_head_problems(cluster),
         *_type_problems(cluster),
@@ -21,7 +21,7 @@ def size_problems(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def max_workers(cluster: Mapping[str, Any], name: str) -> int:
-    """At most so many workers of a node type."""
+    """The highest number of workers of a node type."""
     limit: int = cluster.get("max_workers", 2)  # Ray's own default
     node = cluster["available_node_types"][name]
     own: int = node.get("max_workers", 0 if name == cluster.get("head_node_type") else limit)
@@ -54,7 +54,7 @@ def _type_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _resource_problems(cluster: Mapping[str, Any]) -> Iterator[str]:
-    """Ray takes any name for a resource: `cpu` would be one of the user's own, which no trial asks for."""
+    """Ray accepts any name for a resource: `cpu` would be a custom one, which no trial asks for."""
     for name, node in (cluster.get("available_node_types") or {}).items():
         for key in node.get("resources") or {}:
             if key.upper() in ("CPU", "GPU") and key not in ("CPU", "GPU"):

@@ -1,4 +1,4 @@
-"""How a cluster file starts Ray: whether workers would come, and whether others could run code on the head."""
+"""How a cluster file starts Ray: whether workers would join, and whether strangers could run code on the head."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tuner.spec.space import shown
 
 TOKEN = "~/.ray/auth_token"
 _EXAMPLES = ("ami-0123456789abcdef0", "my-project", "192.0.2.")
-"""Of the files that are shipped: an image, a project and addresses that do not exist."""
+"""An image, a project and addresses in our example files that do not exist."""
 _GROUPS = {"SecurityGroupIds", "NetworkInterfaces", "LaunchTemplate"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def start_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """Files that cannot be copied, a head that starts no Ray or no workers; of a file with Ray's defaults filled in."""
+    """Files that cannot be copied, and a head that does not start Ray or its workers; of a file with Ray's defaults."""
     mounts = (cluster.get("file_mounts") or {}).items()
     wrong = [(there, here) for there, here in mounts if not isinstance(here, str)]
     return [
@@ -59,7 +59,7 @@ def _worker_problems(cluster: Mapping[str, Any], head_starts: list[str]) -> list
 
 
 def _docker_problems(cluster: Mapping[str, Any]) -> list[str]:
-    """A container needs its name and its image, or an image for the head and one for the workers."""
+    """A container needs a name and an image, or one image for the head and one for the workers."""
     docker = cluster.get("docker") or {}
     has_image = bool(docker.get("image") or (docker.get("head_image") and docker.get("worker_image")))
     if has_image == bool(docker.get("container_name")):
@@ -71,20 +71,22 @@ def _docker_problems(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def start_warnings(cluster: Mapping[str, Any]) -> list[str]:
-    """What lets others in, and what this machine lacks."""
+    """What gives others access, and files that this machine lacks."""
     warnings = []
     text = " ".join(cluster.get("head_start_ray_commands") or ())
     hosts = re.findall(r"--dashboard-host[= ](\S+)", text)
     if any(host not in _LOOPBACK for host in hosts):
-        rule = "runs anybody's code: keep it at --dashboard-host=127.0.0.1, which tuner tunnels to"
+        rule = "runs code for anybody: keep --dashboard-host=127.0.0.1, to which tuner makes a tunnel"
         warnings.append(f"head_start_ray_commands: the dashboard's job server at {hosts[-1]} {rule}")
     if not re.search(r"RAY_AUTH_MODE=['\"]?token", text):
-        warnings.append("head_start_ray_commands: without RAY_AUTH_MODE=token whoever reaches the head runs code on it")
+        warnings.append(
+            "head_start_ray_commands: without RAY_AUTH_MODE=token, anybody who reaches the head can run code on it"
+        )
     return [*warnings, *_open_groups(cluster), *missing_here(cluster), *_unedited(cluster)]
 
 
 def _open_groups(cluster: Mapping[str, Any]) -> list[str]:
-    """On AWS, machines that everybody may knock at: what Ray makes of a group that it has to make."""
+    """On AWS, machines that everybody can reach, because Ray has to make their security group."""
     provider = cluster["provider"]
     group = provider.get("security_group") or {}
     types = (cluster.get("available_node_types") or {}).values()
@@ -92,7 +94,7 @@ def _open_groups(cluster: Mapping[str, Any]) -> list[str]:
     if provider.get("type") != "aws" or has_groups:
         return []
     if "GroupName" not in group:
-        rule = "Ray makes a group that is open for ssh from everywhere: make one, and name it here (see cluster.yaml)"
+        rule = "Ray makes a group that is open for ssh from everywhere: name your own group here (see cluster.yaml)"
         return [f"provider.security_group: {rule}"]
     if "0.0.0.0/0" in str(group.get("IpPermissions")):
         return ["provider.security_group.IpPermissions: 0.0.0.0/0 lets everybody in: name your own addresses"]
@@ -100,7 +102,7 @@ def _open_groups(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def missing_here(cluster: Mapping[str, Any]) -> list[str]:
-    """Files that are to be copied from this machine, and are not there (yet): Ray looks once it has a head."""
+    """Files to be copied from this machine that do not exist (yet): Ray looks only once it has a head."""
     key = (cluster.get("auth") or {}).get("ssh_private_key")
     here = {f"file_mounts.{there}": source for there, source in file_mounts(cluster).items()}
     here |= {"auth.ssh_private_key": key} if key else {}
@@ -114,7 +116,7 @@ def missing_here(cluster: Mapping[str, Any]) -> list[str]:
 
 
 def _unedited(cluster: Mapping[str, Any]) -> list[str]:
-    """Examples that still stand where a user's own values belong."""
+    """Values of our example files that the user has not replaced."""
     provider = cluster["provider"]
     values = {"provider.project_id": provider.get("project_id"), "provider.head_ip": provider.get("head_ip")}
     for name, node in (cluster.get("available_node_types") or {}).items():

@@ -27,6 +27,7 @@ from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked
 from tuner.inspection.examine import Inspected, inspect, is_file, is_own
 from tuner.inspection.trying import Tried, is_skipped
+from tuner.inspection.work_folder import working_in
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
@@ -39,18 +40,21 @@ class Inspection:
 
     Args:
         sources: the trainable's code as it is kept.
+        works_in: the folder in which the trainable's code runs; empty for the working directory.
         is_tried: whether a batch is trained, too, as workers would. Shipped trainables need none.
     """
 
-    def __init__(self, spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False) -> None:
-        self._spec, self._sources = spec, sources
+    def __init__(
+        self, spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False, works_in: str = ""
+    ) -> None:
+        self._spec, self._sources, self._works_in = spec, sources, works_in
         self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._found: Inspected | None = None
         if is_file(spec.trainable):
-            self._start_child(Asked(spec.resolved(), sources, self._is_tried))
+            self._start_child(Asked(_as_written(spec), sources, self._is_tried))
         elif self._is_tried:
             self._look_here_first()
 
@@ -63,11 +67,15 @@ class Inspection:
         """What was found; `Inspected.problems` holds what does not fit."""
         if self._child is not None:
             return self._child_result()
-        return self._found or inspect(self._spec, self._sources)
+        if self._found is not None:
+            return self._found
+        with working_in(self._works_in):
+            return inspect(self._spec, self._sources)
 
     def _look_here_first(self) -> None:
         """Looks at a class of this process's own; a child gets it, and the data, to train a batch."""
-        self._found = inspect(self._spec, self._sources, is_tried=True)
+        with working_in(self._works_in):
+            self._found = inspect(self._spec, self._sources, is_tried=True)
         if self._found.problems:
             return
         trainable = self._spec.trainable
@@ -79,7 +87,9 @@ class Inspection:
             self._found = replace(self._found, problems=[f"{rule} {what}"])
             return
         folder = import_folder(trainable) if is_importable(trainable) else None
-        asked = Asked(self._spec.resolved(), self._sources, True, True, given, folder, tuple(sys.path))
+        asked = Asked(
+            self._found.whole(self._spec).resolved(), self._sources, True, True, given, folder, tuple(sys.path)
+        )
         self._start_child(asked, self._found)
 
     def _start_child(self, asked: Asked, found: Inspected | None = None) -> None:
@@ -102,6 +112,7 @@ class Inspection:
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             env=environment,
+            cwd=self._works_in if os.path.isdir(self._works_in) else None,
         )
         question.close()
 
@@ -154,6 +165,14 @@ class Inspection:
         for file in (self._handover, self._errors):
             if file is not None:
                 file.close()
+
+
+def _as_written(spec: SweepSpec) -> dict[str, Any]:
+    """A spec whose space is left out if it was, as it may be of a KerasTuner model."""
+    written = spec.resolved()
+    if "space" not in spec.model_fields_set:
+        del written["space"]
+    return written
 
 
 def load_checked(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,14 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
+from trainables.isolation import isolated, read_only
+from trainables.learned import Learned, load_and_learn
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
@@ -27,6 +32,7 @@ from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import Tried
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.space import Space, cut
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -53,6 +59,8 @@ class Inspected:
     """What is known of the data, for the journal: `source` and `arrays`."""
     imported: list[str] = field(default_factory=list)
     """Files below that of the trainable that were imported, relative to its folder."""
+    learned: Learned = field(default_factory=Learned)
+    """What `load_data` left in the trainable, for workers and for the sweep's folder."""
     without_effect: dict[str, str] = field(default_factory=dict)
     """Searched parameters that change nothing, and why."""
     not_looked_at: list[str] = field(default_factory=list)
@@ -61,6 +69,9 @@ class Inspected:
     """The training path of its trials, fast or fit; empty if no batch was trained."""
     why: str = ""
     """Why it is that one."""
+
+    space: Space | None = None
+    """The whole space of a KerasTuner model; None where it is the spec's."""
 
     @property
     def effect_warnings(self) -> list[str]:
@@ -97,6 +108,10 @@ class Inspected:
         of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
         return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
+    def whole(self, spec: SweepSpec) -> SweepSpec:
+        """The spec with the space that building a KerasTuner model has found."""
+        return spec if self.space is None else spec.model_copy(update={"space": self.space})
+
     def resolve(self, spec: SweepSpec, source: str) -> SweepSpec:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
 
@@ -105,9 +120,10 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        known = (*spec.space, *spec.records)
+        own = spec.space if self.space is None else self.space
+        known = (*own, *spec.records)
         missing = {name: value for name, value in self.defaults.items() if name not in known}
-        space = {**spec.space.model_dump(exclude_defaults=True), **missing}
+        space = {**own.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
 
@@ -163,11 +179,18 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: bool) -> Inspected:
     known = trainable_class.Params
-    problems = param_problems(spec, known)
+    if is_adapted(trainable_class):
+        whole = _completed(spec, trainable_class)
+        spec, problems = whole.spec, whole.problems
+        hyper_warnings = whole.warnings
+    else:
+        problems, hyper_warnings = param_problems(spec, known), []
+        if "space" not in spec.model_fields_set:
+            problems.append("space: is required, but is missing")
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
-    num_train, data = None, None
+    num_train, data, learned = None, None, Learned()
     try:
         trainable = trainable_class(spec.data)
         # Of the class, or of its own by the data that it was given.
@@ -176,7 +199,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
         of_metric = metric_problems(spec, metrics)
-        data = trainable.load_data()
+        data, learned = load_and_learn(trainable)
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
@@ -201,13 +224,46 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    warnings += hyper_warnings
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
-    handed = data if is_shared else None
+    warnings += _not_handed_over(learned)
+    if isinstance(data, Data) and num_train and hasattr(data.train, "element_spec") and not problems:
+        from trainables.training.shuffling import shuffle_warning
+
+        warnings += [f"trainable: {text}" for text in filter(None, [shuffle_warning(data.train, num_train)])]
+    handed = data if is_shared and not learned.left_out else None
     imported = _imported_beside(spec.trainable)
+    space = spec.space if is_adapted(trainable_class) else None
     idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
-    return Inspected(defaults_of(known, data), metrics, num_train, problems, handed, warnings, digests, imported, idle)
+    defaults = defaults_of(known, data)
+    return Inspected(
+        defaults, metrics, num_train, problems, handed, warnings, digests, imported, learned, idle, space=space
+    )
+
+
+def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
+    """A KerasTuner model's spec, with its data where they can be had; `load_data`'s own faults are told elsewhere."""
+    try:
+        trainable = trainable_class(spec.data)
+        data = None
+        with suppress(Exception):
+            data = trainable.load_data()
+        return completed(spec, trainable, data)
+    except (Exception, SystemExit) as error:
+        return Completed(
+            spec, [f"trainable: its model must build with all defaults, but {_raised(error, spec.trainable)}"]
+        )
+
+
+def _not_handed_over(learned: Learned) -> list[str]:
+    """What is told of attributes that other processes cannot be given."""
+    if not learned.left_out:
+        return []
+    names = [f"{name} ({why})" for name, why in learned.left_out.items()]
+    what = "trainable: load_data keeps what cannot be pickled, so each process that needs it loads the data itself"
+    return [f"{what}: {cut(', '.join(names), 300)}"]
 
 
 def _imported_beside(trainable: str) -> list[str]:
@@ -257,7 +313,7 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
     except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
         return [], None if data_problems(data, takes_batches(trainable)) else num_examples(data.train)
-    used = trainable.select_data(data, params)
+    used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used, takes_batches(trainable))
@@ -273,7 +329,12 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
     assert first is not None
     try:
         params = valid_params(trainable, first.params)
-        return reported_metric_names(trainable, trainable.select_data(data, params), params, spec.precision), []
+        trainable, data = read_only(trainable, data)
+
+        def ask(own: Trainable, given: Data) -> list[str]:
+            return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
+
+        return isolated(trainable, data, ask), []
     except (Exception, SystemExit) as error:
         return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 
@@ -294,4 +355,6 @@ def _raised(error: BaseException, trainable: str) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     where = f" (line {line} of {Path(file).name})" if line and file else ""
     message = error.msg if isinstance(error, SyntaxError) else " ".join(gist(error).split())[:300]
-    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}"
+    is_relative = isinstance(error, FileNotFoundError) and not os.path.isabs(str(error.filename or ""))
+    begins = f"; relative paths begin in {os.getcwd()}" if is_relative else ""
+    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}{begins}"

@@ -19,6 +19,7 @@ from tuner.inspection.configurations import (
     draws,
     idle_training_params,
     questions,
+    structure_text,
 )
 from tuner.inspection.own_training import idle_defaults
 from tuner.spec import SweepSpec
@@ -68,7 +69,10 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     try:
         found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
         known = TRAINING_PARAMS if found.path == "fast" else ("batch_size", "epochs")
-        own = [name for name in spec.space.searched if name not in known]
+        built: set[str] | None = getattr(
+            trainable, "names_built", None
+        )  # a KerasTuner model may tune its training, too
+        own = [name for name in spec.space.searched if name not in known and (built is None or name in built)]
         asked = questions(spec, drawn, own)
         effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
     except ProbeError as error:
@@ -102,6 +106,8 @@ def failure_line(error: ProbeError, trainable: str, name: str) -> str:
     advice = way_out(cause, message)
     raised = f"{type(cause).__name__}{f': {message}' if message else ''}"
     of = " " if error.doing == "loading" else " of "
+    values = structure_text(error.params)
+    name += f" with {values}" if values else ""
     return f"trainable: {error.doing}{of}{name} raised {raised}{where}{f'; {advice}' if advice else ''}"
 
 
