@@ -76,7 +76,9 @@ def _space_lines(found: FoundSpace) -> list[str]:
     if not found.num_builds:
         title = "# The parameters of the model, at their defaults: write ranges or choices for those to search."
     else:
-        title = f"# The space that {found.num_builds} builds of the model found. A parameter that you leave out is searched as here."
+        title = (
+            f"# What {found.num_builds} builds of the model found. A parameter that you leave out is searched as here."
+        )
     lines = [title, *(f"# {note}" for note in found.notes), "space:"]
     for name, parameter in found.parameters.items():
         original = f" of {found.originals[name]!r}" if found.originals.get(name, name) != name else ""
