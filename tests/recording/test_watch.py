@@ -80,7 +80,7 @@ def test_killed_again_and_again_it_is_replaced_and_nothing_is_there_twice(
         before = pid_of(recorder)
         os.kill(before, signal.SIGKILL)
         wait_until(lambda before=before: recorder.pid != before)  # type: ignore[misc]
-        assert len(told) == number and told[-1].startswith("the recorder was killed by SIGKILL: another one starts in ")
+        assert len(told) == number and told[-1].startswith("the recorder was killed by SIGKILL; another one starts in ")
         assert len(recorders(driver)) == 1
     wait_until_recorded(driver)
     assert (read_cursor(driver.folder).restarts, read_cursor(driver.folder).recorder_trouble) == (4, "")
@@ -106,7 +106,7 @@ def test_one_that_others_ask_to_end_or_that_does_not_run_is_replaced(
     wait_until_recorded(driver)
     [asked, silent] = told
     assert asked.startswith("the recorder ended with exit code 0 (")
-    assert silent.startswith("the recorder gave no sign of life for 4 s and was killed: another one starts in ")
+    assert silent.startswith("the recorder gave no sign of life for 4 s and was killed; another one starts in ")
     driver.finish()
     assert recorder.finish()
     checker.check(driver, f"sqlite:///{driver.folder.root.database}")
@@ -142,7 +142,7 @@ def test_one_that_dies_at_once_each_time_is_given_up_once_and_tried_again_at_the
         wait_until(lambda: len(told) == 4)
         time.sleep(0.5)
         assert recorders(driver) == [] and zombies() == [] and len(told) == 4
-        assert "ended with exit code 1 (" in told[-1] and "gets nothing more until the sweep's end" in told[-1]
+        assert "ended with exit code 1 (" in told[-1] and "nothing more is recorded until the sweep ends" in told[-1]
     cursor = read_cursor(driver.folder)
     standing = recorder_standing(driver.folder, cursor, "sqlite://", len(driver.events), is_running=True)
     assert standing == {"restarts": 3, "trouble": told[-1], "news": None}
@@ -158,7 +158,7 @@ def test_one_that_cannot_be_started_is_tried_again(
         patch.setattr(sys, "executable", "/there/is/no/such/python")
         recorder.start()
         wait_until(lambda: len(told) == 1)
-    assert told[0].startswith("the recorder cannot be started: No such file or directory: another one starts in")
+    assert told[0].startswith("the recorder cannot be started: No such file or directory; another one starts in")
     wait_until_recorded(driver)
 
 

@@ -16,7 +16,7 @@ from tuner.review.best import best_model, export_model
 from tuner.storage import SweepFolder
 from tuner.sweep import events as ev
 
-MODELS = Path(__file__).parent / "trainables" / "models.py"
+MODELS = Path(__file__).parents[1] / "trainables" / "models.py"
 GONE = "checkpoints/000001/best-000003-attempt-001-7.npz"
 PARAMS = {"learning_rate": 0.02, "batch_size": 32, "epochs": 3, "units": 5}
 
@@ -77,7 +77,7 @@ def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, pre
     assert keras.config.dtype_policy().name == "float32" and not model.compiled
 
     if name == "Custom":  # which has no `get_config`
-        with pytest.raises(UsageError, match=r"cannot be written as a file of Keras's: .*; tuner.best_model gives"):
+        with pytest.raises(UsageError, match=r"cannot be saved as a Keras file: .*; tuner.best_model returns"):
             export_model("test", tmp_path / "best.keras", storage=str(tmp_path))
         assert not (tmp_path / "best.keras").exists()
     else:

@@ -41,6 +41,10 @@ class Probed:
     """The training path: fast, or fit."""
     why: str = ""
     """Why it is that one."""
+    used: dict[str, int | float] = field(default_factory=dict)
+    """On the fit path, learning_rate, batch_size and epochs as they are really used, where that can be told."""
+    compiles: bool = False
+    """Whether `build_model` compiles the model."""
     read: set[str] = field(default_factory=set)
     """Parameters that the trainable's own code asked for."""
     problems: list[str] = field(default_factory=list)
@@ -98,6 +102,7 @@ def _try_one(
         return
     found.metrics, found.seconds = [*(name for name in first if name != "epoch_s"), "epoch_s"], time.monotonic() - began
     found.path, found.why = trainer.path, trainer.why
+    found.used, found.compiles = trainer.used, trainer.compiles
     found.warnings += _not_finite(first)
     if 2 * found.seconds < seconds_max and not trainer.stopped:
         _go_on_after_a_break(trainer, params, first, found)

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainables.contract import DataError
-
-_SHUFFLE_BUFFER = 10_000
+from trainables.contract import BATCHING, DataError
+from trainables.training.batching import batched
+from trainables.training.shuffling import shuffled
 
 
 @dataclass(frozen=True)
@@ -33,25 +33,26 @@ class Split:
     def spec(self) -> Any:
         """The nest of specs of a batch, of any size."""
         if self.is_dataset:
-            return self.source.batch(1).element_spec
+            return batched(self.source, 1).element_spec
         return tf.nest.map_structure(lambda rows: tf.TensorSpec([None, *rows.shape[1:]], rows.dtype), self.source)
 
     def first(self, num_examples: int) -> Any:
         """A batch of the first examples."""
         if self.is_dataset:
-            return next(iter(self.source.batch(num_examples)))
+            return next(iter(batched(self.source, num_examples)))
         return tf.nest.map_structure(lambda rows: rows[:num_examples], self.source)
 
     def inputs(self, num_examples: int) -> Any:
         """x of the first examples."""
-        return self.first(num_examples)[0]
+        first = self.first(num_examples)
+        return first[0] if isinstance(first, tuple) else first
 
     def batches(self, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
         """The batches of one epoch of a data set. The seed must differ from epoch to epoch."""
         examples = self.source
         if shuffle_seed is not None:
-            examples = examples.shuffle(min(self.num_examples, _SHUFFLE_BUFFER), seed=shuffle_seed)
-        return examples.batch(batch_size).prefetch(2)
+            examples = shuffled(examples, self.num_examples, shuffle_seed)
+        return batched(examples, batch_size, getattr(self.source, BATCHING, None)).prefetch(2)
 
 
 class DeviceData:
@@ -77,12 +78,16 @@ class DeviceData:
         """
         if isinstance(part, tf.data.Dataset):
             return Split(part, self._num_examples(part, name))
+        if isinstance(part, tuple) and len(part) == 1:
+            part = part[0]  # as `fit` hands x alone to a step
         nest = _as_nest(part)
         lengths = [len(rows) if np.ndim(rows) else -1 for rows in tf.nest.flatten(nest)]
-        if not isinstance(part, tuple) or len(part) not in (2, 3) or len(set(lengths)) != 1 or lengths[0] < 1:
+        is_x = isinstance(part, np.ndarray | dict)
+        is_tuple = isinstance(part, tuple) and len(part) in (2, 3)
+        if not (is_x or is_tuple) or len(set(lengths)) != 1 or lengths[0] < 1:
             raise DataError(
-                f"{name} data must be a tf.data.Dataset or a tuple (x, y) or (x, y, sample_weight) of arrays of one "
-                f"length, at least 1, but got {type(part).__name__} with lengths {lengths}"
+                f"{name} data must be a tf.data.Dataset, x, or a tuple (x, y) or (x, y, sample_weight) of arrays of "
+                f"one length, at least 1, but got {type(part).__name__} with lengths {lengths}"
             )
         return Split(tf.nest.map_structure(self._tensor, nest), lengths[0])
 

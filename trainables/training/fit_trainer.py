@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
+from trainables.isolation import isolated, read_only
 from trainables.training.callback_files import go_on, place_files
 from trainables.training.callback_list import TrialCallbacks
 from trainables.training.callback_state import CallbackState
@@ -40,6 +41,7 @@ from trainables.training.fit_rates import RateReader
 from trainables.training.graphs import assign, new_model
 from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
+from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
 from trainables.training.trainer import EpochResult
@@ -54,6 +56,8 @@ _CALLBACK_BYTES_MAX = 2**26
 class _Trial:
     """What the running trial trains, on what and how."""
 
+    trainable: Trainable
+    """The trial's own copy of it."""
     params: Any
     seed: int
     model: Any
@@ -80,6 +84,7 @@ class FitTrainer:
         trial: the trial's number, for files that lie elsewhere.
         steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
+        compiles: whether `build_model` has compiled the trial's model.
         used: learning_rate, batch_size and epochs as they are really used, where that can be told.
         notes: things worth a line for people.
     """
@@ -93,10 +98,11 @@ class FitTrainer:
         precision: str = "float32",
         devices: Sequence[str] = (),
     ) -> None:
-        self._trainable, self._data, self._metric, self._mode = trainable, data, metric, mode
+        self._trainable, self._data = read_only(trainable, data)
+        self._metric, self._mode = metric, mode
         self._precision = precision
         self._device = DeviceData()
-        for part in (data.train, data.validation, data.test):
+        for part in (self._data.train, self._data.validation, self._data.test):
             if _is_arrays(part):
                 self._device.keep(part)
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
@@ -106,11 +112,12 @@ class FitTrainer:
         self._read: set[str] = set()
         self._temporary: str | None = None
         self._has_told = False
+        self.compiles = False
         self.folder: str | None = None
         self.trial = 0
         self.stopped = ""
         self.steps_max: int | None = None
-        self.used: dict[str, float] = {}
+        self.used: dict[str, int | float] = {}
         self.notes: list[str] = []
 
     @property
@@ -149,18 +156,23 @@ class FitTrainer:
         seed %= 2**32
         self.stopped, self._progress = "", Progress()
         valid, self._read = watched(valid_params(self._trainable, params))
-        self._seeder.begin_trial(seed, self._precision)
-        data = self._trainable.select_data(self._data, valid)
-        trial = self._new_trial(params, seed, valid, data)
+
+        def begin(trainable: Trainable, data: Data) -> _Trial:
+            self._seeder.begin_trial(seed, self._precision)
+            with reproducible_draws(is_selection=True):
+                selected = trainable.select_data(data, valid)
+            return self._new_trial(trainable, params, seed, valid, selected)
+
+        trial = isolated(self._trainable, self._data, begin)
         if checkpoint is not None:
             self._go_on(trial, checkpoint)
         self._trial = trial
 
-    def _new_trial(self, params: dict[str, Any], seed: int, valid: Any, data: Data) -> _Trial:
-        options = fit_options(self._trainable, valid)
+    def _new_trial(self, trainable: Trainable, params: dict[str, Any], seed: int, valid: Any, data: Data) -> _Trial:
+        options = fit_options(trainable, valid)
         said = fit_part(data.train, "training", self._device)
-        with first_names(self._trainable), self.scope():
-            model = new_model(self._trainable, valid, said.inputs)
+        with first_names(trainable), self.scope():
+            model = new_model(trainable, valid, said.inputs)
             train, validation, test = (
                 None if part is None else fit_part(part, name, self._device, model)
                 for part, name in ((data.train, "training"), (data.validation, "validation"), (data.test, "test"))
@@ -169,7 +181,8 @@ class FitTrainer:
             batch_size = int(options.pop("batch_size", getattr(valid, "batch_size", BATCH_SIZE)))
             epochs = int(params.get("epochs", getattr(valid, "epochs", 1)))
             steps = options.get("steps_per_epoch") or train.steps(batch_size)
-            compiled_model(model, self._trainable, valid, steps, epochs)
+            self.compiles = bool(model.compiled)
+            compiled_model(model, trainable, valid, steps, epochs)
             if (weights := options.pop("sample_weight", None)) is not None:
                 train = with_sample_weight(train, weights)
             train.end_epoch(seed, 0)
@@ -178,7 +191,7 @@ class FitTrainer:
         shuffle = bool(options.pop("shuffle", True))
         validation_batch_size = int(options.pop("validation_batch_size", batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
-        callbacks = new_callbacks(self._trainable, valid)
+        callbacks = new_callbacks(trainable, valid)
         placed = place_files(callbacks, self._files(), self.trial)
         if placed and not self._has_told:
             self._has_told = True  # it is the same of each trial
@@ -191,6 +204,7 @@ class FitTrainer:
             self.used["batch_size"] = size
         listed = TrialCallbacks(callbacks, model, first_epoch + epochs, steps)
         return _Trial(
+            trainable,
             valid, seed, model, variables, listed, train, validation, test, batch_size, epochs, first_epoch, shuffle,
             validation_batch_size, options, rates,
         )  # fmt: skip
@@ -225,10 +239,11 @@ class FitTrainer:
             raise RuntimeError(f"the trial has ended itself: {self.stopped}")
         self._trial = None  # until the epoch is whole
         epoch = self._progress.epoch + 1
+        begin_epoch(trial.seed, epoch)
         self._seeder.begin_epoch(trial.seed, epoch)
         trial.rates.begin_epoch()
         began_s = time.perf_counter()
-        with first_names(self._trainable):  # of metrics given as text, which Keras makes in the first step
+        with first_names(trial.trainable):  # of metrics given as text, which Keras makes in the first step
             self._fit(trial, epoch)
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
@@ -267,7 +282,7 @@ class FitTrainer:
         self._run_fit(trial, arguments)
 
     def _run_fit(self, trial: _Trial, arguments: dict[str, Any]) -> None:
-        own = getattr(self._trainable, "fit", None)
+        own = getattr(trial.trainable, "fit", None)
         if own is not None:
             own(trial.params, trial.model, **arguments)
         else:
@@ -321,8 +336,13 @@ class FitTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        with first_names(self._trainable):
-            model = new_model(self._trainable, trial.params, trial.train.inputs)
+
+        def build(trainable: Trainable, data: Data) -> keras.Model:
+            trainable.select_data(data, trial.params)
+            with first_names(trainable):
+                return new_model(trainable, trial.params, trial.train.inputs)
+
+        model = isolated(self._trainable, self._data, build)
         assign(model.variables, self._progress.best_values)
         return model
 

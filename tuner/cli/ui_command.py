@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -60,10 +60,7 @@ def ui(
     people.print(f"MLflow UI: {base}   (Ctrl-C ends it)")
     people.print(f"experiments: {experiments_page(base)}")
     _tell_page(base, without_credentials(uri), opened or _newest(root))
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--artifacts-destination", str(root.artifacts)]
-    store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
-    os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    _serve(uri, port, root)
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +73,14 @@ def register(app: typer.Typer) -> None:
         tuner ui first --port 0
         """,
     )
+
+
+def _serve(uri: str, port: int, root: StorageRoot) -> NoReturn:
+    """Replaces this process by an MLflow server on a store."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--artifacts-destination", str(root.artifacts)]
+    store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
+    os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
 
 
 def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
@@ -94,7 +99,7 @@ def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
 
 
 def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) -> None:
-    """The page of a sweep's trials, if it is recorded in the store at `uri`."""
+    """Prints the page with the trials of a sweep, if it is recorded in the store at `uri`."""
     from tuner.recording import read_cursor
     from tuner.recording.links import trials_page
     from tuner.review import status
@@ -109,12 +114,12 @@ def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) ->
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port, or another one if it is taken."""
+    """The wanted port, or a free one if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
-            people.print(f"port {wanted} is taken, so another one")
+            people.print(f"port {wanted} is in use; taking another one")
             probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

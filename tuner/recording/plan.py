@@ -1,7 +1,7 @@
-"""What MLflow should be told about new events: a pure function of the journal, knowing nothing of MLflow's client.
+"""What to record about new events: a pure function of the journal, independent of MLflow's client.
 
-All that concerns one run becomes one `RunUpdate`. It may be applied any number of times: timestamps are those of the
-events, and only the newest status is kept.
+Everything about one run becomes one `RunUpdate`. It may be applied any number of times, because timestamps are those of
+the events and only the newest status is kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RunKey = int | None
 PARENT: RunKey = None
 
 CODE_FILES_AGAIN = 50
-"""Code of no more files is sent once more at the end."""
+"""Code with at most this many files is uploaded again at the end."""
 
 STATUS_BY_OUTCOME: dict[Outcome, str] = {
     "completed": "FINISHED",
@@ -41,9 +41,13 @@ STATUS_BY_OUTCOME: dict[Outcome, str] = {
 }
 
 
+_SAID_LATER = ("learning_rate", "batch_size")
+"""What a model may say itself, where the space does not have it."""
+
+
 @dataclass(frozen=True)
 class RunOf:
-    """Stands for the id of a run, in a tag's value."""
+    """A placeholder for the id of a run, in a tag's value."""
 
     run: RunKey
 
@@ -53,7 +57,7 @@ Tags = dict[str, str | RunOf]
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be made unless it exists."""
+    """A run to be created unless it exists."""
 
     name: str
     start_ms: int
@@ -62,7 +66,7 @@ class NewRun:
 
 @dataclass(frozen=True)
 class Row:
-    """One value of a metric; the same row again is no second one."""
+    """One value of a metric; recording the same row twice has no effect."""
 
     key: str
     value: float
@@ -72,7 +76,7 @@ class Row:
 
 @dataclass
 class RunUpdate:
-    """All that is new about one run."""
+    """Everything that is new about one run."""
 
     new: NewRun | None = None
     params: dict[str, str] = field(default_factory=dict)
@@ -81,14 +85,14 @@ class RunUpdate:
     status: str | None = None
     end_ms: int | None = None
     texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
-    """Artifacts by name; what takes long to write is written when it is uploaded."""
+    """Artifacts by name. A text that takes long to produce is given as a function, which is called on upload."""
 
 
 class Planner:
-    """Folds a sweep's events and says what is new about its runs."""
+    """Folds a sweep's events and returns what is new about its runs."""
 
     def __init__(self, read_copy: Callable[[dict[str, Any], str], str] | None = None) -> None:
-        """`read_copy` gives the text of a file of the trainable's code, by what the journal says of the code."""
+        """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name."""
         self.sweep = Sweep()
         self._read_copy = read_copy
         self._names = Names()
@@ -96,10 +100,10 @@ class Planner:
         self._updates: dict[RunKey, RunUpdate] = {}
         self._best = _best_figures(self.sweep)
         self._tested: set[int] = set()
-        """Ended trials whose test metrics are known: later checkpoints only repeat them."""
+        """Ended trials whose test metrics were recorded; later checkpoints only repeat them."""
 
     def skip(self, events: Iterable[ev.AnyEvent]) -> None:
-        """Folds events that are recorded already."""
+        """Folds events that are already recorded."""
         for event in events:
             self.sweep.apply(event)
             self._names.see(event)
@@ -108,7 +112,7 @@ class Planner:
         self._names_told = self._names.text()
 
     def plan(self, events: Iterable[ev.AnyEvent]) -> dict[RunKey, RunUpdate]:
-        """Folds the next events and returns what they say about each run."""
+        """Folds the next events and returns the updates for each run."""
         self._updates = {}
         for event in events:
             self.sweep.apply(event)
@@ -129,6 +133,8 @@ class Planner:
                 self._start(event)
             case ev.TrialSuggested():
                 self._suggest(event)
+            case ev.TrialStarted() if event.used:
+                self._tell_params(self.sweep.trials[event.trial])
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
@@ -150,7 +156,7 @@ class Planner:
         self._keep_code(event.code)
 
     def _keep_code(self, code: dict[str, Any]) -> None:
-        """The copies of the trainable's code, as artifacts that are called as in the sweep's folder."""
+        """Adds the copies of the trainable's code as artifacts, with the same names as in the sweep's folder."""
         if self._read_copy is not None:
             for name in copied_names(code):
                 self._of(PARENT).texts[copy_name(code, name)] = partial(self._read_copy, code, name)
@@ -159,7 +165,7 @@ class Planner:
         return {"mlflow.note.content": tag_text(note(self.sweep, any(self._names.changed().values())))}
 
     def _tell_names(self) -> None:
-        """Writes which key stands for which name: when that is news, and whenever the spec is written."""
+        """Writes names.json, if it changed or the spec is written."""
         text, parent = self._names.text(), self._updates.get(PARENT)
         is_due = text != self._names_told or (parent is not None and "spec.yaml" in parent.texts)
         self._names_told = text
@@ -171,23 +177,41 @@ class Planner:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
         update = self._of(event.trial)
         update.new = NewRun(f"trial {event.trial}", _ms(event), tags)
-        update.params |= {self._names.param(name): text for name, text in self._flat(event.params).items()}
+        self._tell_params(self.sweep.trials[event.trial])
+
+    def _tell_params(self, trial: Trial) -> None:
+        """All that is known of a trial's parameters; what is told again is the same."""
+        told = {self._names.param(name): text for name, text in self._flat(trial).items()}
+        self._of(trial.number).params |= told
 
     def _tags(self) -> Tags:
-        """What every run has; MLflow's UI shows its own as the run's source."""
+        """The tags of every run; MLflow's UI shows its own ones as the run's source."""
         source = {
             "mlflow.source.name": tag_text(str(self.sweep.spec.get("trainable", ""))),
             "mlflow.source.type": "LOCAL",
         }
         return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
-    def _flat(self, params: Params) -> dict[str, str]:
-        """The same set of parameters for every trial, as text, by name."""
-        names = dict.fromkeys((*(self.sweep.spec.get("space") or {}), *TRAINING_PARAMS, *params))
-        return {name: param_text(params[name]) if name in params else INACTIVE for name in names}
+    def _flat(self, trial: Trial) -> dict[str, str]:
+        """The same set of parameters for every trial, as text, by name.
+
+        The rate and the batch size of a model that says them itself are known once the trial has begun.
+        """
+        space, params, records = self.sweep.spec.get("space") or {}, trial.params, self.sweep.spec.get("records") or {}
+        values: Params = dict(params)
+        for name in _SAID_LATER:
+            if name in trial.used and name not in params:
+                values[name] = trial.used[name]
+        values |= {name: params[other] for name, other in records.items() if other in params}
+        names = dict.fromkeys((*space, *TRAINING_PARAMS, *params))
+        waits = trial.outcome is None and not trial.used
+        late = {name for name in _SAID_LATER if waits and name not in (*space, *params, *records)}
+        return {name: param_text(values[name]) if name in values else INACTIVE for name in names if name not in late}
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
         trial, update = self.sweep.trials[event.trial], self._of(event.trial)
+        if not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
+            self._tell_params(trial)
         if trial.best_epoch:
             update.rows.append(_row(best_key(self.sweep.metric), trial.best_value, event))
             update.rows.append(_row(BEST_EPOCH, trial.best_epoch, event))
@@ -199,7 +223,7 @@ class Planner:
         update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
 
     def _newly_tested(self, event: ev.AnyEvent) -> Trial | None:
-        """The ended trial whose best epoch's test metrics this event makes known, if it does."""
+        """The ended trial whose test metrics become known with this event, if any."""
         if not isinstance(event, ev.TrialEnded | ev.CheckpointSaved):
             return None
         trial = self.sweep.trials[event.trial]
@@ -209,7 +233,7 @@ class Planner:
         return trial
 
     def _follow_best(self, event: ev.AnyEvent) -> None:
-        """The parent's curve of the best value, over the epochs trained by all trials."""
+        """Adds to the parent's curve of the best value, over the epochs of all trials."""
         figures = _best_figures(self.sweep)
         if figures == self._best:
             return
@@ -219,13 +243,13 @@ class Planner:
         self._of(PARENT).rows.append(_row(BEST_EPOCH, epoch, event, self.sweep.num_epochs))
 
     def _end_status(self, event: ev.SweepEnded) -> str:
-        """A rule that ends a sweep (no more improvement, say) took what there was; a budget's end waits for more."""
+        """FINISHED if the sweep finished or a rule ended it (such as a plateau); KILLED for a budget or the user."""
         if event.state == "stopped":
             return "FAILED" if self.sweep.best is None else "FINISHED"
         return "FINISHED" if event.state == "finished" else "KILLED"
 
     def _end(self, event: ev.SweepEnded | ev.SweepInterruptedEvent, status: str) -> None:
-        """No run stays RUNNING when nobody works on the sweep; the parent says what came of it."""
+        """Ends all runs, so that none stays RUNNING without a driver, and sums the sweep up in the parent."""
         for trial in self.sweep.unfinished:
             self._of(trial.number).status, self._of(trial.number).end_ms = "KILLED", _ms(event)
         parent = self._of(PARENT)
@@ -233,13 +257,13 @@ class Planner:
         parent.tags |= self._note()
         parent.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         for code in [code for _, code in self.sweep.codes if len(copied_names(code)) <= CODE_FILES_AGAIN]:
-            self._keep_code(code)  # should a recorder have died before they had arrived
+            self._keep_code(code)  # in case a recorder died before they were uploaded
         if isinstance(event, ev.SweepEnded):
             parent.texts["report.html"] = partial(report, self.sweep, event.state)
         best = self.sweep.best
         if best is not None:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
-            parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best.params).items()}
+            parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best).items()}
             parent.rows.extend(self._test_rows(best, event, self.sweep.num_epochs))
 
     def _resume(self) -> None:

@@ -31,6 +31,8 @@ class Trial:
     epochs: list[ev.EpochReported] = field(default_factory=list)
     drivers: list[tuple[int, int]] = field(default_factory=list)
     """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
+    used: dict[str, int | float] = field(default_factory=dict)
+    """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -142,6 +144,8 @@ class Sweep:
         copied_from: the sweep that it is a copy of; empty if it is not a copy.
         codes: the versions of the trainable's code, as (`seq` of the event that introduced it, manifest).
         data: what is currently known about the data.
+        work_folder: the folder in which the trainable's code runs, if it is known.
+        learned: the versions of what `load_data` left in the trainable, as (`seq`, manifest).
         ended: the `sweep_ended` event; None if there is none, or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event; None while a driver runs, or after a crash.
     """
@@ -155,6 +159,8 @@ class Sweep:
         self.versions: dict[str, str] = {}
         self.codes: list[tuple[int, dict[str, Any]]] = []
         self.data: dict[str, Any] = {}
+        self.learned: list[tuple[int, dict[str, Any]]] = []
+        self.work_folder = ""
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
@@ -177,6 +183,11 @@ class Sweep:
     def code_at(self, seq: int) -> dict[str, Any]:
         """The manifest of the code in use at an event; for a resume with new code, the new one."""
         return next((code for since, code in reversed(self.codes) if since <= seq), {})
+
+    def learned_of(self, trial: Trial) -> dict[str, Any]:
+        """What `load_data` had left in the trainable at a trial's best epoch; empty where nothing is known."""
+        seq = trial.best_seq if trial.best_epoch else self.num_events
+        return next((learned for since, learned in reversed(self.learned) if since <= seq), {})
 
     def code_of(self, trial: Trial) -> dict[str, Any]:
         """The manifest of the code that trained a trial's best weights; before its first epoch, the newest."""
@@ -266,6 +277,7 @@ class Sweep:
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
+                self.work_folder = event.work_folder
                 self._know(event)
                 self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
@@ -300,12 +312,15 @@ class Sweep:
         """Takes an event's code and data, if it has any."""
         if event.code:
             self.codes.append((event.seq, event.code))
+        if event.learned:
+            self.learned.append((event.seq, event.learned))
         self.data = event.data or self.data
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:
         match event:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
+                trial.used = trial.used or event.used
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
