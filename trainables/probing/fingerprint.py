@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 
 from trainables.contract import Data, Trainable
 from trainables.training.cache import architecture
@@ -20,6 +22,7 @@ from trainables.training.device import DeviceData
 from trainables.training.graphs import new_model
 
 SEED = 1
+_OWN_GENERATOR = "give keras.random a keras.random.SeedGenerator that is an attribute of the layer"
 _BYTES_MAX = 2**28
 """Of data that are compared."""
 
@@ -67,7 +70,9 @@ def uncertain_ops(trainer: Any) -> str:
     if ops & {"PyFunc", "EagerPyFunc", "PyFuncStateless"}:
         return "it calls Python from the graph, of whose state no checkpoint knows"
     if any(op.startswith(("Random", "TruncatedNormal", "ParameterizedTruncated", "Multinomial")) for op in ops):
-        return "it draws from tf.random: use keras.random with a keras.random.SeedGenerator of the layer"
+        return f"it draws from tf.random: {_OWN_GENERATOR}"
+    if global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR) is not None:
+        return f"it draws from Keras's global generator: {_OWN_GENERATOR}"
     return ""
 
 

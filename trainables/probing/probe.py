@@ -203,14 +203,14 @@ def _without_folder(callback: Any) -> Any:
 
 
 @contextmanager
-def doing(what: str) -> Iterator[None]:
-    """What is raised in it is told as a `ProbeError` of this."""
+def doing(what: str, is_exact: bool = False) -> Iterator[None]:
+    """What is raised in it is told as a `ProbeError` of this, or of what the traceback's functions say more exactly."""
     try:
         yield
     except ProbeError:
         raise
     except (Exception, SystemExit) as error:
-        raise ProbeError(what_it_did(error, what), error) from error
+        raise ProbeError(what if is_exact else what_it_did(error, what), error) from error
 
 
 def _trained(trainer: Any, params: Mapping[str, Any], checkpoint: bytes | None = None) -> dict[str, float]:
@@ -239,7 +239,7 @@ def _go_on_after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[st
     if not apart and not _equal(state, trainer.snapshot().values):
         apart = "its weights differ"
     if trainer.best_epoch:
-        with doing("measuring the test metrics"):
+        with doing("measuring the test metrics", is_exact=True):
             trainer.test_metrics()
         with doing("building the best model"):
             trainer.best_model()
