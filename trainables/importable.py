@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 
 from trainables.contract import Trainable
+from trainables.kerastuner import standin
+from trainables.kerastuner.adapter import of_module
 from trainables.registry import UnknownTrainableError
 
 
@@ -33,8 +35,12 @@ def load_importable(trainable: str) -> type[Trainable]:
     name, _, class_name = trainable.rpartition(":")
     if module_file(trainable) is None:
         raise UnknownTrainableError(f"{name}: must be a module that Python finds, but there is none (see sys.path)")
-    found = getattr(importlib.import_module(name), class_name, None)
+    standin.provide()
+    module = importlib.import_module(name)
+    found = getattr(module, class_name, None)
     if not (inspect.isclass(found) and issubclass(found, Trainable) and not inspect.isabstract(found)):
+        if (hypermodel := of_module(module, class_name)) is not None:
+            return hypermodel
         rule = f"must hold a concrete subclass of Trainable named {class_name}, but has none"
         raise UnknownTrainableError(f"{name}: {rule}")
     return found

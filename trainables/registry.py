@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from trainables.contract import Trainable
+from trainables.kerastuner import standin
+from trainables.kerastuner.adapter import names_in, of_module
 from trainables.sources import Sources, activate, load_main, run
 
 _FOLDER = Path(__file__).parent
@@ -78,15 +80,25 @@ def load_file(path: Path, class_name: str, sources: Sources | None = None) -> ty
         files = sorted(file.name for file in path.parent.glob("*.py") if file.is_file())
         near = difflib.get_close_matches(path.name, files, n=1)
         raise UnknownTrainableError(f"{path}: must be a Python file, but there is no such file{_hint(near)}")
+    standin.provide()
     module = _import_file(path) if sources is None else _import_kept(path, sources)
     found = {cls.__name__: cls for cls in _trainables(module)}
     if class_name not in found:
-        near = difflib.get_close_matches(class_name, found, n=1)
-        hint = _hint(near) or (f"; known: {', '.join(list(found)[:_LISTED])}" if found else "")
+        if (hypermodel := of_module(module, class_name)) is not None:
+            return hypermodel
+        names = [*found, *names_in(module)]
+        near = difflib.get_close_matches(class_name, names, n=1)
+        hint = _hint(near) or (f"; known: {', '.join(names[:_LISTED])}" if names else "")
         raise UnknownTrainableError(
             f"{path}: must hold a concrete subclass of Trainable named {class_name}, but has none{hint}"
         )
     return found[class_name]
+
+
+def load_module(path: Path) -> ModuleType:
+    """A user's file as a module, imported once."""
+    standin.provide()
+    return _import_file(path.resolve())
 
 
 def _check_name(name: str) -> None:

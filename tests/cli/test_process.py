@@ -95,7 +95,7 @@ def test_a_signal_before_anything_runs_ends_in_order_and_leaves_no_data_behind(
 def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
     command = ["bash", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(tmp_path), *TUNER, "list"]
     done = subprocess.run(command, capture_output=True, text=True)
-    said = "the working directory is gone: change to one that exists\n"
+    said = "the working directory has been deleted: change to one that exists\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from trainables.training.fit_model import optimizers_of
 
@@ -57,5 +58,5 @@ def _only_optimizer(model: Any) -> Any:
 
 def _number(value: Any) -> float:
     """As people write it: 0.01, and not what comes of it in 32 bits."""
-    number = np.asarray(keras.ops.convert_to_numpy(value))
+    number = np.asarray(tf.convert_to_tensor(value).numpy())
     return float(str(number)) if number.dtype == np.float32 else float(number)

@@ -19,6 +19,8 @@ def valid_params(trainable: Any, params: dict[str, Any]) -> Any:
         ValidationError: one is unknown or has a wrong value.
     """
     known = trainable.Params.model_fields
+    if trainable.Params.model_config.get("extra") == "allow":
+        return trainable.Params(**params)
     return trainable.Params(**{name: params[name] for name in params if name in known or name not in _OF_EVERY_TRIAL})
 
 

@@ -1,1 +1,1 @@
-"""What `import tuner` gives: sweeps as Python objects. The command line is a caller of it."""
+"""What `import tuner` provides: sweeps as Python objects. The command line is built on it."""

@@ -15,10 +15,10 @@ FIELDS = tuple(SweepSpec.model_fields)
 def check_spec(
     spec: SweepSpec, source: str, address: str | None, *, is_strict: bool = False
 ) -> tuple[SweepSpec, dict[str, Any]]:
-    """The spec made complete by its trainable, and what is found.
+    """The spec, completed from its trainable, and what `tuner check --json` prints of it.
 
     Raises:
-        SpecError: it does not fit its trainable; one line for each problem.
+        SpecError: it does not match its trainable; one line for each problem.
         ServiceError: the cluster at `address` does not answer.
     """
     from tuner.backend.session import nodes_of

@@ -1,4 +1,4 @@
-"""What a spec calls the trainable that a program gives: a name, a class of a file, or a class by value."""
+"""How a spec names the trainable that a program passes: a name, a class in a file or package, or a class by value."""
 
 from __future__ import annotations
 
@@ -12,22 +12,27 @@ from trainables import registry
 from trainables.contract import Trainable
 from trainables.given import Given
 from trainables.importable import is_importable, module_file
+from trainables.kerastuner import adapted
+from tuner.api.hypermodels import is_model, written_as
 from tuner.base.errors import UsageError
 from tuner.inspection.provenance.given import given_class
 from tuner.spec.space import shown
 
 
 def named(trainable: Any) -> tuple[Any, Given | None]:
-    """The text of a spec's `trainable`, and the class itself where no text leads other processes to it.
+    """The `trainable` of the spec, and the class itself if other processes cannot import it by that text.
 
     Raises:
-        UsageError: it is no concrete subclass of Trainable.
+        UsageError: it is not a concrete subclass of Trainable.
     """
     if isinstance(trainable, str):
         return trainable, None
+    if is_model(trainable):
+        return _model(trainable)
     if not (isinstance(trainable, type) and issubclass(trainable, Trainable)):
         raise UsageError(
-            f"trainable: must be a name, ./file.py:Class or a subclass of Trainable, but got {_what(trainable)}"
+            "trainable: must be a name, ./file.py:Class or a subclass of Trainable, or a KerasTuner model, but got"
+            f" {_what(trainable)}"
         )
     if inspect.isabstract(trainable):
         lacks = " and ".join(sorted(trainable.__abstractmethods__))
@@ -42,6 +47,15 @@ def named(trainable: Any) -> tuple[Any, Given | None]:
     return given.name, given
 
 
+def _model(model: Any) -> tuple[str, Given | None]:
+    """A KerasTuner model: by its file where it is a class or a function there, else by value."""
+    written = written_as(model)
+    if written is model and (file := _file(written)) is not None:
+        return f"{file}:{written.__name__}", None
+    given = given_class(adapted(model, written.__name__))
+    return given.name, given
+
+
 def _what(trainable: Any) -> str:
     return f"the class {trainable.__name__}" if isinstance(trainable, type) else shown(trainable)
 
@@ -52,8 +66,8 @@ def _shipped(trainable: type[Trainable]) -> str | None:
     return name if package == "trainables" and name in registry.names() else None
 
 
-def _file(trainable: type[Trainable]) -> str | None:
-    """The file that workers can import the class from: a plain module that defines it by its name."""
+def _file(trainable: Any) -> str | None:
+    """The file from which workers can import the class: a module outside of packages that defines it by its name."""
     module = sys.modules.get(trainable.__module__)
     path = getattr(module, "__file__", None)
     if module is None or trainable.__module__ == "__main__" or not path or not path.endswith(".py"):
@@ -64,7 +78,7 @@ def _file(trainable: type[Trainable]) -> str | None:
 
 
 def _is_of_package(trainable: type[Trainable]) -> bool:
-    """Whether Python finds the class by its module's name, so that a worker does, too."""
+    """Whether workers can import the class by the name of its module."""
     text = f"{trainable.__module__}:{trainable.__name__}"
     module = sys.modules.get(trainable.__module__)
     if module is None or trainable.__module__ == "__main__" or not is_importable(text):
@@ -73,5 +87,5 @@ def _is_of_package(trainable: type[Trainable]) -> bool:
 
 
 def _stands_alone(path: Path) -> bool:
-    """Whether a module lies in no regular package, whose other modules it may import by relative names."""
+    """Whether a module lies outside of regular packages, so that it has no relative imports."""
     return not (path.parent / "__init__.py").is_file()

@@ -1,4 +1,4 @@
-"""What commands say, as plain data: the keys are a contract, those of `--json`."""
+"""The results of commands as plain data, with the keys of `--json`, which are a contract."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def verification_data(sweep: str, verified: Verification) -> dict[str, Any]:
-    """What `verify` says."""
+    """What `tuner verify --json` prints."""
     data: dict[str, Any] = {
         "sweep": sweep,
         "ok": verified.ok,
@@ -28,10 +28,10 @@ def verification_data(sweep: str, verified: Verification) -> dict[str, Any]:
 
 
 def trial_number(sweep: Sweep, trial: str | int) -> int:
-    """The number of a trial that there is.
+    """The number of an existing trial.
 
     Raises:
-        UsageError: there is none; the message has the nearest number.
+        UsageError: there is no such trial; the message has the nearest number.
     """
     text = str(trial)
     number = int(text) if text.isdecimal() and len(text) < 10 else -1
@@ -44,7 +44,7 @@ def trial_number(sweep: Sweep, trial: str | int) -> int:
 
 
 def explanation_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
-    """What `explain` says."""
+    """What `tuner explain --json` prints."""
     data = {
         "sweep": sweep.name,
         "trial": found.trial,

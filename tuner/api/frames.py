@@ -1,4 +1,4 @@
-"""A sweep's trials and learning curves as pandas tables, made from its fold alone."""
+"""The trials and learning curves of a sweep as pandas tables."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 TRIAL_COLUMNS = ("number", "outcome", "best", "best_epoch", "last", "epochs", "attempts", "seconds", "reason", "run_id")
-"""Of `trials()`, besides a column for each parameter, which comes after the number."""
+"""The columns of `trials()`; parameters come after the number."""
 CURVE_COLUMNS = ("number", "epoch", "attempt", "seconds", "decision", "reason")
-"""Of `curves()`, besides a column for each metric, which comes after the epoch."""
+"""The columns of `curves()`; metrics come after the epoch."""
 
 
 def trials_frame(sweep: Sweep, run_ids: Mapping[int, str]) -> DataFrame:
-    """A row a trial, by number.
+    """One row per trial, by number.
 
-    A parameter that is called as another column is `param_NAME`; one that a trial has not is missing there.
+    A parameter with the name of another column becomes `param_NAME`; an inactive parameter is a missing value.
     """
     params = {name: f"param_{name}" if name in TRIAL_COLUMNS else name for name in sweep.spec["space"]}
     rows = [
@@ -34,9 +34,9 @@ def trials_frame(sweep: Sweep, run_ids: Mapping[int, str]) -> DataFrame:
 
 
 def curves_frame(sweep: Sweep) -> DataFrame:
-    """A row an epoch of a trial, by trial and epoch; a metric that diverged is NaN.
+    """One row per epoch, by trial and epoch; a metric that diverged is NaN.
 
-    A metric that is called as another column is `metric_NAME`.
+    A metric with the name of another column becomes `metric_NAME`.
     """
     metrics = dict.fromkeys(name for trial in sweep.trials.values() for epoch in trial.epochs for name in epoch.metrics)
     metrics.pop("epoch_s", None)
@@ -84,7 +84,7 @@ def _frame(rows: list[dict[str, Any]], columns: list[str], whole: tuple[str, ...
 
 
 def _typed(series: Series[Any]) -> Series[Any]:
-    """A parameter's values as the type that all of them have; whole numbers stay whole where some are missing."""
+    """The values of a parameter as their common type; integers stay integers even if some are missing."""
     there = series.dropna()
     kinds = {type(value) for value in there}
     if not kinds or not kinds <= {int, float}:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.given import giving
 from tuner.api.classes import named
+from tuner.api.hypermodels import is_model, objective_of, space_of, with_data
 from tuner.api.looking import Place, place_text
 from tuner.api.running import check_accepted, in_process, progress_for, resume_sweep_of, start_or_resume
 from tuner.api.space import Choice, Float, Int, Objective
@@ -19,24 +20,27 @@ from tuner.spec.space import Scalar
 from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
-    from trainables.contract import Trainable
+    pass
 
 Section = Mapping[str, Any]
-AnyTrainable = str | type["Trainable"]
+AnyTrainable = Any
+"""A name, ./file.py:Class, a subclass of Trainable, or a KerasTuner model."""
 AnySpace = Mapping[str, Float | Int | Choice | Scalar | Mapping[str, Any]]
 
 
 def run(
-    spec: AnySpec | None = None,
+    spec: Any = None,
     /,
     *,
     trainable: AnyTrainable | None = None,
     name: str | None = None,
     num_trials: int | None = None,
     epochs: int | tuple[int, int] | Section | None = None,
-    objective: Objective | Section | None = None,
-    space: AnySpace | None = None,
-    data: Place | None = None,
+    objective: Objective | Section | str | None = None,
+    space: Any = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
     search: Section | None = None,
     early_stopping: Section | None = None,
     budget: Section | None = None,
@@ -55,40 +59,52 @@ def run(
 ) -> Sweep:
     """Runs a sweep to its end.
 
-    Ctrl-C, or a notebook's stop button, stops it after the running epochs, to be resumed; a second one does not wait.
+    Ctrl-C, or the stop button of a notebook, stops it after the running epochs, to be resumed. A second one stops it at
+    once.
 
     Args:
-        spec: a YAML file, a shipped trainable's name, a mapping or a `SweepSpec`; None where keywords say all.
-        trainable: a shipped trainable's name, ./file.py:Class, or a subclass of `trainables.Trainable`. A class of a
-            notebook or of the main file goes to the workers by value, and its source is kept with the sweep.
-        name: the sweep's name, and its folder's in the storage root.
-        num_trials: how many configurations are tried.
-        epochs: of a whole training; (min, max) says, too, after how many a trial may be stopped for the first time.
-        objective: `tuner.maximize("val_accuracy")`, `tuner.minimize("val_loss")`.
+        spec: a YAML file, the name of a shipped trainable, a mapping or a `SweepSpec`; or a KerasTuner model,
+            as with `trainable`; None if keywords say everything.
+        trainable: the name of a shipped trainable, ./file.py:Class, package.module:Class, or a subclass of
+            `trainables.Trainable`; or a KerasTuner model (a HyperModel or a function of hp), which needs no `space`. A
+            class of a notebook or of the main file is sent to the workers by value, and its source is stored with the
+            sweep.
+        name: the name of the sweep and of its folder in the storage root.
+        num_trials: how many configurations to try.
+        epochs: epochs of a full training; (min, max) also sets after how many epochs a trial may first be stopped.
+        objective: `tuner.maximize("val_accuracy")`, `tuner.minimize("val_loss")`, or the name of a well-known metric.
         space: parameters by name: `tuner.Float`, `tuner.Int`, `tuner.Choice`, or a constant.
-        data: of trainables that do not load their own.
+        data: the data, for trainables that do not load their own: a path or a built-in set. For KerasTuner models
+            also arrays (x, y), or a function that returns them.
+        validation_data: (x, y) arrays to validate a KerasTuner model on.
+        validation_split: without them, the share of the last training examples to validate on. Default: 0.2.
         search, early_stopping, budget, resources, failures, checkpoints, tracking, precision: as in a YAML file.
-        storage: the storage root; the spec's, else $TUNER_STORAGE or ./sweeps by default.
-        or_resume: go on with a sweep of this name if there is one, with what differs in the spec changed.
-        with_changed_code: with `or_resume`, go on with today's code instead of that which was trained with.
-        with_changed_data: with `or_resume`, go on although the data are others.
+        storage: the storage root. Default: the spec's, else $TUNER_STORAGE or ./sweeps.
+        or_resume: if there is a sweep of this name, resume it, with the changes of the spec.
+        with_changed_code: with `or_resume`, use the current code, not the code that the sweep was trained with.
+        with_changed_data: with `or_resume`, continue although the data have changed.
         strict: searched parameters that change nothing are errors, not warnings.
-        address: a Ray cluster to join; by default the one that this process has, $RAY_ADDRESS, or one of its own.
-        progress: show how the sweep stands; False for no output at all.
+        address: the Ray cluster to use. Default: the one that this process uses, else $RAY_ADDRESS, else a Ray that is
+            started for the sweep.
+        progress: show the progress of the sweep; False for no output at all.
 
-    Keywords stand above `spec`: a section is laid over its section field by field, `space` takes its place.
+    Keywords override `spec`: sections field by field, `space` as a whole.
 
     Raises:
-        SpecError: all that is wrong with the spec, one line for each problem, by the keyword's path.
+        SpecError: the spec is wrong; one line for each problem, with the path of the keyword.
         NameTakenError: there is a sweep of this name.
-        SweepInterrupted: it was stopped before its end; `tuner.resume` goes on with it.
+        SweepInterrupted: it was stopped before its end; `tuner.resume` continues it.
         NoUsableTrialError: no trial reached a usable value.
-        ServiceError: storage, cluster or MLflow refused.
+        ServiceError: storage, cluster or MLflow failed.
     """
     from tuner.inspection.provenance import Accepted
 
     accepted = Accepted(with_changed_code, with_changed_data)
     check_accepted(accepted, or_resume)
+    if is_model(spec) and trainable is None:
+        spec, trainable = None, spec
+    trainable, data = with_data(trainable, data, validation_data, validation_split)
+    objective, space = objective_of(objective), space_of(space)
     keywords = {
         "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
@@ -111,7 +127,7 @@ def run(
 
 
 def _asked(spec: AnySpec | None, keywords: Mapping[str, Any], place: str | None, or_resume: bool) -> Any:
-    """What is asked for; of a sweep that goes on points may lie outside of ranges that are narrower now."""
+    """The wanted sweep. If it is to be resumed, its points may lie outside of ranges that are narrower now."""
     try:
         return asked(spec, keywords, "tuner.run")
     except SpecError:
@@ -129,7 +145,10 @@ def _asked(spec: AnySpec | None, keywords: Mapping[str, Any], place: str | None,
 def resume(
     name: str,
     *,
-    trainable: type[Trainable] | None = None,
+    trainable: AnyTrainable | None = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
     num_trials: int | None = None,
     space: AnySpace | None = None,
     early_stopping: Section | None = None,
@@ -144,20 +163,21 @@ def resume(
     address: str | None = None,
     progress: bool = True,
 ) -> Sweep:
-    """Goes on with a sweep to its end: unfinished trials first, from their last checkpoints.
+    """Continues a sweep to its end: unfinished trials first, from their last checkpoints.
 
     Args:
-        name: the sweep's.
+        name: the name of the sweep.
         trainable: the class of a sweep that was run with a class of a notebook or of a main file.
-        num_trials, space, early_stopping, budget, resources, failures, checkpoints, tracking: what changes from now on;
-            fields and parameters that are not named stay as they are.
-        with_changed_code: go on with today's code instead of that which was trained with.
-        with_changed_data: go on although the data are others.
-        storage, address, progress: as of `run`.
+        data, validation_data, validation_split: the same arrays, for a KerasTuner model that was run with arrays.
+        num_trials, space, early_stopping, budget, resources, failures, checkpoints, tracking: changes from now on;
+            other fields and parameters stay as they are.
+        with_changed_code: use the current code, not the code that the sweep was trained with.
+        with_changed_data: continue although the data have changed.
+        storage, address, progress: as for `run`.
 
     Raises:
-        UsageError: there is no such sweep, another driver is at work on it, its class was not given, or code or data
-            are not what they were.
+        UsageError: there is no such sweep, another driver runs it, its class was not passed, or code or data have
+            changed.
         SpecError, SweepInterrupted, NoUsableTrialError, ServiceError: as `run`.
     """
     from tuner.inspection.provenance import Accepted
@@ -165,6 +185,7 @@ def resume(
     from tuner.spec.changes import changes_between
     from tuner.sweep import Sweep as Folded
 
+    trainable, _ = with_data(trainable, data, validation_data, validation_split)
     given = None if trainable is None else named(trainable)[1]
     place = place_text(storage)
     sweep = opened(name, place, given)
@@ -195,17 +216,22 @@ def check(
     """What a sweep would do, as `tuner check --json` prints it; runs nothing.
 
     Args:
-        spec: as of `run`, and so are all keywords that are fields of a spec.
-        address: a Ray cluster whose nodes count; by default this machine.
+        spec, **keywords: as for `run`; only fields of a spec.
+        address: the Ray cluster whose nodes count; by default this machine.
         strict: searched parameters that change nothing are errors, not warnings.
 
     Raises:
-        SpecError: all that is wrong with the spec, one line for each problem.
+        SpecError: the spec is wrong; one line for each problem.
     """
     from tuner.api.checking import FIELDS, check_spec
 
+    of_data = {name: keywords.pop(name, None) for name in ("validation_data", "validation_split")}
     if unknown := [name for name in keywords if name not in FIELDS]:
         raise TypeError(f"check() got an unexpected keyword argument {unknown[0]!r}")
+    if is_model(spec) and "trainable" not in keywords:
+        spec, keywords["trainable"] = None, spec
+    keywords["trainable"], keywords["data"] = with_data(keywords.get("trainable"), keywords.get("data"), **of_data)
+    keywords["objective"], keywords["space"] = objective_of(keywords.get("objective")), space_of(keywords.get("space"))
     wanted = asked(spec, keywords, "tuner.check")
     with giving(wanted.given):
         return check_spec(wanted.spec, wanted.source, address, is_strict=strict)[1]

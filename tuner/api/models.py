@@ -1,4 +1,4 @@
-"""A sweep's trained models, with what can go wrong as errors of ours."""
+"""The trained models of a sweep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuner.sweep import Trial
 
 
 def model(folder: SweepFolder, trial: int | None, with_changed_code: bool) -> Any:
-    """A `keras.Model` with a trial's best weights; of the best trial if none is named. Raises as `best_model`."""
+    """A `keras.Model` with the best weights of a trial, by default of the best trial; raises as `best_model`."""
     from tuner.review.best import best_model
 
     with _weights_errors(folder.name, with_changed_code):
@@ -23,13 +23,13 @@ def model(folder: SweepFolder, trial: int | None, with_changed_code: bool) -> An
 
 
 def export(folder: SweepFolder, output: str | None, trial: int | None, with_changed_code: bool) -> tuple[Trial, Path]:
-    """Writes a trial's model as a file of Keras's; the trial, and the file.
+    """Writes the model of a trial as a .keras file; the trial, and the file.
 
     Args:
         output: the file; SWEEP.keras in the working directory by default.
 
     Raises:
-        UsageError: it is no such file, or is there already.
+        UsageError: the file does not end in .keras, or exists.
         StorageError: weights or code cannot be read, or the file cannot be written.
     """
     from tuner.review.best import export_model
@@ -45,7 +45,7 @@ def export(folder: SweepFolder, output: str | None, trial: int | None, with_chan
 
 
 def export_data(sweep: str, trial: Trial, file: Path) -> dict[str, Any]:
-    """What `export` says."""
+    """What `tuner export --json` prints."""
     return {
         "sweep": sweep,
         "trial": trial.number,
@@ -57,10 +57,10 @@ def export_data(sweep: str, trial: Trial, file: Path) -> dict[str, Any]:
 
 
 def chosen_file(output: str) -> Path:
-    """The file to write, in a folder that is there; where it is a link, what that leads to.
+    """The file to write, with links resolved.
 
     Raises:
-        UsageError: it is a folder, or in none.
+        UsageError: it is a folder, or its folder does not exist.
     """
     path = os.path.expanduser(output)
     if os.path.isdir(path) or not os.path.basename(output):
@@ -72,7 +72,7 @@ def chosen_file(output: str) -> Path:
 
 @contextmanager
 def _weights_errors(sweep: str, with_changed_code: bool) -> Iterator[None]:
-    """Weights that do not fit the model are a fault of the storage, or of the code that is taken for them."""
+    """Weights that do not fit the model are an error of the storage, or of the code that was chosen for them."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What people see of a running sweep in a notebook: one output of its own, written anew; no widgets."""
+"""The progress of a running sweep in a notebook: one output that is rewritten, without widgets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NOTES_SHOWN = 12
 
 
 def in_notebook() -> bool:
-    """Whether this is a notebook's kernel, whose outputs are pages rather than a terminal."""
+    """Whether this process is the kernel of a notebook, which shows HTML."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 class Notebook(Progress):
-    """Watches a driver in a cell; arguments as of `Progress`."""
+    """Watches a driver in a cell; arguments as for `Progress`."""
 
     def __init__(self, folder: SweepFolder, at_loss: Callable[[], None] = lambda: None) -> None:
         super().__init__(folder, at_loss)

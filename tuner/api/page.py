@@ -1,4 +1,4 @@
-"""What a notebook shows of a sweep: how it stands, and its best trials."""
+"""What a notebook shows of a sweep: its state and its best trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRIALS_SHOWN = 10
 
 
 def sweep_page(sweep: Sweep, state: SweepState) -> str:
-    """A sweep as HTML, to stand in a notebook's cell."""
+    """A sweep as HTML for the cell of a notebook."""
     ended = sum(count for outcome, count in sweep.outcomes().items() if outcome != "unfinished")
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
     at_work, training = duration_text(sweep.wall_s), duration_text(sweep.training_s)

@@ -1,4 +1,4 @@
-"""Where a spec lies that is named in a few letters."""
+"""From what a user types for a spec to its file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tuner.spec.reading import printable
 
 
 def spec_path(spec: str) -> Path:
-    """The file that a text means: a path, or the default sweep of a shipped trainable.
+    """The file of a spec: a path, or the default sweep of a shipped trainable.
 
     Raises:
-        UsageError: it is neither, and near a trainable's name.
+        UsageError: there is no such file, and the name is close to that of a trainable.
     """
     from trainables import registry
 

@@ -1,4 +1,4 @@
-"""What people see while a sweep runs, whatever shows it: snapshots of it, taken in a thread beside the driver."""
+"""The progress of a running sweep: snapshots, taken in a thread beside the driver, for any display."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Snapshot:
     left_s: float | None
     backlog: int
     trouble: str = ""
-    """Why MLflow takes nothing now; empty while all is well."""
+    """Why MLflow accepts nothing now; empty while it does."""
 
     @property
     def recorded(self) -> str:
-        """How far MLflow is, and what keeps it."""
+        """How far MLflow is behind, and why."""
         why = f": {harmless(self.trouble)}" if self.trouble else ""
         return f"{self.backlog} events behind{why}" if self.backlog else "up to date"
 
@@ -64,11 +64,11 @@ class Snapshot:
 
 
 class Progress:
-    """Watches a driver, and shows nothing; others show what it tells them. Use as a context manager.
+    """Watches a driver and shows nothing; subclasses display what it reports. Use as a context manager.
 
     Args:
-        folder: the sweep's.
-        at_loss: what is left to do when Ray's head is lost, and the process ends.
+        folder: the folder of the sweep.
+        at_loss: called when Ray's head is lost, before the process ends.
     """
 
     def __init__(self, folder: SweepFolder, at_loss: Callable[[], None] = lambda: None) -> None:
@@ -89,33 +89,33 @@ class Progress:
 
     @property
     def coordinator(self) -> Coordinator | None:
-        """The running sweep's; None while no trial runs."""
+        """That of the running sweep; None while no trial runs."""
         return self._coordinator
 
     def say(self, text: str) -> None:
         """Shows a line."""
 
     def warn(self, text: str) -> None:
-        """Shows a line that somebody should read."""
+        """Shows a warning."""
         self.say(text)
 
     def show(self, now: Snapshot) -> None:
-        """Shows how the sweep stands, twice a second."""
+        """Shows the state of the sweep, twice a second."""
 
     def ended(self, text: str) -> None:
-        """Shows the last line of a sweep that came to its end."""
+        """Shows the last line of a sweep that has ended."""
         self.say(text)
 
     def phase(self, text: str) -> None:
-        """What the driver does while no trial runs."""
+        """Shows what the driver does while no trial runs."""
         self.say(text)
 
     def note(self, text: str) -> None:
-        """Something went otherwise than it should, and the sweep goes on."""
+        """Shows a problem that does not end the sweep."""
         self.warn(harmless(redacted(text)))
 
     def training(self, coordinator: Coordinator) -> None:
-        """Trials run from now on."""
+        """Starts watching: trials run from now on."""
         self._coordinator = coordinator
         self._epochs_before = coordinator.sweep.num_epochs
         self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
@@ -124,7 +124,7 @@ class Progress:
         self._thread.start()
 
     def trained(self) -> None:
-        """No trial runs any more."""
+        """Stops watching: no trial runs any more."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -132,7 +132,7 @@ class Progress:
         self._coordinator = None
 
     def lost(self, text: str) -> None:
-        """Ray's head is gone, and the process ends."""
+        """Shows that Ray's head is lost; the process ends next."""
         self.note(text)
         self._at_loss()
 
@@ -141,7 +141,7 @@ class Progress:
         started_at = time.monotonic()
         while not self._stop.wait(LIVE_EVERY_S):
             now = self._snapshot()
-            if time.monotonic() - started_at >= LINE_EVERY_S:  # by then it is no longer the last driver's
+            if time.monotonic() - started_at >= LINE_EVERY_S:  # by then it is not that of an earlier driver
                 if now.trouble and not trouble:
                     self.note(f"MLflow takes nothing now, and the sweep goes on: {now.trouble}")
                 trouble = now.trouble
@@ -180,7 +180,7 @@ class Progress:
         )
 
     def _backlog(self, num_events: int) -> int:
-        """Events that are not in MLflow, looked up less often where that takes a request."""
+        """Events that are not in MLflow yet; looked up less often if that takes a request."""
         if not self._folder.is_remote or time.monotonic() - self._cursor_at >= LINE_EVERY_S:
             self._cursor = read_cursor(self._folder)
             self._cursor_at = time.monotonic()
@@ -188,7 +188,7 @@ class Progress:
 
 
 class Lines(Progress):
-    """A line on standard error now and then, where nobody looks all the time."""
+    """Prints a line on standard error now and then, where there is no terminal."""
 
     _best, _told_at = "", -math.inf
 
@@ -206,7 +206,7 @@ class Lines(Progress):
 
 
 def line(now: Snapshot) -> str:
-    """The same on one line."""
+    """A snapshot on one line."""
     return (
         f"{duration_text(now.elapsed_s)}: {now.ended} of {now.num_trials} trials ({now.counts}), {now.epochs} epochs,"
         f" {now.busy} of {now.slots} slots busy{now.left}; best {now.best or 'none yet'}"

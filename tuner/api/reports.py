@@ -1,4 +1,4 @@
-"""Writes a sweep's report."""
+"""Writes the report on a sweep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.sweep import Sweep
 
 
 def write_report(folder: SweepFolder, sweep: Sweep, target: Path | None) -> AnyPath:
-    """Writes the page, by default into the sweep's folder; where it is then."""
+    """Writes the page, by default into the folder of the sweep; its path."""
     from tuner.report import report_page
 
     page = report_page(sweep, status.state(folder, sweep))

@@ -1,4 +1,4 @@
-"""Runs a driver in this process for a program or a command: what both need around it."""
+"""Runs a driver in this process, for a program or a command."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _at_work = threading.Lock()
 _running: dict[str, Progress] = {}
-"""By its folder's URL what watches the sweep that this process runs."""
+"""The display of the sweep that this process runs, by the URL of its folder."""
 
 
 def progress_for(folder: SweepFolder, wanted: bool) -> Progress:
-    """What shows a sweep where this process is: nothing if it is not wanted."""
+    """A display that suits where this process runs; one that shows nothing if none is wanted."""
     from tuner.api.notebook import Notebook, in_notebook
 
     if not wanted:
@@ -67,7 +67,7 @@ def start_or_resume(
     accepted: Accepted,
     is_strict: bool = False,
 ) -> Ended:
-    """Runs a new sweep to its end; with `or_resume` one that exists goes on. Arguments and errors of `start_sweep`."""
+    """Runs a new sweep to its end; with `or_resume`, resumes one that exists. Arguments and errors of `start_sweep`."""
     from tuner.backend.driver import resume_sweep, start_sweep
     from tuner.review.status import find_history
     from tuner.spec.changes import changes_between
@@ -95,7 +95,7 @@ def resume_sweep_of(
     accepted: Accepted,
     known: History | None = None,
 ) -> Ended:
-    """Goes on with a sweep, of which the history may be known as far as it was read; raises as `resume_sweep`."""
+    """Continues a sweep; `known` is its history as far as it was read. Raises as `resume_sweep`."""
     from tuner.backend.driver import resume_sweep
 
     return resume_sweep(folder, address, progress, changes, accepted, known)
@@ -104,12 +104,12 @@ def resume_sweep_of(
 def in_process(
     folder: SweepFolder, address: str | None, progress: Progress, given: Given | None, drive: Callable[[], Ended]
 ) -> Ended:
-    """Runs a driver in a program's process, which finds itself afterwards as it was.
+    """Runs a driver in the process of a program, and leaves the process as it was before.
 
     Raises:
-        UsageError: this process runs a sweep already.
-        SweepInterrupted: by Ctrl-C, at whatever moment.
-        TrackingError: the sweep has ended, but MLflow has not taken all of it.
+        UsageError: this process already runs a sweep.
+        SweepInterrupted: Ctrl-C, at any moment.
+        TrackingError: the sweep has ended, but is not completely recorded in MLflow.
     """
     from tuner.backend.surroundings import restored
 
@@ -150,7 +150,7 @@ def stop_here(folder: SweepFolder, reason: str) -> None:
 
 @contextmanager
 def as_interruption(folder: SweepFolder, address: str | None) -> Iterator[None]:
-    """Ctrl-C while no trial runs is an interruption of the sweep, too."""
+    """Turns Ctrl-C while no trial runs into an interruption of the sweep."""
     try:
         yield
     except KeyboardInterrupt:
@@ -158,7 +158,7 @@ def as_interruption(folder: SweepFolder, address: str | None) -> Iterator[None]:
 
 
 def _interrupted(folder: SweepFolder, address: str | None) -> str:
-    """What Ctrl-C met while no trial ran: a sweep that was not under way, or the recording of one that has ended."""
+    """What Ctrl-C interrupted: the start of a sweep, or the recording of one that has ended."""
     from tuner.recording import missing
     from tuner.storage.journal import read_events
 
@@ -173,7 +173,7 @@ def _interrupted(folder: SweepFolder, address: str | None) -> str:
 
 
 def check_recorded(folder: SweepFolder, ended: Ended) -> None:
-    """Refuses to call a sweep done of which MLflow has not everything.
+    """Raises an error for a sweep that is not completely recorded in MLflow.
 
     Raises:
         TrackingError: the message says what is missing, and the command that records it.
@@ -190,7 +190,7 @@ def check_recorded(folder: SweepFolder, ended: Ended) -> None:
 
 
 def last_line(sweep: Sweep) -> str:
-    """How a sweep ended."""
+    """How a sweep ended, in one line."""
     end = sweep.ended.reason if sweep.ended is not None else "not ended"
     took = f"{sweep.name}: {end}, {sweep.num_epochs} epochs in {duration_text(sweep.wall_s)}"
     if (best := sweep.best) is None:

@@ -1,4 +1,4 @@
-"""A search space and an objective as Python code writes them; they are judged with the spec, all problems together."""
+"""Search spaces and objectives in Python code. They are checked with the spec, which reports all problems together."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Float:
     Args:
         low: the lowest value.
         high: the highest value.
-        log: spread the values' logarithms evenly instead of the values.
-        step: the distance of neighbours on a grid that begins at `low`.
-        num: so many values and nothing between them, in place of a step.
-        when: active only where earlier parameters have these values, such as {"schedule": "exponential"}.
+        log: use a logarithmic scale.
+        step: the distance between values on a grid that starts at `low`.
+        num: the number of values on the grid, instead of a step.
+        when: the parameter is active only if earlier parameters have these values, such as {"schedule": "exponential"}.
     """
 
     low: float
@@ -33,13 +33,13 @@ class Float:
     when: Conditions | None = None
 
     def written(self) -> Written:
-        """As a spec has it."""
+        """As it is written in a spec."""
         return _range(WrittenFloat, self)
 
 
 @dataclass(frozen=True)
 class Int:
-    """A whole number between inclusive bounds; arguments as `Float`, with a step of 1 by default."""
+    """A whole number between inclusive bounds; arguments as for `Float`, with a step of 1 by default."""
 
     low: int
     high: int
@@ -49,13 +49,13 @@ class Int:
     when: Conditions | None = None
 
     def written(self) -> Written:
-        """As a spec has it."""
+        """As it is written in a spec."""
         return _range(WrittenInt, self)
 
 
 @dataclass(frozen=True, init=False)
 class Choice:
-    """One of several values without an order: `Choice("relu", "tanh")`; `when` as of `Float`."""
+    """One of several values without an order: `Choice("relu", "tanh")`; `when` as for `Float`."""
 
     choices: tuple[Value, ...]
     when: Conditions | None = None
@@ -65,7 +65,7 @@ class Choice:
         object.__setattr__(self, "when", when)
 
     def written(self) -> Written:
-        """As a spec has it."""
+        """As it is written in a spec."""
         return WrittenChoice(choices=list(self.choices), **_given(when=self.when))
 
 
@@ -77,17 +77,17 @@ class Objective:
     mode: Literal["min", "max"]
 
     def written(self) -> dict[str, Any]:
-        """As a spec has it."""
+        """As it is written in a spec."""
         return {"metric": self.metric, "mode": self.mode}
 
 
 def maximize(metric: str) -> Objective:
-    """The objective of the highest value of a metric, such as val_accuracy."""
+    """Search for the highest value of a metric, such as val_accuracy."""
     return Objective(metric, "max")
 
 
 def minimize(metric: str) -> Objective:
-    """The objective of the lowest value of a metric, such as val_loss."""
+    """Search for the lowest value of a metric, such as val_loss."""
     return Objective(metric, "min")
 
 

@@ -1,4 +1,4 @@
-"""Stops a running sweep, whoever runs it on this machine: another process by a signal, this one in order."""
+"""Stops a sweep that runs on this machine: in another process by a signal, in this one directly."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LOOK_EVERY_S = 0.25
 
 
 def stop(folder: SweepFolder, sweep: Sweep, tell: Callable[[str], None] = lambda text: None) -> None:
-    """Stops a sweep after the running epochs and waits for its driver's end; a second time does not wait for them.
+    """Stops a sweep after the running epochs, and waits for the end of its driver; a second call stops it at once.
 
     Raises:
-        UsageError: no driver is at work on it, or none that can be reached from here.
+        UsageError: no driver runs it, or the driver cannot be reached from this machine.
     """
     name = folder.name
     holder = read_holder(folder.lease)

@@ -1,4 +1,4 @@
-"""A sweep as an object: what it found, and what can be done with it, while it runs and afterwards."""
+"""A sweep as an object: its results, and what can be done with it, while it runs and afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuner.spec import SweepSpec
 
 _classes: dict[str, Given] = {}
-"""By its sweep's id a class that this process trained or was given."""
+"""Classes that were passed to sweeps in this process, by the id of the sweep."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Best:
     value: float
     epoch: int
     test: dict[str, float | None]
-    """Test metrics of the weights, where they were measured."""
+    """Test metrics of the weights, if they were measured."""
     run_id: str | None
-    """The trial's run in MLflow; None until it is recorded."""
+    """The MLflow run of the trial; None until it is recorded."""
 
 
 class Sweep:
     """One sweep in a storage root.
 
-    Each property and method reads the journal as it is now, so an object follows a sweep that another process runs.
+    Each property and method reads the current journal, so an object also follows a sweep that runs in another process.
     Made by `tuner.run`, `tuner.load` and `tuner.resume`.
     """
 
@@ -66,7 +66,7 @@ class Sweep:
             _classes[self._folded.sweep_id] = given
 
     def _read(self) -> Folded:
-        """The sweep as its journal has it now."""
+        """The sweep as of its current journal."""
         with self._lock:
             for event in self._reader.read():
                 self._folded.apply(event)
@@ -78,17 +78,17 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """The sweep's name."""
+        """The name of the sweep."""
         return self._folder.name
 
     @property
     def path(self) -> AnyPath:
-        """The sweep's folder."""
+        """The folder of the sweep."""
         return self._folder.path
 
     @property
     def storage(self) -> str:
-        """The storage root that it lies in, as `tuner.load` takes it."""
+        """The storage root of the sweep, as `tuner.load` takes it."""
         return self._folder.root.url
 
     @property
@@ -98,7 +98,7 @@ class Sweep:
 
     @property
     def spec(self) -> SweepSpec:
-        """The spec, with all that was changed by resumes."""
+        """The spec, with the changes of all resumes."""
         from tuner.spec import spec_from_mapping
 
         return spec_from_mapping(self._read().spec)
@@ -110,7 +110,7 @@ class Sweep:
 
     @property
     def copied_from(self) -> dict[str, Any] | None:
-        """Of a copy, the sweep that it was made from and how many of its events it has; else None."""
+        """The sweep that this one is a copy of, and the number of events that they share; None if it is not a copy."""
         return self._read().copied_from
 
     @property
@@ -125,7 +125,7 @@ class Sweep:
         )
 
     def trials(self) -> DataFrame:
-        """A table with a row a trial, by number.
+        """A table with one row per trial, by number.
 
         Columns: number, each parameter, outcome, best (of the objective), best_epoch, last, epochs, attempts, seconds
         (of training), reason, run_id (in MLflow).
@@ -139,7 +139,7 @@ class Sweep:
         return status.trials(self._folder, self._read())
 
     def curves(self) -> DataFrame:
-        """A table with a row an epoch of a trial: number, epoch, each metric, attempt, seconds, decision, reason."""
+        """A table with one row per epoch: number, epoch, each metric, attempt, seconds, decision, reason."""
         from tuner.api.frames import curves_frame
 
         return curves_frame(self._read())
@@ -148,7 +148,7 @@ class Sweep:
         """The best trial's model, not compiled, with the weights of its best epoch.
 
         Args:
-            with_changed_code: build it by today's code, not by that which it was trained with.
+            with_changed_code: build the model with the current code, not with the code that it was trained with.
 
         Raises:
             UsageError: there is no usable trial, or the code makes no model.
@@ -157,7 +157,7 @@ class Sweep:
         return self._model(None, with_changed_code)
 
     def model(self, trial: int, *, with_changed_code: bool = False) -> keras.Model:
-        """The model of another trial, of those whose weights are kept; else as `best_model`."""
+        """The model of any trial whose weights are stored; otherwise as `best_model`."""
         return self._model(trial, with_changed_code)
 
     def _model(self, trial: int | None, with_changed_code: bool) -> keras.Model:
@@ -169,13 +169,13 @@ class Sweep:
     def export(
         self, output: str | os.PathLike[str] | None = None, *, trial: int | None = None, with_changed_code: bool = False
     ) -> dict[str, Any]:
-        """Writes a model as a file of Keras's, SWEEP.keras in the working directory by default.
+        """Writes a model as a .keras file, by default SWEEP.keras in the working directory.
 
         Returns:
             What `tuner export --json` prints: sweep, trial, epoch, value, params, file.
 
         Raises:
-            UsageError, StorageError: as `best_model`, and where the file cannot be written.
+            UsageError, StorageError: as `best_model`, or the file cannot be written.
         """
         from tuner.api.models import export, export_data
 
@@ -185,7 +185,7 @@ class Sweep:
         return export_data(self.name, found, file)
 
     def report(self, output: str | os.PathLike[str] | None = None) -> AnyPath:
-        """Writes the report, a page of HTML, and gives its path: report.html in the sweep's folder by default."""
+        """Writes the HTML report, by default report.html in the folder of the sweep; its path."""
         from tuner.api.models import chosen_file
         from tuner.api.reports import write_report
 
@@ -193,11 +193,11 @@ class Sweep:
         return write_report(self._folder, self._read(), target)
 
     def show(self) -> dict[str, Any]:
-        """How the sweep stands, as `tuner show --json` prints it."""
+        """The state of the sweep, as `tuner show --json` prints it."""
         return status.show(self._folder, self._read())
 
     def explain(self, trial: int) -> dict[str, Any]:
-        """Why a trial was suggested, and why it was stopped or went on, as `tuner explain --json` prints it."""
+        """Why a trial was suggested, stopped or continued, as `tuner explain --json` prints it."""
         from tuner.api.data import explanation_data, trial_number
         from tuner.review.explain import explain
         from tuner.storage.journal import read_events
@@ -214,17 +214,17 @@ class Sweep:
             return verification_data(self.name, verify_sweep(self._folder))
 
     def stop(self) -> None:
-        """Stops the sweep after the running epochs and waits for that; it can be resumed.
+        """Stops the sweep after the running epochs and waits for its end; it can be resumed.
 
         Raises:
-            UsageError: nobody is at work on it, or out of reach from here.
+            UsageError: no driver runs it, or the driver cannot be reached from this machine.
         """
         from tuner.api.stopping import stop
 
         stop(self._folder, self._read())
 
     def resume(self, *, trainable: Any = None, address: str | None = None, **changes: Any) -> Sweep:
-        """Goes on with the sweep, here, to its end; arguments as of `tuner.resume`. Its class is known here."""
+        """Continues the sweep in this process to its end; arguments as for `tuner.resume`."""
         from tuner.api.functions import resume
 
         known = self._given
@@ -233,7 +233,7 @@ class Sweep:
         return resume(self.name, trainable=trainable, storage=self.storage, address=address, **changes)
 
     def _giving(self) -> AbstractContextManager[None]:
-        """Makes the class that this process has of the sweep known to whatever loads it."""
+        """Makes the class that was passed to the sweep known to what loads its trainable."""
         from trainables.given import giving
 
         return giving(self._given)
@@ -249,17 +249,17 @@ class Sweep:
         )
 
     def _repr_html_(self) -> str:
-        """What a notebook shows of it."""
+        """What a notebook shows of the sweep."""
         from tuner.api.page import sweep_page
 
         return sweep_page(self._read(), self.state)
 
 
 def opened(name: str, storage: str | None, given: Given | None = None) -> Sweep:
-    """A sweep of a storage root by its name.
+    """A sweep in a storage root by its name.
 
     Raises:
-        UsageError: there is none; the message has the nearest name.
+        UsageError: there is no such sweep; the message has the nearest name.
         StorageError: its journal cannot be read.
     """
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""What people see of a running sweep on a terminal: a live panel by Rich. Where there is no terminal, lines."""
+"""The progress of a running sweep on a terminal, as a live panel; without a terminal, as lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(Lines):
-    """Watches a driver on a console; arguments as of `Progress`."""
+    """Watches a driver on a console; arguments as for `Progress`."""
 
     def __init__(self, folder: SweepFolder, console: Console, at_loss: Callable[[], None] = lambda: None) -> None:
         super().__init__(folder, at_loss)
@@ -77,7 +77,7 @@ class Terminal(Lines):
 
 
 def panel(now: Snapshot) -> RenderableType:
-    """The live panel of a terminal."""
+    """A snapshot as a panel."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()

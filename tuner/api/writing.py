@@ -1,4 +1,4 @@
-"""From a spec and keywords, as Python code gives them, to a SweepSpec; every problem names the keyword's path."""
+"""From a spec and keywords in Python code to a SweepSpec; every problem names the path of its keyword."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AnySpec = str | os.PathLike[str] | Mapping[str, Any] | SweepSpec
 
 @dataclass(frozen=True)
 class Asked:
-    """A valid spec, where it was written, and the class that it names if a program gave one."""
+    """A valid spec, its source, and the class of its trainable if a program passed one by value."""
 
     spec: SweepSpec
     source: str
@@ -34,17 +34,16 @@ class Asked:
 
 
 def asked(spec: AnySpec | None, keywords: Mapping[str, Any], function: str, *, is_new: bool = True) -> Asked:
-    """The sweep that a program asks for.
+    """The sweep that a program wants.
 
     Args:
-        spec: a YAML file, a shipped trainable's name, a mapping or a SweepSpec; None if keywords say all.
-        keywords: fields of a spec that stand above it; None leaves one as it is. A section is laid over the spec's
-            field by field, and `space` takes its place.
-        function: the caller's name, for messages.
+        spec: a YAML file, the name of a shipped trainable, a mapping or a SweepSpec; None if keywords say everything.
+        keywords: fields that override the spec's, sections field by field, `space` as a whole; None changes nothing.
+        function: the name of the caller, for messages.
         is_new: see `spec_from_mapping`.
 
     Raises:
-        SpecError: all that is wrong with it, one line for each problem.
+        SpecError: the spec is wrong; one line for each problem.
         UsageError: the file cannot be read.
     """
     written, source, folder = _base(spec, function)
@@ -63,7 +62,7 @@ def asked(spec: AnySpec | None, keywords: Mapping[str, Any], function: str, *, i
 
 
 def _base(spec: AnySpec | None, function: str) -> tuple[dict[str, Any], str, Path]:
-    """What is written without keywords, where, and the folder that relative paths in it are relative to."""
+    """The spec without keywords, its source, and the folder of its relative paths."""
     here = Path.cwd()
     match spec:
         case None:
@@ -80,7 +79,7 @@ def _base(spec: AnySpec | None, function: str) -> tuple[dict[str, Any], str, Pat
 
 
 def _field(name: str, value: Any) -> Any:
-    """A field's value as YAML would have it."""
+    """The value of a field as YAML would have it."""
     if name == "trainable":
         return value if not isinstance(value, str) else _absolute(value)
     if name == "epochs" and isinstance(value, tuple | list) and len(value) == 2:
@@ -98,13 +97,13 @@ def _absolute(trainable: str) -> str:
 
 
 def _over(below: Any, value: Any, name: str) -> Any:
-    """A keyword's value above the spec's: sections field by field."""
+    """The value of a keyword over that of the spec: sections field by field."""
     is_section = isinstance(below, dict) and isinstance(value, dict) and name != "space"
     return {**below, **value} if is_section else value
 
 
 def over(below: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec's mapping with what a resume changes laid over it; parameters of the space that are not named stay."""
+    """The mapping of a spec with the changes of a resume; other parameters of the space stay."""
     for name, value in changes.items():
         field = _field(name, value)
         is_section = isinstance(below.get(name), dict) and isinstance(field, dict)

@@ -1,1 +1,1 @@
-"""The command line: one small file a group of commands. Data goes to standard output, people's text to stderr."""
+"""The command line, one small file per group of commands. Data go to standard output, text for people to stderr."""

@@ -55,37 +55,37 @@ _ELSEWHERE = ("--cluster", "http://", "https://", "--address=http")
 
 
 def run_command() -> None:
-    """Runs what `sys.argv` says; exit codes are those of `tuner.base.errors`."""
+    """Runs the command in `sys.argv`; the exit codes are those of `tuner.base.errors`."""
     _hide_credentials()
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", RuntimeWarning)
     warnings.showwarning = _show_warning
     try:
         with on_command_line():
-            _look_around()
+            _check_working_directory()
             app(prog_name="tuner", standalone_mode=True)
     except TunerError as error:
         people.print(harmless(redacted(str(error))), style="red" if error.exit_code != 3 else "yellow")
         sys.exit(error.exit_code)
 
 
-def _look_around() -> None:
-    """Refuses to begin where no relative path means anything.
+def _check_working_directory() -> None:
+    """Checks that there is a working directory.
 
     Raises:
-        UsageError: the working directory is gone.
+        UsageError: it has been deleted.
     """
     try:
         os.getcwd()
     except OSError as error:
-        raise UsageError("the working directory is gone: change to one that exists") from error
+        raise UsageError("the working directory has been deleted: change to one that exists") from error
 
 
 def _hide_credentials() -> None:
-    """Starts the command anew with what `--set tracking.uri=…` holds in its environment.
+    """Restarts the command with the password of `--set tracking.uri=…` in its environment instead.
 
-    A command line is for everybody to see, and Ray keeps its driver's with the cluster's jobs. What a cluster is asked
-    to resume with is left to be refused: our environment does not get there.
+    Everybody on the machine can read a command line, and Ray stores that of its driver with the jobs of the cluster. A
+    `resume` on a cluster refuses a password later on, as this environment does not get there.
     """
     if sys.argv[1:2] == ["resume"] and any(text.startswith(_ELSEWHERE) for text in sys.argv):
         return
@@ -95,5 +95,5 @@ def _hide_credentials() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """One line for people, without the place in our code that it comes from."""
+    """Prints a warning as one line, without its place in our code."""
     people.print(harmless(redacted(str(message))), style="yellow")

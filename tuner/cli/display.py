@@ -1,4 +1,4 @@
-"""The display of `tuner run` and `tuner resume`: the terminal's, on the command line's own console."""
+"""The progress display of `tuner run` and `tuner resume`, on the console of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""help: the pages on topics, which the project keeps beside what they are about, and each command's help."""
+"""help: the pages on topics, which lie beside what they describe, and the help of each command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.cli.pages import add
 
 PACKAGE = Path(__file__).parents[1]
 INSTALLED = Path(__file__).with_name("topics")
-"""Where a wheel has the pages that lie outside of the packages (see pyproject.toml)."""
+"""Where a wheel has the pages from outside of the packages (see pyproject.toml)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Topic:
 
     about: str
     path: str
-    """From the project's folder."""
+    """Relative to the project's folder."""
 
     def files(self, name: str) -> Iterator[Path]:
         """Where it may be: in a wheel, or in a checkout."""
@@ -109,7 +109,7 @@ def _show(name: str) -> None:
         return
     from rich.markdown import Markdown
 
-    tables.print(Markdown(text, hyperlinks=False))
+    tables.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
 
 
 def read(name: str) -> str:

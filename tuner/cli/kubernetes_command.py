@@ -12,6 +12,87 @@ from tuner.cli.output import NewName, Overrides, SpecFile, SpecStorage, spec_pat
 from tuner.cli.pages import add
 
 _MANIFEST, _JOB, _PODS = "Manifest", "Job", "Pods"
+"""Groups of options on the help page."""
+
+Apply = Annotated[
+    bool, typer.Option("--apply", help="Apply it with kubectl, do not print it.", rich_help_panel=_MANIFEST)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write it to FILE.", rich_help_panel=_MANIFEST),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", metavar="NAME", help="Namespace of the RayJob.", rich_help_panel=_JOB),
+]
+Queue = Annotated[
+    str | None, typer.Option("--queue", metavar="NAME", help="Kueue LocalQueue to wait in.", rich_help_panel=_JOB)
+]
+Retries = Annotated[
+    int,
+    typer.Option("--retries", metavar="N", help="Retries of a failed job, on a new cluster.", rich_help_panel=_JOB),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="IMAGE",
+        help="Image of all pods, built from deploy/Dockerfile. [default: tuner:VERSION]",
+        rich_help_panel=_PODS,
+    ),
+]
+MinWorkers = Annotated[
+    int, typer.Option("--min-workers", metavar="N", help="Fewest worker pods.", rich_help_panel=_PODS)
+]
+MaxWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--max-workers",
+        metavar="N",
+        help="Most worker pods. [default: 8, or fewer for a small sweep]",
+        rich_help_panel=_PODS,
+    ),
+]
+TrialsPerWorker = Annotated[
+    int | None,
+    typer.Option(
+        "--trials-per-worker",
+        metavar="N",
+        help="Trials in one pod. [default: as many as fit on a GPU, else 1]",
+        rich_help_panel=_PODS,
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory of each trial. [default: from failures.worker_memory, else 4GiB]",
+        rich_help_panel=_PODS,
+    ),
+]
+ServiceAccount = Annotated[
+    str | None,
+    typer.Option("--service-account", metavar="NAME", help="Service account of the pods.", rich_help_panel=_PODS),
+]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NAME",
+        help="Secret whose keys become environment variables of the pods.",
+        rich_help_panel=_PODS,
+    ),
+]
+Volumes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--volume",
+        metavar="CLAIM:PATH",
+        help="PersistentVolumeClaim to mount at PATH in all pods.",
+        rich_help_panel=_PODS,
+    ),
+]
 
 
 def kubernetes(
@@ -19,85 +100,19 @@ def kubernetes(
     name: NewName = None,
     overrides: Overrides = None,
     storage: SpecStorage = None,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Apply it with kubectl, do not print it.", rich_help_panel=_MANIFEST)
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it to FILE.", rich_help_panel=_MANIFEST),
-    ] = None,
-    namespace: Annotated[
-        str | None,
-        typer.Option("--namespace", metavar="NAME", help="Namespace of the RayJob.", rich_help_panel=_JOB),
-    ] = None,
-    queue: Annotated[
-        str | None, typer.Option("--queue", metavar="NAME", help="Kueue LocalQueue to wait in.", rich_help_panel=_JOB)
-    ] = None,
-    retries: Annotated[
-        int,
-        typer.Option("--retries", metavar="N", help="Retries of a failed job, on a new cluster.", rich_help_panel=_JOB),
-    ] = 3,
-    image: Annotated[
-        str | None,
-        typer.Option(
-            "--image",
-            metavar="IMAGE",
-            help="Image of all pods, built from deploy/Dockerfile. [default: tuner:VERSION]",
-            rich_help_panel=_PODS,
-        ),
-    ] = None,
-    min_workers: Annotated[
-        int, typer.Option("--min-workers", metavar="N", help="Fewest worker pods.", rich_help_panel=_PODS)
-    ] = 1,
-    max_workers: Annotated[
-        int | None,
-        typer.Option(
-            "--max-workers",
-            metavar="N",
-            help="Most worker pods. [default: 8, or fewer for a small sweep]",
-            rich_help_panel=_PODS,
-        ),
-    ] = None,
-    trials_per_worker: Annotated[
-        int | None,
-        typer.Option(
-            "--trials-per-worker",
-            metavar="N",
-            help="Trials in one pod. [default: as many as fit on a GPU, else 1]",
-            rich_help_panel=_PODS,
-        ),
-    ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            "--memory",
-            metavar="SIZE",
-            help="Memory of each trial. [default: from failures.worker_memory, else 4GiB]",
-            rich_help_panel=_PODS,
-        ),
-    ] = None,
-    service_account: Annotated[
-        str | None,
-        typer.Option("--service-account", metavar="NAME", help="Service account of the pods.", rich_help_panel=_PODS),
-    ] = None,
-    secrets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--secret",
-            metavar="NAME",
-            help="Secret whose keys become environment variables of the pods.",
-            rich_help_panel=_PODS,
-        ),
-    ] = None,
-    volumes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--volume",
-            metavar="CLAIM:PATH",
-            help="PersistentVolumeClaim to mount at PATH in all pods.",
-            rich_help_panel=_PODS,
-        ),
-    ] = None,
+    apply: Apply = False,
+    output: Output = None,
+    namespace: Namespace = None,
+    queue: Queue = None,
+    retries: Retries = 3,
+    image: Image = None,
+    min_workers: MinWorkers = 1,
+    max_workers: MaxWorkers = None,
+    trials_per_worker: TrialsPerWorker = None,
+    memory: Memory = None,
+    service_account: ServiceAccount = None,
+    secrets: Secrets = None,
+    volumes: Volumes = None,
 ) -> None:
     """Run a sweep on Kubernetes as a KubeRay RayJob.
 

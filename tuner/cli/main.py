@@ -1,6 +1,6 @@
-"""The `tuner` command as a process: its streams, its signals and how it leaves.
+"""The `tuner` command as a process: its streams, its signals and its exit.
 
-Imports little by itself, so that it is ready for a signal from the first moment.
+Imports little, so that it handles signals from the first moment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tuner.base.errors import SweepInterrupted
 from tuner.cli import streams
 
 INTERRUPTED = 128 + signal.SIGINT
-"""What the command line, too, makes of a KeyboardInterrupt."""
+"""The exit code after a KeyboardInterrupt, also of typer."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -21,14 +21,14 @@ _is_leaving = False
 
 
 def main() -> None:
-    """Runs the command line; SIGTERM, and a terminal that goes, are as Ctrl-C.
+    """Runs the command line; SIGTERM and the loss of the terminal are handled as Ctrl-C.
 
-    A sweep's driver has handlers of its own while it is under way.
+    The driver of a sweep has its own handlers while it runs.
     """
     global _is_leaving
     streams.prepare()
     ending = [number for number in ENDING if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
-    for number in ending:  # nohup has SIGHUP ignored
+    for number in ending:  # nohup ignores SIGHUP
         signal.signal(number, _interrupt)
     code: Any = INTERRUPTED
     try:
@@ -44,12 +44,12 @@ def main() -> None:
         sys.stderr.write("interrupted before the sweep was under way\n")
         code = SweepInterrupted.exit_code
     for number in ending:
-        signal.signal(number, signal.SIG_IGN)  # the interpreter takes functions away before its own end
+        signal.signal(number, signal.SIG_IGN)  # at its exit the interpreter removes functions first
     sys.exit(code)
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    """While the process leaves there is nothing to interrupt but exit hooks, Ray's for one."""
+    """During the exit there is nothing to interrupt but exit hooks, such as Ray's."""
     if not _is_leaving:
         raise KeyboardInterrupt
 

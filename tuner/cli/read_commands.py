@@ -137,7 +137,7 @@ def _json(is_wanted: bool) -> list[str]:
 
 
 def _mlflow_rows(mlflow: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where the sweep is recorded, how far, and what keeps it."""
+    """Where and how far the sweep is recorded, and what is in the way."""
     recorder = mlflow["recorder"]
     yield "MLflow", f"{mlflow['uri']}, {mlflow['backlog']} events behind"
     if recorder["trouble"]:

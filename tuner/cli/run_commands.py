@@ -1,4 +1,4 @@
-"""run, resume, record: what trains and what records."""
+"""run, resume, record: the commands that train and record."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _going_on(load: Callable[..., SweepSpec], storage: str | None) -> SweepSpec | None:
-    """The spec of a sweep that is there, of which points may lie outside of ranges that are narrower now; else None."""
+    """The spec of an existing sweep, whose points may lie outside of narrowed ranges; None for a new sweep."""
     try:
         loaded = load(is_new=False)
     except SpecError:
@@ -194,7 +194,7 @@ def _going_on(load: Callable[..., SweepSpec], storage: str | None) -> SweepSpec 
 
 @contextmanager
 def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) -> Iterator[Callable[[], None]]:
-    """Prints how the sweep stands once a driver of ours has left it, however it ended; gives what prints it.
+    """Prints the state of the sweep once its driver has ended, in whatever way; gives the function that prints it.
 
     Until then whatever else is printed, by Ray or a trainable, is for people.
     """
@@ -209,7 +209,7 @@ def _json_at_the_end(folder: SweepFolder, as_json: bool, address: str | None) ->
 
 
 def _say(folder: SweepFolder, as_json: bool, out: TextIO) -> None:
-    """How the sweep stands, if there is one, for `--json`."""
+    """Prints the state of the sweep for `--json`, if there is a sweep."""
     from tuner.review import status
 
     if as_json and folder.exists():

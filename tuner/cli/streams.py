@@ -1,4 +1,4 @@
-"""Standard output and standard error such that no sweep ends because they cannot be written."""
+"""Standard output and standard error that never end a sweep because they cannot be written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.base.errors import ServiceError
 
 
 class _People(io.FileIO):
-    """Text for people: what cannot be written is left out."""
+    """For text for people: drops what cannot be written."""
 
     def write(self, data: Any) -> int:
         try:
@@ -21,7 +21,7 @@ class _People(io.FileIO):
 
 
 class _Data(io.FileIO):
-    """Data: the first write that fails is told. The interpreter would try what is left once more at its end."""
+    """For data: reports the first failed write, and ignores later ones, such as the interpreter's own at its exit."""
 
     has_failed = False
 
@@ -30,7 +30,7 @@ class _Data(io.FileIO):
             return len(data)
         try:
             return super().write(data)
-        except BrokenPipeError:  # the reader has seen enough
+        except BrokenPipeError:  # the reader has left
             self.has_failed = True
             raise
         except OSError as error:
@@ -39,7 +39,7 @@ class _Data(io.FileIO):
 
 
 def prepare() -> None:
-    """Takes both streams, where they are this process's own."""
+    """Replaces both streams if they are those of the process."""
     for number in range(3):
         _open(number)
     if sys.stdout is sys.__stdout__:
@@ -49,7 +49,7 @@ def prepare() -> None:
 
 
 def _open(number: int) -> None:
-    """The number of a closed one would go to the next file, such as the journal, and Ray would write there."""
+    """Opens a closed stream: the next file, such as the journal, would get its number, and Ray would write there."""
     try:
         os.fstat(number)
     except OSError:

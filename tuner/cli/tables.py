@@ -13,12 +13,12 @@ from rich.text import Text
 from tuner.cli.output import harmless
 
 WIDE = 10_000
-"""Columns of what is no terminal: there a row is a line, for grep and the like. $COLUMNS counts all the same."""
+"""The width where there is no terminal, so that each row is one line for grep. $COLUMNS overrides it."""
 
 
 class _Tables(Console):
     def on_broken_pipe(self) -> None:
-        """A reader that leaves has seen enough, and changes no exit code."""
+        """A reader that leaves is no error and does not change the exit code."""
         self.quiet = True
 
 
@@ -28,7 +28,7 @@ tables = _Tables(
     soft_wrap=not sys.stdout.isatty(),
     width=shutil.get_terminal_size((WIDE, 0)).columns,
 )
-"""Tables are data: standard output."""
+"""Standard output: tables are data."""
 
 
 def new_table(*columns: str) -> Table:
@@ -40,5 +40,5 @@ def new_table(*columns: str) -> Table:
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """A row of plain text: brackets in a reason or a value are no markup, and nothing steers the terminal."""
+    """Adds a row of plain text: without markup and control characters."""
     table.add_row(*(Text(harmless(str(cell))) for cell in cells))

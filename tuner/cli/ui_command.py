@@ -94,7 +94,7 @@ def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:
 
 
 def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) -> None:
-    """The page of a sweep's trials, if it is recorded in the store at `uri`."""
+    """Prints the page with the trials of a sweep, if it is recorded in the store at `uri`."""
     from tuner.recording import read_cursor
     from tuner.recording.links import trials_page
     from tuner.review import status
@@ -109,12 +109,12 @@ def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) ->
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port, or another one if it is taken."""
+    """The wanted port, or a free one if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
-            people.print(f"port {wanted} is taken, so another one")
+            people.print(f"port {wanted} is in use; taking another one")
             probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

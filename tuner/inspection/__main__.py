@@ -63,7 +63,7 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     found = pickle.load(file)
     data = _taken(file)
     if isinstance(found, Inspected) and not found.problems:
-        pickle.dump(_tried(spec, asked, data), file)
+        pickle.dump(_tried(found.whole(spec), asked, data), file)
 
 
 def _taken(file: IO[bytes]) -> Any:

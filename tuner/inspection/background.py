@@ -50,7 +50,7 @@ class Inspection:
         self._errors: IO[bytes] | None = None
         self._found: Inspected | None = None
         if is_file(spec.trainable):
-            self._start_child(Asked(spec.resolved(), sources, self._is_tried))
+            self._start_child(Asked(_as_written(spec), sources, self._is_tried))
         elif self._is_tried:
             self._look_here_first()
 
@@ -79,7 +79,9 @@ class Inspection:
             self._found = replace(self._found, problems=[f"{rule} {what}"])
             return
         folder = import_folder(trainable) if is_importable(trainable) else None
-        asked = Asked(self._spec.resolved(), self._sources, True, True, given, folder, tuple(sys.path))
+        asked = Asked(
+            self._found.whole(self._spec).resolved(), self._sources, True, True, given, folder, tuple(sys.path)
+        )
         self._start_child(asked, self._found)
 
     def _start_child(self, asked: Asked, found: Inspected | None = None) -> None:
@@ -154,6 +156,14 @@ class Inspection:
         for file in (self._handover, self._errors):
             if file is not None:
                 file.close()
+
+
+def _as_written(spec: SweepSpec) -> dict[str, Any]:
+    """A spec whose space is left out if it was, as it may be of a KerasTuner model."""
+    written = spec.resolved()
+    if "space" not in spec.model_fields_set:
+        del written["space"]
+    return written
 
 
 def load_checked(

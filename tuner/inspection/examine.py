@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
@@ -27,6 +29,7 @@ from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import Tried
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.space import Space
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -62,6 +65,9 @@ class Inspected:
     why: str = ""
     """Why it is that one."""
 
+    space: Space | None = None
+    """The whole space of a KerasTuner model; None where it is the spec's."""
+
     @property
     def effect_warnings(self) -> list[str]:
         """A line for each parameter without effect."""
@@ -96,6 +102,10 @@ class Inspected:
         of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
         return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
+    def whole(self, spec: SweepSpec) -> SweepSpec:
+        """The spec with the space that building a KerasTuner model has found."""
+        return spec if self.space is None else spec.model_copy(update={"space": self.space})
+
     def resolve(self, spec: SweepSpec, source: str) -> SweepSpec:
         """The spec with the learning rate and the batch size in its space, as constants where it names none.
 
@@ -104,8 +114,9 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
-        missing = {name: value for name, value in self.defaults.items() if name not in spec.space}
-        space = {**spec.space.model_dump(exclude_defaults=True), **missing}
+        own = spec.space if self.space is None else self.space
+        missing = {name: value for name, value in self.defaults.items() if name not in own}
+        space = {**own.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
 
@@ -161,7 +172,14 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: bool) -> Inspected:
     known = trainable_class.Params
-    problems = param_problems(spec, known)
+    if is_adapted(trainable_class):
+        whole = _completed(spec, trainable_class)
+        spec, problems = whole.spec, whole.problems
+        hyper_warnings = whole.warnings
+    else:
+        problems, hyper_warnings = param_problems(spec, known), []
+        if "space" not in spec.model_fields_set:
+            problems.append("space: is required, but is missing")
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
@@ -199,13 +217,30 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
+    warnings += hyper_warnings
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
     handed = data if is_shared else None
     imported = _imported_beside(spec.trainable)
+    space = spec.space if is_adapted(trainable_class) else None
     idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
-    return Inspected(defaults_of(known, data), metrics, num_train, problems, handed, warnings, digests, imported, idle)
+    defaults = defaults_of(known, data)
+    return Inspected(defaults, metrics, num_train, problems, handed, warnings, digests, imported, idle, space=space)
+
+
+def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
+    """A KerasTuner model's spec, with its data where they can be had; `load_data`'s own faults are told elsewhere."""
+    try:
+        trainable = trainable_class(spec.data)
+        data = None
+        with suppress(Exception):
+            data = trainable.load_data()
+        return completed(spec, trainable, data)
+    except (Exception, SystemExit) as error:
+        return Completed(
+            spec, [f"trainable: its model must build with all defaults, but {_raised(error, spec.trainable)}"]
+        )
 
 
 def _imported_beside(trainable: str) -> list[str]:

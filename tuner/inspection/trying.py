@@ -66,7 +66,10 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     try:
         found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
         known = TRAINING_PARAMS if found.path == "fast" else ("batch_size", "epochs")
-        own = [name for name in spec.space.searched if name not in known]
+        built: set[str] | None = getattr(
+            trainable, "names_built", None
+        )  # a KerasTuner model may tune its training, too
+        own = [name for name in spec.space.searched if name not in known and (built is None or name in built)]
         asked = questions(spec, drawn, own)
         effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
     except ProbeError as error:

@@ -197,7 +197,7 @@ class SweepSpec(Section):
     num_trials: Count
     """How many configurations to try."""
     epochs: Epochs
-    space: Space
+    space: Space = Space({})
     """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with or without `when`."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()

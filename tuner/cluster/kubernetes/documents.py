@@ -1,4 +1,4 @@
-"""Objects as YAML that kubectl reads as we mean it: it reads YAML 1.1, in which a plain `on` or `0o7` is no text."""
+"""Writes objects as YAML for kubectl, which reads YAML 1.1, where a plain `on` or `0o7` is not text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORDS_OF_YAML_1_1 = {"y", "n", "yes", "no", "on", "off", "true", "false", "null
 
 
 def to_yaml(objects: Sequence[Any]) -> str:
-    """Objects as the documents of one file, in their own order, each part written out where it stands."""
+    """Objects as the documents of one file, in their order, without anchors."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -25,7 +25,7 @@ def to_yaml(objects: Sequence[Any]) -> str:
 
 
 def _marked(value: Any) -> Any:
-    """A copy whose texts say how they are to be written: lines as a block, what could be read otherwise in quotes."""
+    """A copy whose texts are marked: several lines as a block, what YAML could misread in quotes."""
     if isinstance(value, dict):
         return {_quoted(key): _marked(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -45,7 +45,7 @@ def _quoted(text: str) -> str:
 
 
 def _is_block(text: str) -> bool:
-    """Whether a text can be a literal block: lines of printable characters, none of which begins or ends in blanks."""
+    """Whether a text can be a literal block: printable lines without blanks at their ends."""
     lines = text.split("\n")
     is_clean = all((line.isprintable() or not line) and line == line.rstrip() for line in lines)
     return len(lines) > 1 and is_clean and bool(lines[0]) and not lines[0].startswith(" ")

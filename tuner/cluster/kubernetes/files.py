@@ -1,4 +1,4 @@
-"""The spec and the user's code as a ConfigMap, which every pod has as its working directory."""
+"""The spec and the user's code as a ConfigMap, which is the working directory of every pod."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MAX_BYTES = 2**20
 
 
 def shipped_files(spec: SweepSpec) -> dict[str, str]:
-    """Path in the working directory -> text: the spec, and the user's file with what it imports from beside it.
+    """Path in the working directory -> text: the spec, the user's file, and the files beside it that it imports.
 
     Raises:
-        UsageError: a file cannot be in a ConfigMap, or all together are too large.
+        UsageError: a file is not text, or all together are too large.
     """
     files: dict[str, str] = {}
     file, _, class_name = spec.trainable.rpartition(":")
@@ -39,7 +39,7 @@ def shipped_files(spec: SweepSpec) -> dict[str, str]:
 
 
 def config_map_data(files: dict[str, str]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """A ConfigMap's data, whose keys hold no slashes, and the items that say where in a volume each key goes."""
+    """The data of a ConfigMap, whose keys cannot hold slashes, and the items that map keys to paths in a volume."""
     keys = {path: path if "/" not in path else f"file-{number}" for number, path in enumerate(sorted(files))}
     return {keys[path]: files[path] for path in sorted(files)}, [
         {"key": key, "path": path} for path, key in keys.items()

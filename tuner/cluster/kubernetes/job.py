@@ -1,7 +1,7 @@
 """The RayJob of a sweep, and the ConfigMap beside it.
 
-The job's entrypoint starts the sweep or goes on with it: each retry is a RayCluster of its own, which knows nothing of
-the last one but what storage holds. The head trains nothing, so that driver, recorder and autoscaler are not disturbed.
+The entrypoint of the job starts the sweep or resumes it: each retry is a new RayCluster, which knows of the last one
+only what storage holds. The head trains nothing, so that nothing disturbs driver, recorder and autoscaler.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS
 
 SWEEP = "tuner.sweep"
-"""The annotation with the sweep's own name."""
+"""The annotation with the name of the sweep."""
 _HEAD = {"cpu": "2", "memory": "8Gi"}
 _IDLE_S = 300
-"""A worker without work for so long is given back; a new one takes minutes until its first epoch."""
+"""A worker without work for this time is released; a new one takes minutes until its first epoch."""
 _TTL_S = 60
-"""The cluster stays for so long after the sweep's end."""
+"""The cluster stays up for this time after the end of the sweep."""
 
 
 def manifest(spec: SweepSpec, options: Options, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A sweep's objects, in the order in which they are applied.
+    """The objects of a sweep, in the order in which they are applied.
 
     Args:
         spec: checked, with its storage, and with absolute paths.
-        environment: variables of every pod; no secrets, which anybody who may read the job would see.
+        environment: variables of every pod; no secrets, as anybody who can read the job would see them.
 
     Raises:
         UsageError: the user's code cannot be shipped.
@@ -61,7 +61,7 @@ def _metadata(spec: SweepSpec, options: Options) -> dict[str, Any]:
 
 
 def _queued(metadata: dict[str, Any], options: Options) -> dict[str, Any]:
-    """Kueue lets a job with an autoscaler in only as an elastic one."""
+    """Adds the queue; Kueue admits a job with an autoscaler only if it is elastic."""
     if options.queue is None:
         return metadata
     return {
@@ -100,7 +100,7 @@ def _job(spec: SweepSpec, options: Options, pods: _Pods) -> dict[str, Any]:
 
 
 class _Pods:
-    """The pods of one sweep's cluster: one image, environment and working directory for all."""
+    """The pods of a sweep's cluster: all have the same image, environment and working directory."""
 
     def __init__(
         self, spec: SweepSpec, options: Options, environment: Mapping[str, str], items: list[dict[str, Any]]
@@ -124,7 +124,7 @@ class _Pods:
         ]
 
     def head(self) -> dict[str, Any]:
-        """It needs its service account's token, for the autoscaler."""
+        """The head keeps the token of its service account, for the autoscaler."""
         ports = {"gcs-server": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
         container = self._container("ray-head", _HEAD)
         container["ports"] = [{"name": name, "containerPort": port} for name, port in ports.items()]

@@ -1,4 +1,4 @@
-"""Applying a sweep's objects with the user's own kubectl: it knows the cluster, and how to sign in."""
+"""Applies the objects of a sweep with the user's kubectl, which knows the cluster and how to sign in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.cluster.kubernetes.documents import to_yaml
 _ENDED = ("Complete", "Failed", "ValidationFailed")
 _DELETE_TIMEOUT = "--timeout=120s"
 _ANSWER_S = 180.0
-"""kubectl itself waits for an API server that hangs without an end."""
+"""kubectl itself waits without end for an API server that hangs."""
 
 Applied = Literal["runs already", "goes on", "is submitted"]
 
@@ -21,12 +21,11 @@ Applied = Literal["runs already", "goes on", "is submitted"]
 def apply(objects: Sequence[dict[str, Any]]) -> Applied:
     """Brings a ConfigMap and its RayJob into the cluster.
 
-    A job that has not ended is left as it is. One that has would do nothing any more, and is made anew; its entrypoint
-    goes on with the sweep.
+    A job that has not ended is left as it is. One that has ended is replaced by a new one, which resumes the sweep.
 
     Raises:
         UsageError: there is no kubectl.
-        ServiceError: the cluster did not take them, or did not answer.
+        ServiceError: the cluster refused them, or did not answer.
     """
     metadata = objects[-1]["metadata"]
     where = [f"--namespace={metadata['namespace']}"] if "namespace" in metadata else []
@@ -37,7 +36,7 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
         if status.get("jobDeploymentStatus") not in _ENDED:
             return "runs already"
         _kubectl(["delete", job, *where, "--wait", _DELETE_TIMEOUT])
-    # By the server: the client's way keeps a copy in an annotation, which holds a quarter of a ConfigMap.
+    # Server-side: a client-side apply copies the object into an annotation, which is limited to 256 KiB.
     _kubectl(["apply", "--server-side", "--force-conflicts", *where, "--filename=-"], to_yaml(objects))
     return "goes on" if there.strip() else "is submitted"
 

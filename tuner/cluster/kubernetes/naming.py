@@ -22,20 +22,20 @@ _IMAGE = re.compile(rf"({_REGISTRY})?{_PART}(/{_PART})*({_TAG}|({_TAG})?{_DIGEST
 
 
 def is_image(reference: str) -> bool:
-    """Whether an image is named in full: without a tag it would be `latest`, another one each time."""
+    """Whether an image has a tag or a digest: without one it would be `latest`, which changes."""
     return len(reference) <= 1024 and _IMAGE.fullmatch(reference) is not None
 
 
 def is_dns_label(name: str) -> bool:
-    """Whether a name can be a namespace's, or a part of any object's."""
+    """Whether a name is valid for a namespace, or as a part of other names."""
     return len(name) <= 63 and _DNS_1123.fullmatch(name) is not None
 
 
 def is_dns_name(name: str) -> bool:
-    """Whether a name can be a secret's, a claim's or a service account's."""
+    """Whether a name is valid for a Secret, a claim or a service account."""
     return len(name) <= 253 and all(is_dns_label(part) for part in name.split("."))
 
 
 def is_label_value(text: str) -> bool:
-    """Whether a text can be a label's value, as a queue's name is."""
+    """Whether a text is a valid label value, such as the name of a queue."""
     return _LABEL_VALUE.fullmatch(text) is not None

@@ -22,11 +22,11 @@ from tuner.spec.fields import MAX_COUNT
 from tuner.spec.space import shown
 
 WORKING_DIRECTORY = "/home/tuner/sweep"
-"""Where the sweep's ConfigMap is mounted in every pod."""
+"""Where the ConfigMap of the sweep is mounted in every pod."""
 OWN_FOLDERS = (WORKING_DIRECTORY, "/opt/tuner", "/usr/local", "/etc", "/proc", "/sys", "/dev")
-"""Of the image and the system: what is mounted over them, in them or above them takes away what a pod runs with."""
+"""Folders of the image and the system: a volume in, on or above them would hide what a pod needs."""
 MAX_WORKERS = 8
-"""So many workers are allowed where nobody says; a sweep of few trials gets fewer."""
+"""The default maximum of worker pods; a sweep of few trials gets fewer."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Options:
     memory_bytes: float | None = None
     """Of each trial."""
     retries: int = 3
-    """How often a job whose head was lost, or whose driver failed, is begun again, each time on a new RayCluster."""
+    """How often a job whose head was lost, or whose driver failed, is retried, each time on a new RayCluster."""
     queue: str | None = None
     service_account: str | None = None
     secrets: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Options:
         return {normpath(path): claim for claim, _, path in (volume.partition(":") for volume in self.volumes)}
 
     def problems(self) -> list[str]:
-        """What of the options is wrong, one line each."""
+        """What is wrong with the options, one line each."""
         return list(self._problems())
 
     def _problems(self) -> Iterator[str]:
@@ -101,9 +101,9 @@ class Options:
 
 
 def job_name(sweep: str) -> str:
-    """The RayJob's name for a sweep: the sweep's own where Kubernetes takes it, else one like it.
+    """The name of a sweep's RayJob: that of the sweep if Kubernetes accepts it, else a similar one.
 
-    It ends in six digits of the sweep's hash then, so that two sweeps never share one.
+    A similar name ends in six digits of a hash, so that two sweeps never share one.
     """
     if len(sweep) <= MAX_JOB_NAME and DNS_1035.fullmatch(sweep):
         return sweep
@@ -119,5 +119,5 @@ def default_image(has_gpus: bool) -> str:
 
 
 def mount_names(paths: Iterable[str]) -> dict[str, str]:
-    """Path -> the name of its volume in the pod."""
+    """Path -> name of its volume in the pod."""
     return {path: f"shared-{number}" for number, path in enumerate(paths)}

@@ -1,4 +1,4 @@
-"""What one worker pod takes: whole cards and CPUs for as many trials as fit on it."""
+"""The size of a worker pod: whole GPUs and CPUs for as many trials as it runs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tuner.engine.slots import Slot
 from tuner.spec import SweepSpec
 
 TRIAL_BYTES = 4 * 2**30
-"""Of a trial whose spec says nothing: TensorFlow alone takes one, with CUDA two."""
+"""Of a trial by default: TensorFlow alone takes 1 GiB, with CUDA 2 GiB."""
 RAY_BYTES = 2 * 2**30
-"""Of a pod beside its trials: Ray's processes and its object store."""
+"""Of a pod besides its trials: Ray's processes and object store."""
 _ROOM = 1.25
-"""A worker is replaced between two epochs once it has passed `failures.worker_memory`, and must live until then."""
+"""A worker that exceeds `failures.worker_memory` is replaced between two epochs, and must survive until then."""
 
 
 @dataclass(frozen=True)
 class WorkerPod:
-    """One worker of the cluster."""
+    """A worker of the cluster."""
 
     trials: int
     cpus: int
@@ -29,7 +29,7 @@ class WorkerPod:
 
     @classmethod
     def of(cls, spec: SweepSpec, options: Options) -> WorkerPod:
-        """Fractions of a card are packed on a whole one; other trials have a pod each, unless the options say more."""
+        """Trials with a fraction of a GPU share a whole one; others have a pod each, unless options say otherwise."""
         slot = Slot.of(spec.resources)
         trials = options.trials_per_worker or slot.per_card
         gpus = -(-trials // slot.per_card) * max(1, int(slot.gpus)) if slot.gpus else 0

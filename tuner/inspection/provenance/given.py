@@ -65,7 +65,8 @@ def code_of_given(trainable: str) -> Code | None:
 
 def _look(cls: type[Any]) -> _Found:
     found = _Found()
-    _take(cls, cls.__name__, cls.__module__, found)
+    written = getattr(cls, "written", cls)  # of a KerasTuner model
+    _take(written, cls.__name__, cls.__module__, found)
     return found
 
 
