@@ -58,8 +58,8 @@ Params = TrainingParams
 class Data:
     """Training, validation and, optionally, test data.
 
-    Each is a tuple (x, y) or (x, y, sample_weight) of arrays whose first axis counts examples (x may be a dict or tuple
-    of such arrays), or a tf.data.Dataset of single examples, not batched. The search never sees `test`.
+    Each is x alone, a tuple (x, y) or (x, y, sample_weight) of arrays whose first axis counts examples (x may be a dict
+    or tuple of such arrays), or a tf.data.Dataset of single examples, not batched. The search never sees `test`.
     """
 
     train: Any

@@ -47,6 +47,8 @@ def test_it_follows_a_sweep_that_runs(tmp_path: Path, journal: Journal, coordina
     assert sweep.show()["sweep"] == "test" and sweep.explain(3)["trial"] == 3
     assert sweep.report() == tmp_path / "test" / "report.html" and sweep.path == tmp_path / "test"
     assert [row["sweep"] for row in tuner.sweeps(tmp_path)] == ["test"]
+    assert [row["trial"] for row in sweep.trials_data()] == list(range(30))
+    assert sweep.metric == "val_accuracy" and sweep.copied_from is None
 
 
 def test_the_tables_have_what_the_journal_has(tmp_path: Path, journal: Journal, coordinator: Coordinator) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,8 @@ def test_an_option_is_what_its_reader_writes() -> None:
     with hints.on_command_line():
         assert (hints.option("or_resume", True), hints.option("or_resume")) == ("--or-resume", "--or-resume")
         assert hints.option("address", "auto") == "--address auto"
+        code = "from tuner.base import hints; print(hints.option('name'))"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "--name\n"
     assert not hints.is_command_line()
 
 
@@ -63,13 +67,11 @@ def test_errors_of_python_name_keywords_and_those_of_commands_options(
     here = {"storage": tmp_path}
     with pytest.raises(tuner.NameTakenError) as taken:
         tuner.run(**SPEC, **here, progress=False)  # type: ignore[arg-type]
-    way = (
-        f'go on with it (tuner.resume("test", storage="{tmp_path}"), or or_resume=True), or choose another name (name)'
-    )
+    way = f'resume it (tuner.resume("test", storage="{tmp_path}"), or or_resume=True), or choose another name (name)'
     assert str(taken.value) == f"sweep test exists in {tmp_path}: {way}"
     with pytest.raises(tuner.UsageError, match=r"^with_changed_code: has no meaning without or_resume, as"):
         tuner.run(**SPEC, **here, with_changed_code=True)  # type: ignore[arg-type]
-    with pytest.raises(tuner.UsageError, match=r"there is none there \(storage names another storage root\)$"):
+    with pytest.raises(tuner.UsageError, match=r"there are no sweeps there \(storage selects another root\)$"):
         tuner.load("test", storage=tmp_path / "none")
     with pytest.raises(tuner.UsageError, match=r"^address: must be that of a Ray cluster"):
         tuner.run(**{**SPEC, "name": "b"}, **here, address="x", progress=False)  # type: ignore[arg-type]
@@ -78,4 +80,4 @@ def test_errors_of_python_name_keywords_and_those_of_commands_options(
     said = command("run", "digits", "--name", "test", "--storage", str(tmp_path), exit_code=2).stderr
     assert "or --or-resume), or choose another name (--name)" in said and "tuner resume test --storage" in said
     said = command("show", "x", "--storage", str(tmp_path / "none"), exit_code=2).stderr
-    assert "--storage names another" in said
+    assert "--storage selects another" in said

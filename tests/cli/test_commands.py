@@ -49,7 +49,7 @@ def test_the_process_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "tuner.cli.main", "show", "none", "--storage", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(f"no sweep 'none' in {tmp_path}; there is none there")
+    assert done.stderr.startswith(f"no sweep 'none' in {tmp_path}; there are no sweeps there")
 
 
 @pytest.mark.parametrize("columns", [{}, {"COLUMNS": "0"}, {"COLUMNS": "wide"}])
@@ -288,7 +288,7 @@ def test_a_sweep_that_paused_before_its_first_trial_has_none_yet(tmp_path: Path)
 def test_a_storage_that_mlflow_cannot_open_is_refused_before_anything_starts(tmp_path: Path) -> None:
     root = tmp_path / "a?b"
     said = tuner("run", "digits", "--storage", str(root), exit_code=2).stderr
-    assert said == f"tracking.uri: must be given when the storage's path has a '?' in it ({root})\n"
+    assert said == f"tracking.uri: must be given when the path of the storage contains '?' ({root})\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -429,7 +429,7 @@ def test_ui_on_a_damaged_or_missing_store_is_one_line(root: Path, tmp_path: Path
     assert said == f"sqlite:///{tmp_path}/gone.db: there is no such file\n" and not (tmp_path / "gone.db").exists()
     (root / "mlflow.db").write_bytes(b"no database" * 1000)
     said = tuner("ui", "--storage", str(root), exit_code=4).stderr
-    assert said.startswith(f"sqlite:///{root}/mlflow.db: the file is damaged, or is no SQLite database: ")
+    assert said.startswith(f"sqlite:///{root}/mlflow.db: the file is damaged, or is not a SQLite database: ")
     assert said.count("\n") == 1
 
 

@@ -53,7 +53,7 @@ def test_what_reads_tells_in_a_line(root: Path, command: list[str]) -> None:
     name, *rest = command
     code = 4 if name == "verify" else 0  # nothing of it is in MLflow
     done = tuner(name, "by-hand", *rest, "--storage", str(root), exit_code=code)
-    told = "sweep by-hand can be read, but not gone on with: its journal is that of sweep test, so its folder is a copy"
+    told = "sweep by-hand can be read, but not resumed: its journal is that of sweep test, so its folder is a copy"
     assert done.stderr.count(told) == 1
     assert "can be read" not in tuner(name, "test", *rest, "--storage", str(root), exit_code=code).stderr
 
@@ -61,9 +61,9 @@ def test_what_reads_tells_in_a_line(root: Path, command: list[str]) -> None:
 def test_lists_and_comparisons_tell_of_each_copy_once(root: Path) -> None:
     done = tuner("list", "--storage", str(root), "--json")
     assert [row["sweep"] for row in json.loads(done.stdout)] == ["by-hand", "test"]
-    assert done.stderr.count("can be read, but not gone on with") == 1
+    assert done.stderr.count("can be read, but not resumed") == 1
     done = tuner("compare", "test", "by-hand", "--storage", str(root), "--json")
-    assert json.loads(done.stdout)["sweeps"] and done.stderr.count("can be read, but not gone on with") == 1
+    assert json.loads(done.stdout)["sweeps"] and done.stderr.count("can be read, but not resumed") == 1
     assert (
         "can be read"
         in tuner("export", "by-hand", "-o", str(root / "x.keras"), "--storage", str(root), exit_code=2).stderr

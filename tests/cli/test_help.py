@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +87,22 @@ def test_looking_at_sweeps_imports_neither_models_nor_tables(command: list[str],
 def test_a_topic_is_a_page_of_the_project(topic: str) -> None:
     path = Path(__file__).parents[2] / help_command.TOPICS[topic].path
     assert tuner("help", topic).stdout == path.read_text(encoding="utf-8")
+
+
+def test_a_terminal_gets_the_page_rendered() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "tuner.cli.main", "help", "mlflow"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, stdout=theirs, stdin=subprocess.DEVNULL, env=environment) as shown:
+        os.close(theirs)
+        page = bytearray()
+        with suppress(OSError):  # which is how Linux tells the end of a terminal
+            while part := os.read(ours, 65536):
+                page += part
+    os.close(ours)
+    page_text = page.decode()
+    title = help_command.read("mlflow").splitlines()[0].removeprefix("# ")
+    assert shown.returncode == 0 and title in page_text and f"# {title}" not in page_text
 
 
 def test_an_installed_package_has_every_topic() -> None:

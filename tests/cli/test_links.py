@@ -88,7 +88,7 @@ def test_a_pipe_hangs_nobody(root: Path, name: str) -> None:
     (root / "test" / name).unlink(missing_ok=True)
     os.mkfifo(root / "test" / name)
     for command in (("resume",), ("show",), ("record",), ("logs",)):
-        assert f"{root}/test/{name}: is a pipe, and none" in refused(command, root, 4)
+        assert f"{root}/test/{name}: is a pipe, not one" in refused(command, root, 4)
     assert [row["sweep"] for row in json.loads(tuner("list", "--json", "--storage", str(root)).stdout)] == [
         "other",
         "test",
@@ -133,9 +133,9 @@ def test_a_checkpoint_that_a_journal_names_elsewhere_is_not_read(root: Path, out
     journal.append(saved)
     journal.close()
     said = refused(("export",), root, 4)
-    assert f"{root}/test: its journal names the checkpoint {path!r}, but ours are named" in said
+    assert f"{root}/test: its journal names the checkpoint {path!r}, but checkpoints are named" in said
     found = json.loads(tuner("verify", "test", "--json", "--storage", str(root), exit_code=4).stdout)["findings"]
-    assert any("which is no checkpoint's path: not read" in finding["message"] for finding in found)
+    assert any("which is not the path of a checkpoint: not read" in finding["message"] for finding in found)
     assert seen(outside) == before
 
 

@@ -1,4 +1,4 @@
-"""A store whose files are deleted, replaced or emptied: it is made anew from the journal, once, and that is told."""
+"""A store whose files are deleted, replaced or emptied: it is recreated from the journal, once, and that is told."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_deleted_replaced_and_emptied_under_the_recorders_of_two_sweeps(
 
     deeds: list[tuple[Callable[[], None], str]] = [
         (delete, "deleted"),
-        (replace, "replaced by another one"),
+        (replace, "replaced by another file"),
         (empty, "emptied"),
         (lambda: shutil.rmtree(tmp_path / "mlartifacts"), "deleted"),
     ]
@@ -67,14 +67,14 @@ def test_deleted_replaced_and_emptied_under_the_recorders_of_two_sweeps(
             deed()
             wait_until(lambda: len(told) == 2)
             where = tmp_path / "mlartifacts" if "lambda" in deed.__name__ else database_file
-            assert told == [f"{where} was {what} while the sweep was recorded: made anew from the journal"] * 2
+            assert told == [f"{where} was {what} while the sweep was recorded: recreated from the journal"] * 2
         for driver, recorder in zip(drivers, recorders, strict=True):
             wait_until_recorded(driver)
             driver.finish()
             assert recorder.finish()
             assert news(driver) == told[0]
             log = driver.folder.recorder_log.read_text()
-            assert "readonly" not in log and "no such table" not in log and log.count("made anew") == len(deeds)
+            assert "readonly" not in log and "no such table" not in log and log.count("recreated") == len(deeds)
             parent = read_cursor(driver.folder).run_id
             artifacts = sorted(path.name for path in (tmp_path / "mlartifacts" / parent / "artifacts").iterdir())
             assert artifacts == ["report.html", "spec.yaml"]
@@ -101,7 +101,7 @@ def test_deleted_amidst_a_slice_it_is_told_as_that(
         patch.setattr(MlflowClient, "log_batch", log_batch)
         record(recorded.folder, tell_news=told.append)
     path = recorded.folder.root.path / "mlflow.db"
-    assert told == ["deleted", f"{path} was deleted while the sweep was recorded: made anew from the journal"]
+    assert told == ["deleted", f"{path} was deleted while the sweep was recorded: recreated from the journal"]
     assert caplog.messages[0] == told[1] and "readonly" not in caplog.text
     assert set(database.runs()) == {"s", "trial 0"}
 
@@ -120,7 +120,7 @@ def test_what_sqlite_left_of_the_deleted_one_is_not_played_into_the_next(
     driver.finish()
     found: list[str] = []
     record(driver.folder, tell_news=found.append)
-    what = "was deleted or emptied since the sweep was recorded there: made anew from the journal"
+    what = "was deleted or emptied since the sweep was recorded there: recreated from the journal"
     assert found == [f"sqlite:///{database_file} {what}"]
     with contextlib.closing(sqlite3.connect(database_file)) as connection:
         assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
@@ -168,7 +168,7 @@ def test_between_two_drivers_what_is_gone_is_told_by_show_and_recorded_by_the_ne
     driver.finish()
     assert recorder.finish()
     [line] = told
-    assert "was deleted or emptied since the sweep was recorded there: made anew" in line
+    assert "was deleted or emptied since the sweep was recorded there: recreated" in line
     checker.check(driver, uri)
 
 
@@ -199,7 +199,7 @@ def test_a_database_of_a_server_that_is_emptied_or_dropped(checker: Checker, tmp
             wait_until_recorded(driver)
             driver.finish()
             assert recorder.finish()
-        assert told == [f"{uri.replace('tuner@', '')} was emptied: made anew from the journal"] * 2
+        assert told == [f"{uri.replace('tuner@', '')} was emptied: recreated from the journal"] * 2
         checker.check(driver, uri)
 
 

@@ -179,7 +179,7 @@ def test_postgresql_restarted_under_the_recorder_and_under_the_server(checker: C
         postgres.stop()
         for driver in drivers:
             log = driver.folder.recorder_log
-            wait_until(lambda log=log: "MLflow takes nothing now" in log.read_text())  # type: ignore[misc]
+            wait_until(lambda log=log: "MLflow accepts nothing" in log.read_text())  # type: ignore[misc]
         postgres.start()
         for driver, recorder in zip(drivers, recorders, strict=True):
             wait_until_recorded(driver)

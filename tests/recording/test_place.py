@@ -61,7 +61,7 @@ def test_a_copy_in_its_root_has_another_name(tmp_path: Path, uri: str | None) ->
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert refusal(at(tmp_path / "b")) == (
         f"sweep b: its journal is that of sweep a, so its folder is a copy, or was renamed. Make it a sweep of its own,"
-        f" with its own MLflow runs (tuner copy b NEW_NAME --storage {tmp_path}), or go on with sweep a itself"
+        f" with its own MLflow runs (tuner copy b NEW_NAME --storage {tmp_path}), or continue sweep a itself"
         f' (tuner.resume("a", storage="{tmp_path}"))'
     )
     assert why(folder) == ""
@@ -83,7 +83,7 @@ def test_a_folder_in_another_root(tmp_path: Path, uri: str | None, has_id: bool,
     if way == "moved":
         shutil.rmtree(tmp_path / "one" / "a")
     said = refusal(at(tmp_path / "two" / "a"))
-    assert f"so its folder is a copy, or was moved by itself from {tmp_path}/one/a. Make it" in said
+    assert f"so its folder is a copy, or was moved without its root from {tmp_path}/one/a. Make it" in said
     assert f"(tuner copy a NEW_NAME --storage {tmp_path}/two), or move it back to {tmp_path}/one/a" in said
     assert ("if its whole storage root was moved, move the folder .root of the old root, too" in said) == (not has_id)
 
@@ -115,7 +115,7 @@ def test_a_root_that_is_copied_whole_goes_on_with_its_own_store_only(tmp_path: P
             continue
         said = refusal(copied)
         assert f"it is a copy of the one that is still in {tmp_path}/one{number}/a, and both record in {uri}" in said
-        assert said.endswith("or go on with that one; once it is gone, this one takes its place")
+        assert said.endswith("or continue that one; once it is deleted, this one takes its place")
         (tmp_path / f"one{number}" / "a").rename(tmp_path / f"gone{number}")
         assert why(copied) == ""
 

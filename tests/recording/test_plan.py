@@ -243,7 +243,7 @@ def test_which_key_stands_for_which_name_is_told_whenever_that_is_news(story: St
         story.add(event)
         parent = planned(story)[PARENT]
         assert list(parent.texts) == ["spec.yaml", "names.json"]
-        assert "names.json says which" in str(parent.tags["mlflow.note.content"])
+        assert "names.json maps" in str(parent.tags["mlflow.note.content"])
 
 
 def test_ordinary_names_need_no_word(story: Story) -> None:

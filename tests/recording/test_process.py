@@ -73,7 +73,7 @@ def test_without_a_server_it_gives_up_in_time_and_says_what_is_left(new_story: t
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
-        assert "MLflow takes nothing now, 1 events wait" in first
+        assert "MLflow accepts nothing, 1 events wait" in first
         process.send_signal(signal.SIGINT)  # meant for the driver alone
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
@@ -107,7 +107,7 @@ def test_a_server_that_comes_late_gets_everything_once(
     recorder = threading.Thread(target=service.serve, args=(story.folder, shutdown))
     recorder.start()
     try:
-        wait_until(lambda: "MLflow takes nothing now, 31 events wait" in caplog.text)
+        wait_until(lambda: "MLflow accepts nothing, 31 events wait" in caplog.text)
         with MlflowServer(f"sqlite:///{database}", tmp_path, port):
             wait_until(lambda: recorded_events(story.folder) == len(story.events))
             story.add(ev.SweepEnded(reason="all trials ended"))

@@ -21,7 +21,7 @@ POSTGRES = '(psycopg2.OperationalError) connection to server at "host", port 543
         (f"{REQUEST} {POOL} ResponseError('too many 500 error responses'))", "it answers HTTP 500", False),
         (f"{REQUEST} {POOL} ResponseError('too many 503 error responses'))", "it answers HTTP 503", False),
         (f"{REQUEST} {POOL} NameResolutionError('Name or service not known'))", "its name is unknown", False),
-        (f"{REQUEST} ('Connection aborted.', RemoteDisconnected())", "it hung up", False),
+        (f"{REQUEST} ('Connection aborted.', RemoteDisconnected())", "it closed the connection", False),
         (f"{ENDPOINT} 401 != 200. Response body: 'no'", "HTTP 401: the credentials are wrong or missing", True),
         (f"{ENDPOINT} 403 != 200. Response body: 'Invalid Host header'", "HTTP 403: access is denied", True),
         (f"{ENDPOINT} 404 != 200. Response body: 'no'", "HTTP 404: there is no MLflow at this address", True),

@@ -103,5 +103,5 @@ def test_a_store_that_is_none_is_one_line(tmp_path: Path) -> None:
     assert relocate_artifacts(f"sqlite:///{tmp_path}/none.db", "file:///x/mlartifacts") == 0
     assert relocate_artifacts("http://127.0.0.1:9", "file:///x/mlartifacts") == 0
     (tmp_path / "bad.db").write_bytes(b"no database" * 1000)
-    with pytest.raises(TrackingError, match="the file is damaged, or is no SQLite database"):
+    with pytest.raises(TrackingError, match="the file is damaged, or is not a SQLite database"):
         relocate_artifacts(f"sqlite:///{tmp_path}/bad.db", "file:///x/mlartifacts")

@@ -46,7 +46,7 @@ def delete_the_folder(path: Path) -> None:
         (delete, "was deleted while"),
         (move_away, "was deleted while"),
         (delete_the_folder, "was deleted while"),
-        (replace, "was replaced by another one while"),
+        (replace, "was replaced by another file while"),
         (empty, "was emptied while"),
     ],
 )

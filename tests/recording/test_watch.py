@@ -80,7 +80,7 @@ def test_killed_again_and_again_it_is_replaced_and_nothing_is_there_twice(
         before = pid_of(recorder)
         os.kill(before, signal.SIGKILL)
         wait_until(lambda before=before: recorder.pid != before)  # type: ignore[misc]
-        assert len(told) == number and told[-1].startswith("the recorder was killed by SIGKILL: another one starts in ")
+        assert len(told) == number and told[-1].startswith("the recorder was killed by SIGKILL; another one starts in ")
         assert len(recorders(driver)) == 1
     wait_until_recorded(driver)
     assert (read_cursor(driver.folder).restarts, read_cursor(driver.folder).recorder_trouble) == (4, "")
@@ -106,7 +106,7 @@ def test_one_that_others_ask_to_end_or_that_does_not_run_is_replaced(
     wait_until_recorded(driver)
     [asked, silent] = told
     assert asked.startswith("the recorder ended with exit code 0 (")
-    assert silent.startswith("the recorder gave no sign of life for 4 s and was killed: another one starts in ")
+    assert silent.startswith("the recorder gave no sign of life for 4 s and was killed; another one starts in ")
     driver.finish()
     assert recorder.finish()
     checker.check(driver, f"sqlite:///{driver.folder.root.database}")
@@ -158,7 +158,7 @@ def test_one_that_cannot_be_started_is_tried_again(
         patch.setattr(sys, "executable", "/there/is/no/such/python")
         recorder.start()
         wait_until(lambda: len(told) == 1)
-    assert told[0].startswith("the recorder cannot be started: No such file or directory: another one starts in")
+    assert told[0].startswith("the recorder cannot be started: No such file or directory; another one starts in")
     wait_until_recorded(driver)
 
 

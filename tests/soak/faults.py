@@ -306,7 +306,7 @@ def set_the_clock(target: Target) -> bool:
 
 
 def delete_the_database(target: Target) -> bool:
-    """The tracking store's file is gone while the recorder works; it is made anew from the journal."""
+    """The tracking store's file is gone while the recorder works; it is recreated from the journal."""
     if not target.database.exists():
         return False
     target.database.unlink()

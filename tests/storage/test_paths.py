@@ -142,7 +142,7 @@ def test_roots_are_found_on_the_command_line_then_in_the_spec_then_in_the_enviro
             r"must be a folder, s3://BUCKET/… or gs://BUCKET/…, but got 's3:/bucket/x'; did you mean s3://",
         ),
         ("s3://my bucket/x", "must name a bucket"),
-        ("~nobody-at-all/x", "the storage root must be a folder, but nobody's home is ~nobody-at-all"),
+        ("~nobody-at-all/x", "the storage root must be a folder, but no user has the home folder ~nobody-at-all"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused(url: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_an_object_store_has_no_default_tracking_store(memory_root: str, tmp_pat
 @pytest.mark.parametrize("char", "?%")
 def test_a_path_that_mlflow_cannot_open_has_no_default_tracking_store(char: str, tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=rf"tracking\.uri: must be given when the storage's path has a '\{char}' in it"
+        UsageError, match=rf"tracking\.uri: must be given when the path of the storage contains '\{char}'"
     ):
         _ = StorageRoot(tmp_path / f"a{char}b").default_tracking_uri
 

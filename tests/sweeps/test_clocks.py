@@ -54,7 +54,7 @@ def test_a_clock_that_is_set_forward_and_back_costs_nothing(
         cli.wait_for("tiny", partial(has_trained, epochs + 2))
         now = read_holder(cli.folder("tiny"))
         assert now is not None and now.id == holder.id
-    assert "one driver at a time" in cli("resume", "tiny", exit_code=2).stderr
+    assert "another driver is running it" in cli("resume", "tiny", exit_code=2).stderr
     assert jumps(cli) == pytest.approx([TWO_HOURS_S, -2 * TWO_HOURS_S], abs=5)
     set_clock(0)  # Ray's own threads wait by clocks that the library tells them wrongly, and might never end
     driver.send_signal(signal.SIGTERM)

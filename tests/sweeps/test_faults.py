@@ -93,8 +93,8 @@ def test_a_killed_recorder_is_replaced_and_a_deleted_store_made_anew_while_the_s
     assert cli.json("show", "tiny")["mlflow"]["recorder"]["restarts"] == 1
     slow_while.unlink()
     said = finish(driver, exit_code=0)
-    killed = "the recorder was killed by SIGKILL: another one starts in 1 s and catches up"
-    lost = f"{folder.root.database} was deleted while the sweep was recorded: made anew from the journal"
+    killed = "the recorder was killed by SIGKILL; another one starts in 1 s and catches up"
+    lost = f"{folder.root.database} was deleted while the sweep was recorded: recreated from the journal"
     assert said.count(killed) == said.count(lost) == 1
     assert killed in folder.driver_log.read_text() and lost in folder.driver_log.read_text()
     shown = cli.json("show", "tiny")["mlflow"]

@@ -96,7 +96,7 @@ def test_a_sweep_on_an_object_store_survives_its_drivers_and_the_stores_faults(
     driver = cli.start("run", spec)
     sweep = cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
     refused = cli("resume", "tiny", exit_code=2)
-    assert f"process {driver.pid} on" in refused.stderr and "one driver at a time" in refused.stderr
+    assert f"process {driver.pid} on" in refused.stderr and "another driver is running it" in refused.stderr
     driver.kill()
     driver.communicate()
     acknowledged = cli.events("tiny")

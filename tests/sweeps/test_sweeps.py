@@ -50,7 +50,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
 
     refused = cli("run", "digits", "--name", "first", exit_code=2)
     assert (
-        f"go on with it (tuner resume first --storage {cli.root}, or --or-resume), or choose another name (--name)"
+        f"resume it (tuner resume first --storage {cli.root}, or --or-resume), or choose another name (--name)"
         in refused.stderr
     )
     assert "is finished: all 10 trials ended" in cli("resume", "first").stderr
@@ -183,13 +183,13 @@ def test_a_killed_sweep_loses_nothing_that_was_journalled(cli: Cli, tiny_spec: C
     second = cli.start("run", spec, "--or-resume")
     cli.wait_for("tiny", lambda sweep: len(sweep.spans) == 2)
     refused = cli("resume", "tiny", exit_code=2)
-    assert f"process {second.pid} on" in refused.stderr and "one driver at a time" in refused.stderr
+    assert f"process {second.pid} on" in refused.stderr and "another driver is running it" in refused.stderr
     so_far = len(killed) + 8
     cli.wait_for("tiny", lambda sweep: sweep.num_events >= so_far)
     os.kill(second.pid, signal.SIGTERM)
     assert "interrupted by SIGTERM; nothing is lost" in finish(second, exit_code=3)
     assert (
-        "space.units: no trial so far has it, so it cannot be added; start another sweep"
+        "space.units: no trial so far has it, so it cannot be added; start a new sweep"
         in cli("resume", "tiny", "--set", "space.units=8", exit_code=2).stderr
     )
 

@@ -20,11 +20,6 @@ def cut(data: Data, batch_size: int) -> Data:
     return _replaced(data, parts)
 
 
-def read_only(data: Data) -> Data:
-    """The same arrays, which nobody can write to: as workers get them from Ray's object store."""
-    return _replaced(data, {name: _protected(getattr(data, name)) for name in ("train", "validation", "test")})
-
-
 def _replaced(data: Data, parts: dict[str, Any]) -> Data:
     from dataclasses import replace
 
@@ -40,17 +35,6 @@ def _cut(part: Any, batch_size: int) -> Any:
         return part
     count = num_rows(len(leaves[0]), batch_size)
     return _mapped(part, lambda rows: rows[:count])
-
-
-def _protected(part: Any) -> Any:
-    def protect(value: Any) -> Any:
-        if not isinstance(value, np.ndarray):
-            return value
-        view = value.view()
-        view.flags.writeable = False
-        return view
-
-    return _mapped(part, protect)
 
 
 def _leaves(part: Any) -> Any:

@@ -17,6 +17,7 @@ from keras.src.backend.common import global_state
 from keras.src.random import seed_generator
 
 from trainables.contract import Data, Trainable
+from trainables.isolation import isolated, read_only
 from trainables.training.cache import architecture
 from trainables.training.device import DeviceData
 from trainables.training.graphs import new_model
@@ -29,6 +30,11 @@ _BYTES_MAX = 2**28
 
 def fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) -> dict[str, str | None]:
     """The parts of a trial with these parameters; None for a part that cannot be compared."""
+    shared, given = read_only(trainable, data)
+    return isolated(shared, given, lambda own, data: _fingerprint(own, data, params, precision))
+
+
+def _fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) -> dict[str, str | None]:
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(SEED)
     selects = type(trainable).select_data is not Trainable.select_data

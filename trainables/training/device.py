@@ -44,7 +44,8 @@ class Split:
 
     def inputs(self, num_examples: int) -> Any:
         """x of the first examples."""
-        return self.first(num_examples)[0]
+        first = self.first(num_examples)
+        return first[0] if isinstance(first, tuple) else first
 
     def batches(self, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
         """The batches of one epoch of a data set. The seed must differ from epoch to epoch."""
@@ -77,12 +78,16 @@ class DeviceData:
         """
         if isinstance(part, tf.data.Dataset):
             return Split(part, self._num_examples(part, name))
+        if isinstance(part, tuple) and len(part) == 1:
+            part = part[0]  # as `fit` hands x alone to a step
         nest = _as_nest(part)
         lengths = [len(rows) if np.ndim(rows) else -1 for rows in tf.nest.flatten(nest)]
-        if not isinstance(part, tuple) or len(part) not in (2, 3) or len(set(lengths)) != 1 or lengths[0] < 1:
+        is_x = isinstance(part, np.ndarray | dict)
+        is_tuple = isinstance(part, tuple) and len(part) in (2, 3)
+        if not (is_x or is_tuple) or len(set(lengths)) != 1 or lengths[0] < 1:
             raise DataError(
-                f"{name} data must be a tf.data.Dataset or a tuple (x, y) or (x, y, sample_weight) of arrays of one "
-                f"length, at least 1, but got {type(part).__name__} with lengths {lengths}"
+                f"{name} data must be a tf.data.Dataset, x, or a tuple (x, y) or (x, y, sample_weight) of arrays of "
+                f"one length, at least 1, but got {type(part).__name__} with lengths {lengths}"
             )
         return Split(tf.nest.map_structure(self._tensor, nest), lengths[0])
 

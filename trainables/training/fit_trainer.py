@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
+from trainables.isolation import isolated, read_only
 from trainables.training.callback_files import go_on, place_files
 from trainables.training.callback_list import TrialCallbacks
 from trainables.training.callback_state import CallbackState
@@ -54,6 +55,8 @@ _CALLBACK_BYTES_MAX = 2**26
 class _Trial:
     """What the running trial trains, on what and how."""
 
+    trainable: Trainable
+    """The trial's own copy of it."""
     params: Any
     seed: int
     model: Any
@@ -93,10 +96,11 @@ class FitTrainer:
         precision: str = "float32",
         devices: Sequence[str] = (),
     ) -> None:
-        self._trainable, self._data, self._metric, self._mode = trainable, data, metric, mode
+        self._trainable, self._data = read_only(trainable, data)
+        self._metric, self._mode = metric, mode
         self._precision = precision
         self._device = DeviceData()
-        for part in (data.train, data.validation, data.test):
+        for part in (self._data.train, self._data.validation, self._data.test):
             if _is_arrays(part):
                 self._device.keep(part)
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
@@ -149,18 +153,21 @@ class FitTrainer:
         seed %= 2**32
         self.stopped, self._progress = "", Progress()
         valid, self._read = watched(valid_params(self._trainable, params))
-        self._seeder.begin_trial(seed, self._precision)
-        data = self._trainable.select_data(self._data, valid)
-        trial = self._new_trial(params, seed, valid, data)
+
+        def begin(trainable: Trainable, data: Data) -> _Trial:
+            self._seeder.begin_trial(seed, self._precision)
+            return self._new_trial(trainable, params, seed, valid, trainable.select_data(data, valid))
+
+        trial = isolated(self._trainable, self._data, begin)
         if checkpoint is not None:
             self._go_on(trial, checkpoint)
         self._trial = trial
 
-    def _new_trial(self, params: dict[str, Any], seed: int, valid: Any, data: Data) -> _Trial:
-        options = fit_options(self._trainable, valid)
+    def _new_trial(self, trainable: Trainable, params: dict[str, Any], seed: int, valid: Any, data: Data) -> _Trial:
+        options = fit_options(trainable, valid)
         said = fit_part(data.train, "training", self._device)
-        with first_names(self._trainable), self.scope():
-            model = new_model(self._trainable, valid, said.inputs)
+        with first_names(trainable), self.scope():
+            model = new_model(trainable, valid, said.inputs)
             train, validation, test = (
                 None if part is None else fit_part(part, name, self._device, model)
                 for part, name in ((data.train, "training"), (data.validation, "validation"), (data.test, "test"))
@@ -169,7 +176,7 @@ class FitTrainer:
             batch_size = int(options.pop("batch_size", getattr(valid, "batch_size", BATCH_SIZE)))
             epochs = int(params.get("epochs", getattr(valid, "epochs", 1)))
             steps = options.get("steps_per_epoch") or train.steps(batch_size)
-            compiled_model(model, self._trainable, valid, steps, epochs)
+            compiled_model(model, trainable, valid, steps, epochs)
             if (weights := options.pop("sample_weight", None)) is not None:
                 train = with_sample_weight(train, weights)
             train.end_epoch(seed, 0)
@@ -178,7 +185,7 @@ class FitTrainer:
         shuffle = bool(options.pop("shuffle", True))
         validation_batch_size = int(options.pop("validation_batch_size", batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
-        callbacks = new_callbacks(self._trainable, valid)
+        callbacks = new_callbacks(trainable, valid)
         placed = place_files(callbacks, self._files(), self.trial)
         if placed and not self._has_told:
             self._has_told = True  # it is the same of each trial
@@ -191,6 +198,7 @@ class FitTrainer:
             self.used["batch_size"] = size
         listed = TrialCallbacks(callbacks, model, first_epoch + epochs, steps)
         return _Trial(
+            trainable,
             valid, seed, model, variables, listed, train, validation, test, batch_size, epochs, first_epoch, shuffle,
             validation_batch_size, options, rates,
         )  # fmt: skip
@@ -228,7 +236,7 @@ class FitTrainer:
         self._seeder.begin_epoch(trial.seed, epoch)
         trial.rates.begin_epoch()
         began_s = time.perf_counter()
-        with first_names(self._trainable):  # of metrics given as text, which Keras makes in the first step
+        with first_names(trial.trainable):  # of metrics given as text, which Keras makes in the first step
             self._fit(trial, epoch)
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
@@ -267,7 +275,7 @@ class FitTrainer:
         self._run_fit(trial, arguments)
 
     def _run_fit(self, trial: _Trial, arguments: dict[str, Any]) -> None:
-        own = getattr(self._trainable, "fit", None)
+        own = getattr(trial.trainable, "fit", None)
         if own is not None:
             own(trial.params, trial.model, **arguments)
         else:
@@ -321,8 +329,13 @@ class FitTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        with first_names(self._trainable):
-            model = new_model(self._trainable, trial.params, trial.train.inputs)
+
+        def build(trainable: Trainable, data: Data) -> keras.Model:
+            trainable.select_data(data, trial.params)
+            with first_names(trainable):
+                return new_model(trainable, trial.params, trial.train.inputs)
+
+        model = isolated(self._trainable, self._data, build)
         assign(model.variables, self._progress.best_values)
         return model
 

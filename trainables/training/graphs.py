@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -14,6 +14,15 @@ from tensorflow.python.framework import ops
 from trainables.contract import Params, Trainable
 from trainables.training.device import Split
 from trainables.training.fresh import fresh
+from trainables.training.hidden_state import (
+    HiddenVariable,
+    check_ops,
+    hidden_variables,
+    nodes,
+    reachable_values,
+    tf_variable,
+)
+from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
 from trainables.training.replicas import Replicas
@@ -44,8 +53,16 @@ class CompiledModel:
         self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
+        self._draws = KeptDraws()
+        self._hidden: list[Any] = []
+        self._initial_hidden: list[Any] = []
+        self._values_before = reachable_values(model) if replicas.count == 1 else {}
         loss, metrics = fresh((trainable.loss, trainable.metrics))
         model.compile(optimizer=self.optimizer.keras, loss=loss, metrics=metrics, jit_compile=False)
+        if not has_call(model) and type(model).test_step is keras.Model.test_step:
+            raise TypeError(
+                "a model without call must have a test_step, which validates it; or give it a call(self, inputs)"
+            )
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
         model.optimizer.build(model.trainable_variables)
         replicas.weigh_gradients(model.optimizer)
@@ -53,8 +70,16 @@ class CompiledModel:
 
     @property
     def variables(self) -> list[Any]:
-        """The model's variables, then the optimizer's: the whole state between two epochs."""
-        return [*self.model.variables, *self.model.optimizer.variables]
+        """The model's variables, then the optimizer's, then what else its steps touch: the state between two epochs."""
+        return [*self.model.variables, *self.model.optimizer.variables, *self._hidden]
+
+    @property
+    def initial_values(self) -> list[Any]:
+        """Of the model's variables, before anything was run; of those that its steps made, as they were made."""
+        if not self._values_before:
+            return [variable.numpy() for variable in self.model.variables]
+        handles = ((id(tf_variable(variable).handle), variable) for variable in self.model.variables)
+        return [self._values_before[key] if key in self._values_before else known.numpy() for key, known in handles]
 
     @property
     def graphs(self) -> list[Any]:
@@ -67,7 +92,7 @@ class CompiledModel:
 
     def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int) -> None:
         """Puts it into the state of a new model with these values that has not been trained."""
-        self.assign([*model_values, *self._initial_optimizer])
+        self.assign([*model_values, *self._initial_optimizer, *self._initial_hidden])
         self.optimizer.set(params, steps_per_epoch)
 
     def assign(self, values: list[Any]) -> None:
@@ -76,9 +101,28 @@ class CompiledModel:
         self._replicas.spread_seeds(self.model)
 
     def prepare(self, train: Split, validation: Split) -> None:
-        """Traces and places what is not yet, so that no epoch's time holds it."""
+        """Traces and places what is not yet, so that no epoch's time holds it.
+
+        Raises:
+            UnkeptStateError: its steps change what no checkpoint can hold.
+        """
+        is_new = not self._graphs
+        self._graph(train, training=True)
+        self._graph(validation, training=False)
+        if is_new and self._replicas.count == 1:
+            self._find_hidden()
         self._warm_up(self._graph(train, training=True)[0], train, training=True)
         self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+
+    def _find_hidden(self) -> None:
+        """Takes up the variables that its steps touch and neither model nor optimizer have."""
+        own = [*self.model.variables, *self.model.optimizer.variables, *self.optimizer.variables]
+        of_metrics = [variable for metric in self.model.metrics for variable in metric.variables]
+        for graph in self.graphs:
+            check_ops(graph)
+        for key, variable in hidden_variables(self.graphs, [*own, *of_metrics]):
+            self._hidden.append(variable)
+            self._initial_hidden.append(_first_seen(variable, self._values_before.get(key)))
 
     def metric_names(self, train: Split, validation: Split) -> list[str]:
         """What an epoch's training reports, then what its validation does."""
@@ -119,7 +163,7 @@ class CompiledModel:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
             run_step = self._replicas.over_all(_recording(step, names))
-            with _forgotten_gradients():
+            with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
                 if split.is_dataset:
                     graph = self._trace_dataset_epoch(run_step, spec, training, names)
                 else:
@@ -198,9 +242,7 @@ class CompiledModel:
         known_ids = {id(part) for part in self._replicas.parts([*known, *self.optimizer.variables])}
         if any(id(variable) not in known_ids for variable in graph.graph.variables):
             return True
-        definition = graph.graph.as_graph_def()
-        nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-        return any(node.op.startswith(_STATEFUL_OPS) for node in nodes)
+        return any(node.op.startswith(_STATEFUL_OPS) for node in nodes(graph))
 
 
 def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], Any]:
@@ -224,9 +266,39 @@ def new_model(trainable: Trainable, params: Params, inputs: Callable[[], Any]) -
     model = trainable.build_model(params)
     if not isinstance(model, keras.Model):
         raise TypeError(f"build_model must return a model, but it returned {type(model).__name__}")
-    if not model.built:
+    if not model.built and has_call(model):
         model(inputs())
     return model
+
+
+def whole_model(trainable: Trainable, params: Params, train: Split, validation: Split) -> Any:
+    """A new model with all of its variables, those among them that only its steps make; compiled where it needs that.
+
+    Raises:
+        Exception: whatever the trainable's own code raises.
+    """
+    model = new_model(trainable, params, lambda: train.inputs(1))
+    if not has_call(model):
+        compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
+        compiled.prepare(train, validation)
+        assign(model.variables, compiled.initial_values)
+    return model
+
+
+def has_call(model: Any) -> bool:
+    """Whether a model can be called; one that is only steps cannot."""
+    return type(model).call not in (keras.Model.call, keras.layers.Layer.call)
+
+
+_outside: dict[int, tuple[Any, Any]] = {}
+"""By their handles' ids variables that no model leads to, such as those of a module: a trial begins with their first
+values in this process, whatever the trials before made of them."""
+
+
+def _first_seen(variable: HiddenVariable, before: Any) -> Any:
+    if before is not None:
+        return before
+    return _outside.setdefault(id(variable.handle), (variable.handle, variable.numpy()))[1]
 
 
 @contextmanager

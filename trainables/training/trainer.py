@@ -12,10 +12,11 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Params, Trainable
+from trainables.isolation import isolated, read_only
 from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import DeviceData, Split
-from trainables.training.graphs import CompiledModel, assign, new_model
+from trainables.training.graphs import CompiledModel, assign, new_model, whole_model
 from trainables.training.naming import first_names
 from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
@@ -73,10 +74,11 @@ class WarmTrainer:
         precision: str = "float32",
         devices: Sequence[str] = (),
     ) -> None:
-        self._trainable, self._data, self._metric, self._mode = trainable, data, metric, mode
+        self._trainable, self._data = read_only(trainable, data)
+        self._metric, self._mode = metric, mode
         self._precision = precision
         self._device = DeviceData()
-        for part in (data.train, data.validation, data.test):
+        for part in (self._data.train, self._data.validation, self._data.test):
             self._device.keep(part)
         self._cache = ModelCache()
         self._replicas = Replicas(devices)
@@ -133,20 +135,17 @@ class WarmTrainer:
         seed %= 2**32
         valid = self._trainable.Params(**params)
         keras.config.set_dtype_policy(self._precision)
-        self._seeder.seed(seed)
-        data = self._trainable.select_data(self._data, valid)
-        train, validation = (
-            self._device.split(data.train, "training"),
-            self._device.split(data.validation, "validation"),
-        )
-        test = None if data.test is None else self._device.split(data.test, "test")
         if valid.batch_size < self._replicas.count:
             raise ValueError(
                 f"batch_size must be at least the trial's {self._replicas.count} GPUs, but got {valid.batch_size}"
             )
-        with first_names(self._trainable):
-            compiled, key, values = self._compiled(valid, train)
-            compiled.prepare(train, validation)
+
+        def prepare(trainable: Trainable, data: Data) -> tuple[_Trial, list[Any]]:
+            self._seeder.seed(seed)
+            return self._prepared(trainable, data, valid, seed)
+
+        trial, values = isolated(self._trainable, self._data, prepare)
+        compiled, train = trial.compiled, trial.train
         compiled.reset(values, valid, self._replicas.steps(train.num_examples, valid.batch_size))
         self._progress = Progress()
         if checkpoint is not None:
@@ -155,25 +154,35 @@ class WarmTrainer:
                 checkpoint = checkpoint(bytes_max(compiled.variables, num_model_variables))
             state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
             compiled.assign(state)
-        self._trial = _Trial(valid, seed, key, compiled, train, validation, test)
+        self._trial = trial
         self._seeder.restart(seed)  # tracing may have drawn from it
 
-    def _compiled(self, params: Params, train: Split) -> tuple[CompiledModel, str, list[Any]]:
-        """A compiled model for these parameters, a kept one if there is one, its key, and its initial values."""
-        with self._replicas.scope():
-            model = new_model(self._trainable, params, lambda: train.inputs(1))
-        if model.compiled:
-            raise CompiledModelError
-        key = cache_key(model, params)
-        values = [variable.numpy() for variable in model.variables]
-        self._collect_garbage(sum(value.nbytes for value in values))
-        compiled = self._cache.take(key)
-        if compiled is None or not compiled.takes(values):
+    def _prepared(self, trainable: Trainable, data: Data, params: Params, seed: int) -> tuple[_Trial, list[Any]]:
+        """A trial with its graphs traced, and its model's initial values."""
+        data = trainable.select_data(data, params)
+        train, validation = (
+            self._device.split(data.train, "training"),
+            self._device.split(data.validation, "validation"),
+        )
+        test = None if data.test is None else self._device.split(data.test, "test")
+        with first_names(trainable):
             with self._replicas.scope():
-                compiled = CompiledModel(
-                    model, self._trainable, params, train.first(1), self._count_trace, self._replicas
-                )
-        return compiled, key, values
+                model = new_model(trainable, params, lambda: train.inputs(1))
+            if model.compiled:
+                raise CompiledModelError
+            key = cache_key(model, params)
+            values = [variable.numpy() for variable in model.variables]
+            self._collect_garbage(sum(value.nbytes for value in values))
+            compiled = self._cache.take(key)
+            if compiled is None or not compiled.takes(values):
+                with self._replicas.scope():
+                    compiled = CompiledModel(
+                        model, trainable, params, train.first(1), self._count_trace, self._replicas
+                    )
+            compiled.prepare(train, validation)
+        if compiled.model is model:
+            values = compiled.initial_values
+        return _Trial(params, seed, key, compiled, train, validation, test), values
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
@@ -224,8 +233,13 @@ class WarmTrainer:
         trial = self._running()
         if self.best_epoch == 0:
             raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-        with first_names(self._trainable):
-            model = new_model(self._trainable, trial.params, lambda: trial.train.inputs(1))
+
+        def build(trainable: Trainable, data: Data) -> keras.Model:
+            trainable.select_data(data, trial.params)
+            with first_names(trainable):
+                return whole_model(trainable, trial.params, trial.train, trial.validation)
+
+        model = isolated(self._trainable, self._data, build)
         assign(model.variables, self._progress.best_values)
         return model
 

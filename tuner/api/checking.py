@@ -24,8 +24,12 @@ def check_spec(
     from tuner.backend.session import nodes_of
     from tuner.engine.slots import Slot
     from tuner.inspection import Inspection
+    from tuner.inspection.work_folder import work_folder
 
-    inspected = Inspection(spec, is_tried=address is None).result()  # elsewhere it may need what is there
+    works_in = work_folder(spec.trainable, source)
+    inspected = Inspection(
+        spec, is_tried=address is None, works_in=works_in
+    ).result()  # elsewhere it may need what is there
     inspected = inspected.strictly(is_strict)
     resolved = inspected.resolve(spec, source)
     slots = Slot.of(resolved.resources).count(nodes_of(address))

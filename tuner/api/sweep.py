@@ -111,7 +111,7 @@ class Sweep:
     @property
     def copied_from(self) -> dict[str, Any] | None:
         """The sweep that this one is a copy of, and the number of events that they share; None if it is not a copy."""
-        return self._read().copied_from
+        return self._read().copied_from or None
 
     @property
     def best(self) -> Best | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,13 @@ from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
 from tuner.base.versions import versions
 from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
+from tuner.inspection.provenance.learned import (
+    learned_files,
+    learned_for_resume,
+    learned_manifest,
+    write_learned,
+)
+from tuner.inspection.work_folder import work_folder, work_folder_of
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -60,7 +68,8 @@ def start_sweep(
     learned = earlier_trials(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
-    with inspected(spec, folder, source, address, observer, begins, is_new=True, is_strict=is_strict) as (
+    works_in = work_folder(spec.trainable, source)
+    with inspected(spec, folder, source, address, observer, begins, works_in, is_new=True, is_strict=is_strict) as (
         resolved,
         found,
     ):
@@ -72,11 +81,13 @@ def start_sweep(
             sweep_id=uuid.uuid4().hex,
             code=begins.manifest,
             data=found.digests,
+            learned=learned_manifest(found.learned),
+            work_folder=works_in,
             policy=VERSION,
         )
-        files = copied_files(begins.new)
+        files = {**copied_files(begins.new), **learned_files(found.learned)}
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
-        run = SweepRun(resolved, journal, found, address, observer, begins.sources, is_new=True)
+        run = SweepRun(resolved, journal, found, address, observer, begins.sources, works_in, is_new=True)
         try:
             return run.run()
         except Exception:
@@ -133,15 +144,21 @@ def _go_on(
     folder, sweep = journal.folder, journal.sweep
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
-    with inspected(spec, folder, str(folder.spec), address, observer, goes_on) as (_, found):
+    works_in = work_folder_of(sweep.spec, sweep.work_folder)
+    with inspected(spec, folder, str(folder.spec), address, observer, goes_on, works_in) as (_, found):
         goes_on = goes_on.with_imported(spec.trainable, found.imported)
         event = resumed(goes_on, sweep, changes, found.digests, accepted, observer.note)
         event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())
         if goes_on.new is not None:
             write_code(folder, goes_on.new)
+        learned, is_new = learned_for_resume(folder, sweep, event, found.learned, observer.note)
+        if is_new:
+            write_learned(folder, learned)
+            event = msgspec.structs.replace(event, learned=learned_manifest(learned))
+        found = replace(found, learned=learned)
         journal.append(event)
         write_atomically(folder.spec, dump_yaml(spec.resolved()).encode(), folder.base)
-        return SweepRun(spec, journal, found, address, observer, goes_on.sources).run()
+        return SweepRun(spec, journal, found, address, observer, goes_on.sources, works_in).run()
 
 
 def _is_over(sweep: Sweep, changes: dict[str, Any]) -> bool:

@@ -37,6 +37,7 @@ def inspected(
     address: str | None,
     observer: Observer,
     trains_with: TrainingCode,
+    works_in: str,
     is_new: bool = False,
     is_strict: bool = False,
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
@@ -46,6 +47,7 @@ def inspected(
 
     Args:
         source: what errors call the spec.
+        works_in: the folder in which the trainable's code runs.
         is_new: whether there is no sweep yet; then a batch is trained before there is one, as workers would.
         is_strict: whether parameters without effect are errors.
 
@@ -53,7 +55,8 @@ def inspected(
         SpecError: the spec does not fit its trainable, its data, or the machines' shared folders.
         UsageError: no node has room for a trial.
     """
-    inspection = Inspection(spec, trains_with.sources, is_tried=is_new or trains_with.is_changed)
+    is_tried = is_new or trains_with.is_changed
+    inspection = Inspection(spec, trains_with.sources, is_tried=is_tried, works_in=works_in)
     slot = Slot.of(spec.resources)
     unshared: list[str] = []
     try:

@@ -43,6 +43,7 @@ class SweepRun:
     Args:
         address: where Ray is, if it is not started yet.
         sources: the trainable's code, as the sweep's folder keeps it.
+        works_in: the folder in which that code runs.
         is_new: whether the sweep is removed if an error ends it before its first trial.
     """
 
@@ -54,10 +55,11 @@ class SweepRun:
         address: str | None,
         observer: Observer,
         sources: Sources | None = None,
+        works_in: str = "",
         is_new: bool = False,
     ) -> None:
         self._spec, self._journal, self._data = spec, journal, inspected.data
-        self._sources = sources
+        self._sources, self._learned, self._works_in = sources, inspected.learned, works_in
         self._address, self._observer = address, observer
         self._folder = journal.folder
         self._log = DriverLog(self._folder, observer.note).write
@@ -168,6 +170,8 @@ class SweepRun:
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,
+            learned=self._learned,
+            work_folder=self._works_in,
             given=lookup(self._spec.trainable) if is_given(self._spec.trainable) else None,
             import_folder=import_folder(self._spec.trainable) if is_importable(self._spec.trainable) else None,
             environment=_storage_environment(),

@@ -24,7 +24,7 @@ from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
 from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
-from tuner.inspection.workplace import load_instance
+from tuner.inspection.workplace import load_instance, with_data
 from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 
@@ -172,14 +172,25 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             return []
 
     def _load(self, notes: list[str]) -> None:
+        self._enter_work_folder(notes)
         with self._watched(LOADING_S):
             self._trainer = _make_trainer(self._settings, self._data, notes)
         self._data = None
+
+    def _enter_work_folder(self, notes: list[str]) -> None:
+        """Relative paths in the trainable's code begin where its spec lies."""
+        if not (folder := self._settings.work_folder):
+            return
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            notes.append(f"{folder}: relative paths do not begin there on this node: {error.strerror}")
 
     def _start(self, notes: list[str]) -> int:
         """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
         from trainables.training import CheckpointError
 
+        self._enter_work_folder([])  # Tune moves each trial to a folder of its own
         assignment = self._assignment
         self._trainer.place(self._callback_files(), assignment.trial)
         for path in assignment.checkpoints:
@@ -260,7 +271,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
     try:
         return make_trainer(
             trainable,
-            data or trainable.load_data(),
+            with_data(trainable, data, settings.learned),
             settings.metric,
             settings.mode,
             precision=settings.precision,

@@ -25,7 +25,7 @@ GROUPS = {
     "Search": (
         Entry("check", "Check a spec or a cluster file before anything runs.", "spec_commands"),
         Entry("run", "Run a sweep to its end.", "run_commands"),
-        Entry("resume", "Continue a sweep, with a larger budget if you like.", "run_commands"),
+        Entry("resume", "Continue a sweep; budgets and ranges may change.", "run_commands"),
         Entry("stop", "Stop a running sweep; it can be resumed.", "driver_commands"),
         Entry("trainables", "List the trainables that come with Tuner.", "spec_commands"),
     ),

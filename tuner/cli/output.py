@@ -85,6 +85,15 @@ Address = Annotated[
         rich_help_panel=_PLACE,
     ),
 ]
+AnyAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT|URL",
+        help="Ray cluster to use, or the job server of the cluster to resume it on. [default: as for run]",
+        rich_help_panel=_PLACE,
+    ),
+]
 ClusterFile = Annotated[
     str | None,
     typer.Option(

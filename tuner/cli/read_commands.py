@@ -48,7 +48,7 @@ def show(
 ) -> None:
     """Show the state and the best trial of a sweep.
 
-    Also its outcomes, times, the use of its slots, and how far it is recorded in MLflow.
+    Shows outcomes, times, the use of the slots, and how far the sweep is recorded in MLflow.
     """
     if (there := There.asked(cluster, address)) is not None:
         raise typer.Exit(ask_there(there, sweep, ["show", sweep, *_json(as_json)], {"--storage": storage}))
@@ -86,7 +86,7 @@ def trials(
 ) -> None:
     """List the trials of a sweep.
 
-    With their parameters, epochs, best values, outcomes and reasons.
+    Shows their parameters, epochs, best values, outcomes and reasons.
     """
     if (there := There.asked(cluster, address)) is not None:
         raise typer.Exit(ask_there(there, sweep, ["trials", sweep, *_json(as_json)], {"--storage": storage}))

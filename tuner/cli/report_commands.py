@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from tuner.api.looking import compare as compare_sweeps
-from tuner.api.models import chosen_file, export_data
+from tuner.api.looking import load
 from tuner.api.models import export as export_of
+from tuner.api.models import export_data
 from tuner.base.text import duration_text, metric_text, params_text, short
 from tuner.cli.completion import sweep_names
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
@@ -32,13 +33,8 @@ def report(
 
     One file with the best trial, learning curves, the effect of each parameter, and the use of the slots.
     """
-    from tuner.api.reports import write_report
-    from tuner.review import status
-
-    chosen = None if output is None else chosen_file(output)
-    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
-    target = write_report(folder, folded, chosen)
-    data: dict[str, Any] = {"sweep": folded.name, "report": str(target)}
+    target = load(sweep, storage=storage).report(output)
+    data: dict[str, Any] = {"sweep": sweep, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
 

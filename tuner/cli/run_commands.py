@@ -22,6 +22,7 @@ from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
 from tuner.cli.output import (
     Address,
+    AnyAddress,
     AsJson,
     ChangedCode,
     ChangedData,
@@ -97,14 +98,14 @@ def resume(
     with_changed_code: ChangedCode = False,
     with_changed_data: ChangedData = False,
     storage: Storage = None,
-    address: Address = None,
+    address: AnyAddress = None,
     cluster: ClusterFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Continue a sweep, with a larger budget if you like.
+    """Continue a sweep; budgets and ranges may change.
 
-    Unfinished trials come first, from their last checkpoints. Budgets, resources and ranges of the space may change;
-    what decided earlier trials, such as the objective, may not.
+    Unfinished trials come first, from their last checkpoints. The number of trials, budgets, resources and ranges may
+    change; what decided earlier trials, such as the objective, may not.
     """
     from tuner.inspection.provenance import Accepted
     from tuner.review.status import open_own_history

@@ -108,7 +108,7 @@ def schema() -> None:
 def trainables(as_json: AsJson = False) -> None:
     """List the trainables that come with Tuner.
 
-    With their parameters, defaults and default sweeps.
+    Shows their parameters, defaults and default sweeps.
     """
     from trainables import registry
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from trainables.given import Given
+from trainables.learned import Learned
 from trainables.sources import Sources
 from tuner.base.outcomes import WorkerCause
 from tuner.base.words import Params
@@ -38,6 +39,10 @@ class WorkerSettings:
     """The class itself where a program gave it: Ray pickles one of a notebook or a main file by value."""
     import_folder: str | None = None
     """Where a worker finds a trainable's package if it finds it nowhere else."""
+    work_folder: str = ""
+    """Where the trainable's code runs; empty for the worker's own working directory."""
+    learned: Learned = field(default_factory=Learned, repr=False)
+    """What `load_data` left in the trainable, where data are handed over."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""
 

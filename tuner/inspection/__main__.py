@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import IO, Any
 
 from trainables.contract import Data
-from trainables.probing.cut import read_only
+from trainables.learned import Learned
 from tuner.inspection.child import Asked, end_as, imports_keras, in_fork
 from tuner.inspection.examine import Inspected, inspect
 from tuner.inspection.trying import Tried, loading_failed, try_out
-from tuner.inspection.workplace import Place, load_instance
+from tuner.inspection.workplace import Place, load_instance, with_data
 from tuner.spec import SweepSpec, spec_from_mapping
 
 
@@ -63,7 +63,7 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     found = pickle.load(file)
     data = _taken(file)
     if isinstance(found, Inspected) and not found.problems:
-        pickle.dump(_tried(found.whole(spec), asked, data), file)
+        pickle.dump(_tried(found.whole(spec), asked, data, found.learned), file)
 
 
 def _taken(file: IO[bytes]) -> Any:
@@ -78,12 +78,12 @@ def _taken(file: IO[bytes]) -> Any:
         return None
 
 
-def _tried(spec: SweepSpec, asked: Asked, data: Data | None) -> Tried:
+def _tried(spec: SweepSpec, asked: Asked, data: Data | None, learned: Learned) -> Tried:
     given = pickle.loads(asked.given) if asked.given else None
-    place = Place(spec.trainable, spec.data, asked.sources, given, asked.import_folder)
+    place = Place(spec.trainable, spec.data, asked.sources, given, asked.import_folder, learned)
     try:
         trainable = load_instance(place)
-        used = trainable.load_data() if data is None else read_only(data)
+        used = with_data(trainable, data, place.learned)
     except (Exception, SystemExit) as error:
         return loading_failed(error, spec.trainable)
     return try_out(spec, trainable, used)

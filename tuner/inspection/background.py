@@ -27,6 +27,7 @@ from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked
 from tuner.inspection.examine import Inspected, inspect, is_file, is_own
 from tuner.inspection.trying import Tried, is_skipped
+from tuner.inspection.work_folder import working_in
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
@@ -39,11 +40,14 @@ class Inspection:
 
     Args:
         sources: the trainable's code as it is kept.
+        works_in: the folder in which the trainable's code runs; empty for the working directory.
         is_tried: whether a batch is trained, too, as workers would. Shipped trainables need none.
     """
 
-    def __init__(self, spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False) -> None:
-        self._spec, self._sources = spec, sources
+    def __init__(
+        self, spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False, works_in: str = ""
+    ) -> None:
+        self._spec, self._sources, self._works_in = spec, sources, works_in
         self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
@@ -63,11 +67,15 @@ class Inspection:
         """What was found; `Inspected.problems` holds what does not fit."""
         if self._child is not None:
             return self._child_result()
-        return self._found or inspect(self._spec, self._sources)
+        if self._found is not None:
+            return self._found
+        with working_in(self._works_in):
+            return inspect(self._spec, self._sources)
 
     def _look_here_first(self) -> None:
         """Looks at a class of this process's own; a child gets it, and the data, to train a batch."""
-        self._found = inspect(self._spec, self._sources, is_tried=True)
+        with working_in(self._works_in):
+            self._found = inspect(self._spec, self._sources, is_tried=True)
         if self._found.problems:
             return
         trainable = self._spec.trainable
@@ -104,6 +112,7 @@ class Inspection:
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             env=environment,
+            cwd=self._works_in if os.path.isdir(self._works_in) else None,
         )
         question.close()
 

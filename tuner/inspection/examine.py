@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
+from trainables.isolation import isolated, read_only
+from trainables.learned import Learned, load_and_learn
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
@@ -29,7 +32,7 @@ from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import Tried
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
-from tuner.spec.space import Space
+from tuner.spec.space import Space, cut
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -56,6 +59,8 @@ class Inspected:
     """What is known of the data, for the journal: `source` and `arrays`."""
     imported: list[str] = field(default_factory=list)
     """Files below that of the trainable that were imported, relative to its folder."""
+    learned: Learned = field(default_factory=Learned)
+    """What `load_data` left in the trainable, for workers and for the sweep's folder."""
     without_effect: dict[str, str] = field(default_factory=dict)
     """Searched parameters that change nothing, and why."""
     not_looked_at: list[str] = field(default_factory=list)
@@ -183,7 +188,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
-    num_train, data = None, None
+    num_train, data, learned = None, None, Learned()
     try:
         trainable = trainable_class(spec.data)
         # Of the class, or of its own by the data that it was given.
@@ -192,7 +197,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         metrics = epoch_metrics(trainable)  # type: ignore[arg-type]
         problems += name_problems(trainable)
         of_metric = metric_problems(spec, metrics)
-        data = trainable.load_data()
+        data, learned = load_and_learn(trainable)
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
@@ -221,12 +226,15 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
-    handed = data if is_shared else None
+    warnings += _not_handed_over(learned)
+    handed = data if is_shared and not learned.left_out else None
     imported = _imported_beside(spec.trainable)
     space = spec.space if is_adapted(trainable_class) else None
     idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
     defaults = defaults_of(known, data)
-    return Inspected(defaults, metrics, num_train, problems, handed, warnings, digests, imported, idle, space=space)
+    return Inspected(
+        defaults, metrics, num_train, problems, handed, warnings, digests, imported, learned, idle, space=space
+    )
 
 
 def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
@@ -241,6 +249,15 @@ def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
         return Completed(
             spec, [f"trainable: its model must build with all defaults, but {_raised(error, spec.trainable)}"]
         )
+
+
+def _not_handed_over(learned: Learned) -> list[str]:
+    """What is told of attributes that other processes cannot be given."""
+    if not learned.left_out:
+        return []
+    names = [f"{name} ({why})" for name, why in learned.left_out.items()]
+    what = "trainable: load_data keeps what cannot be pickled, so each process that needs it loads the data itself"
+    return [f"{what}: {cut(', '.join(names), 300)}"]
 
 
 def _imported_beside(trainable: str) -> list[str]:
@@ -290,7 +307,7 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
     except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
         return [], None if data_problems(data, takes_batches(trainable)) else num_examples(data.train)
-    used = trainable.select_data(data, params)
+    used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used, takes_batches(trainable))
@@ -306,7 +323,12 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
     assert first is not None
     try:
         params = valid_params(trainable, first.params)
-        return reported_metric_names(trainable, trainable.select_data(data, params), params, spec.precision), []
+        trainable, data = read_only(trainable, data)
+
+        def ask(own: Trainable, given: Data) -> list[str]:
+            return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
+
+        return isolated(trainable, data, ask), []
     except (Exception, SystemExit) as error:
         return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
 
@@ -327,4 +349,6 @@ def _raised(error: BaseException, trainable: str) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     where = f" (line {line} of {Path(file).name})" if line and file else ""
     message = error.msg if isinstance(error, SyntaxError) else " ".join(gist(error).split())[:300]
-    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}"
+    is_relative = isinstance(error, FileNotFoundError) and not os.path.isabs(str(error.filename or ""))
+    begins = f"; relative paths begin in {os.getcwd()}" if is_relative else ""
+    return f"it raised {type(error).__name__}{f': {message}' if message else ''}{where}{begins}"

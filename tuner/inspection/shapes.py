@@ -48,10 +48,12 @@ def _part_problems(part: Any, takes_batches: bool) -> Iterator[str]:
     elif is_python(part):
         if hasattr(part, "send"):
             yield "be readable by every epoch and trial, but a generator is read once: give the function that makes it"
-    elif isinstance(part, tuple) and len(part) in (2, 3):
+    elif isinstance(part, tuple) and len(part) in (1, 2, 3):
         yield from _tuple_problems(part)
+    elif isinstance(part, np.ndarray | dict):  # x alone
+        yield from _tuple_problems((part,))
     else:
-        yield f"be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset, but got {what(part)}"
+        yield f"be x, a tuple (x, y) or (x, y, sample_weight), or a tf.data.Dataset, but got {what(part)}"
 
 
 def _data_set_problems(data_set: Any, takes_batches: bool) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from trainables.contract import Trainable
+from trainables.contract import Data, Trainable
 from trainables.given import Given, giving, remember_texts
 from trainables.importable import look_in
+from trainables.learned import Learned, teach
 from trainables.sources import Sources
 from tuner.inspection.examine import load_trainable
 
@@ -25,6 +26,8 @@ class Workplace(Protocol):
     def given(self) -> Given | None: ...
     @property
     def import_folder(self) -> str | None: ...
+    @property
+    def learned(self) -> Learned: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Place:
     sources: Sources | None = None
     given: Given | None = None
     import_folder: str | None = None
+    learned: Learned = field(default_factory=Learned)
 
 
 def load_instance(place: Workplace) -> Trainable:
@@ -50,3 +54,19 @@ def load_instance(place: Workplace) -> Trainable:
         remember_texts(place.given)
     with giving(place.given):
         return load_trainable(place.trainable, place.sources)(place.data)
+
+
+def with_data(trainable: Trainable, data: Data | None, learned: Learned) -> Data:
+    """The data that trials train on, and what `load_data` left in the trainable.
+
+    Args:
+        data: as another process loaded and handed them over; None to load them here.
+        learned: what they left there.
+
+    Raises:
+        Exception: whatever `load_data` raises.
+    """
+    if data is None:
+        return trainable.load_data()
+    teach(trainable, learned, data)
+    return data

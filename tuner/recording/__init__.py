@@ -1,4 +1,4 @@
-"""Recording in MLflow, by a process of its own that reads the journal. Importing this does not import mlflow."""
+"""Records sweeps in MLflow, in a separate process that reads the journal. Importing this does not import mlflow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Imports the recorder only when it is needed: reading how far it is takes none of what it imports."""
+        """Imports the recorder only when it is needed, because reading a cursor needs none of its imports."""
         if name != "record":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from tuner.recording.service import record

@@ -1,8 +1,7 @@
 """`python -m tuner.recording SWEEP_FOLDER`: the recorder of one sweep, a process beside its driver.
 
-Works until its standard input ends, as it does when the driver dies, then records the rest and exits: 0 if MLflow has
-everything, 4 if not, 2 if the folder is a copy of the sweep's. It then gives up when MLflow has taken nothing for a
-while.
+It runs until its standard input ends, which also happens when the driver dies. Then it records the rest, gives up if
+MLflow accepts nothing for a while, and exits: 0 if everything is in MLflow, 4 if not, 2 if the folder is a copy.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ def main() -> int:
         "--patience-seconds",
         type=float,
         default=DRAIN_PATIENCE_S,
-        help="once standard input has ended, for so long without anything recorded it goes on trying",
+        help="seconds without progress after which it gives up, once standard input has ended",
     )
-    parser.add_argument("--restarts", type=int, default=0, help="how many recorders of this driver came before it")
-    parser.add_argument("--line", type=int, help="the inherited pipe on which the driver hears it")
+    parser.add_argument("--restarts", type=int, default=0, help="how many recorders this driver started before")
+    parser.add_argument("--line", type=int, help="the inherited pipe to the driver")
     options = parser.parse_args()
     shutdown = Shutdown(options.patience_seconds)
     line = RecorderEnd(options.line)
@@ -54,12 +53,12 @@ def main() -> int:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # the log's disk may be the one that is full or gone
+    with contextlib.suppress(OSError):  # the disk of the log may be full or gone
         print(f"tuner: {line}", file=sys.stderr, flush=True)
 
 
 def _be_quiet_and_polite() -> None:
-    """Training comes first; and only what the recorder itself has to say is worth a line."""
+    """Lowers the priority, because training comes first, and silences libraries."""
     os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
@@ -67,11 +66,11 @@ def _be_quiet_and_polite() -> None:
     log = logging.getLogger("tuner.recording")
     log.addHandler(handler)
     log.propagate = False
-    logging.raiseExceptions = False  # of a log on a full disk
+    logging.raiseExceptions = False  # for a log on a full disk
 
 
 def _listen(shutdown: Shutdown) -> None:
-    """Ends with the driver, which holds the other end of standard input. Ctrl-C is meant for the driver alone."""
+    """Asks for shutdown when standard input ends, which the driver holds. Ctrl-C is for the driver only."""
 
     def wait_for_end() -> None:
         while os.read(0, 4096):
@@ -80,7 +79,7 @@ def _listen(shutdown: Shutdown) -> None:
 
     threading.Thread(target=wait_for_end, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # In a thread, as a handler that takes a lock may interrupt the very code that holds it.
+    # In a thread, because a signal handler that takes a lock may interrupt the code that holds it.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=shutdown.ask, daemon=True).start())
 
 

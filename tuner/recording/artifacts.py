@@ -1,4 +1,4 @@
-"""Artifacts are uploaded beside the metrics: an artifact store that hangs or refuses keeps no number waiting."""
+"""Uploads artifacts in the background, so that an artifact store that hangs or refuses does not delay metrics."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ RETRY_MAX_S = 30.0
 
 
 class Uploads:
-    """Texts on their way to the artifact store, in a thread that ends with the process; each until it arrives."""
+    """Uploads texts in a daemon thread, and retries each until it succeeds."""
 
     def __init__(self, log_text: Callable[[str, str, str], None], reason: Callable[[Exception], str]) -> None:
-        """`log_text` uploads; `reason` says in a line why it did not."""
+        """`log_text` uploads a text; `reason` describes its error in one line."""
         self._log_text, self._reason = log_text, reason
         self._waiting: dict[tuple[str, str], str | Callable[[], str]] = {}
-        """The newest text, or what writes it, by run and name."""
+        """(run, name) -> the newest text, or the function that produces it."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def start(self, run_id: str, text: str | Callable[[], str], name: str) -> None:
-        """Uploads a text; one that takes long to write may be given as what writes it."""
+        """Uploads a text, or the result of a function if the text takes long to produce."""
         with self._changed:
             self._waiting[run_id, name] = text
             if self._thread is None:
@@ -34,13 +34,13 @@ class Uploads:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> list[str]:
-        """Waits until all have arrived, but no longer than `timeout_s`; returns the names of those that have not."""
+        """Waits up to `timeout_s` until all are uploaded; returns the names of those that are not."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, timeout_s)
             return [name for _, name in self._waiting]
 
     def abandon(self) -> None:
-        """Forgets what waits; it is uploaded by another one, if at all."""
+        """Drops what has not been uploaded yet."""
         with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
@@ -52,7 +52,7 @@ class Uploads:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 (run_id, name), text = next(iter(self._waiting.items()))
             written = _written(text, name)
-            with self._changed:  # as it is, it is sent again if need be
+            with self._changed:  # unless it was replaced meanwhile
                 if written is not None and self._waiting.get((run_id, name)) is text:
                     self._waiting[run_id, name] = text = written
             try:
@@ -72,7 +72,7 @@ class Uploads:
 
 
 def _written(text: str | Callable[[], str], name: str) -> str | None:
-    """The text itself; None, with a word in the log, if it cannot be written, now or later."""
+    """The text; None, with a line in the log, if producing it fails."""
     try:
         return text if isinstance(text, str) else text()
     except Exception as error:

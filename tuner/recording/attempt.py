@@ -1,8 +1,7 @@
-"""Attempts that cannot hang for ever, whatever they wait for.
+"""Attempts that cannot hang forever, whatever they wait for.
 
-HTTP requests have their time limit, but a database's network connection has none, nor has a server that sends its
-answer a byte at a time. So an attempt runs in a thread, and is given up when it hangs; what it holds is then not used
-again.
+HTTP requests have a time limit, but the network connection of a database has none, and a server may send its answer one
+byte at a time. So an attempt runs in a thread and is abandoned when it hangs. What it holds is not used again.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from tuner.base.errors import TrackingError
 _T = TypeVar("_T")
 
 HANGS_S = 90.0
-"""One request that takes longer than this hangs: more than MLflow's time limit for requests and SQLite's for locks."""
+"""A request that takes longer than this hangs. Longer than MLflow's limit for requests and SQLite's for locks."""
 _LOOK_S = 0.1
 
 
 class HangingError(TrackingError):
-    """An attempt was given up; its thread and connections may hang on."""
+    """An attempt was abandoned; its thread and connections may still hang."""
 
 
 class Pulse:
@@ -40,10 +39,10 @@ class Pulse:
 
 
 def attempt(work: Callable[[], _T], pulse: Pulse, is_given_up: Callable[[], bool]) -> _T:
-    """Does the work, in a thread, and returns or raises what it does.
+    """Runs `work` in a thread, and returns or raises what it does.
 
     Raises:
-        HangingError: no request was answered for HANGS_S, or the caller has given up.
+        HangingError: no request was answered for HANGS_S, or the caller gave up.
     """
     pulse.beat()
     worker = _Worker(work)

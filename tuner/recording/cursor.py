@@ -1,7 +1,7 @@
-"""The recorder's cursor: how much of the journal MLflow has, and which runs hold it.
+"""The recorder's cursor: how much of the journal is in MLflow, and in which runs.
 
-It saves work and answers `tuner show`; it is never needed to be right: without it, or with one of another time, sweep
-or server, the recorder starts from the journal's beginning and finds its runs by their tags.
+It saves work and serves `tuner show`, but correctness never depends on it. Without a cursor, or with one of another
+time, sweep or server, the recorder starts at the beginning of the journal and finds its runs by their tags.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from tuner.storage import SweepFolder, read_bytes, write_atomically
 from tuner.sweep import events as ev
 
 BYTES_MAX = 64 << 20
-"""That of a million trials."""
+"""The size of a cursor for a million trials."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded, and where."""
+    """What was recorded, and where."""
 
     uri: str = ""
     """The tracking URI without credentials."""
@@ -35,29 +35,29 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     trials: dict[int, str] = {}
     """The run of each trial."""
     seq: _Count = 0
-    """Events recorded, counted from the journal's first."""
+    """The number of recorded events, from the start of the journal."""
     offset: _Count = 0
-    """Bytes of the journal that are recorded for certain."""
+    """The number of bytes of the journal that are certainly recorded."""
     at: float = 0.0
-    """When the last recorded event happened, so that a cursor of another journal is known as such."""
+    """The `at` of the last recorded event, which identifies a cursor of another journal."""
     trouble: str = ""
-    """Why MLflow takes nothing now; empty while all is well."""
+    """Why MLflow currently accepts nothing; empty while all is well."""
     restarts: _Count = 0
     """How often the sweep's driver had to start another recorder."""
     recorder_trouble: str = ""
-    """What became of the recorder, as its driver says between two of them; empty while one is at work."""
+    """How the last recorder ended, noted by the driver before it starts another; empty while one is running."""
     news: str = ""
-    """What befell the records last: that all were made anew, and why."""
+    """Why all records were last recreated."""
     news_at: float = 0.0
     names: _Count = 0
-    """The version of the rules for names by which it was recorded."""
+    """The version of the rules for names that was used for recording."""
 
     def fits(self, events: Sequence[ev.AnyEvent], uri: str) -> bool:
-        """Whether it may belong to a journal that begins with these events and is recorded at `uri`."""
+        """Whether it may belong to a journal that starts with these events and is recorded at `uri`."""
         if self.uri != uri or self.seq > len(events):
             return False
         if self.names != VERSION and Names.of(islice(events, self.seq)).text():
-            return False  # some of its names have other keys now: all is recorded anew, which changes no other row
+            return False  # some names have other keys now: everything is recorded again, which changes no other row
         return self.seq == 0 or (self.run_id != "" and events[self.seq - 1].at == self.at)
 
     def backlog(self, num_events: int) -> int:
@@ -65,7 +65,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, num_events - self.seq)
 
     def anew(self) -> Cursor:
-        """Nothing recorded; what is known of the recorder stays."""
+        """A cursor with nothing recorded, but with what is known about the recorder."""
         return Cursor(
             trouble=self.trouble,
             restarts=self.restarts,
@@ -77,11 +77,11 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Missing:
-    """What of a sweep is not in MLflow, and why."""
+    """What is not recorded of a sweep, and why."""
 
     events: int
     trials: int
-    """Trials that these events tell about."""
+    """The number of trials in these events."""
     reason: str
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class Missing:
 
 
 def missing(folder: SweepFolder, events: Sequence[ev.AnyEvent]) -> Missing:
-    """Which of a journal's events are not in MLflow, by the sweep's cursor."""
+    """What the sweep's cursor says is not recorded of a journal."""
     cursor = read_cursor(folder)
     rest = events[cursor.seq :]
     trials = {event.trial for event in rest if hasattr(event, "trial")}
@@ -99,7 +99,7 @@ def missing(folder: SweepFolder, events: Sequence[ev.AnyEvent]) -> Missing:
 
 
 def read_cursor(folder: SweepFolder) -> Cursor:
-    """The cursor of a sweep; an empty one where there is none or it is damaged."""
+    """The cursor of a sweep; an empty one if there is none or it is damaged."""
     try:
         return msgspec.json.decode(read_bytes(folder.cursor, folder.base, bytes_max=BYTES_MAX), type=Cursor)
     except (OSError, StorageError, msgspec.MsgspecError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Databases as tracking stores, spoken to without a server between."""
+"""Databases that are used as tracking stores directly, without a server."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def check_database(uri: str) -> None:
-    """Raises what the driver raises if an SQL database cannot be reached now; other URIs need nothing.
+    """Raises the driver's error if an SQL database cannot be reached. Does nothing for other URIs.
 
-    MLflow itself would try for minutes, sleeping longer and longer, and not notice when the database is back.
+    MLflow itself would retry for minutes with longer and longer pauses, and notice late that the database is back.
     """
     if uri.partition(":")[0].partition("+")[0] not in _SCHEMES:
         return
     import sqlalchemy
 
-    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_S))  # libpq would wait for ever
+    os.environ.setdefault("PGCONNECT_TIMEOUT", str(CONNECT_S))  # libpq would wait forever
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("select count(*) from sqlite_master" if uri.startswith("sqlite") else "select 1")
 
 
 def check_reachable(uri: str) -> None:
-    """`check_database` for readers, in words for people: SQLite and MLflow would make a file that is not there.
+    """Like `check_database`, for readers: SQLite and MLflow would create a missing file.
 
     Raises:
-        TrackingError: the database cannot be reached, or is none.
+        TrackingError: the database does not exist or cannot be reached.
     """
     if (file := sqlite_file(uri)) is not None and not file.exists():
         raise TrackingError(f"{without_credentials(uri)}: there is no such file")

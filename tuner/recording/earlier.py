@@ -1,4 +1,4 @@
-"""Finished runs of any experiment, Tuner's or others', as plain values; for a sweep that begins with them."""
+"""Reads the runs of any experiment, Tuner's or others', as plain values, for sweeps that start from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuner.recording.names import changed_key, metric_key, param_key
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run with the values of one metric, in the order of their steps; the newest of each step."""
+    """A run, with the values of one metric ordered by step; the newest value for each step."""
 
     run_id: str
     params: dict[str, str]
@@ -26,15 +26,15 @@ class EarlierRun:
     """Whether it is a trial that Tuner recorded, with one value an epoch."""
     is_finished: bool
     failed: bool
-    """Whether it is one of ours that diverged or failed; of other runs nobody knows why they did."""
+    """Whether it is a trial of Tuner's that diverged or failed. Why other runs failed is unknown."""
 
     def param(self, name: str) -> str | None:
-        """What the run has of a parameter, which is not always kept under its own name."""
+        """The run's value of a parameter, which may be recorded under another key."""
         return self.params.get(_kept_as(name, param_key(name), self.is_ours, self.params))
 
 
 def experiment_names(uri: str) -> list[str]:
-    """The experiments of a tracking store; none where its file does not exist.
+    """The names of the experiments in a tracking store; empty if its file does not exist.
 
     Raises:
         TrackingError: it cannot be read.
@@ -46,7 +46,7 @@ def experiment_names(uri: str) -> list[str]:
 
 
 def read_earlier_runs(uri: str, experiment: str, metric: str, at_most: int) -> list[EarlierRun]:
-    """The newest runs of an experiment that are or were trainings: those that only hold others are left out.
+    """The newest runs of an experiment, without the parent runs of sweeps.
 
     Raises:
         TrackingError: the store cannot be read, or the experiment is gone.
@@ -81,7 +81,7 @@ def _earlier(run: Any, values: tuple[float, ...]) -> EarlierRun:
 
 
 def _kept_as(name: str, key: str, is_ours: bool, kept: Mapping[str, Any]) -> str:
-    """The key of a name in a run: of ours by our rules, which may have changed it, of any other as it is."""
+    """The key of a name in a run: by the rules of `names.py` in a run of Tuner's, else the name itself."""
     if not is_ours:
         return name
     return changed if (changed := changed_key(name)) in kept else key
@@ -96,5 +96,5 @@ def _history(client: Any, run: Any, metric: str) -> tuple[float, ...]:
 
 
 def _value(kept: float) -> float:
-    """MLflow's SQL stores keep the largest number in place of infinity."""
+    """Restores infinity, which MLflow's SQL stores replace with the largest float."""
     return math.copysign(math.inf, kept) if abs(kept) == sys.float_info.max else kept

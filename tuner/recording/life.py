@@ -1,4 +1,4 @@
-"""One process of the recorder, from its start to its death, as its driver sees it."""
+"""One process of the recorder, from its start to its end, as its driver sees it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tuner.storage import SweepFolder, open_log
 
 
 class Life:
-    """A recorder that was started; it lives as long as `hear` is true."""
+    """A recorder that was started; it runs as long as `hear` returns true."""
 
     def __init__(self, folder: SweepFolder, restarts: int, tell: Callable[[str], None]) -> None:
-        """Starts it.
+        """Starts the recorder.
 
         Args:
-            restarts: how many of this driver's recorders came before it.
-            tell: gets what it says.
+            restarts: how many recorders this driver started before.
+            tell: called with each line that it reports.
 
         Raises:
-            OSError: it cannot be started now.
+            OSError: it cannot be started.
         """
         self._folder = folder
         self._was_silent_s = 0.0
@@ -33,7 +33,7 @@ class Life:
         told = ["--restarts", str(restarts), "--line", str(self._line.far_end)]
         try:
             with self._log() as log:
-                # Not in the driver's session, whose Ctrl-C it must not get.
+                # In another session than the driver's, so that it does not receive its Ctrl-C.
                 # -P keeps the working directory out of imports.
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-m", "tuner.recording", folder.url, *told],
@@ -52,7 +52,7 @@ class Life:
     def _log(self) -> IO[bytes]:
         try:
             return open_log(self._folder.recorder_log, self._folder.base)
-        except (OSError, StorageError):  # a disk that cannot be written, or no file of its own
+        except (OSError, StorageError):  # the disk cannot be written, or the log is not a regular file
             return open("/dev/null", "wb")
 
     @property
@@ -65,18 +65,18 @@ class Life:
 
     @property
     def silent_s(self) -> float:
-        """For how long it gave no sign of life."""
+        """Seconds since its last sign of life."""
         return self._line.silent_s
 
     @property
     def exit_code(self) -> int:
-        """Of the dead; negative for a signal."""
+        """The exit code once it has ended; negative for a signal."""
         assert self._process.returncode is not None
         return self._process.returncode
 
     @property
     def end(self) -> str:
-        """How it died: what follows on "the recorder"."""
+        """How it ended, as a clause that follows "the recorder"."""
         if self._was_silent_s:
             return f"gave no sign of life for {self._was_silent_s:.0f} s and was killed"
         if self.exit_code >= 0:
@@ -86,7 +86,7 @@ class Life:
         return f"was killed by signal {-self.exit_code}"
 
     def hear(self, wait_s: float) -> bool:
-        """Waits so long at most for what it says; false once it is dead."""
+        """Waits up to `wait_s` for a report; returns false once it has ended."""
         self._line.hear(wait_s)
         if self._line.is_cut:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -97,17 +97,17 @@ class Life:
         return False
 
     def ask_to_end(self) -> None:
-        """Lets it record the rest and end by itself."""
+        """Asks it to record the rest and exit."""
         assert self._process.stdin is not None
         self._process.stdin.close()
 
     def kill_silent(self) -> None:
-        """Ends what does not run; at a process that waits in the kernel for a disk that hangs, only once it is back."""
+        """Kills a silent recorder. If it waits in the kernel for a hanging disk, it ends once the disk is back."""
         self._was_silent_s = self._was_silent_s or self.silent_s
         self._process.kill()
 
     def kill(self) -> None:
-        """Ends it at once, and waits for that."""
+        """Kills it and waits for its end."""
         self._process.kill()
         self._process.wait()
         self._close()

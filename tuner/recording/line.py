@@ -1,5 +1,5 @@
-"""The line from a recorder to its driver: a pipe on which the recorder beats as long as its process runs, and says what
-the driver's user should know. The other way there is the recorder's standard input."""
+"""A pipe from a recorder to its driver. The recorder writes a beat as long as its process runs, and news for the user.
+In the other direction there is the recorder's standard input."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 BEAT_S = 2.0
 NEWS_CHARS_MAX = 1000
-"""A write to a pipe is whole up to 4096 bytes, whatever else is written at the same time."""
+"""Writes to a pipe are atomic up to 4096 bytes."""
 
 
 class DriverEnd:
-    """Hears one recorder.
+    """Listens to one recorder.
 
     Attributes:
-        far_end: the recorder's end, which its process is to inherit.
-        silent_s: seconds without a beat; not those in which this process was itself stopped.
+        far_end: the recorder's end, to be inherited by its process.
+        silent_s: seconds without a beat, not counting time during which this process was stopped.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -33,7 +33,7 @@ class DriverEnd:
         self.is_cut = False
 
     def close_far_end(self) -> None:
-        """Once the recorder has it, or never will."""
+        """Closes the recorder's end in this process, once the recorder has inherited it or could not be started."""
         os.close(self.far_end)
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class DriverEnd:
             self.is_cut = True
 
     def hear(self, wait_s: float) -> None:
-        """Waits so long for a beat, and passes news on. Returns at once when the line is cut, as it is by a death."""
+        """Waits up to `wait_s` for a beat, and passes news on. Returns at once when the recorder has ended."""
         if self.is_cut:
             return
         began_at = time.monotonic()
@@ -67,15 +67,15 @@ class DriverEnd:
 
 
 class RecorderEnd:
-    """Beats and tells; nothing of it matters to a recorder whose driver is gone."""
+    """Sends beats and news. Errors do not matter, because the driver may be gone."""
 
     def __init__(self, fd: int | None) -> None:
-        """`fd` is the inherited end of the pipe; without one nobody hears."""
+        """`fd` is the inherited end of the pipe; None if there is no driver."""
         self._fd = fd
         if fd is None:
             return
         with contextlib.suppress(OSError):
-            os.set_blocking(fd, False)  # a driver that is stopped does not read
+            os.set_blocking(fd, False)  # a stopped driver does not read
             threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     def tell(self, news: str) -> None:

@@ -1,4 +1,4 @@
-"""Addresses of pages in MLflow's UI, which opens at what it has for language models unless asked for trainings."""
+"""Addresses of pages in MLflow's UI. Without the right parameters it opens its pages for language models."""
 
 from __future__ import annotations
 

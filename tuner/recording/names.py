@@ -1,10 +1,10 @@
-"""How names become MLflow's keys: one to one, and never a key that MLflow refuses or that is Tuner's own.
+"""Maps names to MLflow keys: one to one, and never to a key that MLflow refuses or that Tuner uses itself.
 
-A name that MLflow takes is its own key. Any other is cleaned, and the name's digest follows: `top@5` is
-`top_5.xe67973ec5b00`. So is a metric's name that Tuner may need itself (`best_…`, `test_…`, `epochs_trained`,
-`training_s`; `system/…` is MLflow's), a name that looks as if it had a digest, and, of the names of a sweep that differ
-only in what some databases ignore (case, accents), each but the first. Nothing else than the last of these depends on
-more than the name alone.
+A name that MLflow accepts is its own key. Any other name is cleaned, and its digest is appended: `top@5` becomes
+`top_5.xe67973ec5b00`. The same applies to names of metrics that Tuner may use itself (`best_…`, `test_…`,
+`epochs_trained`, `training_s`; `system/…` is MLflow's), to names that look as if they had a digest, and to names that
+differ from an earlier name of the sweep only in what some databases ignore (case, accents). Only this last rule depends
+on more than the name itself.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from functools import lru_cache
 from tuner.sweep import events as ev
 
 KEY_CHARS_MAX = 250
-"""MLflow's limit of a key."""
+"""MLflow's limit for a key."""
 TRAINING_PARAMS = ("learning_rate", "batch_size", "epochs")
 """Every trial of every sweep has them."""
 BEST_EPOCH, EPOCHS_TRAINED, TRAINING_S = "best_epoch", "epochs_trained", "training_s"
 """Keys of Tuner's own, besides `best_<objective>` and `test_<metric>`."""
 VERSION = 1
-"""Of these rules. Sweeps recorded before there were any have 0, and `earlier_key`."""
+"""The version of these rules. Sweeps that were recorded before the rules existed have 0, and use `earlier_key`."""
 
 _BEST, _TEST, _BEST_PARAM = "best_", "test_", "tuner.best."
 _STEM_CHARS_MAX = KEY_CHARS_MAX - len(_BEST_PARAM) - len(".x") - 12
-"""The same behind every prefix, so that a prefix and a long name are never another prefix and another name."""
+"""The same for every prefix, so that no two pairs of prefix and long name can have the same key."""
 
 _CHARS = re.compile(r"[/\w.\- :]+")
 _OTHER_CHARS = re.compile(r"[^/\w.\- :]")
@@ -52,13 +52,13 @@ def best_key(objective: str) -> str:
 
 @lru_cache(4096)
 def param_key(name: str, prefix: str = "") -> str:
-    """The key of a parameter; with the prefix `tuner.best.`, of the tag that says the best trial's."""
+    """The key of a parameter; with the prefix `tuner.best.`, that of the tag with the best trial's value."""
     return _key(name, prefix)
 
 
 @lru_cache(4096)
 def changed_key(name: str, prefix: str = "") -> str:
-    """The key of a name that cannot be its own: what is left of it, and its digest."""
+    """The key of a name that cannot be its own key: the cleaned name and its digest."""
     stem = _OTHER_CHARS.sub("_", name).strip()
     if not _is_path(stem) or folded(stem).startswith("system/"):
         stem = stem.replace("/", "_").strip(". ") or "_"
@@ -66,19 +66,19 @@ def changed_key(name: str, prefix: str = "") -> str:
 
 
 def digest(text: str) -> str:
-    """Twelve hexadecimal digits that tell a text from others."""
+    """Twelve hexadecimal digits that identify a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 @lru_cache(4096)
 def folded(name: str) -> str:
-    """What a database compares of a name that ignores case and accents, as MySQL and SQL Server do as a rule."""
+    """A name without case and accents, as compared by databases that ignore them (by default MySQL, SQL Server)."""
     apart = unicodedata.normalize("NFKD", name.casefold())
     return "".join(char for char in apart if not unicodedata.combining(char)).casefold()
 
 
 def earlier_key(name: str) -> str:
-    """The key that versions without these rules gave to a name; several names may have had the same."""
+    """The key that versions without these rules gave to a name; several names may have had the same key."""
     key = _OTHER_CHARS.sub("_", name) or "_"
     if not _is_path(key):
         key = key.replace("/", "_").replace("..", "__").strip(".") or "_"
@@ -91,7 +91,7 @@ def _key(name: str, prefix: str = "") -> str:
 
 
 def _is_taken(name: str) -> bool:
-    """Whether MLflow takes a name, every database tells it from its neighbours, and it does not look changed."""
+    """Whether a name can be its own key: every store accepts it, and it does not look like a changed name."""
     return (
         _CHARS.fullmatch(name) is not None
         and len(name) <= KEY_CHARS_MAX
@@ -102,7 +102,7 @@ def _is_taken(name: str) -> bool:
 
 
 def _is_path(name: str) -> bool:
-    """Whether a name is a relative path that is written in the one plain way, as MLflow demands."""
+    """Whether a name is a normalized relative path, as MLflow requires."""
     return name not in ("", ".") and posixpath.normpath(name) == name and not name.startswith(("/", ".."))
 
 
@@ -111,7 +111,7 @@ def _is_reserved(name: str) -> bool:
 
 
 class Names:
-    """The names of a sweep's metrics and parameters, as far as its events have told of them."""
+    """The names of a sweep's metrics and parameters in the events so far."""
 
     def __init__(self) -> None:
         self._metrics, self._params = _Seen(), _Seen()
@@ -143,7 +143,7 @@ class Names:
         return changed_key(name) if name in self._metrics.late else metric_key(name)
 
     def test(self, name: str) -> str:
-        """The key of a metric of the test; its name may say so already."""
+        """The key of a test metric; its name may already start with `test_`."""
         metric = _tested(name)
         return changed_key(metric, _TEST) if metric in self._metrics.late else _key(metric, _TEST)
 
@@ -151,7 +151,7 @@ class Names:
         return changed_key(name) if name in self._params.late else param_key(name)
 
     def best_param(self, name: str) -> str:
-        """The key of the tag that says a parameter of the best trial."""
+        """The key of the tag with the best trial's value of a parameter."""
         late = name in self._params.late
         return changed_key(name, _BEST_PARAM) if late else param_key(name, _BEST_PARAM)
 
@@ -164,7 +164,7 @@ class Names:
         return iter(self._params.all)
 
     def changed(self) -> dict[str, dict[str, str]]:
-        """The names that are not their own keys, by their keys: of metrics and of params."""
+        """For metrics and for params: key -> name, for names that are not their own keys."""
         metrics = {self.metric(name): name for name in self.metrics}
         if self._objective:
             metrics[best_key(self._objective)] = _BEST + self._objective
@@ -173,7 +173,7 @@ class Names:
         return {kind: {key: name for key, name in keys.items() if key != name} for kind, keys in found.items()}
 
     def text(self) -> str:
-        """What is changed, as JSON for people: each key with the name that it stands for. Empty if nothing is."""
+        """`changed` as JSON for people; empty if all names are their own keys."""
         changed = self.changed()
         if not any(changed.values()):
             return ""
@@ -181,12 +181,12 @@ class Names:
 
 
 class _Seen:
-    """Names of one kind in the order in which they came."""
+    """Names of one kind, in the order in which they appeared."""
 
     def __init__(self) -> None:
         self.all: dict[str, None] = {}
         self.late: set[str] = set()
-        """Those that some databases would not tell from one that came before."""
+        """Names that some databases would not distinguish from an earlier one."""
         self._first: dict[str, str] = {}
 
     def add(self, names: Iterable[str]) -> None:
@@ -199,5 +199,5 @@ class _Seen:
 
 
 def _tested(name: str) -> str:
-    """The metric that a metric of the test is of."""
+    """The metric that a test metric measures."""
     return name.removeprefix(_TEST)

@@ -1,4 +1,4 @@
-"""What people read about a sweep in MLflow: a few lines of Markdown and, at its end, the report."""
+"""The texts about a sweep in MLflow: a few lines of Markdown and, at its end, the report."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tuner.sweep import Sweep
 
 
 def note(sweep: Sweep, names_changed: bool = False) -> str:
-    """The parent run's description: what is searched and, once something is known, what was found.
+    """The parent run's description: what is searched and, once known, what was found.
 
     Args:
-        names_changed: whether metrics or parameters have other names in MLflow than in the sweep.
+        names_changed: whether some metrics or parameters have other names in MLflow than in the sweep.
     """
     aim = "highest" if sweep.mode == "max" else "lowest"
     lines = [
@@ -20,7 +20,7 @@ def note(sweep: Sweep, names_changed: bool = False) -> str:
         f"Trials: {len(sweep.trials)} of {sweep.num_trials}" if sweep.trials else f"Trials: {sweep.num_trials}",
     ]
     if names_changed:
-        lines.append("Names: MLflow cannot have some of them as they are; names.json says which key stands for which")
+        lines.append("Names: MLflow does not accept some of them; names.json maps its keys to the names")
     if sweep.best is not None:
         best = sweep.best
         lines.append(
@@ -35,7 +35,7 @@ def note(sweep: Sweep, names_changed: bool = False) -> str:
 
 
 def report(sweep: Sweep, state: SweepState) -> str:
-    """The page that `tuner report` writes."""
-    from tuner.report import report_page  # which imports Matplotlib
+    """The HTML page that `tuner report` writes."""
+    from tuner.report import report_page  # imports Matplotlib
 
     return report_page(sweep, state)

@@ -1,8 +1,8 @@
-"""Whether a sweep's folder is the one that its journal belongs to: a copy made by hand would record in its original's
-runs.
+"""Checks that a sweep's folder is the one that its journal belongs to. A copy made by hand would record into the runs
+of the original.
 
-A journal names its sweep, its storage root and its folder. A root that is moved or copied whole keeps its id, and its
-sweeps go on where it is; a single folder of it that is copied, renamed or put into another root does not.
+A journal names its sweep, its storage root and its folder. If a whole root is moved or copied, it keeps its id, and its
+sweeps can be resumed in the new place. A single folder that is copied, renamed or moved to another root cannot.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from tuner.sweep import Sweep, fold
 
 
 def check_place(folder: SweepFolder, sweep: Sweep) -> None:
-    """Refuses to write to a sweep whose folder is not its own.
+    """Checks that a sweep's folder may be written to.
 
     Raises:
-        MisplacedError: the message says what it is and has the two ways on.
+        MisplacedError: its journal belongs to another folder; the message says what to do.
         StorageError: the storage root's id cannot be read.
     """
     if what := misplaced(folder, sweep):
@@ -37,7 +37,7 @@ def check_place(folder: SweepFolder, sweep: Sweep) -> None:
 
 
 def misplaced(folder: SweepFolder, sweep: Sweep) -> str:
-    """Why a folder is not the one that its journal belongs to, as a clause; empty if it is.
+    """Why a folder is not the one that its journal belongs to, as a clause; empty if it is the right one.
 
     Raises:
         StorageError: the storage root's id cannot be read.
@@ -47,20 +47,21 @@ def misplaced(folder: SweepFolder, sweep: Sweep) -> str:
     has_moved = sweep.url not in ("", folder.url)
     here = root_id(folder.root) if sweep.root_id else ""
     if here != sweep.root_id and (here or has_moved):
-        return f"it belongs to another storage root, so its folder is a copy, or was moved by itself from {sweep.url}"
+        moved = f"was moved without its root from {sweep.url}"
+        return f"it belongs to another storage root, so its folder is a copy, or {moved}"
     if has_moved and (shared := _shared_store(folder, sweep)) and _is_at(sweep.url, folder, sweep):
         return f"it is a copy of the one that is still in {sweep.url}, and both record in {shared}"
     return ""
 
 
 def _way_back(folder: SweepFolder, sweep: Sweep) -> str:
-    """The way on that keeps it the sweep that it is."""
+    """How to continue the original sweep."""
     is_own_root = not sweep.root_id or root_id(folder.root) == sweep.root_id
     if folder.name == sweep.name and is_own_root:
-        return "go on with that one; once it is gone, this one takes its place"
+        return "continue that one; once it is deleted, this one takes its place"
     own = folder.root.sweep(sweep.name)
     if folder.name != sweep.name and own.exists():
-        return f"go on with sweep {sweep.name} itself ({resume_command(sweep.name, own.root)})"
+        return f"continue sweep {sweep.name} itself ({resume_command(sweep.name, own.root)})"
     way = f"move it back to {own.url if is_own_root else sweep.url}"
     if is_own_root or root_id(folder.root):
         return way
@@ -69,7 +70,7 @@ def _way_back(folder: SweepFolder, sweep: Sweep) -> str:
 
 
 def _shared_store(folder: SweepFolder, sweep: Sweep) -> str:
-    """The tracking store, if it does not go along with the storage root; empty if it does."""
+    """The tracking store, if it does not move along with the storage root; else empty."""
     uri = (sweep.spec.get("tracking") or {}).get("uri")
     file = sqlite_file(uri) if uri else None
     is_inside = file is not None and file.is_relative_to(folder.root.url)
@@ -77,7 +78,7 @@ def _shared_store(folder: SweepFolder, sweep: Sweep) -> str:
 
 
 def _is_at(url: str, folder: SweepFolder, sweep: Sweep) -> bool:
-    """Whether the sweep lies at a URL, too: not only by another name of this folder's, such as a link's."""
+    """Whether the sweep also exists at a URL that is not just another name of this folder, such as a link."""
     first = started_at(url)
     if first is None or fold([first]).sweep_id != sweep.sweep_id:
         return False

@@ -1,7 +1,7 @@
-"""What MLflow should be told about new events: a pure function of the journal, knowing nothing of MLflow's client.
+"""What to record about new events: a pure function of the journal, independent of MLflow's client.
 
-All that concerns one run becomes one `RunUpdate`. It may be applied any number of times: timestamps are those of the
-events, and only the newest status is kept.
+Everything about one run becomes one `RunUpdate`. It may be applied any number of times, because timestamps are those of
+the events and only the newest status is kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RunKey = int | None
 PARENT: RunKey = None
 
 CODE_FILES_AGAIN = 50
-"""Code of no more files is sent once more at the end."""
+"""Code with at most this many files is uploaded again at the end."""
 
 STATUS_BY_OUTCOME: dict[Outcome, str] = {
     "completed": "FINISHED",
@@ -43,7 +43,7 @@ STATUS_BY_OUTCOME: dict[Outcome, str] = {
 
 @dataclass(frozen=True)
 class RunOf:
-    """Stands for the id of a run, in a tag's value."""
+    """A placeholder for the id of a run, in a tag's value."""
 
     run: RunKey
 
@@ -53,7 +53,7 @@ Tags = dict[str, str | RunOf]
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be made unless it exists."""
+    """A run to be created unless it exists."""
 
     name: str
     start_ms: int
@@ -62,7 +62,7 @@ class NewRun:
 
 @dataclass(frozen=True)
 class Row:
-    """One value of a metric; the same row again is no second one."""
+    """One value of a metric; recording the same row twice has no effect."""
 
     key: str
     value: float
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass
 class RunUpdate:
-    """All that is new about one run."""
+    """Everything that is new about one run."""
 
     new: NewRun | None = None
     params: dict[str, str] = field(default_factory=dict)
@@ -81,14 +81,14 @@ class RunUpdate:
     status: str | None = None
     end_ms: int | None = None
     texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
-    """Artifacts by name; what takes long to write is written when it is uploaded."""
+    """Artifacts by name. A text that takes long to produce is given as a function, which is called on upload."""
 
 
 class Planner:
-    """Folds a sweep's events and says what is new about its runs."""
+    """Folds a sweep's events and returns what is new about its runs."""
 
     def __init__(self, read_copy: Callable[[dict[str, Any], str], str] | None = None) -> None:
-        """`read_copy` gives the text of a file of the trainable's code, by what the journal says of the code."""
+        """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name."""
         self.sweep = Sweep()
         self._read_copy = read_copy
         self._names = Names()
@@ -96,10 +96,10 @@ class Planner:
         self._updates: dict[RunKey, RunUpdate] = {}
         self._best = _best_figures(self.sweep)
         self._tested: set[int] = set()
-        """Ended trials whose test metrics are known: later checkpoints only repeat them."""
+        """Ended trials whose test metrics were recorded; later checkpoints only repeat them."""
 
     def skip(self, events: Iterable[ev.AnyEvent]) -> None:
-        """Folds events that are recorded already."""
+        """Folds events that are already recorded."""
         for event in events:
             self.sweep.apply(event)
             self._names.see(event)
@@ -108,7 +108,7 @@ class Planner:
         self._names_told = self._names.text()
 
     def plan(self, events: Iterable[ev.AnyEvent]) -> dict[RunKey, RunUpdate]:
-        """Folds the next events and returns what they say about each run."""
+        """Folds the next events and returns the updates for each run."""
         self._updates = {}
         for event in events:
             self.sweep.apply(event)
@@ -150,7 +150,7 @@ class Planner:
         self._keep_code(event.code)
 
     def _keep_code(self, code: dict[str, Any]) -> None:
-        """The copies of the trainable's code, as artifacts that are called as in the sweep's folder."""
+        """Adds the copies of the trainable's code as artifacts, with the same names as in the sweep's folder."""
         if self._read_copy is not None:
             for name in copied_names(code):
                 self._of(PARENT).texts[copy_name(code, name)] = partial(self._read_copy, code, name)
@@ -159,7 +159,7 @@ class Planner:
         return {"mlflow.note.content": tag_text(note(self.sweep, any(self._names.changed().values())))}
 
     def _tell_names(self) -> None:
-        """Writes which key stands for which name: when that is news, and whenever the spec is written."""
+        """Writes names.json, if it changed or the spec is written."""
         text, parent = self._names.text(), self._updates.get(PARENT)
         is_due = text != self._names_told or (parent is not None and "spec.yaml" in parent.texts)
         self._names_told = text
@@ -174,7 +174,7 @@ class Planner:
         update.params |= {self._names.param(name): text for name, text in self._flat(event.params).items()}
 
     def _tags(self) -> Tags:
-        """What every run has; MLflow's UI shows its own as the run's source."""
+        """The tags of every run; MLflow's UI shows its own ones as the run's source."""
         source = {
             "mlflow.source.name": tag_text(str(self.sweep.spec.get("trainable", ""))),
             "mlflow.source.type": "LOCAL",
@@ -182,7 +182,7 @@ class Planner:
         return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
     def _flat(self, params: Params) -> dict[str, str]:
-        """The same set of parameters for every trial, as text, by name."""
+        """A trial's parameters as text; every trial has the same set of names."""
         names = dict.fromkeys((*(self.sweep.spec.get("space") or {}), *TRAINING_PARAMS, *params))
         return {name: param_text(params[name]) if name in params else INACTIVE for name in names}
 
@@ -199,7 +199,7 @@ class Planner:
         update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
 
     def _newly_tested(self, event: ev.AnyEvent) -> Trial | None:
-        """The ended trial whose best epoch's test metrics this event makes known, if it does."""
+        """The ended trial whose test metrics become known with this event, if any."""
         if not isinstance(event, ev.TrialEnded | ev.CheckpointSaved):
             return None
         trial = self.sweep.trials[event.trial]
@@ -209,7 +209,7 @@ class Planner:
         return trial
 
     def _follow_best(self, event: ev.AnyEvent) -> None:
-        """The parent's curve of the best value, over the epochs trained by all trials."""
+        """Adds to the parent's curve of the best value, over the epochs of all trials."""
         figures = _best_figures(self.sweep)
         if figures == self._best:
             return
@@ -219,13 +219,13 @@ class Planner:
         self._of(PARENT).rows.append(_row(BEST_EPOCH, epoch, event, self.sweep.num_epochs))
 
     def _end_status(self, event: ev.SweepEnded) -> str:
-        """A rule that ends a sweep (no more improvement, say) took what there was; a budget's end waits for more."""
+        """FINISHED if the sweep finished or a rule ended it (such as a plateau); KILLED for a budget or the user."""
         if event.state == "stopped":
             return "FAILED" if self.sweep.best is None else "FINISHED"
         return "FINISHED" if event.state == "finished" else "KILLED"
 
     def _end(self, event: ev.SweepEnded | ev.SweepInterruptedEvent, status: str) -> None:
-        """No run stays RUNNING when nobody works on the sweep; the parent says what came of it."""
+        """Ends all runs, so that none stays RUNNING without a driver, and sums the sweep up in the parent."""
         for trial in self.sweep.unfinished:
             self._of(trial.number).status, self._of(trial.number).end_ms = "KILLED", _ms(event)
         parent = self._of(PARENT)
@@ -233,7 +233,7 @@ class Planner:
         parent.tags |= self._note()
         parent.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         for code in [code for _, code in self.sweep.codes if len(copied_names(code)) <= CODE_FILES_AGAIN]:
-            self._keep_code(code)  # should a recorder have died before they had arrived
+            self._keep_code(code)  # in case a recorder died before they were uploaded
         if isinstance(event, ev.SweepEnded):
             parent.texts["report.html"] = partial(report, self.sweep, event.state)
         best = self.sweep.best

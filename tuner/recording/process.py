@@ -1,4 +1,4 @@
-"""The driver's handle on its recorder: starts it, watches it, and replaces it where it dies. Imports no mlflow."""
+"""The driver's handle on its recorder: starts it, watches it, and replaces it if it dies. Does not import mlflow."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tuner.recording.standing import note_death
 from tuner.storage import SweepFolder
 
 SILENT_S = 60.0
-"""A recorder without a sign of life for so long is replaced. It beats every 2 s from a thread of its own, whatever
-MLflow does, so that only a process that does not run at all misses thirty beats: one that is stopped, or starved. To
-replace one without need costs a slice of events that is recorded twice, to the same rows."""
+"""A recorder without a sign of life for this long is replaced. A thread of it sends a beat every 2 s, whatever MLflow
+does, so only a process that does not run at all (stopped or starved) misses thirty beats. Replacing a recorder without
+need is harmless: some events are recorded twice, to the same rows."""
 LOOK_S = 0.25
 LAST_WAITS_S = (1.0, 2.0, 4.0)
-"""Before another one is started for a recorder that was killed at the sweep's end."""
+"""Seconds before a recorder that was killed at the sweep's end is replaced."""
 _JOIN_S = 5.0
 
 
 class RecorderProcess:
-    """The recorder of a sweep as a process of its own, which outlives its driver until all is recorded.
+    """The recorder of a sweep as a separate process, which outlives its driver until everything is recorded.
 
-    From `start` to `finish` or `kill` there is one at most at any time, and another one where it died or does not run.
+    From `start` to `finish` or `kill` there is at most one at any time; one that dies or hangs is replaced.
     """
 
     def __init__(self, folder: SweepFolder, tell: Callable[[str], None] = lambda line: None) -> None:
-        """`tell` gets a line for each death, and what the recorder has to say; in any thread."""
+        """`tell` is called with a line for each death, and with the recorder's news, from any thread."""
         self._folder, self._tell = folder, tell
         self._life: Life | None = None
         self._num_restarts = 0
@@ -41,26 +41,26 @@ class RecorderProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its number; None before it was started."""
+        """Its process id; None before it is started."""
         return self._life.pid if self._life else None
 
     def start(self) -> None:
-        """Starts it; returns at once. Where it cannot be started now, no sweep waits for it."""
+        """Starts it and returns at once. If it cannot be started, the sweep does not wait for it."""
         self._leaving = threading.Event()
         self._begin(self._leaving)
         self._watch = threading.Thread(target=self._look_after, args=(self._leaving,), name="recorder", daemon=True)
         self._watch.start()
 
     def finish(self, timeout_s: float = math.inf) -> bool:
-        """Lets it record the rest; True if MLflow has everything.
+        """Lets it record the rest; returns whether everything is in MLflow.
 
-        It goes on as long as MLflow takes anything, and gives up by itself after DRAIN_PATIENCE_S in which it took
-        nothing; after `timeout_s` it goes on without the driver.
+        It continues as long as MLflow accepts anything, and gives up after DRAIN_PATIENCE_S without progress. After
+        `timeout_s` it continues without the driver.
         """
         ends_at = time.monotonic() + timeout_s
         self._end_watch(min(timeout_s + 1.0, _JOIN_S))
         if self._life is None or not self._life.is_alive:
-            self._begin_another()  # it died, or never lived
+            self._begin_another()  # it died, or was never started
         for wait_s in (*LAST_WAITS_S, None):
             life = self._life
             if life is None:
@@ -77,7 +77,7 @@ class RecorderProcess:
         return False
 
     def kill(self) -> None:
-        """Ends it at once; what it did not record, the next one does."""
+        """Kills it; the next recorder records the rest."""
         self._end_watch()
         if self._life is not None:
             self._life.kill()
@@ -88,7 +88,7 @@ class RecorderProcess:
         self._begin(threading.Event())
 
     def _begin(self, leaving: threading.Event) -> None:
-        """Starts a recorder, unless whoever wants it has left meanwhile."""
+        """Starts a recorder, unless the driver is leaving."""
         with self._lock:
             if leaving.is_set():
                 return
@@ -101,10 +101,10 @@ class RecorderProcess:
         with self._lock:
             self._leaving.set()
         if self._watch is not None and self._watch is not threading.current_thread():
-            self._watch.join(join_s)  # longer only where storage hangs as it notes a death
+            self._watch.join(join_s)  # longer only if storage hangs while a death is noted
 
     def _look_after(self, leaving: threading.Event) -> None:
-        """The watch: replaces what died, until the driver leaves or it is in vain."""
+        """The watch thread: replaces recorders that die, until the driver leaves or it gives up."""
         restarts = Restarts()
         while not leaving.is_set():
             life, began_at = self._life, time.monotonic()
@@ -120,16 +120,16 @@ class RecorderProcess:
             self._begin(leaving)
 
     def _hear(self, life: Life) -> bool:
-        """Waits a moment for what it says; false if it is dead. One that is silent for too long is killed."""
+        """Listens for a moment; false if it has ended. Kills it if it is silent for too long."""
         if life.silent_s > SILENT_S:
             life.kill_silent()
         return life.hear(LOOK_S)
 
     def _note(self, end: str, wait_s: float | None) -> None:
-        """Tells of a death, the user and whoever looks at the sweep."""
+        """Reports a death to the user and in the cursor."""
         if wait_s is None:
-            what = f"the recorder {end}, as those before it: MLflow gets nothing more until the sweep's end"
+            what = f"the recorder {end}, like those before it; nothing more is recorded until the sweep ends"
         else:
-            what = f"the recorder {end}: another one starts in {wait_s:.0f} s and catches up"
+            what = f"the recorder {end}; another one starts in {wait_s:.0f} s and catches up"
         note_death(self._folder, self._num_restarts, what)
         self._tell(what)

@@ -1,4 +1,4 @@
-"""What a tracking store holds of a sweep, as plain values; for verification. Changes nothing in the store."""
+"""Reads what a tracking store holds about a sweep, as plain values, for verification. Never writes to the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run that is not deleted. `trial` is None for the sweep's own, the parent."""
+    """A run that is not deleted. `trial` is None for the sweep's own run, the parent."""
 
     run_id: str
     trial: int | None
@@ -31,7 +31,7 @@ class RecordedRun:
 
 
 def read_runs(target: Target, sweep_id: str) -> Iterator[RecordedRun]:
-    """Every run of a sweep, the parent first, then by trial; read while it is iterated, a page of runs at a time.
+    """Iterates over all runs of a sweep, the parent first, then by trial. Reads lazily, one page of runs at a time.
 
     Raises:
         TrackingError: the store cannot be reached, or has no such experiment.

@@ -1,4 +1,4 @@
-"""Why a tracking store took nothing, in one line for people, and whether that can pass by itself."""
+"""Explains errors of tracking stores in one line, and says whether waiting can help."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ _LASTING = (
         re.compile(r"password authentication failed|Access denied for user|no password supplied"),
         "the database refuses the credentials (set PGUSER and PGPASSWORD, or the whole URI as MLFLOW_TRACKING_URI)",
     ),
-    (re.compile(r"file is not a database|disk image is malformed"), "the file is damaged, or is no SQLite database"),
+    (re.compile(r"file is not a database|disk image is malformed"), "the file is damaged, or is not a SQLite database"),
     (re.compile(r'database "[^"]*" does not exist|Unknown database'), "there is no such database"),
     (
         re.compile(r"out-of-date database schema"),
         "its database is of another MLflow version: run `mlflow db upgrade` there",
     ),
     (re.compile(r"No module named '(\w+)'"), "its driver is not installed here"),
-    (re.compile(r"Can't load plugin|Could not parse SQLAlchemy URL|Invalid url"), "it is no address that MLflow knows"),
+    (
+        re.compile(r"Can't load plugin|Could not parse SQLAlchemy URL|Invalid url"),
+        "MLflow does not support such an address",
+    ),
 )
 
 _SQL = re.compile(r" \(?\[SQL: .*|\(Background on this error at: \S+\)")
-"""What SQLAlchemy adds to its driver's words."""
+"""What SQLAlchemy adds to the driver's message."""
 
 _FAMILIAR = (
     (re.compile(r"Connection refused"), "it refuses connections"),
@@ -44,22 +47,22 @@ _FAMILIAR = (
     (re.compile(r"Name or service not known|NameResolutionError|could not translate host name"), "its name is unknown"),
     (
         re.compile(r"Connection aborted|Connection reset|RemoteDisconnected|IncompleteRead|Connection broken"),
-        "it hung up",
+        "it closed the connection",
     ),
     (re.compile(r"database is locked"), "its database is locked by another process"),
 )
 
 
 _TABLES_GONE = re.compile(r'no such table|relation "[^"]*" does not exist|Table \S+ doesn\'t exist|Invalid object name')
-"""Of SQLite, PostgreSQL, MySQL and SQL Server, of a database that was emptied."""
+"""What SQLite, PostgreSQL, MySQL and SQL Server say about a database that was emptied."""
 
 
 class LastingRefusalError(TrackingError):
-    """The store refuses, and waiting will not help: wrong credentials, a wrong address."""
+    """The store refuses, and waiting will not help, such as for wrong credentials or a wrong address."""
 
 
 def tracking_error(error: BaseException, uri: str) -> TrackingError:
-    """What any error of a client of the store at `uri` (HTTP, SQL, files) means to people."""
+    """Turns any error of a client of the store at `uri` (HTTP, SQL, files) into one line for people."""
     text = " ".join(str(error).split())
     where = without_credentials(uri)
     match = _STATUS.search(text)
@@ -80,12 +83,12 @@ def tracking_error(error: BaseException, uri: str) -> TrackingError:
 
 
 def tables_are_gone(error: BaseException) -> bool:
-    """Whether a database says that it has nothing of MLflow's any more."""
+    """Whether a database's error says that MLflow's tables no longer exist."""
     return _TABLES_GONE.search(str(error)) is not None
 
 
 def one_line(error: BaseException) -> str:
-    """An error in a line for the log, without credentials, addresses of objects and statements of SQL."""
+    """An error in one line for the log, without credentials, object addresses and SQL statements."""
     text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(error).split()))
     text = _SQL.sub("", text).rstrip()
     return redacted(f"{type(error).__name__}: {text}")[:REASON_CHARS_MAX]

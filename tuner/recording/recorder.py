@@ -1,6 +1,6 @@
-"""The recorder: follows a sweep's journal and records it in MLflow, a slice of events at a time.
+"""The recorder: follows a sweep's journal and records it in MLflow, one slice of events at a time.
 
-A slice is applied run by run, each as often as it takes; the cursor moves behind it only then.
+A slice is applied run by run, and repeated until it succeeds. Only then does the cursor advance.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _T = TypeVar("_T")
 
 
 class Recorder:
-    """Records one sweep. `read` takes what is new in the journal, `step` records a part of it.
+    """Records one sweep. `read` reads new events from the journal, `step` records a part of them.
 
     Attributes:
-        cursor: how far it is; ahead of the one on disk for a moment.
-        num_recorded: events that this recorder recorded, those done twice included.
+        cursor: how far it is; may be slightly ahead of the one on disk.
+        num_recorded: events that this recorder recorded, including repeated ones.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Recorder:
         uri: str | None = None,
         tell_news: Callable[[str], None] = lambda news: None,
     ) -> None:
-        """Knows nothing yet but its cursor.
+        """Reads the cursor, nothing else.
 
         Args:
-            uri: replaces the spec's tracking URI.
-            tell_news: is told what befell the records and is worth a line to people.
+            uri: overrides the spec's tracking URI.
+            tell_news: called with a line for the user if all records had to be recreated.
         """
         self._folder = folder
         self._uri = uri
@@ -73,7 +73,7 @@ class Recorder:
         self._begin()
 
     def _begin(self) -> None:
-        """Goes to the journal's first byte, with nothing known of MLflow."""
+        """Starts at the beginning of the journal, with nothing known about MLflow."""
         self._journal = JournalReader(self._folder)
         self._events: deque[ev.AnyEvent] = deque()
         self._num_read = 0
@@ -87,7 +87,7 @@ class Recorder:
 
     @property
     def backlog(self) -> int:
-        """Events of the journal, as far as it was read, that are not recorded."""
+        """How many of the events read so far are not recorded."""
         return self.cursor.backlog(self._num_read)
 
     @property
@@ -96,16 +96,16 @@ class Recorder:
 
     @property
     def num_trials_behind(self) -> int:
-        """How many trials the events tell about that are not recorded."""
+        """How many trials appear in the events that are not recorded."""
         trials = {event.trial for event in self._events if hasattr(event, "trial")}
         return len(trials | {run for run in self._updates if run is not None})
 
     def attempt(self, work: Callable[[], _T], is_given_up: Callable[[], bool] = lambda: False) -> _T:
-        """Calls `step` or another method so that it cannot hang for ever; after a HangingError use another recorder."""
+        """Calls `step` or another method so that it cannot hang forever. After a HangingError, use a new recorder."""
         return attempt(work, self._pulse, is_given_up)
 
     def read(self) -> None:
-        """Takes what is new in the journal.
+        """Reads new events from the journal.
 
         Raises:
             StorageError, OSError: it cannot be read.
@@ -114,7 +114,7 @@ class Recorder:
         self._events.extend(events)
         self._num_read += len(events)
         if self._settings_changed(events):
-            _log.warning("the sweep was resumed with another tracking URI or experiment: recording all of it there")
+            _log.warning("the sweep was resumed with another tracking URI or experiment: recording everything there")
             self._forget()
             self.read()
         is_connected = self._store is not None or self._target is None
@@ -122,7 +122,7 @@ class Recorder:
             self.cursor = self.cursor.anew()
 
     def _settings_changed(self, events: list[ev.AnyEvent]) -> bool:
-        """Takes the tracking settings from new events; true if others were in use."""
+        """Takes the tracking settings from new events; returns whether they changed."""
         before = self._target
         for event in events:
             if isinstance(event, ev.SweepStarted | ev.SweepResumed):
@@ -131,12 +131,12 @@ class Recorder:
         return before is not None and before != self._target
 
     def step(self) -> bool:
-        """Records what the next slice says about one run; False if nothing is left.
+        """Records one run's part of the next slice; False if nothing is left.
 
         Raises:
-            TrackingError: MLflow did not take it. Nothing is lost; call again.
-            MisplacedError: the folder is a copy, and the runs are its original's.
-            RunsLostError: MLflow no longer has what was recorded; the next calls record all of it anew.
+            TrackingError: MLflow did not accept it. Nothing is lost; call again.
+            MisplacedError: the folder is a copy, and the runs belong to the original.
+            RunsLostError: MLflow no longer has what was recorded; the next calls record everything again.
         """
         try:
             return self._step()
@@ -158,7 +158,7 @@ class Recorder:
         if self._updates:
             run = next(iter(self._updates))
             self._apply(store, run, self._updates[run])
-            store.files.check()  # before the cursor says that it is recorded
+            store.files.check()  # before the cursor says that this is recorded
             del self._updates[run]
         if not self._updates and self._num_planned:
             self._commit(store)
@@ -168,7 +168,7 @@ class Recorder:
         try:
             store.apply(run, update)
         except TrackingError:
-            store.files.check()  # which says what happened, where SQLite speaks of what it met
+            store.files.check()  # says what happened to the file; SQLite's own error only shows a symptom
             raise
 
     def _connect(self) -> MlflowStore:
@@ -190,7 +190,7 @@ class Recorder:
         return store
 
     def _plan_slice(self) -> None:
-        """The sweep's own run is made before all others and updated after them, as its tags name theirs."""
+        """Plans a slice. The parent run is created before all others and updated after them: its tags name them."""
         size = min(SLICE_EVENTS, len(self._events)) if self._planner.sweep.num_events else 1
         self._last_at = self._events[size - 1].at
         self._updates = self._planner.plan(self._events.popleft() for _ in range(size))
@@ -218,13 +218,13 @@ class Recorder:
             self.save_cursor()
 
     def save_cursor_in_time(self) -> None:
-        """Writes the cursor if it moved and was not written lately; each write to an object store costs its price."""
+        """Writes the cursor if it advanced and was not written recently: writes to an object store cost money."""
         period_s = REMOTE_CURSOR_PERIOD_S if self._folder.is_remote else CURSOR_PERIOD_S
         if time.monotonic() - self._saved_at >= period_s:
             self.save_cursor()
 
     def save_cursor(self) -> None:
-        """Writes the cursor, if it moved; a disk that refuses it costs nothing but work done twice."""
+        """Writes the cursor if it advanced. If the disk refuses, the only cost is repeated work."""
         if self.cursor == self._saved:
             return
         try:
@@ -237,27 +237,29 @@ class Recorder:
         self._saved, self._saved_at = self.cursor, time.monotonic()
 
     def take_over(self, restarts: int | None = None) -> None:
-        """Says in the cursor that a recorder is at work again, and, if it knows, how often the driver started another
-        one. Only under the recorder's lock."""
+        """Notes in the cursor that a recorder runs again and, if given, how often the driver restarted it.
+
+        Requires the recorder's lock.
+        """
         restarts = self.cursor.restarts if restarts is None else restarts
         self.cursor = msgspec.structs.replace(self.cursor, restarts=restarts, recorder_trouble="")
         self.save_cursor()
 
     def note_trouble(self, reason: str) -> None:
-        """Says in the cursor why MLflow takes nothing now, for whoever looks at the sweep."""
+        """Notes in the cursor why MLflow accepts nothing, so that `tuner show` can say so."""
         self.cursor = msgspec.structs.replace(self.cursor, trouble=reason)
         self.save_cursor()
 
     def note_news(self, what: str) -> None:
-        """Says in the log, in the cursor and to people that all is recorded anew, and why."""
-        news = f"{what}: made anew from the journal"
+        """Reports in the log, in the cursor and to the user that everything is recorded again, and why."""
+        news = f"{what}: recreated from the journal"
         _log.warning("%s", news)
         self.cursor = msgspec.structs.replace(self.cursor, news=news, news_at=time.time())
         self.save_cursor()
         self._tell_news(news)
 
     def close(self) -> None:
-        """Writes the cursor, lets artifacts arrive and puts right what an outage left in doubt; ends the recorder."""
+        """Ends the recorder: writes the cursor, waits for artifacts, and repairs what an outage left uncertain."""
         self.save_cursor()
         store = self._store
         if store is not None:
@@ -272,17 +274,17 @@ class Recorder:
 
 
 def _what_happened(store: MlflowStore) -> str:
-    """To a store that no longer has the sweep's runs."""
+    """What happened to a store that no longer has the sweep's runs."""
     return "was deleted or emptied" if store.is_new else "lost the sweep's runs"
 
 
 def _open_store(target: Target, sweep_id: str, pulse: Pulse) -> MlflowStore:
-    """Imports mlflow, which takes seconds, at the first use and without its noise."""
+    """Opens the store. Imports mlflow, which takes seconds, at the first use and without its noise."""
     os.environ |= {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's own retries would make a run twice
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's own retries would create a run twice
     }
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     with warnings.catch_warnings():

@@ -1,5 +1,5 @@
-"""A storage root that was moved or copied takes its artifacts along, but MLflow's database names them by whole paths:
-new ones would go to the old place, and the UI would look for all of them there."""
+"""Updates artifact locations after a storage root was moved or copied. MLflow's database holds absolute paths: new
+artifacts would go to the old place, and the UI would look for all artifacts there."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _log = logging.getLogger("tuner.recording")
 
 _BUSY_S = 20.0
 _OURS = "/mlartifacts"
-"""How the artifact location of an experiment ends that was made in a storage root's own store."""
+"""The end of the artifact location of experiments that were created in a storage root's own store."""
 
 
 def relocate_artifacts(uri: str, location: str) -> int:
-    """Makes experiments and runs of a root's own store name the root's own artifacts; returns of how many experiments.
+    """Points experiments and runs of a root's own store to the root's artifacts; returns how many experiments changed.
 
     Args:
-        uri: of the store, an SQLite file.
-        location: the URI of the root's folder of artifacts.
+        uri: of the store, a SQLite file.
+        location: the URI of the root's artifact folder.
 
     Raises:
         TrackingError: the database cannot be read or written.
@@ -50,7 +50,7 @@ def _relocate(file: Path, location: str) -> int:
             for statement in _STATEMENTS:
                 database.execute(statement, {"old": place, "new": location})
         database.execute("commit")
-    _log.warning("the storage root was moved: artifacts of runs are looked for in %s from now on", location)
+    _log.warning("the storage root was moved: artifacts of runs are now expected in %s", location)
     return sum(old.values())
 
 
@@ -62,7 +62,7 @@ _STATEMENTS = (
 
 
 def _is_elsewhere(place: str, location: str) -> bool:
-    """Whether it is the folder of artifacts of another root: not only another name of this one's, such as a link's."""
+    """Whether it is another root's artifact folder rather than another name of this one's, such as a link."""
     if place == location or not (place.startswith("file:///") and place.endswith(_OURS)):
         return False
     with contextlib.suppress(OSError):

@@ -1,13 +1,13 @@
-"""When a recorder that died is started again, and when no more."""
+"""When a recorder that died is restarted, and when that is given up."""
 
 from __future__ import annotations
 
 WAIT_S = 1.0
 WAIT_MAX_S = 60.0
 STEADY_S = 60.0
-"""Who has lived for so long works: the next death is treated as the first."""
+"""A recorder that ran this long works: the next death is treated as the first."""
 IN_VAIN_MAX = 10
-"""Starts in a row that came to nothing; with the waits between them some five minutes."""
+"""Restarts without progress before giving up; with the waits between them about five minutes."""
 
 
 class Restarts:
@@ -19,10 +19,10 @@ class Restarts:
         self._seq = 0
 
     def wait_s(self, lived_s: float, seq: int) -> float | None:
-        """The seconds to wait after a death; None: it is given up.
+        """The seconds to wait after a death; None to give up.
 
         Args:
-            lived_s: since the start of the one that died.
+            lived_s: how long the recorder that died had run.
             seq: how many events are recorded.
         """
         if lived_s >= STEADY_S:

@@ -1,5 +1,5 @@
-"""When the recorder works: while its driver lives and as long after as MLflow takes anything, through outages; one at a
-time for a sweep."""
+"""Runs the recorder, one at a time for each sweep: while its driver lives and afterwards as long as MLflow accepts
+anything, through outages."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _log = logging.getLogger("tuner.recording")
 
 POLL_S = 1.0
 REMOTE_POLL_S = 5.0
-"""An object store is asked for more of the journal less often."""
+"""Seconds between polls of a journal on an object store."""
 BACKOFF_S = 1.0
 BACKOFF_MAX_S = 15.0
-"""Between the starts of two attempts in an outage, so that its end is noticed within this time."""
+"""The longest time between the starts of two attempts in an outage, within which its end is noticed."""
 DRAIN_PATIENCE_S = 20.0
 STOPPED_S = 5.0
-"""So long a recorder waits for one of an earlier driver that a signal has stopped."""
+"""How long a recorder waits for one of an earlier driver that was stopped by a signal."""
 FOREGROUND_PATIENCE_S = 60.0
 
 
 class Shutdown:
     """Whether the recorder was asked to end, and whether it may still try to record the rest.
 
-    It may as long as MLflow took something within the last `patience_s`.
+    It may as long as something was recorded within the last `patience_s`.
     """
 
     def __init__(self, patience_s: float) -> None:
@@ -61,7 +61,7 @@ class Shutdown:
 
     @property
     def left_s(self) -> float:
-        """Seconds until it is to give up, unless something is recorded before."""
+        """Seconds until it must give up, unless something is recorded before."""
         return self._progress_at + self.patience_s - time.monotonic() if self.asked else math.inf
 
     @property
@@ -69,7 +69,7 @@ class Shutdown:
         return self.left_s <= 0
 
     def wait(self, wait_s: float) -> None:
-        """Sleeps, cut short when it is asked to end or is to give up."""
+        """Sleeps, until it is asked to end or must give up."""
         if self.asked:
             time.sleep(max(0.0, min(wait_s, self.left_s)))
         else:
@@ -77,7 +77,7 @@ class Shutdown:
 
 
 class Outage:
-    """A time in which nothing is recorded: how long to wait, and a line in the log only when there is news."""
+    """A period in which nothing is recorded: says how long to wait, and logs a line only if there is news."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -85,15 +85,15 @@ class Outage:
         self.reason = ""
 
     def goes_on(self, error: Exception, recorder: Recorder, attempt_s: float) -> float:
-        """Notes another failure, after an attempt of so many seconds; returns the seconds to wait."""
+        """Notes a failure after an attempt of `attempt_s`; returns the seconds to wait."""
         self._since = self._since or time.monotonic()
         if str(error) != self.reason:
             self.reason = str(error)
             if isinstance(error, RunsLostError):
                 recorder.note_news(self.reason)
             else:
-                what = "MLflow takes nothing" if isinstance(error, TrackingError) else "the journal cannot be read"
-                _log.warning("%s now, %d events wait: %s", what, recorder.backlog, self.reason)
+                what = "MLflow accepts nothing" if isinstance(error, TrackingError) else "the journal cannot be read"
+                _log.warning("%s, %d events wait: %s", what, recorder.backlog, self.reason)
                 recorder.note_trouble(self.reason)
         wait_s = max(BACKOFF_S, self._period_s - attempt_s)
         self._period_s = min(2 * self._period_s, BACKOFF_MAX_S)
@@ -103,26 +103,26 @@ class Outage:
         if self._since is not None:
             _log.warning("recording again after %.0f s", time.monotonic() - self._since)
             self._since, self._period_s, self.reason = None, BACKOFF_S, ""
-        if recorder.cursor.trouble:  # also what an earlier recorder met
+        if recorder.cursor.trouble:  # may be from an earlier recorder
             recorder.note_trouble("")
 
 
 def follow(
     recorder: Recorder, shutdown: Shutdown, poll_s: float, tell: Callable[[int], None] = lambda left: None
 ) -> None:
-    """Records until asked to end, then what the journal holds.
+    """Records until asked to end, and then the rest of the journal.
 
     Args:
-        tell: is told how many events are left.
+        tell: called with the number of events that are left.
 
     Raises:
-        TrackingError: it was asked to end, and MLflow took nothing for the time of patience, or never will.
+        TrackingError: it was asked to end, and MLflow has accepted nothing for too long, or never will.
         HangingError: a request hangs; a new process is needed.
         StorageError, OSError: the journal cannot be read.
     """
     outage = Outage()
     while True:
-        asked, began_at = shutdown.asked, time.monotonic()  # whoever asked has written everything by then
+        asked, began_at = shutdown.asked, time.monotonic()  # whoever asks has already written everything
         try:
             recorder.read()
             while recorder.attempt(recorder.step, lambda: shutdown.expired):
@@ -157,16 +157,16 @@ def follow(
 def serve(
     folder: SweepFolder, shutdown: Shutdown, restarts: int = 0, tell_news: Callable[[str], None] = lambda news: None
 ) -> None:
-    """Records a sweep beside its driver. Waits for another recorder of it.
+    """Records a sweep beside its driver. Waits for another recorder of the sweep to end.
 
     Args:
         restarts: how often the driver had to start another recorder.
-        tell_news: is told what befell the records.
+        tell_news: called with a line for the user if all records had to be recreated.
 
     Raises:
-        TrackingError: MLflow does not have everything; the message says what is missing and why.
+        TrackingError: not everything is in MLflow; the message says what is missing and why.
         HangingError: a request hangs, and the driver lives; a new process is needed.
-        StorageError, OSError: the journal cannot be read, or a link lies in the place of one of the sweep's files.
+        StorageError, OSError: the journal cannot be read, or one of the sweep's files is a link.
     """
     folder.check()
     lock = filelock.FileLock(folder.recorder_lock)
@@ -180,7 +180,7 @@ def serve(
         if shutdown.expired:
             recorder = Recorder(folder)
             recorder.read()
-            raise _unfinished(folder, recorder, "another recorder is at work on it")
+            raise _unfinished(folder, recorder, "another recorder is already running")
     try:
         recorder = Recorder(folder, tell_news=tell_news)
         recorder.take_over(restarts)
@@ -203,16 +203,16 @@ def record(
     tell: Callable[[int], None] = lambda left: None,
     tell_news: Callable[[str], None] = lambda news: None,
 ) -> int:
-    """Records in the foreground what MLflow does not have yet; returns the number of events recorded now.
+    """Records what is missing in MLflow, in the foreground; returns the number of events that were recorded.
 
     Args:
-        uri: replaces the spec's tracking URI.
-        tell: is told now and then how many events are left.
-        tell_news: is told what befell the records.
+        uri: overrides the spec's tracking URI.
+        tell: called from time to time with the number of events that are left.
+        tell_news: called with a line for the user if all records had to be recreated.
 
     Raises:
-        UsageError: another recorder is at work on the sweep.
-        TrackingError: MLflow took nothing for a minute, or never will; what it has stays.
+        UsageError: another recorder of the sweep is running.
+        TrackingError: MLflow accepted nothing for a minute, or never will; what was recorded stays.
         StorageError, OSError: the journal cannot be read.
     """
     lock = filelock.FileLock(folder.recorder_lock)
@@ -220,7 +220,7 @@ def record(
         where = f"sweep {folder.name}"
         for pid in stopped_recorders(folder):
             raise UsageError(f"{where}: its recorder, process {pid}, is stopped; end it first: kill -9 {pid}")
-        raise UsageError(f"{where}: a recorder is at work on it; wait for it, or stop the sweep first")
+        raise UsageError(f"{where}: a recorder is already running; wait for it, or stop the sweep first")
     shutdown = Shutdown(FOREGROUND_PATIENCE_S)
     shutdown.ask()
     try:
@@ -239,10 +239,10 @@ def record(
 
 
 def _unfinished(folder: SweepFolder, recorder: Recorder, reason: str) -> TrackingError:
-    """What is missing, why, and the command that records it."""
+    """The error that says what is missing, why, and which command records it."""
     missing = Missing(recorder.backlog, recorder.num_trials_behind, reason)
     again = f"{program()} record {folder.name}{storage_option(folder.root)}"
-    return TrackingError(f"sweep {folder.name}: {missing}: {reason}. The journal has all; finish with: {again}")
+    return TrackingError(f"sweep {folder.name}: {missing}: {reason}. Nothing is lost; finish with: {again}")
 
 
 def _acquired(lock: filelock.BaseFileLock, timeout_s: float) -> bool:

@@ -1,5 +1,5 @@
-"""The default tracking store is made whole or not at all: a process killed in the middle of MLflow's dozens of
-migrations would leave a database that nobody can open, and two that migrate at the same time break each other's."""
+"""Creates the default tracking store atomically. A process that is killed during MLflow's dozens of migrations would
+leave an unusable database, and two processes that migrate at the same time break each other's."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tuner.recording.database import sqlite_file
 from tuner.recording.storefiles import is_empty, is_missing
 
 _BESIDE = ("-journal", "-wal", "-shm")
-"""What SQLite keeps beside a database. Of one that was deleted, it would be played into the next one of its name."""
+"""SQLite's files beside a database. If left behind by a deleted one, they would be applied to the next one."""
 
 
 def create_database(uri: str) -> bool:
-    """Makes the database of an SQLite URI, unless it is there; other URIs need nothing. True if it was made.
+    """Creates the database of a SQLite URI unless it exists; returns whether it did. Does nothing for other URIs.
 
-    An empty file is none: that is what is left of a database that was emptied, or never made.
+    An empty file does not count: it is left when a database is emptied, or was never completed.
     """
     file = sqlite_file(uri)
     if file is None or not _is_wanted(file):
@@ -36,7 +36,7 @@ def create_database(uri: str) -> bool:
 
 
 def forget_connections(uri: str) -> None:
-    """Lets MLflow connect anew: it keeps a store and its connections by URI, also those to a file that is gone."""
+    """Makes MLflow reconnect. It caches a store and its connections by URI, even if the file is gone."""
     engine = SqlAlchemyStore._engine_map.pop(uri, None)
     if engine is not None:
         engine.dispose()

@@ -1,4 +1,4 @@
-"""Whether a sweep's recorder is at work, and why MLflow is behind; for whoever looks at the sweep."""
+"""Whether a sweep's recorder is running, and why MLflow is behind; for `tuner show`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tuner.storage import SweepFolder
 from tuner.storage.commands import program, storage_option
 
 _LOCK_S = 1.0
-"""Whoever only looks whether a recorder is at work holds its lock for a moment."""
+"""Checking whether a recorder is running holds its lock for a moment."""
 
 
 def is_at_work(folder: SweepFolder) -> bool:
-    """Whether a recorder of the sweep lives on this machine. Changes nothing, and makes no file."""
+    """Whether a recorder of the sweep runs on this machine. Does not create or change a file."""
     try:
         handle = os.open(folder.recorder_lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -33,7 +33,7 @@ def is_at_work(folder: SweepFolder) -> bool:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # a file system without locks
+    except OSError:  # the file system has no locks
         return False
     finally:
         os.close(handle)
@@ -41,9 +41,9 @@ def is_at_work(folder: SweepFolder) -> bool:
 
 
 def note_death(folder: SweepFolder, restarts: int, trouble: str) -> None:
-    """Says in the cursor of a recorder that died what became of it; the next one takes it back.
+    """Notes in the cursor how a recorder ended; the next recorder clears the note.
 
-    Only under the recorder's lock, as the cursor is the recorder's own. Where it cannot be said nothing is lost.
+    Takes the recorder's lock, because only the recorder may write the cursor. If this fails, nothing is lost.
     """
     with contextlib.suppress(OSError, TunerError, filelock.Timeout):
         folder.check()
@@ -55,12 +55,12 @@ def note_death(folder: SweepFolder, restarts: int, trouble: str) -> None:
 def recorder_standing(
     folder: SweepFolder, cursor: Cursor, uri: str, num_behind: int, is_running: bool
 ) -> dict[str, Any]:
-    """How often the driver restarted its recorder, why MLflow is behind, and what else should be known.
+    """How often the driver restarted its recorder, why MLflow is behind, and other news.
 
     Args:
         uri: of the tracking store.
-        num_behind: events that are not recorded.
-        is_running: whether the sweep has a driver.
+        num_behind: the number of events that are not recorded.
+        is_running: whether a driver runs the sweep.
     """
     why = _why_behind(cursor, num_behind) if is_running else _why_left(folder, cursor, uri, num_behind)
     return {
@@ -75,7 +75,7 @@ def _why_behind(cursor: Cursor, num_behind: int) -> str:
 
 
 def _why_left(folder: SweepFolder, cursor: Cursor, uri: str, num_behind: int) -> str:
-    """Of a sweep without a driver, whose recorder may still be at work."""
+    """Why MLflow is behind for a sweep without a driver, whose recorder may still be running."""
     file = sqlite_file(uri)
     is_gone = file is not None and is_missing(file) and cursor.seq > 0
     if not num_behind and not is_gone:

@@ -1,4 +1,4 @@
-"""Recorders that a signal has stopped: they hold their sweep, and outlive their driver without ever ending."""
+"""Recorders that were stopped by a signal: they hold their sweep's lock and never end by themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.storage import SweepFolder
 
 
 def stopped_recorders(folder: SweepFolder) -> list[int]:
-    """The processes on this machine that are recorders of a sweep, and are stopped."""
+    """The ids of stopped processes on this machine that are recorders of a sweep."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -21,7 +21,7 @@ def stopped_recorders(folder: SweepFolder) -> list[int]:
 
 
 def end_stopped(folder: SweepFolder) -> list[int]:
-    """Kills them; what they did not record, the next one does. Returns their numbers."""
+    """Kills them and returns their ids. The next recorder records the rest."""
     ended = []
     for pid in stopped_recorders(folder):
         with contextlib.suppress(OSError):

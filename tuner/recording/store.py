@@ -1,7 +1,7 @@
-"""MLflow itself: the one adapter. Applies what the plan says, in few round trips, and sorts MLflow's errors.
+"""The adapter to MLflow. Applies the plan in few round trips, and classifies MLflow's errors.
 
-An error that may pass becomes a TrackingError, and the same update is applied again later. What MLflow will never take
-is logged and left out alone, and the rest of its batch is recorded.
+A temporary error becomes a TrackingError, and the same update is applied again later. An item that MLflow will never
+accept is logged and left out, and the rest of its batch is recorded.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _log = logging.getLogger("tuner.recording")
 
 _BATCH = 1000
 _DOUBTFUL_REFUSALS_MAX = 5
-"""How often BAD_REQUEST is believed to pass, of a store that takes other things: MLflow says it of a bad item, but also
-in some troubles of its database."""
+"""How often BAD_REQUEST is taken for a temporary error if the store accepts other items: MLflow returns it for a bad
+item, but also for some problems of its database."""
 
 _Entity = Any
 """Metric, Param or RunTag."""
@@ -48,27 +48,27 @@ class MlflowStore:
     """The runs of one sweep in one tracking store.
 
     Attributes:
-        runs: the id of each run that exists, deleted ones included.
-        is_new: whether its database was made just now.
-        files: of its own on this machine.
+        runs: the id of each run that exists, including deleted ones.
+        is_new: whether its database was just created.
+        files: the store's files on this machine.
     """
 
     def __init__(self, target: Target, sweep_id: str, pulse: Pulse | None = None) -> None:
-        """Connects, makes the experiment where it does not exist, and finds the sweep's runs.
+        """Connects, creates the experiment if it does not exist, and finds the sweep's runs.
 
         Args:
             pulse: beats with every answer of the store.
 
         Raises:
-            TrackingError: the store cannot be reached now.
+            TrackingError: the store cannot be reached.
         """
         self._uri, self._public_uri = target.uri, target.public_uri
         self.runs: dict[RunKey, str] = {}
         self._sweep_id = sweep_id
         self._pulse = pulse or Pulse()
         self._statuses: dict[RunKey, tuple[str, int | None]] = {}
-        """As they were set last."""
-        self._doubtful = self._ever_doubtful = False  # whether a request to make a run got no answer
+        """Status and end in Unix ms, as they were last set."""
+        self._doubtful = self._ever_doubtful = False  # whether a request to create a run got no answer
         self._refusals: Counter[tuple[str, str]] = Counter()
         with self._sorted_errors():
             forget_connections(target.uri)
@@ -83,10 +83,10 @@ class MlflowStore:
         self.uploads = Uploads(self._client.log_text, lambda error: str(tracking_error(error, target.uri)))
 
     def apply(self, run: RunKey, update: RunUpdate) -> None:
-        """Makes the run unless it exists, and records what is new about it. May be repeated at will.
+        """Creates the run unless it exists, and records what is new about it. May be repeated.
 
         Raises:
-            TrackingError: it could not be recorded now.
+            TrackingError: it could not be recorded.
         """
         with self._sorted_errors():
             if self._doubtful:
@@ -101,7 +101,7 @@ class MlflowStore:
                 _log.warning("run %s was deleted in MLflow: nothing more is recorded of it", run_id)
 
     def close(self, timeout_s: float) -> None:
-        """Waits for artifacts under way; after an outage, undoes what requests did that were carried out late."""
+        """Waits for pending artifacts. After an outage, undoes the effects of requests that were executed late."""
         if self._ever_doubtful:
             with self._sorted_errors():
                 self._find_runs()
@@ -110,7 +110,7 @@ class MlflowStore:
             _log.warning("artifact %s did not arrive in MLflow", name)
 
     def abandon(self) -> None:
-        """Ends what goes on in the background; the store is no longer the one that it was."""
+        """Drops pending uploads, because the store has changed."""
         self.uploads.abandon()
 
     def _restore_statuses(self) -> None:
@@ -130,17 +130,17 @@ class MlflowStore:
         return str(experiment.experiment_id)
 
     def _answered(self, entity_id: str | None) -> str:
-        """The id; what MLflow's client makes of an answer that broke off has none."""
+        """Checks the id in an answer: MLflow's client returns none if the answer was cut off."""
         if not entity_id:
-            raise TrackingError(f"{self._public_uri}: its answers break off, or are not MLflow's")
+            raise TrackingError(f"{self._public_uri}: its answers are cut off, or are not MLflow's")
         return str(entity_id)
 
     def _find_runs(self) -> None:
-        """Fetches every run of this sweep. Of two of the same trial one is deleted: the one that was not recorded in so
-        far, else the less full one."""
+        """Fetches every run of this sweep. If a trial has two runs, deletes the one that was not recorded in so far, or
+        else the one with less data."""
         known = set(self.runs.values())
         found = list(self._search())
-        if not found:  # so looks an answer that broke off, too
+        if not found:  # an answer that was cut off looks the same
             self._answered(self._client.get_experiment(self.experiment_id).experiment_id)
             found = list(self._search())
         found.sort(key=lambda run: (run.info.run_id in known, *_fullness(run)), reverse=True)
@@ -181,7 +181,9 @@ class MlflowStore:
         except MlflowException as error:
             if error.error_code != "INVALID_PARAMETER_VALUE":
                 raise
-            raise RunsLostError(f"the experiment takes no runs: {one_line(error)}") from error  # it was deleted
+            raise RunsLostError(
+                f"the experiment takes no runs: {one_line(error)}"
+            ) from error  # the experiment was deleted
         self.runs[run] = self._answered(made.info.run_id)
         self._doubtful, self._ever_doubtful = False, was_doubtful
         self._pulse.beat()
@@ -203,7 +205,7 @@ class MlflowStore:
             self.uploads.start(run_id, text, name)
 
     def _log_entities(self, run_id: str, entities: list[_Entity]) -> None:
-        """One request, as a rule; the client splits what is over MLflow's limits. A refused batch is halved."""
+        """Usually one request; the client splits batches over MLflow's limits. A refused batch is split in half."""
         kinds = {kind: [entity for entity in entities if isinstance(entity, kind)] for kind in (Metric, Param, RunTag)}
         try:
             self._client.log_batch(run_id, metrics=kinds[Metric], params=kinds[Param], tags=kinds[RunTag])
@@ -230,14 +232,16 @@ class MlflowStore:
             _log.warning("MLflow refuses status %s of run %s: %s", status, run_id, one_line(error))
 
     def _check_refusal(self, error: MlflowException, run_id: str, entities: Sequence[_Entity]) -> None:
-        """Returns if MLflow will never take it; raises what is to be done otherwise."""
+        """Returns if MLflow will never accept these items; otherwise raises the error to handle."""
         if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
             raise error
         if self._client.get_run(run_id).info.lifecycle_stage == "deleted":
             raise _RunDeletedError
         self._pulse.beat()
         if error.error_code == "BAD_REQUEST" and len(entities) <= 1:
-            self._client.log_batch(run_id, tags=[RunTag("tuner.sweep_id", self._sweep_id)])  # it is there already
+            self._client.log_batch(
+                run_id, tags=[RunTag("tuner.sweep_id", self._sweep_id)]
+            )  # an existing tag, as a probe
             item = (run_id, entities[0].key if entities else "")
             self._refusals[item] += 1
             if self._refusals[item] < _DOUBTFUL_REFUSALS_MAX:
@@ -245,7 +249,7 @@ class MlflowStore:
 
     @contextmanager
     def _sorted_errors(self) -> Iterator[None]:
-        """Whatever a client of a store may raise (HTTP, SQL, files), as one kind of error."""
+        """Turns whatever the client raises (HTTP, SQL, files) into a TrackingError."""
         try:
             yield
         except TrackingError:
@@ -259,10 +263,10 @@ class MlflowStore:
 
 
 def _user_tag() -> dict[str, str]:
-    """Who recorded a run, as MLflow's own clients tell it."""
+    """The tag that names the user, as MLflow's own clients set it."""
     try:
         return {"mlflow.user": getpass.getuser()}
-    except (OSError, KeyError):  # a container's user may have no name
+    except (OSError, KeyError):  # the user of a container may have no name
         return {}
 
 

@@ -1,6 +1,6 @@
-"""The files of a tracking store on this machine: whether they are still those in which was recorded.
+"""Watches the files of a tracking store on this machine: whether they were deleted, replaced or emptied.
 
-SQLite goes on with an open file that was deleted: writes are refused as if its rights had changed, or lost in silence.
+SQLite continues to use an open file after it is deleted. Writes then fail as if it were read-only, or are lost.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from tuner.recording.database import sqlite_file
 from tuner.recording.target import RunsLostError, Target
 
 _Identity = tuple[int, int]
-"""Device and inode."""
+"""(device, inode)."""
 
 
 class StoreFiles:
-    """A target's SQLite file, and its folder of artifacts, as they were when a recorder connected; none of a server."""
+    """A target's SQLite file and artifact folder, as they were when a recorder connected; empty for a server."""
 
     def __init__(self, target: Target) -> None:
         self._database = sqlite_file(target.uri)
@@ -28,10 +28,10 @@ class StoreFiles:
             self._look()
 
     def check(self) -> None:
-        """Looks at them again, at the cost of a system call each.
+        """Checks them again, with one system call each.
 
         Raises:
-            RunsLostError: they are gone, or others; the message says which, and what happened to them.
+            RunsLostError: one was deleted, replaced or emptied; the message says which.
         """
         if self._database is None:
             return
@@ -41,12 +41,12 @@ class StoreFiles:
             if path not in self._seen:
                 raise RunsLostError(f"{path} was deleted while the sweep was recorded")
             if self._seen[path] != identity:
-                raise RunsLostError(f"{path} was replaced by another one while the sweep was recorded")
+                raise RunsLostError(f"{path} was replaced by another file while the sweep was recorded")
         if is_empty(self._database):
             raise RunsLostError(f"{self._database} was emptied while the sweep was recorded")
 
     def _look(self) -> None:
-        """Notes what is there. What cannot be asked for is as it was: a disk that fails is trouble of another kind."""
+        """Notes the identity of the files. One that cannot be accessed counts as unchanged: that is another error."""
         for path in filter(None, (self._database, self._artifacts)):
             try:
                 found = os.stat(path)
@@ -59,7 +59,7 @@ class StoreFiles:
 
 
 def is_missing(path: Path) -> bool:
-    """Whether there is certainly no such file."""
+    """Whether the file certainly does not exist."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -70,7 +70,7 @@ def is_missing(path: Path) -> bool:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether the file is there, and has nothing in it."""
+    """Whether the file exists and is empty."""
     try:
         found = os.stat(path)
         return stat.S_ISREG(found.st_mode) and found.st_size == 0

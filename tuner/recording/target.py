@@ -1,4 +1,4 @@
-"""Where a sweep is recorded, and how that is written without secrets."""
+"""Where a sweep is recorded, with and without credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.storage import SweepFolder
 
 
 class RunsLostError(TrackingError):
-    """The store no longer knows runs that were recorded in it; all must be recorded anew."""
+    """The store no longer has runs that were recorded in it; everything must be recorded again."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Target:
     """A tracking store and an experiment in it."""
 
     uri: str
-    """With the credentials that the environment has for it."""
+    """The URI, with the credentials that the environment holds for it."""
     experiment: str
     artifact_location: str | None
-    """Of an experiment made anew; None: the server's own choice."""
+    """The artifact location of a new experiment; None for the server's default."""
 
     @classmethod
     def of(cls, spec: dict[str, Any], folder: SweepFolder, uri: str | None = None) -> Target:
-        """The target that a resolved spec names, or `uri` in its stead; SQLite in the storage root by default."""
+        """The target in a resolved spec, overridden by `uri`; by default SQLite in the storage root."""
         tracking = spec.get("tracking") or {}
         chosen = uri or tracking.get("uri") or folder.root.default_tracking_uri
         is_default = not folder.is_remote and chosen == f"sqlite:///{folder.root.database}"

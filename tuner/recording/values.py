@@ -1,4 +1,4 @@
-"""How values are written in MLflow, within its limits, so that it refuses no batch because of one of them."""
+"""Formats values for MLflow within its limits, so that it never refuses a batch because of one of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tuner.base.words import Scalar
 from tuner.recording.names import digest
 
 INACTIVE = "inactive"
-"""The value of a conditional parameter that a trial does not have, so that every trial has the same set."""
+"""Recorded for an inactive conditional parameter, so that every trial has the same set."""
 
 _PARAM_CHARS_MAX = 6000
 _TAG_CHARS_MAX = 8000
 _REFUSED = re.compile("[\0\ud800-\udfff]")
-"""PostgreSQL takes no NUL, and no store half of a UTF-16 pair; a batch with one of them fails again and again."""
+"""PostgreSQL accepts no NUL, and no store accepts lone surrogates; a batch with one of them would always fail."""
 _SHORTENED = re.compile(r"… \(\d+ characters, sha256 [0-9a-f]{12}\)\Z")
 
 
 def value_text(value: Scalar) -> str:
-    """A value as people write it: 0.00001 rather than 1e-05, true rather than True, no digit lost."""
+    """A value as people write it: 0.00001 rather than 1e-05, true rather than True; without loss of digits."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -39,9 +39,9 @@ def tag_text(text: str) -> str:
 
 
 def _kept(text: str, chars_max: int) -> str:
-    """The text itself if every store takes it; else what they take of it, and a digest of the whole.
+    """The text if every store accepts it; else the acceptable part of it and a digest of the whole.
 
-    No two texts become one. The journal has them whole.
+    Different texts stay different. The journal holds them in full.
     """
     if len(text) <= chars_max and not _REFUSED.search(text) and not _SHORTENED.search(text):
         return text

@@ -1,4 +1,4 @@
-"""Sweeps with one objective side by side: at equal budgets, by the epochs to equal values, and in their specs."""
+"""Compares sweeps with the same objective: at equal budgets, by epochs to equal values, and by their specs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tuner.report.curves import best_after, best_so_far
 from tuner.sweep import Sweep, is_better
 
 SHARES = (0.25, 0.5, 1.0)
-"""Of the epochs that the shortest of the sweeps trained."""
+"""Budgets to compare at, as shares of the epochs of the shortest sweep."""
 _OF_NO_INTEREST = ("name", "tracking", "storage")
 
 
 def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
     """What `tuner compare --json` prints.
 
-    `sweeps` has for each its trials, epochs, seconds and best trial, its best value `after` each of `epochs` of all its
-    trials, and how many it took `to_reach` the worst of the sweeps' best values. `differences` has each path in which
-    their specs differ, with a value a sweep, null where it has none.
+    For each sweep, `sweeps` holds its trials, epochs, seconds and best trial, its best value `after` each number in
+    `epochs` (epochs of all its trials), and the epochs that it took `to_reach` the worst of the sweeps' best values.
+    `differences` maps each path in which their specs differ to a list of values, null for a sweep that has none.
 
     Raises:
-        UsageError: they have not the same objective.
+        UsageError: their objectives differ.
     """
     first = sweeps[0]
     for other in sweeps[1:]:
@@ -59,11 +59,13 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
 
 
 def differences(specs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The paths in which specs differ, each with the specs' values; what only names or places a sweep is left out."""
+    """The paths in which specs differ, each with the specs' values; names and places of the sweeps are left out."""
     flat = [dict(_flat({key: value for key, value in spec.items() if key not in _OF_NO_INTEREST})) for spec in specs]
     paths = dict.fromkeys(path for spec in flat for path in spec)
     found = {path: [spec.get(path) for spec in flat] for path in paths}
-    return {path: values for path, values in found.items() if len(set(map(repr, values))) > 1}  # repr: true is not 1
+    return {
+        path: values for path, values in found.items() if len(set(map(repr, values))) > 1
+    }  # repr distinguishes true from 1
 
 
 def _first_as_good(curve: Sequence[tuple[int, float]], bar: float, sweep: Sweep) -> int | None:

@@ -1,4 +1,4 @@
-"""What the figures show, as plain numbers: the best so far, learning curves, parameters, and when trials trained."""
+"""The numbers behind the figures: the best so far, learning curves, parameters, and when trials trained."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tuner.sweep import Sweep, Trial, is_better
 from tuner.sweep.events import EpochReported
 
 JOINED_WITHIN_S = 1.0
-"""Epochs of a trial that follow each other so closely are one stretch of training."""
+"""Epochs of a trial with at most this gap between them are drawn as one bar."""
 
 
 @dataclass
 class Turn:
-    """A trial's time under one driver: the lane that it takes in a drawing, and when it trained, in seconds at work."""
+    """A trial's time under one driver: its lane in the drawing, and when it trained, in seconds of driver time."""
 
     trial: Trial
     start_s: float
@@ -29,7 +29,7 @@ class Turn:
 
 
 def best_so_far(sweep: Sweep) -> list[tuple[int, float]]:
-    """(epochs trained by all trials, the best objective value by then), wherever it improved, and the last epoch."""
+    """(epochs of all trials, best objective value by then) for each improvement, and for the last epoch."""
     reported = sorted(
         ((epoch.seq, trial, epoch) for trial in sweep.trials.values() for epoch in trial.epochs), key=lambda row: row[0]
     )
@@ -44,20 +44,20 @@ def best_so_far(sweep: Sweep) -> list[tuple[int, float]]:
 
 
 def learning_curve(sweep: Sweep, trial: Trial) -> list[tuple[int, float]]:
-    """(epoch, objective value) of a trial, where it is finite."""
+    """(epoch, objective value) of a trial, for finite values."""
     values = ((epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs)
     return [(epoch, value) for epoch, value in values if math.isfinite(value)]
 
 
 def searched(sweep: Sweep) -> dict[str, dict[str, Any]]:
-    """The parameters that differ between trials, with their ranges as the resolved spec has them."""
+    """The parameters that differ between trials, with their ranges from the resolved spec."""
     space = sweep.spec.get("space") or {}
     ranges = {name: written for name, written in space.items() if isinstance(written, dict)}
     return {name: it for name, it in ranges.items() if "low" in it or len(it.get("choices", ())) > 1}
 
 
 def turns(sweep: Sweep) -> list[Turn]:
-    """When each trial trained, in lanes without overlap, as few as will do; the time without a driver is left out."""
+    """When each trial trained, in as few lanes without overlap as possible; time without a driver is left out."""
     at_work_before = [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
     found: dict[tuple[int, int], Turn] = {}
     for trial in sweep.trials.values():
@@ -83,7 +83,7 @@ def turns(sweep: Sweep) -> list[Turn]:
 
 
 def _reports(trial: Trial) -> Iterator[tuple[int, list[EpochReported]]]:
-    """The epochs that were told together, and the driver that they were told; short ones are told in one report."""
+    """(driver, epochs that were reported together) for each report of a trial; short epochs share a report."""
     for (first, driver), (stop, _) in pairwise([*trial.drivers, (len(trial.epochs), -1)]):
         for _, together in groupby(trial.epochs[first:stop], attrgetter("at")):
             yield driver, list(together)
@@ -100,6 +100,6 @@ def shown_range(values: Iterable[float], mode: str) -> tuple[float, float] | Non
 
 
 def best_after(steps: Sequence[tuple[int, float]], epochs: int) -> float | None:
-    """The best value that was there after so many epochs of all trials; None before the first."""
+    """The best value after this many epochs of all trials; None before the first value."""
     reached = [value for trained, value in steps if trained <= epochs]
     return reached[-1] if reached else None

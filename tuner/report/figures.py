@@ -20,14 +20,14 @@ from tuner.sweep import Sweep
 
 WIDTH_IN, HEIGHT_IN = 9.0, 3.6
 COLUMNS = 3
-"""Of the small figures, one for each parameter."""
+"""Columns of small figures, one figure for each parameter."""
 VECTORS_MAX = 500
-"""More curves, bars or dots than that are drawn as pixels, or a browser would be slow."""
+"""More curves, bars or dots than this are drawn as pixels, because a browser would be slow."""
 _DPI = 160
 _BLUE, _GREY, _ORANGE, _RED = "#1f5fa8", "#9aa7b4", "#d9822b", "#b3261e"
 _COLORS = {"completed": _BLUE, "stopped": _GREY, "plateaued": _GREY, "unfinished": _ORANGE}
 _SHADES = LinearSegmentedColormap.from_list("epochs", ["#b4cbe3", "#0b2f5c"])
-"""From few epochs to many."""
+"""Colors from few epochs to many."""
 
 _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
@@ -40,12 +40,12 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tuner",
     "font.family": "sans-serif",
-    "text.parse_math": False,  # a parameter may have a dollar in its name
+    "text.parse_math": False,  # the name of a parameter may contain a dollar sign
 }
 
 
 def best_figure(sweep: Sweep) -> str:
-    """The best objective value against the epochs that all trials were trained."""
+    """The best objective value over the epochs of all trials."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -58,7 +58,7 @@ def best_figure(sweep: Sweep) -> str:
 
 
 def curves_figure(sweep: Sweep) -> str:
-    """The learning curve of every trial, the best one above the others."""
+    """The learning curve of every trial, with the best one on top."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -79,7 +79,7 @@ def curves_figure(sweep: Sweep) -> str:
 
 
 def parameters_figure(sweep: Sweep) -> str:
-    """Every trial's best value against each parameter that was searched; the darker, the longer it was trained."""
+    """Every trial's best value over each searched parameter; darker dots were trained longer."""
     ranges = searched(sweep)
     rows = math.ceil(len(ranges) / COLUMNS)
     shown = [trial for trial in sweep.trials.values() if trial.usable]
@@ -120,7 +120,7 @@ def parameters_figure(sweep: Sweep) -> str:
 
 
 def slots_figure(sweep: Sweep) -> str:
-    """Which trials trained when, a row for each slot."""
+    """When each trial trained, with a row for each slot."""
     found = turns(sweep)
     lanes = 1 + max((turn.lane for turn in found), default=0)
 
@@ -136,7 +136,7 @@ def slots_figure(sweep: Sweep) -> str:
         rasterized = sum(map(len, bars.values())) > VECTORS_MAX
         for color, corners in bars.items():
             axes.add_collection(PolyCollection(corners, facecolors=color, ec="white", lw=0.3, rasterized=rasterized))
-        axes.set(xlabel="seconds at work", ylabel="slot", ylim=(lanes, 0))
+        axes.set(xlabel="seconds with a driver running", ylabel="slot", ylim=(lanes, 0))
         axes.set_xlim(0, max((turn.end_s for turn in found), default=1.0))
         axes.set_yticks([lane + 0.5 for lane in range(lanes)] if lanes <= 16 else [])
         axes.set_yticklabels([str(lane) for lane in range(lanes)] if lanes <= 16 else [])
@@ -146,7 +146,7 @@ def slots_figure(sweep: Sweep) -> str:
 
 
 def _svg(draw: Callable[[Figure], None], height_in: float = HEIGHT_IN) -> str:
-    """A figure as an `<svg>` element. Its text is text, so that a browser finds and scales it."""
+    """A figure as an `<svg>` element. Its text stays text, so that a browser can search and scale it."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         draw(figure)
@@ -167,10 +167,10 @@ def _limit(axes: Axes, values: list[float], mode: str) -> None:
 
 
 def _places(written: dict[str, Any], values: list[Any]) -> tuple[list[float], list[str]]:
-    """Where values stand on an axis, and a choice's labels; none where the axis is one of numbers."""
+    """The positions of values on an axis, and the labels of a choice; no labels for an axis of numbers."""
     if "choices" not in written:
         return [float(value) for value in values], []
     labels = [unquoted(choice) for choice in written["choices"]]
     names = [unquoted(value) for value in values]
-    labels += sorted(set(names) - set(labels))  # of before a resume that changed the choices
+    labels += sorted(set(names) - set(labels))  # values from before a resume that changed the choices
     return [float(labels.index(name)) for name in names], labels

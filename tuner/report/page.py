@@ -1,4 +1,4 @@
-"""A sweep's report: one file of HTML with everything in it, to be read anywhere and sent to anybody."""
+"""A sweep's report: a single, self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
 
 TRIALS_SHOWN = 50
-"""Of the best ones; `tuner trials` lists all."""
+"""How many of the best trials are listed; `tuner trials` lists all."""
 
 
 def report_page(sweep: Sweep, state: SweepState) -> str:
@@ -56,7 +56,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         ("trials", f"{len(sweep.trials)} of {sweep.num_trials}: {counts or 'none yet'}"),
         ("epochs", str(sweep.num_epochs)),
-        ("time", f"{duration_text(sweep.wall_s)} at work, {duration_text(sweep.training_s)} of training"),
+        ("time", f"{duration_text(sweep.wall_s)} running, {duration_text(sweep.training_s)} of training"),
         ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
         ("seed", str((sweep.spec.get("search") or {}).get("seed", "-"))),
     ]
@@ -77,14 +77,14 @@ def _best(sweep: Sweep) -> dict[str, Any] | None:
 
 
 def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
-    """Those that have something to show: title, what is seen, and what draws it."""
+    """The figures that have something to show, as (title, caption, drawing function)."""
     if not sweep.num_epochs:
         return []
-    dots = "A dot a trial, the darker the longer it was trained; the best one is ringed."
-    bars = "When trials trained: to the end (blue), until stopped (grey), still (orange), in vain (red)."
+    dots = "One dot for each trial; darker ones were trained longer. The best one is ringed."
+    bars = "When trials trained: completed (blue), stopped (grey), unfinished (orange), failed or diverged (red)."
     found = [
-        ("Best so far", "The best value by then, against the epochs of all trials.", figures.best_figure),
-        ("Learning curves", "A line a trial; those of one epoch are dots.", figures.curves_figure),
+        ("Best so far", "The best value so far, over the epochs of all trials.", figures.best_figure),
+        ("Learning curves", "One line for each trial; trials of a single epoch are dots.", figures.curves_figure),
         ("Parameters", dots, figures.parameters_figure),
         ("Slots", bars, figures.slots_figure),
     ]

@@ -1,4 +1,4 @@
-"""The best model of a sweep, in Python, for what comes after it: evaluation, a file of Keras's, a service."""
+"""The best model of a sweep, in Python, for evaluation, export or a service."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from trainables.framework_imports import import_tensorflow_quietly
+from trainables.learned import Learned
 from trainables.registry import UnknownTrainableError
 from trainables.sources import ChangedSourceError, Sources, imports_restored
 from tuner.base.errors import StorageError, TunerError, UsageError, gist
 from tuner.base.secrets import redacted
 from tuner.inspection import load_trainable
+from tuner.inspection.provenance.learned import read_learned
 from tuner.inspection.provenance.reading import data_note, sources_of
+from tuner.inspection.work_folder import work_folder_of, working_in
 from tuner.review.status import open_sweep
 from tuner.storage import AnyPath, StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.sweep import Sweep, Trial
@@ -25,19 +28,19 @@ def best_model(
 ) -> Any:
     """A `keras.Model`, not compiled, with the weights of a trial's best epoch.
 
-    It is built by the code that the trial was trained with, as the sweep's folder keeps it. A RuntimeWarning says how
-    today's code and data differ from that.
+    It is built with the code that the trial was trained with, from the copy in the sweep's folder. A RuntimeWarning
+    says how today's code and data differ from that.
 
     Args:
         sweep: its name in the storage root.
         trial: its number; by default the best trial, running or ended.
         storage: the storage root; $TUNER_STORAGE or ./sweeps by default, as for every command.
-        with_changed_code: build it by today's code instead.
+        with_changed_code: build it with today's code instead.
 
     Raises:
-        UsageError: there is no such sweep, trial or weights, or the code makes no model.
-        StorageError: the journal, the code that was kept or the weights cannot be read.
-        CheckpointError: the weights are damaged, or the trainable's file makes another model than it did.
+        UsageError: there is no such sweep, trial or weights, or the code builds no model.
+        StorageError: the journal, the copied code or the weights cannot be read.
+        CheckpointError: the weights are damaged, or the trainable's file builds another model than before.
     """
     return _model(*_opened(sweep, trial, storage), with_changed_code)
 
@@ -50,11 +53,11 @@ def export_model(
     *,
     with_changed_code: bool = False,
 ) -> Trial:
-    """Writes what `best_model` gives as a `.keras` file, which appears whole or not at all; the trial that it is of.
+    """Saves the result of `best_model` as a `.keras` file, atomically; returns the trial of the model.
 
     Raises:
-        UsageError: as `best_model`; Keras cannot write the model, mostly for want of a layer's `get_config`.
-        StorageError, CheckpointError: as `best_model`; StorageError, too, if the file cannot be written.
+        UsageError: as `best_model`; or Keras cannot save the model, usually because a layer has no `get_config`.
+        StorageError, CheckpointError: as `best_model`; StorageError also if the file cannot be written.
     """
     folder, folded, chosen = _opened(sweep, trial, storage)
     model = _model(folder, folded, chosen, with_changed_code)
@@ -62,12 +65,10 @@ def export_model(
         made = Path(scratch) / file.name
         try:
             model.save(made)
-        except Exception as error:  # whatever a layer of the user's own raises
+        except Exception as error:  # whatever a custom layer raises
             why = next((line.strip() for line in gist(error).splitlines() if line.strip()), type(error).__name__)
-            hint = "tuner.best_model gives the model in Python"
-            raise UsageError(
-                f"the model of sweep {sweep} cannot be written as a file of Keras's: {why}; {hint}"
-            ) from error
+            hint = "tuner.best_model returns the model in Python"
+            raise UsageError(f"the model of sweep {sweep} cannot be saved as a Keras file: {why}; {hint}") from error
         write_atomically(file, made.read_bytes())
     return chosen
 
@@ -90,28 +91,30 @@ def _model(folder: SweepFolder, sweep: Sweep, trial: Trial, with_changed_code: b
             raise gone from None
 
     gone = StorageError(f"{path}: the weights of trial {trial.number} are gone")
-    if not exists(path, folder.base):  # before TensorFlow's import, which takes seconds
+    if not exists(path, folder.base):  # checked before importing TensorFlow, which takes seconds
         raise gone
 
     import_tensorflow_quietly()
-    with imports_restored():
-        return _built(sweep, trial, sources, read)
+    with imports_restored(), working_in(work_folder_of(sweep.spec, sweep.work_folder)):
+        return _built(sweep, trial, sources, read_learned(folder, sweep.learned_of(trial)), read)
 
 
-def _built(sweep: Sweep, trial: Trial, sources: Sources | None, weights: Callable[[int], bytes]) -> Any:
-    """The model that this code makes, with these weights."""
+def _built(
+    sweep: Sweep, trial: Trial, sources: Sources | None, learned: Learned, weights: Callable[[int], bytes]
+) -> Any:
+    """The model that this code builds, with these weights."""
     from trainables.training import CheckpointError, restore_model
 
     try:
         trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
-        return restore_model(trainable, trial.params, weights, sweep.spec["precision"])
+        return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned)
     except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:
         raise UsageError(str(error.args[0])) from error
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         why = redacted(" ".join(gist(error).split())[:300])
-        what = f"the code of sweep {sweep.name} makes no model of trial {trial.number}"
+        what = f"the code of sweep {sweep.name} builds no model for trial {trial.number}"
         raise UsageError(f"{what}: it raised {type(error).__name__}{f': {why}' if why else ''}") from error
 
 
@@ -125,7 +128,7 @@ def _chosen(sweep: Sweep, number: int | None) -> Trial:
 
 
 def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> AnyPath:
-    """The newest checkpoint that holds the trial's best epoch; of ended trials the best `checkpoints.keep` have one."""
+    """The newest checkpoint with the trial's best epoch; of ended trials, only the best `checkpoints.keep` have one."""
     for saved in reversed(trial.checkpoints):
         if 0 < saved.best_epoch == trial.best_epoch:
             return folder.named(saved.path)

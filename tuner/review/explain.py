@@ -1,4 +1,4 @@
-"""Why a trial was suggested and why it ended as it did, worked out from a journal alone."""
+"""Explains why a trial was suggested and why it ended as it did, from the journal alone."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ ORIGINS = {
 
 @dataclass(frozen=True)
 class Reached:
-    """A value that a trial reached, and after which epoch."""
+    """A value that a trial reached, and the epoch after which it did."""
 
     trial: int
     epoch: int
     value: float
-    """At that epoch; of a trial that the model holds as good, the best up to there, which is what it goes by."""
+    """The value at that epoch; for a trial that the model counts as good, the best so far, which the model uses."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a trial stood at a rung, when it got there or when it was looked at again."""
+    """How a trial ranked at a rung, when it reached the rung or was judged again."""
 
     epoch: int
-    """After which it was judged."""
+    """The epoch after which it was judged."""
     rung: int
     value: float
-    """At the rung."""
+    """Its value at the rung."""
     cutoff: float | None
-    """The value that was needed to go on; None where any was enough."""
+    """The value that was needed to continue; None if any value was enough."""
     place: int
     size: int
-    """Values at the rung, its own included."""
+    """The number of values at the rung, including its own."""
     places: int
-    """The best so many go on."""
+    """How many of the best continue."""
     goes_on: bool
     compared: tuple[Reached, ...]
-    """All others that were at the rung by then, best first."""
+    """All other trials at the rung at that time, best first."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Everything that led to a trial, and to its end."""
+    """What led to a trial and to its end."""
 
     trial: int
     params: Params
@@ -68,20 +68,20 @@ class Explanation:
     num_observed: int
     """Trials that had a result when this one was suggested."""
     num_running: int
-    """Trials that were out without one."""
+    """Trials that were running without a result."""
     num_earlier: int
-    """Trials of earlier sweeps that the search knew."""
+    """Trials of earlier sweeps that the search had learned from."""
     good: tuple[Reached, ...]
-    """The trials that a model of the good ones held as such then, best first; empty where nothing is modelled."""
+    """The trials that the model counted as good then, best first; empty if there was no model."""
     epochs: int
     epochs_max: int
     judgements: tuple[Judgement, ...]
     failures: tuple[AttemptFailed, ...]
     outcome: Outcome | None
-    """None while it has no end."""
+    """None while it has not ended."""
     reason: str
     policies: tuple[int, ...]
-    """The versions of the policy that suggested it and decided on it, in order, each once."""
+    """The versions of the policy that suggested it or decided on it, in order, each once."""
 
     @property
     def why(self) -> str:
@@ -90,7 +90,7 @@ class Explanation:
 
     @property
     def other_policies(self) -> tuple[int, ...]:
-        """Those of `policies` that are not this version, whose rules may be others than those told here."""
+        """The other versions in `policies`, whose rules may differ from those explained here."""
         return tuple(version for version in self.policies if version != VERSION)
 
 
@@ -128,7 +128,7 @@ def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:
 
 
 def _deciders(events: Sequence[AnyEvent], trial: int) -> Iterator[int]:
-    """The versions of the policy that suggested a trial and decided after each of its epochs, in order."""
+    """The versions of the policy that suggested a trial and decided on its epochs, in order."""
     history = SpecHistory()
     for event in events:
         history.take(event)
@@ -142,14 +142,14 @@ def _reached(policy: Policy, spec: SweepSpec, trial: int) -> Reached:
 
 
 def _sign(spec: SweepSpec) -> float:
-    """What makes a loss, of which less is better, of a value, and the other way round."""
+    """The factor between an objective value and a loss, in both directions."""
     return -1.0 if spec.objective.mode == "max" else 1.0
 
 
 def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
-    """Walks the journal with the rungs that its driver had at each event."""
+    """Replays the journal with the rungs as they were at each event."""
     rungs: dict[int, dict[int, float]] = {}
-    """By epoch, the value of each trial that came there."""
+    """Epoch of a rung -> value of each trial that reached it."""
     epochs_max: dict[int, int] = {}
     history = SpecHistory()
     for event in events:
@@ -158,7 +158,9 @@ def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
             policy = Policy(spec.search_settings)
         elif isinstance(event, TrialSuggested):
             epochs_max[event.trial] = event.epochs_max
-        elif isinstance(event, EpochReported) and event.epoch < epochs_max[event.trial]:  # a last epoch is in no rung
+        elif (
+            isinstance(event, EpochReported) and event.epoch < epochs_max[event.trial]
+        ):  # the last epoch is not in a rung
             value = objective_value(event.metrics, spec.objective.metric)
             if not math.isfinite(value):
                 continue
@@ -169,7 +171,7 @@ def _judgements(events: Sequence[AnyEvent], trial: int) -> Iterator[Judgement]:
 
 
 def _judgement(spec: SweepSpec, rung: int, values: Mapping[int, float], event: EpochReported) -> Judgement:
-    """Asks the rung as it was."""
+    """Judges a value at the rung as it was."""
     sign, value = _sign(spec), values[event.trial]
     asha = Asha([rung], spec.early_stopping.reduction_factor)
     for other in values.values():

@@ -1,4 +1,4 @@
-"""What `tuner show`, `trials` and `list` say, as plain data made from a folded sweep. The keys are a contract."""
+"""The data of `tuner show`, `trials` and `list`, made from a folded sweep. The keys are a contract."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tuner.sweep.events import EpochReported, metric_value
 
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
-    """A sweep by its name, to be read; as `open_history`, for those who need none of its events."""
+    """Opens a sweep by name for reading; like `open_history`, for callers that do not need the events."""
     history = find_history(root, name)
     _warn_of_place(history.folder, history.sweep)
     return history.folder, history.sweep
 
 
 def open_own_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
-    """A sweep by its name, to be written to; as `open_own_history`, for those who need none of its events."""
+    """Opens a sweep by name for writing; like `open_own_history`, for callers that do not need the events."""
     history = open_own_history(root, name)
     return history.folder, history.sweep
 
 
 def find_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
-    """A sweep by its name, wherever its folder comes from; raises as `open_sweep`."""
+    """Opens a sweep by name, even if its folder is a copy; raises like `open_sweep`."""
     history = find_history(root, name)
     return history.folder, history.sweep
 
 
 def open_history(root: StorageRoot, name: str) -> History:
-    """A sweep's events and what they fold to, to be read; warns of a folder that is a copy, or was moved by itself.
+    """Opens a sweep's history for reading; warns if its folder is a copy, or was moved without its root.
 
     Raises:
         UsageError: there is no such sweep; the message has the nearest name.
@@ -52,10 +52,10 @@ def open_history(root: StorageRoot, name: str) -> History:
 
 
 def open_own_history(root: StorageRoot, name: str) -> History:
-    """A sweep's events and what they fold to, to be written to.
+    """Opens a sweep's history for writing.
 
     Raises:
-        MisplacedError: its folder is a copy, or was moved by itself.
+        MisplacedError: its folder is a copy, or was moved without its root.
         UsageError, StorageError: as `open_history`.
     """
     history = find_history(root, name)
@@ -64,12 +64,12 @@ def open_own_history(root: StorageRoot, name: str) -> History:
 
 
 def find_history(root: StorageRoot, name: str) -> History:
-    """A sweep's events and what they fold to, wherever its folder comes from; raises as `open_history`."""
+    """Opens a sweep's history, even if its folder is a copy; raises like `open_history`."""
     folder = root.sweep(name)
     if not folder.exists():
         names = [other.name for other in root.sweeps()]
         hint = (
-            nearest(name, names) if names else f"; there is none there ({option('storage')} names another storage root)"
+            nearest(name, names) if names else f"; there are no sweeps there ({option('storage')} selects another root)"
         )
         raise UsageError(f"no sweep {name!r} in {root.path}{hint}")
     folder.check()
@@ -80,14 +80,14 @@ def find_history(root: StorageRoot, name: str) -> History:
 
 
 def _warn_of_place(folder: SweepFolder, sweep: Sweep) -> None:
-    """Tells who reads a sweep that its folder is not its own."""
+    """Warns if a sweep's journal belongs to another folder."""
     try:
         what = misplaced(folder, sweep) if sweep.num_events else ""
-    except StorageError as error:  # which need not keep anybody from reading
+    except StorageError as error:  # does not prevent reading
         warnings.warn(str(error), RuntimeWarning, stacklevel=3)
         return
     if what:
-        warnings.warn(f"sweep {folder.name} can be read, but not gone on with: {what}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"sweep {folder.name} can be read, but not resumed: {what}", RuntimeWarning, stacklevel=3)
 
 
 def state(folder: SweepFolder, sweep: Sweep) -> SweepState:
@@ -95,7 +95,7 @@ def state(folder: SweepFolder, sweep: Sweep) -> SweepState:
     if sweep.ended is None and read_holder(folder.lease) is not None:
         return "running"
     if sweep.ended is None:
-        sweep = fold(read_events(folder))  # its driver may have ended it since it was read
+        sweep = fold(read_events(folder))  # its driver may have ended it in the meantime
     return sweep.ended.state if sweep.ended is not None else "interrupted"
 
 
@@ -130,7 +130,7 @@ def _mlflow(folder: SweepFolder, sweep: Sweep, is_running: bool) -> dict[str, An
 
 
 def recorded_at(folder: SweepFolder, sweep: Sweep, cursor: Cursor) -> str:
-    """The store that a cursor tells about, without credentials; a storage root's own goes along with the root."""
+    """The store that a cursor names, without credentials. A storage root's own store moves along with the root."""
     uri = cursor.uri or without_credentials(tracking_uri(folder, sweep))
     is_the_root_s = not sweep.spec["tracking"]["uri"] and (file := sqlite_file(uri)) and file.name == DATABASE
     return f"sqlite:///{folder.root.database}" if is_the_root_s else uri

@@ -1,4 +1,4 @@
-"""Where everything lies, on file systems and object stores alike, and how it is read and written there."""
+"""Where everything is stored, on file systems and object stores, and how it is read and written."""
 
 from tuner.storage.files import (
     AnyPath,
@@ -12,7 +12,7 @@ from tuner.storage.files import (
     sync_folder,
     write_atomically,
 )
-from tuner.storage.folders import DATABASE, StorageRoot, SweepFolder, code_copy
+from tuner.storage.folders import DATABASE, StorageRoot, SweepFolder, code_copy, learned_copy
 
 __all__ = [
     "DATABASE",
@@ -22,6 +22,7 @@ __all__ = [
     "code_copy",
     "delete",
     "exists",
+    "learned_copy",
     "make_folder",
     "names",
     "open_log",

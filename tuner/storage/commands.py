@@ -1,4 +1,4 @@
-"""How this program is called from where the user stands, so that a command we print can be pasted."""
+"""How to call this program from the user's shell, so that commands in messages can be pasted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuner.storage import StorageRoot
 
 
 def program() -> str:
-    """`tuner` where that is found on the PATH, else the path by which it was called."""
+    """`tuner` if it is on the PATH, else the path by which it was called."""
     called = Path(sys.argv[0])
     found = shutil.which("tuner")
     if called.name != "tuner" or (found and Path(found).resolve() == called.resolve()):
@@ -23,14 +23,14 @@ def program() -> str:
 
 
 ASKED_BY = "TUNER_ASKED_BY"
-"""Set where a command runs on a cluster's head for people elsewhere: the option that brings theirs to the sweep."""
+"""Set when a command runs on a cluster's head for a user elsewhere: the option that makes theirs find the sweep."""
 
 
 def storage_option(root: StorageRoot) -> str:
-    """What to add to a command so that it finds this root; empty if it does by itself."""
+    """The option that makes a command find this root; empty if none is needed."""
     if option := os.environ.get(ASKED_BY):
         return f" {option}"
-    # By their URLs: a store's client writes into the options of its paths, which are a part of them.
+    # Compare URLs: the client of a store changes the options of a path, which are part of its equality.
     return "" if root.url == StorageRoot.resolve().url else f" --storage {shlex.quote(str(root.path))}"
 
 
@@ -44,5 +44,5 @@ def resume_command(name: str, root: StorageRoot, address: str | None = None) -> 
 
 
 def address_option(address: str | None) -> str:
-    """What to add to a command so that it joins this Ray cluster; empty if none was named."""
+    """The option that makes a command join this Ray cluster; empty if none was named."""
     return "" if address is None else f" --address {shlex.quote(address)}"

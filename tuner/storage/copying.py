@@ -1,4 +1,4 @@
-"""Copying files between folders, on file systems and object stores; nothing is read through a link."""
+"""Copies files between folders, on file systems and object stores. Nothing is read through a link."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tuner.storage.files import AnyPath, read_bytes, write_atomically
 
 
 def copy_file(source: AnyPath, target: AnyPath, name: str) -> bool:
-    """Copies a file to another folder, durably; False if there is none, or it lies behind a link.
+    """Copies a file to another folder, durably; False if it does not exist or lies behind a link.
 
     Args:
-        source: the folder that it is in.
-        target: the folder that it shall be in; folders between are made.
-        name: of the file, relative to both, with slashes.
+        source: the folder to copy from.
+        target: the folder to copy to; folders in between are created.
+        name: the file's path relative to both, with slashes.
 
     Raises:
         StorageError: it cannot be read or written.
@@ -47,7 +47,7 @@ def copy_file(source: AnyPath, target: AnyPath, name: str) -> bool:
 
 
 def files_below(folder: AnyPath, inside: str) -> list[str]:
-    """Every file in a folder of a folder and below it, as `copy_file` takes it; links are none.
+    """The paths of all files below `folder / inside`, relative to `folder` and without links; for `copy_file`.
 
     Raises:
         StorageError: it cannot be listed.
@@ -65,17 +65,17 @@ def files_below(folder: AnyPath, inside: str) -> list[str]:
 
 
 def is_below(name: str) -> bool:
-    """Whether a relative path, of a journal say, stays in its folder."""
+    """Whether a relative path, such as one from a journal, stays in its folder."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 @contextlib.contextmanager
 def _opened(folder: Path, name: str) -> Iterator[BinaryIO]:
-    """A file of a folder.
+    """Opens a file of a folder.
 
     Raises:
-        FileNotFoundError: there is none, or what is there is no file, or lies behind a link.
+        FileNotFoundError: it does not exist, is not a file, or lies behind a link.
     """
     try:
         handle = nofollow.open_file(folder / name, os.O_RDONLY, folder.parent)

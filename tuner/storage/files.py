@@ -1,7 +1,7 @@
-"""Reading, writing and deleting at a path, wherever it is: a disk, a shared folder or an object store.
+"""Reads, writes and deletes at a path on a disk, a shared folder or an object store.
 
-On a file system a file is never reached through a link of its own name. With a `base`, such as `SweepFolder.base`, no
-folder between may be a link, either; a link in the way is a ForeignFileError, a StorageError that says where it leads.
+On a file system, a file that is a link is never followed. With a `base`, such as `SweepFolder.base`, no folder between
+the base and the file may be a link, either. A link raises ForeignFileError, a StorageError that says where it leads.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from upath import UPath
 
 AnyPath: TypeAlias = "Path | UPath"
-"""A Path on a file system, a UPath in an object store; both join with /, and have `name` and `parent`."""
+"""A Path on a file system or a UPath in an object store; both join with /, and have `name` and `parent`."""
 
 
 def read_bytes(path: AnyPath, base: Path | None = None, *, bytes_max: int | None = None) -> bytes:
     """A file's content.
 
     Args:
-        bytes_max: the most that it may be; a larger file is not read.
+        bytes_max: a larger file is not read.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: it does not exist.
         TooLargeError: it is larger than `bytes_max`.
         StorageError: it cannot be read.
     """
@@ -50,10 +50,10 @@ def _check_size(path: AnyPath, size: int, bytes_max: int | None) -> None:
 
 
 def write_atomically(path: AnyPath, data: bytes, base: Path | None = None) -> None:
-    """Writes a file so that a crash at any instant leaves either the old or the new one; durable on return.
+    """Writes a file so that a crash at any time leaves either the old or the new one; durable on return.
 
     Raises:
-        StorageError: it cannot be written; the old one is still there.
+        StorageError: it cannot be written; the old file is unchanged.
     """
     with _told(path, "written"):
         if isinstance(path, Path):
@@ -63,20 +63,20 @@ def write_atomically(path: AnyPath, data: bytes, base: Path | None = None) -> No
 
 
 def open_log(path: Path, base: Path | None = None) -> IO[bytes]:
-    """A file to append to, made if it is not there.
+    """Opens a file for appending, and creates it if it does not exist.
 
     Raises:
         OSError: it cannot be written.
-        ForeignFileError: it is not a file of its own.
+        ForeignFileError: it is a link, or not a regular file.
     """
     return open(nofollow.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, base), "ab")
 
 
 def exists(path: AnyPath, base: Path | None = None) -> bool:
-    """Whether there is a file or a folder; without a base, links are followed.
+    """Whether a file or a folder exists; without a base, links are followed.
 
     Raises:
-        StorageError: that cannot be found out.
+        StorageError: this cannot be determined.
     """
     if isinstance(path, Path):
         with _told(path, "looked for"):
@@ -91,13 +91,13 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # nothing can be called that
+        if error.errno == errno.ENAMETOOLONG:  # nothing can have such a name
             return False
         raise
 
 
 def names(folder: AnyPath, base: Path | None = None) -> list[str]:
-    """The names of the files and folders in a folder, in order; none if it is not there.
+    """The sorted names of the files and folders in a folder; empty if it does not exist.
 
     Raises:
         StorageError: it cannot be listed.
@@ -113,7 +113,7 @@ def names(folder: AnyPath, base: Path | None = None) -> list[str]:
 
 
 def delete(path: AnyPath, base: Path | None = None) -> None:
-    """Deletes one file; does nothing if it is not there. A folder stays, and on a file system a link.
+    """Deletes one file if it exists. Folders, and on a file system links, are not deleted.
 
     Raises:
         StorageError: it cannot be deleted.
@@ -127,10 +127,10 @@ def delete(path: AnyPath, base: Path | None = None) -> None:
 
 
 def make_folder(path: AnyPath, base: Path | None = None) -> None:
-    """Makes a folder in one that is there; object stores need none.
+    """Creates a folder in an existing one. Does nothing on an object store, which needs no folders.
 
     Raises:
-        StorageError: it cannot be made.
+        StorageError: it cannot be created.
     """
     if isinstance(path, Path):
         with _told(path, "written"):
@@ -138,10 +138,10 @@ def make_folder(path: AnyPath, base: Path | None = None) -> None:
 
 
 def remove_empty_folder(path: AnyPath, base: Path | None = None) -> None:
-    """Removes a folder if nothing is in it; object stores have none that are empty.
+    """Removes a folder if it is empty. Does nothing on an object store, which has no empty folders.
 
     Raises:
-        StorageError: it cannot be looked for.
+        StorageError: it cannot be accessed.
     """
     if isinstance(path, Path):
         with _told(path, "deleted"):
@@ -149,7 +149,7 @@ def remove_empty_folder(path: AnyPath, base: Path | None = None) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes what was created in or renamed within a folder durable, where the file system can."""
+    """Makes creations and renames in a folder durable, if the file system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -160,7 +160,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _told(path: AnyPath, what: str) -> Iterator[None]:
-    """Turns what the system refuses into a line for the user; what is missing when read stays FileNotFoundError."""
+    """Turns an OSError into a StorageError; FileNotFoundError is kept when reading."""
     try:
         yield
     except OSError as error:

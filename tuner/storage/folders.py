@@ -1,4 +1,4 @@
-"""Where everything of a storage root and of a sweep lies: the one place that knows file names."""
+"""The paths of a storage root and of a sweep. File names are defined only here."""
 
 from __future__ import annotations
 
@@ -26,45 +26,50 @@ if TYPE_CHECKING:
     from upath import UPath
 
 DATABASE = "mlflow.db"
-"""What a storage root calls its own tracking store."""
+"""The file of the storage root's own tracking store."""
 _LISTED_AT_ONCE = 16
 
 
 def code_copy(digest: str, name: str) -> str:
-    """Where a sweep's folder has the copy of a file of its trainable's code, of the version with this digest."""
+    """The path, relative to a sweep's folder, of a copied file of its code, by the digest of the code's version."""
     return f"code/{digest[:12]}/{name}"
+
+
+def learned_copy(digest: str) -> str:
+    """Where a sweep's folder has what its trainable learned of the data, of the version with this digest."""
+    return f"code/learned/{digest[:12]}.pickle"
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Somewhere on a file system or in an object store."""
+    """A place on a file system or in an object store."""
 
     path: AnyPath
 
     @property
     def url(self) -> str:
-        """Names this place in any process: a path on a file system, else a URL."""
+        """Identifies this place in any process: a path on a file system, else a URL."""
         return str(self.path)
 
     @property
     def is_remote(self) -> bool:
-        """Whether it lies in an object store."""
+        """Whether it is in an object store."""
         return not isinstance(self.path, Path)
 
 
 @dataclass(frozen=True)
 class StorageRoot(_Place):
-    """The folder, or the place in an object store, in which each sweep is a folder; beside them the default tracking
-    store, on a file system."""
+    """The folder, or the place in an object store, that holds sweeps as folders. On a file system it also holds the
+    default tracking store."""
 
     @classmethod
     def resolve(cls, option: str | None = None, spec: str | None = None) -> StorageRoot:
         """The root that the command line names, else the spec, else $TUNER_STORAGE, else ./sweeps.
 
         Raises:
-            UsageError: it is a URL of no known scheme, or what speaks to that store is not installed; it is a file; it
-                begins with the home folder of nobody.
-            StorageError: nobody may look there.
+            UsageError: its URL has an unknown scheme, the package for its store is not installed, it is a file, or it
+                starts with the home folder of an unknown user.
+            StorageError: access to it is denied.
         """
         chosen = option or spec or os.environ.get("TUNER_STORAGE") or "./sweeps"
         if objectstore.is_url(chosen):
@@ -73,7 +78,9 @@ class StorageRoot(_Place):
             path = Path(chosen).expanduser().absolute()
         except RuntimeError:
             home = Path(chosen).parts[0]
-            raise UsageError(f"{chosen}: the storage root must be a folder, but nobody's home is {home}") from None
+            raise UsageError(
+                f"{chosen}: the storage root must be a folder, but no user has the home folder {home}"
+            ) from None
         there = next(part for part in (path, *path.parents) if exists(part))
         if not there.is_dir():
             what = "is a file" if there == path else f"{there} is a file"
@@ -84,11 +91,13 @@ class StorageRoot(_Place):
     def default_tracking_uri(self) -> str:
         if self.is_remote:
             raise UsageError(
-                f"tracking.uri: must be a server when the storage is an object store ({self.url}), but none is given"
+                f"tracking.uri: must be a server when the storage is an object store ({self.url}), but it is missing"
             )
         wrong = next((char for char in self.url if char in "?%"), None)
-        if wrong is not None:  # MLflow opens no such file, however quoted
-            raise UsageError(f"tracking.uri: must be given when the storage's path has a {wrong!r} in it ({self.url})")
+        if wrong is not None:  # MLflow cannot open such a file, even if it is quoted
+            raise UsageError(
+                f"tracking.uri: must be given when the path of the storage contains {wrong!r} ({self.url})"
+            )
         return f"sqlite:///{self.database}"
 
     @property
@@ -102,25 +111,25 @@ class StorageRoot(_Place):
 
     @property
     def identity(self) -> AnyPath:
-        """The root's id, by which it is known wherever it is moved (see `tuner.storage.identity`)."""
+        """The file with the root's id, which stays the same when the root is moved (see `tuner.storage.identity`)."""
         return self.path / ".root" / "id.json"
 
     def sweep(self, name: str) -> SweepFolder:
-        """The folder of a sweep, whether there is one or not.
+        """The folder of a sweep, whether or not it exists.
 
         Raises:
-            UsageError: no folder in this root can be called that.
+            UsageError: no folder in this root can have this name.
         """
         if not self.can_hold(name):
             raise UsageError(f"sweep: must be the name of a folder in {self.path}, without / or .., but got {name!r}")
         return SweepFolder(self.path / name)
 
     def can_hold(self, name: str) -> bool:
-        """Whether a sweep here can have this name, which may be that of an experiment as well."""
+        """Whether a sweep here can have this name, which may also be the name of an experiment."""
         return is_sweep_name(name, is_remote=self.is_remote)
 
     def sweeps(self) -> list[SweepFolder]:
-        """Every sweep in this root, by name; a link to a folder is none.
+        """Every sweep in this root, by name. Links to folders are left out.
 
         Raises:
             StorageError: it cannot be listed.
@@ -134,7 +143,7 @@ class StorageRoot(_Place):
             return [folder for folder, is_sweep in zip(folders, there, strict=True) if is_sweep]
 
     def links(self) -> list[Path]:
-        """The links in this root, none of which is followed to a sweep; the tracking store's own may be links."""
+        """The links in this root, except those of the tracking store. They are not followed to sweeps."""
         if not isinstance(self.path, Path):
             return []
         own = (self.database, self.artifacts)
@@ -148,10 +157,10 @@ class SweepFolder(_Place):
 
     @classmethod
     def at(cls, url: str) -> SweepFolder:
-        """The folder that another process calls by `url`.
+        """The folder that another process identified by `url`.
 
         Raises:
-            UsageError: that is no folder in a storage root.
+            UsageError: it is not a folder in a storage root.
         """
         path = objectstore.open_url(url) if "://" in url else Path(url).absolute()
         return StorageRoot(path.parent).sweep(path.name)
@@ -166,15 +175,15 @@ class SweepFolder(_Place):
 
     @property
     def base(self) -> Path | None:
-        """From here on nothing is reached through a link: the storage root; None in an object store."""
+        """The storage root, below which no link is followed; None in an object store."""
         return self.path.parent if isinstance(self.path, Path) else None
 
     def exists(self) -> bool:
-        """Whether there is a sweep: a journal, on an object store at least one segment of it.
+        """Whether the sweep exists: it has a journal, or on an object store at least one segment of it.
 
         Raises:
             ForeignFileError: the folder is a link.
-            StorageError: that cannot be found out.
+            StorageError: this cannot be determined.
         """
         if isinstance(self.path, Path):
             return exists(self.journal, self.base)
@@ -182,15 +191,15 @@ class SweepFolder(_Place):
 
     @property
     def is_taken(self) -> bool:
-        """Whether anything has this name, be it a link that leads nowhere.
+        """Whether anything has this name, even a dangling link.
 
         Raises:
-            StorageError: that cannot be found out.
+            StorageError: this cannot be determined.
         """
         return exists(self.path, self.base)
 
     def problems(self) -> list[ForeignFileError]:
-        """What in this folder has the name of a file or a folder of the sweep's, but is none: links and pipes."""
+        """The links, pipes and the like in this folder that have the name of one of the sweep's files or folders."""
         if not isinstance(self.path, Path) or self.base is None:
             return []
         found: list[ForeignFileError] = []
@@ -198,21 +207,21 @@ class SweepFolder(_Place):
             found += nofollow.problems(self.path, OWN_FILES, self.base)
             trials = filter(is_trial_name, names(self.path / CHECKPOINTS, self.base))
             return found + nofollow.problems(self.path / CHECKPOINTS, trials, self.base)
-        except ForeignFileError as error:  # this folder itself, or checkpoints/
+        except ForeignFileError as error:  # from this folder itself, or from checkpoints/
             return [*found, error]
 
     def check(self) -> None:
-        """Refuses a folder in which a link or a pipe has the name of something of the sweep's.
+        """Checks that no link, pipe or the like has the name of one of the sweep's files or folders.
 
         Raises:
-            ForeignFileError: there is one; the message has the way on.
+            ForeignFileError: there is one; the message says what to do.
         """
         for problem in self.problems():
             raise problem
 
     @property
     def local(self) -> Path:
-        """Where this machine's own files of the sweep lie, logs and locks; made on demand."""
+        """The folder for this machine's own files of the sweep, logs and locks; created on demand."""
         if isinstance(self.path, Path):
             return self.path
         cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -227,7 +236,7 @@ class SweepFolder(_Place):
 
     @property
     def journal(self) -> Path:
-        """The journal's file; on an object store the journal is `segments` instead."""
+        """The journal's file; on an object store, see `segments`."""
         if not isinstance(self.path, Path):
             raise TypeError(f"{self.path}: a journal on an object store is no file")
         return self.path / "journal.jsonl"
@@ -241,7 +250,7 @@ class SweepFolder(_Place):
 
     @property
     def lease(self) -> AnyPath:
-        """Who works on the sweep: a file; on an object store a folder with one object for each holder so far."""
+        """The lease: a file; on an object store, a folder with one object for each holder so far."""
         return self.path / ("lease" if self.is_remote else "lease.json")
 
     @property
@@ -252,30 +261,30 @@ class SweepFolder(_Place):
         return self.checkpoints / trial_name(trial)
 
     def checkpoint(self, trial: int, attempt: int, epoch: int, kind: str = "full") -> str:
-        """The place of a checkpoint of this process's in this folder, as events name it."""
+        """The path of a checkpoint of this process, relative to this folder, as in events."""
         return f"{CHECKPOINTS}/{trial_name(trial)}/{checkpoint_name(attempt, epoch, kind)}"
 
     def named(self, path: str) -> AnyPath:
-        """The checkpoint that an event names.
+        """The checkpoint at a path from an event.
 
         Raises:
-            ForeignFileError: no event of ours names such a path; it may lead anywhere.
+            ForeignFileError: it is not the path of a checkpoint, and might lead anywhere.
         """
         if not is_checkpoint_path(path):
             raise ForeignFileError(
-                f"{self.path}: its journal names the checkpoint {path!r}, but ours are named"
+                f"{self.path}: its journal names the checkpoint {path!r}, but checkpoints are named"
                 f" {CHECKPOINTS}/TRIAL/KIND-EPOCH-attempt-N-PROCESS.npz; it is not read"
             )
         return self.path / path
 
     @property
     def code(self) -> AnyPath:
-        """The source that the sweep's trials were trained with."""
+        """The code that the sweep's trials were trained with."""
         return self.path / "code"
 
     @property
     def cursor(self) -> AnyPath:
-        """How far the recorder is, and which MLflow runs it made."""
+        """How far the recorder is, and which MLflow runs it created."""
         return self.path / "recorder.json"
 
     @property
@@ -297,12 +306,12 @@ class SweepFolder(_Place):
 
     @property
     def outputs(self) -> Path:
-        """What trainables printed in workers on this machine, as far as it is kept."""
+        """What trainables printed in workers on this machine, as far as it is retained."""
         return self.local / "outputs"
 
     @property
     def driver_log(self) -> Path:
-        """What Ray and its workers print."""
+        """The output of Ray and its workers."""
         return self.local / "driver.log"
 
 

@@ -1,4 +1,4 @@
-"""The identity of a storage root: an id in a small file, which goes along when the root is moved or copied whole."""
+"""The identity of a storage root: an id in a small file, which moves along when the whole root is moved or copied."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class _Identity(msgspec.Struct):
 
 
 def root_id(root: StorageRoot) -> str:
-    """A root's id; empty if it has none, as one in which no sweep was made by a version that knows of ids.
+    """A root's id; empty if it has none, because only older versions created sweeps in it.
 
     Raises:
-        StorageError: the file is damaged or cannot be read; the message has the way on.
+        StorageError: the file is damaged or cannot be read; the message says what to do.
     """
     try:
         data = read_bytes(root.identity)
@@ -35,16 +35,16 @@ def root_id(root: StorageRoot) -> str:
         if found := msgspec.json.decode(data, type=_Identity).id:
             return found
     raise StorageError(
-        f"{root.identity}: must hold the storage root's id, but is damaged; restore it, or remove it: it is made anew"
+        f"{root.identity}: must hold the storage root's id, but is damaged; restore it, or remove it to rebuild it"
         f" from the journals beside it"
     )
 
 
 def made_root_id(root: StorageRoot, known: Callable[[], str] = lambda: "") -> str:
-    """A root's id; one that has none gets one, and of several processes that give it one the first does.
+    """A root's id, which is created if it has none. If several processes create it, the first one wins.
 
     Args:
-        known: is asked for the id that the root had before its file was lost; empty for none.
+        known: returns the id that the root had before its file was lost; empty for none.
 
     Raises:
         StorageError: the root cannot be written, or the file is damaged.
@@ -61,10 +61,10 @@ def made_root_id(root: StorageRoot, known: Callable[[], str] = lambda: "") -> st
 
 
 def _create(path: Path, data: bytes) -> None:
-    """Writes a file whole.
+    """Writes a new file atomically.
 
     Raises:
-        FileExistsError: there is one.
+        FileExistsError: it exists.
     """
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
@@ -87,10 +87,10 @@ def _must_be_writable(root: StorageRoot) -> Iterator[None]:
 
 
 def _link(made: Path, path: Path) -> None:
-    """Gives a file its name unless that is taken.
+    """Gives a file its final name.
 
     Raises:
-        FileExistsError: it is.
+        FileExistsError: the name is taken.
     """
     try:
         os.link(made, path)

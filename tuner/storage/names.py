@@ -1,4 +1,4 @@
-"""The names that sweeps and checkpoints may have: how they are made, and how those of others are told from ours."""
+"""The names of sweeps and checkpoints: how they are formed, and how they are distinguished from foreign files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ OWN_FILES = (
     "recorder.log", "driver.log", "report.html", "code", "outputs",
     "callbacks",
 )  # fmt: skip
-"""What a sweep's folder holds beside its checkpoints, on a file system."""
+"""What a sweep's folder holds besides its checkpoints, on a file system."""
 
 _SIX = "(?:[0-9]{6}|[1-9][0-9]{6,})"
 _THREE = "(?:[0-9]{3}|[1-9][0-9]{3,})"
 _TRIAL = re.compile(_SIX)
 _CHECKPOINT = re.compile(rf"(?:full|best|epoch)-{_SIX}-attempt-{_THREE}(?:-[0-9]+)?\.npz")
-"""`epoch-…`, and those without a process, are of versions before the first release."""
+"""Versions before the first release wrote `epoch-…`, and names without a process."""
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9]+-[0-9]+\.tmp")
 _GLOB = "*?[]#\\"
-"""Stands for something else in an object store's client."""
+"""Special characters for the clients of object stores."""
 
 
 def is_sweep_name(name: str, *, is_remote: bool = False) -> bool:
-    """Whether a sweep's folder can be called that: one name, and no way to another place."""
+    """Whether a sweep's folder can have this name: a single name that leads nowhere else."""
     return name not in ("", ".", "..") and not set(name) & {"/", "\0", *(_GLOB if is_remote else "")}
 
 
@@ -39,9 +39,9 @@ def is_trial_name(name: str) -> bool:
 
 
 def checkpoint_name(attempt: int, epoch: int, kind: str) -> str:
-    """The file of a checkpoint that this process writes.
+    """The file name of a checkpoint that this process writes.
 
-    A dead driver's worker may still write for a moment, so processes never share a file.
+    A worker of a dead driver may still write for a moment, so processes never share a file.
     """
     return f"{kind}-{epoch:06d}-attempt-{attempt:03d}-{os.getpid()}.npz"
 
@@ -51,17 +51,17 @@ def is_checkpoint_name(name: str) -> bool:
 
 
 def unfinished_name(name: str) -> str:
-    """What a file is called while this thread writes it."""
+    """The name of a file while this thread writes it."""
     return f".{name}.{os.getpid()}-{threading.get_ident()}.tmp"
 
 
 def is_unfinished_checkpoint(name: str) -> bool:
-    """Whether it is a checkpoint whose writing a kill cut short."""
+    """Whether it is a partly written checkpoint, left by a killed process."""
     found = _UNFINISHED.fullmatch(name)
     return found is not None and is_checkpoint_name(found[1])
 
 
 def is_checkpoint_path(path: str) -> bool:
-    """Whether an event may name this path: that of a checkpoint, relative to its sweep's folder."""
+    """Whether this is the path of a checkpoint relative to its sweep's folder, as an event may name it."""
     folder, *rest = path.split("/")
     return folder == CHECKPOINTS and len(rest) == 2 and is_trial_name(rest[0]) and is_checkpoint_name(rest[1])

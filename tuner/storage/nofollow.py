@@ -1,7 +1,7 @@
-"""Files and folders opened without following a link, one folder after the other.
+"""Opens files and folders without following links, one folder at a time.
 
-A path is walked from a `base`, which may be a link, as may be all above it; nothing below may. A folder is held open
-while a name is looked up in it, so that a link that somebody puts in its place meanwhile leads nowhere.
+A path is walked from a `base`. The base and everything above it may be links; nothing below it may. A folder is held
+open while a name is looked up in it, so that replacing it with a link in the meantime has no effect.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tuner.base.hints import option
 from tuner.storage.names import unfinished_name
 
 _SEARCHED = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-"""Enough to look up names, even where the names may not be listed."""
+"""Enough to look up names, even in a folder that may not be listed."""
 _LISTED = os.O_DIRECTORY | os.O_CLOEXEC | os.O_RDONLY
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""A pipe in a file's place is refused, not waited for."""
+"""Non-blocking, so that a pipe in place of a file is refused rather than waited for."""
 _KINDS = {
     stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
 }  # fmt: skip
@@ -29,14 +29,14 @@ _KINDS = {
 
 @contextlib.contextmanager
 def folder_of(path: Path, base: Path | None = None) -> Iterator[int]:
-    """The folder that a path is in, as a handle for `dir_fd`.
+    """Opens the folder of a path, as a handle for `dir_fd`.
 
     Args:
-        base: where the walk begins; by default in that folder itself.
+        base: where the walk starts; by default at that folder itself.
 
     Raises:
         ForeignFileError: a folder on the way is a link, or the path leads out of the base.
-        OSError: there is none, or it may not be opened.
+        OSError: it does not exist, or may not be opened.
     """
     base = path.parent if base is None else base
     if ".." in path.parts[len(base.parts) :] or not path.is_relative_to(base):
@@ -64,13 +64,13 @@ def _inner(folder: int, path: Path) -> int:
 
 
 def open_file(path: Path, flags: int, base: Path | None = None) -> int:
-    """Opens a file, as `os.open`.
+    """Opens a file, like `os.open`.
 
-    One that is to be written in place must have no other name: a hard link would change what lies elsewhere, a copy
-    that was made by links, say.
+    A file that is opened for writing must have no other hard links, because a write would also change the file
+    elsewhere, such as in a copy that was made with hard links.
 
     Raises:
-        ForeignFileError: it is a link, a pipe, a device, or has another name and is to be written.
+        ForeignFileError: it is a link, a pipe or a device, or it has other hard links and is opened for writing.
         OSError: it cannot be opened, or is a folder.
     """
     with folder_of(path, base) as folder:
@@ -96,17 +96,17 @@ def _check_opened(folder: int, path: Path, found: os.stat_result, flags: int) ->
         raise _refusal(folder, path, found)
     if flags & (os.O_WRONLY | os.O_RDWR) and found.st_nlink > 1:
         raise ForeignFileError(
-            f"{path}: has {found.st_nlink} names (hard links), and a write would change what the others name; give the"
+            f"{path}: has {found.st_nlink} hard links, and a write would change the file under every name; give the"
             f" sweep a file of its own: cp -p {path.name} own && mv own {path.name}"
         )
 
 
 def replace(path: Path, data: bytes, base: Path | None = None, *, is_durable: bool = True) -> None:
-    """Writes a new file and puts it in the place of what was there, be that a link.
+    """Writes a new file and moves it over whatever was there, even a link.
 
     Raises:
         ForeignFileError: a folder on the way is a link.
-        OSError: it cannot be written; what was there still is.
+        OSError: it cannot be written; what was there is unchanged.
     """
     with folder_of(path, base) as folder:
         temporary = unfinished_name(path.name)
@@ -126,16 +126,16 @@ def replace(path: Path, data: bytes, base: Path | None = None, *, is_durable: bo
 
 
 def new_file(folder: int, name: str) -> int:
-    """A file that must not be there yet, to be written.
+    """Creates a file for writing.
 
     Raises:
-        FileExistsError: something has this name, be it a link that leads nowhere.
+        FileExistsError: something has this name, even a dangling link.
     """
     return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o666, dir_fd=folder)
 
 
 def _new_in_any_case(folder: int, name: str) -> int:
-    """What a killed process left, or somebody planted, under this name goes first."""
+    """Like `new_file`, but first deletes what a killed process left, or somebody planted, under this name."""
     try:
         return new_file(folder, name)
     except FileExistsError:
@@ -144,7 +144,7 @@ def _new_in_any_case(folder: int, name: str) -> int:
 
 
 def _sync(folder: int) -> None:
-    """Makes a folder's names durable, where the file system can."""
+    """Makes the names in a folder durable, if the file system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(".", _LISTED, dir_fd=folder)
         try:
@@ -154,7 +154,7 @@ def _sync(folder: int) -> None:
 
 
 def lstat(path: Path, base: Path | None = None) -> os.stat_result | None:
-    """What a name stands for, a link for itself; None if nothing has it.
+    """The status of a path, without following it if it is a link; None if nothing has this name.
 
     Raises:
         ForeignFileError: a folder on the way is a link.
@@ -175,10 +175,10 @@ def _lstat(folder: int, name: str) -> os.stat_result | None:
 
 
 def names(path: Path, base: Path | None = None) -> list[str]:
-    """The names in a folder, in order; none if there is no such folder.
+    """The sorted names in a folder; empty if it does not exist.
 
     Raises:
-        ForeignFileError: it, or a folder on the way, is a link.
+        ForeignFileError: the folder, or one on the way, is a link.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(path / "_", base) as folder:
         handle = os.open(".", _LISTED, dir_fd=folder)
@@ -190,7 +190,7 @@ def names(path: Path, base: Path | None = None) -> list[str]:
 
 
 def unlink(path: Path, base: Path | None = None) -> None:
-    """Deletes a file; what is none, such as a link, stays."""
+    """Deletes a regular file; anything else, such as a link, is left."""
     with folder_of(path, base) as folder:
         found = _lstat(folder, path.name)
         if found is not None and stat.S_ISREG(found.st_mode):
@@ -198,19 +198,19 @@ def unlink(path: Path, base: Path | None = None) -> None:
 
 
 def make_folder(path: Path, base: Path | None = None) -> None:
-    """Makes a folder in one that is there; does nothing if it is there already."""
+    """Creates a folder in an existing one, unless it exists."""
     with folder_of(path, base) as folder, contextlib.suppress(FileExistsError):
         os.mkdir(path.name, dir_fd=folder)
 
 
 def remove_empty_folder(path: Path, base: Path | None = None) -> None:
-    """Removes a folder; one that still holds something stays."""
+    """Removes a folder if it is empty."""
     with folder_of(path, base) as folder, contextlib.suppress(OSError):
         os.rmdir(path.name, dir_fd=folder)
 
 
 def problems(path: Path, wanted: Iterable[str], base: Path | None = None) -> list[ForeignFileError]:
-    """Which of these names in a folder stand for a link, a pipe or the like; those that are not there do not."""
+    """The problems with these names in a folder: links, pipes and the like. Missing names are no problem."""
     found = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(path / "_", base) as folder:
         for name in wanted:
@@ -223,11 +223,11 @@ def problems(path: Path, wanted: Iterable[str], base: Path | None = None) -> lis
 def _refusal(folder: int, path: Path, found: os.stat_result) -> ForeignFileError:
     if not stat.S_ISLNK(found.st_mode):
         what = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        return ForeignFileError(f"{path}: is {what}, and none of the sweep's own files; remove it")
+        return ForeignFileError(f"{path}: is {what}, not one of the sweep's own files; remove it")
     target = "somewhere else"
     with contextlib.suppress(OSError):
         target = os.readlink(path.name, dir_fd=folder)
     return ForeignFileError(
-        f"{path}: is a link to {target}; nothing of a sweep is read, written or deleted through links: put what it"
-        f" leads to in its place, or remove it (the storage root itself may be a link: {option('storage')})"
+        f"{path}: is a link to {target}; nothing of a sweep is read, written or deleted through links: replace it"
+        f" with what it leads to, or remove it (the storage root itself may be a link: {option('storage')})"
     )

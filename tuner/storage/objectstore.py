@@ -1,7 +1,7 @@
-"""Object stores (s3://, gs://) as paths: how they are opened, and which of their faults are worth a second attempt.
+"""Object stores (s3://, gs://) as paths: how to open them, and which of their errors are worth a retry.
 
-Settings are the store's own: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL or a profile for
-s3; GOOGLE_APPLICATION_CREDENTIALS or the machine's own account for gs.
+Settings are the store's usual ones: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL or a profile
+for s3; GOOGLE_APPLICATION_CREDENTIALS or the machine's own account for gs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from upath import UPath
 
 RETRY_S = 60.0
-"""A fault that may pass (503, 500, a timeout, a cut connection) is met with further attempts for so long."""
+"""Temporary errors (503, 500, a timeout, a cut connection) are retried for this long."""
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
 SLOWEST_WRITE_BYTES_S = 64 << 10
-"""A write that is slower by more than both timeouts together hangs, and is given up."""
+"""A write that takes longer than at this speed, by more than both timeouts together, is given up as hanging."""
 
 _SCHEMES = ("s3", "gs", "memory")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
@@ -39,22 +39,22 @@ _PASSING_NAMES = {
     "EndpointConnectionError", "ConnectTimeoutError", "HTTPClientError", "ConnectionError", "ResponseParserError",
     "ClientError", "IncompleteRead", "RequestException", "FSTimeoutError", "ChecksumError",
 }  # fmt: skip
-"""Of botocore, aiohttp, requests and fsspec, by name, so that none of them is imported for this."""
+"""Errors of botocore, aiohttp, requests and fsspec, by name, so that none of them needs to be imported."""
 
 _T = TypeVar("_T")
 Kind = Literal["missing", "exists", "passing", "final"]
 
 
 def is_url(storage: str) -> bool:
-    """Whether a storage root is meant to be in an object store, rightly written or not: `s3:/bucket` is no folder."""
+    """Whether a storage root looks like a URL, even a misspelt one: `s3:/bucket` is not a folder."""
     return "://" in storage or re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", storage) is not None
 
 
 def open_url(url: str) -> UPath:
-    """The path of an object store's URL.
+    """The path for the URL of an object store.
 
     Raises:
-        UsageError: no such scheme, no bucket, or what speaks to it is not installed; the message has the way on.
+        UsageError: unknown scheme, no bucket, or its package is not installed; the message says what to do.
     """
     if has_credentials(url):
         keys = "give keys in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or in a profile"
@@ -74,34 +74,36 @@ def open_url(url: str) -> UPath:
         raise UsageError(f"storage: gs:// needs gcsfs, which `pip install 'tuner[gs]'` installs, but got {url!r}")
     from upath import UPath
 
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # of each fault it logs the traceback
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs a traceback for each error
     path: UPath = UPath(f"{scheme}://{rest.rstrip('/')}", **_options(scheme))
     return path
 
 
 def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: float | None = None) -> _T:
-    """Does something with a path's file system, again and again while its faults may pass.
+    """Runs an operation on a path's file system, and retries it after temporary errors.
 
     Args:
-        path: where, for the message.
-        what: read, written, listed or deleted.
+        path: for the message.
+        what: read, written, listed or deleted, for the message.
         operation: takes the fsspec file system; must be safe to repeat.
-        retry_s: no attempt begins after so many seconds (RETRY_S).
+        retry_s: no attempt starts after this many seconds (default: RETRY_S).
 
     Raises:
-        FileNotFoundError, FileExistsError: the object is missing, or there already.
-        ForeignFileError: no key of ours has parts like those of this path; nothing was asked for.
-        StorageError: the store refused for good, or for all that time.
+        FileNotFoundError, FileExistsError: the object is missing, or already exists.
+        ForeignFileError: the path has parts that no key of a sweep has; no request was made.
+        StorageError: the store refused for good, or until the time was up.
     """
     if strange_parts(path.path.strip("/")):
-        raise ForeignFileError(f"{path}: is no key of a sweep's, as it has empty parts, . or ..; it is not {what}")
+        raise ForeignFileError(
+            f"{path}: cannot be the key of a sweep, because it has empty parts, . or ..; it was not {what}"
+        )
     until = time.monotonic() + (RETRY_S if retry_s is None else retry_s)
     wait_s = _FIRST_WAIT_S
     while True:
         try:
             fs = path.fs
             if fs.protocol[0] == "s3":
-                fs.retries = 1  # its own attempts; they are all made here, within one bound
+                fs.retries = 1  # no retries of its own; all are made here, within one time limit
             return operation(fs)
         except Exception as error:
             kind = kind_of(error)
@@ -116,19 +118,19 @@ def attempt(path: UPath, what: str, operation: Callable[[Any], _T], retry_s: flo
 
 
 def strange_parts(key: str) -> bool:
-    """Whether a key has parts that a folder's path could not have: some clients and proxies resolve `..` and `//`."""
+    """Whether a key has empty parts, `.` or `..`: some clients and proxies resolve them."""
     return not {"", ".", ".."}.isdisjoint(key.split("/"))
 
 
 def name_in(folder: UPath, listed: str) -> str | None:
-    """The name of what a listing of a folder shows; None if it is not right in that folder, as of `a//b`."""
+    """The name of an item in a folder's listing; None if it is not directly in the folder, as for `a//b`."""
     prefix, path = f"{folder.path.lstrip('/')}/", listed.lstrip("/").removesuffix("/")
     name = path.removeprefix(prefix)
     return None if not path.startswith(prefix) or "/" in name or strange_parts(name) else name
 
 
 def objects_in(folder: UPath) -> dict[str, int]:
-    """The objects right in a folder, by name, with their sizes; none if there are none.
+    """The objects directly in a folder: name -> size in bytes.
 
     Raises:
         StorageError: it cannot be listed.
@@ -146,11 +148,11 @@ def put(
 ) -> None:
     """Writes an object, in bounded time.
 
-    The store's client counts its read timeout from the end of what it sent, but a late "100 Continue" ends that count
-    for good (aiohttp), so a write has a bound of its own.
+    The client's read timeout starts when everything was sent, but a late "100 Continue" cancels it for good (aiohttp).
+    So a write has its own time limit.
 
     Args:
-        mode: "create" refuses to write over another object.
+        mode: "create" refuses to overwrite an object.
 
     Raises:
         FileExistsError, StorageError: see `attempt`.
@@ -164,9 +166,9 @@ def put(
 
 
 def put_new(path: UPath, data: bytes, retry_s: float | None = None) -> None:
-    """Writes an object that must not be there yet; of several writers exactly one succeeds.
+    """Writes a new object; of several writers exactly one succeeds.
 
-    A write whose answer was lost is repeated and then finds its own object, which is no conflict.
+    A write whose answer was lost is repeated. It then finds its own object, which is not a conflict.
 
     Raises:
         FileExistsError: another writer was first.
@@ -182,10 +184,10 @@ def put_new(path: UPath, data: bytes, retry_s: float | None = None) -> None:
 
 
 def read_many(folder: UPath, names: Iterable[str], retry_s: float | None = None) -> dict[str, bytes]:
-    """The content of objects by name, read at the same time; without those that are missing.
+    """The content of objects by name, read in parallel; missing objects are left out.
 
     Raises:
-        StorageError: the store refused; what it gave already is not asked for again before that.
+        StorageError: the store refused. Retries do not repeat reads that succeeded.
     """
     wanted = {f"{folder.path}/{name}": name for name in names}
     contents: dict[str, bytes] = {}
@@ -208,7 +210,7 @@ def read_many(folder: UPath, names: Iterable[str], retry_s: float | None = None)
 
 
 def kind_of(error: BaseException) -> Kind:
-    """What an error of an fsspec file system means: missing, exists, passing (try again) or final."""
+    """The kind of an error of an fsspec file system: missing, exists, passing (worth a retry) or final."""
     cause = error.__cause__ or error
     response = getattr(cause, "response", None)
     response = response if isinstance(response, dict) else {}
@@ -230,7 +232,7 @@ def kind_of(error: BaseException) -> Kind:
 
 
 def refused(path: UPath, what: str, error: BaseException) -> StorageError:
-    """The one line for what a store did not do."""
+    """The error for a request that a store refused."""
     code = ""
     response = getattr(error.__cause__ or error, "response", None)
     if isinstance(response, dict):
@@ -241,10 +243,10 @@ def refused(path: UPath, what: str, error: BaseException) -> StorageError:
 
 
 def _options(scheme: str) -> dict[str, Any]:
-    """What fsspec gets: no cached listings (others write, too), bounded waits, one request a small object."""
+    """Options for fsspec: no cached listings (others write, too), timeouts, one request for a small object."""
     options: dict[str, Any] = {"use_listings_cache": False}
     if scheme == "s3":
-        options["max_concurrency"] = 1  # else each read asks for the size first
+        options["max_concurrency"] = 1  # otherwise each read first requests the size
         options["endpoint_url"] = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         options["config_kwargs"] = {
             "connect_timeout": CONNECT_TIMEOUT_S,

@@ -46,6 +46,8 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
         copied_from: for a copy, the original's `sweep`, `sweep_id` and `url`, and the number of copied `events`.
         code: the manifest of the trainable's code (see `tuner.inspection.provenance.code.Code`); empty if unknown.
         data: the spec's data as `source`, and the arrays that the trainable loads as `arrays`; empty if unknown.
+        learned: what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`); empty if unknown.
+        work_folder: the folder in which the trainable's code runs; empty if unknown, or if it differs between nodes.
         policy: the version of the policy that decides (`tuner.policy.VERSION`); 0 in older journals.
     """
 
@@ -58,6 +60,8 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     copied_from: dict[str, Any] = {}
     code: dict[str, Any] = {}
     data: dict[str, Any] = {}
+    learned: dict[str, Any] = {}
+    work_folder: str = ""
     policy: int = 0
 
 
@@ -181,8 +185,8 @@ class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resume
     """Another driver continues the sweep; `changes` maps paths in the spec to their new values.
 
     The other fields are as in `sweep_started`. `root_id` and `url` may differ, because a storage root may be moved
-    together with its sweeps. `code`, `data` and `versions` are empty if they did not change. From now on the policy of
-    this version decides.
+    together with its sweeps. `code`, `data`, `learned` and `versions` are empty if they did not change. From now
+    on the policy of this version decides.
     """
 
     changes: dict[str, Any]
@@ -190,6 +194,7 @@ class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resume
     url: str = ""
     code: dict[str, Any] = {}
     data: dict[str, Any] = {}
+    learned: dict[str, Any] = {}
     versions: dict[str, str] = {}
     policy: int = 0
 

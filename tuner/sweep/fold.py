@@ -142,6 +142,8 @@ class Sweep:
         copied_from: the sweep that it is a copy of; empty if it is not a copy.
         codes: the versions of the trainable's code, as (`seq` of the event that introduced it, manifest).
         data: what is currently known about the data.
+        work_folder: the folder in which the trainable's code runs, if it is known.
+        learned: the versions of what `load_data` left in the trainable, as (`seq`, manifest).
         ended: the `sweep_ended` event; None if there is none, or the sweep was resumed after it.
         interrupted: the newest `sweep_interrupted` event; None while a driver runs, or after a crash.
     """
@@ -155,6 +157,8 @@ class Sweep:
         self.versions: dict[str, str] = {}
         self.codes: list[tuple[int, dict[str, Any]]] = []
         self.data: dict[str, Any] = {}
+        self.learned: list[tuple[int, dict[str, Any]]] = []
+        self.work_folder = ""
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
@@ -177,6 +181,11 @@ class Sweep:
     def code_at(self, seq: int) -> dict[str, Any]:
         """The manifest of the code in use at an event; for a resume with new code, the new one."""
         return next((code for since, code in reversed(self.codes) if since <= seq), {})
+
+    def learned_of(self, trial: Trial) -> dict[str, Any]:
+        """What `load_data` had left in the trainable at a trial's best epoch; empty where nothing is known."""
+        seq = trial.best_seq if trial.best_epoch else self.num_events
+        return next((learned for since, learned in reversed(self.learned) if since <= seq), {})
 
     def code_of(self, trial: Trial) -> dict[str, Any]:
         """The manifest of the code that trained a trial's best weights; before its first epoch, the newest."""
@@ -266,6 +275,7 @@ class Sweep:
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
+                self.work_folder = event.work_folder
                 self._know(event)
                 self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
@@ -300,6 +310,8 @@ class Sweep:
         """Takes an event's code and data, if it has any."""
         if event.code:
             self.codes.append((event.seq, event.code))
+        if event.learned:
+            self.learned.append((event.seq, event.learned))
         self.data = event.data or self.data
 
     def _apply_to_trial(self, trial: Trial, event: ev.AnyEvent) -> None:

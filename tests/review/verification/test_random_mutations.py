@@ -30,7 +30,7 @@ HARMLESS: dict[type[Any], dict[str, str]] = {
     ev.SweepEnded: {"at": UNUSED, "reason": UNUSED},
     ev.TrialSuggested: {"at": UNUSED},
     ev.TrialStarted: {"at": UNUSED, "node": UNUSED, "pid": UNUSED, "gpus": UNUSED, "epoch": NEWER, "": EARLY}
-    | {"passed_over": UNUSED},
+    | {"passed_over": UNUSED, "used": UNUSED},
     ev.AttemptFailed: {"at": UNUSED} | dict.fromkeys(("", "trial", "cause", "reason", "counts"), RETRIED),
     ev.CheckpointSaved: {"at": UNUSED, "write_s": UNUSED}
     | dict.fromkeys(("", "epoch", "path", "best_epoch", "kind", "test"), GONE),

@@ -169,7 +169,7 @@ def test_a_sweep_that_a_driver_works_on_is_verified_by_its_journal_alone(folder:
     verified = verify_sweep(folder)
     journal.close()
     assert verified.ok and set(verified.skipped) == {"mlflow", "checkpoints"}
-    assert "a driver is at work on the sweep" in verified.skipped["mlflow"]
+    assert "a driver is running the sweep" in verified.skipped["mlflow"]
     assert not verify_sweep(folder).skipped
 
 

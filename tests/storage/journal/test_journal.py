@@ -292,8 +292,8 @@ def test_a_journal_changed_under_the_sweep_takes_no_more_events(tmp_path: Path, 
             file.write(b"something\n")
     expected = {
         "removed": "No such file or directory; nothing acknowledged is lost",
-        "replaced": "another file took the journal's place",
-        "written to": "something else wrote to it",
+        "replaced": "the journal was replaced by another file",
+        "written to": "another program wrote to it",
     }
     with pytest.raises(StorageError, match=expected[how]):
         journal.append(SUGGESTED)

@@ -47,7 +47,7 @@ def test_a_journal_with_two_names_is_read_but_not_appended_to(tmp_path: Path) ->
     (tmp_path / "copy").mkdir()
     os.link(tmp_path / "test" / "journal.jsonl", tmp_path / "copy" / "journal.jsonl")
     assert len(read_events(folder_in(tmp_path, "copy"))) == 1
-    with pytest.raises(ForeignFileError, match=r"journal\.jsonl: has 2 names \(hard links\), and a write would change"):
+    with pytest.raises(ForeignFileError, match=r"journal\.jsonl: has 2 hard links, and a write would change"):
         Journal(folder_in(tmp_path, "copy"))
     data = (tmp_path / "copy" / "journal.jsonl").read_bytes()
     (tmp_path / "copy" / "journal.jsonl").unlink()
@@ -64,7 +64,7 @@ def test_a_journal_that_is_exchanged_for_a_link_under_its_driver_takes_nothing_m
     for target in (outside / "journal.jsonl", tmp_path / "moved"):  # another's, and the very same file
         path.rename(tmp_path / "moved")
         path.symlink_to(target)
-        with pytest.raises(StorageError, match="another file took the journal's place"):
+        with pytest.raises(StorageError, match="the journal was replaced by another file"):
             journal.append(suggested(0))
         (tmp_path / "moved").rename(path)
     assert [event.seq for event in journal.append(suggested(0))] == [1]
@@ -150,7 +150,7 @@ def test_a_key_that_leads_out_is_neither_read_nor_written(memory_root: str, key:
     folder = StorageRoot.resolve(memory_root).sweep("test")
     write_atomically(folder.root.path / "other", b"of somebody")
     for act in (lambda: read_bytes(folder.path / key), lambda: write_atomically(folder.path / key, b"x")):
-        with pytest.raises(ForeignFileError, match="is no key of a sweep's, as it has empty parts"):
+        with pytest.raises(ForeignFileError, match="cannot be the key of a sweep, because it has empty parts"):
             act()
     assert read_bytes(folder.root.path / "other") == b"of somebody"
 

@@ -1,4 +1,4 @@
-"""Whether an earlier trial's parameters say something about this space: pure rules."""
+"""Whether an earlier trial's parameters fit this space: pure rules."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _ABSENT = (INACTIVE, "")
 
 
 class UnfitError(ValueError):
-    """The trial says nothing about the space; the message goes on from `3 trials with …`."""
+    """The trial does not fit the space; the message continues `3 trials with …`."""
 
 
 def fitted(space: Space, params: Mapping[str, Scalar]) -> Params:
-    """The values of the searched parameters that are active; what the space does not know, or not vary, is left out.
+    """The values of the active searched parameters; parameters that the space does not search are left out.
 
     Raises:
-        UnfitError: one is missing, outside of its range, or given although it is inactive.
+        UnfitError: one is missing, outside its range, or given although it is inactive.
     """
     active: Params = {}
     for name, parameter in space.items():
@@ -42,13 +42,13 @@ def fitted(space: Space, params: Mapping[str, Scalar]) -> Params:
 
 
 def from_texts(space: Space, texts: Mapping[str, str]) -> Params:
-    """A run's parameters, which MLflow keeps as text, as values of this space's; unreadable ones stay text."""
+    """Parses a run's parameters, which MLflow stores as text, for this space; unreadable ones stay text."""
     values = {name: _value(space[name], text) for name, text in texts.items() if name in space and text not in _ABSENT}
     return {name: value for name, value in values.items() if value is not None or isinstance(space[name], Choice)}
 
 
 def _value(parameter: Float | Int | Choice | Constant, text: str) -> Scalar:
-    """The value that is written so, or else that is the same number; None for a range's that has none."""
+    """The value with this text or of the same number; None if a range has none."""
     number = _number(text)
     if isinstance(parameter, Choice | Constant):
         written = (value for value in parameter.values() if text in (recorded(value), str(value)))
@@ -57,7 +57,7 @@ def _value(parameter: Float | Int | Choice | Constant, text: str) -> Scalar:
     if number is None:
         return None if text in (recorded(None), str(None)) else text
     if isinstance(parameter, Int) and number.is_integer():
-        return int(Decimal(text))  # beyond 2^53 a float is another number
+        return int(Decimal(text))  # beyond 2^53 a float is inexact
     return number
 
 

@@ -25,23 +25,23 @@ from tuner.sweep import Sweep, Trial, fold
 from tuner.sweep import events as ev
 
 MAX_TRIALS = 1000
-"""Of one source, the newest; a model of the space uses no more."""
+"""The most trials of one source, the newest ones; the model uses no more."""
 TRIALS_BYTES_MAX = 8 << 20
-"""Of one source, as the journal has them; half of what a line of it may be."""
+"""The most bytes of one source in the journal; half of the limit for a line."""
 
 
 @dataclass
 class Source:
-    """One of the names, and what came of it."""
+    """One of the names, and what was found under it."""
 
     name: str
     kind: str
     """sweep or experiment."""
     trials: list[EarlierTrial] = field(default_factory=list)
     unfit: Counter[str] = field(default_factory=Counter)
-    """Why others say nothing about this sweep, and how many."""
+    """Why other trials do not fit this sweep -> how many."""
     has_older: bool = False
-    """Whether there are more, which were not looked at."""
+    """Whether there are older trials, which were not read."""
 
     def __str__(self) -> str:
         total = len(self.trials) + self.unfit.total()
@@ -56,7 +56,7 @@ class Source:
         return ev.WarmStarted(source=self.name, trials=[trial.to_plain() for trial in self.trials])
 
     def bound(self) -> None:
-        """Leaves out the oldest of more trials than one event of the journal holds."""
+        """Leaves out the oldest trials if there are more than one event of the journal can hold."""
         newest_first = self.trials if self.kind == "experiment" else self.trials[::-1]
         sizes = accumulate(len(msgspec.json.encode(trial.to_plain())) + 1 for trial in newest_first)
         fitting = sum(size <= TRIALS_BYTES_MAX for size in sizes)
@@ -72,13 +72,13 @@ class Source:
 
 
 def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]:
-    """What `search.warm_start` names: a sweep in the storage root, else an experiment in the tracking store.
+    """Reads what `search.warm_start` names: a sweep in the storage root, else an experiment in the tracking store.
 
     Args:
-        where: what the spec was read from, for messages.
+        where: the source of the spec, for messages.
 
     Raises:
-        SpecError: there is no such sweep or experiment; a line for each with the nearest name.
+        SpecError: there is no such sweep or experiment; one line each, with the nearest name.
         StorageError, TrackingError: one cannot be read.
     """
     names = spec.search.warm_start
@@ -101,9 +101,9 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
 
 
 def sources_text(spec: SweepSpec, sources: Iterable[Source]) -> str:
-    """What comes of the sources in this sweep, for people."""
+    """How this sweep uses the sources, for people."""
     if spec.search.algorithm != "tpe":
-        return f"has no effect, as search.algorithm {spec.search.algorithm} learns of no trial"
+        return f"has no effect, because search.algorithm {spec.search.algorithm} does not learn from trials"
     return "; ".join(map(str, sources))
 
 
@@ -112,7 +112,7 @@ def _of_sweep(spec: SweepSpec, folder: SweepFolder) -> Source:
 
 
 def of_sweep(spec: SweepSpec, name: str, sweep: Sweep) -> Source:
-    """What another sweep's own trials say about this one."""
+    """The trials of another sweep that fit this one."""
     source = Source(name, "sweep")
     trials = list(sweep.trials.values())
     other = (sweep.metric, sweep.mode) if trials else None
@@ -142,7 +142,7 @@ def _of_experiment(spec: SweepSpec, uri: str, name: str) -> Source:
 
 
 def of_runs(spec: SweepSpec, name: str, runs: Sequence[EarlierRun]) -> Source:
-    """What an experiment's runs, the newest first, say about this sweep, whoever made them."""
+    """The runs of an experiment, the newest first, that fit this sweep, whoever recorded them."""
     source = Source(name, "experiment", has_older=len(runs) > MAX_TRIALS)
     for run in runs[:MAX_TRIALS]:
         source.add(partial(_of_run, spec, name, run))
@@ -150,7 +150,7 @@ def of_runs(spec: SweepSpec, name: str, runs: Sequence[EarlierRun]) -> Source:
 
 
 def _of_run(spec: SweepSpec, name: str, run: EarlierRun) -> EarlierTrial:
-    """A run of ours says how long a whole training is; any other that is finished was one, however often it logged."""
+    """A run of Tuner's says how long a whole training is. Any other finished run counts as one."""
     if not run.is_finished and not run.failed:
         raise UnfitError("no end")
     if not run.values and not run.failed:

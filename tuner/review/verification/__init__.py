@@ -1,4 +1,4 @@
-"""The offline checker: reads a sweep's journal, MLflow runs and checkpoints, and says where they break a promise."""
+"""The offline checker: reads a sweep's journal, MLflow runs and checkpoints, and reports broken invariants."""
 
 from tuner.review.verification.checker import verify_sweep
 from tuner.review.verification.result import INVARIANTS, Finding, Verification

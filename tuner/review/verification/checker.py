@@ -1,4 +1,4 @@
-"""Reads what a sweep left behind and verifies every invariant of it."""
+"""Verifies every invariant of a sweep from its files and MLflow runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psutil
 from tuner.base.errors import ForeignFileError, TooLargeError, TunerError
 from tuner.engine.replay import Recomputed, replay
 from tuner.inspection.provenance import reading
+from tuner.inspection.provenance.learned import learned_damages
 from tuner.policy import VERSION, Policy
 from tuner.policy.version import version_of
 from tuner.recording import backlog, read_cursor
@@ -42,8 +43,8 @@ def verify_sweep(
     """Verifies a sweep from its files and its MLflow runs alone. Changes nothing.
 
     Args:
-        acknowledged: events that were seen earlier, and must still be there.
-        mlflow: whether to compare MLflow; a store that cannot be reached is a violation then.
+        acknowledged: events that were seen earlier and must still exist.
+        mlflow: whether to compare MLflow. If so, an unreachable store is a violation.
         checkpoints: whether to read the checkpoint files.
         events: the whole journal, if it was read already.
     """
@@ -63,7 +64,7 @@ def verify_sweep(
         unread = _skip(("mlflow", "checkpoints"), "the journal cannot be folded")
         return Verification(counts, list(found), unread)
     if sweep.ended is None and _is_held(folder):
-        skipped |= _skip(("mlflow", "checkpoints"), "a driver is at work on the sweep")
+        skipped |= _skip(("mlflow", "checkpoints"), "a driver is running the sweep")
     if not mlflow:
         skipped |= _skip(("mlflow",), "not asked for")
     if not checkpoints:
@@ -76,6 +77,8 @@ def verify_sweep(
         counts["code_files"] = reading.num_copies(sweep)
         for line in reading.damages(folder, sweep):
             found.add("code", line, "lost")
+    for line in learned_damages(folder, sweep):
+        found.add("code", line, "lost")
     return Verification(counts, list(found), skipped, [*notes, *reading.notes(folder, sweep, events)])
 
 
@@ -87,10 +90,10 @@ def verify_events(
     notes: list[str] | None = None,
     skipped: dict[str, str] | None = None,
 ) -> Sweep | None:
-    """What the journal alone can tell. None if it is too damaged to be folded.
+    """Verifies the journal alone. Returns None if it is too damaged to be folded.
 
     Args:
-        found, counts, notes, skipped: are added to; see `Verification`.
+        found, counts, notes, skipped: results are added to these; see `Verification`.
     """
     history.check_sequence(events, acknowledged, found)
     history.check_lives(events, found)
@@ -122,7 +125,7 @@ def verify_events(
 def _tell_not_recomputed(
     recomputed: Recomputed, counts: dict[str, int], notes: list[str], skipped: dict[str, str]
 ) -> None:
-    """Says which decisions were not recomputed: as a note, or as the reason why none was."""
+    """Reports which decisions were not recomputed: as a note, or as the reason why none was."""
     if recomputed.left:
         counts["decisions_not_recomputed"] = recomputed.left.total()
     if why := decisions.not_recomputed(recomputed):
@@ -135,9 +138,9 @@ def _tell_not_recomputed(
 
 
 def _is_exhausted(policy: Policy, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> bool:
-    """Whether the policy has nothing more to suggest; asks it only where that matters, and last.
+    """Whether the policy has nothing more to suggest. Asks it only if that matters, and last.
 
-    Another version of the policy, which found nothing more, is believed.
+    If another version of the policy found nothing more, that is accepted.
     """
     if len(sweep.trials) >= sweep.num_trials:
         return False
@@ -180,7 +183,7 @@ def _verify_mlflow(
 
 
 def _noting(recorded: Iterator[RecordedRun], ids: dict[int, str]) -> Iterator[RecordedRun]:
-    """Passes runs on, and notes their ids by trial (the parent as -1)."""
+    """Passes runs through, and collects their ids by trial (-1 for the parent)."""
     for run in recorded:
         ids[-1 if run.trial is None else run.trial] = run.run_id
         yield run
@@ -202,12 +205,12 @@ def _verify_checkpoints(
 
 
 def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
-    """Every file below `checkpoints/`, read; one that vanishes meanwhile is none, and others' things are not read."""
+    """Reads every checkpoint file below `checkpoints/`; files that vanish meanwhile and foreign files are skipped."""
     files: dict[str, StoredFile] = {}
     for entry in names(folder.checkpoints, folder.base):
         path = f"{folder.checkpoints.name}/{entry}"
         if not is_trial_name(entry):
-            files[path] = StoredFile(path, error="no trial's checkpoints are called that")
+            files[path] = StoredFile(path, error="no trial's checkpoints have this name")
             continue
         try:
             inside = names(folder.checkpoints / entry, folder.base)
@@ -219,7 +222,7 @@ def _stored_files(folder: SweepFolder) -> dict[str, StoredFile]:
 
 
 def _stored_file(folder: SweepFolder, path: str) -> StoredFile | None:
-    """A file of a disk is never in memory as a whole, whatever its size; an object is, if there is room for it."""
+    """Reads a checkpoint. A file on a disk is streamed, whatever its size; an object is read into memory if it fits."""
     place = folder.path / path
     try:
         if isinstance(place, Path):

@@ -1,4 +1,4 @@
-"""What the journal says was decided, against what follows from the events before it."""
+"""Compares the decisions in the journal with what follows from the events before them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tuner.sweep import Sweep, Trial, is_better
 from tuner.sweep import events as ev
 
 _FREE: tuple[Outcome, ...] = ("cancelled", "plateaued")
-"""Outcomes that no decision in the journal leads to: a user's word, or the trainable's own."""
+"""Outcomes that do not follow from the journal: the user or the trainable decides them."""
 
 
 def check_decisions(events: Sequence[ev.AnyEvent], found: Findings) -> Recomputed:
-    """Every suggestion and decision of this version's policy as a replay gives it; those of others are not judged."""
+    """Compares every suggestion and decision of this policy version with a replay; other versions are not judged."""
     recomputed = recompute(events)
     for line in recomputed.wrong:
         found.add("decisions", line)
@@ -28,7 +28,7 @@ def check_decisions(events: Sequence[ev.AnyEvent], found: Findings) -> Recompute
 
 
 def not_recomputed(recomputed: Recomputed) -> str:
-    """What was not held against a replay, as a clause; empty if all was."""
+    """What was not compared with a replay, as a clause; empty if everything was."""
     left = sorted(recomputed.left.items())
     if not left:
         return ""
@@ -37,7 +37,7 @@ def not_recomputed(recomputed: Recomputed) -> str:
 
 
 def unnamed(recomputed: Recomputed) -> str:
-    """What to know of differences in an old journal; empty if there are none."""
+    """A note about differences in an old journal; empty if there are none."""
     if not recomputed.num_unnamed:
         return ""
     return (
@@ -47,7 +47,7 @@ def unnamed(recomputed: Recomputed) -> str:
 
 
 def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:
-    """Each trial's outcome follows from its last decision, or from failures that used up its retries."""
+    """Checks that each trial's outcome follows from its last decision, or from failures that used up its retries."""
     sweep = Sweep()
     for event in events:
         if isinstance(event, ev.TrialEnded) and event.outcome not in _FREE:
@@ -64,7 +64,7 @@ def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:
 
 
 def expected_end(sweep: Sweep, trial: Trial) -> tuple[Outcome, str] | None:
-    """The outcome and the reason that a trial must end with as things stand; None: it goes on."""
+    """The outcome and reason that a trial must now end with; None if it continues."""
     last = trial.epochs[-1] if trial.epochs else None
     if last is not None and last.decision == STOP:
         if not math.isfinite(sweep.value(last)):
@@ -78,7 +78,7 @@ def expected_end(sweep: Sweep, trial: Trial) -> tuple[Outcome, str] | None:
 
 
 def check_policy(spec: SweepSpec, sweep: Sweep, policy: Policy, found: Findings) -> int:
-    """What the replayed policy has observed of each trial; returns the number of observations."""
+    """Checks what the replayed policy has observed of each trial; returns the number of observations."""
     if policy.num_suggested != len(sweep.trials):
         found.add("policy", f"{policy.num_suggested} trials are observed, but the journal has {len(sweep.trials)}")
         return policy.num_suggested
@@ -98,7 +98,7 @@ def check_policy(spec: SweepSpec, sweep: Sweep, policy: Policy, found: Findings)
 
 
 def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> tuple[bool, int, float]:
-    """Whether a trial is bad, the deepest rung (or last epoch) that it reached, and the best value up to there."""
+    """Whether a trial is bad, the last rung (or last epoch) that it reached, and its best value up to there."""
     level, value, best, bad = 0, math.nan, math.nan, trial.outcome in UNUSABLE
     for epoch in trial.epochs:
         at_epoch = sweep.value(epoch)
@@ -114,7 +114,7 @@ def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> t
 
 
 def check_best(sweep: Sweep, found: Findings) -> None:
-    """The best trial, and each trial's best epoch, recomputed from all epochs."""
+    """Checks the best trial, and each trial's best epoch, against all epochs."""
     usable: dict[int, float] = {}
     for trial in sweep.trials.values():
         value, best_epoch = _best_epoch(sweep, trial)

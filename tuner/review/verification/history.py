@@ -1,4 +1,4 @@
-"""The journal by itself: one sequence of events, and the life of each trial in it."""
+"""Checks the journal by itself: the sequence of events, and the life of each trial."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STOP = "stop"
 
 
 def check_sequence(events: Sequence[ev.AnyEvent], acknowledged: Iterable[ev.AnyEvent], found: Findings) -> None:
-    """The events' numbers, and that those seen earlier are still there and still the same."""
+    """Checks the numbering of events, and that events seen earlier are unchanged."""
     last = -1
     for event in events:
         if event.seq > last + 1:
@@ -32,7 +32,7 @@ def check_sequence(events: Sequence[ev.AnyEvent], acknowledged: Iterable[ev.AnyE
 
 
 def check_lives(events: Sequence[ev.AnyEvent], found: Findings) -> None:
-    """The order of events within the sweep and within each trial."""
+    """Checks the order of events within the sweep and within each trial."""
     lives: dict[int, _Life] = {}
     left = False
     for place, event in enumerate(events):
@@ -69,7 +69,7 @@ def _check_suggested(event: ev.TrialSuggested, lives: dict[int, _Life], found: F
 
 @dataclass
 class _Life:
-    """A trial as far as it was read."""
+    """A trial according to the events so far."""
 
     trial: int
     attempt: int = 0
@@ -120,9 +120,9 @@ class _Life:
 
 
 def check_number(sweep: Sweep, is_exhausted: bool, found: Findings) -> None:
-    """As many trials as were asked for, and after the end all of them ended.
+    """Checks that there are as many trials as requested and, after the sweep's end, that all have ended.
 
-    `is_exhausted`: the policy has no other configuration to suggest.
+    `is_exhausted`: whether the policy has no more configurations to suggest.
     """
     asked, num = sweep.num_trials, len(sweep.trials)
     if num > asked:
@@ -136,5 +136,5 @@ def check_number(sweep: Sweep, is_exhausted: bool, found: Findings) -> None:
 
 
 def _text(event: ev.AnyEvent) -> str:
-    """An event in a few words."""
+    """A short description of an event."""
     return ev.encode(event).decode().strip()[:160]

@@ -1,4 +1,4 @@
-"""What a verification found: plain values, a bounded number of lines for each invariant."""
+"""The result of a verification: plain values, with a bounded number of lines for each invariant."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Kind = Literal["lost", "duplicated", "wrong"]
 
 INVARIANTS = {
     "events": "the journal is one sequence without gaps, and each trial's events follow one another",
-    "trials": "the asked number of trials, each suggested once and ended once",
+    "trials": "the requested number of trials, each suggested once and ended once",
     "decisions": "every suggestion, decision and outcome follows from the events before it",
-    "policy": "the policy has observed every trial, as the journal tells it",
+    "policy": "the policy has observed every trial as in the journal",
     "best": "the best trial is the best of all usable epochs",
-    "rework": "each attempt goes on from the newest checkpoint that could be read",
-    "mlflow": "one run a trial, with its status, params and every metric row once",
-    "checkpoints": "the checkpoints that should be there are, can be read, and no others",
-    "code": "the trainable's code is kept as it was trained with",
+    "rework": "each attempt continues from the newest checkpoint that could be read",
+    "mlflow": "one run for each trial, with its status, params and every metric row once",
+    "checkpoints": "all required checkpoints exist and can be read, and there are no others",
+    "code": "the trainable's code is stored as it was trained with",
 }
-"""What is verified, by name, in the order in which it is told."""
+"""Name -> what is verified, in the order of the output."""
 
 LINES_MAX = 20
-"""Of one invariant and kind; the rest is counted."""
+"""The most lines for one invariant and kind; the rest is counted."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation, in one line. `times`: how many it stands for, where the lines were too many."""
+    """One violation, in one line. `times`: how many it stands for, if there were too many lines."""
 
     invariant: str
     message: str
@@ -41,13 +41,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was counted, what is wrong, and which invariants were not looked at and why."""
+    """What was counted, what is wrong, and which invariants were skipped and why."""
 
     counts: Mapping[str, int]
     findings: Sequence[Finding]
     skipped: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
-    """What is no violation, but worth a line, such as a trainable's file that was edited since."""
+    """Facts that are not violations but worth a line, such as a trainable's file that was edited since."""
 
     @property
     def ok(self) -> bool:
@@ -69,14 +69,14 @@ class Findings:
         self._num: Counter[tuple[str, Kind]] = Counter()
 
     def add(self, invariant: str, message: str, kind: Kind = "wrong") -> None:
-        """Takes a violation; a message of several lines becomes one."""
+        """Adds a violation; a message of several lines is joined into one."""
         assert invariant in INVARIANTS
         self._num[invariant, kind] += 1
         if self._num[invariant, kind] <= LINES_MAX:
             self._kept.append(Finding(invariant, " ".join(message.split())[:500], kind))
 
     def __iter__(self) -> Iterator[Finding]:
-        """In the order of the invariants; what is over LINES_MAX as one finding more."""
+        """In the order of the invariants; findings over LINES_MAX are summed up in one."""
         order = list(INVARIANTS)
         more = [
             Finding(invariant, f"and {num - LINES_MAX} more like these", kind, num - LINES_MAX)

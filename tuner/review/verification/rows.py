@@ -1,6 +1,6 @@
-"""Rows of metrics: what MLflow must hold of the sweep's and of each trial's, against what it holds.
+"""Compares the metric rows in MLflow, of the sweep and of each trial, with those that must be there.
 
-A value is compared with its step and time; NaN equals NaN.
+A row is compared by key, value, step and time; NaN equals NaN.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RowChecker:
         self._of_parent = parent_rows(events)
 
     def check_parent(self, run: RecordedRun) -> None:
-        """A best trial that diverges hands over at the same step, so there may be two values of one."""
+        """Checks the parent's rows. A step may have two values: the best trial may diverge and be replaced."""
         self._check("the sweep", None, _counted(run), self._of_parent)
 
     def check_trial(self, trial: Trial, run: RecordedRun) -> None:
@@ -37,8 +37,8 @@ class RowChecker:
         self._check_newest_test(name, rows, trial)
 
     def _check(self, name: str, trial: int | None, rows: Counter[_Row], expected: dict[_Row, str]) -> None:
-        """Every row once, and no others; a row of test metrics may come whenever they were told."""
-        test = self._test.told(trial)
+        """Checks that every row exists once, and no others. Test metrics may be recorded at any time once known."""
+        test = self._test.names_by_row(trial)
         keys = {row[0] for row in expected} | {key for key, _ in test}
         earlier = self._check_earlier(name, rows, expected, keys)
         test_before = {(earlier_key(told), text) for (_, text), told in test.items()}
@@ -59,9 +59,9 @@ class RowChecker:
     def _check_earlier(
         self, name: str, rows: Counter[_Row], expected: dict[_Row, str], keys: set[str]
     ) -> dict[_Row, str]:
-        """The rows that an earlier version recorded under keys that their names do not have any more.
+        """The rows that an earlier version recorded under keys that their names no longer have.
 
-        They do no harm beside the same rows under today's key, unless they lie among another name's.
+        They are harmless beside the same rows under today's key, unless the key now belongs to another name.
         """
         earlier: dict[_Row, str] = {}
         told: set[str] = set()
@@ -85,7 +85,7 @@ class RowChecker:
         return earlier
 
     def _check_single(self, name: str, rows: Iterable[_Row]) -> None:
-        """A trial has one value of a key at a step: two names that shared a key would show here."""
+        """Checks that a trial has one value for each key and step; two names with the same key would show here."""
         values: dict[tuple[str, int], set[str]] = {}
         for key, step, _, text in rows:
             values.setdefault((key, step), set()).add(text)
@@ -97,7 +97,7 @@ class RowChecker:
         self._found.add("mlflow", message, kind)
 
     def _check_newest_test(self, name: str, rows: Iterable[_Row], trial: Trial) -> None:
-        """The test metrics of an ended trial's best weights are there."""
+        """Checks that the test metrics of an ended trial's best weights are recorded."""
         if trial.outcome is None:
             return
         told = {(key, text) for key, _, _, text in rows}
@@ -108,7 +108,7 @@ class RowChecker:
 
 
 def trial_rows(sweep: Sweep, names: Names, trial: Trial, ended_ms: int) -> dict[_Row, str]:
-    """Every row of a trial's metrics but those of its test, and the name of its metric."""
+    """The rows of a trial without its test metrics: row -> name of the metric."""
     rows = {
         _row(names.metric(name), ev.metric_value(value), epoch.epoch, epoch.at): name
         for epoch in trial.epochs
@@ -124,7 +124,7 @@ def trial_rows(sweep: Sweep, names: Names, trial: Trial, ended_ms: int) -> dict[
 
 
 def parent_rows(events: Sequence[ev.AnyEvent]) -> dict[_Row, str]:
-    """The parent's curve: the best value and its epoch at each change, over the epochs trained by all trials."""
+    """The parent's curve: the best value and its epoch at each change, over the epochs of all trials."""
     walk = Sweep()
     rows: dict[_Row, str] = {}
     before = None
@@ -142,7 +142,7 @@ def parent_rows(events: Sequence[ev.AnyEvent]) -> dict[_Row, str]:
 
 
 def _before(row: _Row, name: str) -> _Row:
-    """The row as earlier versions recorded it, which had other rules for names."""
+    """The row as earlier versions, with other rules for names, recorded it."""
     return earlier_key(name), *row[1:]
 
 
@@ -164,7 +164,7 @@ def _say(row: _Row) -> str:
 
 
 class _TestMetrics:
-    """The test metrics that checkpoints tell, and when trials ended."""
+    """The test metrics in the events of checkpoints, and when trials ended."""
 
     def __init__(self, events: Iterable[ev.AnyEvent], names: Names) -> None:
         self._ended_at: dict[int, float] = {}
@@ -181,6 +181,6 @@ class _TestMetrics:
     def ended_ms(self, trial: Trial) -> int:
         return int(self._ended_at.get(trial.number, 0.0) * 1000)
 
-    def told(self, trial: int | None) -> dict[tuple[str, str], str]:
-        """Keys and values that rows of test metrics may have, and the metrics' names."""
+    def names_by_row(self, trial: int | None) -> dict[tuple[str, str], str]:
+        """(key, value) that rows of test metrics may have -> name of the metric."""
         return self._told.get(trial, {})

@@ -1,4 +1,4 @@
-"""What MLflow must hold of a sweep, against what it holds. It follows from the layout, not from the recorder's code."""
+"""Compares the runs in MLflow with what the layout requires, independently of the recorder's code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STATUS: dict[Outcome, str] = {
 
 
 def check_runs(sweep: Sweep, events: Sequence[ev.AnyEvent], runs: Iterable[RecordedRun], found: Findings) -> int:
-    """Every run of the sweep, the parent first; returns the number of metric rows."""
+    """Checks every run of the sweep, the parent first; returns the number of metric rows."""
     names = Names.of(events)
     check_names(names, sweep.metric, found)
     rows = RowChecker(sweep, events, names, found)
@@ -60,7 +60,7 @@ def check_runs(sweep: Sweep, events: Sequence[ev.AnyEvent], runs: Iterable[Recor
 
 
 def check_names(names: Names, objective: str, found: Findings) -> None:
-    """No two names have one key. None can, by the rules; a fault in these would mix values without a trace."""
+    """Checks that no two names have the same key. A fault in the rules would silently mix their values."""
     ours = {best_key(objective): "the best value's", "best_epoch": "Tuner's", "epochs_trained": "Tuner's"}
     ours["training_s"] = "Tuner's"
     metrics = [(names.metric(name), f"metric {name!r}") for name in names.metrics]
@@ -118,13 +118,13 @@ def _check_trial(sweep: Sweep, names: Names, trial: Trial, run: RecordedRun, par
     _check_texts(name, "tag", run.tags, tags, found)
     params = {names.param(param): text for param, text in _params(sweep, trial)}
     _check_texts(name, "param", run.params, params, found)
-    earlier = {earlier_key(param) for param in names.params}  # recorded so by an earlier version, which stays
+    earlier = {earlier_key(param) for param in names.params}  # recorded by an earlier version; cannot be removed
     for key in sorted(run.params.keys() - params.keys() - earlier):
         found.add("mlflow", f"{name}: the run has a param {key}, but the trial has none")
 
 
 def _params(sweep: Sweep, trial: Trial) -> Iterator[tuple[str, str]]:
-    """The same set for every trial of the sweep."""
+    """A trial's params; every trial of the sweep has the same set."""
     for name in {*sweep.spec["space"], *_ALWAYS, *trial.params}:
         yield name, param_text(trial.params[name]) if name in trial.params else INACTIVE
 

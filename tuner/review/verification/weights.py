@@ -1,4 +1,4 @@
-"""Checkpoints: where attempts went on from, which files a sweep must have, and whether they can be read."""
+"""Checks checkpoints: where attempts continued from, which files must exist, and whether they can be read."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
 
 CHECKPOINTS_TRIED = 3
-"""An attempt that can read none of so many starts anew, as the engine has it."""
+"""An attempt that can read none of this many checkpoints starts over; the same number as in the engine."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file below `checkpoints/`, and what is in it; `error` says why it cannot be read."""
+    """A file below `checkpoints/` and its content; `error` says why it cannot be read."""
 
     path: str
     """Relative to the sweep's folder, with slashes."""
     epoch: int = 0
     best_epoch: int = 0
     num_state: int = 0
-    """Arrays of what training goes on with."""
+    """Number of arrays of the training state."""
     num_best: int = 0
-    """Arrays of the best epoch's weights."""
+    """Number of arrays of the best epoch's weights."""
     error: str = ""
 
 
 def read_checkpoint_file(path: str, data: bytes | IO[bytes]) -> StoredFile:
-    """Reads a checkpoint whole, a piece at a time: every array, checksums included, and no pickle."""
+    """Reads a whole checkpoint piece by piece: every array, with checksums, and without pickle."""
     try:
         arrays = StoredArrays(io.BytesIO(data) if isinstance(data, bytes) else data)
         names = list(arrays.headers)
@@ -49,12 +49,12 @@ def read_checkpoint_file(path: str, data: bytes | IO[bytes]) -> StoredFile:
             sum(name.startswith("state_") for name in names),
             sum(name.startswith("best_") for name in names),
         )
-    except Exception as error:  # whatever NumPy, zip and JSON make of damaged bytes
+    except Exception as error:  # whatever NumPy, zip and JSON raise for damaged bytes
         return StoredFile(path, error=f"{type(error).__name__}: {error}")
 
 
 def check_rework(events: Sequence[ev.AnyEvent], found: Findings) -> int:
-    """Where each attempt after the first went on from; returns how many journalled epochs were trained again."""
+    """Checks where each attempt after the first continued from; returns how many journalled epochs were retrained."""
     full: dict[int, list[ev.CheckpointSaved]] = {}
     epochs: dict[int, int] = {}
     again = 0
@@ -72,21 +72,24 @@ def check_rework(events: Sequence[ev.AnyEvent], found: Findings) -> int:
                 if readable and event.epoch < readable[-1].epoch:
                     newest = f"{readable[-1].path} is of epoch {readable[-1].epoch}"
                     where = f"trial {event.trial}, attempt {event.attempt}"
-                    found.add("rework", f"{where}: went on from epoch {event.epoch}, but {newest}", "lost")
+                    found.add("rework", f"{where}: continued from epoch {event.epoch}, but {newest}", "lost")
     return again
 
 
 def check_paths(events: Sequence[ev.AnyEvent], found: Findings) -> None:
-    """No event names a checkpoint by a path that a worker cannot have written, which may lead anywhere."""
+    """Checks that every checkpoint's path in an event is one that a worker can have written."""
     for event in events:
         if isinstance(event, ev.CheckpointSaved) and not is_checkpoint_path(event.path):
-            found.add("checkpoints", f"event {event.seq} names {event.path!r}, which is no checkpoint's path: not read")
+            found.add(
+                "checkpoints",
+                f"event {event.seq} names {event.path!r}, which is not the path of a checkpoint: not read",
+            )
 
 
 def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:
     """The ended trials whose best weights are kept, the best first.
 
-    The best `checkpoints.keep`, but for those that others beat at a moment when fewer were kept: theirs are deleted.
+    These are the best `checkpoints.keep`, except trials that were beaten when `keep` was smaller: theirs were deleted.
     """
     history = SpecHistory()
     keep = 0
@@ -103,7 +106,7 @@ def kept_trials(events: Sequence[ev.AnyEvent], sweep: Sweep) -> list[int]:
 
 
 def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFile], found: Findings) -> int:
-    """The files that must be there, and after the end no others; returns how many must."""
+    """Checks that the required files exist and, after the sweep's end, no others; returns how many are required."""
     is_finished = sweep.ended is not None and sweep.ended.state == "finished"
     needed: set[str] = set()
     for trial in sweep.trials.values():
@@ -116,12 +119,12 @@ def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFil
             found.add("checkpoints", f"trial {trial.number} is not among the best, but the journal keeps its {names}")
     if is_finished:
         for path in sorted(files.keys() - needed):
-            found.add("checkpoints", f"{path} lies there, but the finished sweep does not need it")
+            found.add("checkpoints", f"{path} exists, but the finished sweep does not need it")
     return len(needed)
 
 
 def _check_unfinished(trial: Trial, files: Mapping[str, StoredFile], found: Findings) -> set[str]:
-    """An unfinished trial needs the newest checkpoint that it can go on from."""
+    """An unfinished trial needs the newest checkpoint that it can continue from."""
     full = [saved for saved in trial.checkpoints if saved.kind == "full" and saved.epoch <= trial.epochs_trained]
     if full:
         _check_file(trial, full[-1], files, found)
@@ -143,7 +146,7 @@ def _check_kept(trial: Trial, files: Mapping[str, StoredFile], is_finished: bool
 
 
 def _check_file(trial: Trial, saved: ev.CheckpointSaved, files: Mapping[str, StoredFile], found: Findings) -> None:
-    """A journalled checkpoint is there, whole, and what the journal says it is."""
+    """Checks that a journalled checkpoint exists, is complete, and matches the journal."""
     file = files.get(saved.path)
     if file is None:
         found.add("checkpoints", f"{saved.path} is missing, which trial {trial.number} needs", "lost")

@@ -1,4 +1,4 @@
-"""Which storage root and folder a sweep belongs to, as its journal says it."""
+"""The storage root and folder that a sweep belongs to, according to its journal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tuner.sweep import events as ev
 
 
 class Belonging(NamedTuple):
-    """What `sweep_started` and `sweep_resumed` say of the place."""
+    """The fields of `sweep_started` and `sweep_resumed` that identify the place."""
 
     root_id: str
     url: str
 
 
 def belonging(folder: SweepFolder) -> Belonging:
-    """What to journal of a sweep in this folder; its root gets an id if it has none.
+    """What to journal for a sweep in this folder; its root gets an id if it has none.
 
     Raises:
         StorageError: the root cannot be written, or its id cannot be read.
@@ -30,14 +30,14 @@ def belonging(folder: SweepFolder) -> Belonging:
 
 
 def belonging_if_writable(folder: SweepFolder) -> Belonging:
-    """As `belonging`, but without the root's id where only the sweep's own folder can be written."""
+    """Like `belonging`, but without the root's id if only the sweep's own folder is writable."""
     with contextlib.suppress(StorageError):
         return belonging(folder)
     return Belonging("", folder.url)
 
 
 def started_at(url: str) -> ev.SweepStarted | None:
-    """How the sweep at a URL of any journal's begins; None where there is none that can be read from here."""
+    """The first event of the sweep at a URL that some journal names; None if it cannot be read from here."""
     with contextlib.suppress(TunerError, OSError, ValueError):
         folder = SweepFolder.at(url)
         if folder.exists() and isinstance(first := read_first(folder), ev.SweepStarted):
@@ -46,9 +46,9 @@ def started_at(url: str) -> ev.SweepStarted | None:
 
 
 def _lost_id(root: StorageRoot) -> str:
-    """The id that sweeps here were made under, if its file was lost; empty if there is none.
+    """The root's id according to the sweeps in it, if its file was lost; empty if they have none.
 
-    On an object store nothing is lost that easily, and looking would take many requests.
+    Not looked up on an object store, where files are rarely lost and the search would take many requests.
     """
     if not isinstance(root.path, Path):
         return ""

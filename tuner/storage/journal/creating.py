@@ -1,4 +1,4 @@
-"""Making a sweep's folder: it exists once its journal holds the first event, and not before."""
+"""Creates a sweep's folder, which appears only once its journal holds the first event."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MADE = {
     "checkpoints", "code", "driver.log", "journal.jsonl", "lease.json", "lease.lock", "outputs", "recorder.json",
     "recorder.lock", "recorder.log", "spec.yaml",
 }  # fmt: skip
-"""What drivers and recorders make in a sweep's folder before its first trial."""
+"""What drivers and recorders create in a sweep's folder before its first trial."""
 _MADE_REMOTELY = ("journal", "code", "recorder.json", "spec.yaml")
 
 
@@ -38,21 +38,21 @@ def create_sweep(
     on_wait: Callable[[str], None] | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Journal:
-    """Makes a sweep's folder, which appears once its journal holds `sweep_started`.
+    """Creates a sweep's folder, which appears once its journal holds `sweep_started`.
 
     Args:
-        folder: where it shall be.
-        spec_yaml: what `spec.yaml` shall say.
-        started: the first event, but for the place.
-        learned: what stands behind it; the folder appears with all of them.
-        on_wait: is told in a sentence if this waits (up to 20 s) for a driver elsewhere that began to make it.
-        files: what else shall lie in it, by names relative to it.
+        folder: the folder to create.
+        spec_yaml: the content of `spec.yaml`.
+        started: the first event, without the fields that identify the place.
+        learned: the events after it; the folder appears with all of them.
+        on_wait: called with a sentence if this waits (up to 20 s) for a driver elsewhere that started to create it.
+        files: other files, by their paths relative to the folder.
 
     Raises:
-        NameTakenError: the message has the two ways on.
+        NameTakenError: the name is taken; the message says what to do.
         StorageError: the storage root cannot be written.
     """
-    if not folder.is_remote and folder.is_taken:  # before the root gets an id
+    if not folder.is_remote and folder.is_taken:  # checked before the root gets an id
         raise name_taken(folder)
     started = msgspec.structs.replace(started, **belonging(folder)._asdict())
     if isinstance(folder.path, Path):
@@ -61,9 +61,10 @@ def create_sweep(
 
 
 def discard_sweep(journal: Journal) -> None:
-    """Removes a sweep that its driver has just made and that never began; what cannot be removed stays as it is.
+    """Removes a sweep that its driver has just created and that never started; what cannot be removed is left.
 
-    It loses its name at once, and all of it or nothing goes: a folder in which somebody put more is left alone.
+    The folder is renamed first, so that all of it or nothing disappears. A folder to which somebody added files is left
+    alone.
     """
     folder = journal.folder
     with suppress(OSError, StorageError):
@@ -72,7 +73,7 @@ def discard_sweep(journal: Journal) -> None:
             os.rename(folder.path, gone)
             journal.moved(SweepFolder(gone))
             journal.close()
-            shutil.rmtree(gone)  # which follows no links
+            shutil.rmtree(gone)  # does not follow links
         elif folder.is_remote:
             journal.close()
             for name in _MADE_REMOTELY:
@@ -82,19 +83,19 @@ def discard_sweep(journal: Journal) -> None:
 
 
 def name_taken(folder: SweepFolder) -> NameTakenError:
-    """The refusal of a name that exists, with the two ways on."""
+    """The error for a name that exists; it says what to do."""
     other = f"choose another name ({option('name')})"
     if isinstance(folder.path, Path) and folder.path.is_symlink():
         target = os.readlink(folder.path)
         return NameTakenError(f"{folder.path} is a link to {target}, not followed; {other}")
     try:
         is_sweep = folder.exists()
-    except ForeignFileError:  # a pipe, say
+    except ForeignFileError:  # such as a pipe
         is_sweep = False
     if not is_sweep:
-        return NameTakenError(f"{folder.path} exists and is no sweep; {other}")
+        return NameTakenError(f"{folder.path} exists and is not a sweep; {other}")
     return NameTakenError(
-        f"sweep {folder.name} exists in {folder.root.path}: go on with it ({resume_command(folder.name, folder.root)},"
+        f"sweep {folder.name} exists in {folder.root.path}: resume it ({resume_command(folder.name, folder.root)},"
         f" or {option('or_resume', True)}), or {other}"
     )
 
@@ -102,12 +103,12 @@ def name_taken(folder: SweepFolder) -> NameTakenError:
 def _create_by_rename(
     folder: SweepFolder, path: Path, spec_yaml: str, first: Sequence[ev.AnyEvent], files: Mapping[str, bytes]
 ) -> Journal:
-    """On a file system: made under a hidden name of its own, then renamed. On two machines process ids are no names."""
+    """On a file system: created under a unique hidden name, then renamed."""
     new = path.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}.new")
     making = SweepFolder(new)
     try:
         (new / "checkpoints").mkdir(parents=True)
-        write_atomically(making.spec, spec_yaml.encode())  # in a folder whose name nobody can guess
+        write_atomically(making.spec, spec_yaml.encode())  # no `base`: nobody can guess the folder's name
         for name, content in files.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(new / name, content)
@@ -139,7 +140,7 @@ def _create_in_place(
     on_wait: Callable[[str], None] | None,
     files: Mapping[str, bytes],
 ) -> Journal:
-    """On an object store, which cannot rename: under the lease, and the first events last."""
+    """On an object store, which cannot rename: under the lease, with the first events written last."""
     if folder.exists():
         raise name_taken(folder)
     lease = Lease(folder)

@@ -1,4 +1,4 @@
-"""The journal as one file on a local or shared disk: appended and synced before anything acts on an event."""
+"""The journal as one file on a local or shared disk. Events are appended and synced before anything acts on them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _CHUNK_BYTES = 8 << 20
 
 
 class FileReader:
-    """Follows a journal's file; `offset` is behind the last complete event, `seq` the next one's."""
+    """Follows a journal's file; `offset` is the end of the last complete event, `seq` that of the next event."""
 
     def __init__(self, path: Path, base: Path | None = None) -> None:
-        """No link is followed from `base` on."""
+        """No link below `base` is followed."""
         self._path, self._base = path, base
         self.offset = 0
         self.seq = 0
         self._file = (0, 0)
         self._last = b""
-        """The newest line that was read, and which file it was read from."""
+        """The last line that was read, and the file that it was read from."""
 
     def read(self) -> list[ev.AnyEvent]:
-        """The complete events since the last call; a line that is still being written is left for the next.
+        """The complete events since the last call; a line that is still being written is left for the next call.
 
-        Where some of it cannot be read, nothing is told, and the next call begins where this one did.
+        If part of them cannot be read, this raises, and the next call starts where this one did.
         """
         return self.read_with_tail()[0]
 
     def read_with_tail(self) -> tuple[list[ev.AnyEvent], bytes]:
-        """As `read`, and what stands behind the events: a torn last line, or nothing."""
+        """Like `read`, and what follows the events: a torn last line, or nothing."""
         before = self.offset, self.seq, self._last
         try:
             return self._read_on()
@@ -48,17 +48,17 @@ class FileReader:
             raise
 
     def check_beginning(self) -> None:
-        """Makes sure that the file begins with what was read, as its writer may have taken back what it had not synced.
+        """Checks that the file still starts with what was read, because its writer may have removed unsynced events.
 
         Raises:
-            StorageError: it does not, or cannot be read.
+            StorageError: it does not, or it cannot be read.
         """
         try:
             with open(nofollow.open_file(self._path, os.O_RDONLY, self._base), "rb") as file:
                 is_same = _identity(os.fstat(file.fileno())) == self._file
                 file.seek(self.offset - len(self._last))
                 if not is_same or file.read(len(self._last)) != self._last:
-                    raise StorageError(f"{self._path}: no longer begins with the {self.offset} bytes that were read")
+                    raise StorageError(f"{self._path}: no longer starts with the {self.offset} bytes that were read")
         except OSError as error:
             raise refused(self._path, "read", error) from error
 
@@ -74,7 +74,7 @@ class FileReader:
                 while chunk := file.read(_CHUNK_BYTES):
                     at = len(rest)
                     rest += chunk
-                    last = rest.rfind(b"\n", max(at - 1, 0), len(rest) - 1) + 1  # the last line is kept for the end
+                    last = rest.rfind(b"\n", max(at - 1, 0), len(rest) - 1) + 1  # the last line is read at the end
                     if last:
                         events += self._take(rest[:last])
                         rest = rest[last:]
@@ -96,7 +96,7 @@ class FileReader:
 
 
 class _Place(NamedTuple):
-    """Which file it is, and how long."""
+    """The identity of a file, and its size in bytes."""
 
     device: int
     inode: int
@@ -113,16 +113,16 @@ class FileLog:
 
     @property
     def seq(self) -> int:
-        """The next event's."""
+        """That of the next event."""
         return self._at[1]
 
     def open(self, reader: FileReader) -> list[ev.AnyEvent]:
-        """What a reader has not read yet.
+        """Opens the file for appending and returns the events that a reader has not read yet.
 
-        A torn last line is cut off, with a warning, and its bytes are kept beside the journal.
+        A torn last line is cut off, with a warning, and its bytes are saved beside the journal.
 
         Raises:
-            StorageError: the file is damaged, cannot be read or written, or no longer begins with what the reader read.
+            StorageError: the file is damaged, cannot be read or written, or no longer starts with what the reader read.
         """
         if reader.seq:
             reader.check_beginning()
@@ -138,10 +138,10 @@ class FileLog:
         return events
 
     def write(self, data: bytes, count: int) -> None:
-        """Appends so many lines durably, all or none.
+        """Appends `count` lines durably, all or none.
 
         Raises:
-            StorageError: the disk refused, or the file is not the one that was opened; what was there still is.
+            StorageError: the disk refused, or the file was replaced; earlier events are unchanged.
         """
         end, seq = self._at
         self._check_place(end)
@@ -152,7 +152,7 @@ class FileLog:
                 written += self._put(piece, end + written)
             getattr(os, "fdatasync", os.fsync)(self._handle)
             self._at = (end + len(data), seq + count)
-        except BaseException as error:  # an interrupt, too; no torn line may stay in the middle
+        except BaseException as error:  # also on an interrupt, no torn line may stay in the middle
             with contextlib.suppress(OSError):
                 os.ftruncate(self._handle, self._at[0])
             if isinstance(error, OSError):
@@ -174,7 +174,7 @@ class FileLog:
         return written
 
     def _reserve(self, end: int, size: int) -> None:
-        """Finds out that the disk is full before a reader can see some of the lines."""
+        """Reserves space, so that a full disk is noticed before a reader can see some of the lines."""
         if not hasattr(os, "posix_fallocate"):
             return
         try:
@@ -184,7 +184,7 @@ class FileLog:
                 raise
 
     def _check_place(self, end: int) -> None:
-        """Of a file that was deleted or replaced, the system would go on taking writes in silence."""
+        """Checks that the file was not deleted or replaced: the system would silently accept further writes."""
         if self._handle < 0:
             raise StorageError(f"{self._path}: the journal is closed")
         try:
@@ -195,11 +195,13 @@ class FileLog:
         except OSError as error:
             raise refused(self._path, "written", error) from error
         if named[:2] != opened[:2]:
-            raise StorageError(f"{self._path}: another file took the journal's place while the sweep ran; restore it")
+            raise StorageError(
+                f"{self._path}: the journal was replaced by another file while the sweep ran; restore it"
+            )
         if opened.size != end:
             raise StorageError(
                 f"{self._path}: must have the {end} bytes that this driver knows, but has {opened.size};"
-                f" something else wrote to it"
+                f" another program wrote to it"
             )
 
     def _cut_off(self, tail: bytes, end: int) -> None:
@@ -210,7 +212,7 @@ class FileLog:
         os.ftruncate(self._handle, end)
         os.fsync(self._handle)
         warnings.warn(
-            f"{self._path}: dropped a torn last line of {len(tail)} bytes, which nothing was done upon; kept in"
+            f"{self._path}: dropped a torn last line of {len(tail)} bytes, which was never acted upon; kept in"
             f" {aside.name}",
             RuntimeWarning,
             stacklevel=7,
@@ -218,7 +220,7 @@ class FileLog:
 
 
 def first_of_file(path: Path) -> ev.AnyEvent | None:
-    """The first event of a journal's file; None while there is none.
+    """The first event of a journal's file; None if there is none yet.
 
     Raises:
         StorageError: it cannot be read, or is damaged.
@@ -232,7 +234,7 @@ def first_of_file(path: Path) -> ev.AnyEvent | None:
 
 
 def lines_of_file(path: Path) -> tuple[list[ev.AnyEvent], list[bytes]]:
-    """The complete events of a journal's file, and their lines.
+    """The complete events of a journal's file, and the lines that they were read from.
 
     Raises:
         StorageError: it cannot be read, or is damaged.
@@ -247,12 +249,12 @@ def lines_of_file(path: Path) -> tuple[list[ev.AnyEvent], list[bytes]]:
 
 
 def _identity(stat: os.stat_result) -> tuple[int, int]:
-    """Which file it is, whatever its name."""
+    """Identifies a file, whatever its name."""
     return stat.st_dev, stat.st_ino
 
 
 def _pieces(data: bytes) -> Iterator[memoryview]:
-    """Whole lines, no more at a time than one line may have: what a crash leaves of a write is no longer than that."""
+    """Splits data into groups of whole lines, none longer than a line may be, which bounds the remains of a crash."""
     view, start = memoryview(data), 0
     while start < len(data):
         most = start + lines.LINE_BYTES_MAX
@@ -263,5 +265,5 @@ def _pieces(data: bytes) -> Iterator[memoryview]:
 
 
 def refused(path: Path, what: str, error: OSError) -> StorageError:
-    """The one line for what a disk did not do."""
+    """The error for an operation that the disk refused."""
     return StorageError(f"{path}: cannot be {what}: {error.strerror or error}; nothing acknowledged is lost")

@@ -1,4 +1,4 @@
-"""A sweep as its journal tells it, read once and passed on to whoever needs it."""
+"""A journal's events and the folded sweep, read once and passed on to all who need them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tuner.sweep import events as ev
 
 
 class History:
-    """The events of a journal as far as they were read, and the sweep that they fold to.
+    """The events of a journal that were read so far, and the sweep that they fold to.
 
     Args:
-        folder: the sweep's.
+        folder: the sweep's folder.
 
     Attributes:
-        events: in order, without a gap.
-        reader: stands behind the last of them, unless they were added by the journal's writer.
+        events: in order, without gaps.
+        reader: positioned after the last event, unless the journal's writer added events.
     """
 
     def __init__(self, folder: SweepFolder) -> None:
@@ -30,14 +30,14 @@ class History:
 
     @property
     def sweep(self) -> Sweep:
-        """The folded sweep: always the same object, brought up to the last event when it is asked for."""
+        """The folded sweep: always the same object, updated to the last event at each access."""
         for event in self.events[self._num_folded :]:
             self._sweep.apply(event)
             self._num_folded += 1
         return self._sweep
 
     def read_on(self) -> History:
-        """Reads what came since; gives itself.
+        """Reads new events; returns itself.
 
         Raises:
             StorageError: the journal cannot be read, or a line other than the last is damaged.
@@ -46,10 +46,10 @@ class History:
         return self
 
     def open_log(self) -> FileLog | SegmentLog:
-        """Opens the journal for its writer, who holds the lease, and reads what came since.
+        """Opens the journal for its writer, who holds the lease, and reads new events.
 
         Raises:
-            StorageError: it is damaged, cannot be read or written, or no longer begins with what was read before.
+            StorageError: it is damaged, cannot be read or written, or no longer starts with what was read before.
         """
         if isinstance(self.reader, SegmentReader):
             segments = SegmentLog(self.folder)
@@ -60,10 +60,10 @@ class History:
         return file
 
     def add(self, events: Sequence[ev.AnyEvent]) -> None:
-        """Takes the next events, which are in the journal."""
+        """Takes the next events, which were written to the journal."""
         self.events += events
 
 
 def reader_of(folder: SweepFolder) -> FileReader | SegmentReader:
-    """What reads a sweep's journal from its beginning."""
+    """A reader at the start of a sweep's journal."""
     return SegmentReader(folder) if folder.is_remote else FileReader(folder.journal, folder.base)

@@ -1,4 +1,4 @@
-"""Who holds a sweep, as the lease says it, and whether that process can still be alive."""
+"""The process that holds a sweep according to the lease, and whether it can still be alive."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import psutil
 from tuner.storage import SweepFolder
 
 FRESH_S = 60.0
-"""From another machine, a beat of at most this age (by both clocks, so skew counts) is a live holder's for `status`."""
+"""A holder on another machine is shown as alive if its last beat is at most this old, by clocks that may differ."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A driver at work; `machine` is the kernel's boot, `namespace` the process ids' there, times are Unix seconds."""
+    """A running driver. `machine` identifies the boot, `namespace` the pid namespace; times are in Unix seconds."""
 
     host: str
     pid: int
@@ -33,10 +33,10 @@ class Holder:
     beat: float = 0.0
     released: bool = field(default=False, compare=False)
     began_s: float | None = None
-    """When the process began, in seconds after the boot: those stay the same when somebody sets the clock."""
+    """When the process started, in seconds after the boot, which do not change if the clock is set."""
     url: str = ""
     inode: int = 0
-    """Of the sweep's folder that it holds: a copy of the folder has another one, and holds a copy of the lease."""
+    """The inode of the sweep's folder. A copy of the folder has another one, and a copy of the lease."""
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -46,7 +46,7 @@ class Holder:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Holder | None:
-        """What a lease says; None if it cannot be understood."""
+        """The holder in a lease; None if it cannot be parsed."""
         try:
             read: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
             known = {field.name for field in fields(cls)}
@@ -58,35 +58,35 @@ class Holder:
         return msgspec.json.encode(asdict(self))
 
     def holding(self, folder: SweepFolder) -> Holder:
-        """As it holds the sweep in this folder."""
+        """This process as the holder of the sweep in a folder."""
         return replace(self, url=folder.url, inode=_inode(folder))
 
     def is_of(self, folder: SweepFolder) -> bool:
-        """Whether it holds the sweep in this folder, and not the one that the folder is a copy of.
+        """Whether it holds the sweep in this folder rather than the one that the folder is a copy of.
 
-        Another machine may know the folder by another path, and a file system may number its folders anew for each.
+        On another machine the folder may have another path, and its file system may assign other inodes.
         """
         return not self.url or self.url == folder.url or (self.inode != 0 and self.inode == _inode(folder))
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether it ran on this machine, under the kernel that runs now."""
+        """Whether it ran on this machine since the last boot."""
         return bool(self.machine) and self.machine == here()[0]
 
     @property
     def sees_this_process(self) -> bool:
-        """Whether its process id means something here."""
+        """Whether its process id is valid in this process's namespace."""
         return self.is_of_this_boot and self.namespace == here()[1]
 
     @property
     def has_process(self) -> bool:
-        """Whether its process lives; only where `sees_this_process`. A later process may have got its number."""
+        """Whether its process is alive, and not a later one with the same id; requires `sees_this_process`."""
         try:
             boot, began = psutil.boot_time(), psutil.Process(self.pid).create_time()
             if self.began_s is not None and abs(began - boot - self.began_s) < 1.0:
                 return True
             if self.began_s is not None and psutil.LINUX:
-                return False  # it counts from the boot; elsewhere the boot is said to be later once the clock was set
+                return False  # it counts from the boot; other systems shift the time of the boot when the clock is set
             return bool(began <= self.since + 2.0)
         except psutil.NoSuchProcess:
             return False
@@ -95,7 +95,7 @@ class Holder:
 
     @property
     def beats(self) -> bool:
-        """Whether its last beat is fresh by the clock; the other machine's may differ, so this is for telling only."""
+        """Whether its last beat is recent. For display only, because the clock of the other machine may differ."""
         return abs(time.time() - self.beat) <= FRESH_S
 
     def __str__(self) -> str:
@@ -104,7 +104,7 @@ class Holder:
 
 
 def _inode(folder: SweepFolder) -> int:
-    """The number of a folder on its file system; 0 on an object store, or if there is none."""
+    """The inode of a folder; 0 on an object store, or if it does not exist."""
     try:
         return os.stat(folder.path).st_ino if isinstance(folder.path, Path) else 0
     except OSError:
@@ -113,7 +113,7 @@ def _inode(folder: SweepFolder) -> int:
 
 @functools.cache
 def here() -> tuple[str, str]:
-    """This machine as long as it is not booted again, and the namespace of this process's id."""
+    """The ids of this machine's boot and of this process's pid namespace."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

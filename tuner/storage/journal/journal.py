@@ -1,4 +1,4 @@
-"""The single writer of a sweep's journal, and its readers; on a file system or an object store alike."""
+"""The single writer of a sweep's journal, and its readers, on a file system or an object store."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _E = TypeVar("_E", bound=ev.AnyEvent)
 
 
 class Journal:
-    """The single writer of a sweep's journal; holds the lease until `close`. Threads may append at the same time.
+    """The single writer of a sweep's journal. Holds the lease until `close`. Thread-safe.
 
     Attributes:
-        events: all of the journal, those appended here included.
+        events: all events of the journal, including those appended here.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Journal:
         """Opens an existing journal.
 
         Args:
-            folder: the sweep's.
-            clock: what `at` is read from; by default one that begins now.
-            on_wait: is told in a sentence if this waits (up to 20 s) for a holder elsewhere that may have died.
-            known: what was read of it before; only what came since is read then. It is the journal's from now on.
+            folder: the sweep's folder.
+            clock: the source of `at`; by default one that starts now.
+            on_wait: called with a sentence if this waits (up to 20 s) for a holder elsewhere that may have died.
+            known: what was read before, so that only new events are read. The journal takes ownership of it.
 
         Raises:
-            SweepHeldError: another driver is at work.
+            SweepHeldError: another driver is running the sweep.
             StorageError: the journal is empty, damaged, or cannot be read or written.
         """
         lease = Lease(folder)
@@ -62,10 +62,10 @@ class Journal:
 
     @classmethod
     def create(cls, folder: SweepFolder, lease: Lease, clock: SteadyClock, first: Sequence[ev.AnyEvent]) -> Journal:
-        """A new journal on an object store, whose lease is held already; it exists once its first events do.
+        """Creates a journal on an object store under a lease that is already held; it appears with its first events.
 
         Raises:
-            FileExistsError: there is one.
+            FileExistsError: the journal exists.
             StorageError: the store refused.
         """
         journal = cls.__new__(cls)
@@ -85,15 +85,15 @@ class Journal:
 
     @property
     def sweep(self) -> Sweep:
-        """The sweep that the events fold to, as of now; always the same object."""
+        """The current state of the sweep; always the same object."""
         return self._history.sweep
 
     def append(self, *events: ev.AnyEvent) -> list[ev.AnyEvent]:
-        """Writes events durably, in one go, and returns them with `at` and `seq` set.
+        """Writes events durably, in one write, and returns them with `at` and `seq` set.
 
         Raises:
-            StorageError: the disk or the store refused; what was acknowledged before is still there.
-            SweepHeldError: another driver was taken for this one's successor.
+            StorageError: the disk or the store refused; earlier events are unchanged.
+            SweepHeldError: another driver has taken over.
         """
         if not events:
             return []
@@ -107,13 +107,13 @@ class Journal:
             return written
 
     def moved(self, folder: SweepFolder) -> None:
-        """The sweep's folder was renamed."""
+        """Tells the journal that the sweep's folder was renamed."""
         self.folder = folder
         self._log.moved(folder)
         self._lease.moved(folder)
 
     def close(self) -> None:
-        """Frees the sweep for another driver; does nothing a second time."""
+        """Releases the sweep for another driver. May be called twice."""
         try:
             self._log.close()
         finally:
@@ -121,23 +121,23 @@ class Journal:
 
 
 def _opened(folder: SweepFolder, known: History | None) -> tuple[History, FileLog | SegmentLog]:
-    """Opens the log behind what is known, or, if that is not what the journal begins with, at its start."""
+    """Opens the log after what is known, or at its start if the journal no longer starts with what is known."""
     if known is not None:
-        with contextlib.suppress(StorageError):  # what was read was merged or taken back; damage is told below
+        with contextlib.suppress(StorageError):  # what was read was merged or removed; the next call reports damage
             return known, known.open_log()
     history = History(folder)
     return history, history.open_log()
 
 
 class JournalReader:
-    """Follows a journal that somebody else writes."""
+    """Follows a journal that another process writes."""
 
     def __init__(self, folder: SweepFolder) -> None:
         self._reader = reader_of(folder)
 
     @property
     def offset(self) -> int:
-        """How far it has read: bytes of the file, or events on an object store."""
+        """How far it has read: in bytes of the file, or in events on an object store."""
         return self._reader.offset
 
     @property
@@ -155,7 +155,7 @@ class JournalReader:
 
 
 def read_events(folder: SweepFolder) -> list[ev.AnyEvent]:
-    """Every complete event of a sweep; none of an empty journal.
+    """Every complete event of a sweep; empty for an empty journal.
 
     Raises:
         StorageError: the journal cannot be read, or a line other than the last is damaged.
@@ -164,7 +164,7 @@ def read_events(folder: SweepFolder) -> list[ev.AnyEvent]:
 
 
 def read_first(folder: SweepFolder) -> ev.AnyEvent | None:
-    """A sweep's first event, without reading all others; None of an empty journal.
+    """A sweep's first event, without reading the others; None for an empty journal.
 
     Raises:
         StorageError: it cannot be read, or is damaged.
@@ -173,19 +173,19 @@ def read_first(folder: SweepFolder) -> ev.AnyEvent | None:
 
 
 def read_lines(folder: SweepFolder) -> tuple[list[ev.AnyEvent], list[bytes]]:
-    """As `read_events`, and the lines that say them, as they were written.
+    """Like `read_events`, and the lines that the events were read from.
 
     Raises:
-        StorageError: as `read_events`.
+        StorageError: as for `read_events`.
     """
     return lines_of_segments(folder) if folder.is_remote else lines_of_file(folder.journal)
 
 
 def line_of(event: ev.AnyEvent) -> bytes:
-    """An event as the journal has it.
+    """An event as a line of the journal.
 
     Raises:
-        StorageError: it is larger than any that is read again.
+        StorageError: it is larger than readers accept.
     """
     line = ev.encode(event)
     if len(line) > LINE_BYTES_MAX:
@@ -195,7 +195,7 @@ def line_of(event: ev.AnyEvent) -> bytes:
 
 
 def empty(folder: SweepFolder) -> StorageError:
-    """The refusal of a journal without any event."""
+    """The error for a journal without events."""
     where = folder.segments if folder.is_remote else folder.journal
     return StorageError(f"{where}: the journal is empty; restore it, or delete the sweep's folder and run it again")
 

@@ -1,8 +1,8 @@
-"""The lease: at most one driver works on a sweep, and one that died is replaced.
+"""The lease: at most one driver runs a sweep, and a dead one can be replaced.
 
-The holder writes a beat every 5 s. On its own machine a dead holder's lease is taken at once; elsewhere whoever wants
-it watches, by its own clock, for 20 s whether the beat changes. A holder that could not renew for 15 s reads, before
-and after each append, whether it still is the holder.
+The holder writes a beat every 5 s. On the same machine, a dead holder's lease is taken at once. On another machine, a
+process that wants it watches, by its own clock, for 20 s whether the beat changes. A holder that could not renew for
+15 s checks, before and after each append, that it is still the holder.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tuner.storage.journal.lease_files import LeaseFiles, Seen, Taken
 from tuner.storage.journal.lease_objects import LeaseObjects
 
 BEAT_S = 5.0
-"""Between two beats of a holder."""
+"""Seconds between two beats of a holder."""
 TAKEOVER_S = 20.0
-"""A holder on another machine whose beat did not change for so long is dead."""
+"""A holder on another machine counts as dead once its beat has not changed for this long."""
 FENCE_S = 15.0
-"""A holder that has not renewed for so long makes sure that it still is one; less than TAKEOVER_S."""
+"""A holder that has not renewed for this long checks that it is still the holder; less than TAKEOVER_S."""
 
 
 class Lease:
@@ -44,7 +44,7 @@ class Lease:
         """Takes the lease; waits up to TAKEOVER_S for a holder on another machine that may have died.
 
         Args:
-            on_wait: is told once, in a sentence, if and for whom this waits.
+            on_wait: called once, with a sentence, if this waits.
 
         Raises:
             SweepHeldError: another driver holds it; the message says which.
@@ -70,22 +70,22 @@ class Lease:
         threading.Thread(target=_beat, args=(weakref.ref(self), self._stop), name="lease", daemon=True).start()
 
     def confirm(self) -> None:
-        """Makes sure, before and after a write, that no other driver was taken for the holder meanwhile.
+        """Checks, before and after a write, that no other driver has taken the lease.
 
         Raises:
-            SweepHeldError: one was.
-            StorageError: that cannot be found out.
+            SweepHeldError: another driver has.
+            StorageError: this cannot be determined.
         """
         if self._lost is None and _elapsed_s(self._renewed_at) > FENCE_S:
             try:
                 self._renew()
-            except StorageError:  # a full disk, say, on which it can still be read
+            except StorageError:  # such as a full disk, which can still be read
                 self._find_out(lambda holder: self._store.verify(holder))
         if self._lost is not None:
             raise self._lost.with_traceback(None)
 
     def moved(self, folder: SweepFolder) -> None:
-        """The folder was renamed, and the lease with it."""
+        """Tells the lease that the folder was renamed."""
         with self._renewing:
             self._folder = folder
             self._store.moved(folder)
@@ -93,7 +93,7 @@ class Lease:
                 self._holder = self._holder.holding(folder)
 
     def release(self) -> None:
-        """Frees the sweep; does nothing a second time."""
+        """Releases the sweep. May be called twice."""
         self._stop.set()
         with self._renewing:
             if self._holder is not None:
@@ -103,13 +103,13 @@ class Lease:
                 self._store.unlock()
 
     def _outwait(self, seen: Seen, on_wait: Callable[[str], None] | None) -> Seen | None:
-        """Watches another machine's lease until its holder must be dead; returns what to replace.
+        """Watches another machine's lease until its holder must be dead; returns the lease to replace.
 
         Raises:
             Taken: the beat changed, so the holder lives.
         """
         if on_wait is not None:
-            who = seen.holder or "the driver of another version"
+            who = seen.holder or "a driver of another version"
             on_wait(f"waiting up to {TAKEOVER_S:.0f} s for {who}, which may have died")
         until = time.monotonic() + TAKEOVER_S
         while True:
@@ -124,7 +124,7 @@ class Lease:
                 return now
 
     def _renew(self) -> None:
-        """Writes a beat; the time counts from before the write."""
+        """Writes a beat; its age counts from before the write."""
         now = _now()
         if self._find_out(lambda holder: self._store.renew(replace(holder, beat=time.time()))):
             self._renewed_at = now
@@ -142,15 +142,15 @@ class Lease:
     def _held(self, holder: Holder | None) -> SweepHeldError:
         who = str(holder) if holder else "another process"
         return SweepHeldError(
-            f"sweep {self._folder.name}: one driver at a time works on a sweep, but {who}, holds it;"
+            f"sweep {self._folder.name}: another driver is running it ({who});"
             f" wait for it, or stop it with Ctrl-C there"
         )
 
 
 def read_holder(where: SweepFolder | AnyPath) -> Holder | None:
-    """The driver that holds a sweep now, None if nobody does; quick, and takes nothing away from a holder.
+    """The driver that currently holds a sweep; None if there is none. Quick, and never disturbs a holder.
 
-    Of another machine's it is the age of the beat that tells: up to a minute, as the clocks may differ.
+    A driver on another machine counts as the holder if its last beat is at most a minute old, as clocks may differ.
 
     Args:
         where: the sweep's folder, or its lease.
@@ -163,7 +163,7 @@ def read_holder(where: SweepFolder | AnyPath) -> Holder | None:
 
 
 def _beat(reference: weakref.ref[Lease], stop: threading.Event) -> None:
-    """Renews until released, lost, or nobody has the lease any more."""
+    """Renews until the lease is released, lost or garbage collected."""
     while not stop.wait(BEAT_S):
         lease = reference()
         if lease is None or lease._lost is not None:
@@ -174,11 +174,11 @@ def _beat(reference: weakref.ref[Lease], stop: threading.Event) -> None:
 
 
 def _now() -> tuple[float, float]:
-    """Two clocks: one that nobody sets and that, where it can, counts while the machine sleeps, and the wall clock."""
+    """Two clocks: one that cannot be set (and, if possible, counts while the machine sleeps), and the wall clock."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return (time.monotonic() if boot is None else time.clock_gettime(boot), time.time())
 
 
 def _elapsed_s(since: tuple[float, float]) -> float:
-    """Seconds by the clock that went further."""
+    """Elapsed seconds, by whichever clock advanced more."""
     return max(now - then for now, then in zip(_now(), since, strict=True))

@@ -1,4 +1,4 @@
-"""A lease on a local or shared disk: the kernel's lock, and `lease.json` for the machines that it does not reach."""
+"""A lease on a local or shared disk: a kernel lock, and `lease.json` for machines that the lock does not reach."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tuner.storage.journal.holder import Holder
 
 BYTES_MAX = 64 << 10
 PROBE_S = 1.0
-"""Whoever looks if a sweep is held holds its lock for an instant; a driver waits that out."""
+"""Checking whether a sweep is held takes its lock for an instant. A driver waits this long for the lock."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A lease as it was found."""
+    """A lease at the time of a look."""
 
     data: bytes
     holder: Holder | None
@@ -32,7 +32,7 @@ class Seen:
 
 
 class Taken(Exception):
-    """Somebody else has the lease."""
+    """Another process has the lease."""
 
     def __init__(self, holder: Holder | None) -> None:
         super().__init__(str(holder))
@@ -43,7 +43,7 @@ class LeaseFiles:
     """The lease of a sweep in a folder."""
 
     look_s = 0.5
-    """Between two looks at another machine's lease."""
+    """Seconds between two looks at another machine's lease."""
 
     def __init__(self, folder: SweepFolder) -> None:
         path = folder.path / "lease.json"
@@ -52,10 +52,10 @@ class LeaseFiles:
         self._lock = filelock.FileLock(_lock_path(path), thread_local=False)
 
     def lock(self) -> None:
-        """Takes the kernel's lock.
+        """Takes the kernel lock.
 
         Raises:
-            Taken: a live process has it.
+            Taken: a running process has it.
             StorageError: it cannot be taken, or is a link.
         """
         try:
@@ -68,7 +68,7 @@ class LeaseFiles:
             raise _refused(self._path, error) from error
 
     def look(self) -> Seen | None:
-        """The lease now; None if there is none."""
+        """The current lease; None if there is none."""
         try:
             data = _read(self._path, self._base)
         except FileNotFoundError:
@@ -76,18 +76,18 @@ class LeaseFiles:
         return Seen(data, Holder.from_bytes(data))
 
     def is_dead(self, seen: Seen) -> bool:
-        """Whether its holder is known to be dead: its lock is free, and a lock reaches all processes of a machine."""
+        """Whether its holder is known to be dead: it ran on this machine, and its lock is free."""
         return seen.holder is not None and seen.holder.is_of_this_boot
 
     def is_alive(self, seen: Seen, beat_s: float) -> bool:
-        """Whether its holder is known to live; it would have the lock."""
+        """Whether its holder is known to be alive. Never on a disk: it would have the lock."""
         return False
 
     def take(self, holder: Holder, seen: Seen | None) -> None:
-        """Puts a lease in the place of the dead one that was seen.
+        """Replaces the dead lease that was seen.
 
         Raises:
-            Taken: another driver was quicker.
+            Taken: another driver was faster.
         """
         try:
             with nofollow.folder_of(self._path, self._base) as folder:
@@ -104,7 +104,7 @@ class LeaseFiles:
             raise _refused(self._path, error) from error
 
     def _take_away(self, folder: int, seen: Seen, aside: str) -> None:
-        """Moves the lease that was seen out of the way; puts another one back."""
+        """Moves the lease that was seen out of the way; if it is another one, puts it back."""
         name = self._path.name
         try:
             os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
@@ -118,10 +118,10 @@ class LeaseFiles:
                 os.unlink(aside, dir_fd=folder)
 
     def verify(self, holder: Holder) -> None:
-        """Reads whether the lease is still this holder's.
+        """Checks that the lease is still this holder's.
 
         Raises:
-            Taken: it is another's.
+            Taken: another process has it.
         """
         seen = self.look()
         if seen is not None and (seen.holder is None or seen.holder.id != holder.id):
@@ -131,7 +131,7 @@ class LeaseFiles:
         """Writes a new beat.
 
         Raises:
-            Taken: the lease is another's.
+            Taken: another process has the lease.
             StorageError: it could not be written.
         """
         self.verify(holder)
@@ -141,12 +141,12 @@ class LeaseFiles:
             raise _refused(self._path, error) from error
 
     def moved(self, folder: SweepFolder) -> None:
-        """The folder was renamed; the lock went with it."""
+        """Tells the lease that the folder was renamed, and the lock with it."""
         assert isinstance(folder.path, Path)
         self._folder, self._path, self._base = folder, folder.path / "lease.json", folder.base
 
     def release(self, holder: Holder) -> None:
-        """Leaves no lease behind, if it is this holder's."""
+        """Deletes the lease if it is this holder's."""
         with contextlib.suppress(Taken, StorageError, OSError):
             self.verify(holder)
             nofollow.unlink(self._path, self._base)
@@ -155,7 +155,7 @@ class LeaseFiles:
         self._lock.release()
 
     def live_holder(self) -> Holder | None:
-        """Who works on the sweep now."""
+        """The current holder, if it is alive."""
         if (seen := self.look()) is None:
             return None
         holder = seen.holder or Holder("unknown", 0, 0.0)
@@ -167,7 +167,7 @@ class LeaseFiles:
 
 
 def _check_lock(path: Path, base: Path | None) -> bool:
-    """Whether there is a lock file, which filelock opens by its path; refuses a link, a pipe and the like."""
+    """Whether the lock file exists. Refuses a link, a pipe and the like, because filelock opens it by its path."""
     lock = _lock_path(path)
     for problem in nofollow.problems(lock.parent, [lock.name], base):
         raise problem
@@ -175,7 +175,7 @@ def _check_lock(path: Path, base: Path | None) -> bool:
 
 
 def _is_locked(path: Path, base: Path | None) -> bool:
-    """Whether a process that the kernel knows has the lock; looks by taking it for an instant."""
+    """Whether a process of this machine has the lock; checked by taking it for an instant."""
     if not _check_lock(path, base):
         return False
     try:
@@ -188,7 +188,7 @@ def _is_locked(path: Path, base: Path | None) -> bool:
 
 
 def _read(path: Path, base: Path | None) -> bytes:
-    """A lease, or as much of what is none as says so."""
+    """The content of a lease file; cut off if it is too long to be one."""
     try:
         with open(nofollow.open_file(path, os.O_RDONLY, base), "rb") as file:
             return file.read(BYTES_MAX)

@@ -1,4 +1,4 @@
-"""A lease on an object store: numbered objects, the highest is the holder's, and only one can make the next."""
+"""A lease on an object store: numbered objects. The highest is the holder's; only one process can create the next."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _NAME = re.compile(r"(?:[0-9]{12}|[1-9][0-9]{12,})\.json")
-"""As `_path` makes it: one of another shape would be looked for under that name, and never found."""
+"""The names that `_path` returns; objects with other names are ignored."""
 
 RENEW_S = 5.0
-"""A renewal or release that the store does not take within this time is given up; the next beat tries again."""
+"""A renewal or release that takes longer is given up; the next beat tries again."""
 
 
 class LeaseObjects:
     """The lease of a sweep on an object store: `lease/<generation>.json`.
 
-    Numbers only grow, so a driver that was taken for dead and wakes up can neither renew nor retake: what it writes
-    bears a number that nobody reads any more.
+    Generations only increase. A driver that was taken for dead and wakes up can neither renew nor retake the lease,
+    because nobody reads its generation any more.
     """
 
     look_s = 1.0
-    """Between two looks at another machine's lease."""
+    """Seconds between two looks at another machine's lease."""
 
     def __init__(self, folder: SweepFolder) -> None:
         self._sweep = folder
@@ -40,39 +40,39 @@ class LeaseObjects:
         self._generation = 0
 
     def lock(self) -> None:
-        """No lock of a kernel reaches an object store."""
+        """Does nothing: there are no kernel locks on an object store."""
 
     def unlock(self) -> None:
-        """No lock of a kernel reaches an object store."""
+        """Does nothing: there are no kernel locks on an object store."""
 
     def look(self) -> Seen | None:
-        """The newest lease; None if there has never been one."""
+        """The newest lease; None if there never was one."""
         while generations := self._generations():
             path = self._path(generations[-1])
             try:
                 data = read_bytes(path, bytes_max=BYTES_MAX)
             except FileNotFoundError:
-                continue  # a newer one took its place meanwhile
+                continue  # a newer one has replaced it
             except TooLargeError:
-                data = b""  # what says nothing is outwaited
+                data = b""  # unreadable: wait until it counts as dead
             return Seen(data, Holder.from_bytes(data), generations[-1])
         return None
 
     def is_dead(self, seen: Seen) -> bool:
-        """Whether its holder is known to be dead: a process of this machine that is gone."""
+        """Whether its holder is known to be dead: a process of this machine that no longer runs."""
         holder = seen.holder
         return holder is not None and holder.sees_this_process and not holder.has_process
 
     def is_alive(self, seen: Seen, beat_s: float) -> bool:
-        """Whether its holder is known to live: a process of this machine whose beat is at most so old."""
+        """Whether its holder is known to be alive: a process of this machine whose beat is at most `beat_s` old."""
         holder = seen.holder
         return holder is not None and holder.sees_this_process and 0 <= time.time() - holder.beat < beat_s
 
     def take(self, holder: Holder, seen: Seen | None) -> None:
-        """Makes the generation after the one that was seen.
+        """Creates the generation after the one that was seen.
 
         Raises:
-            Taken: another driver was quicker.
+            Taken: another driver was faster.
         """
         generation = seen.generation + 1 if seen else 1
         try:
@@ -88,10 +88,10 @@ class LeaseObjects:
                 attempt(self._folder, "deleted", lambda fs: fs.rm(old), RENEW_S)
 
     def verify(self, holder: Holder) -> None:
-        """Reads whether the lease is still this holder's.
+        """Checks that the lease is still this holder's.
 
         Raises:
-            Taken: it is another's.
+            Taken: another process has it.
         """
         generations = self._generations()
         if generations and generations[-1] > self._generation:
@@ -102,22 +102,22 @@ class LeaseObjects:
         """Writes a new beat.
 
         Raises:
-            Taken: the lease is another's.
+            Taken: another process has the lease.
             StorageError: it could not be written.
         """
         self._put(holder)
         self.verify(holder)
 
     def moved(self, folder: SweepFolder) -> None:
-        """On an object store nothing is renamed."""
+        """Does nothing: nothing is renamed on an object store."""
 
     def release(self, holder: Holder) -> None:
-        """Says that the sweep is free; the object stays, so that its number is not used again."""
+        """Marks the sweep as free. The object stays, so that its generation is not used again."""
         with contextlib.suppress(StorageError, FileNotFoundError):
             self._put(replace(holder, released=True))
 
     def live_holder(self) -> Holder | None:
-        """Who works on the sweep now."""
+        """The current holder, if it is alive."""
         if (seen := self.look()) is None or seen.is_free:
             return None
         holder = seen.holder or Holder("unknown", 0, 0.0)

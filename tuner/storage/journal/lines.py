@@ -1,4 +1,4 @@
-"""A journal's bytes as events: one JSON object a line, numbered without a gap."""
+"""Decodes a journal's bytes into events: one JSON object a line, numbered without gaps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.storage import AnyPath
 from tuner.sweep import events as ev
 
 LINE_BYTES_MAX = 16 << 20
-"""Of one event. What users' code puts into events is bounded far below that; a longer line is none of ours."""
+"""The largest event. What user code can put into events is far smaller, so a longer line was written by others."""
 
 _decoder: msgspec.json.Decoder[ev.AnyEvent] = msgspec.json.Decoder(ev.AnyEvent)
 
@@ -22,12 +22,12 @@ def decode(data: bytes | bytearray, path: AnyPath, first_seq: int, offset: int =
     """The events of complete lines.
 
     Args:
-        data: whole lines, the last one's end included.
-        path: of the file, for messages; `offset` and `line` (from 1) are where `data` begins in it.
+        data: whole lines, including the end of the last one.
+        path: the file, for messages; `offset` and `line` (from 1) say where `data` starts in it.
         first_seq: the `seq` that the first event must have.
 
     Raises:
-        StorageError: a line is damaged, repeated or missing, or of a newer version; the message says where.
+        StorageError: a line is damaged, repeated, missing, or from a newer version; the message says where.
     """
     if len(data) > LINE_BYTES_MAX:
         _check_lengths(data, path, offset, line)
@@ -42,12 +42,12 @@ def decode(data: bytes | bytearray, path: AnyPath, first_seq: int, offset: int =
 
 
 def split(data: bytes) -> list[bytes]:
-    """Complete lines one by one, each with its end. Only a line feed ends one: JSON may hold any other separator."""
+    """Splits complete lines and keeps their ends. Only a line feed ends a line: JSON may hold any other separator."""
     return [line + b"\n" for line in data.split(b"\n")[:-1]]
 
 
 def too_long(path: AnyPath, line: int, offset: int) -> StorageError:
-    """The refusal of a line that no driver wrote."""
+    """The error for a line that no driver can have written."""
     return StorageError(
         f"{path}: line {line}, byte {offset}: an event must have at most {LINE_BYTES_MAX >> 20} MiB, but the line is"
         f" longer; restore the journal from a copy"
@@ -63,7 +63,7 @@ def _check_lengths(data: bytes | bytearray, path: AnyPath, offset: int, line: in
 
 
 def is_json(line: bytes) -> bool:
-    """Whether a line is JSON at all, an event or not; what a cut or overwritten last line is not."""
+    """Whether a line is JSON, whether or not an event. A torn or overwritten line is not."""
     try:
         msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -75,7 +75,7 @@ def is_json(line: bytes) -> bool:
 
 @contextlib.contextmanager
 def without_gc() -> Iterator[None]:
-    """Pauses the garbage collector, which would walk through all events made so far again and again."""
+    """Pauses the garbage collector, which would traverse all events so far again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -86,7 +86,7 @@ def without_gc() -> Iterator[None]:
 
 
 def _one_by_one(data: bytes, path: AnyPath, seq: int, offset: int, line: int) -> list[ev.AnyEvent]:
-    """As `decode`, slower, to find the line that is wrong."""
+    """Like `decode`, but slower, to find the line that is wrong."""
     events = []
     for text in data.split(b"\n")[:-1]:
         event = _decoded(text, f"{path}: line {line}, byte {offset}")

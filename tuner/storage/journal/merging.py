@@ -1,7 +1,7 @@
-"""Merging a journal's many small objects into few large ones, behind the driver's back.
+"""Merges a journal's many small objects into a few large ones, in the background.
 
-Sizes grow in steps (16 kB, 256 kB, 4 MB): 16 objects below a step become one at or above it, so each event is written
-about four times in all, and half a million events end as some dozens of objects.
+Sizes grow in steps (16 kB, 256 kB, 4 MB): 16 objects below a step become one at or above it. Each event is thus written
+about four times in total, and half a million events end up in a few dozen objects.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 STEPS_BYTES = (16 << 10, 256 << 10, 4 << 20)
 FAN_IN = 16
 _GIVE_UP_S = 5.0
-"""Merging can wait: what the store does not do in this time is tried again after the next append."""
+"""Merging can wait: a request that takes longer is given up and repeated after the next append."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """An object of the journal, whose events are `first` to `last`."""
+    """An object of the journal that holds events `first` to `last`."""
 
     name: str
     first: int
@@ -37,8 +37,8 @@ class Segment:
 def choose(sizes: Sequence[int], fan_in: int = FAN_IN) -> tuple[int, int] | None:
     """Which objects to merge next, as (start, stop); None if there are few enough.
 
-    Of the objects at the end that are below a step, those from the step before on must be `fan_in`; the oldest of them
-    become one that is no longer below it.
+    Objects at the end that are smaller than a step, but not smaller than the step before, are merged once there are
+    `fan_in` of them. The oldest of them become one object that is not smaller than the step.
     """
     least = 0
     for step in STEPS_BYTES:
@@ -57,19 +57,19 @@ def choose(sizes: Sequence[int], fan_in: int = FAN_IN) -> tuple[int, int] | None
 
 
 class Merger:
-    """Merges the objects of one journal in a thread that lives while there is something to do."""
+    """Merges the objects of one journal in a thread that runs while there is something to do."""
 
     def __init__(self, folder: UPath, segments: Sequence[Segment]) -> None:
         self._folder = folder
         self._segments = list(segments)
         self._fresh: dict[str, bytes] = {}
-        """The content of small objects of this driver, which need not be read again."""
+        """The content of small objects that this driver wrote, so that it need not be read again."""
         self._changed = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
 
     def add(self, segment: Segment, data: bytes) -> None:
-        """Takes note of a new object at the end."""
+        """Adds a new object at the end."""
         with self._changed:
             self._segments.append(segment)
             if segment.size < STEPS_BYTES[0]:
@@ -79,16 +79,16 @@ class Merger:
                 self._thread.start()
 
     def delete(self, names: Sequence[str]) -> None:
-        """Deletes objects whose events others hold; what stays is only in the way."""
+        """Deletes objects whose events are in other objects. Those that cannot be deleted do no harm."""
         paths = [f"{self._folder.path}/{name}" for name in names]
         if paths:
             with contextlib.suppress(StorageError, FileNotFoundError):
                 attempt(self._folder, "deleted", lambda fs: fs.rm(paths), _GIVE_UP_S)
 
     def close(self) -> None:
-        """Ends the thread, and leaves the small objects at the end as one."""
+        """Ends the thread, and merges the small objects at the end into one."""
         self._closing = True
-        thread = self._thread  # which forgets itself when there is nothing left to do
+        thread = self._thread  # the thread resets this when there is nothing left to do
         if thread is not None:
             thread.join()
         start = len(self._segments)
@@ -116,10 +116,10 @@ class Merger:
                 self._thread = None
 
     def _merge(self, group: list[Segment]) -> None:
-        """Creates the object that holds a run of others, and then deletes these.
+        """Creates an object that holds a run of others, and then deletes those.
 
         Raises:
-            StorageError: the store refused, or another driver was there; every event is there still.
+            StorageError: the store refused, or another driver interfered; no event is lost.
         """
         first, last = group[0].first, group[-1].last
         data = b"".join(self._contents(group))

@@ -1,8 +1,8 @@
-"""The journal on an object store: `journal/<first seq>.jsonl`, one object an append, merged as they pile up.
+"""The journal on an object store: `journal/<first seq>.jsonl`, one object for each append, merged as they accumulate.
 
-A merged object is `journal/<first seq>-<last seq>.jsonl`. It is created before what it covers is deleted, and no object
-is ever overwritten, so a crash at any point, or a driver that was taken for dead and goes on merging, loses nothing. Of
-objects that hold the same events a reader takes the widest.
+A merged object is `journal/<first seq>-<last seq>.jsonl`. It is created before the objects that it covers are deleted,
+and no object is ever overwritten. So nothing is lost if a process crashes at any point, or if a driver that was taken
+for dead continues to merge. If several objects hold the same events, a reader takes the one with the most events.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from tuner.sweep import events as ev
 
 _FETCHED_AT_ONCE = 32
 _FETCHED_BYTES = 64 << 20
-"""At once; a segment that is larger comes alone."""
+"""The most bytes that are fetched at once; a larger segment is fetched alone."""
 SEGMENT_BYTES_MAX = 256 << 20
-"""Four times what merging makes of small ones."""
+"""Four times the size that merging aims at."""
 _LISTINGS = 8
-"""A listing that a merge made old is repeated so often."""
+"""How often a listing is repeated that a merge has made obsolete."""
 _NUMBER = "([0-9]{12}|[1-9][0-9]{12,})"
 _NAME = re.compile(rf"{_NUMBER}(?:-{_NUMBER})?\.jsonl")
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An object of the journal, by its name: the first seq in it and, of a merged one, the last."""
+    """An object of the journal, parsed from its name: its first `seq` and, if it was merged, its last."""
 
     name: str
     first: int
@@ -42,13 +42,13 @@ class Listed:
 
 
 class SegmentReader:
-    """Follows a journal's segments; `seq` is the next event's."""
+    """Follows a journal's segments; `seq` is that of the next event."""
 
     def __init__(self, folder: SweepFolder) -> None:
         self._folder = folder.segments
         self.seq = 0
         self.read_from: list[Segment] = []
-        """The segments of all events so far, in order."""
+        """The segments that all events so far were read from, in order."""
         self.listed: list[Listed] = []
         self._newest = ("", b"")
         """The newest object that was read, and its digest."""
@@ -61,7 +61,7 @@ class SegmentReader:
         """The events since the last call.
 
         Raises:
-            StorageError: one is damaged or missing, or the store refused; the next call begins where this one did.
+            StorageError: one is damaged or missing, or the store refused; the next call starts where this one did.
         """
         seq, num_read_from, newest = self.seq, len(self.read_from), self._newest
         try:
@@ -72,23 +72,23 @@ class SegmentReader:
             raise
 
     def read_for_writer(self) -> list[ev.AnyEvent]:
-        """As `read`, and makes sure that what was read before is what the journal consists of now.
+        """Like `read`, but also checks that the journal still consists of what was read before.
 
-        Another driver may have merged it, or taken back its newest object, whose append had been refused.
+        Another driver may have merged objects, or removed its newest object after a failed append.
 
         Raises:
-            StorageError: it is not, or as `read`.
+            StorageError: it does not, or as for `read`.
         """
         name, digest = self._newest
         if _digest(read_many(self._folder, [name]).get(name, b"")) != digest:
-            raise StorageError(f"{self._folder / name}: is no longer what was read")
+            raise StorageError(f"{self._folder / name}: has changed since it was read")
         events = self.read()
         if [listed.name for listed in uncovered(self.listed, 0)] != [segment.name for segment in self.read_from]:
-            raise StorageError(f"{self._folder}: its objects were merged after they had been read")
+            raise StorageError(f"{self._folder}: its objects were merged after they were read")
         return events
 
     def read_beginning(self) -> list[ev.AnyEvent]:
-        """The events of the first object alone.
+        """The events of the first object only.
 
         Raises:
             StorageError: it is damaged or missing, or the store refused.
@@ -98,7 +98,7 @@ class SegmentReader:
             events: list[ev.AnyEvent] = []
             if self._read_listed(events):
                 return events
-        raise StorageError(f"{self._folder}: the events from seq 0 on are missing, but later ones are there")
+        raise StorageError(f"{self._folder}: the events from seq 0 on are missing, but later ones exist")
 
     def _read_on(self) -> list[ev.AnyEvent]:
         events: list[ev.AnyEvent] = []
@@ -107,10 +107,10 @@ class SegmentReader:
                 self.listed = self._list()
                 if self._read_listed(events):
                     return events
-        raise StorageError(f"{self._folder}: the events from seq {self.seq} on are missing, but later ones are there")
+        raise StorageError(f"{self._folder}: the events from seq {self.seq} on are missing, but later ones exist")
 
     def _read_listed(self, events: list[ev.AnyEvent]) -> bool:
-        """Adds the events of what was listed; False if an object was merged away, or events are missing."""
+        """Adds the events of the listed objects; False if an object was merged meanwhile, or events are missing."""
         for some in self._groups(uncovered(self.listed, self.seq)):
             fetched = read_many(self._folder, [listed.name for listed in some])
             for listed in some:
@@ -121,7 +121,7 @@ class SegmentReader:
         return True
 
     def _groups(self, wanted: list[Listed]) -> Iterator[list[Listed]]:
-        """What is fetched at once: no more than has room."""
+        """Groups of objects that are fetched at once, limited by their size."""
         group: list[Listed] = []
         for listed in wanted:
             if listed.size > SEGMENT_BYTES_MAX:
@@ -159,7 +159,7 @@ class SegmentReader:
 
 
 class _LineReader(SegmentReader):
-    """Keeps the lines of what it reads."""
+    """A SegmentReader that keeps the lines that it reads."""
 
     def __init__(self, folder: SweepFolder) -> None:
         super().__init__(folder)
@@ -172,7 +172,7 @@ class _LineReader(SegmentReader):
 
 
 def lines_of_segments(folder: SweepFolder) -> tuple[list[ev.AnyEvent], list[bytes]]:
-    """The events of a journal's segments, and their lines.
+    """The events of a journal's segments, and the lines that they were read from.
 
     Raises:
         StorageError: one is damaged or missing, or the store refused.
@@ -182,7 +182,7 @@ def lines_of_segments(folder: SweepFolder) -> tuple[list[ev.AnyEvent], list[byte
 
 
 def first_of_segments(folder: SweepFolder) -> ev.AnyEvent | None:
-    """The first event of a journal's segments; None while there is none.
+    """The first event of a journal's segments; None if there is none yet.
 
     Raises:
         StorageError: it is damaged or missing, or the store refused.
@@ -192,7 +192,7 @@ def first_of_segments(folder: SweepFolder) -> ev.AnyEvent | None:
 
 
 class SegmentLog:
-    """Appends to a journal's segments, one object an append."""
+    """Appends to a journal's segments, one object for each append."""
 
     def __init__(self, folder: SweepFolder) -> None:
         self._sweep = folder
@@ -202,11 +202,11 @@ class SegmentLog:
 
     @property
     def seq(self) -> int:
-        """The next event's."""
+        """That of the next event."""
         return self._at[0]
 
     def open(self, reader: SegmentReader) -> list[ev.AnyEvent]:
-        """What a reader has not read yet. Deletes what a crash left of a merge.
+        """Opens the log and returns the events that a reader has not read yet. Deletes the remains of a failed merge.
 
         Raises:
             StorageError: an object is damaged or missing, the store refused, or the journal no longer consists of what
@@ -220,10 +220,10 @@ class SegmentLog:
         return events
 
     def write(self, data: bytes, count: int) -> None:
-        """Puts so many lines durably, as one object that must not be there yet.
+        """Writes `count` lines durably, as a new object.
 
         Raises:
-            SweepHeldError: another driver wrote these numbers.
+            SweepHeldError: another driver wrote events with these numbers.
             StorageError: the store refused.
         """
         if self._merger is None:
@@ -237,13 +237,13 @@ class SegmentLog:
         except FileExistsError:
             self._at = (seq, None)
             raise SweepHeldError(
-                f"sweep {self._sweep.name}: one driver at a time works on a sweep, but another one wrote event {seq}"
+                f"sweep {self._sweep.name}: another driver is running it: it wrote event {seq}"
             ) from None
         self._at = (seq + count, None)
         self._merger.add(Segment(name, seq, seq + count - 1, len(data)), data)
 
     def moved(self, folder: SweepFolder) -> None:
-        """On an object store nothing is renamed."""
+        """Does nothing: nothing is renamed on an object store."""
 
     def close(self) -> None:
         if self._merger is not None:
@@ -251,7 +251,7 @@ class SegmentLog:
             self._merger = None
 
     def _take_back(self) -> None:
-        """Deletes what an append left that was refused in the end; nobody was told that it is there."""
+        """Deletes the object that a failed append may have left; it was never acknowledged."""
         seq, doubtful = self._at
         if doubtful is None:
             return
@@ -267,7 +267,7 @@ def _digest(data: bytes) -> bytes:
 
 
 def uncovered(listed: Iterable[Listed], seq: int) -> list[Listed]:
-    """Of objects in the order of their first event, the widest first, those that hold events from `seq` on."""
+    """The objects that hold events from `seq` on; ordered by first event, the one with the most events first."""
     wanted = []
     for one in listed:
         if (one.first if one.last is None else one.last) >= seq:
@@ -277,7 +277,7 @@ def uncovered(listed: Iterable[Listed], seq: int) -> list[Listed]:
 
 
 def _listed(found: dict[str, int]) -> Iterable[Listed]:
-    """Of what lies there, the objects that a journal is made of."""
+    """The objects that belong to a journal, of all that were found."""
     for name, size in found.items():
         if match := _NAME.fullmatch(name):
             first, last = match.groups()

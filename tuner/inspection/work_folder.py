@@ -1,0 +1,47 @@
+"""The working directory of a user's code: the folder of its spec, in every process and for every command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tuner.inspection.examine import is_file, is_own
+
+_STAYS = "RAY_CHDIR_TO_TRIAL_DIR"
+"""Is 0 in the jobs of a cluster, whose working directory is the shipped folder, elsewhere on each node."""
+
+
+def work_folder(trainable: str, source: str) -> str:
+    """Where the code of a new sweep's trainable runs; empty for the working directory that a process has.
+
+    Args:
+        source: the path of the spec's file; anything else where there is none: then the caller's working directory.
+    """
+    if not is_own(trainable) or os.environ.get(_STAYS) == "0":
+        return ""
+    path = Path(source)
+    return str(path.resolve().parent if path.is_file() else Path.cwd())
+
+
+def work_folder_of(spec: Mapping[str, Any], known: str) -> str:
+    """The same of a sweep that exists: as its journal says, else the folder of the trainable's file."""
+    trainable = str(spec["trainable"])
+    if os.environ.get(_STAYS) == "0":
+        return ""
+    beside = str(Path(trainable.rpartition(":")[0]).parent) if is_file(trainable) else ""
+    return next((folder for folder in (known, beside) if folder and os.path.isdir(folder)), "")
+
+
+@contextmanager
+def working_in(folder: str) -> Iterator[None]:
+    """Within this the process works in a folder; empty, or gone: where it is."""
+    before = os.getcwd()
+    if folder and os.path.isdir(folder):
+        os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
