@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -60,11 +60,33 @@ class Data:
 
     Each is x alone, a tuple (x, y) or (x, y, sample_weight) of arrays whose first axis counts examples (x may be a dict
     or tuple of such arrays), or a tf.data.Dataset of single examples, not batched. The search never sees `test`.
+
+    Examples of a data set may have different lengths: each batch is padded to its longest, with `padding`, or with
+    zeros. `batch(examples, batch_size)` batches them in another way.
     """
 
     train: Any
     validation: Any
     test: Any = None
+    padding: Any = None
+    """What `padded_batch` takes as `padding_values`: a structure as that of an example."""
+    batch: Callable[[Any, int], Any] | None = None
+
+    def __post_init__(self) -> None:
+        data_sets = [part for part in (self.train, self.validation, self.test) if hasattr(part, "element_spec")]
+        if self.padding is None and self.batch is None:
+            return
+        name = "padding" if self.batch is None else "batch"
+        if self.padding is not None and self.batch is not None:
+            raise DataError("Data must have padding or batch, but got both: batch makes whole batches")
+        if not data_sets:
+            raise DataError(f"{name} is for a tf.data.Dataset of single examples, but got none: leave it out")
+        for part in data_sets:
+            object.__setattr__(part, BATCHING, (self.padding, self.batch))
+
+
+BATCHING = "_batching_of_its_data"
+"""An attribute of a data set of `Data`: how its examples become batches."""
 
 
 class Trainable(ABC):

@@ -207,4 +207,4 @@ def test_a_new_sweep_that_an_error_ends_before_its_first_trial_is_removed(
         start_sweep(spec, StorageRoot(tmp_path), "sweep.yaml", "local", watcher)
     said, folder = str(ended.value), tmp_path / spec.name
     assert folder.exists() == is_interrupted and not list(tmp_path.glob(".*.gone"))
-    assert said.endswith("the same command, as the sweep had not begun") != is_interrupted
+    assert said.endswith("the same call, as the sweep had not begun") != is_interrupted

@@ -83,7 +83,7 @@ def test_a_wrong_password_is_told_at_once_and_the_sweep_trains_to_its_end(
     *earlier, last = told.strip().splitlines()
     assert last.startswith("sweep refused: ") and f"are not recorded in MLflow: {refusal}" in last
     assert "Nothing is lost; finish with: tuner record refused --storage" in last
-    assert [line for line in earlier if line.startswith(f"MLflow takes nothing now, and the sweep goes on: {refusal}")]
+    assert [line for line in earlier if line.startswith(f"MLflow accepts nothing now; the sweep continues: {refusal}")]
     assert cli.json("show", "refused")["outcomes"]["completed"] == 1
     assert WRITER[1] not in told and "not-the-password" not in told
     log_in(*WRITER)

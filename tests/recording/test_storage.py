@@ -48,7 +48,7 @@ def assert_told(stderr: str) -> None:
     """A last line for people, after one in the log at most: it may meet the fault before it knows that it is to end."""
     *before, last = stderr.splitlines()
     assert last.startswith("tuner: ")
-    assert not before or (len(before) == 1 and "the journal cannot be read now" in before[0])
+    assert not before or (len(before) == 1 and "the journal cannot be read, " in before[0])
 
 
 def test_a_journal_that_is_gone_is_told_in_a_line(story: Story) -> None:

@@ -142,7 +142,7 @@ def test_one_that_dies_at_once_each_time_is_given_up_once_and_tried_again_at_the
         wait_until(lambda: len(told) == 4)
         time.sleep(0.5)
         assert recorders(driver) == [] and zombies() == [] and len(told) == 4
-        assert "ended with exit code 1 (" in told[-1] and "gets nothing more until the sweep's end" in told[-1]
+        assert "ended with exit code 1 (" in told[-1] and "nothing more is recorded until the sweep ends" in told[-1]
     cursor = read_cursor(driver.folder)
     standing = recorder_standing(driver.folder, cursor, "sqlite://", len(driver.events), is_running=True)
     assert standing == {"restarts": 3, "trouble": told[-1], "news": None}

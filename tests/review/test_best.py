@@ -16,7 +16,7 @@ from tuner.review.best import best_model, export_model
 from tuner.storage import SweepFolder
 from tuner.sweep import events as ev
 
-MODELS = Path(__file__).parent / "trainables" / "models.py"
+MODELS = Path(__file__).parents[1] / "trainables" / "models.py"
 GONE = "checkpoints/000001/best-000003-attempt-001-7.npz"
 PARAMS = {"learning_rate": 0.02, "batch_size": 32, "epochs": 3, "units": 5}
 

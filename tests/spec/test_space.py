@@ -235,11 +235,11 @@ def test_the_kind_of_a_parameter_follows_from_what_is_written() -> None:
         ({"low": 0.0, "high": 1, "num": 10_001}, "less than or equal to 10000"),
         (
             {"low": 0, "high": 1, "num": 5},
-            "must give so many different whole numbers (with a high of 1.0 they are real ones), but got 5",
+            "must give as many different whole numbers (with a high of 1.0 they are real ones), but got 5",
         ),
         (
             {"low": 1.0, "high": 1 + 2**-52, "num": 3},
-            "must give so many different numbers, but got 3, which gives 2 only",
+            "must give as many different numbers, but got 3, which gives 2 only",
         ),
         ({"choices": []}, "at least 1 item"),
         ({"choices": [1, 2, 1]}, "must not stand in the list twice, but got 1"),

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainables.contract import DataError
-
-_SHUFFLE_BUFFER = 10_000
+from trainables.contract import BATCHING, DataError
+from trainables.training.batching import batched
+from trainables.training.shuffling import shuffled
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Split:
     def spec(self) -> Any:
         """The nest of specs of a batch, of any size."""
         if self.is_dataset:
-            return self.source.batch(1).element_spec
+            return batched(self.source, 1).element_spec
         return tf.nest.map_structure(lambda rows: tf.TensorSpec([None, *rows.shape[1:]], rows.dtype), self.source)
 
     def first(self, num_examples: int) -> Any:
         """A batch of the first examples."""
         if self.is_dataset:
-            return next(iter(self.source.batch(num_examples)))
+            return next(iter(batched(self.source, num_examples)))
         return tf.nest.map_structure(lambda rows: rows[:num_examples], self.source)
 
     def inputs(self, num_examples: int) -> Any:
@@ -51,8 +51,8 @@ class Split:
         """The batches of one epoch of a data set. The seed must differ from epoch to epoch."""
         examples = self.source
         if shuffle_seed is not None:
-            examples = examples.shuffle(min(self.num_examples, _SHUFFLE_BUFFER), seed=shuffle_seed)
-        return examples.batch(batch_size).prefetch(2)
+            examples = shuffled(examples, self.num_examples, shuffle_seed)
+        return batched(examples, batch_size, getattr(self.source, BATCHING, None)).prefetch(2)
 
 
 class DeviceData:

@@ -41,6 +41,7 @@ from trainables.training.fit_rates import RateReader
 from trainables.training.graphs import assign, new_model
 from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
+from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
 from trainables.training.trainer import EpochResult
@@ -156,7 +157,9 @@ class FitTrainer:
 
         def begin(trainable: Trainable, data: Data) -> _Trial:
             self._seeder.begin_trial(seed, self._precision)
-            return self._new_trial(trainable, params, seed, valid, trainable.select_data(data, valid))
+            with reproducible_draws(is_selection=True):
+                selected = trainable.select_data(data, valid)
+            return self._new_trial(trainable, params, seed, valid, selected)
 
         trial = isolated(self._trainable, self._data, begin)
         if checkpoint is not None:
@@ -233,6 +236,7 @@ class FitTrainer:
             raise RuntimeError(f"the trial has ended itself: {self.stopped}")
         self._trial = None  # until the epoch is whole
         epoch = self._progress.epoch + 1
+        begin_epoch(trial.seed, epoch)
         self._seeder.begin_epoch(trial.seed, epoch)
         trial.rates.begin_epoch()
         began_s = time.perf_counter()

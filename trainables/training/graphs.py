@@ -13,6 +13,7 @@ from tensorflow.python.framework import ops
 
 from trainables.contract import Params, Trainable
 from trainables.training.device import Split
+from trainables.training.fixed_batch import fixed_batch_size, of_size
 from trainables.training.fresh import fresh
 from trainables.training.hidden_state import (
     HiddenVariable,
@@ -25,6 +26,7 @@ from trainables.training.hidden_state import (
 from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
+from trainables.training.pipeline_draws import begin_epoch
 from trainables.training.replicas import Replicas
 
 _STATEFUL_OPS = ("Random", "TruncatedNormal", "Multinomial", "PyFunc", "EagerPyFunc", "StatefulRandom")
@@ -48,12 +50,14 @@ class CompiledModel:
         replicas: Replicas,
     ) -> None:
         self.model = model
+        self._fixed_batch = fixed_batch_size(model)
         self._replicas = replicas
         self.optimizer = TunableOptimizer(params)
         self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
         self._draws = KeptDraws()
+        self._seed = 0
         self._hidden: list[Any] = []
         self._initial_hidden: list[Any] = []
         self._values_before = reachable_values(model) if replicas.count == 1 else {}
@@ -134,6 +138,8 @@ class CompiledModel:
     def train(self, split: Split, batch_size: int, seed: int, epoch: int) -> dict[str, float]:
         """Trains one epoch over `split` in an order that depends on the seed and the epoch alone."""
         self.model.reset_metrics()
+        self._seed = seed
+        begin_epoch(seed, epoch)
         graph, names = self._graph(split, training=True)
         if split.is_dataset:
             order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
@@ -147,7 +153,8 @@ class CompiledModel:
     def evaluate(self, split: Split, batch_size_max: int) -> dict[str, float]:
         """The metrics on `split`, in inference mode."""
         self.model.reset_metrics()
-        batch_size = self._replicas.evaluation_batch(split.num_examples, batch_size_max)
+        begin_epoch(self._seed, 0)
+        batch_size = self._fixed_batch or self._replicas.evaluation_batch(split.num_examples, batch_size_max)
         graph, names = self._graph(split, training=False)
         if split.is_dataset:
             values = graph(split.batches(batch_size, None))
@@ -162,6 +169,7 @@ class CompiledModel:
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
+            step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
             run_step = self._replicas.over_all(_recording(step, names))
             with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
                 if split.is_dataset:

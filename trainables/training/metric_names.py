@@ -9,8 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Params, Trainable
+from trainables.training.batching import like
 from trainables.training.device import DeviceData
 from trainables.training.fit_trainer import FitTrainer
+from trainables.training.fixed_batch import fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model
 from trainables.training.naming import first_names
 from trainables.training.path import training_path
@@ -33,7 +35,10 @@ def reported_metric_names(trainable: Trainable, data: Data, params: Params, prec
         model = new_model(trainable, params, lambda: train.inputs(1))
         if model.compiled:
             return _names_of_fit(trainable, data, params, precision)
-        compiled = CompiledModel(model, trainable, params, train.first(1), lambda: None, Replicas())
+        if (size := fixed_batch_size(model)) is not None:
+            train, validation = (device.split(_first(part, size), "training") for part in (data.train, data.validation))
+        first = train.first(size or 1)
+        compiled = CompiledModel(model, trainable, params, first, lambda: None, Replicas())
         return [*compiled.metric_names(train, validation), "epoch_s"]
 
 
@@ -47,8 +52,8 @@ def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str)
     return names
 
 
-def _first(part: Any) -> Any:
-    """The first example of a part of the data."""
+def _first(part: Any, count: int = 1) -> Any:
+    """The first examples of a part of the data."""
     if isinstance(part, tf.data.Dataset):
-        return part.take(1)
-    return tf.nest.map_structure(lambda rows: np.asarray(rows)[:1], part)
+        return like(part, part.take(count))
+    return tf.nest.map_structure(lambda rows: np.asarray(rows)[:count], part)

@@ -16,8 +16,10 @@ from trainables.isolation import isolated, read_only
 from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import DeviceData, Split
+from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, assign, new_model, whole_model
 from trainables.training.naming import first_names
+from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.replicas import Replicas
 from trainables.training.seeding import Seeder
 
@@ -159,7 +161,8 @@ class WarmTrainer:
 
     def _prepared(self, trainable: Trainable, data: Data, params: Params, seed: int) -> tuple[_Trial, list[Any]]:
         """A trial with its graphs traced, and its model's initial values."""
-        data = trainable.select_data(data, params)
+        with reproducible_draws(is_selection=True):
+            data = trainable.select_data(data, params)
         train, validation = (
             self._device.split(data.train, "training"),
             self._device.split(data.validation, "validation"),
@@ -170,6 +173,9 @@ class WarmTrainer:
                 model = new_model(trainable, params, lambda: train.inputs(1))
             if model.compiled:
                 raise CompiledModelError
+            if (size := fixed_batch_size(model)) is not None:
+                parts = {"training": train, "validation": validation, **({} if test is None else {"test": test})}
+                check_fixed_batch(size, params.batch_size, {name: part.num_examples for name, part in parts.items()})
             key = cache_key(model, params)
             values = [variable.numpy() for variable in model.variables]
             self._collect_garbage(sum(value.nbytes for value in values))
@@ -177,7 +183,7 @@ class WarmTrainer:
             if compiled is None or not compiled.takes(values):
                 with self._replicas.scope():
                     compiled = CompiledModel(
-                        model, trainable, params, train.first(1), self._count_trace, self._replicas
+                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas
                     )
             compiled.prepare(train, validation)
         if compiled.model is model:

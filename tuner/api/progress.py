@@ -143,7 +143,7 @@ class Progress:
             now = self._snapshot()
             if time.monotonic() - started_at >= LINE_EVERY_S:  # by then it is not that of an earlier driver
                 if now.trouble and not trouble:
-                    self.note(f"MLflow takes nothing now, and the sweep goes on: {now.trouble}")
+                    self.note(f"MLflow accepts nothing now; the sweep continues: {now.trouble}")
                 trouble = now.trouble
             self.show(now)
 

@@ -11,11 +11,12 @@ import msgspec
 
 from tuner.backend.ending import Ended
 from tuner.backend.observer import Observer
-from tuner.backend.preparation import earlier_trials, inspected
+from tuner.backend.preparation import Check, earlier_trials, inspected
 from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
 from tuner.base.versions import versions
+from tuner.inspection import Inspected
 from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
 from tuner.inspection.provenance.learned import (
     learned_files,
@@ -69,22 +70,10 @@ def start_sweep(
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
     works_in = work_folder(spec.trainable, source)
-    with inspected(spec, folder, source, address, observer, begins, works_in, is_new=True, is_strict=is_strict) as (
-        resolved,
-        found,
-    ):
+    check = Check(source, works_in, is_new=True, is_strict=is_strict)
+    with inspected(spec, check, folder, address, observer, begins) as (resolved, found):
         begins = begins.with_imported(spec.trainable, found.imported)
-        started = ev.SweepStarted(
-            spec=resolved.resolved(),
-            versions=versions(),
-            seed=resolved.search.seed,
-            sweep_id=uuid.uuid4().hex,
-            code=begins.manifest,
-            data=found.digests,
-            learned=learned_manifest(found.learned),
-            work_folder=works_in,
-            policy=VERSION,
-        )
+        started = _started(resolved, begins.manifest, found, works_in)
         files = {**copied_files(begins.new), **learned_files(found.learned)}
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         run = SweepRun(resolved, journal, found, address, observer, begins.sources, works_in, is_new=True)
@@ -96,6 +85,21 @@ def start_sweep(
             raise
         finally:
             journal.close()
+
+
+def _started(spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: str) -> ev.SweepStarted:
+    """The first event of a new sweep."""
+    return ev.SweepStarted(
+        spec=spec.resolved(),
+        versions=versions(),
+        seed=spec.search.seed,
+        sweep_id=uuid.uuid4().hex,
+        code=code,
+        data=found.digests,
+        learned=learned_manifest(found.learned),
+        work_folder=works_in,
+        policy=VERSION,
+    )
 
 
 def resume_sweep(
@@ -145,7 +149,8 @@ def _go_on(
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
     works_in = work_folder_of(sweep.spec, sweep.work_folder)
-    with inspected(spec, folder, str(folder.spec), address, observer, goes_on, works_in) as (_, found):
+    check = Check(str(folder.spec), works_in)
+    with inspected(spec, check, folder, address, observer, goes_on) as (_, found):
         goes_on = goes_on.with_imported(spec.trainable, found.imported)
         event = resumed(goes_on, sweep, changes, found.digests, accepted, observer.note)
         event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())

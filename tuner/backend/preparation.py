@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tuner.backend import address as addresses
 from tuner.backend import growth, nodes, session
@@ -29,34 +30,39 @@ def earlier_trials(spec: SweepSpec, root: StorageRoot, source: str, observer: Ob
     return [source.event for source in sources]
 
 
+@dataclass(frozen=True)
+class Check:
+    """How a spec is checked."""
+
+    source: str
+    """What errors call the spec."""
+    works_in: str
+    """The folder in which the trainable's code runs."""
+    is_new: bool = False
+    """Whether there is no sweep yet; then a batch is trained before there is one, as workers would."""
+    is_strict: bool = False
+    """Whether parameters without effect are errors."""
+
+
 @contextmanager
 def inspected(
     spec: SweepSpec,
+    check: Check,
     folder: SweepFolder,
-    source: str,
     address: str | None,
     observer: Observer,
     trains_with: TrainingCode,
-    works_in: str,
-    is_new: bool = False,
-    is_strict: bool = False,
 ) -> Iterator[tuple[SweepSpec, Inspected]]:
     """Completes a spec from its trainable, with Ray started. Ray is left at the end.
 
     Ray starts while a child process looks at a user's file, and in any case before a new sweep has a folder.
 
-    Args:
-        source: what errors call the spec.
-        works_in: the folder in which the trainable's code runs.
-        is_new: whether there is no sweep yet; then a batch is trained before there is one, as workers would.
-        is_strict: whether parameters without effect are errors.
-
     Raises:
         SpecError: the spec does not fit its trainable, its data, or the machines' shared folders.
         UsageError: no node has room for a trial.
     """
-    is_tried = is_new or trains_with.is_changed
-    inspection = Inspection(spec, trains_with.sources, is_tried=is_tried, works_in=works_in)
+    is_tried = check.is_new or trains_with.is_changed
+    inspection = Inspection(spec, trains_with.sources, is_tried=is_tried, works_in=check.works_in)
     slot = Slot.of(spec.resources)
     unshared: list[str] = []
     try:
@@ -69,13 +75,13 @@ def inspected(
             growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, nodes.num_hosts(), shared_folders())
-        found = inspection.result().strictly(is_strict)
+        found = inspection.result().strictly(check.is_strict)
         if unshared:
-            raise SpecError(source, [*found.problems, *unshared])
-        resolved = found.resolve(spec, source)
-        for warning in found.all_warnings if is_new else []:
+            raise SpecError(check.source, [*found.problems, *unshared])
+        resolved = found.resolve(spec, check.source)
+        for warning in found.all_warnings if check.is_new else []:
             observer.note(f"warning: {warning}")
-        if is_new and not session.has_ray():
+        if check.is_new and not session.has_ray():
             observer.phase("starting Ray")
             session.start_ray(address, observer.note)
         yield resolved, found

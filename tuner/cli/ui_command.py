@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -60,10 +60,7 @@ def ui(
     people.print(f"MLflow UI: {base}   (Ctrl-C ends it)")
     people.print(f"experiments: {experiments_page(base)}")
     _tell_page(base, without_credentials(uri), opened or _newest(root))
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--artifacts-destination", str(root.artifacts)]
-    store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
-    os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    _serve(uri, port, root)
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +73,14 @@ def register(app: typer.Typer) -> None:
         tuner ui first --port 0
         """,
     )
+
+
+def _serve(uri: str, port: int, root: StorageRoot) -> NoReturn:
+    """Replaces this process by an MLflow server on a store."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--artifacts-destination", str(root.artifacts)]
+    store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
+    os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
 
 
 def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:

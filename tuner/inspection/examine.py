@@ -227,6 +227,10 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
     warnings += _not_handed_over(learned)
+    if isinstance(data, Data) and num_train and hasattr(data.train, "element_spec") and not problems:
+        from trainables.training.shuffling import shuffle_warning
+
+        warnings += [f"trainable: {text}" for text in filter(None, [shuffle_warning(data.train, num_train)])]
     handed = data if is_shared and not learned.left_out else None
     imported = _imported_beside(spec.trainable)
     space = spec.space if is_adapted(trainable_class) else None

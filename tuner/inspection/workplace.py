@@ -67,6 +67,9 @@ def with_data(trainable: Trainable, data: Data | None, learned: Learned) -> Data
         Exception: whatever `load_data` raises.
     """
     if data is None:
-        return trainable.load_data()
+        from trainables.training.pipeline_draws import reproducible_draws
+
+        with reproducible_draws():
+            return trainable.load_data()
     teach(trainable, learned, data)
     return data

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_PAIRS = 3
-"""Until so many trials have reached both levels, a trial that went further counts as better."""
+"""Until this many trials have reached both levels, a trial that went further counts as better."""
 OUTLOOK_PAIRS = 5
-"""Until so many trials have reached both levels, an expected end has no standard deviation."""
+"""Until this many trials have reached both levels, an expected end has no standard deviation."""
 MAX_PAIRS = 128
-"""The line is fitted to the best so many of a level, where it is needed; so its cost does not grow with the sweep."""
+"""How many of the best trials of a level a line is fitted to: it matters there, and its cost stays bounded."""
 _SHRINKAGE = 3.0
 _MIN_SLOPE = 0.05
 

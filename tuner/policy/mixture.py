@@ -32,7 +32,7 @@ class Mixture:
         self._arms[is_modelled].trials += 1
 
     def passed(self, is_modelled: bool, units: float) -> None:
-        """A trial passed a rung with so many times the first rung's epochs."""
+        """A trial passed a rung; `units` is the rung's epochs divided by the first rung's."""
         self._arms[is_modelled].earned += units
 
     @property

@@ -27,9 +27,9 @@ CONTINUE: Literal["continue"] = "continue"
 STOP: Literal["stop"] = "stop"
 
 STARTUP_OBSERVATIONS = 10
-"""Until so many trials have been observed, draws are independent; then TPE models them."""
+"""Until this many trials have been observed, draws are independent; then TPE models them."""
 HOPELESS_DEVIATIONS = 1.5
-"""A trial is stopped if its expected end is more than so many standard deviations worse than the best so far."""
+"""A trial is stopped if its expected end is more than this many standard deviations worse than the best so far."""
 BROAD_SHARE = 0.7
 """This share of the draws from the whole space are the best of a few by the model (see `TPE.suggest`)."""
 _MODEL_DRAWS = 4

@@ -14,17 +14,24 @@ def blobs(count, seed):
 
 
 class Unfreeze(keras.callbacks.Callback):
-    """Recompiles the model with a trainable base when the second phase begins, as the guide does between two fits."""
+    """Begins the second phase: the base is trained as well, and the model compiled anew, as between two fits."""
 
     def __init__(self, epoch, learning_rate):
         super().__init__()
         self.epoch, self.learning_rate = epoch, learning_rate
 
-    def on_epoch_begin(self, epoch, logs=None):
-        base = self.model.get_layer("base")
-        if epoch == self.epoch:
-            base.trainable = True
-            self.model.optimizer.learning_rate = self.learning_rate / 10
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == self.epoch:
+            self.model.get_layer("base").trainable = True
+            compile_model(self.model, self.learning_rate / 10)
+
+
+def compile_model(model, learning_rate):
+    model.compile(
+        optimizer=keras.optimizers.RMSprop(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+    )
 
 
 class Transfer(Trainable):
@@ -36,16 +43,12 @@ class Transfer(Trainable):
 
     def build_model(self, params):
         base = keras.models.load_model("base.keras")
-        base.trainable = True
+        base.trainable = False
         x = inputs = keras.Input((6,))
         x = base(x, training=False)
         outputs = layers.Dense(3, activation="softmax")(layers.Dropout(0.1)(x))
         model = keras.Model(inputs, outputs)
-        model.compile(
-            optimizer=keras.optimizers.RMSprop(params.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(),
-            metrics=["accuracy"],
-        )
+        compile_model(model, params.learning_rate)
         return model
 
     def callbacks(self, params):

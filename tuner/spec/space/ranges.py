@@ -62,7 +62,7 @@ class _Range(BaseParameter):
                 f"whole numbers (with a high of {high}.0 they are real ones)" if isinstance(high, int) else "numbers"
             )
             received = f"{self.num}, which gives {self._spread.num_different} only"
-            raise broken("num", f"must give so many different {whole}", received)
+            raise broken("num", f"must give as many different {whole}", received)
         return self
 
     @cached_property

@@ -1,0 +1,103 @@
+"""The order of a data set's examples in an epoch, without an epoch of decoded examples in memory.
+
+A shuffle buffer behind the decoding holds what was decoded. So the shuffle moves to the source, past steps that make
+one example of one: indices or file names are shuffled, and each example is decoded when it is needed. Where that cannot
+be, the buffer is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.data.ops import dataset_ops
+from tensorflow.python.ops import gen_dataset_ops
+
+BUFFER_EXAMPLES_MAX = 10_000
+BUFFER_BYTES_MAX = 2**27
+"""Of decoded examples that a shuffle buffer holds in each worker."""
+_SMALL_BYTES = 1024
+"""Examples of a source up to this size are shuffled themselves, larger ones by their indices."""
+
+
+def shuffled(examples: tf.data.Dataset, num_examples: int, seed: int) -> tf.data.Dataset:
+    """The examples in an order that depends on the seed alone."""
+    moved = _moved(examples, num_examples, seed)
+    return examples.shuffle(buffer_size(examples, num_examples), seed=seed) if moved is None else moved
+
+
+def buffer_size(examples: tf.data.Dataset, num_examples: int) -> int:
+    """How many examples a buffer behind the whole pipeline may hold."""
+    return max(1, min(num_examples, BUFFER_EXAMPLES_MAX, BUFFER_BYTES_MAX // max(1, example_bytes(examples))))
+
+
+def example_bytes(examples: tf.data.Dataset) -> int:
+    """The size of an example, of the first one where they differ."""
+    specs = [spec for spec in tf.nest.flatten(examples.element_spec)]
+    if all(isinstance(spec, tf.TensorSpec) and spec.shape.is_fully_defined() for spec in specs):
+        return sum(int(spec.shape.num_elements()) * spec.dtype.size for spec in specs)
+    first = next(iter(examples), None)
+    parts = [] if first is None else tf.nest.flatten(first, expand_composites=True)
+    return sum(int(np.asarray(part).nbytes) for part in parts)
+
+
+def shuffle_warning(examples: tf.data.Dataset, num_examples: int) -> str:
+    """What is told where the examples cannot be shuffled whole; empty if they can."""
+    size = buffer_size(examples, num_examples)
+    if size >= num_examples or is_movable(examples):
+        return ""
+    return (
+        f"a shuffle looks at {size} of {num_examples} examples at a time, as they are large: make the data set of"
+        " indices or file names, from_tensor_slices(names).map(decode), and the whole of it is shuffled"
+    )
+
+
+def is_movable(examples: tf.data.Dataset) -> bool:
+    """Whether the shuffle can stand at the source."""
+    return _moved(examples, 1, 0) is not None
+
+
+def _moved(examples: Any, num_examples: int, seed: int) -> Any:
+    """The same pipeline with its source shuffled; None if a step in it does not make one example of one."""
+    kind = type(examples).__name__.lstrip("_")
+    try:
+        if kind == "TensorSliceDataset":
+            return _source(examples, num_examples, seed)
+        if kind == "RangeDataset":
+            return examples.shuffle(num_examples, seed=seed)
+        if kind in ("MapDataset", "ParallelMapDataset"):
+            inner = _moved(examples._input_dataset, num_examples, seed)
+            return None if inner is None else _mapped(examples, inner)
+        if kind in ("PrefetchDataset", "OptionsDataset"):
+            inner = _moved(examples._input_dataset, num_examples, seed)
+            return None if inner is None else inner.with_options(examples.options())
+    except (AttributeError, TypeError, ValueError):  # another version of TensorFlow has it otherwise
+        return None
+    return None
+
+
+def _source(examples: Any, num_examples: int, seed: int) -> Any:
+    if example_bytes(examples) <= _SMALL_BYTES:
+        return examples.shuffle(num_examples, seed=seed)
+    flat, structure = list(examples._tensors), examples._structure
+
+    def example(index: Any) -> Any:
+        return tf.nest.pack_sequence_as(structure, [rows[index] for rows in flat])
+
+    if len(tf.nest.flatten(structure)) != len(flat):
+        return None
+    return tf.data.Dataset.range(num_examples).shuffle(num_examples, seed=seed).map(example)
+
+
+def _mapped(examples: Any, inner: Any) -> Any:
+    """The same function, which was traced already, on another input."""
+    function = examples._map_func.function
+    make: Callable[..., Any] = gen_dataset_ops.map_dataset
+    options: dict[str, Any] = {"preserve_cardinality": True}
+    if type(examples).__name__.lstrip("_") == "ParallelMapDataset":
+        make = gen_dataset_ops.parallel_map_dataset_v2
+        options |= {"num_parallel_calls": examples._num_parallel_calls, "deterministic": "true"}
+    variant = make(inner._variant_tensor, function.captured_inputs, f=function, **examples._flat_structure, **options)
+    return dataset_ops._VariantDataset(variant, examples.element_spec)
