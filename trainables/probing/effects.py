@@ -96,4 +96,6 @@ def _without_effect(question: Question, built: _Twice, traced: _Twice, read: set
 
 
 def _differ(one: Fingerprint, other: Fingerprint) -> bool:
-    return any(value is not None and other.get(part) not in (None, value) for part, value in one.items())
+    if one.keys() != other.keys():
+        return True
+    return any(value is not None and other[part] not in (None, value) for part, value in one.items())

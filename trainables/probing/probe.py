@@ -142,7 +142,10 @@ def find_effects(
     observed = observe(trainable, read)
 
     def build(params: Mapping[str, Any]) -> dict[str, str | None]:
-        return fingerprint(observed, data, valid_params(observed, dict(params)), precision)
+        try:
+            return fingerprint(observed, data, valid_params(observed, dict(params)), precision)
+        except Exception as error:  # of a configuration that the space may not even have
+            return {"raised": type(error).__name__}
 
     def trace(params: Mapping[str, Any]) -> str | None:
         if training_path(trainable, None, data)[0] == "fit":

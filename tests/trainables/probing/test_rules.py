@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainables.contract import Data, Params
-from trainables.probing.cut import cut, num_rows, read_only
+from trainables.probing.cut import cut, num_rows
 from trainables.probing.effects import Question, look_for_effects
 from trainables.probing.failure import own_place, way_out, what_it_did
 from trainables.probing.tracking import tracked
@@ -28,15 +28,6 @@ def test_a_cut_ends_in_a_last_batch_as_large_as_that_of_all_examples(length: int
     part = ({"a": np.arange(length), "b": np.zeros((length, 2))}, [np.ones(length)])
     x, [y] = cut(Data(part, part), batch_size).train
     assert len(x["a"]) == len(x["b"]) == len(y) == rows and x["a"][-1] == rows - 1
-
-
-def test_read_only_arrays_leave_their_owner_s_as_they_are() -> None:
-    x = np.zeros(3)
-    protected = read_only(Data((x, x), (x, x))).train[0]
-    with pytest.raises(ValueError, match="read-only"):
-        protected -= 1
-    x -= 1
-    assert protected.tolist() == [-1, -1, -1]
 
 
 @pytest.mark.parametrize(
