@@ -41,6 +41,10 @@ class Probed:
     """The training path: fast, or fit."""
     why: str = ""
     """Why it is that one."""
+    used: dict[str, int | float] = field(default_factory=dict)
+    """On the fit path, learning_rate, batch_size and epochs as they are really used, where that can be told."""
+    compiles: bool = False
+    """Whether `build_model` compiles the model."""
     read: set[str] = field(default_factory=set)
     """Parameters that the trainable's own code asked for."""
     problems: list[str] = field(default_factory=list)
@@ -102,6 +106,7 @@ def _try_one(
         time.process_time() - began,
     )
     found.path, found.why = trainer.path, trainer.why
+    found.used, found.compiles = trainer.used, trainer.compiles
     found.warnings += _not_finite(first)
     if 2 * found.seconds > seconds_max:
         found.warnings.append(_left_out(found, "going on from a checkpoint"))

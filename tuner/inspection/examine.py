@@ -96,6 +96,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
     def strictly(self, is_strict: bool) -> Inspected:
@@ -120,7 +121,8 @@ class Inspected:
         if self.problems:
             raise SpecError(source, self.problems)
         own = spec.space if self.space is None else self.space
-        missing = {name: value for name, value in self.defaults.items() if name not in own}
+        known = (*own, *spec.records)
+        missing = {name: value for name, value in self.defaults.items() if name not in known}
         space = {**own.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
