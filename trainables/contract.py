@@ -181,24 +181,6 @@ def fit_reason(trainable: Any) -> str:
     return ""
 
 
-def has_certain_names(trainable: Trainable) -> bool:
-    """Whether what an epoch reports is known without a model: one output, and metrics that Keras names by their text.
-
-    A class may name itself otherwise, and F1Score has a value for each class.
-    """
-    metrics = trainable.metrics
-    are_plain = isinstance(metrics, list | tuple) and all(isinstance(metric, str) for metric in metrics)
-    return (
-        are_plain
-        and not {_snake_case(metric) for metric in metrics} & _OF_CLASSES
-        and hasattr(trainable, "loss")
-        and not _is_for_outputs(trainable.loss)
-    )
-
-
-_OF_CLASSES = {"f1_score", "fbeta_score", "f_beta_score"}
-
-
 def _snake_case(name: str) -> str:
     """As Keras makes a name of a class's or a function's."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
