@@ -77,7 +77,7 @@ def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, pre
     assert keras.config.dtype_policy().name == "float32" and not model.compiled
 
     if name == "Custom":  # which has no `get_config`
-        with pytest.raises(UsageError, match=r"cannot be written as a Keras file: .*; tuner.best_model gives"):
+        with pytest.raises(UsageError, match=r"cannot be saved as a Keras file: .*; tuner.best_model returns"):
             export_model("test", tmp_path / "best.keras", storage=str(tmp_path))
         assert not (tmp_path / "best.keras").exists()
     else:

@@ -19,20 +19,22 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.callbacks.monitor_callback import MonitorCallback
 
-_NEVER = frozenset({"_model", "model", "params", "csv_file", "writer"})
-"""Attributes of Keras's own that a new training makes anew."""
+_OF_EVERY_CALLBACK = frozenset({"_model", "model", "params"})
+_MADE_ANEW = (
+    (keras.callbacks.CSVLogger, frozenset({"csv_file", "writer"})),
+    (MonitorCallback, frozenset({"monitor_op", "min_delta"})),  # when it sees its first metrics
+)
+"""Attributes of Keras's own callbacks that a new training makes again."""
+_FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
 _DEPTH_MAX = 8
 _PLAIN = (bool, int, float, str, type(None))
 _WITHOUT_STATE = (
-    type,
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
+    *_FUNCTIONS,
     types.ModuleType,
     types.MethodWrapperType,
     re.Pattern,
-    np.ufunc,
     np.dtype,
     io.IOBase,
     logging.Logger,
@@ -131,10 +133,10 @@ class _Begin:
 
     @classmethod
     def of(cls, callback: Any) -> _Begin:
-        begin = cls()
+        begin, anew = cls(), _made_anew(callback)
         for name, value in vars(callback).items():
             arrays: list[np.ndarray[Any, Any]] = []
-            encoded = _SKIP if name in _NEVER else _encoded(value, arrays, _named(callback, name), 0)
+            encoded = _SKIP if name in anew else _encoded(value, arrays, _named(callback, name), 0)
             if encoded is not _SKIP:
                 begin.digests[name] = _digest(encoded, arrays)
                 begin.objects |= _objects(encoded, name)
@@ -147,16 +149,23 @@ def _changed(callback: Any, begin: _Begin, arrays: list[np.ndarray[Any, Any]]) -
     Raises:
         KeptStateError: one cannot be kept, or holds an object that a new callback will not have.
     """
-    found = {}
+    found, anew = {}, _made_anew(callback)
     for name, value in vars(callback).items():
         own: list[np.ndarray[Any, Any]] = []
-        encoded = _SKIP if name in _NEVER else _encoded(value, own, _named(callback, name), 0)
+        encoded = _SKIP if name in anew else _encoded(value, own, _named(callback, name), 0)
+        if encoded is _SKIP and name in begin.digests and isinstance(value, _FUNCTIONS):
+            raise _unkeepable(_named(callback, name), value)
         if encoded is _SKIP or _digest(encoded, own) == begin.digests.get(name):
             continue
         if _objects(encoded, name) - begin.objects:
             raise _unkeepable(_named(callback, name), value)
         found[name] = _encoded(value, arrays, _named(callback, name), 0)
     return found
+
+
+def _made_anew(callback: Any) -> frozenset[str]:
+    """The attributes that a new callback gets by itself."""
+    return _OF_EVERY_CALLBACK.union(*(names for kind, names in _MADE_ANEW if isinstance(callback, kind)))
 
 
 def _objects(encoded: Any, path: str) -> set[str]:
@@ -361,6 +370,6 @@ def _mapping(items: list[Any], arrays: list[np.ndarray[Any, Any]], current: Any)
         pairs.append((name, _decoded(value, arrays, known)))
     if isinstance(current, dict):
         current.clear()
-        current.update(pairs)
+        current.update(dict(pairs))
         return current
     return dict(pairs)

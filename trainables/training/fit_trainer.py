@@ -84,6 +84,7 @@ class FitTrainer:
         trial: the trial's number, for files that lie elsewhere.
         steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
+        compiles: whether `build_model` has compiled the trial's model.
         used: learning_rate, batch_size and epochs as they are really used, where that can be told.
         notes: things worth a line for people.
     """
@@ -111,11 +112,12 @@ class FitTrainer:
         self._read: set[str] = set()
         self._temporary: str | None = None
         self._has_told = False
+        self.compiles = False
         self.folder: str | None = None
         self.trial = 0
         self.stopped = ""
         self.steps_max: int | None = None
-        self.used: dict[str, float] = {}
+        self.used: dict[str, int | float] = {}
         self.notes: list[str] = []
 
     @property
@@ -179,6 +181,7 @@ class FitTrainer:
             batch_size = int(options.pop("batch_size", getattr(valid, "batch_size", BATCH_SIZE)))
             epochs = int(params.get("epochs", getattr(valid, "epochs", 1)))
             steps = options.get("steps_per_epoch") or train.steps(batch_size)
+            self.compiles = bool(model.compiled)
             compiled_model(model, trainable, valid, steps, epochs)
             if (weights := options.pop("sample_weight", None)) is not None:
                 train = with_sample_weight(train, weights)

@@ -149,6 +149,11 @@ class Trainer:
         return self._fit.used if self._fit is not None and self._current is self._fit else {}
 
     @property
+    def compiles(self) -> bool:
+        """Whether `build_model` has compiled the trial's model."""
+        return self._fit is not None and self._current is self._fit and self._fit.compiles
+
+    @property
     def params_read(self) -> frozenset[str] | None:
         """The parameters that the trainable's code has read in this trial; None on the fast path, where training
         itself reads some."""

@@ -133,7 +133,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
         is_its_own = self._has_started and self._trainer is not None and failure is None
         return str(self._trainer.stopped) if is_its_own else ""
 
-    def _used(self, first_epoch: int | None) -> dict[str, float]:
+    def _used(self, first_epoch: int | None) -> dict[str, int | float]:
         """With an attempt's first report, the training parameters as they are really used."""
         return {} if first_epoch is None else dict(self._trainer.used)
 

@@ -127,7 +127,7 @@ class Report:
     """Messages for the user, such as why a checkpoint was passed over."""
     ended: str = ""
     """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
-    used: dict[str, float] = field(default_factory=dict)
+    used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
+from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
@@ -96,6 +96,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
     def strictly(self, is_strict: bool) -> Inspected:
@@ -120,7 +121,8 @@ class Inspected:
         if self.problems:
             raise SpecError(source, self.problems)
         own = spec.space if self.space is None else self.space
-        missing = {name: value for name, value in self.defaults.items() if name not in own}
+        known = (*own, *spec.records)
+        missing = {name: value for name, value in self.defaults.items() if name not in known}
         space = {**own.model_dump(exclude_defaults=True), **missing}
         return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
 
@@ -201,10 +203,9 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
-            is_uncertain = bool(of_metric) or not has_certain_names(trainable)
             if is_tried and not (problems or of_data):
                 of_metric = []
-            elif is_uncertain and is_own(spec.trainable) and not (problems or of_data):
+            elif of_metric and is_own(spec.trainable) and not (problems or of_data):
                 asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (
                     (metrics, [*of_metric, *failed]) if failed else (asked, metric_problems(spec, asked))

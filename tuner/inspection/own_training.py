@@ -47,6 +47,21 @@ def defaults_of(known: type[Any], data: Any) -> dict[str, Any]:
     return {name: info.get_default(call_default_factory=True) for name, info in fields.items()}
 
 
+def idle_defaults(known: type[Any], found: Any) -> frozenset[str]:
+    """Of the parameters that every sweep has, those that no trial uses: the trainable's code has its own.
+
+    Args:
+        found: what a probe found: `path`, `compiles`, `used` and `read`.
+    """
+    idle: set[str] = set()
+    if found.path == "fit" and found.compiles:
+        idle.add("learning_rate")
+    size = known.model_fields.get("batch_size")
+    if found.path == "fit" and size is not None and found.used.get("batch_size") != size.default:
+        idle.add("batch_size")
+    return frozenset(idle - found.read)
+
+
 def batch_size_without_effect(spec: SweepSpec, data: Any) -> list[str]:
     """A searched batch size, where the data come in batches of their own."""
     parameter = spec.space.root.get("batch_size")

@@ -21,6 +21,7 @@ from tuner.inspection.configurations import (
     questions,
     structure_text,
 )
+from tuner.inspection.own_training import idle_defaults
 from tuner.spec import SweepSpec
 
 SKIP_VARIABLE = "TUNER_SKIP_PROBE"
@@ -45,6 +46,8 @@ class Tried:
     """The training path, fast or fit; empty if none was taken."""
     why: str = ""
     """Why it is that one."""
+    idle_defaults: frozenset[str] = frozenset()
+    """Of the parameters that every sweep has, those that act in no trial of this trainable: its code has its own."""
 
 
 def is_skipped() -> bool:
@@ -84,6 +87,7 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         effects.not_looked_at,
         found.path,
         found.why,
+        idle_defaults(trainable.Params, found),
     )
 
 

@@ -41,6 +41,10 @@ STATUS_BY_OUTCOME: dict[Outcome, str] = {
 }
 
 
+_SAID_LATER = ("learning_rate", "batch_size")
+"""What a model may say itself, where the space does not have it."""
+
+
 @dataclass(frozen=True)
 class RunOf:
     """A placeholder for the id of a run, in a tag's value."""
@@ -129,6 +133,8 @@ class Planner:
                 self._start(event)
             case ev.TrialSuggested():
                 self._suggest(event)
+            case ev.TrialStarted() if event.used:
+                self._tell_params(self.sweep.trials[event.trial])
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
@@ -171,7 +177,12 @@ class Planner:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
         update = self._of(event.trial)
         update.new = NewRun(f"trial {event.trial}", _ms(event), tags)
-        update.params |= {self._names.param(name): text for name, text in self._flat(event.params).items()}
+        self._tell_params(self.sweep.trials[event.trial])
+
+    def _tell_params(self, trial: Trial) -> None:
+        """All that is known of a trial's parameters; what is told again is the same."""
+        told = {self._names.param(name): text for name, text in self._flat(trial).items()}
+        self._of(trial.number).params |= told
 
     def _tags(self) -> Tags:
         """The tags of every run; MLflow's UI shows its own ones as the run's source."""
@@ -181,13 +192,26 @@ class Planner:
         }
         return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
 
-    def _flat(self, params: Params) -> dict[str, str]:
-        """A trial's parameters as text; every trial has the same set of names."""
-        names = dict.fromkeys((*(self.sweep.spec.get("space") or {}), *TRAINING_PARAMS, *params))
-        return {name: param_text(params[name]) if name in params else INACTIVE for name in names}
+    def _flat(self, trial: Trial) -> dict[str, str]:
+        """The same set of parameters for every trial, as text, by name.
+
+        The rate and the batch size of a model that says them itself are known once the trial has begun.
+        """
+        space, params, records = self.sweep.spec.get("space") or {}, trial.params, self.sweep.spec.get("records") or {}
+        values: Params = dict(params)
+        for name in _SAID_LATER:
+            if name in trial.used and name not in params:
+                values[name] = trial.used[name]
+        values |= {name: params[other] for name, other in records.items() if other in params}
+        names = dict.fromkeys((*space, *TRAINING_PARAMS, *params))
+        waits = trial.outcome is None and not trial.used
+        late = {name for name in _SAID_LATER if waits and name not in (*space, *params, *records)}
+        return {name: param_text(values[name]) if name in values else INACTIVE for name in names if name not in late}
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
         trial, update = self.sweep.trials[event.trial], self._of(event.trial)
+        if not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
+            self._tell_params(trial)
         if trial.best_epoch:
             update.rows.append(_row(best_key(self.sweep.metric), trial.best_value, event))
             update.rows.append(_row(BEST_EPOCH, trial.best_epoch, event))
@@ -239,7 +263,7 @@ class Planner:
         best = self.sweep.best
         if best is not None:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
-            parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best.params).items()}
+            parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best).items()}
             parent.rows.extend(self._test_rows(best, event, self.sweep.num_epochs))
 
     def _resume(self) -> None:

@@ -199,6 +199,9 @@ class SweepSpec(Section):
     epochs: Epochs
     space: Space = Space({})
     """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with or without `when`."""
+    records: dict[Literal["learning_rate", "batch_size", "epochs"], Text] = {}
+    """The parameters that MLflow shows as learning_rate, batch_size or epochs, where the trainable's own names are
+    others: {learning_rate: lr}."""
     search: Search = Search()
     early_stopping: EarlyStopping = EarlyStopping()
     budget: Budget = Budget()
@@ -283,6 +286,12 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
         if small := [size for size in sizes if isinstance(size, int | float) and size < gpus]:
             rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got"
             yield ("resources",), "space.batch_size", f"{rule} {shown(small[0])}"
+    for shown_as, source in spec.records.items():
+        if source not in spec.space:
+            rule = f"must be a parameter of the space, but got {shown(source)}{nearest(source, spec.space)}"
+            yield ("space",), f"records.{shown_as}", rule
+        elif shown_as in spec.space and shown_as != source:
+            yield ("space",), f"records.{shown_as}", f"must be left out, as the space has {shown_as} itself"
     epochs = spec.space.root.get("epochs")
     if epochs is not None:
         ends = [epochs.low, epochs.high] if isinstance(epochs, Float | Int) else epochs.values()

@@ -109,7 +109,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     gpus: list[str]
     epoch: int = 0
     passed_over: list[str] = []
-    used: dict[str, float] = {}
+    used: dict[str, int | float] = {}
 
 
 class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):

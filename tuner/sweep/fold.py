@@ -31,6 +31,8 @@ class Trial:
     epochs: list[ev.EpochReported] = field(default_factory=list)
     drivers: list[tuple[int, int]] = field(default_factory=list)
     """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
+    used: dict[str, int | float] = field(default_factory=dict)
+    """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -318,6 +320,7 @@ class Sweep:
         match event:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
+                trial.used = trial.used or event.used
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():

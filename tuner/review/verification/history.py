@@ -100,6 +100,8 @@ class _Life:
                     found.add("events", f"{where}: attempt {event.attempt} follows attempt {self.attempt}", kind)
                 if not 0 <= event.epoch <= self.epoch:
                     found.add("events", f"{where}: goes on from epoch {event.epoch}, but {self.epoch} are journalled")
+                if unknown := event.used.keys() - {"learning_rate", "batch_size", "epochs"}:
+                    found.add("events", f"{where}: uses {', '.join(sorted(unknown))}, which no training has")
                 self.attempt = max(self.attempt, event.attempt)
             case ev.AttemptFailed():
                 if event.attempt not in (self.attempt, self.attempt + 1):

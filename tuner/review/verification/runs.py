@@ -124,9 +124,17 @@ def _check_trial(sweep: Sweep, names: Names, trial: Trial, run: RecordedRun, par
 
 
 def _params(sweep: Sweep, trial: Trial) -> Iterator[tuple[str, str]]:
-    """A trial's params; every trial of the sweep has the same set."""
-    for name in {*sweep.spec["space"], *_ALWAYS, *trial.params}:
-        yield name, param_text(trial.params[name]) if name in trial.params else INACTIVE
+    """The same set for every trial of the sweep."""
+    space, records = sweep.spec["space"], sweep.spec.get("records", {})
+    for name in {*space, *_ALWAYS, *trial.params}:
+        if records.get(name) in trial.params:
+            yield name, param_text(trial.params[records[name]])
+        elif name in trial.params:
+            yield name, param_text(trial.params[name])
+        elif name in trial.used and name != "epochs":
+            yield name, param_text(trial.used[name])
+        elif name in space or name in records or name == "epochs" or trial.used or trial.outcome is not None:
+            yield name, INACTIVE
 
 
 def _check_status(name: str, run: RecordedRun, allowed: tuple[str, ...], found: Findings) -> None:
