@@ -173,30 +173,14 @@ def metric_name(metric: Any) -> str:
 
 def fit_reason(trainable: Any) -> str:
     """What in a trainable's class makes its trials train through `keras.Model.fit`; empty for nothing."""
+    if reason := getattr(trainable, "fits_because", ""):
+        return str(reason)
     for name in ("callbacks", "class_weight", "fit_options", "fit"):
         if getattr(trainable, name, None) is not getattr(Trainable, name, None):
             return f"the trainable has {name}"
     if not issubclass(trainable.Params, TrainingParams):
         return "its Params are not derived from trainables.contract.Params"
     return ""
-
-
-def has_certain_names(trainable: Trainable) -> bool:
-    """Whether what an epoch reports is known without a model: one output, and metrics that Keras names by their text.
-
-    A class may name itself otherwise, and F1Score has a value for each class.
-    """
-    metrics = trainable.metrics
-    are_plain = isinstance(metrics, list | tuple) and all(isinstance(metric, str) for metric in metrics)
-    return (
-        are_plain
-        and not {_snake_case(metric) for metric in metrics} & _OF_CLASSES
-        and hasattr(trainable, "loss")
-        and not _is_for_outputs(trainable.loss)
-    )
-
-
-_OF_CLASSES = {"f1_score", "fbeta_score", "f_beta_score"}
 
 
 def _snake_case(name: str) -> str:

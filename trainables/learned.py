@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ LEARNED_BYTES_MAX = 64 << 20
 """More is not kept with the sweep: each process that needs it loads the data itself."""
 _WATCHED_MAX = 1000
 """A container of a module or a class with more entries is not looked into."""
+_SECRET = re.compile(r"passw|secret|token$|credential|api_?key|access_?key", re.IGNORECASE)
 _CONSTANTS = (str, bytes, int, float, complex, bool, type(None), type, types.FunctionType, types.ModuleType)
 
 
@@ -93,7 +95,9 @@ def _learned(trainable: Trainable, before: _Before, data: Any) -> Learned:
     arrays = list(_arrays(data)) if isinstance(data, Data) else []
     now, digests = _places(trainable), _digests(trainable)
     found = {place: value for place, value in now.items() if _is_new(place, value, before, digests)}
-    left_out: dict[str, str] = {}
+    secrets = [place for place, value in found.items() if isinstance(value, str | bytes) and _SECRET.search(place[1])]
+    left_out = {_name(trainable, place): "it may be a secret, which is kept nowhere" for place in secrets}
+    found = {place: value for place, value in found.items() if place not in secrets}
     try:
         pickled = _pickled(found, arrays)
     except Exception:  # one of them is of a kind that cannot be pickled

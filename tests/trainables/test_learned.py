@@ -108,11 +108,12 @@ def test_what_cannot_be_pickled_is_told_by_name(file: Path) -> None:
     def load_more() -> Data:
         data = load()
         trainable.lock, trainable.rows = threading.Lock(), (row for row in data.train[0])  # type: ignore[attr-defined]
+        trainable.hub_token = "abc"  # type: ignore[attr-defined]
         return data
 
     trainable.load_data = load_more  # type: ignore[method-assign]
     _, learned = load_and_learn(trainable)
-    assert {"lock", "rows"} <= set(learned.left_out) and "cannot pickle" in learned.left_out["lock"]
+    assert {"lock", "rows", "hub_token"} <= set(learned.left_out) and "cannot pickle" in learned.left_out["lock"]
     assert "mean" in learned.names
 
 

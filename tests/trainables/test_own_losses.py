@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainables.contract import Data, Params, Trainable, epoch_metrics, has_certain_names, metric_name
+from trainables.contract import Data, Params, Trainable, epoch_metrics, metric_name
 
 
 def difference(y_true: Any, y_pred: Any) -> Any:
@@ -106,13 +106,6 @@ def test_what_is_no_function_stays_as_it_is() -> None:
 def test_names_are_keras_own(metric: Any, name: str) -> None:
     assert metric_name(metric) == name
     assert f"val_{name}" in epoch_metrics(made("mse", [metric]))  # type: ignore[arg-type]
-
-
-def test_which_names_are_certain_without_a_model() -> None:
-    assert has_certain_names(made("mse", ["accuracy", "mae"]))
-    uncertain: list[Any] = [[difference], ["F1Score"], ["fbeta_score"], {"a": ["mae"]}, [["mae"]]]
-    assert not any(has_certain_names(made("mse", metrics)) for metrics in uncertain)
-    assert not has_certain_names(made({"a": "mse"}))
 
 
 def train(trainable: Trainable, **params: Any) -> dict[str, float]:

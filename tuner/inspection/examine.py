@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics, has_certain_names
+from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
@@ -203,10 +203,9 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         if isinstance(data, Data):
             of_data, num_train = _look_at(spec, trainable, data)
             of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
-            is_uncertain = bool(of_metric) or not has_certain_names(trainable)
             if is_tried and not (problems or of_data):
                 of_metric = []
-            elif is_uncertain and is_own(spec.trainable) and not (problems or of_data):
+            elif of_metric and is_own(spec.trainable) and not (problems or of_data):
                 asked, failed = _ask_model(spec, trainable, data)
                 metrics, of_metric = (
                     (metrics, [*of_metric, *failed]) if failed else (asked, metric_problems(spec, asked))

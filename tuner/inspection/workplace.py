@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -66,10 +67,13 @@ def with_data(trainable: Trainable, data: Data | None, learned: Learned) -> Data
     Raises:
         Exception: whatever `load_data` raises.
     """
-    if data is None:
-        from trainables.training.pipeline_draws import reproducible_draws
+    if data is not None:
+        with suppress(
+            Exception
+        ):  # of a class that only the process that loaded them could pickle: they are loaded here
+            teach(trainable, learned, data)
+            return data
+    from trainables.training.pipeline_draws import reproducible_draws
 
-        with reproducible_draws():
-            return trainable.load_data()
-    teach(trainable, learned, data)
-    return data
+    with reproducible_draws():
+        return trainable.load_data()
