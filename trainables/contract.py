@@ -173,6 +173,8 @@ def metric_name(metric: Any) -> str:
 
 def fit_reason(trainable: Any) -> str:
     """What in a trainable's class makes its trials train through `keras.Model.fit`; empty for nothing."""
+    if reason := getattr(trainable, "fits_because", ""):
+        return str(reason)
     for name in ("callbacks", "class_weight", "fit_options", "fit"):
         if getattr(trainable, name, None) is not getattr(Trainable, name, None):
             return f"the trainable has {name}"

@@ -101,6 +101,15 @@ def load_module(path: Path) -> ModuleType:
     return _import_file(path.resolve())
 
 
+def trainables_in(path: Path) -> list[str]:
+    """The names of the concrete trainables in a user's file.
+
+    Raises:
+        Exception: whatever the file raises when imported.
+    """
+    return [cls.__name__ for cls in _trainables(load_module(path))]
+
+
 def _check_name(name: str) -> None:
     if name not in names():
         near = difflib.get_close_matches(name.replace("_", "-"), names(), n=1)

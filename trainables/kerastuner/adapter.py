@@ -64,6 +64,7 @@ class HyperTrainable(Trainable):
     """What every adapted model has; `adapted` makes a subclass of one."""
 
     loss = None
+    fits_because = "it is a KerasTuner model"
     Params: ClassVar[type[Any]] = HyperParams
     source: ClassVar[Any]
     """The HyperModel's class or instance, or the function, as it was written."""

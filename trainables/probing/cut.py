@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,6 @@ def num_rows(length: int, batch_size: int) -> int:
 def cut(data: Data, batch_size: int) -> Data:
     """The first examples of each part; of a data set as many, of what is neither arrays nor a data set all."""
     parts = {name: _cut(getattr(data, name), batch_size) for name in ("train", "validation", "test")}
-    return _replaced(data, parts)
-
-
-def _replaced(data: Data, parts: dict[str, Any]) -> Data:
-    from dataclasses import replace
-
     return replace(data, **parts)
 
 

@@ -40,7 +40,7 @@ def look_for_effects(
     trace: Callable[[Mapping[str, Any]], str | None],
     read: set[str],
     seconds_max: float,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.process_time,
 ) -> Effects:
     """Answers questions until the time is over.
 
@@ -48,7 +48,7 @@ def look_for_effects(
         build: builds what a trial with these parameters is made of; notes in `read` which of them its code asks for.
         trace: the graph of its training as a text, which takes longer; None where that does not show all.
         read: the names of the parameters that code has asked for so far.
-        seconds_max: no further question is begun after so long.
+        seconds_max: no further question is begun after so long, of processor time.
     """
     until, found = clock() + seconds_max, Effects()
     built, traced = _Twice(build), _Twice(lambda params: {"graph": trace(params)})
@@ -96,4 +96,6 @@ def _without_effect(question: Question, built: _Twice, traced: _Twice, read: set
 
 
 def _differ(one: Fingerprint, other: Fingerprint) -> bool:
-    return any(value is not None and other.get(part) not in (None, value) for part, value in one.items())
+    if one.keys() != other.keys():
+        return True
+    return any(value is not None and other[part] not in (None, value) for part, value in one.items())

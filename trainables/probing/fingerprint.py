@@ -13,14 +13,18 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 
 from trainables.contract import Data, Trainable
 from trainables.isolation import isolated, read_only
 from trainables.training.cache import architecture
-from trainables.training.device import DeviceData
+from trainables.training.fit_data import fit_part
 from trainables.training.graphs import new_model
+from trainables.training.naming import first_names
 
 SEED = 1
+_OWN_GENERATOR = "give keras.random a keras.random.SeedGenerator that is an attribute of the layer"
 _BYTES_MAX = 2**28
 """Of data that are compared."""
 
@@ -36,7 +40,8 @@ def _fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) 
     keras.utils.set_random_seed(SEED)
     selects = type(trainable).select_data is not Trainable.select_data
     chosen = trainable.select_data(data, params)
-    model = new_model(trainable, params, lambda: DeviceData().split(chosen.train, "training").inputs(1))
+    with first_names(trainable):
+        model = new_model(trainable, params, lambda: fit_part(chosen.train, "training").inputs())
     values = [np.asarray(variable) for variable in model.variables]
     return {
         "data": _of_data(chosen) if selects else "all",
@@ -73,7 +78,11 @@ def uncertain_ops(trainer: Any) -> str:
     if ops & {"PyFunc", "EagerPyFunc", "PyFuncStateless"}:
         return "it calls Python from the graph, of whose state no checkpoint knows"
     if any(op.startswith(("Random", "TruncatedNormal", "ParameterizedTruncated", "Multinomial")) for op in ops):
-        return "it draws from tf.random: use keras.random with a keras.random.SeedGenerator of the layer"
+        return f"it draws from tf.random: {_OWN_GENERATOR}"
+    generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    known = {id(variable) for graph in trainer.graphs for variable in graph.graph.variables}
+    if generator is not None and id(generator.state.value) in known:
+        return f"it draws from Keras's global generator: {_OWN_GENERATOR}"
     return ""
 
 

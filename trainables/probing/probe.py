@@ -50,7 +50,7 @@ class Probed:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    """What the first configuration took: making ready, and its first steps."""
+    """Processor time of the first configuration: making ready, and its first steps."""
 
 
 def probe(
@@ -60,7 +60,7 @@ def probe(
     metric: str,
     mode: Literal["min", "max"],
     precision: str = "float32",
-    seconds_max: float = 20.0,
+    seconds_max: float = 30.0,
 ) -> Probed:
     """Trains and validates a batch of each configuration; of the first one, goes on from a checkpoint, too.
 
@@ -68,15 +68,16 @@ def probe(
         trainable: as a worker has it.
         data: what it is trained on, as workers get it.
         configurations: the sweep's first one, and one unlike it where models may differ.
-        seconds_max: what is not necessary is left out where it would take longer.
+        seconds_max: of processor time; what is not necessary is left out where it would take longer, and told.
 
     Raises:
         ProbeError: something was raised.
     """
-    began = time.monotonic()
+    began = time.process_time()
     found = Probed()
     for number, params in enumerate(configurations):
-        if number and time.monotonic() - began + found.seconds > seconds_max:
+        if number and time.process_time() - began + found.seconds > seconds_max:
+            found.warnings.append(_left_out(found, "a second configuration, unlike the first one,"))
             return found
         params = {**params, "epochs": max(int(params.get("epochs", 0)), EPOCHS_MIN)}
         with doing("making the trainer"):
@@ -100,12 +101,21 @@ def _try_one(
         if set(first) != set(found.metrics):
             found.problems.append(_other_names(found.metrics, first))
         return
-    found.metrics, found.seconds = [*(name for name in first if name != "epoch_s"), "epoch_s"], time.monotonic() - began
+    found.metrics, found.seconds = (
+        [*(name for name in first if name != "epoch_s"), "epoch_s"],
+        time.process_time() - began,
+    )
     found.path, found.why = trainer.path, trainer.why
     found.used, found.compiles = trainer.used, trainer.compiles
     found.warnings += _not_finite(first)
-    if 2 * found.seconds < seconds_max and not trainer.stopped:
+    if 2 * found.seconds > seconds_max:
+        found.warnings.append(_left_out(found, "going on from a checkpoint"))
+    elif not trainer.stopped:
         _go_on_after_a_break(trainer, params, first, found)
+
+
+def _left_out(found: Probed, what: str) -> str:
+    return f"trainable: {what} was not tried, as the first batch took {found.seconds:.0f} s of processor time"
 
 
 def _tell_apart(trainer: Any, apart: str, found: Probed) -> None:
@@ -137,7 +147,10 @@ def find_effects(
     observed = observe(trainable, read)
 
     def build(params: Mapping[str, Any]) -> dict[str, str | None]:
-        return fingerprint(observed, data, valid_params(observed, dict(params)), precision)
+        try:
+            return fingerprint(observed, data, valid_params(observed, dict(params)), precision)
+        except Exception as error:  # of a configuration that the space may not even have
+            return {"raised": type(error).__name__}
 
     def trace(params: Mapping[str, Any]) -> str | None:
         if training_path(trainable, None, data)[0] == "fit":
@@ -208,14 +221,14 @@ def _without_folder(callback: Any) -> Any:
 
 
 @contextmanager
-def doing(what: str) -> Iterator[None]:
-    """What is raised in it is told as a `ProbeError` of this."""
+def doing(what: str, is_exact: bool = False) -> Iterator[None]:
+    """What is raised in it is told as a `ProbeError` of this, or of what the traceback's functions say more exactly."""
     try:
         yield
     except ProbeError:
         raise
     except (Exception, SystemExit) as error:
-        raise ProbeError(what_it_did(error, what), error) from error
+        raise ProbeError(what if is_exact else what_it_did(error, what), error) from error
 
 
 def _trained(trainer: Any, params: Mapping[str, Any], checkpoint: bytes | None = None) -> dict[str, float]:
@@ -244,7 +257,7 @@ def _go_on_after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[st
     if not apart and not _equal(state, trainer.snapshot().values):
         apart = "its weights differ"
     if trainer.best_epoch:
-        with doing("measuring the test metrics"):
+        with doing("measuring the test metrics", is_exact=True):
             trainer.test_metrics()
         with doing("building the best model"):
             trainer.best_model()

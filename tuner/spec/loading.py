@@ -107,6 +107,8 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
         changes["trainable"] = f"{os.path.realpath(folder / file)}:{class_name}"
     if spec.data is not None and is_beside(folder, spec.data):
         changes["data"] = os.path.realpath(folder / spec.data)
+    elif spec.data is not None and (function := spec.data.rpartition(":"))[0].endswith(".py"):
+        changes["data"] = f"{os.path.realpath(folder / function[0])}:{function[2]}"
     if not all(path.isprintable() for path in changes.values()):
         raise UsageError(f"{printable(str(folder))}: the name of a spec's folder must be printable text")
     return spec.model_copy(update=changes)

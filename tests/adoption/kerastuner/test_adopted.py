@@ -165,3 +165,36 @@ def test_without_keras_tuner_a_stand_in_is_imported(monkeypatch: pytest.MonkeyPa
         for name in set(sys.modules) - before:
             if name.partition(".")[0] in ("keras_tuner", "kerastuner"):
                 del sys.modules[name]
+
+
+def test_init_writes_a_spec_with_the_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tuner.base.errors import UsageError
+    from tuner.cli.init_command import init
+    from tuner.spec import load_spec
+
+    (tmp_path / "cnn.py").write_text((HERE / "cnn.py").read_text())
+    target = tmp_path / "cnn.yaml"
+    init(str(tmp_path / "cnn.py"), None, str(target))
+    spec = load_spec(target)
+    assert (spec.trainable, spec.objective.metric) == (f"{tmp_path}/cnn.py:ConvModel", "val_accuracy")
+    assert spec.space["block_1_filters"].when == {"blocks": 2}
+    assert "  # default of 'block-1/filters': 4\n  block_1_filters: {low: 4, high: 8, step: 2" in target.read_text()
+    with pytest.raises(UsageError, match="is there already"):
+        init(str(tmp_path / "cnn.py"), None, str(target))
+    with pytest.raises(UsageError, match="known: ConvModel"):
+        init(f"{tmp_path}/cnn.py:Other", None, str(tmp_path / "other.yaml"))
+
+
+def test_a_model_and_arrays_are_a_sweep_without_a_space(tmp_path: Path, spaces: dict[str, Any]) -> None:
+    import tuner
+    from trainables import data
+
+    registry.load_file(HERE / "own_fit.py", "TunesFit")
+    model = instance("own_fit")._hypermodel
+    x, y = data.digits().train[:2]
+    sweep = tuner.run(
+        model, data=(x[:200], y[:200]), objective="val_accuracy", name="adopted", num_trials=3, epochs=2,
+        space={"units": tuner.Int(8, 16, step=8)}, storage=tmp_path, progress=False,
+    )  # fmt: skip
+    assert set(sweep.best.params) >= {"units", "normalize", "batch_size", "shuffle"}
+    assert len(sweep.trials()) == 3 and sweep.best_model().count_params() in (610, 1210)
