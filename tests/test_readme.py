@@ -92,6 +92,16 @@ def test_every_training_parameter_is_documented() -> None:
     assert [name for name in TrainingParams.model_fields if f"`{name}`" not in table] == []
 
 
+def test_the_messages_that_are_explained_are_still_told() -> None:
+    table = section((ROOT / "tuner" / "storage" / "README.md").read_text(), "## What messages mean")
+    source = "\n".join(path.read_text() for path in (ROOT / "tuner").rglob("*.py"))
+    parts = [
+        part.strip(" :,") for message in re.findall(r"^\| `([^`]+)` \|", table, re.M) for part in message.split("…")
+    ]
+    assert len(parts) >= 5
+    assert [part for part in parts if len(part) > 8 and part not in source] == []
+
+
 def test_the_examples_of_the_readme_fit_together(tmp_path: Path) -> None:
     own = section(README, "## A sweep of your own")
     [yaml_text], [python_text] = blocks(own, "yaml"), blocks(own, "python")
