@@ -13,7 +13,7 @@ from trainables.contract import Data, DataError, Params, Trainable
 from trainables.training import WarmTrainer
 from trainables.training.batching import batched
 from trainables.training.pipeline_draws import reproducible_draws
-from trainables.training.shuffling import buffer_size, shuffle_warning, shuffled
+from trainables.training.shuffling import buffer_size, is_movable, shuffle_warning, shuffled
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -195,3 +195,12 @@ def test_the_source_is_shuffled_where_it_can_be(kind: str, monkeypatch: pytest.M
         assert "looks at 4 of 20 examples" in shuffle_warning(examples, 20)
     else:
         assert found == orders[0] and shuffle_warning(examples, 20) == ""
+
+
+def test_parts_that_were_taken_or_skipped_are_shuffled_at_the_source_too() -> None:
+    whole = tf.data.Dataset.from_tensor_slices(np.arange(20)).shuffle(20, seed=3).map(indexed)
+    assert is_movable(whole) and not is_movable(whole.take(3))
+    whole = tf.data.Dataset.from_tensor_slices(np.arange(20)).map(indexed)
+    for part, expected in ((whole.skip(5), range(5, 20)), (whole.take(15).skip(12), range(12, 15))):
+        order = [int(y) for _, y in shuffled(part, len(expected), 1)]
+        assert is_movable(part) and sorted(order) == list(expected) != order

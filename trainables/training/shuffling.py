@@ -18,6 +18,7 @@ from tensorflow.python.ops import gen_dataset_ops
 BUFFER_EXAMPLES_MAX = 10_000
 BUFFER_BYTES_MAX = 2**27
 """Of decoded examples that a shuffle buffer holds in each worker."""
+_BYTES = "_bytes_of_an_example"
 _SMALL_BYTES = 1024
 """Examples of a source up to this size are shuffled themselves, larger ones by their indices."""
 
@@ -38,9 +39,11 @@ def example_bytes(examples: tf.data.Dataset) -> int:
     specs = [spec for spec in tf.nest.flatten(examples.element_spec)]
     if all(isinstance(spec, tf.TensorSpec) and spec.shape.is_fully_defined() for spec in specs):
         return sum(int(spec.shape.num_elements()) * spec.dtype.size for spec in specs)
-    first = next(iter(examples), None)
-    parts = [] if first is None else tf.nest.flatten(first, expand_composites=True)
-    return sum(int(np.asarray(part).nbytes) for part in parts)
+    if not hasattr(examples, _BYTES):  # read once, as a generator may take its time
+        first = next(iter(examples), None)
+        parts = [] if first is None else tf.nest.flatten(first, expand_composites=True)
+        setattr(examples, _BYTES, sum(int(np.asarray(part).nbytes) for part in parts))
+    return int(getattr(examples, _BYTES))
 
 
 def shuffle_warning(examples: tf.data.Dataset, num_examples: int) -> str:
@@ -59,36 +62,49 @@ def is_movable(examples: tf.data.Dataset) -> bool:
     return _moved(examples, 1, 0) is not None
 
 
-def _moved(examples: Any, num_examples: int, seed: int) -> Any:
-    """The same pipeline with its source shuffled; None if a step in it does not make one example of one."""
+def _moved(examples: Any, num_examples: int, seed: int, cuts: tuple[Any, ...] = ()) -> Any:
+    """The same pipeline with its source shuffled; None if a step in it does not make one example of one.
+
+    Args:
+        cuts: steps further down that take or skip examples: before the shuffle, they do the same to the source.
+    """
     kind = type(examples).__name__.lstrip("_")
     try:
-        if kind == "TensorSliceDataset":
-            return _source(examples, num_examples, seed)
-        if kind == "RangeDataset":
-            return examples.shuffle(num_examples, seed=seed)
-        if kind in ("MapDataset", "ParallelMapDataset"):
-            inner = _moved(examples._input_dataset, num_examples, seed)
-            return None if inner is None else _mapped(examples, inner)
-        if kind in ("PrefetchDataset", "OptionsDataset"):
-            inner = _moved(examples._input_dataset, num_examples, seed)
-            return None if inner is None else inner.with_options(examples.options())
+        if kind in ("TensorSliceDataset", "RangeDataset"):
+            return _source(examples, num_examples, seed, cuts)
+        inner = getattr(examples, "_input_dataset", None)
+        if kind in ("TakeDataset", "SkipDataset"):
+            return _moved(inner, num_examples, seed, (examples, *cuts))
+        if kind == "ShuffleDataset" and not cuts:
+            return _moved(inner, num_examples, seed)
+        if kind in ("MapDataset", "ParallelMapDataset", "PrefetchDataset", "OptionsDataset"):
+            moved = _moved(inner, num_examples, seed, cuts)
+            if moved is None or kind == "PrefetchDataset":
+                return moved
+            return moved.with_options(examples.options()) if kind == "OptionsDataset" else _mapped(examples, moved)
     except (AttributeError, TypeError, ValueError):  # another version of TensorFlow has it otherwise
         return None
     return None
 
 
-def _source(examples: Any, num_examples: int, seed: int) -> Any:
-    if example_bytes(examples) <= _SMALL_BYTES:
-        return examples.shuffle(num_examples, seed=seed)
+def _source(examples: Any, num_examples: int, seed: int, cuts: tuple[Any, ...]) -> Any:
+    if isinstance(examples.element_spec, tf.TensorSpec) and example_bytes(examples) <= _SMALL_BYTES:
+        return _cut(examples, cuts).shuffle(num_examples, seed=seed)
     flat, structure = list(examples._tensors), examples._structure
+    if len(tf.nest.flatten(structure)) != len(flat):
+        return None
 
     def example(index: Any) -> Any:
         return tf.nest.pack_sequence_as(structure, [rows[index] for rows in flat])
 
-    if len(tf.nest.flatten(structure)) != len(flat):
-        return None
-    return tf.data.Dataset.range(num_examples).shuffle(num_examples, seed=seed).map(example)
+    indices = _cut(tf.data.Dataset.range(int(flat[0].shape[0])), cuts)
+    return indices.shuffle(num_examples, seed=seed).map(example)
+
+
+def _cut(source: Any, cuts: tuple[Any, ...]) -> Any:
+    for step in cuts:
+        source = source.take(step._count) if "Take" in type(step).__name__ else source.skip(step._count)
+    return source
 
 
 def _mapped(examples: Any, inner: Any) -> Any:
