@@ -157,7 +157,7 @@ def pods(tmp_path: Path) -> Iterator[Callable[[], Pods]]:
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(80)
 def test_a_retry_on_a_new_cluster_goes_on_with_the_sweep(pods: Callable[[], Pods], tmp_path: Path) -> None:
     folder = StorageRoot.resolve(str(tmp_path / "sweeps")).sweep("in-pods")
     first = pods()
