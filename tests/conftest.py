@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from tests.objectstore import memory_root, s3_root, s3_server  # noqa: F401 - fixtures
 from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixtures
+from tuner.base.secrets import TRACKING_URI
 
 os.environ["RAY_AUTH_MODE"] = "disabled"
 """Else Ray turns tokens on for the whole process, for good, as soon as one is found, and another test's cluster has
@@ -52,6 +53,17 @@ def _expected_s(item: pytest.Item) -> int:
     if mark is None:
         return 0
     return mark.args[0] if mark.args else 25 if "cli" in getattr(item, "fixturenames", ()) else 2
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_left() -> Iterator[None]:
+    """Reading a spec moves the credentials of its tracking.uri into the environment; the next test has none of them."""
+    before = os.environ.get(TRACKING_URI)
+    yield
+    if before is None:
+        os.environ.pop(TRACKING_URI, None)
+    else:
+        os.environ[TRACKING_URI] = before
 
 
 @pytest.fixture

@@ -114,12 +114,15 @@ def test_a_lost_node_is_not_counted_against_its_trial_and_a_lost_cluster_is_resu
     other = two_nodes.add_node(num_cpus=1, object_store_memory=10**8)
     shared, cli.address = cli.address, two_nodes.address
     try:
-        space, slow_while = slowed(tmp_path)  # a trial must outlive the 5 s in which Ray notices that a node is gone
-        spec = tiny_spec(num_trials=2, space=space, failures={"max_retries": 0}, epochs={"min": 27, "max": 27})
+        space, slow_while = slowed(tmp_path)  # a trial must outlive the 24 s after which a head counts as gone
+        spec = tiny_spec(num_trials=2, space=space, failures={"max_retries": 0}, epochs={"min": 36, "max": 36})
         driver = cli.start("run", spec, "--json")
         cli.wait_for("tiny", lambda sweep: sum(bool(trial.checkpoints) for trial in sweep.unfinished) == 2)
         os.kill(raylet_of(other), signal.SIGKILL)
         cli.wait_for("tiny", lambda sweep: sweep.slots == 1)
+        slow_while.unlink()
+        cli.wait_for("tiny", lambda sweep: sweep.outcomes()["completed"] == 1)
+        slow_while.touch()
         cli.wait_for("tiny", lambda sweep: any(trial.attempts == 2 and trial.epochs for trial in sweep.trials.values()))
         [failed] = failed_attempts(cli)
         assert (failed.cause, failed.counts) == ("node", False)
