@@ -29,16 +29,16 @@ Reference = Callable[..., list[list[dict[str, float]]]]
 PROGRAMS: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "dense": ("Dense", "max val_sparse_categorical_accuracy", 400, {"units": {"choices": [8, 16]}}),
     "cnn": ("Cnn", "max val_accuracy", 30, {"filters": {"choices": [2, 4]}}),
-    "lstm": ("Lstm", "max val_auc", 40, {"units": {"choices": [4, 8]}}),
+    "lstm": ("Lstm", "max val_auc", 8, {"units": {"choices": [4, 8]}}),
     "transformer": ("Transformer", "max val_accuracy", 150, {"num_heads": {"choices": [1, 2]}}),
     "autoencoder": ("Autoencoder", "min val_loss", 400, {"latent_dim": {"choices": [2, 3]}}),
     "gan": ("Points", "min val_gap", 60, {"generator_rate": {"choices": [0.001, 0.003]}}),
-    "image_folder": ("ImageFolder", "max val_accuracy", 60, {"filters": {"choices": [2, 4]}}),
+    "image_folder": ("ImageFolder", "max val_accuracy", 20, {"filters": {"choices": [2, 4]}}),
     "structured": ("Structured", "max val_auc", 40, {"units": {"choices": [4, 8]}}),
-    "transfer": ("Transfer", "max val_accuracy", 40, {"unfreeze_at": {"choices": [2, 3]}}),
+    "transfer": ("Transfer", "max val_accuracy", 24, {"unfreeze_at": {"choices": [2, 3]}}),
     "multi": ("Tickets", "min val_loss", 40, {"priority_weight": {"choices": [0.5, 1.0]}}),
 }
-"""By file: its class, the objective, epochs enough for two seconds, and what of its own is searched."""
+"""By file: its class, the objective, epochs enough for some seconds, and what of its own is searched."""
 
 
 def with_images(folder: Path) -> None:
