@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hypothesis import settings
 
 from tests.objectstore import memory_root, s3_root, s3_server  # noqa: F401 - fixtures
 from tests.tracking_server import postgres, tracking_server  # noqa: F401 - fixtures
+from tuner.base.secrets import TRACKING_URI
 
 os.environ["RAY_AUTH_MODE"] = "disabled"
 """Else Ray turns tokens on for the whole process, for good, as soon as one is found, and another test's cluster has
@@ -27,10 +29,41 @@ settings.load_profile("tuner")
 """No test asserts seconds, which a busy machine decides."""
 
 
+_SLOW_FILE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The fast tests leave out files of slow ones alone, many of which import TensorFlow."""
+    if collection_path.suffix != ".py" or not str(config.option.markexpr).startswith("not slow"):
+        return None
+    return True if _SLOW_FILE.search(collection_path.read_text()) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with the most slow tests first: of two processes none is left with a long file while the other is idle."""
-    num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -num_slow[item.path])
+    """Files that take longest go first: of two processes none is left with one while the other is idle."""
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        seconds[item.path] += _expected_s(item)
+    items.sort(key=lambda item: -seconds[item.path])
+
+
+def _expected_s(item: pytest.Item) -> int:
+    """Roughly; `slow(30)` says that of a test or a file that takes longer than most."""
+    mark = item.get_closest_marker("slow")
+    if mark is None:
+        return 0
+    return mark.args[0] if mark.args else 25 if "cli" in getattr(item, "fixturenames", ()) else 2
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_left() -> Iterator[None]:
+    """Reading a spec moves the credentials of its tracking.uri into the environment; the next test has none of them."""
+    before = os.environ.get(TRACKING_URI)
+    yield
+    if before is None:
+        os.environ.pop(TRACKING_URI, None)
+    else:
+        os.environ[TRACKING_URI] = before
 
 
 @pytest.fixture

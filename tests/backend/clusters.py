@@ -12,9 +12,8 @@ from typing import Any
 
 import psutil
 
-from tests.backend.waiting_worker import WaitingWorker
 from tests.simulation import coordinator_of, make_spec, new_sweep
-from tuner.backend import nodes, session, tune_adapter
+from tuner.backend import nodes, session
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.messages import WorkerSettings
 from tuner.engine.slots import Slot
@@ -90,6 +89,9 @@ class Run:
 
     def fit(self) -> list[ev.AnyEvent]:
         """Runs it to its end; its events."""
+        from tests.backend.waiting_worker import WaitingWorker  # which imports Ray Tune
+        from tuner.backend import tune_adapter
+
         self.coordinator.set_slots(self.slot.count(nodes.cluster_nodes()))
         url = self.journal.folder.url
         settings = WorkerSettings("", str(self.gates), "loss", "min", "float32", url, self.slot)

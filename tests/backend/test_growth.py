@@ -96,7 +96,7 @@ def slots_of(events: list[ev.AnyEvent]) -> list[int]:
     return [event.slots for event in events if isinstance(event, ev.SlotsChanged)]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 @pytest.mark.filterwarnings("ignore")
 def test_a_sweep_follows_nodes_that_join_and_leave(tmp_path: Path, patiently: Any) -> None:
     """It begins without room, gets it twice, loses a node with two trials on it, and ends with all of its trials."""
@@ -172,7 +172,7 @@ def autoscaler_file(folder: Path, host: str, port: int) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 @pytest.mark.filterwarnings("ignore")
 def test_an_autoscaler_makes_room_for_the_trials_that_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patiently: Any

@@ -218,10 +218,10 @@ PAIR = "Data(train=(x, x), validation=(x, x))"
     [
         (
             "Data('abc', (x, x))",
-            "training data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset, b",
+            "training data must be x, a tuple (x, y) or (x, y, sample_weight), or a tf.data.Dataset, b",
         ),
-        ("Data((x, x), None)", "validation data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset,"),
-        ("Data((x, x), (x, x), [x, x])", "test data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Data"),
+        ("Data((x, x), None)", "validation data must be x, a tuple (x, y) or (x, y, sample_weight), or a tf."),
+        ("Data((x, x), (x, x), [x, x])", "test data must be x, a tuple (x, y) or (x, y, sample_weight), or a tf."),
         ("Data((x, x[:30]), (x, x))", "training data must have arrays of one length, but got 40 of x and 30 of y"),
         ("Data(({'a': x, 'b': x[1:]}, x), (x, x))", "training data must have arrays of one length, but got 40 of x.a"),
         ("Data((x, x), (x[:0], x[:0]))", "validation data must hold at least one example, but got none"),

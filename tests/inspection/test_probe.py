@@ -61,6 +61,10 @@ COMPILED = """
     def callbacks(self, params):
         return [keras.callbacks.CSVLogger(FILE)]
 """
+WEIGHTS = """
+    def fit_options(self, params):
+        return {"validation_freq": 1}
+"""
 SPACE = {
     "learning_rate": {"low": 0.01, "high": 0.1},
     "batch_size": 32,
@@ -87,6 +91,7 @@ def tried(folder: Path, text: str, **space: Any) -> Tried:
     [
         (PLAIN, "fast", {"units": "is the same with 4 and 16", "gamma": "nothing in the trainable reads it"}),
         (OWN, "fast", {"units": "is the same with 4 and 16", "gamma": "nothing in the trainable reads it"}),
+        (PLAIN + WEIGHTS, "fit", {"units": "is the same with 4 and 16", "gamma": "nothing"}),
         (COMPILED, "fit", {"learning_rate": "nothing in the trainable reads it", "gamma": "nothing"}),
     ],
 )

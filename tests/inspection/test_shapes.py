@@ -40,10 +40,10 @@ def test_a_data_set_has_an_end_and_an_example(cardinality: int, problem: list[st
 
 def test_each_part_is_told_with_its_first_problem() -> None:
     assert problems((X, Y), test=None) == problems((X, Y, Y), test=(X, Y)) == []
-    assert problems((X, Y[:3], Y), validation=X, test=(X[:0], Y[:0])) == [
+    assert problems((X, Y[:3], Y), validation="x", test=(X[:0], Y[:0])) == [
         "trainable: its training data must have arrays of one length, but got 4 of x and 3 of y",
-        "trainable: its validation data must be a tuple (x, y) or (x, y, sample_weight) or a tf.data.Dataset,"
-        " but got a value of type ndarray",
+        "trainable: its validation data must be x, a tuple (x, y) or (x, y, sample_weight), or a tf.data.Dataset,"
+        " but got a value of type str",
         "trainable: its test data must hold at least one example, but got none",
     ]
 

@@ -22,7 +22,7 @@ from tuner.sweep import events as ev
 if TYPE_CHECKING:
     from conftest import Database, Story
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow(8), pytest.mark.filterwarnings("ignore")]
 
 NUM_TRIALS = 25
 

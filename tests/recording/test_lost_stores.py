@@ -21,7 +21,7 @@ from tuner.recording.standing import recorder_standing
 if TYPE_CHECKING:
     from conftest import Database, Story
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow(8), pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tuner.base.errors import UsageError
 from tuner.recording import RecorderProcess, process, read_cursor, record, restarts
 from tuner.recording.standing import is_at_work, recorder_standing
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow(8), pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture

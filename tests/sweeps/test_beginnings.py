@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.sweeps.conftest import ONE_SLOT, Cli, check_history
+from tests.sweeps.test_faults import verified
 from tuner.sweep import events as ev
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
@@ -33,7 +34,7 @@ def test_a_grid_with_points_then_a_sweep_that_learns_of_it_and_of_its_experiment
     started, learned, *_ = cli.events("two")
     assert isinstance(started, ev.SweepStarted) and isinstance(learned, ev.WarmStarted)
     assert len(learned.trials) == 6 and len(check_history(cli.folder("two")).trials) == 4
-    assert cli.json("verify", "two")["ok"]
+    verified(cli, "two")
     found = cli.json("explain", "two", "3")
     assert found["suggestion"]["earlier"] == 6 and found["suggestion"]["observed"] + found["suggestion"]["running"] == 3
 
@@ -46,7 +47,7 @@ def test_a_grid_with_points_then_a_sweep_that_learns_of_it_and_of_its_experiment
 
 def check_grid(cli: Cli, name: str, num_trials: int) -> list[ev.TrialSuggested]:
     """The suggestions of a sweep that went over a whole grid."""
-    assert cli.json("verify", name)["ok"]
+    verified(cli, name)
     suggested = [event for event in cli.events(name) if isinstance(event, ev.TrialSuggested)]
     assert len(suggested) == num_trials
     return suggested

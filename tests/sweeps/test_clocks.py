@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import LIBRARY, FakeClock
-from tests.sweeps.conftest import Cli, finish, slowed
+from tests.sweeps.conftest import ONE_SLOT, Cli, finish, slowed
 from tuner.review.verification import verify_sweep
 from tuner.storage.journal import read_holder
 from tuner.sweep import Sweep, fold
@@ -42,7 +42,8 @@ def test_a_clock_that_is_set_forward_and_back_costs_nothing(
 ) -> None:
     """Two hours forward under a budget of one, then to two hours before; the next driver has the right clock again."""
     space, slow_while = slowed(tmp_path)
-    spec = tiny_spec(num_trials=3, space=space, epochs={"min": 27, "max": 27}, budget={"wall_time": "1h"})
+    epochs, budget = {"min": 27, "max": 27}, {"wall_time": "1h"}
+    spec = tiny_spec(num_trials=2, space=space, epochs=epochs, budget=budget, resources=ONE_SLOT)
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 3)
     holder = read_holder(cli.folder("tiny"))
@@ -50,8 +51,8 @@ def test_a_clock_that_is_set_forward_and_back_costs_nothing(
     for offset_s in (TWO_HOURS_S, -TWO_HOURS_S):
         set_clock(offset_s)
         num_jumps = len(jumps(cli)) + 1
-        epochs = cli.wait_for("tiny", partial(has_noted, cli, num_jumps)).num_epochs
-        cli.wait_for("tiny", partial(has_trained, epochs + 2))
+        num_epochs = cli.wait_for("tiny", partial(has_noted, cli, num_jumps)).num_epochs
+        cli.wait_for("tiny", partial(has_trained, num_epochs + 2))
         now = read_holder(cli.folder("tiny"))
         assert now is not None and now.id == holder.id
     assert "another driver is running it" in cli("resume", "tiny", exit_code=2).stderr

@@ -69,10 +69,8 @@ def test_a_copy_and_its_original_go_on_by_themselves_and_their_root_anywhere(
         trials = verified(cli, name).trials
         assert trials[0].attempts == 2 and len(trials) == 3
         assert recorded(cli, "tiny") == before, "a copy recorded in its original's runs"
-    cli("resume", "tiny")
-    verified(cli)
     names = ("tiny", "own", "live")
-    assert len({run_id for name in names for run_id, *_ in recorded(cli, name)["runs"]}) == 3 * 4
+    assert len({run_id for name in names for run_id, *_ in recorded(cli, name)["runs"]}) == len(before["runs"]) + 2 * 4
     assert {cli.json("show", name)["mlflow"]["experiment_id"] for name in names} == {"1", "2", "3"}
 
     cli.root = tmp_path / "moved"

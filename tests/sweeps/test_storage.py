@@ -85,9 +85,10 @@ def test_a_sweep_on_an_object_store_survives_its_drivers_and_the_stores_faults(
 ) -> None:
     mlflow_server.start()
     spec = tiny_spec(
-        num_trials=4,
+        num_trials=3,
         space={**SLOW_SPACE, "pause_s": 0.05},
         epochs={"min": 9, "max": 18},
+        resources=ONE_SLOT,
         storage=s3_root,
         tracking={"uri": mlflow_server.url},
     )

@@ -21,22 +21,6 @@ def test_what_is_loaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sys.modules["sklearn"] is sys and "matplotlib" not in sys.modules
 
 
-IMPORTS = f"""
-import sys
-from trainables.framework_imports import without_unused_packages
-with without_unused_packages():
-    import tensorflow, keras
-assert not set({NEVER_NEEDED}) & set(sys.modules), "Keras found them"
-import matplotlib, sklearn.base
-assert keras.Sequential([keras.layers.Dense(1)])(tensorflow.zeros((2, 3))).shape == (2, 1)
-"""
-
-
-@pytest.mark.slow
-def test_keras_does_without_and_a_trainable_may_still_import_them() -> None:
-    subprocess.run([sys.executable, "-c", IMPORTS], check=True)
-
-
 WORKER = f"""
 import sys
 from tuner.engine.messages import WorkerSettings
@@ -44,12 +28,14 @@ from tuner.engine.slots import Slot
 from tuner.backend.worker import _make_trainer
 settings = WorkerSettings("digits", None, "val_loss", "min", "float32", "", Slot(cpus=1, gpus=0))
 _make_trainer(settings, None, [])
-assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules)
+assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules), "Keras found them"
+import keras, matplotlib, sklearn.base, tensorflow
+assert keras.Sequential([keras.layers.Dense(1)])(tensorflow.zeros((2, 3))).shape == (2, 1)
 """
 
 
 @pytest.mark.slow
-def test_a_worker_does_without() -> None:
+def test_a_worker_does_without_and_a_trainable_may_still_import_them() -> None:
     subprocess.run([sys.executable, "-c", WORKER], check=True)
 
 

@@ -87,6 +87,7 @@ LOADING = """
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_did_not_load_the_data_has_all_of_it(file: Path) -> None:
     data, learned = pickle.loads(elsewhere(LOADING, str(file)))
     assert not learned.left_out and {"mean", "x", "vocabulary", "Model.bias"} <= set(learned.names)

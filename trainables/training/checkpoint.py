@@ -39,6 +39,8 @@ class Progress:
     best_values: list[Any] = field(default_factory=list)
     validated: dict[str, float] = field(default_factory=dict)
     """On the fit path, where not every epoch is validated: what the newest validation gave."""
+    compiled_after: int = 0
+    """On the fit path: the epoch after which a callback compiled the model anew; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Snapshot:
     def to_bytes(self) -> bytes:
         """The bytes of a checkpoint."""
         header = {key: value for key, value in vars(self.progress).items() if key != "best_values"}
-        if not self.progress.validated:
-            del header["validated"]
+        for name in ("validated", "compiled_after"):
+            if not header[name]:
+                del header[name]
         arrays = {f"state_{index}": value for index, value in enumerate(self.values)}
         arrays |= {f"best_{index}": value for index, value in enumerate(self.progress.best_values)}
         file = io.BytesIO()

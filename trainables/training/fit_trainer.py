@@ -74,6 +74,8 @@ class _Trial:
     validation_batch_size: int
     options: dict[str, Any]
     rates: RateReader
+    optimizer: Any
+    """That it was compiled with at its start."""
 
 
 class FitTrainer:
@@ -206,7 +208,7 @@ class FitTrainer:
         return _Trial(
             trainable,
             valid, seed, model, variables, listed, train, validation, test, batch_size, epochs, first_epoch, shuffle,
-            validation_batch_size, options, rates,
+            validation_batch_size, options, rates, model.optimizer,
         )  # fmt: skip
 
     def scope(self) -> AbstractContextManager[Any]:
@@ -220,7 +222,12 @@ class FitTrainer:
             model_bytes = bytes_max(trial.model.variables, 0)
             more = _CALLBACK_BYTES_MAX + 2 * model_bytes * len(trial.callbacks.callbacks)
             checkpoint = checkpoint(bytes_max(trial.variables, num_model_variables) + more)
-        values, self._progress = read_checkpoint(checkpoint, trial.variables, num_model_variables)
+        values, progress = read_checkpoint(checkpoint, trial.variables, num_model_variables)
+        if progress.compiled_after:
+            raise CheckpointError(
+                f"its model was compiled anew after epoch {progress.compiled_after}, which no checkpoint brings back"
+            )
+        self._progress = progress
         assign(trial.variables, values)
         try:
             state = CallbackState.from_arrays(read_extra(checkpoint))
@@ -248,12 +255,14 @@ class FitTrainer:
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
-        if not validated and not getattr(self._trainable, "validates_itself", False):
+        if not validated and not getattr(trial.trainable, "validates_itself", False):
             validated = self._progress.validated or self._validated(trial)
         epoch_s = time.perf_counter() - began_s
         self._progress.validated = validated
         metrics |= validated | trial.rates.of_epoch() | {"epoch_s": epoch_s}
         self._trial, self._progress.epoch = trial, epoch
+        if trial.model.optimizer is not trial.optimizer:
+            self._progress.compiled_after = self._progress.compiled_after or epoch
         self._keep_best(metrics, trial.model)
         if trial.model.stop_training:
             by = trial.callbacks.stopped_by or "model.stop_training"

@@ -68,7 +68,8 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     objective, precision = spec.objective, spec.precision
     try:
         found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
-        known = TRAINING_PARAMS if found.path == "fast" else ("batch_size", "epochs")
+        ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
+        known = TRAINING_PARAMS if ours else ("batch_size", "epochs")
         built: set[str] | None = getattr(
             trainable, "names_built", None
         )  # a KerasTuner model may tune its training, too
@@ -77,7 +78,7 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
     except ProbeError as error:
         return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
-    idle = idle_training_params(spec, trainable.Params, drawn, found.read) if found.path == "fast" else {}
+    idle = idle_training_params(spec, trainable.Params, drawn, found.read) if ours else {}
     problems = [f"trainable: {problem}" for problem in found.problems]
     return Tried(
         found.metrics,

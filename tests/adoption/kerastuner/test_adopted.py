@@ -70,7 +70,7 @@ def test_a_configuration_is_the_same_as_with_keras_tuners_own_hp(name: str, spac
 
     found = spaces[name]
     space, rng, trainable = Space.model_validate(found.parameters), np.random.default_rng(0), instance(name)
-    for _ in range(8):
+    for _ in range(4):
         params = space.sample(rng)
         theirs, ours = keras_tuner.HyperParameters(), HyperParameters(params)
         theirs.values = {found.originals[key]: value for key, value in params.items()}

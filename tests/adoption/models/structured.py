@@ -38,6 +38,6 @@ class Structured(Trainable):
     def build_model(self, params):
         numbers = keras.Input((2,), name="numbers")
         kind = keras.Input((self.lookup.vocabulary_size(),), name="kind")
-        scaled = layers.Normalization(mean=self.normalizer.mean, variance=self.normalizer.variance)(numbers)
+        scaled = self.normalizer(numbers)
         x = layers.Dense(params.units, activation="relu")(layers.concatenate([scaled, kind]))
         return keras.Model({"numbers": numbers, "kind": kind}, layers.Dense(1, activation="sigmoid")(x))

@@ -122,13 +122,16 @@ def pods(tmp_path: Path) -> Iterator[Callable[[], Pods]]:
     model.mkdir()
     shutil.copy(MODELS / "tiny.py", model / "beside.py")
     (model / "mine.py").write_text("from beside import Tiny\n\n\nclass Mine(Tiny):\n    pass\n")
+    slow_while = tmp_path / "slow"
+    slow_while.touch()
+    space = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32}
     made = spec(
         name="in-pods",
         trainable=f"{model}/mine.py:Mine",
         num_trials=3,
         epochs={"max": 4},
         early_stopping={"algorithm": "none"},
-        space={"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32, "pause_s": 0.5},
+        space={**space, "pause_s": 0.5, "slow_while": str(slow_while)},
         storage=str(tmp_path / "sweeps"),
         tracking={"uri": None},
     )
@@ -157,7 +160,7 @@ def pods(tmp_path: Path) -> Iterator[Callable[[], Pods]]:
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_a_retry_on_a_new_cluster_goes_on_with_the_sweep(pods: Callable[[], Pods], tmp_path: Path) -> None:
     folder = StorageRoot.resolve(str(tmp_path / "sweeps")).sweep("in-pods")
     first = pods()
@@ -170,6 +173,7 @@ def test_a_retry_on_a_new_cluster_goes_on_with_the_sweep(pods: Callable[[], Pods
     begun = epochs(folder)
     assert 2 <= len(begun) < 12
 
+    (tmp_path / "slow").unlink()
     submitted = pods().submit()
     told, _ = submitted.communicate()
     assert submitted.returncode == 0, told

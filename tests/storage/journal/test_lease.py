@@ -93,7 +93,7 @@ def test_a_live_holder_on_another_machine_keeps_the_sweep(
     monkeypatch.setattr(lease, "TAKEOVER_S", 10.0)
     put(folder, ELSEWHERE)
     beats = Waits(lambda: put(folder, dataclasses.replace(ELSEWHERE, beat=1.7e9 + 5)))
-    with pytest.raises(SweepHeldError, match=r"process 4711 on far-away, since 2023.*, holds it"):
+    with pytest.raises(SweepHeldError, match=r"another driver is running it \(process 4711 on far-away, since 2023"):
         Journal(folder, on_wait=beats)
     assert read_bytes(path_of(folder)) == dataclasses.replace(ELSEWHERE, beat=1.7e9 + 5).to_bytes()
 
@@ -235,7 +235,7 @@ def test_a_lease_that_cannot_be_understood_is_outwaited(folder: SweepFolder, dat
     assert read_holder(folder) is None
     waits = Waits()
     Journal(folder, on_wait=waits).close()
-    assert "the driver of another version" in waits.told[0]
+    assert "a driver of another version" in waits.told[0]
 
 
 def test_a_lease_of_a_newer_version_with_more_in_it_is_understood() -> None:
