@@ -80,8 +80,6 @@ class HyperTrainable(Trainable):
         self._hp = HyperParameters()
         self.names_built: set[str] = set()
         """Our names of what `build` has asked for so far."""
-        self.validates_itself = False
-        """Whether what an epoch reports is only what `fit` of the user's own says."""
 
     def load_data(self) -> Data:
         if self.data is not None:
@@ -101,7 +99,7 @@ class HyperTrainable(Trainable):
         self.names_built |= {name for one in self._hp.space for name in (identifier(one.name), with_conditions(one))}
         if not model.compiled:  # a loop of its own trains and validates it
             model.compile()
-            self.validates_itself = True
+            model.validates_itself = True
         return model
 
     def found_space(self, data: Data | None = None) -> FoundSpace:
