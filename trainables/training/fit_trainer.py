@@ -255,7 +255,7 @@ class FitTrainer:
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
-        if not validated and not getattr(trial.trainable, "validates_itself", False):
+        if not validated and not getattr(trial.model, "validates_itself", False):
             validated = self._progress.validated or self._validated(trial)
         epoch_s = time.perf_counter() - began_s
         self._progress.validated = validated

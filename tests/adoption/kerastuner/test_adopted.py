@@ -185,7 +185,7 @@ def test_init_writes_a_spec_with_the_space(tmp_path: Path, capsys: pytest.Captur
         init(f"{tmp_path}/cnn.py:Other", None, str(tmp_path / "other.yaml"))
 
 
-def test_a_model_and_arrays_are_a_sweep_without_a_space(tmp_path: Path, spaces: dict[str, Any]) -> None:
+def test_a_model_and_arrays_are_a_sweep_without_a_space(ray_address: str, tmp_path: Path) -> None:
     import tuner
     from trainables import data
 
@@ -195,6 +195,7 @@ def test_a_model_and_arrays_are_a_sweep_without_a_space(tmp_path: Path, spaces: 
     sweep = tuner.run(
         model, data=(x[:200], y[:200]), objective="val_accuracy", name="adopted", num_trials=3, epochs=2,
         space={"units": tuner.Int(8, 16, step=8)}, storage=tmp_path, progress=False,
+        address=ray_address, resources={"cpus_per_trial": 2},
     )  # fmt: skip
     assert set(sweep.best.params) >= {"units", "normalize", "batch_size", "shuffle"}
     assert len(sweep.trials()) == 3 and sweep.best_model().count_params() in (610, 1210)
