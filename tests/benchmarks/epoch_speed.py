@@ -25,7 +25,7 @@ def main() -> None:
     from trainables.contract import Data
     from trainables.mnist_dense import MnistDense
     from trainables.training import WarmTrainer
-    from trainables.training.fit_trainer import FitTrainer
+    from trainables.training.fit.trainer import FitTrainer
 
     trainable = MnistDense()
     data = trainable.load_data()

@@ -180,6 +180,8 @@ def test_the_process_is_like_a_worker_s(tmp_path: Path, monkeypatch: pytest.Monk
     assert found.problems == [] and found.path == "fast" and found.data is not None
     assert set(found.without_effect) == {"units", "gamma"} and not found.strictly(False).problems
     assert found.strictly(True).problems == found.effect_warnings
+    monkeypatch.setenv("TUNER_SKIP_PROBE", "1")
+    assert "but $TUNER_SKIP_PROBE says to skip it" in found.strictly(True).problems[-1]
 
 
 def test_a_class_of_a_program_goes_to_the_process_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

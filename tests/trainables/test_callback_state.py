@@ -34,7 +34,7 @@ def holder(**attributes: Any) -> Any:
 
 def through_bytes(make: Any, change: Any) -> tuple[Any, Any]:
     """A callback that was changed, and a new one that was given its state."""
-    from trainables.training.callback_state import CallbackState
+    from trainables.training.fit.callback_state import CallbackState
 
     changed, again = make(), make()
     begun, restored = CallbackState.empty(), CallbackState.empty()
@@ -97,7 +97,7 @@ def test_arrays_objects_and_generators_of_random_numbers_go_on() -> None:
 def test_own_methods_win_and_what_has_not_changed_is_not_kept() -> None:
     import keras
 
-    from trainables.training.callback_state import CallbackState
+    from trainables.training.fit.callback_state import CallbackState
 
     class Own(keras.callbacks.Callback):
         def __init__(self) -> None:
@@ -120,7 +120,7 @@ def test_own_methods_win_and_what_has_not_changed_is_not_kept() -> None:
 def test_the_state_of_other_callbacks_is_refused() -> None:
     import keras
 
-    from trainables.training.callback_state import CallbackState, KeptStateError
+    from trainables.training.fit.callback_state import CallbackState, KeptStateError
 
     state = CallbackState.empty()
     state.begin([holder()])
@@ -129,7 +129,7 @@ def test_the_state_of_other_callbacks_is_refused() -> None:
 
 
 def test_an_object_that_a_new_callback_lacks_is_named() -> None:
-    from trainables.training.callback_state import KeptStateError
+    from trainables.training.fit.callback_state import KeptStateError
 
     with pytest.raises(KeptStateError, match=r"callback Callback holds inner \(Inner\)"):
         through_bytes(lambda: holder(inner=None), lambda callback: setattr(callback, "inner", Inner()))

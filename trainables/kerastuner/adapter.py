@@ -18,6 +18,7 @@ from trainables.kerastuner.hyperparameters import HyperParameters
 from trainables.kerastuner.names import identifier, with_conditions
 from trainables.kerastuner.spaces import FoundSpace
 from trainables.kerastuner.splitting import as_data
+from trainables.kerastuner.travelling import Travelling
 
 if TYPE_CHECKING:
     import keras
@@ -66,27 +67,24 @@ class HyperTrainable(Trainable):
     loss = None
     fits_because = "it is a KerasTuner model"
     Params: ClassVar[type[Any]] = HyperParams
-    source: ClassVar[Any]
+    source: ClassVar[Travelling]
     """The HyperModel's class or instance, or the function, as it was written."""
-    written: ClassVar[Any]
+    written: ClassVar[Travelling]
     """The class or the function that the user wrote."""
     data_source: ClassVar[Any] = None
     """The file's or the program's own data: a function that gives them, or what `as_data` takes."""
 
     def __init__(self, data: str | None = None) -> None:
         super().__init__(data)
-        self._hypermodel = _instance(type(self).__dict__.get("source", self.source))
+        self._hypermodel = _instance(self.source.value)
         self._hp = HyperParameters()
         self.names_built: set[str] = set()
         """Our names of what `build` has asked for so far."""
-        self.validates_itself = False
-        """Whether what an epoch reports is only what `fit` of the user's own says."""
 
     def load_data(self) -> Data:
         if self.data is not None:
             return as_data(_function(self.data)()) if _is_function(self.data) else data_sets.load(self.data)
-        given = vars(type(self)).get("data_source")
-        given = given.__func__ if isinstance(given, staticmethod) else given
+        given = self.data_source.value if isinstance(self.data_source, Travelling) else self.data_source
         if given is None:
             raise DataError(
                 "a HyperModel has no data of its own: write a function load_data() in its file, or give data: a"
@@ -101,7 +99,7 @@ class HyperTrainable(Trainable):
         self.names_built |= {name for one in self._hp.space for name in (identifier(one.name), with_conditions(one))}
         if not model.compiled:  # a loop of its own trains and validates it
             model.compile()
-            self.validates_itself = True
+            model.validates_itself = True
         return model
 
     def found_space(self, data: Data | None = None) -> FoundSpace:
@@ -163,9 +161,9 @@ def adapted(source: Any, name: str, data_source: Any = None, module: str | None 
     base = _WithFit if has_own_fit(source) else HyperTrainable
     written = source if isinstance(source, type) or inspect.isfunction(source) else type(source)
     members = {
-        "written": staticmethod(written) if inspect.isfunction(written) else written,
-        "source": staticmethod(source) if inspect.isfunction(source) else source,
-        "data_source": staticmethod(data_source) if inspect.isfunction(data_source) else data_source,
+        "written": Travelling(written),
+        "source": Travelling(source),
+        "data_source": Travelling(data_source) if inspect.isfunction(data_source) else data_source,
         "__doc__": inspect.getdoc(source) or "A KerasTuner model.",
         "__module__": module or written.__module__,
     }
@@ -180,7 +178,6 @@ def has_own_fit(hypermodel: Any) -> bool:
 
 
 def _instance(source: Any) -> Any:
-    source = source.__func__ if isinstance(source, staticmethod) else source
     if not isinstance(source, type):
         return source
     try:

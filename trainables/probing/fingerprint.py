@@ -19,7 +19,7 @@ from keras.src.random import seed_generator
 from trainables.contract import Data, Trainable
 from trainables.isolation import isolated, read_only
 from trainables.training.cache import architecture
-from trainables.training.fit_data import fit_part
+from trainables.training.fit.data import fit_part
 from trainables.training.graphs import new_model
 from trainables.training.naming import first_names
 

@@ -20,8 +20,8 @@ from trainables.probing.failure import ProbeError, what_it_did
 from trainables.probing.fingerprint import SEED, fingerprint, graph_text, uncertain_ops
 from trainables.probing.tracking import tracked
 from trainables.training import Trainer, training_path
-from trainables.training.fit_data import is_for_fit
-from trainables.training.fit_trainer import BATCH_SIZE
+from trainables.training.fit.data import is_for_fit
+from trainables.training.fit.trainer import BATCH_SIZE
 from trainables.training.reads import valid_params
 
 STEPS_MAX = 2

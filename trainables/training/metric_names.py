@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainables.contract import Data, Params, Trainable
 from trainables.training.batching import like
 from trainables.training.device import DeviceData
-from trainables.training.fit_trainer import FitTrainer
+from trainables.training.fit.trainer import FitTrainer
 from trainables.training.fixed_batch import fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model
 from trainables.training.naming import first_names

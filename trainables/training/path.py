@@ -12,8 +12,8 @@ import keras
 
 from trainables.contract import Data, Trainable, fit_reason
 from trainables.training.checkpoint import Snapshot
-from trainables.training.fit_data import is_for_fit
-from trainables.training.fit_trainer import FitTrainer
+from trainables.training.fit.data import is_for_fit
+from trainables.training.fit.trainer import FitTrainer
 from trainables.training.trainer import CompiledModelError, EpochResult, WarmTrainer
 
 Path = Literal["fast", "fit"]

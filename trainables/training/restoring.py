@@ -12,7 +12,7 @@ from trainables.isolation import isolated, read_only
 from trainables.learned import IncompleteError, Learned, teach
 from trainables.training.checkpoint import best_bytes_max, read_best
 from trainables.training.device import DeviceData
-from trainables.training.fit_data import fit_part
+from trainables.training.fit.data import fit_part
 from trainables.training.graphs import assign, has_call, new_model, whole_model
 from trainables.training.naming import first_names, rename_automatic
 from trainables.training.reads import valid_params

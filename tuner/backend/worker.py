@@ -30,7 +30,7 @@ from tuner.sweep import objective_value
 
 REPORT_EVERY_S = 0.25
 """Short epochs are reported together: a report takes the driver milliseconds, during which the worker waits."""
-CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_EVERY_S = 0.5
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they take at most this share of the time."""
 CHECKPOINT_EVERY_MAX_S = 300.0

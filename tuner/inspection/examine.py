@@ -29,7 +29,7 @@ from tuner.inspection.names import name_problems
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
-from tuner.inspection.trying import Tried
+from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.space import Space, cut
@@ -100,8 +100,11 @@ class Inspected:
         )
 
     def strictly(self, is_strict: bool) -> Inspected:
-        """If it is strict, what has no effect is a problem."""
-        return replace(self, problems=[*self.problems, *self.effect_warnings]) if is_strict else self
+        """If it is strict, what has no effect is a problem; that nobody looks for it is one, too."""
+        if not is_strict:
+            return self
+        skipped = f"strict: must try a batch of each trainable, but ${SKIP_VARIABLE} says to skip it"
+        return replace(self, problems=[*self.problems, *self.effect_warnings, *([skipped] if is_skipped() else [])])
 
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""

@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from trainables.given import Given, NotGivenError, lookup
+from trainables.kerastuner import HyperTrainable
 from trainables.sources import Sources
 from tuner.base.secrets import holds_secret
 from tuner.inspection.provenance.code import FILE_BYTES, Code, digest_of, installed_package
@@ -65,7 +66,7 @@ def code_of_given(trainable: str) -> Code | None:
 
 def _look(cls: type[Any]) -> _Found:
     found = _Found()
-    written = getattr(cls, "written", cls)  # of a KerasTuner model
+    written = cls.written.value if issubclass(cls, HyperTrainable) else cls
     _take(written, cls.__name__, cls.__module__, found)
     return found
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainables.training.fit_model import optimizers_of
+from trainables.training.fit.model import optimizers_of
 
 
 class RateReader:

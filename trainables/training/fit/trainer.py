@@ -22,9 +22,6 @@ import tensorflow as tf
 
 from trainables.contract import Data, Trainable
 from trainables.isolation import isolated, read_only
-from trainables.training.callback_files import go_on, place_files
-from trainables.training.callback_list import TrialCallbacks
-from trainables.training.callback_state import CallbackState
 from trainables.training.checkpoint import (
     CheckpointError,
     Progress,
@@ -34,10 +31,13 @@ from trainables.training.checkpoint import (
     read_extra,
 )
 from trainables.training.device import DeviceData
-from trainables.training.fit_data import FitPart, fit_part, with_sample_weight
-from trainables.training.fit_model import compiled_model, state_variables, without_final_average
-from trainables.training.fit_options import FitOptionsError, fit_options, new_callbacks
-from trainables.training.fit_rates import RateReader
+from trainables.training.fit.callback_files import go_on, place_files
+from trainables.training.fit.callback_list import TrialCallbacks
+from trainables.training.fit.callback_state import CallbackState
+from trainables.training.fit.data import FitPart, fit_part, with_sample_weight
+from trainables.training.fit.model import compiled_model, state_variables, without_final_average
+from trainables.training.fit.options import FitOptionsError, fit_options, new_callbacks
+from trainables.training.fit.rates import RateReader
 from trainables.training.graphs import assign, new_model
 from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
@@ -255,7 +255,7 @@ class FitTrainer:
         trial.train.end_epoch(trial.seed, epoch)
         metrics = _numbers(trial.callbacks.logs)
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
-        if not validated and not getattr(trial.trainable, "validates_itself", False):
+        if not validated and not getattr(trial.model, "validates_itself", False):
             validated = self._progress.validated or self._validated(trial)
         epoch_s = time.perf_counter() - began_s
         self._progress.validated = validated

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras.src.utils.python_utils import pythonify_logs
 
-from trainables.training.callback_state import CallbackState
+from trainables.training.fit.callback_state import CallbackState
 
 
 class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
