@@ -18,11 +18,14 @@ from trainables.process import set_up_process
 def train(file: str, name: str, metric: str, mode: Any, trials: list[dict[str, Any]]) -> list[list[dict[str, float]]]:
     """The metrics of each epoch of each trial; `trials` have params, seed and epochs."""
     from trainables.training import make_trainer
+    from trainables.training.pipeline_draws import reproducible_draws
 
     path = Path(file)
     os.chdir(path.parent)
     trainable = registry.load_file(path, name)()
-    trainer = make_trainer(trainable, trainable.load_data(), metric, mode)
+    with reproducible_draws():  # as a worker loads them
+        data = trainable.load_data()
+    trainer = make_trainer(trainable, data, metric, mode)
     trained = []
     for trial in trials:
         trainer.start(trial["params"], trial["seed"])
