@@ -157,7 +157,9 @@ def test_two_recorders_never_work_at_once(story: Story) -> None:
     shutdown = service.Shutdown(0)
     shutdown.ask()
     with filelock.FileLock(story.folder.recorder_lock):
-        with pytest.raises(TrackingError, match="1 event is not recorded in MLflow: another recorder is at work"):
+        with pytest.raises(
+            TrackingError, match="1 event is not recorded in MLflow: another recorder is already running"
+        ):
             service.serve(story.folder, shutdown)
-        with pytest.raises(UsageError, match="a recorder is at work"):
+        with pytest.raises(UsageError, match="a recorder is already running"):
             record(story.folder)

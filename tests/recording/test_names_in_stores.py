@@ -131,7 +131,7 @@ def test_people_are_told_which_key_stands_for_which_name(recorded: Story, new_st
     names = Names.of(read_events(story.folder))
     assert told == names.changed()
     parent, *trials = runs_of(story.folder)
-    assert "names.json says which key stands for which" in parent.tags["mlflow.note.content"]
+    assert "names.json maps its keys to the names" in parent.tags["mlflow.note.content"]
     for run in trials:
         for key in {row.key for row in run.rows if row.step} | run.params.keys() - {"long"}:
             metric, param = told["metrics"].get(key, key), told["params"].get(key, key)
