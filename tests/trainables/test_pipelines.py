@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainables.contract import Data, DataError, Params, Trainable
 from trainables.training import WarmTrainer
 from trainables.training.batching import batched
+from trainables.training.device import DeviceData
 from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.shuffling import buffer_size, is_movable, shuffle_warning, shuffled
 
@@ -179,6 +180,12 @@ PIPELINES = {
     "names": lambda: tf.data.Dataset.from_tensor_slices([str(n) for n in range(20)]).map(
         lambda name: indexed(tf.strings.to_number(name, tf.int64))
     ),
+    "zipped": lambda: (
+        tf.data.Dataset.zip((tf.data.Dataset.range(20), tf.data.Dataset.range(20)))
+        .shuffle(8, seed=1)
+        .prefetch(2)
+        .map(lambda number, _: indexed(number), num_parallel_calls=2)
+    ),
     "a filter": lambda: tf.data.Dataset.range(20).map(indexed).filter(lambda _, y: y >= 0),
 }
 
@@ -195,6 +202,26 @@ def test_the_source_is_shuffled_where_it_can_be(kind: str, monkeypatch: pytest.M
         assert "looks at 4 of 20 examples" in shuffle_warning(examples, 20)
     else:
         assert found == orders[0] and shuffle_warning(examples, 20) == ""
+
+
+@pytest.mark.parametrize("kind", ["zipped", "generated"])
+def test_a_shuffle_of_the_users_own_does_not_count_how_often_it_was_read(kind: str) -> None:
+    def numbers() -> Any:
+        yield from range(20)
+
+    generated = tf.data.Dataset.from_generator(numbers, output_signature=tf.TensorSpec([], tf.int64))
+    examples = PIPELINES[kind]() if kind == "zipped" else generated.shuffle(8, seed=1).map(indexed).prefetch(1)
+    orders = [[int(y) for _, y in shuffled(examples, 20, seed)] for seed in (1, 2, 1)]
+    assert orders[0] == orders[2] != orders[1] and sorted(orders[0]) == list(range(20))
+    for _ in range(2):
+        validated = [int(y[0]) for _, y in DeviceData().split(examples, "validation").batches(1, None)]
+        assert validated == list(range(20))
+
+
+def test_a_shuffle_that_others_count_on_stays() -> None:
+    split = tf.data.Dataset.range(20).shuffle(20, seed=1, reshuffle_each_iteration=False).take(5).map(indexed)
+    chosen = sorted(int(y) for _, y in split)
+    assert sorted(int(y) for _, y in shuffled(split, 5, 3)) == chosen != list(range(5))
 
 
 def test_parts_that_were_taken_or_skipped_are_shuffled_at_the_source_too() -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from trainables.contract import BATCHING, DataError
 from trainables.training.batching import batched
-from trainables.training.shuffling import shuffled
+from trainables.training.shuffling import shuffled, unshuffled
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,8 @@ class Split:
 
     def batches(self, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
         """The batches of one epoch of a data set. The seed must differ from epoch to epoch."""
-        examples = self.source
-        if shuffle_seed is not None:
-            examples = shuffled(examples, self.num_examples, shuffle_seed)
+        seed = shuffle_seed
+        examples = unshuffled(self.source) if seed is None else shuffled(self.source, self.num_examples, seed)
         return batched(examples, batch_size, getattr(self.source, BATCHING, None)).prefetch(2)
 
 

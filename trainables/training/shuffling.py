@@ -26,7 +26,43 @@ _SMALL_BYTES = 1024
 def shuffled(examples: tf.data.Dataset, num_examples: int, seed: int) -> tf.data.Dataset:
     """The examples in an order that depends on the seed alone."""
     moved = _moved(examples, num_examples, seed)
-    return examples.shuffle(buffer_size(examples, num_examples), seed=seed) if moved is None else moved
+    if moved is not None:
+        return moved
+    return unshuffled(examples).shuffle(buffer_size(examples, num_examples), seed=seed)
+
+
+def unshuffled(examples: Any) -> Any:
+    """Without the user's own shuffles that give another order each time that they are read.
+
+    A shuffle stays where something before the end counts on its order, such as `take`, or where the pipeline cannot be
+    made again without it.
+    """
+    kind = type(examples).__name__.lstrip("_")
+    try:
+        if kind == "ZipDataset":
+            parts = tf.nest.map_structure(unshuffled, examples._datasets)
+            return examples if _are_same(parts, examples._datasets) else tf.data.Dataset.zip(parts)
+        inner = getattr(examples, "_input_dataset", None)
+        if kind == "ShuffleDataset" and examples._reshuffle_each_iteration is not False:
+            return unshuffled(inner)
+        if kind not in ("MapDataset", "ParallelMapDataset", "PrefetchDataset", "OptionsDataset"):
+            return examples
+        made = unshuffled(inner)
+        return examples if made is inner else _again(examples, made)
+    except (AttributeError, TypeError, ValueError):  # another version of TensorFlow has it otherwise
+        return examples
+
+
+def _are_same(parts: Any, others: Any) -> bool:
+    return all(one is other for one, other in zip(tf.nest.flatten(parts), tf.nest.flatten(others), strict=True))
+
+
+def _again(examples: Any, inner: Any) -> Any:
+    """The same step of a pipeline on another input."""
+    kind = type(examples).__name__.lstrip("_")
+    if kind == "PrefetchDataset":
+        return inner
+    return inner.with_options(examples.options()) if kind == "OptionsDataset" else _mapped(examples, inner)
 
 
 def buffer_size(examples: tf.data.Dataset, num_examples: int) -> int:
@@ -79,12 +115,19 @@ def _moved(examples: Any, num_examples: int, seed: int, cuts: tuple[Any, ...] = 
             return _moved(inner, num_examples, seed)
         if kind in ("MapDataset", "ParallelMapDataset", "PrefetchDataset", "OptionsDataset"):
             moved = _moved(inner, num_examples, seed, cuts)
-            if moved is None or kind == "PrefetchDataset":
-                return moved
-            return moved.with_options(examples.options()) if kind == "OptionsDataset" else _mapped(examples, moved)
+            return None if moved is None else _again(examples, moved)
+        if kind == "ZipDataset":  # each part is as long, and the same seed gives the same order
+            parts = [_moved(part, num_examples, seed, cuts) for part in tf.nest.flatten(examples._datasets)]
+            if any(part is None for part in parts) or len({_length(part) for part in parts}) != 1:
+                return None
+            return tf.data.Dataset.zip(tf.nest.pack_sequence_as(examples._datasets, parts))
     except (AttributeError, TypeError, ValueError):  # another version of TensorFlow has it otherwise
         return None
     return None
+
+
+def _length(examples: Any) -> int:
+    return int(examples.cardinality().numpy())
 
 
 def _source(examples: Any, num_examples: int, seed: int, cuts: tuple[Any, ...]) -> Any:
