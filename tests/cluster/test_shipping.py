@@ -112,5 +112,5 @@ def test_too_much_code_is_refused_with_its_largest_file(
 def test_too_much_code_is_told_before_a_machine_is_started(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuner.cluster.shipping.MAX_CODE_BYTES", 2**20)
     (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
-    with pytest.raises(UsageError, match=r"model.py: what is sent to a cluster.* \(the largest: weights.bin\)"):
+    with pytest.raises(UsageError, match=r"model.py: it and the files beside it.* \(the largest: weights.bin\)"):
         judge(beside / "sweep.yaml", [], None, None, ROOT / "cluster.yaml")
