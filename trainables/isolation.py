@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from trainables.contract import Data, Trainable
+from trainables.exceptions import message_of
 
 T = TypeVar("T")
 Change = Callable[[Any], Any]
@@ -56,7 +57,7 @@ def isolated(trainable: Trainable, data: Data, work: Callable[[Trainable, Data],
 
 def is_read_only(error: BaseException) -> bool:
     """Whether an exception says that an array cannot be written."""
-    said = str(error).lower()
+    said = message_of(error).lower()
     return isinstance(error, ValueError | TypeError | BufferError) and any(word in said for word in _SAYS_READ_ONLY)
 
 

@@ -20,6 +20,7 @@ import cloudpickle
 import numpy as np
 
 from trainables.contract import Data, Trainable
+from trainables.exceptions import message_of
 
 LEARNED_BYTES_MAX = 64 << 20
 """More is not kept with the sweep: each process that needs it loads the data itself."""
@@ -105,7 +106,7 @@ def _learned(trainable: Trainable, before: _Before, data: Any) -> Learned:
             try:
                 _pickled(value, arrays)
             except Exception as error:
-                left_out[_name(trainable, place)] = " ".join(str(error).split())[:200] or type(error).__name__
+                left_out[_name(trainable, place)] = " ".join(message_of(error).split())[:200] or type(error).__name__
                 del found[place]
         pickled = _pickled(found, arrays)
     names = tuple(_name(trainable, place) for place in found)

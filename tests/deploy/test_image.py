@@ -151,6 +151,7 @@ class Build:
         build.mkdir(parents=True, exist_ok=True)
         for source in sources:
             place = build / target / Path(source).name if target.endswith("/") else build / target
+            place.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
                 copytree(ROOT / source, place, ignore=ignore_patterns("__pycache__"))
             else:

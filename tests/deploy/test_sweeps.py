@@ -82,7 +82,7 @@ def test_a_wrong_password_is_told_at_once_and_the_sweep_trains_to_its_end(
     refusal = f"{server.url}: HTTP 401: the credentials are wrong or missing (set MLFLOW_TRACKING_USERNAME and"
     *earlier, last = told.strip().splitlines()
     assert last.startswith("sweep refused: ") and f"are not recorded in MLflow: {refusal}" in last
-    assert "Nothing is lost; finish with: tuner record refused --storage" in last
+    assert "The journal has all; finish with: tuner record refused --storage" in last
     assert [line for line in earlier if line.startswith(f"MLflow accepts nothing now; the sweep continues: {refusal}")]
     assert cli.json("show", "refused")["outcomes"]["completed"] == 1
     assert WRITER[1] not in told and "not-the-password" not in told

@@ -41,7 +41,7 @@ def test_links_that_are_planted_in_a_sweep_lead_nowhere(
         assert "/tiny/recorder.log: is a link to" in refused.splitlines()[-1]
     assert seen(outside) == before
     found: list[dict[str, str]] = json.loads(cli("verify", "tiny", "--json", exit_code=4).stdout)["findings"]
-    told = {finding["message"].partition(" lies there")[0] for finding in found}
+    told = {finding["message"].partition(" exists")[0] for finding in found}
     assert {"checkpoints/zz", "checkpoints/notes.txt", "checkpoints/000000/theirs"} <= told
     assert all(finding["kind"] == "wrong" for finding in found) and seen(outside) == before
 

@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.slow]
 
 MODEL = '''
     import keras
+    import pathlib
+
     import numpy as np
 
     from trainables.contract import Data, Params, Trainable
@@ -45,7 +47,7 @@ MODEL = '''
             return data
 
         def build_model(self, params):
-            bias = float(open("data/bias.txt").read()) + self.scale.mean.sum() * 0
+            bias = float(pathlib.Path("data/bias.txt").read_text()) + self.scale.mean.sum() * 0
             return Seen(bias)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainables.exceptions import message_of
 from trainables.kerastuner.declared import Condition, Declared
 from trainables.kerastuner.hyperparameters import HyperParameters
 from trainables.kerastuner.spaces import FoundSpace, as_space
@@ -141,4 +142,4 @@ def _is_before(parent: str, name: str, seen: _Seen) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:200]
+    return (message_of(error).strip().splitlines() or [""])[0][:200]

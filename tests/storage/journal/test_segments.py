@@ -91,7 +91,7 @@ def test_two_writers_never_both_write_an_event(
     monkeypatch.setattr(LeaseObjects, "is_dead", lambda *_: True)
     second = Journal(first.folder)
     first.append(suggested(0))
-    with pytest.raises(SweepHeldError, match="another one wrote event 1"):
+    with pytest.raises(SweepHeldError, match="another driver is running it: it wrote event 1"):
         second.append(suggested(1))
     with pytest.raises(SweepHeldError):
         second.append(suggested(1))

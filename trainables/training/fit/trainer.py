@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
+from trainables.exceptions import message_of
 from trainables.isolation import isolated, read_only
 from trainables.training.checkpoint import (
     CheckpointError,
@@ -382,7 +383,7 @@ class FitTrainer:
             try:
                 trial.callbacks.finish()
             except Exception as error:  # the next trial is not to blame for it
-                self.notes.append(f"a callback's on_train_end raised {type(error).__name__}: {error}")
+                self.notes.append(f"a callback's on_train_end raised {type(error).__name__}: {message_of(error)}")
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
