@@ -75,6 +75,17 @@ def no_credentials_left() -> Iterator[None]:
         os.environ[TRACKING_URI] = before
 
 
+@pytest.fixture(autouse=True)
+def own_cards() -> Iterator[None]:
+    """A command that a test runs in this process may hide the GPUs from TensorFlow; the next test has them again."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    yield
+    if before is None:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
 @pytest.fixture
 def heeded_sighup() -> Iterator[None]:
     """SIGHUP ends a process while the test runs; under nohup it does nothing, here and in all that is started."""
