@@ -216,6 +216,9 @@ def test_a_shuffle_of_the_users_own_does_not_count_how_often_it_was_read(kind: s
     for _ in range(2):
         validated = [int(y[0]) for _, y in DeviceData().split(examples, "validation").batches(1, None)]
         assert validated == list(range(20))
+    split = DeviceData().split(examples, "training")
+    own = [int(y[0]) for _, y in split.batches(1, None, keeps_order=True)]
+    assert own != list(range(20)) == sorted(own)
 
 
 def test_a_shuffle_that_others_count_on_stays() -> None:

@@ -26,14 +26,6 @@ _DOING = {
 
 _KNOWN: tuple[tuple[str, str], ...] = (
     (
-        r"read-only|assignment destination is read|WRITEABLE",
-        "workers get the arrays read-only: copy them first, as in x = x - mean in place of x -= mean",
-    ),
-    (
-        r"takes \d+ positional arguments? but \d+ were given[\s\S]*|got multiple values for argument",
-        "a function that is a class attribute becomes a method: wrap it in staticmethod(...)",
-    ),
-    (
         r"Cannot batch tensors with different shapes",
         "examples have different lengths: pad them to one length before they are batched",
     ),

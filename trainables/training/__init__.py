@@ -1,10 +1,11 @@
 """Training: one epoch at a time, on the fast path or through `fit`; checkpoints, warm reuse."""
 
+from trainables.training.base import EpochResult
 from trainables.training.checkpoint import CheckpointError, Snapshot
 from trainables.training.metric_names import reported_metric_names
 from trainables.training.path import Trainer, make_trainer, training_path
 from trainables.training.restoring import restore_model
-from trainables.training.trainer import EpochResult, WarmTrainer
+from trainables.training.trainer import WarmTrainer
 
 __all__ = [
     "CheckpointError",

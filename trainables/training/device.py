@@ -47,10 +47,18 @@ class Split:
         first = self.first(num_examples)
         return first[0] if isinstance(first, tuple) else first
 
-    def batches(self, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
-        """The batches of one epoch of a data set. The seed must differ from epoch to epoch."""
-        seed = shuffle_seed
-        examples = unshuffled(self.source) if seed is None else shuffled(self.source, self.num_examples, seed)
+    def batches(self, batch_size: int, shuffle_seed: int | None, *, keeps_order: bool = False) -> tf.data.Dataset:
+        """The batches of one epoch of a data set. The seed must differ from epoch to epoch.
+
+        Args:
+            shuffle_seed: None for no shuffle, neither ours nor the user's own.
+            keeps_order: whether the order is the user's affair, with the shuffle of their own.
+        """
+        examples = self.source
+        if shuffle_seed is not None:
+            examples = shuffled(examples, self.num_examples, shuffle_seed)
+        elif not keeps_order:
+            examples = unshuffled(examples)
         return batched(examples, batch_size, getattr(self.source, BATCHING, None)).prefetch(2)
 
 
@@ -62,8 +70,8 @@ class DeviceData:
         self._lengths: dict[int, tuple[weakref.ref[Any], int]] = {}
 
     def keep(self, part: Any) -> None:
-        """Puts these arrays on the device for good; slices of them are then free."""
-        if part is None or isinstance(part, tf.data.Dataset):
+        """Puts arrays on the device for good; slices of them are then free. Other kinds of data stay where they are."""
+        if not isinstance(part, np.ndarray | dict | tuple):
             return
         for rows in tf.nest.flatten(_as_nest(part)):
             if id(rows) not in self._tensors:

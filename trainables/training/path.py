@@ -11,10 +11,11 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Trainable, fit_reason
+from trainables.training.base import EpochResult
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import FitTrainer
-from trainables.training.trainer import CompiledModelError, EpochResult, WarmTrainer
+from trainables.training.trainer import CompiledModelError, WarmTrainer
 
 Path = Literal["fast", "fit"]
 

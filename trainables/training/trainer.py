@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,13 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Params, Trainable
-from trainables.isolation import isolated, read_only
+from trainables.isolation import isolated
+from trainables.training.base import EpochResult, TrialTrainer
 from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
-from trainables.training.device import DeviceData, Split
+from trainables.training.device import Split
 from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
-from trainables.training.graphs import CompiledModel, assign, new_model, whole_model
+from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.naming import first_names
 from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.replicas import Replicas
@@ -34,15 +34,6 @@ class CompiledModelError(Exception):
 
 
 @dataclass(frozen=True)
-class EpochResult:
-    """One trained and validated epoch, from 1; `epoch_s` are the seconds inside training and validation."""
-
-    epoch: int
-    metrics: dict[str, float]
-    epoch_s: float
-
-
-@dataclass(frozen=True)
 class _Trial:
     """What the running trial trains, and on what."""
 
@@ -55,7 +46,7 @@ class _Trial:
     test: Split | None
 
 
-class WarmTrainer:
+class WarmTrainer(TrialTrainer[_Trial]):
     """Trains one trial after another, and keeps what they share: the data on the device and compiled models.
 
     A trial's results are those of a fresh process, bit for bit on a CPU, whatever was trained before.
@@ -76,17 +67,10 @@ class WarmTrainer:
         precision: str = "float32",
         devices: Sequence[str] = (),
     ) -> None:
-        self._trainable, self._data = read_only(trainable, data)
-        self._metric, self._mode = metric, mode
-        self._precision = precision
-        self._device = DeviceData()
-        for part in (self._data.train, self._data.validation, self._data.test):
-            self._device.keep(part)
+        super().__init__(trainable, data, metric, mode, precision)
         self._cache = ModelCache()
         self._replicas = Replicas(devices)
         self._seeder = Seeder()
-        self._trial: _Trial | None = None
-        self._progress = Progress()
         self._traces = 0
         self._garbage_bytes = 0
 
@@ -94,21 +78,6 @@ class WarmTrainer:
     def traces(self) -> int:
         """How often an epoch's graph was traced in this process."""
         return self._traces
-
-    @property
-    def epoch(self) -> int:
-        """The trial's epochs so far."""
-        return self._progress.epoch
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch of the trial's best finite objective so far; 0 for none."""
-        return self._progress.best_epoch
-
-    @property
-    def best_value(self) -> float:
-        """The trial's best finite objective so far; NaN for none."""
-        return self._progress.best_value
 
     @property
     def graphs(self) -> list[Any]:
@@ -205,17 +174,13 @@ class WarmTrainer:
         metrics["epoch_s"] = epoch_s
         self._trial = trial
         self._progress.epoch = epoch
-        self._keep_best(metrics, trial.compiled)
+        self._keep_best(metrics, trial.compiled.model)
         return EpochResult(epoch, metrics, epoch_s)
 
     def snapshot(self) -> Snapshot:
         """The trial as it stands: from its bytes `start` goes on as if there had been no break."""
         values = [variable.numpy() for variable in self._running().compiled.variables]
         return Snapshot(values, replace(self._progress))
-
-    def best_snapshot(self) -> Snapshot:
-        """The best epoch's weights alone."""
-        return Snapshot([], replace(self._progress))
 
     def test_metrics(self) -> dict[str, float]:
         """`test_loss` and `test_<metric>` of the best epoch's weights; empty without test data or a best epoch."""
@@ -230,40 +195,8 @@ class WarmTrainer:
             trial.compiled.assign(current)
         return {f"test_{name}": value for name, value in metrics.items()}
 
-    def best_model(self) -> keras.Model:
-        """A new model, not compiled, with the best epoch's weights.
-
-        Raises:
-            RuntimeError: no epoch of the trial has reached a finite objective.
-        """
-        trial = self._running()
-        if self.best_epoch == 0:
-            raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-
-        def build(trainable: Trainable, data: Data) -> keras.Model:
-            trainable.select_data(data, trial.params)
-            with first_names(trainable):
-                return whole_model(trainable, trial.params, trial.train, trial.validation)
-
-        model = isolated(self._trainable, self._data, build)
-        assign(model.variables, self._progress.best_values)
-        return model
-
-    def _keep_best(self, metrics: dict[str, float], compiled: CompiledModel) -> None:
-        """Copies the model's variables if this epoch's objective is the best so far."""
-        value, best = metrics.get(self._metric, math.nan), self._progress.best_value
-        losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
-        if not all(map(math.isfinite, (value, *losses))):
-            return
-        better = value > best if self._mode == "max" else value < best
-        if self.best_epoch == 0 or better:
-            self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
-            self._progress.best_values = [variable.numpy() for variable in compiled.model.variables]
-
-    def _running(self) -> _Trial:
-        if self._trial is None:
-            raise RuntimeError("no trial is running: call start() first")
-        return self._trial
+    def _new_model(self, trainable: Trainable, trial: _Trial) -> keras.Model:
+        return whole_model(trainable, trial.params, trial.train, trial.validation)
 
     def _end_trial(self) -> None:
         """Gives the model of the trial before to the next ones, unless it failed."""

@@ -101,7 +101,7 @@ class FitPart:
                     order = tf.random.experimental.stateless_shuffle(order, [seed, epoch])
                 return _gathered(self.source.source, order, batch_size)
             case "examples":
-                return self.source.batches(batch_size, order_seed if shuffle else None)
+                return self.source.batches(batch_size, order_seed if shuffle else None, keeps_order=not shuffle)
             case "batches":
                 return self.source if steps is None else self.source.repeat().skip((epoch - 1) * steps)
             case "generator" if steps is not None:

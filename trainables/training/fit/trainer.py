@@ -7,7 +7,6 @@ had been none. Its callbacks see one training: see `TrialCallbacks`.
 from __future__ import annotations
 
 import gc
-import math
 import shutil
 import tempfile
 import time
@@ -22,7 +21,8 @@ import tensorflow as tf
 
 from trainables.contract import Data, Trainable
 from trainables.exceptions import message_of
-from trainables.isolation import isolated, read_only
+from trainables.isolation import isolated
+from trainables.training.base import EpochResult, TrialTrainer
 from trainables.training.checkpoint import (
     CheckpointError,
     Progress,
@@ -31,7 +31,6 @@ from trainables.training.checkpoint import (
     read_checkpoint,
     read_extra,
 )
-from trainables.training.device import DeviceData
 from trainables.training.fit.callback_files import go_on, place_files
 from trainables.training.fit.callback_list import TrialCallbacks
 from trainables.training.fit.callback_state import CallbackState
@@ -45,7 +44,6 @@ from trainables.training.numbers import numbers
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
-from trainables.training.trainer import EpochResult
 
 BATCH_SIZE = 32
 """Keras's own default."""
@@ -79,7 +77,7 @@ class _Trial:
     """That it was compiled with at its start."""
 
 
-class FitTrainer:
+class FitTrainer(TrialTrainer[_Trial]):
     """Trains one trial after another through `fit`; the interface is `WarmTrainer`'s, and so are the arguments.
 
     Attributes:
@@ -101,17 +99,9 @@ class FitTrainer:
         precision: str = "float32",
         devices: Sequence[str] = (),
     ) -> None:
-        self._trainable, self._data = read_only(trainable, data)
-        self._metric, self._mode = metric, mode
-        self._precision = precision
-        self._device = DeviceData()
-        for part in (self._data.train, self._data.validation, self._data.test):
-            if _is_arrays(part):
-                self._device.keep(part)
+        super().__init__(trainable, data, metric, mode, precision)
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
         self._seeder = EpochSeeder()
-        self._trial: _Trial | None = None
-        self._progress = Progress()
         self._read: set[str] = set()
         self._temporary: str | None = None
         self._has_told = False
@@ -122,21 +112,6 @@ class FitTrainer:
         self.steps_max: int | None = None
         self.used: dict[str, int | float] = {}
         self.notes: list[str] = []
-
-    @property
-    def epoch(self) -> int:
-        """The trial's epochs so far."""
-        return self._progress.epoch
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch of the trial's best finite objective so far; 0 for none."""
-        return self._progress.best_epoch
-
-    @property
-    def best_value(self) -> float:
-        """The trial's best finite objective so far; NaN for none."""
-        return self._progress.best_value
 
     @property
     def params_read(self) -> frozenset[str]:
@@ -319,10 +294,6 @@ class FitTrainer:
         values = [variable.numpy() for variable in trial.variables]
         return Snapshot(values, replace(self._progress), trial.callbacks.state().to_arrays())
 
-    def best_snapshot(self) -> Snapshot:
-        """The best epoch's weights alone."""
-        return Snapshot([], replace(self._progress))
-
     def test_metrics(self) -> dict[str, float]:
         """`test_loss` and `test_<metric>` of the best epoch's weights; empty without test data or a best epoch."""
         trial = self._running()
@@ -337,40 +308,8 @@ class FitTrainer:
             assign(trial.model.variables, current)
             trial.model.stop_training = is_stopped
 
-    def best_model(self) -> keras.Model:
-        """A new model with the best epoch's weights.
-
-        Raises:
-            RuntimeError: no epoch of the trial has reached a finite objective.
-        """
-        trial = self._running()
-        if self.best_epoch == 0:
-            raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
-
-        def build(trainable: Trainable, data: Data) -> keras.Model:
-            trainable.select_data(data, trial.params)
-            with first_names(trainable):
-                return new_model(trainable, trial.params, trial.train.inputs)
-
-        model = isolated(self._trainable, self._data, build)
-        assign(model.variables, self._progress.best_values)
-        return model
-
-    def _keep_best(self, metrics: dict[str, float], model: Any) -> None:
-        """Copies the model's variables if this epoch's objective is the best so far."""
-        value, best = metrics.get(self._metric, math.nan), self._progress.best_value
-        losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))
-        if not all(map(math.isfinite, (value, *losses))):
-            return
-        better = value > best if self._mode == "max" else value < best
-        if self.best_epoch == 0 or better:
-            self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
-            self._progress.best_values = [variable.numpy() for variable in model.variables]
-
-    def _running(self) -> _Trial:
-        if self._trial is None:
-            raise RuntimeError("no trial is running: call start() first")
-        return self._trial
+    def _new_model(self, trainable: Trainable, trial: _Trial) -> keras.Model:
+        return new_model(trainable, trial.params, trial.train.inputs)
 
     def end(self) -> None:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
@@ -393,10 +332,6 @@ class FitTrainer:
             return self.folder
         self._temporary = self._temporary or tempfile.mkdtemp(prefix="tuner-callbacks-")
         return self._temporary
-
-
-def _is_arrays(part: Any) -> bool:
-    return isinstance(part, tuple)
 
 
 def _rows(batch: Any) -> int | None:

@@ -1,0 +1,107 @@
+"""What the trainers of both paths share: how far a trial is, which epoch was its best, and the model of that epoch."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, TypeVar
+
+import keras
+
+from trainables.contract import Data, Trainable
+from trainables.isolation import isolated, read_only
+from trainables.training.checkpoint import Progress, Snapshot
+from trainables.training.device import DeviceData
+from trainables.training.graphs import assign
+from trainables.training.naming import first_names
+
+Trial = TypeVar("Trial")
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One trained and validated epoch, from 1; `epoch_s` are the seconds inside training and validation."""
+
+    epoch: int
+    metrics: dict[str, float]
+    epoch_s: float
+
+
+class TrialTrainer(ABC, Generic[Trial]):
+    """Trains one trial after another.
+
+    Args:
+        metric: the objective, which decides which epoch is a trial's best.
+        mode: whether more of it is better.
+        precision: Keras's dtype policy.
+    """
+
+    def __init__(
+        self, trainable: Trainable, data: Data, metric: str, mode: Literal["min", "max"], precision: str
+    ) -> None:
+        self._trainable, self._data = read_only(trainable, data)
+        self._metric, self._mode, self._precision = metric, mode, precision
+        self._device = DeviceData()
+        for part in (self._data.train, self._data.validation, self._data.test):
+            self._device.keep(part)
+        self._trial: Trial | None = None
+        self._progress = Progress()
+
+    @property
+    def epoch(self) -> int:
+        """The trial's epochs so far."""
+        return self._progress.epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the trial's best finite objective so far; 0 for none."""
+        return self._progress.best_epoch
+
+    @property
+    def best_value(self) -> float:
+        """The trial's best finite objective so far; NaN for none."""
+        return self._progress.best_value
+
+    def best_snapshot(self) -> Snapshot:
+        """The best epoch's weights alone."""
+        return Snapshot([], replace(self._progress))
+
+    def best_model(self) -> keras.Model:
+        """A new model with the best epoch's weights; compiled if `build_model` compiles it.
+
+        Raises:
+            RuntimeError: no epoch of the trial has reached a finite objective.
+        """
+        trial: Any = self._running()
+        if self.best_epoch == 0:
+            raise RuntimeError("a best model needs an epoch with a finite objective, but there was none")
+
+        def build(trainable: Trainable, data: Data) -> keras.Model:
+            trainable.select_data(data, trial.params)
+            with first_names(trainable):
+                return self._new_model(trainable, trial)
+
+        model = isolated(self._trainable, self._data, build)
+        assign(model.variables, self._progress.best_values)
+        return model
+
+    @abstractmethod
+    def _new_model(self, trainable: Trainable, trial: Trial) -> keras.Model:
+        """A model of a trial's parameters, with all of its variables."""
+
+    def _keep_best(self, metrics: dict[str, float], model: Any) -> None:
+        """Copies the model's variables if this epoch's objective is the best so far."""
+        value, best = metrics.get(self._metric, math.nan), self._progress.best_value
+        losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
+        if not all(map(math.isfinite, (value, *losses))):
+            return
+        better = value > best if self._mode == "max" else value < best
+        if self.best_epoch == 0 or better:
+            self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
+            self._progress.best_values = [variable.numpy() for variable in model.variables]
+
+    def _running(self) -> Trial:
+        if self._trial is None:
+            raise RuntimeError("no trial is running: call start() first")
+        return self._trial
