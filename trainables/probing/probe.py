@@ -61,6 +61,7 @@ def probe(
     mode: Literal["min", "max"],
     precision: str = "float32",
     seconds_max: float = 30.0,
+    jit_compile: bool = False,
 ) -> Probed:
     """Trains and validates a batch of each configuration; of the first one, goes on from a checkpoint, too.
 
@@ -81,7 +82,7 @@ def probe(
             return found
         params = {**params, "epochs": max(int(params.get("epochs", 0)), EPOCHS_MIN)}
         with doing("making the trainer"):
-            trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision)
+            trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision, jit_compile)
         try:
             _try_one(trainer, params, found, number == 0, seconds_max, began)
         except ProbeError as error:
@@ -171,6 +172,7 @@ def make_trainer(
     metric: str,
     mode: Literal["min", "max"],
     precision: str,
+    jit_compile: bool = False,
 ) -> Trainer:
     """A worker's trainer with a few batches of data for these parameters; notes in `read` who is asked for."""
     valid = valid_params(trainable, dict(params))
@@ -178,7 +180,8 @@ def make_trainer(
     is_whole = any(is_for_fit(part) for part in (data.train, data.validation))  # which tell no batch size
     selects = type(trainable).select_data is not Trainable.select_data
     observed = observe(trainable, read, batch_size if selects and not is_whole else None)
-    trainer = Trainer(observed, data if selects or is_whole else cut(data, batch_size), metric, mode, precision)
+    used = data if selects or is_whole else cut(data, batch_size)
+    trainer = Trainer(observed, used, metric, mode, precision, jit_compile=jit_compile)
     if is_whole:
         trainer.steps_max = STEPS_MAX
     return trainer

@@ -18,6 +18,8 @@ from trainables.training.graphs import assign
 from trainables.training.naming import first_names
 
 Trial = TypeVar("Trial")
+NAMES = {"train": "training", "validation": "validation", "test": "test"}
+"""What people call the parts of the data."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,30 @@ class TrialTrainer(ABC, Generic[Trial]):
         metric: the objective, which decides which epoch is a trial's best: a metric's name, or an expression of them.
         mode: whether more of it is better.
         precision: Keras's dtype policy.
+        room: bytes that data may take on the device; None for as many as there are.
     """
 
     def __init__(
-        self, trainable: Trainable, data: Data, metric: str, mode: Literal["min", "max"], precision: str
+        self,
+        trainable: Trainable,
+        data: Data,
+        metric: str,
+        mode: Literal["min", "max"],
+        precision: str,
+        room: float | None = None,
     ) -> None:
         self._trainable, self._data = read_only(trainable, data)
         self._metric, self._mode, self._precision = metric, mode, precision
-        self._device = DeviceData()
-        for part in (self._data.train, self._data.validation, self._data.test):
-            self._device.keep(part)
+        self._device = DeviceData(room)
+        for name in ("train", "validation", "test"):
+            self._device.keep(getattr(self._data, name), NAMES[name])
         self._trial: Trial | None = None
         self._progress = Progress()
+
+    @property
+    def data_notes(self) -> list[str]:
+        """Which data have no room on the device."""
+        return self._device.notes
 
     @property
     def epoch(self) -> int:

@@ -165,6 +165,7 @@ class SweepRun:
             metric=self._spec.objective.metric,
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
+            jit_compile=self._spec.jit_compile_used,
             sweep=self._folder.url,
             slot=slot,
             trial_timeout_s=self._spec.failures.trial_timeout,

@@ -126,6 +126,7 @@ class KerasWorker(tune.Trainable):  # type: ignore[misc]
             notes=tuple(notes),
             ended=self._ended(failure),
             used=self._used(first_epoch),
+            jit_compile=None if first_epoch is None else self._trainer.jit_compile,
         )
 
     def _ended(self, failure: Failure | None) -> str:
@@ -276,6 +277,7 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
             settings.mode,
             precision=settings.precision,
             devices=devices,
+            jit_compile=settings.jit_compile,
         )
     except DataError as error:
         raise DataFault(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from trainables.given import Given
 from trainables.learned import Learned
@@ -43,6 +44,8 @@ class WorkerSettings:
     """Where the trainable's code runs; empty for the worker's own working directory."""
     learned: Learned = field(default_factory=Learned, repr=False)
     """What `load_data` left in the trainable, where data are handed over."""
+    jit_compile: Literal["auto"] | bool = False
+    """Whether XLA compiles a trial's steps; auto: where that is faster."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""
 
@@ -130,6 +133,8 @@ class Report:
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""
+    jit_compile: bool | None = None
+    """On an attempt's first report: whether XLA compiles the trial's steps; None where that was never a question."""
 
     @property
     def started(self) -> TrialStarted | None:
@@ -145,4 +150,5 @@ class Report:
             epoch=self.started_at_epoch,
             passed_over=list(self.passed_over),
             used=self.used,
+            jit_compile=self.jit_compile,
         )

@@ -21,7 +21,7 @@ from tuner.inspection.configurations import (
     questions,
     structure_text,
 )
-from tuner.inspection.own_training import idle_defaults
+from tuner.inspection.own_training import idle_defaults, jit_without_effect
 from tuner.spec import SweepSpec
 
 SKIP_VARIABLE = "TUNER_SKIP_PROBE"
@@ -65,9 +65,10 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     from trainables.probing.probe import find_effects, probe
 
     drawn = draws(spec)
-    objective, precision = spec.objective, spec.precision
+    objective, precision, jit = spec.objective, spec.precision, spec.jit_compile is True
     try:
-        found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        first = configurations(spec, drawn)
+        found = probe(trainable, data, first, objective.metric, objective.mode, precision, jit_compile=jit)
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
         known = TRAINING_PARAMS if ours else ("batch_size", "epochs")
         built: set[str] | None = getattr(
@@ -83,7 +84,7 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     return Tried(
         found.metrics,
         problems,
-        found.warnings,
+        [*found.warnings, *jit_without_effect(spec, found)],
         {**effects.without, **idle},
         effects.not_looked_at,
         found.path,

@@ -133,8 +133,11 @@ class Planner:
                 self._start(event)
             case ev.TrialSuggested():
                 self._suggest(event)
-            case ev.TrialStarted() if event.used:
-                self._tell_params(self.sweep.trials[event.trial])
+            case ev.TrialStarted():
+                if event.used:
+                    self._tell_params(self.sweep.trials[event.trial])
+                if event.jit_compile is not None:
+                    self._of(event.trial).tags["tuner.jit_compile"] = str(event.jit_compile).lower()
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():

@@ -39,6 +39,7 @@ from trainables.training.fit.model import compiled_model, state_variables, witho
 from trainables.training.fit.options import FitOptionsError, fit_options, new_callbacks
 from trainables.training.fit.rates import RateReader
 from trainables.training.graphs import assign, new_model
+from trainables.training.jit import JitCompile
 from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
@@ -86,6 +87,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
         compiles: whether `build_model` has compiled the trial's model.
+        jit: whether XLA compiles the steps of models that `build_model` does not compile; no step is timed here.
         used: learning_rate, batch_size and epochs as they are really used, where that can be told.
         notes: things worth a line for people.
     """
@@ -98,8 +100,10 @@ class FitTrainer(TrialTrainer[_Trial]):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        jit_compile: JitCompile = False,
     ) -> None:
-        super().__init__(trainable, data, metric, mode, precision)
+        super().__init__(trainable, data, metric, mode, precision, room=0)  # `fit` reads batches from the host
+        self.jit = jit_compile is True
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
         self._seeder = EpochSeeder()
         self._read: set[str] = set()
@@ -160,7 +164,7 @@ class FitTrainer(TrialTrainer[_Trial]):
             epochs = int(params.get("epochs", getattr(valid, "epochs", 1)))
             steps = options.get("steps_per_epoch") or train.steps(batch_size)
             self.compiles = bool(model.compiled)
-            compiled_model(model, trainable, valid, steps, epochs)
+            compiled_model(model, trainable, valid, steps, epochs, self.jit)
             if (weights := options.pop("sample_weight", None)) is not None:
                 train = with_sample_weight(train, weights)
             train.end_epoch(seed, 0)
