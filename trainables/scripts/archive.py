@@ -1,4 +1,4 @@
-"""Checkpoints of scripts: the folder, or file, of the newest epoch that has one, and that of the best, in a tar archive.
+"""Checkpoints of scripts: the folder, or file, of the newest epoch that has one, and of the best, in a tar archive.
 
 The archive begins with a header, `tuner-checkpoint.json`. Then follow `EPOCH/folder/…` or `EPOCH/file/NAME`.
 """

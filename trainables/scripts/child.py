@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -90,11 +91,9 @@ def _failed(error: BaseException, tells: IO[bytes], message: str) -> int:
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(text)
     told = {"failure": {"kind": type(error).__name__, "message": message, "traceback": text[-20_000:]}}
-    try:
+    with contextlib.suppress(OSError):
         tells.write(json.dumps(told).encode() + b"\n")
         tells.flush()
-    except OSError:
-        pass
     return 1
 
 
@@ -106,10 +105,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
 
 
 if __name__ == "__main__":

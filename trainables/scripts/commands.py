@@ -9,38 +9,36 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+PREFIX = "command:"
+"""What a spec with a command has as its trainable begins so; the file or the program follows."""
 OWN = ("epochs", "trial", "seed")
 """What a command may name besides parameters: the epochs of a whole training, the trial's number, its seed."""
-_NAMED = re.compile(r"\{([A-Za-z_]\w*)\}")
+_NAMED = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|(?<!\$)\{([A-Za-z_]\w*)\}")
+"""`{name}`; but not `{{name}}`, which stands for the braces themselves, nor a shell's `${name}`."""
 _SCRIPTS = (".py", ".sh", ".r", ".R", ".jl", ".pl", ".rb", ".js", ".lua", ".m")
 
 
 def names_in(argument: str) -> list[str]:
     """The names in braces."""
-    return _NAMED.findall(argument)
+    return [found[2] for found in _NAMED.finditer(argument) if found[2]]
 
 
-def filled(command: Sequence[str], values: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+def filled(command: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """A command with a trial's values.
 
     An argument whose parameter the trial does not have is left out, and so is the option before it: of
     `--decay {decay_rate}`, both.
-
-    Args:
-        known: all names that may stand in braces; other braces are left as they are.
     """
     made: list[str] = []
     is_option = False
     for argument in command:
-        names = [name for name in names_in(argument) if name in known]
+        names = names_in(argument)
         if any(values.get(name) is None for name in names):
             if is_option and argument == f"{{{names[0]}}}":
                 made.pop()
             is_option = False
             continue
-        made.append(
-            _NAMED.sub(lambda found: text(values[found[1]]) if found[1] in known else found[0], argument)
-        )
+        made.append(_NAMED.sub(lambda found: text(values[found[2]]) if found[2] else f"{{{found[1]}}}", argument))
         is_option = argument.startswith("-") and not names and "=" not in argument
     return made
 
@@ -74,3 +72,14 @@ def scripts_in(command: Sequence[str]) -> Iterator[tuple[int, str]]:
     for place, argument in enumerate(command):
         if argument.endswith(_SCRIPTS) and not argument.startswith("-") and not names_in(argument):
             yield place, argument
+
+
+def is_command(trainable: str) -> bool:
+    """Whether a spec's trainable stands for a command."""
+    return trainable.startswith(PREFIX)
+
+
+def file_of(trainable: str) -> str:
+    """The file of code that a command names, as its trainable has it; empty if it names none."""
+    place = trainable.removeprefix(PREFIX)
+    return place if os.path.isabs(place) else ""

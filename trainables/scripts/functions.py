@@ -1,4 +1,4 @@
-"""Training loops: functions of a user's file that are called `main(params, report)`, or otherwise, and what they take."""
+"""Training loops: functions of a user's file that take (params, report), whatever they are called."""
 
 from __future__ import annotations
 

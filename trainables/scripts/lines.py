@@ -6,9 +6,11 @@ import difflib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from trainables.expressions import as_expression
 
 LINE_BYTES_MAX = 1 << 20
 _SHOWN = 200
@@ -109,17 +111,21 @@ def check_epoch(epoch: int, before: int, start: int) -> None:
     raise ScriptError(f"report: the epoch {rule}, but got {epoch}")
 
 
-def check_objective(metrics: Iterable[str], objective: str) -> None:
+def check_objective(metrics: Collection[str], objective: str) -> None:
     """Checks that the objective is among the metrics.
 
     Raises:
         ObjectiveError: it is not.
     """
-    names = list(metrics)
-    if objective not in names:
-        near = difflib.get_close_matches(objective, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ObjectiveError(
-            f"objective.metric: {objective} must be among the metrics that the script reports, but got"
-            f" {', '.join(names) or 'none'}{hint}"
-        )
+    names = [name for name in metrics if name != "epoch_s"]
+    if objective in metrics:
+        return
+    expression = as_expression(objective)
+    for name in [objective] if expression is None else expression.names:
+        if name not in metrics:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ObjectiveError(
+                f"objective.metric: {name} must be among the metrics that the script reports, but got"
+                f" {', '.join(names) or 'none'}{hint}"
+            )

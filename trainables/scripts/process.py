@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -27,9 +28,7 @@ class ScriptProcess:
         scratch: a folder of its own, which is removed with it.
     """
 
-    def __init__(
-        self, command: Sequence[str], work_folder: str, environment: Mapping[str, str], scratch: Path
-    ) -> None:
+    def __init__(self, command: Sequence[str], work_folder: str, environment: Mapping[str, str], scratch: Path) -> None:
         self._reports, reports = os.pipe()
         answers, self._answers = os.pipe()
         control, self._control = os.pipe()
@@ -104,10 +103,8 @@ class ScriptProcess:
 
     def answer(self, continues: bool) -> None:
         """Answers a report. A script that does not listen is not waited for."""
-        try:
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(self._answers, b"continue\n" if continues else b"stop\n")
-        except (BlockingIOError, BrokenPipeError):
-            pass
 
     @property
     def code(self) -> int:
@@ -130,10 +127,8 @@ class ScriptProcess:
         self._ask(b"K")
 
     def _ask(self, what: bytes) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended
             os.write(self._control, what)
-        except BrokenPipeError:
-            pass  # it has ended
 
     def wait(self, seconds: float, *, is_patient: bool = True) -> bool:
         """Waits for its end, and drops what it writes meanwhile; whether it has ended.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainables.exceptions import CheckpointError
+from trainables.expressions import with_value_of
 from trainables.scripts.archive import (
     ARCHIVE_BYTES_MAX,
     ArchiveError,
@@ -42,7 +43,6 @@ class Script:
 
     Attributes:
         command: a program and its arguments; none for a loop.
-        known: the names that may stand in its braces.
         trainable: a loop, `/path/to/file.py:main`; what it is imported from follows.
         threads: how many a trial has.
         work_folder: where it runs; empty for this process's working directory.
@@ -50,7 +50,6 @@ class Script:
 
     trainable: str
     command: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
     sources: Sources | None = None
     paths: tuple[str, ...] = ()
     threads: int = 1
@@ -170,7 +169,7 @@ class ScriptTrainer:
             "TUNER_CHECKPOINT_EPOCH": str(found.header.epoch),
         }
         if script.command:
-            command = filled(script.command, {**own, **params}, script.known)
+            command = filled(script.command, {**own, **params})
             command[0] = program(command, where) or command[0]
         else:
             job = Job(
@@ -210,13 +209,15 @@ class ScriptTrainer:
             return None
         epoch = trial.epoch + 1 if line.epoch is None else line.epoch
         check_epoch(epoch, trial.epoch, trial.start)
-        self._check_objective(line)
+        metrics = self._with_objective({"epoch_s": 0.0, **line.metrics})
         trial.epoch, trial.is_answered = epoch, False
-        self._keep(trial, line)
+        self._keep(trial, metrics[self._metric], line.checkpoint)
         if epoch >= int(trial.params.get("epochs") or 0):
             self._tell_to_stop(trial)
         epoch_s = time.monotonic() - began
-        return ScriptEpoch(epoch, {"epoch_s": round(epoch_s, 6), **line.metrics}, epoch_s)
+        if "epoch_s" not in line.metrics:
+            metrics["epoch_s"] = round(epoch_s, 6)
+        return ScriptEpoch(epoch, metrics, epoch_s)
 
     def _next_line(self, trial: _Trial) -> Line | None:
         text = trial.process.next_line()
@@ -228,25 +229,26 @@ class ScriptTrainer:
             raise raised(failure["kind"], failure["message"], failure["traceback"], self._has_reported)
         return parse(text, self._script.work_folder or os.getcwd())
 
-    def _check_objective(self, line: Line) -> None:
+    def _with_objective(self, metrics: dict[str, float]) -> dict[str, float]:
+        """The metrics, with an objective that is an expression of them."""
         try:
-            check_objective(line.metrics, self._metric)
+            check_objective(metrics, self._metric)
         except ObjectiveError as error:
             if self._has_reported:  # by other trials: it is this one's fault
                 raise ScriptError(str(error)) from None
             raise
         self._has_reported = True
+        return with_value_of(self._metric, metrics)
 
-    def _keep(self, trial: _Trial, line: Line) -> None:
+    def _keep(self, trial: _Trial, value: float, checkpoint: str | None) -> None:
         """Copies the epoch's checkpoint, which the script may change once it is answered."""
-        value = line.metrics[self._metric]
         better = value > trial.top_value if self._mode == "max" else value < trial.top_value
         is_best = math.isfinite(value) and (better or not trial.top_epoch)
-        if line.checkpoint is not None:
-            trial.newest = Packed(line.checkpoint, trial.epoch)
+        if checkpoint is not None:
+            trial.newest = Packed(checkpoint, trial.epoch)
         if is_best:
             trial.top_epoch, trial.top_value = trial.epoch, value
-            trial.best = trial.newest if line.checkpoint is not None else None
+            trial.best = trial.newest if checkpoint is not None else None
 
     def _take_end(self, trial: _Trial) -> None:
         """Takes the end of a script that has ended by itself."""

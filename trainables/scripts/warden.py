@@ -11,6 +11,7 @@ STATUS are a line of JSON: `{"code": …}` as of subprocess, or `{"error": …}`
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -45,7 +46,7 @@ def main(control: int, status: int, reports: int, answers: int, grace_s: float, 
         _tell(status, {"error": error})
         return
     code = _waited(script, control, woken, grace_s)
-    _end_left_over(script)
+    _end_left_over(script, code)
     _tell(status, {"code": code})
 
 
@@ -58,8 +59,8 @@ def _started(command: list[str], reports: int, answers: int) -> tuple[int, str]:
             os.close(told)
             tells = _above(tells)
             _become(command, _above(reports), _above(answers))
-        except OSError as error:
-            os.write(tells, (error.strerror or str(error)).encode())
+        except OSError as failure:
+            os.write(tells, (failure.strerror or str(failure)).encode())
         os._exit(127)
     os.close(tells)
     with open(told, "rb") as file:
@@ -118,25 +119,24 @@ def _waited(script: int, control: int, woken: int, grace_s: float) -> int:
 
 
 def _signal_group(script: int, number: int) -> None:
-    try:
+    with contextlib.suppress(OSError):  # it has ended just now
         os.killpg(script, number)
-    except OSError:
-        pass  # it has ended just now
 
 
-def _end_left_over(script: int) -> None:
-    """Ends what the script has started and left behind: its process group, and what has left that."""
-    until = time.monotonic() + _LEFT_OVER_S
+def _end_left_over(script: int, code: int) -> None:
+    """Ends what the script has started and left behind: its process group, and what has left that.
+
+    With a script that had to be killed, what it started has had its time, too.
+    """
+    until = time.monotonic() + (0.0 if code == -signal.SIGKILL else _LEFT_OVER_S)
     number = signal.SIGTERM
     while _reaped():
         if time.monotonic() >= until:
             number = signal.SIGKILL
         _signal_group(script, number)
         for child in _children():
-            try:
+            with contextlib.suppress(OSError):
                 os.kill(child, number)
-            except OSError:
-                pass
         time.sleep(0.01)
 
 
@@ -159,10 +159,8 @@ def _children() -> list[int]:
 
 
 def _tell(status: int, what: dict[str, object]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # the trainer is gone
         os.write(status, json.dumps(what).encode() + b"\n")
-    except OSError:
-        pass  # the trainer is gone
 
 
 def _prctl(option: int, value: int) -> None:
@@ -172,6 +170,7 @@ def _prctl(option: int, value: int) -> None:
 
 if __name__ == "__main__":
     try:
-        main(*map(int, sys.argv[1:5]), float(sys.argv[5]), sys.argv[7:])
+        control, status, reports, answers = map(int, sys.argv[1:5])
+        main(control, status, reports, answers, float(sys.argv[5]), sys.argv[7:])
     finally:
         shutil.rmtree(sys.argv[6], ignore_errors=True)
