@@ -69,7 +69,7 @@ def own_metrics(trainable: Trainable, model: Any, variables: Sequence[Any], part
 
 def _value(variable: Any) -> Any:
     """A variable's value; of a Keras variable on one device as a tensor, which costs no copy."""
-    inner = getattr(variable, "value", None)
+    inner: Any = getattr(variable, "value", None)
     return inner.read_value() if type(inner).__name__ == "ResourceVariable" else variable.numpy()
 
 
