@@ -45,6 +45,7 @@ LOOP = """
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes trainers that work in the test's folder."""
+    own_scratch(tmp_path, monkeypatch)
     monkeypatch.setattr(process, "GRACE_S", 1.0)
     monkeypatch.setattr("trainables.scripts.trainer.GRACE_S", 1.0)
     made: list[ScriptTrainer] = []
@@ -84,12 +85,14 @@ def gone(pid: int, seconds: float = 20.0) -> bool:
     return not is_running(pid)
 
 
-def scratch_folders() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("tuner-script-")}
+def own_scratch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets temporary folders lie where only this test makes any."""
+    (folder / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "scratch"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
 
 
 def test_a_loop_is_stepped_and_goes_on_from_its_newest_checkpoint(make: Make, tmp_path: Path) -> None:
-    before = scratch_folders()
     trainer = start(make(LOOP))
     assert losses(trainer, 3) == [0.5, 0.25, 0.125]
     assert (tmp_path / "state/value").read_text() == "0.125"  # it waits in report
@@ -102,7 +105,7 @@ def test_a_loop_is_stepped_and_goes_on_from_its_newest_checkpoint(make: Make, tm
     assert trainer.epoch == 3 and losses(trainer, 2) == [0.0625, 0.03125]
     trainer.end()
     assert (tmp_path / "ended").read_text() == "3 5 "  # the last epoch of all
-    assert scratch_folders() <= before
+    assert not os.listdir(tmp_path / "scratch")
 
 
 def test_a_third_argument_is_the_checkpoint_which_may_be_a_file(make: Make) -> None:
@@ -284,7 +287,8 @@ def test_children_that_a_loop_leaves_behind_are_ended(make: Make, tmp_path: Path
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-def test_nothing_outlives_a_trainer_that_is_killed(tmp_path: Path) -> None:
+def test_nothing_outlives_a_trainer_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_scratch(tmp_path, monkeypatch)
     (tmp_path / "train.py").write_text(
         "import os, subprocess, time\n"
         "def main(params, report):\n"
@@ -304,14 +308,16 @@ def test_nothing_outlives_a_trainer_that_is_killed(tmp_path: Path) -> None:
         "print('ready', flush=True)\n"
         "time.sleep(100)\n"
     )
-    before = scratch_folders()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None and killed.stdout.readline() == "ready\n"
-        assert scratch_folders() - before
+        assert os.listdir(tmp_path / "scratch")
         killed.send_signal(signal.SIGKILL)
         killed.wait()
     assert all(gone(int(pid)) for pid in (tmp_path / "pids").read_text().split())
-    assert scratch_folders() <= before
+    until = time.monotonic() + 10
+    while os.listdir(tmp_path / "scratch") and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not os.listdir(tmp_path / "scratch")
 
 
 def test_a_command_reports_by_lines_of_json(make: Make, tmp_path: Path) -> None:
