@@ -67,6 +67,11 @@ def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         raise
 
 
+def is_running() -> bool:
+    """Whether this process has started a Ray of its own, all of whose workers are on this machine."""
+    return _folder is not None
+
+
 def begin_sweep(sweep: SweepFolder) -> None:
     """From now on, the last of what workers print is kept in this sweep's folder."""
     if _folder is not None:

@@ -5,6 +5,7 @@ Imports little, so that it handles signals from the first moment.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Any
@@ -32,6 +33,7 @@ def main() -> None:
         signal.signal(number, _interrupt)
     code: Any = INTERRUPTED
     try:
+        _import_tensorflow_beside()
         from tuner.cli.app import run_command
 
         run_command()
@@ -46,6 +48,17 @@ def main() -> None:
     for number in ending:
         signal.signal(number, signal.SIG_IGN)  # at its exit the interpreter removes functions first
     sys.exit(code)
+
+
+def _import_tensorflow_beside() -> None:
+    """Begins it first of all where a sweep is to train on this machine, as nothing else takes as long."""
+    given = sys.argv[1:]
+    elsewhere = ("--address", "--cluster", "--help")
+    trains = given[:1] in (["run"], ["resume"]) and not any(argument.startswith(elsewhere) for argument in given)
+    if trains and len(given) > 1 and not os.environ.get("RAY_ADDRESS"):
+        from tuner.processes import begin_own
+
+        begin_own()
 
 
 def _interrupt(number: int, frame: Any) -> None:
