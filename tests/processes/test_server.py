@@ -170,7 +170,7 @@ def test_all_end_with_the_server_and_it_is_told(plain: Server) -> None:
     assert plain._process is not None
     plain._process.kill()
     for process in (one, other):
-        with pytest.raises(EndedError, match="with the process that it was forked from|SIGKILL"):
+        with pytest.raises(EndedError, match=r"with the process that it was forked from|SIGKILL"):
             process.receive()
     assert all(gone(pid) for pid in pids)
     with pytest.raises(ConnectionError):
