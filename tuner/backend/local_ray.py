@@ -52,7 +52,7 @@ def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         try:
             os.environ[_MODE] = "token"
             _reread_environment()
-            with patches.on_loopback(), patches.without_job_server():
+            with patches.on_loopback(), patches.without_helpers(), patches.without_long_naps():
                 yield {
                     "num_cpus": int(local_node()["CPU"]),
                     "include_dashboard": False,
