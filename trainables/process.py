@@ -9,7 +9,7 @@ from trainables.framework_imports import without_unused_packages
 
 
 def import_frameworks() -> None:
-    """Imports TensorFlow, Keras and the training paths, and does nothing with them, so that the process can be forked."""
+    """Imports TensorFlow, Keras and the training paths, and does nothing with them: the process can be forked."""
     _import_tensorflow()
     importlib.import_module("trainables.training")
 
