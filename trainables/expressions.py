@@ -101,7 +101,7 @@ def parse(text: str, *, is_condition: bool = False) -> Expression:
         names[node] = None
     written = ast.unparse(tree)
     for placeholder, name in quoted.items():
-        written = re.sub(rf"\b{placeholder}\b", lambda _, name=name: f"`{name}`", written)
+        written = written.replace(placeholder, f"`{name}`")
     return Expression(written, tuple(names), tree, quoted)
 
 

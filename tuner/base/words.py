@@ -20,6 +20,8 @@ SHOWN_CHARACTERS = 60
 """The most characters of a value in a message."""
 _LOOKED_AT = 4000
 """How many characters of a text are searched for credentials before it is shown."""
+_FLOAT_BITS = 1000
+"""A whole number of more bits may be too large for a float."""
 _COMPARED, _LISTED = 300, 400
 """How many names a wrong one is compared with, and how many characters of the known names are listed."""
 
@@ -121,8 +123,10 @@ def list_text(values: Iterable[Any], text_of: Callable[[Any], str]) -> str:
 
 def _number_key(number: float) -> str:
     """Equal for 1 and 1.0; different for True and 1, and for integers that round to the same float."""
-    if isinstance(number, bool) or (isinstance(number, int) and float(number) != number):
+    if isinstance(number, bool):
         return repr(number)
+    if isinstance(number, int) and (number.bit_length() > _FLOAT_BITS or float(number) != number):
+        return hex(number)
     return repr(float(number))
 
 
