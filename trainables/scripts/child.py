@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from trainables.exceptions import message_of
+from trainables.exceptions import infeasible_in, message_of
 from trainables.scripts.job import Job
 from trainables.scripts.params import ScriptParams
 from trainables.scripts.report import Report
@@ -39,7 +39,8 @@ def main() -> int:
                 return error.code or 0
             return _failed(error, tells, str(error.code))
         except BaseException as error:
-            return _failed(error, tells, message_of(error))
+            cause = infeasible_in(error) or error
+            return _failed(cause, tells, message_of(cause))
         finally:
             _flush()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -44,8 +45,8 @@ def filled(command: Sequence[str], values: Mapping[str, Any]) -> list[str]:
 
 
 def text(value: Any) -> str:
-    """A value as an argument: numbers as Python writes them, `true` and `false` as YAML does."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A value as an argument: numbers as Python writes them; lists, `true` and `false` as JSON does."""
+    return json.dumps(value) if isinstance(value, bool | list) else str(value)
 
 
 def program(command: Sequence[str], folder: str) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainables.exceptions import Infeasible
 from trainables.expressions import as_expression
 
 LINE_BYTES_MAX = 1 << 20
@@ -46,6 +47,7 @@ def parse(text: bytes, folder: str) -> Line:
 
     Raises:
         ScriptError: it is none.
+        Infeasible: it says `{"infeasible": "why"}`.
     """
     try:
         found = json.loads(text)
@@ -54,6 +56,8 @@ def parse(text: bytes, folder: str) -> Line:
     if not isinstance(found, dict):
         rule = 'must be a line of JSON such as {"epoch": 1, "val_loss": 0.3}'
         raise ScriptError(f"a report {rule}, but got {text[:_SHOWN].decode(errors='replace')!r}")
+    if "infeasible" in found:
+        raise Infeasible(str(found["infeasible"]))
     epoch, checkpoint, metrics = found.get("epoch"), found.get("checkpoint"), found.get("metrics", {})
     if isinstance(epoch, bool) or not isinstance(epoch, int | None):
         raise ScriptError(f"a report's epoch must be a whole number from 1, but got {epoch!r}")

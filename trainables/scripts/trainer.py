@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from trainables.exceptions import CheckpointError
+from trainables.exceptions import CheckpointError, Infeasible
 from trainables.expressions import with_value_of
 from trainables.scripts.archive import (
     ARCHIVE_BYTES_MAX,
@@ -343,6 +343,8 @@ def raised(kind: str, message: str, trace: str, has_reported: bool) -> Exception
     """What a loop raised in its own process, as an exception of this one with the same name."""
     if kind == "ObjectiveError" and not has_reported:
         return ObjectiveError(message)
+    if kind == "Infeasible":
+        return Infeasible(message)
     known: type[Exception] = MemoryError if kind == "MemoryError" else ScriptError
     error: Exception = type("ScriptError" if kind == "ObjectiveError" else kind, (known,), {})(message)
     error.add_note(trace)

@@ -78,3 +78,8 @@ def is_plainly_loop(trainable: str, sources: Sources | None) -> bool:
     except (OSError, ImportError):
         return False
     return looks_like_loop(text, name)
+
+
+def is_plainly_script(spec: SweepSpec, sources: Sources | None) -> bool:
+    """Whether a sweep's trials are processes of a script, as far as can be told without an import."""
+    return spec.command is not None or is_plainly_loop(spec.trainable, sources)

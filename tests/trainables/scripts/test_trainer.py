@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from trainables.exceptions import CheckpointError
+from trainables.exceptions import CheckpointError, Infeasible
 from trainables.scripts import process
 from trainables.scripts.archive import unpack
 from trainables.scripts.lines import ObjectiveError, ScriptError
@@ -369,3 +369,15 @@ def test_a_damaged_checkpoint_is_passed_over(make: Make, damage: Callable[[bytes
     losses(trainer, 1)
     with pytest.raises(CheckpointError):
         start(trainer, damage(trainer.snapshot().to_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("loop", "command"),
+    [
+        ("from trainables import Infeasible\ndef main(params, report):\n    raise Infeasible('too large')", ()),
+        ("", ("sh", "-c", """echo '{"infeasible": "too large"}' >&3""")),
+    ],
+)
+def test_a_script_may_find_its_configuration_infeasible(make: Make, loop: str, command: tuple[str, ...]) -> None:
+    with pytest.raises(Infeasible, match="too large"):
+        start(make(loop, command=command)).train_epoch()
