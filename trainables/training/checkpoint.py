@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from trainables.exceptions import CheckpointError as CheckpointError
 from trainables.stored import StoredArrays, StoredError, read_header
 
 _FORMAT = 1
@@ -25,10 +26,6 @@ _LATER: dict[str, Any] = {"validated": {}, "compiled_after": 0, "jit_compile": N
 """Entries of the header that are left out where they say nothing, as older versions do not know them."""
 _VALUES_OF_A_VARIABLE = 16
 """A full checkpoint has each variable, the same of the best epoch, and what the optimizer keeps: four at most."""
-
-
-class CheckpointError(Exception):
-    """A checkpoint cannot be read, or it is of another model."""
 
 
 @dataclass

@@ -56,7 +56,7 @@ def to_host(rows: np.ndarray[Any, Any], is_shared: bool = False) -> Any:
     dtype = _dtype(rows)
     if rows.dtype.kind not in "biuf" or rows.size == 0:  # text, or a type that NumPy does not know
         with tf.device(_HOST):
-            return tf.convert_to_tensor(rows)
+            return tf.convert_to_tensor(rows.astype(dtype, copy=False))
     if not is_shared or rows.dtype != dtype or not rows.flags.c_contiguous or rows.ctypes.data % _ALIGNED_BYTES:
         rows = _aligned(rows, dtype)
     context.ensure_initialized()
@@ -64,7 +64,8 @@ def to_host(rows: np.ndarray[Any, Any], is_shared: bool = False) -> Any:
 
 
 def _dtype(rows: np.ndarray[Any, Any]) -> np.dtype[Any]:
-    return np.dtype(keras.config.floatx()) if rows.dtype.kind == "f" else rows.dtype
+    dtype: np.dtype[Any] = np.dtype(keras.config.floatx()) if rows.dtype.kind == "f" else rows.dtype
+    return dtype
 
 
 def _aligned(rows: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
