@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 def places() -> dict[str, tuple[Any, str]]:
     from ray._private import ray_constants, services, utils, worker
+    from ray.air._internal import usage
     from ray.air.execution._internal.actor_manager import RayActorManager
     from ray.tune.execution import class_cache
 
@@ -24,6 +25,7 @@ def places() -> dict[str, tuple[Any, str]]:
         "without_long_naps": (services, "get_node"),
         "without_prints": (worker, "print_to_stdstream"),
         "without_secrets_in_environments": (class_cache, "ENV_VARS_TO_PROPAGATE"),
+        "without_counts_of_callbacks": (usage, "tag_callbacks"),
         "without_environments": (class_cache, "ENV_VARS_TO_PROPAGATE"),
         "with_memory_kills_as_deaths": (RayActorManager, "_actor_task_failed"),
     }

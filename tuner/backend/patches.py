@@ -135,6 +135,18 @@ def without_secrets_in_environments() -> Iterator[None]:
 
 
 @contextmanager
+def without_counts_of_callbacks() -> Iterator[None]:
+    """Tune does not count callbacks by kind for Ray's usage reports, which are off.
+
+    To tell the kinds apart it would import MLflow, for seconds, before the first trial.
+    """
+    from ray.air._internal import usage
+
+    with _replaced(usage, "tag_callbacks", lambda callbacks: False):
+        yield
+
+
+@contextmanager
 def without_environments() -> Iterator[None]:
     """Tune asks for no runtime environments, for which an agent would have to be started: workers inherit ours."""
     from ray.tune.execution import class_cache

@@ -194,6 +194,7 @@ def fit(
         with (
             watched(coordinator, run.turns, settings.slot, run.fail),
             patches.with_memory_kills_as_deaths(),
+            patches.without_counts_of_callbacks(),
             local_ray.actor_environments(),
         ):
             _tuner(tune.with_resources(trainable, settings.slot.resources), scratch).fit()
