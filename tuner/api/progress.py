@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tuner.base.outcomes import num_ended
 from tuner.base.secrets import redacted
 from tuner.base.text import duration_text, harmless, metric_text, params_text
 from tuner.recording import Cursor, read_cursor
@@ -49,7 +50,7 @@ class Snapshot:
 
     @property
     def ended(self) -> int:
-        return sum(count for outcome, count in self.outcomes.items() if outcome != "unfinished")
+        return num_ended(self.outcomes)
 
     @property
     def counts(self) -> str:
@@ -118,7 +119,7 @@ class Progress:
         """Starts watching: trials run from now on."""
         self._coordinator = coordinator
         self._epochs_before = coordinator.sweep.num_epochs
-        self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
+        self._ended_before = num_ended(coordinator.sweep.outcomes())
         self._stop.clear()
         self._thread = threading.Thread(target=self._watch, name="display", daemon=True)
         self._thread.start()
@@ -160,7 +161,7 @@ class Progress:
             wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots
             first_epoch_at, now = sweep.spans[-1].first_epoch_at, self._coordinator.journal.clock.now()
         here_s = max(now - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
-        ended = sum(outcomes.values()) - outcomes["unfinished"]
+        ended = num_ended(outcomes)
         ended_here = ended - self._ended_before
         is_telling = first_epoch_at is not None and ended_here > 2
         left_s = here_s / ended_here * (sweep.num_trials - ended) if is_telling else None

@@ -99,7 +99,8 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker could not continue a trial. `cause`: error or memory; data, code or storage if no trial can."""
+    """Why a worker could not continue a trial. `cause`: error or memory; infeasible if its code said so; data, code or
+    storage if no trial can."""
 
     cause: WorkerCause
     message: str
