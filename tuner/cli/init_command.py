@@ -27,7 +27,7 @@ Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Whe
 
 
 def init(model: Model = None, data: DataOption = None, output: Output = "sweep.yaml", source: From = None) -> None:
-    """Write a first spec: for a model of your own, or from a sweep of another tool.
+    """Write a first spec for your model, or from another tool.
 
     For a KerasTuner model (a HyperModel, or a function of hp) the space is found by building it. A file for --from is
     read and never run; what has no counterpart here is printed, and stands in the spec as comments.

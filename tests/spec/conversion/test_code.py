@@ -102,6 +102,7 @@ def test_an_optuna_study_with_its_conditions() -> None:
             "beta_1": {"low": 0.8, "high": 0.999, "when": {"optimizer": "adam"}},
             "rho": {"low": 0.8, "high": 0.95, "step": 0.05, "when": {"optimizer": "rmsprop"}},
             "cool_down": {"low": 0, "high": 1000, "step": 100},
+            "layer": {"low": 4, "high": 128, "scale": "log", "repeat": 3},
             "dropout": {"low": 0.0, "high": 0.5, "step": 0.1},
         },
         "search": {"algorithm": "tpe", "seed": 10},
@@ -110,7 +111,7 @@ def test_an_optuna_study_with_its_conditions() -> None:
     }
     told = "\n".join(draft.notes)
     for part in (
-        "layer_{layer}",
+        "layer: is one list here",
         "lowest()",
         "cool_down",
         "its condition has no counterpart",
@@ -119,6 +120,22 @@ def test_an_optuna_study_with_its_conditions() -> None:
     ):
         assert part in told
     assert len([note for note in draft.notes if "condition" in note]) == 1
+
+
+@pytest.mark.parametrize(
+    ("loop", "repeat"),
+    [("range(n)", "depth"), ("range(1, n + 1)", "depth"), ("range(4)", 4), ("range(n - 1)", None), ("names", None)],
+)
+def test_a_parameter_of_each_turn_of_a_loop_is_a_list(loop: str, repeat: object) -> None:
+    draft, _ = read(
+        "def build(trial):\n    n = trial.suggest_int('depth', 1, 4)\n"
+        f"    for i in {loop}:\n        trial.suggest_int(f'units_{{i}}', 16, 64)\n"
+    )
+    if repeat is None:
+        assert [*draft.space] == ["depth"]
+        assert any(note.startswith("line 4: ") and note.endswith("left out") for note in draft.notes)
+    else:
+        assert draft.space["units"] == {"low": 16, "high": 64, "repeat": repeat}
 
 
 def test_a_space_of_ray_tune() -> None:

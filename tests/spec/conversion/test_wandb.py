@@ -165,7 +165,9 @@ WRITTEN = st.fixed_dictionaries(
     optional={
         "distribution": st.sampled_from(KINDS),
         **{word: NUMBERS for word in ("min", "max", "mu", "sigma", "q", "a", "value")},
-        "values": st.lists(st.one_of(NUMBERS, st.booleans(), st.text(max_size=3), st.none()), max_size=4),
+        "values": st.lists(
+            st.one_of(NUMBERS, st.booleans(), st.text(max_size=3), st.none(), st.lists(NUMBERS, max_size=2)), max_size=4
+        ),
     },
 )
 
@@ -182,6 +184,13 @@ def test_whatever_a_file_holds_the_spec_is_valid_and_nothing_is_lost_silently(
     told = [note for note in draft.notes if "left out" in note]
     is_length = "epochs" in parameters
     assert len(fields["space"]) + len(told) + is_length >= len(parameters)
+
+
+def test_lists_are_values() -> None:
+    parameters = {"hidden": {"values": [[64], [128, 64]]}, "shape": {"value": [8, 8]}, "one": {"values": [[4]]}}
+    draft = draft_of({"method": "bayes", "parameters": parameters}, "file")
+    space = fields_of(spec_text(draft, "file.yaml"))["space"]
+    assert space == {"hidden": {"choices": [[64], [128, 64]]}, "shape": {"value": [8, 8]}, "one": {"value": [4]}}
 
 
 def test_groups_are_flat_and_names_are_identifiers() -> None:

@@ -15,7 +15,7 @@ from tuner.spec.foreign import ours_of
 from tuner.spec.foreign_parameters import flow
 from tuner.spec.messages import line
 from tuner.spec.models import SweepSpec
-from tuner.spec.space import Parameter
+from tuner.spec.space import Choice, Constant, Float, Int, Parameter
 
 _DEFAULT_EPOCHS = 10
 _DEFAULT_TRIALS = 64
@@ -67,9 +67,10 @@ class Draft:
         """
         for part, text in notes:
             self.note(f"{place}.{part}" if part else place, text)
-        written = parameter
+        is_bare = not isinstance(parameter, dict)
+        written = {"value": parameter} if is_bare and (when or isinstance(parameter, list)) else parameter
         if when:
-            written = {**(parameter if isinstance(parameter, dict) else {"value": parameter}), "when": when}
+            written = {**written, "when": when}
         theirs, name = name, self._name_of(place, name)
         if name in self.space:
             self.note(place, f"there is a parameter {name} already; left out")
@@ -142,7 +143,7 @@ class Draft:
         count = 1
         for written in self.space.values():
             size = _adapter().validate_python(written).size
-            if size is None or (isinstance(written, dict) and "when" in written):
+            if size is None or (isinstance(written, dict) and {"when", "repeat"} & {*written}):
                 return None
             count *= size
         return count
@@ -161,7 +162,11 @@ class Draft:
         most = self.epochs_max
         if (written := self.space.get("epochs")) is not None:
             values = _adapter().validate_python(written)
-            ends = [values.high] if hasattr(values, "high") else values.values()
+            ends: list[Any] = [None]
+            if isinstance(values, Float | Int):
+                ends = [values.high]
+            elif isinstance(values, Choice | Constant):
+                ends = values.values()
             numbers = [end for end in ends if isinstance(end, int) and count_of(end)]
             if len(numbers) != len(ends):
                 self.note("space.epochs", f"must be whole numbers of at least 1, but got {flow(written)}; left out")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from typing import Any
 
 from tuner.base.words import same
 from tuner.spec.conversion.calls import OPTUNA, family, parameter_of
 from tuner.spec.conversion.draft import Draft
-from tuner.spec.conversion.literals import Literals, NotPlain, written
+from tuner.spec.conversion.literals import Literals, NotPlain, called, written
 
 When = dict[str, Any]
 
@@ -22,6 +23,8 @@ class Suggestions(ast.NodeVisitor):
         """Variables that hold a suggested value -> its parameter."""
         self._when: When | None = {}
         """The conditions of the code that is being read; None if they are no plain ones."""
+        self._loops: dict[str, str | int] = {}
+        """Variables of the loops around -> how often they run: a number, or the parameter that says it."""
         self.found = 0
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -30,14 +33,21 @@ class Suggestions(ast.NodeVisitor):
             return
         self.found += 1
         place = f"line {node.lineno}"
+        call, repeat = self._without_index(node)
         try:
-            name, parameter, notes = parameter_of(node, self._literals)
+            name, parameter, notes = parameter_of(call, self._literals)
         except ValueError as error:
             self._draft.note(place, f"{written(node)}: {error}; left out")
             return
         if name is None:
             self._draft.note(place, f"{written(node)}: has no name; left out")
             return
+        if repeat is not None:
+            if not isinstance(parameter, dict):
+                self._draft.note(place, f"{written(node)}: always {parameter}; left out")
+                return
+            parameter = {**parameter, "repeat": repeat}
+            notes = [*notes, ("", f"is one list here: {name}[0], {name}[1], …")]
         place = f"{place}, {name}"
         if self._when is None:
             self._draft.note(place, "its condition has no counterpart; it is searched in all trials")
@@ -53,6 +63,45 @@ class Suggestions(ast.NodeVisitor):
         label = _label(value) if isinstance(value, ast.Call) and family(value) is OPTUNA else None
         if isinstance(target, ast.Name) and label is not None:
             self._named[target.id] = label
+
+    def visit_For(self, node: ast.For) -> None:
+        self.visit(node.iter)
+        count = self._count(node.iter)
+        before = dict(self._loops)
+        if isinstance(node.target, ast.Name) and count is not None:
+            self._loops[node.target.id] = count
+        for each in [*node.body, *node.orelse]:
+            self.visit(each)
+        self._loops = before
+
+    def _count(self, iterated: ast.expr) -> str | int | None:
+        """How often `range(n)` or `range(1, n + 1)` runs: a number, or the suggested parameter that says it."""
+        if not (isinstance(iterated, ast.Call) and called(iterated) == "range" and 1 <= len(iterated.args) <= 2):
+            return None
+        with suppress(NotPlain):
+            return len(self._literals.value(iterated))
+        end = iterated.args[-1]
+        if len(iterated.args) == 2:
+            is_from_one = ast.unparse(iterated.args[0]) == "1"
+            if not (is_from_one and isinstance(end, ast.BinOp) and isinstance(end.op, ast.Add)):
+                return None
+            if ast.unparse(end.right) != "1":
+                return None
+            end = end.left
+        return self._parameter(end)
+
+    def _without_index(self, node: ast.Call) -> tuple[ast.Call, str | int | None]:
+        """`suggest_int(f"units_{i}", …)` in a loop over i as a call with the name `units`, and how often it runs."""
+        label = node.args[0] if node.args else None
+        if not isinstance(label, ast.JoinedStr):
+            return node, None
+        variables = [each.value for each in label.values if isinstance(each, ast.FormattedValue)]
+        if len(variables) != 1 or not isinstance(variables[0], ast.Name) or variables[0].id not in self._loops:
+            return node, None
+        text = "".join(str(each.value) for each in label.values if isinstance(each, ast.Constant))
+        named = ast.copy_location(ast.Constant(text.strip("_-. ") or "values"), label)
+        call = ast.copy_location(ast.Call(node.func, [named, *node.args[1:]], node.keywords), node)
+        return call, self._loops[variables[0].id]
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
@@ -126,9 +175,9 @@ class Suggestions(ast.NodeVisitor):
 
     def _is_same(self, name: str, parameter: Any) -> bool:
         known = self._draft.space[name]
-        return parameter == (
-            {key: value for key, value in known.items() if key != "when"} if isinstance(known, dict) else known
-        )
+        if isinstance(known, dict):
+            known = {key: value for key, value in known.items() if key != "when"}
+        return bool(parameter == known)
 
 
 def _label(call: ast.Call) -> str | None:
