@@ -11,7 +11,7 @@ from typing import Any
 from trainables.contract import Data
 from tuner.backend import local_ray
 from tuner.backend.worker import WORK, Common
-from tuner.engine.messages import WorkerSettings
+from tuner.engine.settings import WorkerSettings
 from tuner.processes import own_server, why_plain
 from tuner.processes.shared import packed, write_packed
 

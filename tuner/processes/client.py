@@ -20,6 +20,8 @@ from tuner.processes.server import Kept, Lacking, Started, Wanted
 
 BEGINS_WITHIN_S = 60.0
 """What a server may take until it listens, which it does before it imports TensorFlow."""
+ALSO = ["--also", "tuner.worker.process", "tuner.inspection.__main__"]
+"""What forks need of our own is imported before, once for all."""
 _LOOKS_EVERY_S = 0.02
 _ENDS_WITHIN_S = 10.0
 
@@ -230,7 +232,7 @@ def begin() -> Server | None:
     token = uuid.uuid4().hex
     name = server_name(token)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tuner.processes", name[1:], "--owned"],
+        [sys.executable, "-P", "-m", "tuner.processes", name[1:], "--owned", *ALSO],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -254,8 +256,8 @@ def node_server(token: str = "", *, is_forked: bool = True) -> Server:
     while (connection := _connection(name)) is None:
         if time.monotonic() > until:
             raise ConnectionRefusedError(f"no process that starts others answers within {BEGINS_WITHIN_S:.0f} s")
-        plain = [] if is_forked else ["--plain"]
-        subprocess.run([sys.executable, "-P", "-m", "tuner.processes", name[1:], *plain], env=_quiet(), check=True)
+        options = ALSO if is_forked else ["--plain"]
+        subprocess.run([sys.executable, "-P", "-m", "tuner.processes", name[1:], *options], env=_quiet(), check=True)
         time.sleep(_LOOKS_EVERY_S)
     connection.close()
     return Server(name)
