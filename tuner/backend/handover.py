@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from trainables.contract import Data
@@ -25,10 +25,14 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     """
     content = packed((settings, data))
     server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
+    name = uuid.uuid4().hex
     file, reference, path = -1, list[Any](), ""
     if local_ray.is_running():
         file = write_packed(content)
         path = f"/proc/{os.getpid()}/fd/{file}"
+        if server is not None and not why:
+            with suppress(OSError):  # it is asked for again, then
+                server.keep_soon(name, file)
     else:
         import ray
 
@@ -37,7 +41,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
         yield Common(
             slot=settings.slot,
             trial_timeout_s=settings.trial_timeout_s,
-            name=uuid.uuid4().hex,
+            name=name,
             reference=reference,
             path=path,
             token=server.token if server is not None else "",

@@ -78,6 +78,11 @@ class Process:
             self._forget_files()
         return self._pid
 
+    @property
+    def known_pid(self) -> int:
+        """Its number; 0 while it waits for its server."""
+        return self._pid
+
     def send(self, message: Any, files: Sequence[int] = ()) -> None:
         """Sends an object. Of a process that has ended, `receive` tells it."""
         with contextlib.suppress(OSError):
@@ -134,6 +139,8 @@ class Server:
 
     def __init__(self, name: str, token: str = "", process: subprocess.Popen[bytes] | None = None) -> None:
         self._name, self.token, self._process = name, token, process
+        self._keeping: socket.socket | None = None
+        self._is_ready = False
 
     def start(
         self,
@@ -166,6 +173,7 @@ class Server:
             os.getcwd() if folder is None else folder,
             data,
             is_forked,
+            os.nice(0),
         )
         control = self._connected()
         ours, theirs = socket.socketpair()
@@ -189,8 +197,23 @@ class Server:
         """Whether a server that this process has begun still runs."""
         return self._process is not None and self._process.poll() is None
 
+    def keep_soon(self, name: str, file: int) -> None:
+        """As `keep`, without waiting for a server that still imports TensorFlow."""
+        self._keeping = self._connected()
+        wire.send(self._keeping, Kept(name), [file])
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is known to have imported TensorFlow: it has answered `keep_soon`."""
+        if self._keeping is not None and select.select([self._keeping], [], [], 0)[0]:
+            self._keeping.close()
+            self._keeping, self._is_ready = None, True
+        return self._is_ready
+
     def end(self) -> None:
         """Ends a server that this process has begun, and all that it started."""
+        if self._keeping is not None:
+            self._keeping.close()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
