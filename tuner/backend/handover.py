@@ -12,7 +12,7 @@ from trainables.contract import Data
 from tuner.backend import local_ray
 from tuner.backend.worker import WORK, Common
 from tuner.engine.settings import WorkerSettings
-from tuner.processes import own_server, why_plain
+from tuner.processes import end_own, own_server, why_plain
 from tuner.processes.shared import packed, write_packed
 
 
@@ -24,6 +24,8 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     first worker of each node gets a copy from Ray's object store, as bytes: nothing of the user's is imported there.
     """
     content = packed((settings, data))
+    if settings.is_script:
+        end_own()  # nothing of it needs TensorFlow
     server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
     name = uuid.uuid4().hex
     file, reference, path = -1, list[Any](), ""
@@ -47,6 +49,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
             token=server.token if server is not None else "",
             why_plain=why,
             work=work,
+            is_script=settings.is_script,
         )
     finally:
         if file >= 0:

@@ -45,6 +45,13 @@ class Common:
     why_plain: str = ""
     """Why processes cannot be forked; empty if they can."""
     work: str = WORK
+    is_script: bool = False
+    """Whether trials are processes of a script, for which nobody imports TensorFlow."""
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether a process is forked from one that has imported TensorFlow."""
+        return not (self.why_plain or self.is_script)
 
 
 class Worker:
@@ -136,12 +143,12 @@ class Worker:
 
     def _start(self) -> Process:
         common = self._common
-        if common.why_plain:
+        if common.why_plain and not common.is_script:
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
         for _ in range(STARTS):  # a server may end just now
             try:
-                server = node_server(common.token, is_forked=not common.why_plain)
-                return server.start(common.work, is_forked=not common.why_plain, data=common.name, give=self._give)
+                server = node_server(common.token, is_forked=common.is_forked)
+                return server.start(common.work, is_forked=common.is_forked, data=common.name, give=self._give)
             except (OSError, subprocess.CalledProcessError) as error:
                 why = error
         raise EndedError(f"could not be started: {why}")

@@ -100,6 +100,8 @@ class Report:
     """Messages for the user, such as why a checkpoint was passed over."""
     ended: str = ""
     """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
+    is_whole: bool = False
+    """Whether what has ended itself is a whole training: a script that has done all that it does."""
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""

@@ -24,6 +24,9 @@ class WorkerSettings:
     sweep: str
     """The sweep's folder, as `SweepFolder.at` takes it."""
     slot: Slot
+    is_script: bool = False
+    """Whether trials are processes of a script: a loop, or the command."""
+    command: tuple[str, ...] = ()
     trial_timeout_s: float | None = None
     """What an epoch may take, or building a model."""
     memory_bytes: float | None = None
