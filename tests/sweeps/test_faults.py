@@ -70,12 +70,12 @@ def test_forks_the_process_that_forked_them_and_the_driver_are_killed_and_leave_
     [server] = {psutil.Process(pid).ppid() for pid in forks.values()}
     assert psutil.Process(server).ppid() == driver.pid
     os.kill(forks[0], signal.SIGKILL)
-    cli.wait_for("tiny", lambda sweep: len(sweep.trials[0].attempts) == 2)
+    cli.wait_for("tiny", lambda sweep: sweep.trials[0].attempts == 2)
     [again] = [e.pid for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and (e.trial, e.attempt) == (0, 2)]
     assert psutil.Process(again).ppid() == server, "it was not forked from the same process"
     assert psutil.Process(forks[1]).is_running(), "the other trial was disturbed"
     os.kill(server, signal.SIGKILL)
-    cli.wait_for("tiny", lambda sweep: all(len(trial.attempts) > 1 for trial in list(sweep.trials.values())[:2]))
+    cli.wait_for("tiny", lambda sweep: all(trial.attempts > 1 for trial in list(sweep.trials.values())[:2]))
     started = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
     pids = {event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
     driver.kill()
