@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import IO, Any
 
@@ -16,6 +16,7 @@ from trainables.contract import Data
 from trainables.learned import Learned
 from tuner.inspection.child import Asked, end_as, imports_keras, in_fork
 from tuner.inspection.examine import Inspected, inspect
+from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.trying import Tried, loading_failed, try_out
 from tuner.inspection.workplace import Place, load_instance, with_data
 from tuner.spec import SweepSpec, spec_from_mapping
@@ -39,7 +40,9 @@ def main() -> None:
 
 
 def _look(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
-    found = inspect(spec, asked.sources, is_tried=asked.is_tried)
+    with watched() if asked.is_watched else nullcontext():
+        found = inspect(spec, asked.sources, is_tried=asked.is_tried)
+    found = replace(found, opened=opened_files()) if asked.is_watched else found
     pickle.dump(replace(found, data=None), file, protocol=5)
     with suppress(Exception):  # data of a kind that cannot be handed over: the workers load it themselves
         pickle.dump(found.data, file, protocol=5)
@@ -63,7 +66,10 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     found = pickle.load(file)
     data = _taken(file)
     if isinstance(found, Inspected) and not found.problems:
-        pickle.dump(_tried(found.whole(spec), asked, data, found.learned), file)
+        with watched() if asked.is_watched else nullcontext():
+            tried = _tried(found.whole(spec), asked, data, found.learned)
+        tried = replace(tried, opened=opened_files()) if asked.is_watched else tried
+        pickle.dump(tried, file)
 
 
 def _taken(file: IO[bytes]) -> Any:

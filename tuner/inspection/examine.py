@@ -70,6 +70,8 @@ class Inspected:
     why: str = ""
     """Why it is that one."""
 
+    opened: list[str] = field(default_factory=list)
+    """The user's files and folders that loading and training read, where that was watched."""
     space: Space | None = None
     """The whole space of a KerasTuner model; None where it is the spec's."""
 
@@ -96,6 +98,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            opened=[*self.opened, *tried.opened],
             defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
