@@ -14,6 +14,7 @@ from tuner.recording.names import (
     KEY_CHARS_MAX,
     Names,
     best_key,
+    best_objective_key,
     changed_key,
     earlier_key,
     folded,
@@ -161,3 +162,23 @@ def test_mlflows_own_rules_take_every_key(name: str) -> None:
         _validate_metric(key, 1.0, 0, 0)
         _validate_param(key, "1")
         _validate_tag(key, "1")
+
+
+def started(objective: str) -> ev.SweepStarted:
+    return ev.SweepStarted(spec={"objective": {"metric": objective, "mode": "min"}}, versions={}, seed=0)
+
+
+def test_an_expression_is_recorded_as_the_objective() -> None:
+    text = "val_loss + 0.1 * latency_ms"
+    names = Names.of([started(text), epoch("val_loss", text, "objective", "Objective")])
+    assert names.metric(text) == "objective" and best_objective_key(text) == "best_objective"
+    keys = {names.metric(name) for name in ("val_loss", text, "objective", "Objective")}
+    assert len({folded(key) for key in keys}) == 4  # a metric of that name keeps apart
+    assert names.changed()["metrics"]["objective"] == text
+    assert names.changed()["metrics"]["best_objective"] == f"best_{text}"
+
+
+def test_an_objective_that_is_a_name_keeps_its_key() -> None:
+    for name in ("val_loss", "val/top-5", "objective"):
+        names = Names.of([started(name), epoch(name)])
+        assert names.metric(name) == name and best_objective_key(name) == f"best_{name}"

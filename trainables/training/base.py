@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 import keras
 
 from trainables.contract import Data, Trainable
+from trainables.expressions import with_value_of
 from trainables.isolation import isolated, read_only
 from trainables.training.checkpoint import Progress, Snapshot
 from trainables.training.device import DeviceData
@@ -32,7 +33,7 @@ class TrialTrainer(ABC, Generic[Trial]):
     """Trains one trial after another.
 
     Args:
-        metric: the objective, which decides which epoch is a trial's best.
+        metric: the objective, which decides which epoch is a trial's best: a metric's name, or an expression of them.
         mode: whether more of it is better.
         precision: Keras's dtype policy.
     """
@@ -90,8 +91,13 @@ class TrialTrainer(ABC, Generic[Trial]):
     def _new_model(self, trainable: Trainable, trial: Trial) -> keras.Model:
         """A model of a trial's parameters, with all of its variables."""
 
+    def _judged(self, metrics: dict[str, float], model: Any) -> dict[str, float]:
+        """The epoch's metrics with the objective among them; copies the model's variables if it is the best so far."""
+        metrics = with_value_of(self._metric, metrics)
+        self._keep_best(metrics, model)
+        return metrics
+
     def _keep_best(self, metrics: dict[str, float], model: Any) -> None:
-        """Copies the model's variables if this epoch's objective is the best so far."""
         value, best = metrics.get(self._metric, math.nan), self._progress.best_value
         losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
         if not all(map(math.isfinite, (value, *losses))):

@@ -174,7 +174,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         metrics["epoch_s"] = epoch_s
         self._trial = trial
         self._progress.epoch = epoch
-        self._keep_best(metrics, trial.compiled.model)
+        metrics = self._judged(metrics, trial.compiled.model)
         return EpochResult(epoch, metrics, epoch_s)
 
     def snapshot(self) -> Snapshot:

@@ -13,6 +13,7 @@ from trainables.kerastuner.spaces import from_hyperparameters
 from trainables.kerastuner.splitting import as_data
 from tuner.api.space import Objective
 from tuner.base.errors import UsageError
+from tuner.spec.expressions import has_own_name
 from tuner.spec.space import shown
 
 _MORE_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "similarity", "specificity")
@@ -60,7 +61,7 @@ def objective_of(objective: Any) -> Any:
         UsageError: the direction of a name is not known.
     """
     if isinstance(objective, str):
-        name = objective.lower()
+        name = "" if has_own_name(objective) else objective.lower()
         for words, mode in ((_LESS_IS_BETTER, "min"), (_MORE_IS_BETTER, "max")):
             if any(word in name for word in words):
                 return Objective(objective, mode)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from tuner.engine.budget import plateau, used_up
 from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_text
 from tuner.engine.judging import judge
 from tuner.engine.messages import Assignment, Failure, Report
+from tuner.engine.objective import with_objective
 from tuner.engine.retries import Retries
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
@@ -135,7 +136,8 @@ class Coordinator:
             return goes_on
 
     def _take(self, report: Report) -> bool:
-        report, left_out = bounded(report, self.spec.objective.metric)
+        metric = self.spec.objective.metric
+        report, left_out = bounded(with_objective(report, metric), metric)
         if left_out and not self._has_left_out:
             self._has_left_out = True  # said once: it is the same for every epoch
             self._tell(f"trial {report.trial}: {left_out}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tuner.engine.endings import TrialEnd
 from tuner.engine.messages import Report, TrainedEpoch
+from tuner.engine.objective import missing_text
 from tuner.policy import STOP, Decision, Policy
 from tuner.sweep import Trial, objective_value
 from tuner.sweep import events as ev
@@ -38,7 +39,7 @@ def judge(policy: Policy, metric: str, trial: Trial, report: Report) -> Judged:
         if epoch.epoch <= trial.epochs_trained:
             continue
         if metric not in epoch.metrics:
-            judged.missing = f"no metric {metric!r} after epoch {epoch.epoch}: {sorted(epoch.metrics)}"
+            judged.missing = missing_text(metric, epoch)
             break
         decision = policy.tell(trial.number, epoch.epoch, objective_value(epoch.metrics, metric))
         judged.events.append(_event(report, epoch, decision))

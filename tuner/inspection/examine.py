@@ -26,6 +26,7 @@ from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
+from tuner.inspection.objective import with_metric_spelt_out
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
@@ -126,6 +127,7 @@ class Inspected:
         """
         if self.problems:
             raise SpecError(source, self.problems)
+        spec = with_metric_spelt_out(spec, self.metrics)
         own = spec.space if self.space is None else self.space
         known = (*own, *spec.records)
         missing = {name: value for name, value in self.defaults.items() if name not in known}

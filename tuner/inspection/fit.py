@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainables.contract import Params
+from tuner.inspection.objective import expression_problems, is_meant_as_expression
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
 from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, number_text, shown
@@ -58,6 +59,8 @@ def metric_problems(spec: SweepSpec, metrics: list[str]) -> list[str]:
     metric = spec.objective.metric
     if metric in metrics:
         return []
+    if is_meant_as_expression(metric, metrics):
+        return expression_problems(metric, metrics)
     values = [name for name in metrics if name.startswith(f"{metric}_") and name[len(metric) + 1 :].isdigit()]
     if values:
         each = values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"

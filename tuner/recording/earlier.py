@@ -13,6 +13,7 @@ from tuner.base.outcomes import UNUSABLE
 from tuner.recording.client import as_tracking_errors, found_by, readers, reading_client
 from tuner.recording.database import sqlite_file
 from tuner.recording.names import changed_key, metric_key, param_key
+from tuner.spec.expressions import as_expression
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,22 @@ def _kept_as(name: str, key: str, is_ours: bool, kept: Mapping[str, Any]) -> str
 
 
 def _history(client: Any, run: Any, metric: str) -> tuple[float, ...]:
+    """The values of a metric, or of an expression of metrics at the steps that have all of them."""
+    values = _by_step(client, run, metric)
+    expression = as_expression(metric)
+    if values or expression is None:
+        return tuple(values.values())
+    parts = {name: _by_step(client, run, name) for name in expression.names}
+    steps = sorted(set.intersection(*(set(of_name) for of_name in parts.values())))
+    return tuple(expression.number({name: of_name[step] for name, of_name in parts.items()}) for step in steps)
+
+
+def _by_step(client: Any, run: Any, metric: str) -> dict[int, float]:
     key = _kept_as(metric, metric_key(metric), "tuner.trial" in run.data.tags, run.data.metrics)
     if key not in run.data.metrics:
-        return ()
+        return {}
     rows = sorted(client.get_metric_history(run.info.run_id, key), key=lambda row: (row.step, row.timestamp))
-    return tuple({row.step: _value(float(row.value)) for row in rows}.values())
+    return {row.step: _value(float(row.value)) for row in rows}
 
 
 def _value(kept: float) -> float:

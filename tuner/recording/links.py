@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from tuner.recording.names import best_key
+from tuner.recording.names import best_objective_key
 from tuner.sweep import Sweep
 
 _TRAININGS = {"workflowType": "machine_learning"}
@@ -20,7 +20,7 @@ def trials_page(base: str, experiment_id: str, sweep: Sweep) -> str:
     query = {
         **_TRAININGS,
         "searchFilter": f"tags.`tuner.sweep` = '{sweep.name}'",
-        "orderByKey": f"metrics.`{best_key(sweep.metric)}`",
+        "orderByKey": f"metrics.`{best_objective_key(sweep.metric)}`",
         "orderByAsc": str(sweep.mode == "min").lower(),
     }
     return f"{base.rstrip('/')}/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"

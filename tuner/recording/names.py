@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from tuner.spec.expressions import has_own_name
 from tuner.sweep import events as ev
 
 KEY_CHARS_MAX = 250
@@ -25,6 +26,8 @@ TRAINING_PARAMS = ("learning_rate", "batch_size", "epochs")
 """Every trial of every sweep has them."""
 BEST_EPOCH, EPOCHS_TRAINED, TRAINING_S = "best_epoch", "epochs_trained", "training_s"
 """Keys of Tuner's own, besides `best_<objective>` and `test_<metric>`."""
+OBJECTIVE = "objective"
+"""The key of an objective that is an expression of metrics."""
 VERSION = 1
 """The version of these rules. Sweeps that were recorded before the rules existed have 0, and use `earlier_key`."""
 
@@ -48,6 +51,12 @@ def metric_key(name: str) -> str:
 def best_key(objective: str) -> str:
     """The key of the objective's best value."""
     return changed_key(objective, _BEST) if folded(_BEST + objective) == BEST_EPOCH else _key(objective, _BEST)
+
+
+@lru_cache(4096)
+def best_objective_key(objective: str) -> str:
+    """The same of a sweep's objective, which may be an expression of metrics."""
+    return best_key(OBJECTIVE) if has_own_name(objective) else best_key(objective)
 
 
 @lru_cache(4096)
@@ -137,9 +146,13 @@ class Names:
             case ev.SweepStarted():
                 self._params.add(event.spec.get("space") or {})
                 self._objective = str((event.spec.get("objective") or {}).get("metric", ""))
+                if self._is_expression:
+                    self._metrics.reserve(OBJECTIVE)
 
     def metric(self, name: str) -> str:
-        """The key of a metric that a trainable reports."""
+        """The key of a metric that a trainable reports, or of the objective."""
+        if name == self._objective and self._is_expression:
+            return OBJECTIVE
         return changed_key(name) if name in self._metrics.late else metric_key(name)
 
     def test(self, name: str) -> str:
@@ -156,6 +169,11 @@ class Names:
         return changed_key(name, _BEST_PARAM) if late else param_key(name, _BEST_PARAM)
 
     @property
+    def _is_expression(self) -> bool:
+        """Whether the objective is an expression of metrics, which has a key of its own."""
+        return has_own_name(self._objective)
+
+    @property
     def metrics(self) -> Iterator[str]:
         return iter(self._metrics.all)
 
@@ -167,7 +185,7 @@ class Names:
         """For metrics and for params: key -> name, for names that are not their own keys."""
         metrics = {self.metric(name): name for name in self.metrics}
         if self._objective:
-            metrics[best_key(self._objective)] = _BEST + self._objective
+            metrics[best_objective_key(self._objective)] = _BEST + self._objective
         params = {self.param(name): name for name in self.params}
         found = {"metrics": metrics, "params": params}
         return {kind: {key: name for key, name in keys.items() if key != name} for kind, keys in found.items()}
@@ -188,6 +206,10 @@ class _Seen:
         self.late: set[str] = set()
         """Names that some databases would not distinguish from an earlier one."""
         self._first: dict[str, str] = {}
+
+    def reserve(self, key: str) -> None:
+        """Keeps a key from all names that come later."""
+        self._first.setdefault(folded(key), "")
 
     def add(self, names: Iterable[str]) -> None:
         for name in names:

@@ -15,7 +15,7 @@ from typing import Any
 from tuner.base.outcomes import Outcome
 from tuner.base.words import Params
 from tuner.inspection.provenance.copies import copied_names, copy_name
-from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_key
+from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note, report
 from tuner.recording.values import INACTIVE, param_text, tag_text
 from tuner.spec import dump_yaml
@@ -213,7 +213,7 @@ class Planner:
         if not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
             self._tell_params(trial)
         if trial.best_epoch:
-            update.rows.append(_row(best_key(self.sweep.metric), trial.best_value, event))
+            update.rows.append(_row(best_objective_key(self.sweep.metric), trial.best_value, event))
             update.rows.append(_row(BEST_EPOCH, trial.best_epoch, event))
         update.rows.append(_row(EPOCHS_TRAINED, trial.epochs_trained, event))
         update.rows.append(_row(TRAINING_S, trial.training_s, event))
@@ -239,7 +239,7 @@ class Planner:
             return
         self._best = figures
         _, value, epoch = figures
-        self._of(PARENT).rows.append(_row(best_key(self.sweep.metric), value, event, self.sweep.num_epochs))
+        self._of(PARENT).rows.append(_row(best_objective_key(self.sweep.metric), value, event, self.sweep.num_epochs))
         self._of(PARENT).rows.append(_row(BEST_EPOCH, epoch, event, self.sweep.num_epochs))
 
     def _end_status(self, event: ev.SweepEnded) -> str:

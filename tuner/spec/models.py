@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Float, Int, Space, nearest, shown
@@ -41,9 +42,15 @@ class Section(BaseModel):
 
 class Objective(Section):
     metric: Text
-    """One of the metrics that the trainable reports after each epoch, such as val_accuracy or val_loss."""
+    """One of the metrics that the trainable reports after each epoch, such as val_accuracy or val_loss, or an
+    expression of them, such as val_loss + 0.1 * latency_ms."""
     mode: Literal["min", "max"]
     """Whether a lower or a higher value is better."""
+
+    @field_validator("metric")
+    @classmethod
+    def _check_metric(cls, metric: str) -> str:
+        return canonical(metric) if has_own_name(metric) else metric
 
 
 class Epochs(Section):

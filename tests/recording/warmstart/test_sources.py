@@ -241,6 +241,8 @@ def test_an_experiment_of_ours_and_of_others_is_read_from_mlflow(tmp_path: Path)
     best = read_earlier_runs(root.default_tracking_uri, "by-hand", "best_f1", 9)  # a key of ours in runs of ours alone
     assert [run.values for run in best] == [(), (0.5,), (0.5,)]
     assert not any(run.values for run in read_earlier_runs(root.default_tracking_uri, "one", "best_epoch", 9))
+    sums = read_earlier_runs(root.default_tracking_uri, "by-hand", "val_accuracy - 0.5 * best_f1", 9)
+    assert [run.values for run in sums] == [(), (0.5,), (0.5,)]
     with pytest.raises(SpecError, match=r"but got 'by-hnd'; did you mean 'by-hand'"):
         read_sources(make_spec(name="two", search={"warm_start": ["by-hnd"]}), root, "two.yaml")
 

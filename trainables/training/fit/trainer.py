@@ -239,7 +239,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         self._trial, self._progress.epoch = trial, epoch
         if trial.model.optimizer is not trial.optimizer:
             self._progress.compiled_after = self._progress.compiled_after or epoch
-        self._keep_best(metrics, trial.model)
+        metrics = self._judged(metrics, trial.model)
         if trial.model.stop_training:
             by = trial.callbacks.stopped_by or "model.stop_training"
             self.stopped = f"{by} ended it after epoch {epoch}"

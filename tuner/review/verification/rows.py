@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tuner.recording.names import Names, best_key, earlier_key
+from tuner.recording.names import Names, best_objective_key, earlier_key
 from tuner.recording.reading import RecordedRun
 from tuner.review.verification.result import Findings, Kind
 from tuner.sweep import Sweep, Trial
@@ -118,7 +118,7 @@ def trial_rows(sweep: Sweep, names: Names, trial: Trial, ended_ms: int) -> dict[
         figures: dict[str, float] = {"epochs_trained": trial.epochs_trained, "training_s": trial.training_s}
         rows |= {(name, 0, ended_ms, _text(value)): name for name, value in figures.items()}
         if trial.best_epoch:
-            rows[best_key(sweep.metric), 0, ended_ms, _text(trial.best_value)] = f"best_{sweep.metric}"
+            rows[best_objective_key(sweep.metric), 0, ended_ms, _text(trial.best_value)] = f"best_{sweep.metric}"
             rows["best_epoch", 0, ended_ms, _text(trial.best_epoch)] = "best_epoch"
     return rows
 
@@ -136,7 +136,7 @@ def parent_rows(events: Sequence[ev.AnyEvent]) -> dict[_Row, str]:
             continue
         before = figures
         _, value, epoch = figures or (-1, math.nan, 0)
-        rows[_row(best_key(walk.metric), value, walk.num_epochs, event.at)] = f"best_{walk.metric}"
+        rows[_row(best_objective_key(walk.metric), value, walk.num_epochs, event.at)] = f"best_{walk.metric}"
         rows[_row("best_epoch", epoch, walk.num_epochs, event.at)] = "best_epoch"
     return rows
 

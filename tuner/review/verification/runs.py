@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tuner.base.outcomes import Outcome
-from tuner.recording.names import Names, best_key, earlier_key
+from tuner.recording.names import Names, best_objective_key, earlier_key
 from tuner.recording.reading import RecordedRun
 from tuner.recording.values import INACTIVE, param_text, tag_text
 from tuner.review.verification.result import Findings
@@ -61,7 +61,7 @@ def check_runs(sweep: Sweep, events: Sequence[ev.AnyEvent], runs: Iterable[Recor
 
 def check_names(names: Names, objective: str, found: Findings) -> None:
     """Checks that no two names have the same key. A fault in the rules would silently mix their values."""
-    ours = {best_key(objective): "the best value's", "best_epoch": "Tuner's", "epochs_trained": "Tuner's"}
+    ours = {best_objective_key(objective): "the best value's", "best_epoch": "Tuner's", "epochs_trained": "Tuner's"}
     ours["training_s"] = "Tuner's"
     metrics = [(names.metric(name), f"metric {name!r}") for name in names.metrics]
     params = [(names.param(name), f"param {name!r}") for name in names.params]
