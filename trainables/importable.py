@@ -11,7 +11,7 @@ import inspect
 import os
 import re
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from trainables.contract import Trainable
@@ -55,7 +55,7 @@ def load_importable(trainable: str) -> type[Trainable]:
 
 
 def module_file(trainable: str) -> Path | None:
-    """The file of its module; None if Python finds none. The packages that it lies in are imported for that."""
+    """The file of its module; None if Python finds none."""
     spec = _found(trainable)
     return Path(str(spec.origin)).resolve() if spec is not None else None
 
@@ -81,7 +81,7 @@ def look_in(folder: str | None) -> None:
 
 
 def look_around(trainable: str, start: Path) -> None:
-    """Lets this process import a trainable's module from the project around a folder if Python finds it nowhere else."""
+    """Lets this process import a trainable's module from the project around a folder where nothing else has it."""
     module = trainable.rpartition(":")[0]
     if is_importable(trainable) and not _is_found(module.partition(".")[0]):
         folder = holding(module, start)
@@ -97,8 +97,21 @@ def _is_found(top: str) -> bool:
 
 def _found(trainable: str) -> ModuleSpec | None:
     """Where Python finds its module's file."""
+    name = trainable.rpartition(":")[0]
     try:
-        spec = importlib.util.find_spec(trainable.rpartition(":")[0])
+        spec = _without_imports(name) or importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
         return None
     return spec if spec is not None and spec.origin and spec.has_location else None
+
+
+def _without_imports(name: str) -> ModuleSpec | None:
+    """A module's place by those of the packages that it lies in, none of which is imported; they may import Keras."""
+    top, *rest = name.split(".")
+    spec, known = importlib.util.find_spec(top), top
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        known = f"{known}.{part}"
+        spec = PathFinder.find_spec(known, list(spec.submodule_search_locations))
+    return spec

@@ -138,6 +138,14 @@ Strict = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", metavar="PATH", help="Ship this file or folder, too; it lies beside the trainable or the spec."
+    ),
+]
+
+
 def spec_path(spec: str) -> Path:
     """As `tuner.api.places.spec_path`."""
     from tuner.api.places import spec_path as path_of

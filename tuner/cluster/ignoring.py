@@ -26,6 +26,11 @@ class Ignored:
         roots = (folder for mark in _ROOTS for folder in above if (folder / mark).exists())
         return next(roots, self._folder)
 
+    @cached_property
+    def _is_repository(self) -> bool:
+        """Outside of one, only the top folder's file counts."""
+        return (self._top / ".git").exists()
+
     def by(self, path: Path) -> str:
         """The `.gitignore` file that ignores a path below the folder; empty if none does.
 
@@ -41,7 +46,7 @@ class Ignored:
         return ""
 
     def _by(self, path: Path, is_folder: bool) -> str:
-        for folder in path.parents:
+        for folder in path.parents if self._is_repository else (self._top,):
             rules = self._rules(folder)
             if rules is not None:
                 name = path.relative_to(folder).as_posix() + ("/" if is_folder else "")

@@ -66,5 +66,3 @@ def name_in(path: Path, roots: tuple[Path, ...]) -> str:
 
 def is_secret_in(path: Path, roots: tuple[Path, ...]) -> bool:
     return is_secret_file(name_in(path, roots))
-
-

@@ -6,6 +6,8 @@ ignores and files whose names are those of secrets stay, unless code imports the
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import packages_distributions
@@ -22,9 +24,13 @@ from tuner.cluster.pins import is_locked
 from tuner.inspection.provenance.beside import files_below, imported_beside, package_files
 from tuner.inspection.work_folder import SHIPPED_CODE
 from tuner.spec import SweepSpec
+from tuner.spec.requirements import normal_name
 
 _NOISE = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "mlflow.db", "sweeps", "dist", "build", "venv"}
 NOT_IMPORTED = "not imported"
+_OF_PROJECT = re.compile(
+    r"(pyproject\.toml|setup\.(py|cfg)|(readme|license|changelog)\b.*|makefile|.*requirements.*\.txt|.*\.lock)$"
+)
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,8 @@ def parcel_of(
     roots = tuple(dict.fromkeys(where))
     if not roots:
         return Parcel(spec.trainable)
-    code |= {path for path in also if root is not None and path.is_relative_to(root)}
-    kept, left_out = _sorted_out(root, code) if root is not None else (set(), {})
+    seen = {path for path in also if root is not None and path.is_relative_to(root)}
+    kept, left_out = _sorted_out(root, code | seen, seen) if root is not None else (set(), {})
     files = {f"{SHIPPED_CODE}/{path.relative_to(root).as_posix()}": path for path in sorted(kept) if root is not None}
     added, problems = included(include, roots)
     problems += place(files, added, roots)
@@ -113,12 +119,16 @@ def parcel_of(
 def names_in_code(parcel: Parcel) -> dict[str, str]:
     """What stays behind although the shipped code names it in a text -> the file that does."""
     found: dict[str, str] = {}
-    for name, path in parcel.files.items():
-        for text in texts(path) if name.endswith(".py") else ():
-            for left in parcel.left_out:
-                if text.removeprefix("./").split("/")[0] == left.rstrip("/").split("/")[0] or text == left:
-                    found.setdefault(left, path.name)
+    for path in parcel.here:
+        for text in texts(path) if path.suffix == ".py" else ():
+            for name in parcel.left_out:
+                if _is_named(name.rstrip("/"), text.removeprefix("./").rstrip("/")):
+                    found.setdefault(name, path.name)
     return found
+
+
+def _is_named(name: str, text: str) -> bool:
+    return text in (name, name.rpartition("/")[2]) or text.startswith(f"{name}/")
 
 
 def _code(spec: SweepSpec) -> tuple[Path | None, set[Path], str]:
@@ -152,20 +162,22 @@ def _is_there(top: str, root: Path, spec: SweepSpec) -> bool:
     if not _is_installed(root):
         return False
     names = packages_distributions().get(top, [])
-    return any(is_locked(name) or name in spec.required for name in names)
+    return any(is_locked(name) or normal_name(name) in spec.required for name in names)
 
 
-def _sorted_out(root: Path, code: set[Path]) -> tuple[set[Path], dict[str, str]]:
+def _sorted_out(root: Path, code: set[Path], seen: set[Path]) -> tuple[set[Path], dict[str, str]]:
     """The files that travel; those that do not, and why."""
-    ignored, imported = Ignored(root), None
-    kept, left_out = set(), {}
-    for path in sorted(code):
+    ignored = Ignored(root)
+    imported: set[str] | None = None
+    kept: set[Path] = set()
+    left_out: dict[str, str] = {}
+    for path in sorted(filter(os.path.isfile, code)):
         name = path.relative_to(root).as_posix()
         if is_secret_file(name):
             left_out[name] = SECRET
         elif by := ignored.by(path):
             imported = imported if imported is not None else imported_modules(root, code)
-            if path.suffix == ".py" and module_name(name) in imported:
+            if path in seen or path.parent == root or (path.suffix == ".py" and module_name(name) in imported):
                 kept.add(path)
             else:
                 left_out[name] = f"ignored by {by}"
@@ -186,11 +198,33 @@ def _beside(folder: Path, shipped: set[Path], known: Mapping[str, str], spec: Sw
         name = path.name + ("/" if path.is_dir() else "")
         is_hidden = path.name.startswith(".") and not is_secret_file(path.name)
         is_noise = path.name in _NOISE or path.suffix in (".pyc", ".egg-info") or str(path) == spec.storage
-        if is_hidden or is_noise or name in known or any(one == path or one.is_relative_to(path) for one in shipped):
+        if (
+            is_hidden
+            or is_noise
+            or is_of_project(path)
+            or name in known
+            or any(one == path or one.is_relative_to(path) for one in shipped)
+        ):
             continue
         by = ignored.by(path)
         found[name] = SECRET if is_secret_file(path.name) else f"ignored by {by}" if by else NOT_IMPORTED
     return found
+
+
+def is_of_project(path: Path) -> bool:
+    """Whether a file describes a project or a sweep: no code opens it in training."""
+    if path.suffix in (".yaml", ".yml"):
+        return is_spec(path)
+    return bool(_OF_PROJECT.match(path.name.lower()))
+
+
+def is_spec(path: Path) -> bool:
+    """Whether a file of YAML is a sweep's spec, which is shipped by itself."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return "trainable:" in text and "objective:" in text
 
 
 def _listed(names: list[str], most: int = 12) -> str:

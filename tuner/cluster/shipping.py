@@ -1,4 +1,4 @@
-"""What a launch ships to the cluster: this project, the spec, the user's files, and the private variables of the driver.
+"""What a launch ships: this project, the spec, the user's files, and the private variables of the driver.
 
 The project and the code become the working directory of the job, which Ray brings to every node, also to nodes that
 join later. The spec names the user's file relative to that directory, so that another cluster can resume the sweep.

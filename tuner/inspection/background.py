@@ -56,14 +56,24 @@ class Inspection:
         is_watched: bool = False,
     ) -> None:
         self._spec, self._sources, self._works_in = spec, sources, works_in
-        self._is_watched = is_watched
+        self._is_watched = is_watched and is_own(spec.trainable)
         self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
         self._child: subprocess.Popen[bytes] | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._found: Inspected | None = None
-        if is_file(spec.trainable):
-            self._start_child(Asked(_as_written(spec), sources, self._is_tried, is_watched=is_watched))
+        if is_file(spec.trainable) or is_importable(spec.trainable):
+            folder = import_folder(spec.trainable) if is_importable(spec.trainable) else None
+            paths = tuple(sys.path) if is_importable(spec.trainable) else ()
+            asked = Asked(
+                _as_written(spec),
+                sources,
+                self._is_tried,
+                import_folder=None if folder is None else os.path.abspath(folder),
+                is_watched=self._is_watched,
+                paths=paths,
+            )
+            self._start_child(asked)
         elif self._is_tried:
             self._look_here_first()
 
@@ -93,9 +103,14 @@ class Inspection:
             rule = "trainable: must be a class that another process can have, but pickling it raised"
             self._found = replace(self._found, problems=[f"{rule} {what}"])
             return
-        folder = import_folder(trainable) if is_importable(trainable) else None
         asked = Asked(
-            self._found.whole(self._spec).resolved(), self._sources, True, True, given, folder, self._is_watched, tuple(sys.path)
+            self._found.whole(self._spec).resolved(),
+            self._sources,
+            is_tried=True,
+            is_looked_at=True,
+            given=given,
+            is_watched=self._is_watched,
+            paths=tuple(sys.path),
         )
         self._start_child(asked, self._found)
 

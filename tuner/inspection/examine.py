@@ -113,6 +113,8 @@ class Inspected:
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
         of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
+        if not any(line.startswith("trainable: must import") for line in self.problems):
+            of_data = (*of_data, "requirements:")
         return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
     def whole(self, spec: SweepSpec) -> SweepSpec:

@@ -52,6 +52,8 @@ def watched() -> Iterator[None]:
         sys.addaudithook(_watch.hook)
         _watch.is_hooked = True
     _watch.is_on = True
+    _watch.read.clear()
+    _watch.written.clear()
     try:
         yield
     finally:
@@ -59,7 +61,7 @@ def watched() -> Iterator[None]:
 
 
 def opened_files() -> list[str]:
-    """The user's files and folders that were read so far: neither of Python, the system and caches, nor written here."""
+    """The user's files and folders that were read so far: neither of Python, the system or caches, nor written here."""
     apart = _apart()
     return [
         place
@@ -73,7 +75,7 @@ def _apart() -> tuple[str, ...]:
     own = Path(__file__).parents[1]
     python = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.__file__)}
     packages = {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
-    system = ("/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/run", "/var", "/opt", "/snap")
+    system = ("/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/run", "/snap")
     ours = (str(own), str(own.parent / "trainables"))
     folders = {*(os.path.realpath(path) for path in python | packages), *python, *packages, *system, *ours}
     return tuple(folder.rstrip("/") + "/" for folder in folders)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def content(spec: SweepSpec, parcel: Parcel) -> Content:
     for path, key in keys.items():
         _add(made, key, path)
     made.items.extend({"key": keys[path], "path": name} for name, path in sorted(parcel.files.items()))
-    _check_size(spec, made, {key: path for path, key in keys.items()})
+    _check_size(spec, made)
     return made
 
 
@@ -59,13 +58,14 @@ def _add(made: Content, key: str, path: Path) -> None:
         made.binary[key] = base64.b64encode(data).decode()
 
 
-def _check_size(spec: SweepSpec, made: Content, paths: Mapping[str, Path]) -> None:
+def _check_size(spec: SweepSpec, made: Content) -> None:
     sizes = {key: len(text.encode()) for key, text in (made.text | made.binary).items()}
     size_bytes = sum(sizes.values()) + sum(map(len, sizes))
     if size_bytes > MAX_BYTES:
-        largest = max(sizes, key=lambda key: sizes[key])
+        key = max(sizes, key=lambda key: sizes[key])
+        largest = next(item["path"] for item in made.items if item["key"] == key)
         raise UsageError(
             f"{spec.trainable}: the spec and the files that travel with it must be at most 1 MiB for a ConfigMap, but"
-            f" got {size_bytes / 2**20:.1f} MiB (the largest: {paths[largest].name if largest in paths else SPEC}); put"
+            f" got {size_bytes / 2**20:.1f} MiB (the largest: {largest}); put"
             " packages into the image, data into a bucket"
         )

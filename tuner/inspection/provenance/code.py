@@ -119,7 +119,7 @@ def _of_module(trainable: str, also: set[str]) -> Code | None:
     if file is None or folder is None:
         return None
     root = Path(folder).resolve()
-    if not file.is_relative_to(root) or file.parent == root or (file.name in also and not _name(file, root) in also):
+    if not file.is_relative_to(root) or file.parent == root or (file.name in also and _name(file, root) not in also):
         in_package = (file.parent / "__init__.py").is_file()  # as journals of earlier versions have it
         return _collected(file, {file, *file.parent.glob("*.py")} if in_package else _own(file, imported_beside(file)))
     top = file.relative_to(root).parts[0]
