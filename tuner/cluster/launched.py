@@ -20,6 +20,8 @@ from tuner.storage.commands import ASKED_BY
 SPEC = "sweep.yaml"
 FOLDER = ".tuner/launched"
 """Below the home folder."""
+LAUNCHED = "TUNER_LAUNCHED"
+"""Set in commands that run in such a folder."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def main() -> None:
     os.environ.update(json.loads(launched.environment.read_text()))
     if option := launched.option:  # its messages are read on other machines
         os.environ.setdefault(ASKED_BY, option)
+    os.environ[LAUNCHED] = launched.name
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # workers stay in the job's working directory, where the code is
     os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])
 

@@ -59,7 +59,7 @@ def size_problems(spec: SweepSpec, parcel: Parcel) -> list[str]:
     if size_bytes <= MAX_CODE_BYTES:
         return []
     return [
-        f"{spec.trainable.rpartition(':')[0]}: it and the files that travel with it must be smaller than"
+        f"{spec.trainable.rpartition(':')[0]}: it and the files beside it that travel must be smaller than"
         f" {MAX_CODE_BYTES // 2**20} MiB, but got {size_bytes / 2**20:.0f} MiB (the largest: {parcel.largest.name});"
         " data belong in a bucket or a shared folder"
     ]
