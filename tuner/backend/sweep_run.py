@@ -105,7 +105,7 @@ class SweepRun:
                 return
             if not session.has_ray():
                 self._observer.phase("starting Ray")
-                session.start_ray(self._address, self._observer.note)
+                session.start_ray(self._address, self._observer.note, self._spec.requirements)
             local_ray.begin_sweep(self._folder)
             with head.watched(nodes.head_address(), self._lose_ray), raylet.watched(self._lose_ray):
                 self._train()
@@ -130,10 +130,12 @@ class SweepRun:
     def _fit(self, settings: WorkerSettings) -> None:
         """Runs Tune's loop; if it ends unexpectedly, a fresh one starts from the journal, FIT_STARTS in all."""
         from tuner.backend import tune_adapter
+        from tuner.backend.handover import handed_over
 
         for start in range(1, FIT_STARTS + 1):
             try:
-                tune_adapter.fit(self._coordinator, settings, self._data)
+                with handed_over(settings, self._data) as common:
+                    tune_adapter.fit(self._coordinator, common)
                 return
             except (TunerError, KeyboardInterrupt):
                 raise

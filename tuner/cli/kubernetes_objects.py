@@ -98,6 +98,9 @@ def deliver(made: Made, options: Options, output: Path | None, is_applied: bool)
     for address in (str(spec.tracking.uri), *environment.plain.values()):
         if is_of_this_machine(address):
             people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
+    if spec.requirements:
+        packages = " ".join(spec.requirements)
+        people.print(f"requirements: the image must have them: --build-arg REQUIREMENTS={shlex.quote(packages)}")
     _tell_needs(options, objects, environment.secret)
     if is_applied:
         _tell_way_back(spec, objects, apply(objects))

@@ -62,9 +62,24 @@ class Launched:
                 part.rename(incoming / f"{part.name}.before")
             (incoming / part.name).rename(part)
 
-    def command(self, *arguments: str) -> list[str]:
-        """A `tuner` command on this sweep, as a process."""
-        return [sys.executable, "-m", "tuner.cluster.launched", self.name, *arguments]
+    def requirements(self) -> list[str]:
+        """The packages that its spec needs besides ours."""
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            spec = YAML(typ="safe").load(self.project / SPEC)
+        except (OSError, YAMLError):
+            return []
+        return [str(one) for one in spec.get("requirements") or ()] if isinstance(spec, dict) else []
+
+    def command(self, *arguments: str, python: str = sys.executable) -> list[str]:
+        """A `tuner` command on this sweep, as a process.
+
+        Args:
+            python: the interpreter; with `requirements` the one of the job's environment, which is first on its PATH.
+        """
+        return [python, "-m", "tuner.cluster.launched", self.name, *arguments]
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
 
 _ELSEWHERE = (
@@ -180,11 +181,13 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
     except registry.UnknownTrainableError as error:
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
-        return _unknown([f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+        lacking = list(missing_here(spec.requirements))
+        return _unknown([*lacking, f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    found = _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    return replace(found, problems=[*missing_here(spec.requirements), *found.problems])
 
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: bool) -> Inspected:
