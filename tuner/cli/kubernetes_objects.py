@@ -139,6 +139,9 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
     people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold")
     storage = shlex.quote(str(spec.storage))
     for command in (
+        f"{program()} show {spec.name} --kubernetes{where}",
+        f"{program()} logs {spec.name} --follow --kubernetes{where}",
+        f"{program()} stop {spec.name} --kubernetes{where}",
         f"kubectl get rayjob {name}{where}",
         f"kubectl logs --follow job/{name}{where}",
         f"{program()} show {spec.name} --storage {storage}",

@@ -15,6 +15,7 @@ from typing import Any
 from tuner.cluster.kubernetes.files import Content, content
 from tuner.cluster.kubernetes.naming import ELASTIC, QUEUE_LABEL
 from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options, default_image, job_name, mount_names
+from tuner.cluster.kubernetes.running import STORAGE
 from tuner.cluster.kubernetes.sizing import WorkerPod
 from tuner.cluster.launched import SPEC
 from tuner.cluster.parcel import Parcel, parcel_of
@@ -60,7 +61,7 @@ def _metadata(spec: SweepSpec, options: Options) -> dict[str, Any]:
         "name": job_name(spec.name),
         **({"namespace": options.namespace} if options.namespace is not None else {}),
         "labels": {"app.kubernetes.io/name": "tuner"},
-        "annotations": {SWEEP: spec.name},
+        "annotations": {SWEEP: spec.name, **({STORAGE: spec.storage} if spec.storage is not None else {})},
     }
 
 
