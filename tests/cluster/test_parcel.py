@@ -127,6 +127,21 @@ def test_a_file_brings_what_it_imports_and_names_what_it_leaves(project: Path) -
     assert list(parcel_of(spec()).told()) == []  # nothing travels with a trainable of ours
 
 
+def test_a_command_s_files_lie_where_its_words_name_them(project: Path, tmp_path: Path) -> None:
+    (project / "scripts").mkdir()
+    (project / "scripts" / "train.py").write_text("import utils\n")
+    (project / "scripts" / "utils.py").touch()
+    (project / "config.json").touch()
+    command = ["python", "scripts/train.py", "--config", "config.json", "--rate", "{learning_rate}"]
+    made = spec(trainable=f"command:{project / 'scripts' / 'train.py'}", command=command)
+    parcel = parcel_of(made, beside=project)
+    assert {"scripts/train.py", "scripts/utils.py", "config.json"} <= set(parcel.files)
+    assert parcel.trainable == "command:scripts/train.py"
+    (packed := tmp_path / "packed").mkdir()
+    pack(made, {}, packed, parcel)
+    assert load_spec(packed / "project" / "sweep.yaml", is_shipped=True).command == command
+
+
 def test_files_that_were_opened_and_would_not_be_there_are_problems(project: Path, tmp_path: Path) -> None:
     (share := tmp_path / "share").mkdir()
     for path in (share / "a.csv", far := tmp_path / "far.csv"):

@@ -14,6 +14,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from trainables.importable import import_folder, is_importable, module_file
+from trainables.scripts.commands import PREFIX, file_of, is_command
 from tuner.base.errors import UsageError
 from tuner.base.secrets import is_secret_file
 from tuner.base.text import bytes_text
@@ -97,7 +98,7 @@ def parcel_of(
     Raises:
         UsageError: what is to be included is not there, a secret, or too far away; one line for each problem.
     """
-    root, code, trainable = _code(spec)
+    root, code, trainable = _code(spec, beside)
     where = [folder for folder in (root, beside.resolve() if beside is not None else None) if folder is not None]
     roots = tuple(dict.fromkeys(where))
     if not roots:
@@ -106,7 +107,8 @@ def parcel_of(
     kept, left_out = _sorted_out(root, code | seen, seen) if root is not None else (set(), {})
     files = {f"{SHIPPED_CODE}/{path.relative_to(root).as_posix()}": path for path in sorted(kept) if root is not None}
     added, problems = included(include, roots)
-    problems += place(files, added, roots)
+    run_here = kept if is_command(spec.trainable) else set()  # its words name files of the working directory
+    problems += place(files, added | run_here, roots)
     if problems:
         raise UsageError("\n".join(problems))
     left_out |= {name_in(path, roots): SECRET for path in added if is_secret_in(path, roots)}
@@ -131,9 +133,11 @@ def _is_named(name: str, text: str) -> bool:
     return text in (name, name.rpartition("/")[2]) or text.startswith(f"{name}/")
 
 
-def _code(spec: SweepSpec) -> tuple[Path | None, set[Path], str]:
+def _code(spec: SweepSpec, beside: Path | None) -> tuple[Path | None, set[Path], str]:
     """The folder of the user's code, its files, and the trainable as it is named there."""
-    trainable = spec.trainable or ""
+    trainable = spec.trainable
+    if is_command(trainable):
+        return _of_command(spec, beside)
     file, _, name = trainable.rpartition(":")
     if file.endswith(".py"):
         path = Path(file)
@@ -151,6 +155,17 @@ def _code(spec: SweepSpec) -> tuple[Path | None, set[Path], str]:
         package = root / top
         return root, set(files_below(package)) if package.is_dir() else {own}, trainable
     return root, package_files(root, top), trainable
+
+
+def _of_command(spec: SweepSpec, beside: Path | None) -> tuple[Path | None, set[Path], str]:
+    """Of a command: the files that it names, and what those of Python import from beside them."""
+    folder = (beside or Path.cwd()).resolve()
+    named = [folder / argument for argument in spec.command or () if not argument.startswith(("-", "/"))]
+    files = {path for path in named if os.path.isfile(path) and path.resolve().is_relative_to(folder)}
+    code = {one for path in files for one in (imported_beside(path) if path.suffix == ".py" else {path})}
+    file = Path(file_of(spec.trainable))
+    name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+    return folder, code, f"{PREFIX}{name}" if file.name else spec.trainable
 
 
 def _is_installed(root: Path) -> bool:

@@ -80,7 +80,7 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     file.seek(0)
     found = pickle.load(file)
     data = _taken(file)
-    if isinstance(found, Inspected) and not found.problems:
+    if isinstance(found, Inspected) and not found.problems and not found.is_script:
         with watched() if asked.is_watched else nullcontext():
             tried = _tried(found.whole(spec), asked, data, found.learned)
         tried = replace(tried, opened=opened_files()) if asked.is_watched else tried

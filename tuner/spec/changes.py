@@ -27,6 +27,7 @@ _WHY_NOT = {
     "storage": "is where the sweep is stored",
     "objective": "ranks all trials so far",
     "trainable": "decides what a trial is",
+    "command": "decides what a trial is",
     "data": "decides what a trial is",
     "precision": "decides what a trial is",
     "epochs": "decides how long a trial trains and where trials are compared",

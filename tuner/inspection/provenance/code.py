@@ -18,6 +18,7 @@ from trainables import registry
 from trainables.given import is_given
 from trainables.importable import import_folder, is_importable
 from trainables.importable import module_file as importable_file
+from trainables.scripts.commands import file_of, is_command
 from trainables.sources import Sources
 from tuner.base.secrets import holds_secret
 from tuner.inspection.provenance.beside import files_below, imported, imported_beside, package_files
@@ -76,7 +77,7 @@ def is_shipped(trainable: str) -> bool:
 
 def runs_as_it_is(trainable: str) -> bool:
     """Whether a trainable's kept copy is only looked at: other than a file's it cannot be imported."""
-    return is_given(trainable) or is_importable(trainable)
+    return is_given(trainable) or is_importable(trainable) or is_command(trainable)
 
 
 def main_file(trainable: str) -> Path:
@@ -87,6 +88,8 @@ def main_file(trainable: str) -> Path:
     """
     if is_shipped(trainable):
         return registry.module_file(trainable)
+    if is_command(trainable):
+        return Path(file_of(trainable) or trainable)
     return Path(trainable.rpartition(":")[0]).resolve()
 
 
@@ -100,6 +103,13 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
         from tuner.inspection.provenance.given import code_of_given
 
         return code_of_given(trainable)
+    if is_command(trainable):
+        named = Path(file_of(trainable))
+        return (
+            _collected(named, {*_own(named, imported_beside(named)), *_below(named.parent, also)}, {})
+            if file_of(trainable) and named.is_file()
+            else None
+        )
     if is_importable(trainable):
         return _of_module(trainable, set(also))
     try:
