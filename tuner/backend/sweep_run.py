@@ -108,7 +108,7 @@ class SweepRun:
                 return
             if not session.has_ray():
                 self._observer.phase("starting Ray")
-                session.start_ray(self._address, self._observer.note)
+                session.start_ray(self._address, self._observer.note, self._spec.requirements)
             local_ray.begin_sweep(self._folder)
             with head.watched(nodes.head_address(), self._lose_ray), raylet.watched(self._lose_ray):
                 self._train()
