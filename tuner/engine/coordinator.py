@@ -22,6 +22,7 @@ from tuner.engine.judging import judge
 from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.objective import with_objective
 from tuner.engine.retries import Retries
+from tuner.engine.stages import Stages
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
 from tuner.spec.feasible import num_feasible
@@ -65,6 +66,8 @@ class Coordinator:
         """An error with which no trial can continue; the driver raises it."""
         self._log, self._note = log, note
         self._is_closed = self._has_left_out = False
+        self.stages = Stages()
+        """What workers do before a trial's first epoch; whoever has the workers says it."""
         self._retries = Retries(spec.failures.max_retries)
         self._end_what_was_decided()
         self._check_budget()

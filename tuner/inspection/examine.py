@@ -36,6 +36,7 @@ from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, co
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
 
 _ELSEWHERE = (
@@ -74,6 +75,8 @@ class Inspected:
     why: str = ""
     """Why it is that one."""
 
+    opened: list[str] = field(default_factory=list)
+    """The user's files and folders that loading and training read, where that was watched."""
     is_script: bool = False
     """Whether trials are processes of a script: a loop of the user's own, or a command."""
     space: Space | None = None
@@ -102,6 +105,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            opened=[*self.opened, *tried.opened],
             defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
@@ -115,6 +119,8 @@ class Inspected:
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
         of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
+        if not any(line.startswith("trainable: must import") for line in self.problems):
+            of_data = (*of_data, "requirements:")
         return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
     def whole(self, spec: SweepSpec) -> SweepSpec:
@@ -182,13 +188,15 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
     except registry.UnknownTrainableError as error:
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
-        return _unknown([f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+        lacking = list(missing_here(spec.requirements))
+        return _unknown([*lacking, f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
     if isinstance(trainable_class, Loop):
         return _script(loop_findings(spec), LOOP_TEXT, _imported_beside(spec.trainable))
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    found = _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    return replace(found, problems=[*missing_here(spec.requirements), *found.problems])
 
 
 def _script(found: ScriptFindings, why: str, imported: Sequence[str] = ()) -> Inspected:

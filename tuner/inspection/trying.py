@@ -55,6 +55,8 @@ class Tried:
     """Why it is that one."""
     idle_defaults: frozenset[str] = frozenset()
     """Of the parameters that every sweep has, those that act in no trial of this trainable: its code has its own."""
+    opened: list[str] = field(default_factory=list)
+    """The user's files and folders that the training read, where that was watched."""
 
 
 def is_skipped() -> bool:

@@ -22,6 +22,7 @@ from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.feasible import Conditions, Feasible, name_problems
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.requirements import Requirement, pinned, twice
 from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
 from tuner.spec.space.base import CheckedValue
@@ -227,6 +228,9 @@ class SweepSpec(Section):
     ./sweeps."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
+    requirements: list[Requirement] = []
+    """Packages that the trainable needs besides Tuner's own, each pinned: [albumentations==1.4.18]. A cluster's jobs
+    install them; on Kubernetes the image has them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -240,6 +244,13 @@ class SweepSpec(Section):
             rule = "must not be a name that the tracking store uses in the storage root, but got {got}"
             raise PydanticCustomError("rule", rule, {"got": shown(name)})
         return name
+
+    @field_validator("requirements")
+    @classmethod
+    def _check_requirements(cls, requirements: list[str]) -> list[str]:
+        for name in twice(requirements):
+            raise PydanticCustomError("rule", "must name each package once, but got {got} twice", {"got": name})
+        return requirements
 
     @field_validator("storage")
     @classmethod
@@ -276,6 +287,11 @@ class SweepSpec(Section):
             points=self.search.points,
             feasible=Feasible(self.feasible),
         )
+
+    @property
+    def required(self) -> dict[str, str]:
+        """Package of `requirements` -> the version or the URL that it is pinned to."""
+        return pinned(self.requirements)
 
     def resolved(self) -> dict[str, Any]:
         """Every field, including defaults, as plain values for YAML or JSON; the inverse of `SweepSpec(**resolved)`."""
