@@ -82,6 +82,10 @@ class Trainer:
         """
         self._folder, self._number = folder, trial
 
+    def take_logged(self) -> dict[str, dict[str, str]]:
+        """What a trial's own code has logged to MLflow: nothing that is known here."""
+        return {}
+
     def take_notes(self) -> list[str]:
         """Things worth a line for people, since the last call."""
         taken, self._notes[:] = list(self._notes), []
@@ -169,6 +173,18 @@ class Trainer:
     def hides_state(self) -> bool:
         """Whether the graphs do not show all that a trial does."""
         return self._fast is None or self._current is not self._fast or self._fast.hides_state
+
+    suffix = ".npz"
+    """Of the file of a checkpoint."""
+    saves_often = False
+    """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
+    is_whole = False
+    """Whether a trial that ended itself has trained all that it was to."""
+
+    @property
+    def snapshot_epoch(self) -> int:
+        """The epoch that a snapshot is of."""
+        return self.epoch
 
     def end(self) -> None:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""

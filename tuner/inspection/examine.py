@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +15,13 @@ from pydantic import BaseModel, ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.exceptions import Infeasible, infeasible_in
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
 from trainables.learned import Learned, load_and_learn
+from trainables.scripts.commands import is_command
+from trainables.scripts.functions import Loop
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
@@ -29,10 +32,11 @@ from tuner.inspection.names import name_problems
 from tuner.inspection.objective import with_metric_spelt_out
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
+from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, command_findings, loop_findings
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
-from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
 
 _ELSEWHERE = (
@@ -71,6 +75,10 @@ class Inspected:
     why: str = ""
     """Why it is that one."""
 
+    opened: list[str] = field(default_factory=list)
+    """The user's files and folders that loading and training read, where that was watched."""
+    is_script: bool = False
+    """Whether trials are processes of a script: a loop of the user's own, or a command."""
     space: Space | None = None
     """The whole space of a KerasTuner model; None where it is the spec's."""
 
@@ -97,6 +105,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            opened=[*self.opened, *tried.opened],
             defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
@@ -110,6 +119,8 @@ class Inspected:
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
         of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
+        if not any(line.startswith("trainable: must import") for line in self.problems):
+            of_data = (*of_data, "requirements:")
         return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
     def whole(self, spec: SweepSpec) -> SweepSpec:
@@ -139,11 +150,11 @@ def is_file(trainable: str) -> bool:
 
 def is_own(trainable: str) -> bool:
     """Whether the class is the user's: in a file or a package, or given by a program."""
-    return is_file(trainable) or is_given(trainable) or is_importable(trainable)
+    return is_file(trainable) or is_given(trainable) or is_importable(trainable) or is_command(trainable)
 
 
-def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable]:
-    """The class that a spec's `trainable` names.
+def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable] | Loop:
+    """The class, or the loop, that a spec's `trainable` names.
 
     Args:
         sources: its code as it was kept; by default its files are read as they are.
@@ -170,16 +181,36 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
         is_tried: a batch is trained afterwards, if there are no problems, which tells the metrics' names. Else the
             first trial's model is built where the class alone does not explain the objective.
     """
+    if spec.command is not None:
+        return _script(command_findings(spec), COMMAND_TEXT)
     try:
         trainable_class = load_trainable(spec.trainable, sources)
     except registry.UnknownTrainableError as error:
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
-        return _unknown([f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+        lacking = list(missing_here(spec.requirements))
+        return _unknown([*lacking, f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+    if isinstance(trainable_class, Loop):
+        return _script(loop_findings(spec), LOOP_TEXT, _imported_beside(spec.trainable))
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    found = _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    return replace(found, problems=[*missing_here(spec.requirements), *found.problems])
+
+
+def _script(found: ScriptFindings, why: str, imported: Sequence[str] = ()) -> Inspected:
+    return Inspected(
+        {},
+        [],
+        None,
+        found.problems,
+        warnings=found.warnings,
+        imported=[*imported],
+        path="script",
+        why=why,
+        is_script=True,
+    )
 
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: bool) -> Inspected:
@@ -315,9 +346,15 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
     }
     try:
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
-    except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
+    except (
+        ValidationError,
+        Infeasible,
+    ):  # `load_data` may return anything from which `select_data` makes what is trained on
         return [], None if data_problems(data, takes_batches(trainable)) else num_examples(data.train)
-    used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
+    try:
+        used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
+    except Infeasible:
+        return [], None
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used, takes_batches(trainable))
@@ -329,18 +366,21 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
     from trainables.training import reported_metric_names
     from trainables.training.reads import valid_params
 
-    first = Policy(spec.search_settings).propose()
-    assert first is not None
-    try:
-        params = valid_params(trainable, first.params)
-        trainable, data = read_only(trainable, data)
+    failed = ""
+    trainable, data = read_only(trainable, data)
+    for drawn in draws(spec):
+        try:
+            params = valid_params(trainable, drawn)
 
-        def ask(own: Trainable, given: Data) -> list[str]:
-            return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
+            def ask(own: Trainable, given: Data, params: Any = params) -> list[str]:
+                return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
 
-        return isolated(trainable, data, ask), []
-    except (Exception, SystemExit) as error:
-        return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
+            return isolated(trainable, data, ask), []
+        except (Exception, SystemExit) as error:
+            failed = f"trainable: its model must train, but {_raised(error, spec.trainable)}"
+            if infeasible_in(error) is None:
+                break
+    return [], [failed]
 
 
 def _is_arrays(data: Data) -> bool:

@@ -39,6 +39,7 @@ STATUS_BY_OUTCOME: dict[Outcome, str] = {
     "diverged": "FAILED",
     "failed": "FAILED",
     "out_of_memory": "FAILED",
+    "infeasible": "KILLED",
     "cancelled": "KILLED",
 }
 
@@ -141,6 +142,9 @@ class Planner:
                 self._suggest(event)
             case ev.TrialStarted() if event.used:
                 self._tell_params(self.sweep.trials[event.trial])
+            case ev.TrialLogged():
+                self._of(event.trial).tags |= {key: tag_text(value) for key, value in event.tags.items()}
+                self._tell_params(self.sweep.trials[event.trial])
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
@@ -187,7 +191,8 @@ class Planner:
 
     def _tell_params(self, trial: Trial) -> None:
         """All that is known of a trial's parameters; what is told again is the same."""
-        told = {self._names.param(name): text for name, text in self._flat(trial).items()}
+        known = {name: param_text(value) for name, value in trial.logged.items()} | self._flat(trial)
+        told = {self._names.param(name): text for name, text in known.items()}
         self._of(trial.number).params |= told
 
     def _tags(self) -> Tags:
@@ -212,14 +217,14 @@ class Planner:
         lists = lengths(space)
         values |= flat_values(lists, params)
         of_lists = (key for name, length in lists.items() for key in flat_names(name, length))
-        names = dict.fromkeys((*space, *of_lists, *TRAINING_PARAMS, *params))
+        names = dict.fromkeys((*space, *of_lists, *(() if self.sweep.is_script else TRAINING_PARAMS), *params))
         waits = trial.outcome is None and not trial.used
         late = {name for name in _SAID_LATER if waits and name not in (*space, *params, *records)}
         return {name: param_text(values[name]) if name in values else INACTIVE for name in names if name not in late}
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
         trial, update = self.sweep.trials[event.trial], self._of(event.trial)
-        if not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
+        if not self.sweep.is_script and not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
             self._tell_params(trial)
         if trial.best_epoch:
             update.rows.append(_row(best_objective_key(self.sweep.metric), trial.best_value, event))

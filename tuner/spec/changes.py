@@ -18,13 +18,17 @@ from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
 from tuner.spec.reading import apply_override
 from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeated, same, shown
 
-_ANYTHING = ("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking")
+_ANYTHING = (
+    *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
+    "requirements",
+)
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {
     "name": "names the sweep and its folder",
     "storage": "is where the sweep is stored",
     "objective": "ranks all trials so far",
     "trainable": "decides what a trial is",
+    "command": "decides what a trial is",
     "data": "decides what a trial is",
     "precision": "decides what a trial is",
     "epochs": "decides how long a trial trains and where trials are compared",

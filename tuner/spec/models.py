@@ -18,8 +18,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
+from tuner.spec.feasible import Conditions, Feasible, name_problems
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.requirements import Requirement, pinned, twice
 from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
 from tuner.spec.space.base import CheckedValue
@@ -196,7 +199,9 @@ class SweepSpec(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """The name of the sweep and its folder: letters, digits, dots, dashes and underscores."""
     trainable: Text
-    """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
+    """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName or ./file.py:main beside the spec."""
+    command: Command | None = None
+    """In place of a trainable: a program and its arguments, in which {learning_rate} stands for the trial's value."""
     data: Text | None = None
     """For trainables that do not load their own data: digits, mnist, a file or a folder beside the spec, s3://bucket/…
     or gs://bucket/…"""
@@ -206,6 +211,8 @@ class SweepSpec(Section):
     epochs: Epochs
     space: Space = Space({})
     """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with or without `when`."""
+    feasible: Conditions = []
+    """A condition on the parameters, "units * depth <= 512", or several: what does not meet them is not tried."""
     records: dict[Literal["learning_rate", "batch_size", "epochs"], Text] = {}
     """The parameters that MLflow shows as learning_rate, batch_size or epochs, where the trainable's own names are
     others: {learning_rate: lr}."""
@@ -221,6 +228,14 @@ class SweepSpec(Section):
     ./sweeps."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
+    requirements: list[Requirement] = []
+    """Packages that the trainable needs besides Tuner's own, each pinned: [albumentations==1.4.18]. A cluster's jobs
+    install them; on Kubernetes the image has them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_trainable(cls, written: Any) -> Any:
+        return with_trainable(written)
 
     @field_validator("name")
     @classmethod
@@ -229,6 +244,13 @@ class SweepSpec(Section):
             rule = "must not be a name that the tracking store uses in the storage root, but got {got}"
             raise PydanticCustomError("rule", rule, {"got": shown(name)})
         return name
+
+    @field_validator("requirements")
+    @classmethod
+    def _check_requirements(cls, requirements: list[str]) -> list[str]:
+        for name in twice(requirements):
+            raise PydanticCustomError("rule", "must name each package once, but got {got} twice", {"got": name})
+        return requirements
 
     @field_validator("storage")
     @classmethod
@@ -263,7 +285,13 @@ class SweepSpec(Section):
             num_trials=self.num_trials,
             algorithm=self.search.algorithm,
             points=self.search.points,
+            feasible=Feasible(self.feasible),
         )
+
+    @property
+    def required(self) -> dict[str, str]:
+        """Package of `requirements` -> the version or the URL that it is pinned to."""
+        return pinned(self.requirements)
 
     def resolved(self) -> dict[str, Any]:
         """Every field, including defaults, as plain values for YAML or JSON; the inverse of `SweepSpec(**resolved)`."""
@@ -287,9 +315,13 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
             if parameter.size is None:
                 rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
+    yield from command_problems(spec.command, spec.trainable, spec.space)
     lists = [name for name in (*ALWAYS_IN_SPACE, "epochs", *spec.records.values()) if has_lists(spec.space, name)]
     for name in dict.fromkeys(lists):
         yield ("space",), f"space.{name}", "must be one value in each trial, so it cannot have repeat or lists"
+    if "space" in spec.model_fields_set:
+        for path, rule in name_problems(spec.feasible, [*dict.fromkeys([*spec.space, *ALWAYS_IN_SPACE])]):
+            yield ("space", "feasible"), path, rule
     batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
     if batch_size is not None and gpus > 1 and not isinstance(batch_size, Repeated):
         sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()
@@ -313,6 +345,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a spec, for editors and other tools."""
     schema = SweepSpec.model_json_schema()
+    schema["required"].remove("trainable")  # which a command stands for
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     parameters = schema["$defs"]["Space"]["additionalProperties"]
     parameters["anyOf"] = parameters.pop("oneOf")  # for a schema an all-integer range is a Float, too
