@@ -19,14 +19,8 @@ from tuner.spec.reading import apply_override
 from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeated, same, shown
 
 _ANYTHING = (
-    "num_trials",
-    "early_stopping",
-    "budget",
-    "failures",
-    "resources",
-    "checkpoints",
-    "tracking",
-    "jit_compile",
+    *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
+    *("requirements", "jit_compile"),
 )
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {

@@ -35,6 +35,8 @@ class Trial:
     """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
     jit_compile: bool | None = None
     """Whether XLA compiles its steps in its newest attempt; None where that was never a question."""
+    logged: dict[str, str] = field(default_factory=dict)
+    """Parameters that its script has logged to MLflow itself."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -172,6 +174,7 @@ class Sweep:
         self.interrupted: ev.SweepInterruptedEvent | None = None
         self.num_epochs = 0
         self.num_events = 0
+        self.num_infeasible = 0
         self.best: Trial | None = None
         self._unfinished: dict[int, Trial] = {}
 
@@ -214,6 +217,11 @@ class Sweep:
     @property
     def num_trials(self) -> int:
         return int(self.spec["num_trials"])
+
+    @property
+    def num_counted(self) -> int:
+        """The trials that count towards `num_trials`: all but infeasible ones, which others replace."""
+        return len(self.trials) - self.num_infeasible
 
     @property
     def slots(self) -> int:
@@ -331,6 +339,8 @@ class Sweep:
                 trial.attempts = event.attempt
                 trial.used = trial.used or event.used
                 trial.jit_compile = event.jit_compile
+            case ev.TrialLogged():
+                trial.logged = {**event.params, **trial.logged}
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
@@ -343,6 +353,7 @@ class Sweep:
                     trial.last_failure = event
             case ev.TrialEnded():
                 trial.outcome, trial.reason = event.outcome, event.reason
+                self.num_infeasible += event.outcome == "infeasible"
                 self._unfinished.pop(trial.number, None)
                 self.ended_trials.append(trial)
                 if trial is self.best and not trial.usable:
