@@ -15,6 +15,7 @@ from tuner.backend.preparation import Check, earlier_trials, inspected, require_
 from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
+from tuner.base.user import are_others, this_user
 from tuner.base.versions import versions
 from tuner.inspection import Inspected
 from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
@@ -99,6 +100,7 @@ def _started(spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: 
         data=found.digests,
         learned=learned_manifest(found.learned),
         work_folder=works_in,
+        started_by=this_user(),
         policy=VERSION,
         script=found.is_script,
     )
@@ -149,6 +151,8 @@ def _go_on(
     """Journals that a driver resumes the sweep with these changes, and runs it."""
     folder, sweep = journal.folder, journal.sweep
     find_module(sweep.spec, sweep.work_folder)
+    if are_others(sweep.started_by, this_user()):
+        observer.note(f"sweep {sweep.name} was started by {sweep.started_by}")
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
     works_in = work_folder_of(sweep.spec, sweep.work_folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuner.base.errors import SpecError, UsageError
+from tuner.base.user import LAUNCHED_BY, this_user
 from tuner.cli.output import people, print_data
 from tuner.spec.reading import printable
 from tuner.storage import StorageRoot
@@ -85,7 +86,7 @@ def deliver(made: Made, options: Options, output: Path | None, is_applied: bool)
     from tuner.spec.uris import is_of_this_machine
 
     spec, environment = made.spec, shipped(os.environ)
-    objects = manifest(spec, options, environment.plain, made.parcel)
+    objects = manifest(spec, options, {**environment.plain, LAUNCHED_BY: this_user()}, made.parcel)
     text = to_yaml(objects)
     if output is not None:
         _write(output, text)
