@@ -52,3 +52,13 @@ def times_text(number: int) -> str:
 def harmless(text: str) -> str:
     """Escapes control characters in text from user code, so that it cannot steer a terminal."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
+def infeasible_text(figures: Mapping[str, Any], num_trials: int) -> str:
+    """The figures of what was infeasible in a sweep, for people; empty if nothing was."""
+    parts = []
+    if figures["trials"]:
+        parts.append(f"{figures['trials']} of {num_trials} suggested configurations ({figures['share']:.0%})")
+    if figures["draws_share"]:
+        parts.append(f"{figures['draws_share']:.0%} of the space's draws, which are drawn again")
+    return "; ".join(parts)

@@ -11,7 +11,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tuner.api.looking import load, sweeps
-from tuner.base.text import duration_text, metric_text, params_text, short, times_text
+from tuner.base.outcomes import num_ended
+from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short, times_text
 from tuner.cli.cluster_command import There, ask_there
 from tuner.cli.kubernetes_there import Pods
 from tuner.cli.output import (
@@ -72,12 +73,17 @@ def show(
     if as_json:
         print_json(data)
         return
-    ended = sum(count for outcome, count in data["outcomes"].items() if outcome != "unfinished")
+    ended = num_ended(data["outcomes"])
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
     table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
     rows = [
         ("sweep", f"{data['sweep']} ({data['state']})"),
         ("trials", f"{ended} of {data['num_trials']}: {counts or 'none yet'}"),
+        *(
+            [("infeasible", text)]
+            if (text := infeasible_text(data["infeasible"], sum(data["outcomes"].values())))
+            else []
+        ),
         ("best", _best_text(opened.metric, data["best"])),
         ("epochs", str(data["epochs"])),
         ("time", f"{duration_text(data['wall_s'])} at work, {duration_text(data['training_s'])} of training"),

@@ -135,7 +135,7 @@ def resume(
                 folder,
                 address,
                 display,
-                lambda found: changes_from_overrides(found.spec, wanted, len(found.trials)),
+                lambda found: changes_from_overrides(found.spec, wanted, found.num_counted),
                 Accepted(with_changed_code, with_changed_data),
                 known,
             )

@@ -39,6 +39,7 @@ STATUS_BY_OUTCOME: dict[Outcome, str] = {
     "diverged": "FAILED",
     "failed": "FAILED",
     "out_of_memory": "FAILED",
+    "infeasible": "KILLED",
     "cancelled": "KILLED",
 }
 

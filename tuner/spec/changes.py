@@ -19,7 +19,8 @@ from tuner.spec.reading import apply_override
 from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeated, same, shown
 
 _ANYTHING = (
-    *("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking", "requirements"),
+    *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
+    "requirements",
 )
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {

@@ -172,6 +172,7 @@ class Sweep:
         self.interrupted: ev.SweepInterruptedEvent | None = None
         self.num_epochs = 0
         self.num_events = 0
+        self.num_infeasible = 0
         self.best: Trial | None = None
         self._unfinished: dict[int, Trial] = {}
 
@@ -214,6 +215,11 @@ class Sweep:
     @property
     def num_trials(self) -> int:
         return int(self.spec["num_trials"])
+
+    @property
+    def num_counted(self) -> int:
+        """The trials that count towards `num_trials`: all but infeasible ones, which others replace."""
+        return len(self.trials) - self.num_infeasible
 
     @property
     def slots(self) -> int:
@@ -343,6 +349,7 @@ class Sweep:
                     trial.last_failure = event
             case ev.TrialEnded():
                 trial.outcome, trial.reason = event.outcome, event.reason
+                self.num_infeasible += event.outcome == "infeasible"
                 self._unfinished.pop(trial.number, None)
                 self.ended_trials.append(trial)
                 if trial is self.best and not trial.usable:

@@ -27,8 +27,8 @@ from tuner.engine.messages import (
     Report,
     SavedCheckpoint,
     TrainedEpoch,
-    WorkerSettings,
 )
+from tuner.engine.settings import WorkerSettings
 from tuner.inspection.workplace import load_instance, with_data
 from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value

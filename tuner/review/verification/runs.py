@@ -22,6 +22,7 @@ _STATUS: dict[Outcome, str] = {
     "diverged": "FAILED",
     "failed": "FAILED",
     "out_of_memory": "FAILED",
+    "infeasible": "KILLED",
     "cancelled": "KILLED",
 }
 
