@@ -29,6 +29,7 @@ from tuner.inspection.work_folder import find_module, work_folder, work_folder_o
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+from tuner.spec.sharing import artifact_warning
 from tuner.storage import StorageRoot, SweepFolder, write_atomically
 from tuner.storage.journal import History, Journal, belonging_if_writable, create_sweep, discard_sweep, name_taken
 from tuner.sweep import Sweep, with_changes
@@ -65,8 +66,8 @@ def start_sweep(
     if folder.is_taken:
         raise name_taken(folder)
     _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
-    if other := unused_address(spec.tracking.uri):
-        observer.note(other)
+    for told in filter(None, (unused_address(spec.tracking.uri), artifact_warning(spec.tracking.uri, root.url))):
+        observer.note(told)
     learned = earlier_trials(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)

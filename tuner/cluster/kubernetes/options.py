@@ -61,6 +61,11 @@ class Options:
     pod_template: Mapping[str, Template] = field(default_factory=dict)
     """Role -> what is laid over its pods (see `tuner.cluster.kubernetes.pod_template`)."""
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether the user gives the pods keys or an identity, in one way or another."""
+        return bool(self.secrets or self.service_account or self.pod_template)
+
     def claims(self) -> dict[str, str]:
         """Path in every pod -> the PersistentVolumeClaim that is mounted there."""
         return {normpath(path): claim for claim, _, path in (volume.partition(":") for volume in self.volumes)}
