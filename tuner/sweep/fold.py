@@ -33,6 +33,8 @@ class Trial:
     """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
     used: dict[str, int | float] = field(default_factory=dict)
     """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
+    logged: dict[str, str] = field(default_factory=dict)
+    """Parameters that its script has logged to MLflow itself."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -337,6 +339,8 @@ class Sweep:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
                 trial.used = trial.used or event.used
+            case ev.TrialLogged():
+                trial.logged = {**event.params, **trial.logged}
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
