@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.provenance import TrainingCode
 from tuner.inspection.scripts import is_plainly_script
+from tuner.policy import preload
 from tuner.processes import end_own
 from tuner.recording.warmstart import read_sources, sources_text
 from tuner.spec import SweepSpec
@@ -87,10 +89,13 @@ def inspected(
             require_room(slot, slot.count([local_node()]))
         if inspection.in_background or not starts_own:
             observer.phase("starting Ray, while the trainable is checked")
-            session.start_ray(address, observer.note)
+            session.start_ray(address, observer.note, spec.requirements)
             growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, nodes.num_hosts(), shared_folders())
+        if inspection.in_background:
+            _import_what_comes()
+            observer.phase("waiting for the trainable's check")
         found = inspection.result().strictly(check.is_strict)
         if unshared:
             raise SpecError(check.source, [*found.problems, *unshared])
@@ -99,8 +104,14 @@ def inspected(
             observer.note(f"warning: {warning}")
         if check.is_new and not session.has_ray():
             observer.phase("starting Ray")
-            session.start_ray(address, observer.note)
+            session.start_ray(address, observer.note, spec.requirements)
         yield resolved, found
     finally:
         inspection.cancel()
         session.leave_ray()
+
+
+def _import_what_comes() -> None:
+    """Ray Tune and Hyperopt, while another process is at work: a second and more of the way to the first epoch."""
+    importlib.import_module("tuner.backend.tune_adapter")
+    preload()

@@ -7,10 +7,13 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tuner.base.errors import ServiceError, UsageError
+from tuner.base.errors import NameTakenError, ServiceError, UsageError
+from tuner.base.user import are_others
 from tuner.cluster.kubernetes.documents import to_yaml
 
-_ENDED = ("Complete", "Failed", "ValidationFailed")
+ENDED = ("Complete", "Failed", "ValidationFailed")
+USER = "tuner.user"
+"""The annotation with NAME@HOST of whoever launched the sweep."""
 _DELETE_TIMEOUT = "--timeout=120s"
 _ANSWER_S = 180.0
 """kubectl itself waits without end for an API server that hangs."""
@@ -24,24 +27,33 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
     A job that has not ended is left as it is. One that has ended is replaced by a new one, which resumes the sweep.
 
     Raises:
-        UsageError: there is no kubectl.
+        UsageError: there is no kubectl, or a colleague has a job of this name.
         ServiceError: the cluster refused them, or did not answer.
     """
     metadata = objects[-1]["metadata"]
     where = [f"--namespace={metadata['namespace']}"] if "namespace" in metadata else []
     job = f"rayjobs.ray.io/{metadata['name']}"
-    there = _kubectl(["get", job, *where, "--ignore-not-found", "--output=json"])
+    there = kubectl(["get", job, *where, "--ignore-not-found", "--output=json"])
     if there.strip():
+        owner = (json.loads(there)["metadata"].get("annotations") or {}).get(USER, "")
+        if are_others(owner, (metadata.get("annotations") or {}).get(USER, "")):
+            raise NameTakenError(f"RayJob {metadata['name']} is {owner}'s: choose another name for the sweep (--name)")
         status = json.loads(there).get("status") or {}
-        if status.get("jobDeploymentStatus") not in _ENDED:
+        if status.get("jobDeploymentStatus") not in ENDED:
             return "runs already"
-        _kubectl(["delete", job, *where, "--wait", _DELETE_TIMEOUT])
+        kubectl(["delete", job, *where, "--wait", _DELETE_TIMEOUT])
     # Server-side: a client-side apply copies the object into an annotation, which is limited to 256 KiB.
-    _kubectl(["apply", "--server-side", "--force-conflicts", *where, "--filename=-"], to_yaml(objects))
+    kubectl(["apply", "--server-side", "--force-conflicts", *where, "--filename=-"], to_yaml(objects))
     return "goes on" if there.strip() else "is submitted"
 
 
-def _kubectl(arguments: Sequence[str], text: str | None = None) -> str:
+def kubectl(arguments: Sequence[str], text: str | None = None) -> str:
+    """What a kubectl command prints.
+
+    Raises:
+        UsageError: there is no kubectl.
+        ServiceError: it failed, or the cluster did not answer.
+    """
     try:
         done = subprocess.run(
             ["kubectl", *arguments], input=text, capture_output=True, text=True, encoding="utf-8", timeout=_ANSWER_S
