@@ -30,7 +30,7 @@ def read(x: Any, y: Any, sample_weight: Any, wanted: Wanted, class_names: Sequen
     lengths = [_length(own, _of(part, "x")) for (part, _), own in zip(parts, xs, strict=True)]
     labels = None
     if y is not None:
-        labels = _with_names(_labels(parts, lengths), class_names)
+        labels = _with_names(_labels(parts, lengths, wanted), class_names)
     elif class_names:
         raise DataError(f"{_NAME}: class_names need labels y, but there are none")
     weights = None
@@ -124,7 +124,7 @@ def _length(x: Any, name: str) -> int:
     return lengths[0]
 
 
-def _labels(parts: list[tuple[int, tuple[Any, Any]]], lengths: list[int]) -> Labels:
+def _labels(parts: list[tuple[int, tuple[Any, Any]]], lengths: list[int], wanted: Wanted) -> Labels:
     ys = []
     for (part, (_, own)), length in zip(parts, lengths, strict=True):
         array = np.asarray(own)
@@ -137,7 +137,9 @@ def _labels(parts: list[tuple[int, tuple[Any, Any]]], lengths: list[int]) -> Lab
     for (part, _), array in zip(parts, ys, strict=True):
         if array.shape[1:] != ys[0].shape[1:]:
             raise DataError(f"{_of(part, 'y')} must have rows of shape {ys[0].shape[1:]}, but got {array.shape[1:]}")
-    return labels_of(np.concatenate(ys), Column(f"{_NAME}: y"), keeps_numbers=True)
+    y = np.concatenate(ys)
+    classes = True if wanted.stratify and y.dtype.kind in "iu" and y.size == len(y) else None
+    return labels_of(y, Column(f"{_NAME}: y"), classes, keeps_numbers=True)
 
 
 def _with_names(labels: Labels, names: Sequence[str] | None) -> Labels:

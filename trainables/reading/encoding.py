@@ -72,13 +72,15 @@ def _numbers(values: Any, what: str, column: str, row: Callable[[int], str]) -> 
 
 
 def _of_objects(array: Array, what: str, column: str, row: Callable[[int], str]) -> Array:
-    """Numbers that pandas keeps as objects."""
+    """Numbers that pandas keeps as objects, or as text beside other text."""
+    numbers = np.empty(len(array))
     for index, value in enumerate(array):
-        if value is None or str(value) in ("<NA>", "NaT") or isinstance(value, int | float | np.number | np.bool_):
-            continue
-        kind = "" if isinstance(value, str) else f" of type {type(value).__name__}"
-        raise DataError(
-            f"{what} must hold numbers, but got {str(value)[:60]!r}{kind} in {row(index)}; categorical=[{column!r}]"
-            " makes a column of 0 and 1 for each value, and features=[…] leaves it out"
-        )
-    return np.array([np.nan if value is None or str(value) in ("<NA>", "NaT") else float(value) for value in array])
+        try:
+            numbers[index] = np.nan if value is None or str(value) in ("<NA>", "NaT") else float(value)
+        except (TypeError, ValueError):
+            kind = "" if isinstance(value, str) else f" of type {type(value).__name__}"
+            raise DataError(
+                f"{what} must hold numbers, but got {str(value)[:60]!r}{kind} in {row(index)}; categorical=[{column!r}]"
+                " makes a column of 0 and 1 for each value, and features=[…] leaves it out"
+            ) from None
+    return numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -223,6 +224,8 @@ def _listed(features: dict[str, Any]) -> str:
 
 
 def _gist(error: Any) -> str:
-    text = str(getattr(error, "message", error)).split("[[")[0].split("{{")
-    lines = (text[-1].partition("}}")[2] if len(text) > 1 else text[0]).strip().splitlines()
-    return (lines[0].partition(" [Op:")[0] if lines else type(error).__name__)[:200]
+    """What an exception says on one line, without TensorFlow's names of nodes and its traceback."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(getattr(error, "message", error)))
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "[[" not in line]
+    told = lines[-1] if lines and lines[0].startswith("in user code") else lines[0] if lines else type(error).__name__
+    return told.partition(" [Op:")[0][:200]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +46,8 @@ class Rows:
     """A hash of each row, of shape (count,)."""
 
     def __post_init__(self) -> None:
-        self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115  # as long as the rows are used
+        self._number = os.open(self.path, os.O_RDONLY)  # as long as the rows are used, by forks as well
+        weakref.finalize(self, os.close, self._number)
 
     @property
     def decoded_bytes(self) -> int:
@@ -65,16 +68,16 @@ class Rows:
         rows = np.empty(len(positions), self.dtype)
         size = self.dtype.itemsize
         view = memoryview(rows.view(np.uint8).reshape(-1).data)
-        number = self._file.fileno()
         for first, position, count in _runs(positions):
             target = view[first * size : (first + count) * size]
-            if os.preadv(number, [target], position * size) != len(target):
+            if os.preadv(self._number, [target], position * size) != len(target):
                 raise DataError(f"{self.path}: must hold {self.count} rows of {size} bytes, but was cut: remove it")
         return {name: rows[name] for name in self.dtype.names or ()}
 
     def load(self, positions: Array) -> dict[str, Array]:
         """The arrays of these rows as they are trained on; faster than `read` for many, but counts as memory."""
-        rows = np.memmap(self._file, self.dtype, "r", shape=(self.count,))[positions]
+        with mmap.mmap(self._number, 0, prot=mmap.PROT_READ) as mapped:
+            rows = np.frombuffer(mapped, self.dtype)[positions]
         return {
             name: rows[name].astype(self.as_dtype.get(name, rows[name].dtype), order="C")
             for name in self.dtype.names or ()

@@ -62,8 +62,8 @@ class Columns:
             raise DataError(f"{table.name}: features must not hold the target {both[0]}, which the model is to predict")
         if "" in features:
             raise DataError(
-                f"{table.name}: column {there.index('') + 1} must have a name, but has none (pandas writes row numbers so,"
-                " without index=False); name it, or the columns of x by features=[…]"
+                f"{table.name}: column {there.index('') + 1} must have a name, but has none (pandas writes row"
+                " numbers so, without index=False); name it, or the columns of x by features=[…]"
             )
         if not features:
             raise DataError(f"{table.name}: must have columns beside the target, but has none")
@@ -139,8 +139,9 @@ class CsvTable(Table):
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-                for chunk in pd.read_csv(self._path, sep=self._separator, **options):
-                    yield chunk[list(columns)]
+                with pd.read_csv(self._path, sep=self._separator, **options) as reader:
+                    for chunk in reader:
+                        yield chunk[list(columns)]
 
     def stamp(self) -> tuple[Any, ...]:
         return (*places.stamp(self._path), self._separator)
