@@ -25,6 +25,10 @@ class DataError(Exception):
     """The training data cannot be had or has the wrong form; the message says what to do."""
 
 
+class EvaluateError(ValueError):
+    """What a trainable's `evaluate` returns cannot be recorded; the message says what to do."""
+
+
 class TrainingParams(BaseModel):
     """The training parameters that every trainable has; a trainable's own `Params` adds to them."""
 
@@ -160,6 +164,17 @@ class Trainable(ABC):
         """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
         return ()
 
+    def evaluate(self, model: keras.Model, data: Any) -> Mapping[str, Any]:
+        """Metrics of your own, by names of their own, of a model after an epoch; none by default.
+
+        What it does to the model's weights is undone.
+
+        Args:
+            data: the whole validation data, as `select_data` returned them. After the training, with the best weights,
+                the test data: those metrics are recorded as `test_<name>`.
+        """
+        return {}
+
     @abstractmethod
     def build_model(self, params: Any) -> keras.Model:
         """A new model, compiled or not. Must depend on `params` and the trainable's data alone."""
@@ -200,6 +215,11 @@ def fit_reason(trainable: Any) -> str:
     if not issubclass(trainable.Params, TrainingParams):
         return "its Params are not derived from trainables.contract.Params"
     return ""
+
+
+def has_evaluate(trainable: Any) -> bool:
+    """Whether a trainable has metrics of its own besides Keras's."""
+    return getattr(type(trainable), "evaluate", None) not in (None, Trainable.evaluate)
 
 
 def _snake_case(name: str) -> str:

@@ -195,3 +195,30 @@ def test_a_class_of_a_program_goes_to_the_process_by_value(tmp_path: Path, monke
         [problem] = inspection.result().problems
     rule = "trainable: a batch of it must train in a process of its own"
     assert problem.startswith(f"{rule}, but that ended with exit code 3")
+
+
+EVALUATE = """
+    def evaluate(self, model, data):
+        x, y = data
+        assert len(x) == 90  # not a batch or two
+        RETURN
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('return {"cost": abs(model.predict(x, verbose=0) - y).max()}', None),
+        ('return {"val_mae": 1.0}', "trainable: evaluate must give its metrics names of their own, but 'val_mae' is"),
+        (
+            'raise LookupError("odd")',
+            "trainable: running evaluate of Mine raised LookupError: odd (line 29 of mine.py)",
+        ),
+    ],
+)
+def test_metrics_of_its_own(tmp_path: Path, line: str, problem: str | None) -> None:
+    found = tried(tmp_path, HEAD + PLAIN + EVALUATE.replace("RETURN", line))
+    if problem is None:
+        assert found.problems == [] and "cost" in found.metrics
+    else:
+        assert len(found.problems) == 1 and found.problems[0].startswith(problem)

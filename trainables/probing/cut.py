@@ -9,16 +9,24 @@ import numpy as np
 
 from trainables.contract import Data
 
+EVALUATED_MAX = 10_000
+"""Examples that a trainable's own `evaluate` is tried on: scores of a few batches may not exist, as with one class."""
+
 
 def num_rows(length: int, batch_size: int) -> int:
     """How many examples make one whole batch and, after it, the smaller last one of all examples, if there is one."""
     return length if length <= batch_size else batch_size + length % batch_size
 
 
-def cut(data: Data, batch_size: int) -> Data:
-    """The first examples of each part; of a data set as many, of what is neither arrays nor a data set all."""
-    parts = {name: _cut(getattr(data, name), batch_size) for name in ("train", "validation", "test")}
-    return replace(data, **parts)
+def cut(data: Data, batch_size: int, evaluates: bool = False) -> Data:
+    """The first examples of each part; of a data set as many, of what is neither arrays nor a data set all.
+
+    Args:
+        evaluates: whether the trainable has an `evaluate`, which is given more to validate and to test.
+    """
+    size = batch_size * max(1, EVALUATED_MAX // batch_size) if evaluates else batch_size
+    parts = {name: _cut(getattr(data, name), size) for name in ("validation", "test")}
+    return replace(data, train=_cut(data.train, batch_size), **parts)
 
 
 def _cut(part: Any, batch_size: int) -> Any:

@@ -20,6 +20,7 @@ _DOING = {
     "train_step": "training the first batch",
     "fit": "training the first batch",
     "test_step": "validating the first batch",
+    "own_metrics": "running evaluate",
     "evaluate": "validating the first batch",
 }
 """What is done in a function of this name, of the trainable or of Keras."""

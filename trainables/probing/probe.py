@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainables.contract import Data, Trainable
+from trainables.contract import Data, Trainable, has_evaluate
 from trainables.probing.cut import cut
 from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
@@ -178,7 +178,8 @@ def make_trainer(
     is_whole = any(is_for_fit(part) for part in (data.train, data.validation))  # which tell no batch size
     selects = type(trainable).select_data is not Trainable.select_data
     observed = observe(trainable, read, batch_size if selects and not is_whole else None)
-    trainer = Trainer(observed, data if selects or is_whole else cut(data, batch_size), metric, mode, precision)
+    few = data if selects or is_whole else cut(data, batch_size, has_evaluate(trainable))
+    trainer = Trainer(observed, few, metric, mode, precision)
     if is_whole:
         trainer.steps_max = STEPS_MAX
     return trainer
@@ -196,7 +197,7 @@ def observe(trainable: Trainable, read: set[str], batch_size: int | None = None)
 
         def select_data(self: Any, data: Data, params: Any) -> Any:
             chosen = super(made, self).select_data(data, params)
-            return cut(chosen, batch_size) if isinstance(chosen, Data) else chosen
+            return cut(chosen, batch_size, has_evaluate(self)) if isinstance(chosen, Data) else chosen
 
         own["select_data"] = select_data
     if kind.callbacks is not Trainable.callbacks and callable(kind.callbacks):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from trainables.contract import Data, Params, Trainable
 from trainables.training.batching import like
 from trainables.training.device import DeviceData
+from trainables.training.evaluating import Evaluation
 from trainables.training.fit.trainer import FitTrainer
 from trainables.training.fixed_batch import fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model
@@ -39,7 +40,10 @@ def reported_metric_names(trainable: Trainable, data: Data, params: Params, prec
             train, validation = (device.split(_first(part, size), "training") for part in (data.train, data.validation))
         first = train.first(size or 1)
         compiled = CompiledModel(model, trainable, params, first, lambda: None, Replicas())
-        return [*compiled.metric_names(train, validation), "epoch_s"]
+        names = compiled.metric_names(train, validation)
+        if (evaluation := Evaluation.of(trainable, data)) is not None:
+            names += evaluation.after_epoch(model, compiled.variables, names)
+        return [*names, "epoch_s"]
 
 
 def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str) -> list[str]:

@@ -39,6 +39,10 @@ class Seeder:
         context = tf_context.context()
         context._seed, context._rng = seed, random.Random(seed)
 
+    def restart_epoch(self, seed: int, epoch: int) -> None:
+        """Begins every sequence anew for code that runs after an epoch, so that it depends on (seed, epoch) alone."""
+        self.restart(int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1, np.uint32)[0]))
+
 
 class EpochSeeder:
     """Begins every sequence of random numbers anew in each epoch, so that an epoch's depend on (seed, epoch) alone."""

@@ -16,6 +16,7 @@ from trainables.training.base import EpochResult, TrialTrainer
 from trainables.training.cache import ModelCache, cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import Split
+from trainables.training.evaluating import Evaluation
 from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.naming import first_names
@@ -44,6 +45,8 @@ class _Trial:
     train: Split
     validation: Split
     test: Split | None
+    evaluation: Evaluation | None
+    """What the trainable itself evaluates after each epoch."""
 
 
 class WarmTrainer(TrialTrainer[_Trial]):
@@ -157,7 +160,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
             compiled.prepare(train, validation)
         if compiled.model is model:
             values = compiled.initial_values
-        return _Trial(params, seed, key, compiled, train, validation, test), values
+        evaluation = Evaluation.of(trainable, data)
+        return _Trial(params, seed, key, compiled, train, validation, test, evaluation), values
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
@@ -169,8 +173,11 @@ class WarmTrainer(TrialTrainer[_Trial]):
         started_s = time.perf_counter()
         metrics = trial.compiled.train(trial.train, trial.params.batch_size, trial.seed, epoch)
         validated = trial.compiled.evaluate(trial.validation, trial.params.batch_size * _EVALUATION_FACTOR)
-        epoch_s = time.perf_counter() - started_s
         metrics |= {f"val_{name}": value for name, value in validated.items()}
+        if trial.evaluation is not None:
+            self._seeder.restart_epoch(trial.seed, epoch)
+            metrics |= trial.evaluation.after_epoch(trial.compiled.model, trial.compiled.variables, set(metrics))
+        epoch_s = time.perf_counter() - started_s
         metrics["epoch_s"] = epoch_s
         self._trial = trial
         self._progress.epoch = epoch
@@ -191,9 +198,13 @@ class WarmTrainer(TrialTrainer[_Trial]):
         try:
             trial.compiled.assign(self._progress.best_values)
             metrics = trial.compiled.evaluate(trial.test, trial.params.batch_size * _EVALUATION_FACTOR)
+            own = {}
+            if trial.evaluation is not None:
+                self._seeder.restart_epoch(trial.seed, self.best_epoch)
+                own = trial.evaluation.of_test(trial.compiled.model, trial.compiled.variables)
         finally:
             trial.compiled.assign(current)
-        return {f"test_{name}": value for name, value in metrics.items()}
+        return {f"test_{name}": value for name, value in metrics.items()} | own
 
     def _new_model(self, trainable: Trainable, trial: _Trial) -> keras.Model:
         return whole_model(trainable, trial.params, trial.train, trial.validation)

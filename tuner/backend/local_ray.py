@@ -52,7 +52,7 @@ def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         try:
             os.environ[_MODE] = "token"
             _reread_environment()
-            with patches.on_loopback(), patches.without_job_server():
+            with patches.on_loopback(), patches.without_helpers(), patches.without_long_naps():
                 yield {
                     "num_cpus": int(local_node()["CPU"]),
                     "include_dashboard": False,
@@ -65,6 +65,11 @@ def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     except BaseException:
         _restore()
         raise
+
+
+def is_running() -> bool:
+    """Whether this process has started a Ray of its own, all of whose workers are on this machine."""
+    return _folder is not None
 
 
 def begin_sweep(sweep: SweepFolder) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,9 +10,12 @@ from tuner.backend import address as addresses
 from tuner.backend import growth, nodes, session
 from tuner.backend.observer import Observer
 from tuner.base.errors import SpecError
+from tuner.engine.replay import replay
 from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.provenance import TrainingCode
+from tuner.inspection.scripts import is_plainly_script
+from tuner.processes import end_own
 from tuner.recording.warmstart import read_sources, sources_text
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import shared_folders, sharing_problems
@@ -28,6 +31,17 @@ def earlier_trials(spec: SweepSpec, root: StorageRoot, source: str, observer: Ob
     sources = read_sources(spec, root, source)
     observer.note(f"warm start: {sources_text(spec, sources)}")
     return [source.event for source in sources]
+
+
+def require_untried(spec: SweepSpec, earlier: Sequence[ev.WarmStarted], source: str) -> None:
+    """Refuses a sweep for which earlier trials have left nothing to try.
+
+    Raises:
+        SpecError: they tried every configuration of the space.
+    """
+    if earlier and replay(spec, earlier).is_used_up:
+        what = "the earlier trials have tried every configuration of the space"
+        raise SpecError(source, [f"search.warm_start: {what}, so none is left; widen the space, or leave them out"])
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,8 @@ def inspected(
         UsageError: no node has room for a trial.
     """
     is_tried = check.is_new or trains_with.is_changed
+    if is_plainly_script(spec, trains_with.sources):
+        end_own()  # nobody needs TensorFlow
     inspection = Inspection(spec, trains_with.sources, is_tried=is_tried, works_in=check.works_in)
     slot = Slot.of(spec.resources)
     unshared: list[str] = []

@@ -59,6 +59,7 @@ class SweepRun:
         is_new: bool = False,
     ) -> None:
         self._spec, self._journal, self._data = spec, journal, inspected.data
+        self._is_script = inspected.is_script
         self._sources, self._learned, self._works_in = sources, inspected.learned, works_in
         self._address, self._observer = address, observer
         self._folder = journal.folder
@@ -130,10 +131,12 @@ class SweepRun:
     def _fit(self, settings: WorkerSettings) -> None:
         """Runs Tune's loop; if it ends unexpectedly, a fresh one starts from the journal, FIT_STARTS in all."""
         from tuner.backend import tune_adapter
+        from tuner.backend.handover import handed_over
 
         for start in range(1, FIT_STARTS + 1):
             try:
-                tune_adapter.fit(self._coordinator, settings, self._data)
+                with handed_over(settings, self._data) as common:
+                    tune_adapter.fit(self._coordinator, common)
                 return
             except (TunerError, KeyboardInterrupt):
                 raise
@@ -167,6 +170,8 @@ class SweepRun:
             precision=self._spec.precision,
             sweep=self._folder.url,
             slot=slot,
+            is_script=self._is_script,
+            command=tuple(self._spec.command or ()),
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,

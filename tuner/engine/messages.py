@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from trainables.given import Given
 from trainables.learned import Learned
 from trainables.sources import Sources
-from tuner.base.outcomes import WorkerCause
+from tuner.base.outcomes import LossCause, WorkerCause
 from tuner.base.words import Params
 from tuner.engine.slots import Slot
 from tuner.sweep import Mode, is_better
@@ -28,6 +28,9 @@ class WorkerSettings:
     sweep: str
     """The sweep's folder, as `SweepFolder.at` takes it."""
     slot: Slot
+    is_script: bool = False
+    """Whether trials are processes of a script: a loop, or the command."""
+    command: tuple[str, ...] = ()
     trial_timeout_s: float | None = None
     """What an epoch may take, or building a model."""
     memory_bytes: float | None = None
@@ -107,6 +110,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Why the process that trained is gone: its cause, a reason in one line, and what else is known, for the log."""
+
+    cause: LossCause
+    reason: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """What a worker did since its last report."""
 
@@ -127,9 +139,13 @@ class Report:
     """Messages for the user, such as why a checkpoint was passed over."""
     ended: str = ""
     """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
+    is_whole: bool = False
+    """Whether what has ended itself is a whole training: a script that has done all that it does."""
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""
+    loss: Loss | None = None
+    """Set where the trial's process is gone, while the worker that had it stays."""
 
     @property
     def started(self) -> TrialStarted | None:

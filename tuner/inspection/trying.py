@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.contract import Data, Trainable
+from trainables.contract import Data, EvaluateError, Trainable
 from trainables.given import is_given
 from trainables.probing.failure import ProbeError, own_place, way_out
 from tuner.base.errors import gist
@@ -102,6 +102,8 @@ def failure_line(error: ProbeError, trainable: str, name: str) -> str:
     """A failure as one line: what was done, what was raised, where, and the way out if one is known."""
     cause = error.cause
     message = said(cause)
+    if isinstance(cause, EvaluateError):
+        return f"trainable: {message}"
     place = own_place(cause, own_files(trainable))
     where = f" (line {place[1]} of {Path(place[0]).name})" if place else ""
     advice = way_out(cause, message)

@@ -18,11 +18,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 from tuner.spec.search_settings import SearchSettings
-from tuner.spec.space import Float, Int, Space, nearest, shown
-from tuner.spec.space.base import Value
+from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
+from tuner.spec.space.base import CheckedValue
 from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
 from tuner.storage.objectstore import is_url
 
@@ -75,7 +76,7 @@ class Search(Section):
     """How configurations are chosen: Hyperopt's TPE, independent draws, or every configuration in turn."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Every suggestion and every training draws its randomness from this seed and the trial's number."""
-    points: list[dict[str, Value]] = []
+    points: list[dict[str, CheckedValue]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
     warm_start: list[Text] = []
     """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial."""
@@ -196,7 +197,9 @@ class SweepSpec(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """The name of the sweep and its folder: letters, digits, dots, dashes and underscores."""
     trainable: Text
-    """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
+    """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName or ./file.py:main beside the spec."""
+    command: Command | None = None
+    """In place of a trainable: a program and its arguments, in which {learning_rate} stands for the trial's value."""
     data: Text | None = None
     """For trainables that do not load their own data: digits, mnist, a file or a folder beside the spec, s3://bucket/…
     or gs://bucket/…"""
@@ -221,6 +224,11 @@ class SweepSpec(Section):
     ./sweeps."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_trainable(cls, written: Any) -> Any:
+        return with_trainable(written)
 
     @field_validator("name")
     @classmethod
@@ -287,8 +295,12 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
             if parameter.size is None:
                 rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
+    yield from command_problems(spec.command, spec.trainable, spec.space)
+    lists = [name for name in (*ALWAYS_IN_SPACE, "epochs", *spec.records.values()) if has_lists(spec.space, name)]
+    for name in dict.fromkeys(lists):
+        yield ("space",), f"space.{name}", "must be one value in each trial, so it cannot have repeat or lists"
     batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
-    if batch_size is not None and gpus > 1:
+    if batch_size is not None and gpus > 1 and not isinstance(batch_size, Repeated):
         sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()
         if small := [size for size in sizes if isinstance(size, int | float) and size < gpus]:
             rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got"
@@ -300,7 +312,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
         elif shown_as in spec.space and shown_as != source:
             yield ("space",), f"records.{shown_as}", f"must be left out, as the space has {shown_as} itself"
     epochs = spec.space.root.get("epochs")
-    if epochs is not None:
+    if epochs is not None and not isinstance(epochs, Repeated) and "epochs" not in lists:
         ends = [epochs.low, epochs.high] if isinstance(epochs, Float | Int) else epochs.values()
         wrong = [value for value in ends if not isinstance(value, int) or isinstance(value, bool) or value < 1]
         if wrong:
@@ -310,6 +322,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a spec, for editors and other tools."""
     schema = SweepSpec.model_json_schema()
+    schema["required"].remove("trainable")  # which a command stands for
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     parameters = schema["$defs"]["Space"]["additionalProperties"]
     parameters["anyOf"] = parameters.pop("oneOf")  # for a schema an all-integer range is a Float, too

@@ -31,6 +31,7 @@ from trainables.training.checkpoint import (
     read_checkpoint,
     read_extra,
 )
+from trainables.training.evaluating import Evaluation
 from trainables.training.fit.callback_files import go_on, place_files
 from trainables.training.fit.callback_list import TrialCallbacks
 from trainables.training.fit.callback_state import CallbackState
@@ -75,6 +76,8 @@ class _Trial:
     rates: RateReader
     optimizer: Any
     """That it was compiled with at its start."""
+    evaluation: Evaluation | None
+    """What the trainable itself evaluates after each epoch."""
 
 
 class FitTrainer(TrialTrainer[_Trial]):
@@ -184,7 +187,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         return _Trial(
             trainable,
             valid, seed, model, variables, listed, train, validation, test, batch_size, epochs, first_epoch, shuffle,
-            validation_batch_size, options, rates, model.optimizer,
+            validation_batch_size, options, rates, model.optimizer, Evaluation.of(trainable, data),
         )  # fmt: skip
 
     def scope(self) -> AbstractContextManager[Any]:
@@ -233,9 +236,12 @@ class FitTrainer(TrialTrainer[_Trial]):
         validated = {name: value for name, value in metrics.items() if name.startswith("val_")}
         if not validated and not getattr(trial.model, "validates_itself", False):
             validated = self._progress.validated or self._validated(trial)
+        own = {}
+        if trial.evaluation is not None:
+            own = trial.evaluation.after_epoch(trial.model, trial.variables, {*metrics, *validated})
         epoch_s = time.perf_counter() - began_s
         self._progress.validated = validated
-        metrics |= validated | trial.rates.of_epoch() | {"epoch_s": epoch_s}
+        metrics |= validated | own | trial.rates.of_epoch() | {"epoch_s": epoch_s}
         self._trial, self._progress.epoch = trial, epoch
         if trial.model.optimizer is not trial.optimizer:
             self._progress.compiled_after = self._progress.compiled_after or epoch
@@ -303,7 +309,11 @@ class FitTrainer(TrialTrainer[_Trial]):
         is_stopped = trial.model.stop_training
         try:
             assign(trial.model.variables, self._progress.best_values)
-            return {f"test_{name}": value for name, value in self._evaluated(trial, trial.test).items()}
+            metrics = {f"test_{name}": value for name, value in self._evaluated(trial, trial.test).items()}
+            if trial.evaluation is not None:
+                self._seeder.begin_epoch(trial.seed, self.best_epoch)
+                metrics |= trial.evaluation.of_test(trial.model, trial.variables)
+            return metrics
         finally:
             assign(trial.model.variables, current)
             trial.model.stop_training = is_stopped
