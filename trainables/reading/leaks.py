@@ -38,7 +38,7 @@ def leak_notes(hashes: Mapping[str, Array]) -> list[str]:
 
 def row_hashes(arrays: Sequence[Array]) -> Array:
     """A hash of each example of some arrays together, of shape (examples,); equal for equal examples."""
-    found = np.zeros(len(arrays[0]), np.uint64)
+    found = np.full(len(arrays[0]), 0, np.uint64)
     for number, array in enumerate(arrays):
         found = found * _ODD + (_of_objects(array) if array.dtype.kind == "O" else _of_bytes(array, number))
     return found
@@ -50,18 +50,20 @@ def _of_objects(array: Array) -> Array:
 
 
 def _of_bytes(array: Array, number: int) -> Array:
-    """Each row's bytes as words of 64 bits, mixed one by one, weighted by random numbers and added up."""
+    """Each row's bytes as words of 64 bits, mixed one by one, weighted by odd numbers and added up."""
     found = np.empty(len(array), np.uint64)
     row_bytes = max(1, array.nbytes // len(array))
     num_words = -(-row_bytes // 8)
-    weights = np.random.default_rng(number).integers(0, 2**63, num_words, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    weights = _mixed(np.arange(1, num_words + 1, dtype=np.uint64) + np.uint64(number << 32)) | np.uint64(1)
     step = max(1, _BLOCK_BYTES // row_bytes)
     for start in range(0, len(array), step):
         rows = np.ascontiguousarray(array[start : start + step])
-        words = np.zeros((len(rows), num_words * 8), np.uint8)
+        words = np.full((len(rows), num_words * 8), 0, np.uint8)
         words[:, :row_bytes] = rows.reshape(len(rows), -1).view(np.uint8)
-        mixed = words.view(np.uint64)
-        mixed = (mixed ^ (mixed >> np.uint64(31))) * _ODD
-        mixed ^= mixed >> np.uint64(29)
-        found[start : start + step] = (mixed * weights).sum(axis=1, dtype=np.uint64)
+        found[start : start + step] = (_mixed(words.view(np.uint64)) * weights).sum(axis=1, dtype=np.uint64)
     return found
+
+
+def _mixed(words: Array) -> Array:
+    mixed: Array = (words ^ (words >> np.uint64(31))) * _ODD
+    return mixed ^ (mixed >> np.uint64(29))
