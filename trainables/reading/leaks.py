@@ -66,4 +66,5 @@ def _of_bytes(array: Array, number: int) -> Array:
 
 def _mixed(words: Array) -> Array:
     mixed: Array = (words ^ (words >> np.uint64(31))) * _ODD
-    return mixed ^ (mixed >> np.uint64(29))
+    mixed ^= mixed >> np.uint64(29)
+    return mixed
