@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainables.contract import DataError
+from trainables.reading.labels import text_of
 
 Array = np.ndarray[Any, Any]
 
@@ -47,7 +48,7 @@ def encoded(frame: Any, encoding: Encoding, name: str, row: Callable[[int], str]
     for column in encoding.columns:
         values = frame[column]
         if column in encoding.categories:
-            texts = values.astype(str).to_numpy()
+            texts = np.array([text_of(value) for value in values])
             parts += [(texts == value).astype(np.float32) for value in encoding.categories[column]]
             continue
         parts.append(_numbers(values, f"{name}: column {column}", str(column), row))

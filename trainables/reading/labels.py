@@ -14,7 +14,7 @@ from trainables.contract import DataError
 Array = np.ndarray[Any, Any]
 
 FEW_CLASSES = 20
-"""Whole numbers from 0 on are classes if they are at most so many, or a tenth of the examples."""
+"""Numbers to predict that have at most so many values may be meant as classes."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,11 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f"; there are {', '.join(names[:10])}{more}" if names else ""
 
 
+def text_of(value: Any) -> str:
+    """A value as the same text whether pandas has read it as a whole number or, beside missing ones, as a float."""
+    return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)
+
+
 def _plain(y: Array, column: Column) -> Array:
     """Objects as text or numbers; missing ones are an error."""
     missing = [row for row, value in enumerate(y.reshape(len(y), -1)[:, 0]) if _is_missing(value)]
@@ -157,6 +162,8 @@ def _plain(y: Array, column: Column) -> Array:
             " leave such examples out, or fill them"
         )
     kinds = {type(value) for value in y.flat}
+    if str in kinds and any(issubclass(kind, int | float | np.number) for kind in kinds):  # of several pieces of a file
+        return np.array([text_of(value) for value in y.flat]).reshape(y.shape)
     if kinds <= {str, np.str_}:
         return y.astype(str)
     if kinds <= {bytes, np.bytes_}:
@@ -192,11 +199,10 @@ def _rows(y: Array, column: Column, classes: bool | None) -> Labels:
 
 
 def _are_classes(y: Array) -> bool:
-    """Whether whole numbers are plainly classes: 0, 1, 2, … without a gap, and few of them."""
-    if not len(y) or y.min() != 0:
+    """Whether whole numbers are plainly classes: 0, 1, 2, … without a gap, each of several examples."""
+    if not len(y) or y.min() != 0 or y.max() > len(y) // 2:
         return False
-    count = int(y.max()) + 1
-    return count <= max(FEW_CLASSES, len(y) // 10) and count >= 2 and len(np.unique(y)) == count
+    return bool(y.max() > 0 and np.bincount(y.astype(np.int64)).min() >= 2)
 
 
 def _doubts(y: Array, column: Column) -> tuple[str, ...]:

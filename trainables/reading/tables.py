@@ -16,7 +16,7 @@ from trainables.contract import Data, DataError
 from trainables.reading import node_cache, places
 from trainables.reading.building import of_arrays, of_rows
 from trainables.reading.encoding import Encoding, encoded
-from trainables.reading.labels import Column, Labels, labels_of, nearest
+from trainables.reading.labels import Column, Labels, labels_of, nearest, text_of
 from trainables.reading.planning import Plan, Wanted, planned
 from trainables.reading.rows import decoded
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
@@ -211,7 +211,7 @@ def read(given: Any, kind: Any, columns: Columns, wanted: Wanted, in_memory_byte
     given_parts = np.repeat(np.array([part for part, _ in tables], np.uint8), counts)
     plan = planned(name, int(sum(counts)), labels, wanted, given_parts)
     encoding = Encoding(tuple(features[0]), {
-        column: tuple(sorted({str(value) for value in values[plan.rows[TRAIN]] if value == value}))
+        column: tuple(sorted({text_of(value) for value in values[plan.rows[TRAIN]] if value == value}))
         for column, values in categories.items()
     })  # fmt: skip
     reader = {FrameTable: "from_frame", ParquetTable: "from_parquet"}.get(kind, "from_csv")

@@ -69,6 +69,21 @@ def test_targets_are_classes_or_numbers(tmp_path: Path) -> None:
     assert Data.from_frame(FRAME, features=["height"]).train.shape == (96, 1)
 
 
+def test_pieces_of_a_file_that_pandas_reads_as_other_types_are_one_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainables.reading.tables._CHUNK_ROWS", 10)
+    rows = [f"{n % 2},{n},{n % 2}\n" for n in range(40)]
+    rows[35] = ",35,b\n"
+    rows[36] = "1,36,b\n"
+    (tmp_path / "t.csv").write_text("group,a,label\n" + "".join(rows))
+    data = Data.from_csv(tmp_path / "t.csv", "label", categorical=["group"])
+    assert data.feature_names == ("group=0", "group=1", "a") and data.class_names == ("0", "1", "b")
+    x = np.concatenate([data.train[0], data.validation[0]])
+    assert (x[:, :2].sum(axis=1) == (x[:, 2] != 35)).all()
+    assert (x[:, 1] == (x[:, 2] % 2) + (x[:, 2] == 36) - (x[:, 2] == 35)).all()
+
+
 CSV = "a,b,label\n" + "".join(f"{n},{n / 2},{n % 2}\n" for n in range(20))
 
 
