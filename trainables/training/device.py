@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainables.contract import BATCHING, DataError
+from trainables.contract import BATCHING, READER, DataError
 from trainables.training.batching import batched
 from trainables.training.placing import room_bytes, tensor_bytes, to_device, to_host
 from trainables.training.shuffling import shuffled, unshuffled
@@ -76,6 +76,8 @@ class Split:
         """
         if not self.is_dataset:
             return gathered(self.source, tf.range(self.num_examples), batch_size)
+        if (reader := getattr(self.source, READER, None)) is not None:
+            return reader.batches(batch_size, shuffle_seed)
         examples = self.source
         if shuffle_seed is not None:
             examples = shuffled(examples, self.num_examples, shuffle_seed)

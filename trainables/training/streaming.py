@@ -1,4 +1,7 @@
-"""An epoch over batches that come from the host: while a step computes, the next batch is on its way to the device."""
+"""An epoch over batches that come from the host: while a step computes, the next batch is on its way to the device.
+
+The loop is not `for batch in batches`, which runs the steps within the pipeline, on fewer threads.
+"""
 
 from __future__ import annotations
 
@@ -52,13 +55,13 @@ def _no_rows(spec: tf.TensorSpec) -> Any:
 
 
 def _one_by_one(run_step: Callable[[Any], Any], batches: tf.data.Dataset) -> Any:
-    run_step = tf.autograph.experimental.do_not_convert(run_step)
-
-    def epoch() -> Any:
-        values = tf.zeros([0])
-        for batch in batches:
-            tf.autograph.experimental.set_loop_options(shape_invariants=[(values, tf.TensorShape([None]))])
-            values = run_step(batch)
-        return values
-
-    return tf.function(epoch)()
+    iterator = iter(batches)
+    first = iterator.get_next_as_optional()
+    _, values = tf.while_loop(
+        lambda following, _: following.has_value(),
+        lambda following, _: (run_step(following.get_value()), iterator.get_next_as_optional())[::-1],
+        (first, tf.zeros([0])),
+        shape_invariants=(first._type_spec, tf.TensorShape([None])),
+        parallel_iterations=1,
+    )
+    return values
