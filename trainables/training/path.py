@@ -15,6 +15,7 @@ from trainables.training.base import EpochResult
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import FitTrainer
+from trainables.training.shared import Shared
 from trainables.training.trainer import CompiledModelError, WarmTrainer
 
 Path = Literal["fast", "fit"]
@@ -34,18 +35,6 @@ def training_path(trainable: Any, model: Any = None, data: Data | None = None) -
     return "fast", "one graph an epoch: its model is not compiled, and nothing in it needs keras.Model.fit"
 
 
-def make_trainer(
-    trainable: Trainable,
-    data: Data,
-    metric: str,
-    mode: Literal["min", "max"],
-    precision: str = "float32",
-    devices: Sequence[str] = (),
-) -> Trainer:
-    """The trainer of one process, for trials of either path; arguments as of `WarmTrainer`."""
-    return Trainer(trainable, data, metric, mode, precision, devices)
-
-
 class Trainer:
     """Trains one trial after another, each on the path that it needs; the interface is `WarmTrainer`'s.
 
@@ -61,19 +50,20 @@ class Trainer:
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        shared: Shared | None = None,
     ) -> None:
-        self._arguments = (trainable, data, metric, mode, precision, devices)
+        self._arguments = (trainable, data, metric, mode, precision, devices, shared)
         self._path, self.why = training_path(trainable, None, data)
         self._fast: WarmTrainer | None = None
         self._fit: FitTrainer | None = None
         self._current: WarmTrainer | FitTrainer | None = None
         self._folder: str | None = None
-        self._number = 0
+        self._number: int | str = 0
         self._notes: list[str] = []
         self.steps_max: int | None = None
         """Of an epoch through `fit`, for a first look; None for all."""
 
-    def place(self, folder: str | None, trial: int) -> None:
+    def place(self, folder: str | None, trial: int | str) -> None:
         """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
 
         Args:
@@ -174,6 +164,30 @@ class Trainer:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
         if self._fit is not None:
             self._fit.end()
+
+    @property
+    def model(self) -> Any:
+        """The trial's model."""
+        return self._running().model
+
+    def park(self) -> None:
+        """Between two epochs: lets the trials of other folds use the trial's model, as far as they can."""
+        if isinstance(self._current, WarmTrainer):
+            self._current.park()
+
+    def unpark(self) -> None:
+        """Takes the model back; must come before anything that needs it."""
+        if isinstance(self._current, WarmTrainer):
+            self._current.unpark()
+
+    def forget(self) -> None:
+        """Lets go of a trial after an error."""
+        if isinstance(self._current, WarmTrainer):
+            self._current.forget()
+
+    def keep_as_best(self, value: float) -> list[Any]:
+        """Makes the newest epoch the best one, with this value; the values of the model's variables."""
+        return self._running().keep_as_best(value)
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
