@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .bench/peers
 UV = $(BIN)/python -m uv
 
-.PHONY: setup demo test test-fast test-hosts soak check lock clean
+.PHONY: setup demo test test-fast test-hosts soak bench check lock clean
 
 setup: $(READY)
 
@@ -36,6 +37,15 @@ test-fast: setup
 soak: setup
 	$(BIN)/python -m tests.soak $(SOAK)
 
+# Tuner beside its peers, which get an environment of their own; `make bench BENCH="--quick --only first_epoch"`.
+bench: setup $(PEERS)/.ready
+	$(BIN)/python -m tests.benchmarks.bench --peers $(PEERS)/bin/python $(BENCH)
+
+$(PEERS)/.ready: tests/benchmarks/peers/requirements.lock $(READY)
+	$(PYTHON) -m venv $(PEERS)
+	$(UV) pip sync --quiet --python $(PEERS)/bin/python --require-hashes tests/benchmarks/peers/requirements.lock
+	touch $@
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -50,6 +60,9 @@ lock: setup
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --constraint requirements.lock \
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate deploy/mlflow/requirements.in \
 		--output-file deploy/mlflow/requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --constraint requirements.lock \
+		--no-header --no-emit-index-url --no-emit-find-links --no-annotate tests/benchmarks/peers/requirements.in \
+		--output-file tests/benchmarks/peers/requirements.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

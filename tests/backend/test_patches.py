@@ -14,15 +14,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def places() -> dict[str, tuple[Any, str]]:
-    from ray._private import ray_constants, utils, worker
+    from ray._private import ray_constants, services, utils, worker
     from ray.air.execution._internal.actor_manager import RayActorManager
     from ray.tune.execution import class_cache
 
     return {
         "on_loopback": (ray_constants, "ENABLE_RAY_CLUSTER"),
-        "without_job_server": (utils, "get_dashboard_dependency_error"),
+        "without_helpers": (utils, "get_dashboard_dependency_error"),
+        "without_long_naps": (services, "get_node"),
         "without_prints": (worker, "print_to_stdstream"),
         "without_secrets_in_environments": (class_cache, "ENV_VARS_TO_PROPAGATE"),
+        "without_environments": (class_cache, "ENV_VARS_TO_PROPAGATE"),
         "with_memory_kills_as_deaths": (RayActorManager, "_actor_task_failed"),
     }
 

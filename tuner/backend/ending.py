@@ -1,4 +1,7 @@
-"""The end of a driver: MLflow gets the rest, the report is written, and the end becomes a result or an error."""
+"""The end of a driver, all of it side by side: MLflow gets the rest, the report is written, Ray ends.
+
+The end becomes a result or an error.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuner.backend import session
+from tuner.backend.left import left, told
 from tuner.backend.observer import Observer
 from tuner.base.errors import NoUsableTrialError, SweepInterrupted
 from tuner.engine.coordinator import Coordinator
@@ -29,19 +34,22 @@ class Ended:
 def finish(
     coordinator: Coordinator, recorder: RecorderProcess, observer: Observer, log: Callable[[str], None]
 ) -> Ended:
-    """Waits for the recorder, while the report is written; the coordinator has journalled the end.
+    """Waits for the recorder, while the report is written and Ray ends; the coordinator has journalled the end.
 
     Raises:
         KeyboardInterrupt: the user did not wait after a sweep's end; the recorder goes on by itself.
     """
     report = threading.Thread(target=_write_report, args=[coordinator, log], name="report", daemon=True)
     try:
+        ray = session.begin_leaving()
         coordinator.tidy()
         coordinator.journal.close()
         observer.phase("recording the rest in MLflow")
         report.start()
-        is_recorded = recorder.finish()
-        report.join(REPORT_WAITS_S)
+        with told(observer, lambda: left(coordinator.journal.folder, coordinator.sweep, report, ray)):
+            is_recorded = recorder.finish()
+            report.join(REPORT_WAITS_S)
+            session.leave_ray()
     except KeyboardInterrupt:
         if report.is_alive():  # a process that exits while Matplotlib's own code runs aborts
             report.join(REPORT_WAITS_S)

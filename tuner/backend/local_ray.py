@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from tuner.backend import outputs, patches
@@ -52,7 +52,7 @@ def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         try:
             os.environ[_MODE] = "token"
             _reread_environment()
-            with patches.on_loopback(), patches.without_job_server():
+            with patches.on_loopback(), patches.without_helpers(), patches.without_long_naps():
                 yield {
                     "num_cpus": int(local_node()["CPU"]),
                     "include_dashboard": False,
@@ -77,6 +77,11 @@ def begin_sweep(sweep: SweepFolder) -> None:
 def scratch_folder() -> str | None:
     """Where temporary files go that are removed with this Ray; None for the usual place."""
     return str(_folder.path) if _folder is not None else None
+
+
+def actor_environments() -> AbstractContextManager[None]:
+    """Decides what Tune copies of this process's environment into its actors, which start within."""
+    return patches.without_secrets_in_environments() if _folder is None else patches.without_environments()
 
 
 def prune_outputs() -> None:

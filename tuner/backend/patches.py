@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tuner.base.secrets import is_secret
+
+NODE_STARTS_WITHIN_S = 10.0
+"""If it does not, Ray waits for it in its own way, and says why it fails."""
 
 
 @contextmanager
@@ -23,12 +30,86 @@ def on_loopback() -> Iterator[None]:
 
 
 @contextmanager
-def without_job_server() -> Iterator[None]:
-    """Ray's agent starts as in an installation without the dashboard: no ports for jobs, logs and metrics."""
-    from ray._private import utils
+def without_helpers() -> Iterator[None]:
+    """A local Ray consists of its two servers and its workers.
 
-    with _replaced(utils, "get_dashboard_dependency_error", lambda: ImportError("not used")):
+    Its autoscaler has no nodes to start, its log monitor nobody to show outputs to, its API server no dashboard; the
+    two agents are replaced (see `idle_agent`). All five would import Ray before the first worker, and the autoscaler
+    takes a second to end. Nor does Ray start a worker for each CPU and wait for all of them: a slot starts its own.
+    """
+    from ray._private import node, ray_constants, services, utils
+
+    build, start = services._build_python_executable_command_memory_profileable, services.start_ray_process
+    agents = (ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT)
+
+    def build_command(component: str, *args: Any, **options: Any) -> list[str]:
+        if component in agents:
+            return [sys.executable, "-I", "-S", str(Path(__file__).with_name("idle_agent.py"))]
+        return list(build(component, *args, **options))
+
+    def start_process(command: list[str], *args: Any, **options: Any) -> Any:
+        without = [word for word in command if not word.startswith("--num_prestart_python_workers=")]
+        return start(without, *args, **options)
+
+    def start_no_server(self: Any, **options: Any) -> None:
+        self._webui_url = ""
+
+    with (
+        _replaced(node.Node, "start_monitor", lambda self: None),
+        _replaced(node.Node, "start_log_monitor", lambda self: None),
+        _replaced(node.Node, "start_api_server", start_no_server),
+        _replaced(utils, "get_dashboard_dependency_error", lambda: ImportError("not used")),  # else it imports them
+        _replaced(services, build.__name__, build_command),
+        _replaced(services, start.__name__, start_process),
+    ):
         yield
+
+
+@contextmanager
+def without_long_naps() -> Iterator[None]:
+    """Ray asks for its own node once it is there. If asked before, its C++ part looks again only after a second."""
+    from ray._private import services
+    from ray._private.state import GlobalState
+
+    original = services.get_node
+
+    def get_node(gcs_address: str, node_id: str) -> Any:
+        state = GlobalState()
+        state._initialize_global_state(services._get_gcs_client_options(gcs_address))
+        until = time.monotonic() + NODE_STARTS_WITHIN_S
+        while time.monotonic() < until and all(node["NodeID"] != node_id for node in state.node_table()):
+            time.sleep(0.02)
+        return original(gcs_address, node_id)
+
+    with _replaced(services, "get_node", get_node):
+        yield
+
+
+def disconnect() -> Callable[[], None]:
+    """Does what `ray.shutdown` does, but for the end of the processes that `ray.init` started: the result is that.
+
+    Ray waits a second and more for them, in which a driver has other things to do. The rest is done here: a handle of
+    an actor that is dropped meanwhile, by whichever thread collects garbage, makes Ray end the process.
+    """
+    import ray
+    from ray._private import worker
+
+    node, worker._global_node = worker._global_node, None
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+    def end_processes() -> None:
+        if node is not None:
+            if node.is_head():
+                node.destroy_external_storage()
+            node.kill_all_processes(check_alive=False, allow_graceful=True)
+
+    return end_processes
 
 
 @contextmanager
@@ -50,6 +131,15 @@ def without_secrets_in_environments() -> Iterator[None]:
 
     names = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not is_secret(name, "")}
     with _replaced(class_cache, "ENV_VARS_TO_PROPAGATE", names):
+        yield
+
+
+@contextmanager
+def without_environments() -> Iterator[None]:
+    """Tune asks for no runtime environments, for which an agent would have to be started: workers inherit ours."""
+    from ray.tune.execution import class_cache
+
+    with _replaced(class_cache, "ENV_VARS_TO_PROPAGATE", set()), _replaced(class_cache, "DEFAULT_ENV_VARS", {}):
         yield
 
 

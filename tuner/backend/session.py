@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -35,6 +36,10 @@ QUIET = {
 }
 """Ray and Tune write no files and print nothing: the journal and our own log have it all."""
 
+_leaving: Future[None] | None = None
+"""The end of Ray's processes, from `begin_leaving` to `leave_ray`."""
+_end_of_processes: Callable[[], None] | None = None
+"""What is left to do once this process is disconnected from Ray."""
 _until_left = ExitStack()
 """What `leave_ray` undoes. Empty if the session is not ours: a program may have started Ray itself."""
 
@@ -61,7 +66,7 @@ def start_ray(address: str | None, note: Callable[[str], None] = lambda text: No
     if ray.is_initialized():
         return
     _until_left.enter_context(patches.without_prints())
-    _until_left.callback(ray.shutdown)
+    _until_left.callback(_disconnect)
     try:
         if address != "local" and (why := why_silent(host_port(address), JOINS_WITHIN_S)) is not None:
             raise ServiceError(f"Ray at {address} does not answer: {why}")
@@ -78,8 +83,38 @@ def start_ray(address: str | None, note: Callable[[str], None] = lambda text: No
 
 def leave_ray() -> None:
     """Leaves the cluster that `start_ray` joined, or ends the Ray that it started. A program's own Ray stays."""
-    _until_left.close()
-    local_ray.clean_up()
+    global _leaving
+    leaving, _leaving = begin_leaving(), None
+    leaving.result()
+
+
+def begin_leaving() -> Future[None]:
+    """Leaves Ray as `leave_ray` does, which waits for the rest: the end of Ray's processes and of their files.
+
+    From here on nothing may use Ray.
+    """
+    global _leaving
+    if _leaving is None:
+        _until_left.close()
+        thread = ThreadPoolExecutor(1, "leave-ray")  # Python's own end waits for it
+        _leaving = thread.submit(_end_processes)
+        thread.shutdown(wait=False)
+    return _leaving
+
+
+def _disconnect() -> None:
+    global _end_of_processes
+    _end_of_processes = patches.disconnect()
+
+
+def _end_processes() -> None:
+    global _end_of_processes
+    end, _end_of_processes = _end_of_processes, None
+    try:
+        if end is not None:
+            end()
+    finally:
+        local_ray.clean_up()
 
 
 def nodes_of(address: str | None) -> list[dict[str, float]]:

@@ -194,7 +194,7 @@ def fit(
         with (
             watched(coordinator, run.turns, settings.slot, run.fail),
             patches.with_memory_kills_as_deaths(),
-            patches.without_secrets_in_environments(),
+            local_ray.actor_environments(),
         ):
             _tuner(tune.with_resources(trainable, settings.slot.resources), scratch).fit()
     finally:

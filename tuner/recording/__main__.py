@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -18,11 +19,11 @@ import warnings
 from tuner.base.errors import MisplacedError, ServiceError, TunerError
 from tuner.recording.attempt import HangingError
 from tuner.recording.line import RecorderEnd
+from tuner.recording.polite import NICENESS, lower_priority
 from tuner.recording.service import DRAIN_PATIENCE_S, Shutdown, serve
 from tuner.storage import SweepFolder
 
 NOT_RECORDED = ServiceError.exit_code
-NICENESS = 5
 
 
 def main() -> int:
@@ -59,7 +60,7 @@ def _say(line: str) -> None:
 
 def _be_quiet_and_polite() -> None:
     """Lowers the priority, because training comes first, and silences libraries."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    lower_priority(NICENESS)
     warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -84,4 +85,6 @@ def _listen(shutdown: Shutdown) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # at its exit the interpreter collects garbage, half a second of it with MLflow
+    sys.exit(code)

@@ -1,8 +1,7 @@
-"""The texts about a sweep in MLflow: a few lines of Markdown and, at its end, the report."""
+"""The description of a sweep in MLflow: a few lines of Markdown."""
 
 from __future__ import annotations
 
-from tuner.base.outcomes import SweepState
 from tuner.recording.values import value_text
 from tuner.sweep import Sweep
 
@@ -32,10 +31,3 @@ def note(sweep: Sweep, names_changed: bool = False) -> str:
     elif sweep.interrupted is not None:
         lines.append(f"State: interrupted. {sweep.interrupted.reason}".rstrip(" ."))
     return "  \n".join(lines)
-
-
-def report(sweep: Sweep, state: SweepState) -> str:
-    """The HTML page that `tuner report` writes."""
-    from tuner.report import report_page  # imports Matplotlib
-
-    return report_page(sweep, state)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tuner.base.outcomes import Outcome
+from tuner.base.outcomes import Outcome, SweepState
 from tuner.base.words import Params
 from tuner.inspection.provenance.copies import copied_names, copy_name
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
-from tuner.recording.note import note, report
+from tuner.recording.note import note
+from tuner.recording.report import report
 from tuner.recording.values import INACTIVE, param_text, tag_text
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
@@ -91,10 +92,14 @@ class RunUpdate:
 class Planner:
     """Folds a sweep's events and returns what is new about its runs."""
 
-    def __init__(self, read_copy: Callable[[dict[str, Any], str], str] | None = None) -> None:
+    def __init__(
+        self,
+        read_copy: Callable[[dict[str, Any], str], str] | None = None,
+        write_report: Callable[[Sweep, SweepState], str] = report,
+    ) -> None:
         """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name."""
         self.sweep = Sweep()
-        self._read_copy = read_copy
+        self._read_copy, self._write_report = read_copy, write_report
         self._names = Names()
         self._names_told = ""
         self._updates: dict[RunKey, RunUpdate] = {}
@@ -259,7 +264,7 @@ class Planner:
         for code in [code for _, code in self.sweep.codes if len(copied_names(code)) <= CODE_FILES_AGAIN]:
             self._keep_code(code)  # in case a recorder died before they were uploaded
         if isinstance(event, ev.SweepEnded):
-            parent.texts["report.html"] = partial(report, self.sweep, event.state)
+            parent.texts["report.html"] = partial(self._write_report, self.sweep, event.state)
         best = self.sweep.best
         if best is not None:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}

@@ -23,6 +23,7 @@ from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.names import VERSION
 from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
+from tuner.recording.report import Reports
 from tuner.recording.target import RunsLostError, Target
 from tuner.storage import SweepFolder
 from tuner.storage.journal import JournalReader
@@ -55,14 +56,17 @@ class Recorder:
         folder: SweepFolder,
         uri: str | None = None,
         tell_news: Callable[[str], None] = lambda news: None,
+        page_waits_s: float = 0.0,
     ) -> None:
         """Reads the cursor, nothing else.
 
         Args:
             uri: overrides the spec's tracking URI.
             tell_news: called with a line for the user if all records had to be recreated.
+            page_waits_s: how long it waits for the report that the sweep's driver writes, before it writes its own.
         """
         self._folder = folder
+        self._reports = Reports(folder, page_waits_s)
         self._uri = uri
         self._tell_news = tell_news
         self.cursor = read_cursor(folder)
@@ -79,7 +83,9 @@ class Recorder:
         self._num_read = 0
         self._settings = Sweep()
         self._target: Target | None = None
-        self._planner = Planner(lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"))
+        self._planner = Planner(
+            lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"), self._reports.text
+        )
         self._updates: dict[RunKey, RunUpdate] = {}
         self._num_planned = 0
         self._last_at = 0.0
@@ -174,7 +180,7 @@ class Recorder:
     def _connect(self) -> MlflowStore:
         assert self._target is not None
         check_place(self._folder, self._settings)
-        store = _open_store(self._target, self._settings.sweep_id, self._pulse)
+        store = import_store()(self._target, self._settings.sweep_id, self._pulse)
         cursor = self.cursor
         known = (
             cursor.experiment_id == store.experiment_id
@@ -278,8 +284,8 @@ def _what_happened(store: MlflowStore) -> str:
     return "was deleted or emptied" if store.is_new else "lost the sweep's runs"
 
 
-def _open_store(target: Target, sweep_id: str, pulse: Pulse) -> MlflowStore:
-    """Opens the store. Imports mlflow, which takes seconds, at the first use and without its noise."""
+def import_store() -> type[MlflowStore]:
+    """Imports mlflow, which takes seconds, without its noise."""
     os.environ |= {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
@@ -292,4 +298,4 @@ def _open_store(target: Target, sweep_id: str, pulse: Pulse) -> MlflowStore:
         from tuner.recording.store import MlflowStore
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3", "git"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return MlflowStore(target, sweep_id, pulse)
+    return MlflowStore

@@ -14,6 +14,7 @@ import filelock
 from tuner.base.errors import StorageError, TrackingError, UsageError
 from tuner.recording.attempt import HangingError
 from tuner.recording.cursor import Missing, read_cursor
+from tuner.recording.polite import import_in_background
 from tuner.recording.reasons import LastingRefusalError
 from tuner.recording.recorder import Recorder
 from tuner.recording.stopped import end_stopped, stopped_recorders
@@ -33,6 +34,8 @@ DRAIN_PATIENCE_S = 20.0
 STOPPED_S = 5.0
 """How long a recorder waits for one of an earlier driver that was stopped by a signal."""
 FOREGROUND_PATIENCE_S = 60.0
+PAGE_WAITS_S = 5.0
+"""How long a recorder beside a driver waits for the report that the driver writes; less than it waits for uploads."""
 
 
 class Shutdown:
@@ -182,8 +185,10 @@ def serve(
             recorder.read()
             raise _unfinished(folder, recorder, "another recorder is already running")
     try:
-        recorder = Recorder(folder, tell_news=tell_news)
+        recorder = Recorder(folder, tell_news=tell_news, page_waits_s=PAGE_WAITS_S)
         recorder.take_over(restarts)
+        import_in_background()
+        shutdown.progressed()
         try:
             follow(recorder, shutdown, REMOTE_POLL_S if folder.is_remote else POLL_S)
         except TrackingError as error:

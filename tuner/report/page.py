@@ -33,6 +33,7 @@ def report_page(sweep: Sweep, state: SweepState) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
+        at=sweep.place,
         name=sweep.name,
         state=state,
         goal=f"the {'highest' if sweep.mode == 'max' else 'lowest'} {sweep.metric}",

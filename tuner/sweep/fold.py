@@ -176,6 +176,11 @@ class Sweep:
         return str(self.spec["name"])
 
     @property
+    def place(self) -> str:
+        """Names the sweep and the place in its journal up to which it is folded."""
+        return f"{self.sweep_id} {self.num_events}"
+
+    @property
     def code(self) -> dict[str, Any]:
         """The current manifest of the trainable's code; empty if unknown."""
         return self.codes[-1][1] if self.codes else {}
