@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from trainables.contract import Data, DataError, Trainable, has_folds
+from trainables.isolation import isolated, read_only
 
 FOLDS_MAX = 100
 Array = np.ndarray[Any, Any]
@@ -36,14 +37,14 @@ def fold_data(trainable: Trainable, data: Data, count: int | None, seed: int) ->
         raise DataError("folds must be left out of the spec, as the trainable has a method folds of its own")
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    return _own(trainable.folds(data), data)
+    return _own(isolated(*read_only(trainable, data), lambda own, given: own.folds(given)), data)
 
 
 def _own(found: Any, data: Data) -> list[Data]:
     parts = list(found) if isinstance(found, Sequence) else []
     if not 2 <= len(parts) <= FOLDS_MAX or not all(isinstance(part, Data) for part in parts):
         got = f"{len(parts)} values" if isinstance(found, Sequence) else type(found).__name__
-        raise DataError(f"the trainable's folds must return a list of 2 to {FOLDS_MAX} Data, but it returned {got}")
+        raise DataError(f"its method folds must return a list of 2 to {FOLDS_MAX} Data, but it returned {got}")
     return [replace(part, test=data.test if part.test is None else part.test) for part in parts]
 
 
@@ -135,6 +136,17 @@ def _leaves(part: Any) -> list[Any]:
 def fold_metric_names(names: Sequence[str], count: int) -> list[str]:
     """What an epoch of so many folds reports, where one fold's epoch reports these metrics."""
     return [*names, *(more for name in names if is_told_by_fold(name, names) for more in _of_folds(name, count))]
+
+
+def all_fold_names(names: Sequence[str], known: int, count: int) -> list[str]:
+    """What an epoch of so many folds reports, where one of fewer folds, whose number is known, reports these."""
+    last = f"_fold_{known - 1}"
+    found: list[str] = []
+    for name in names:
+        found.append(name)
+        if name.endswith(last):
+            found += [f"{name.removesuffix(last)}_fold_{fold}" for fold in range(known, count)]
+    return found
 
 
 def is_told_by_fold(name: str, names: Sequence[str]) -> bool:

@@ -165,6 +165,8 @@ class SweepRun:
             metric=self._spec.objective.metric,
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
+            folds=self._spec.folds,
+            folds_seed=self._spec.search.seed,
             sweep=self._folder.url,
             slot=slot,
             trial_timeout_s=self._spec.failures.trial_timeout,

@@ -276,6 +276,8 @@ def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str])
             settings.mode,
             precision=settings.precision,
             devices=devices,
+            folds=settings.folds,
+            folds_seed=settings.folds_seed,
         )
     except DataError as error:
         raise DataFault(str(error)) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.contract import Data, EvaluateError, Trainable
+from trainables.folding import all_fold_names, fold_data
 from trainables.given import is_given
 from trainables.probing.failure import ProbeError, own_place, way_out
 from tuner.base.errors import gist
@@ -27,6 +28,8 @@ from tuner.spec import SweepSpec
 SKIP_VARIABLE = "TUNER_SKIP_PROBE"
 """Set to anything but an empty text: no sweep's trainable is tried before it."""
 EFFECTS_SECONDS_MAX = 10.0
+FOLDS_TRIED = 2
+"""Of cross-validation: what goes wrong with more of them goes wrong with two."""
 _PACKAGES = (str(Path(__file__).parents[1]) + os.sep, str(Path(__file__).parents[2] / "trainables") + os.sep)
 
 
@@ -62,12 +65,18 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         trainable: a new instance, as a worker has it.
         data: as workers get them.
     """
-    from trainables.probing.probe import find_effects, probe
+    from trainables.probing.probe import doing, find_effects, probe
 
     drawn = draws(spec)
     objective, precision = spec.objective, spec.precision
     try:
-        found = probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        with doing("dividing the data into folds"):
+            folds = fold_data(trainable, data, spec.folds, spec.search.seed)
+        data = folds[0] if folds else data
+        tried = folds[:FOLDS_TRIED] if folds else data
+        found = probe(trainable, tried, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        if folds:
+            found.metrics = all_fold_names(found.metrics, FOLDS_TRIED, len(folds))
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
         known = TRAINING_PARAMS if ours else ("batch_size", "epochs")
         built: set[str] | None = getattr(

@@ -107,7 +107,9 @@ def _built(
 
     try:
         trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
-        return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned)
+        return restore_model(
+            trainable, trial.params, weights, sweep.spec["precision"], learned, sweep.spec.get("folds")
+        )
     except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:

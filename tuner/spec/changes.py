@@ -26,6 +26,7 @@ _WHY_NOT = {
     "objective": "ranks all trials so far",
     "trainable": "decides what a trial is",
     "data": "decides what a trial is",
+    "folds": "decides what a trial is",
     "precision": "decides what a trial is",
     "epochs": "decides how long a trial trains and where trials are compared",
     "search": "decided what was tried so far",
