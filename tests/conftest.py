@@ -22,6 +22,8 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 none. Tests of tokens say so to processes of their own."""
 os.environ.setdefault("TUNER_SKIP_PROBE", "1")
 """A probe imports TensorFlow once more for each sweep; tests of the probe take this away."""
+os.environ.setdefault("TUNER_FORK_LINGER_S", "20")
+"""The process that has imported TensorFlow waits for the next sweep on the same cluster."""
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """Dozens of drivers and workers are started: they need not compile the same packages each time."""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "base", "sweep", "storage", "spec", "policy", "inspection", "report", "recording", "engine", "backend", "review",
-    "cluster", "api", "cli",
+    "base", "processes", "sweep", "storage", "spec", "policy", "inspection", "report", "recording", "engine",
+    "worker", "backend", "review", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
@@ -20,7 +20,7 @@ ONLY_IN = {
     "hyperopt": "tuner/policy/",
     "matplotlib": "tuner/report/",
     "jinja2": "tuner/report/",
-    "tensorflow": ("trainables/", "tuner/backend/worker.py"),
+    "tensorflow": ("trainables/", "tuner/worker/training.py"),
     "keras": ("trainables/", "tuner/api/looking.py", "tuner/api/sweep.py"),  # for types alone
     "typer": "tuner/cli/",
     "rich": ("tuner/cli/", "tuner/api/console.py", "tuner/api/terminal.py"),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trainables.contract import Data, DataError, Trainable, TrainingParams
+    from trainables.exceptions import Infeasible
 
-__all__ = ["Data", "DataError", "Trainable", "TrainingParams"]
+__all__ = ["Data", "DataError", "Infeasible", "Trainable", "TrainingParams"]
 
 if not TYPE_CHECKING:
 
@@ -18,6 +19,6 @@ if not TYPE_CHECKING:
         """Looks a name of `__all__` up once it is asked for, so that importing a module of this package stays cheap."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from trainables import contract
+        from trainables import contract, exceptions
 
-        return getattr(contract, name)
+        return getattr(exceptions if hasattr(exceptions, name) else contract, name)

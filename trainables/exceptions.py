@@ -9,3 +9,23 @@ def message_of(error: BaseException) -> str:
         return str(error)
     except Exception:
         return ""
+
+
+class Infeasible(Exception):
+    """A configuration that cannot or should not be trained, such as a model that is too large.
+
+    Raise it from `build_model`, `select_data`, a validator of `Params` or your own loop. The trial ends at once as
+    infeasible, without a retry; the search avoids what is like it, and another configuration is tried in its place.
+    """
+
+
+def infeasible_in(error: BaseException) -> Infeasible | None:
+    """The Infeasible that an exception is, or was raised from; None if there is none."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        if isinstance(found, Infeasible):
+            return found
+        seen.add(id(found))
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+    return None

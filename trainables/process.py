@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 from trainables.framework_imports import without_unused_packages
 
 
+def import_frameworks() -> None:
+    """Imports TensorFlow, Keras and the training paths, and does nothing with them: the process can be forked."""
+    _import_tensorflow()
+    importlib.import_module("trainables.training")
+
+
 def set_up_process(threads: int) -> None:
     """Imports TensorFlow and Keras as workers do, and limits TensorFlow to so many threads.
 
-    Must come before any other import of them, and before TensorFlow runs an op.
+    Must come before any other import of them, unless they were imported by `import_frameworks`, and before TensorFlow
+    runs an op.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with without_unused_packages():
-        import tensorflow as tf
+    _import_tensorflow()
+    import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def _import_tensorflow() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with without_unused_packages():
+        importlib.import_module("tensorflow")

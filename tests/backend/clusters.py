@@ -15,7 +15,6 @@ import psutil
 from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.backend import nodes, session
 from tuner.engine.coordinator import Coordinator
-from tuner.engine.messages import WorkerSettings
 from tuner.engine.slots import Slot
 from tuner.storage.journal import read_events
 from tuner.sweep import events as ev
@@ -89,13 +88,13 @@ class Run:
 
     def fit(self) -> list[ev.AnyEvent]:
         """Runs it to its end; its events."""
-        from tests.backend.waiting_worker import WaitingWorker  # which imports Ray Tune
-        from tuner.backend import tune_adapter
+        from tests.backend.waiting_worker import WaitingWorker
+        from tuner.backend import tune_adapter  # which imports Ray Tune
+        from tuner.backend.worker import Common
 
         self.coordinator.set_slots(self.slot.count(nodes.cluster_nodes()))
-        url = self.journal.folder.url
-        settings = WorkerSettings("", str(self.gates), "loss", "min", "float32", url, self.slot)
-        tune_adapter.fit(self.coordinator, settings, None, worker=WaitingWorker)
+        common = Common(self.slot, None, "none", [], path=str(self.gates))
+        tune_adapter.fit(self.coordinator, common, worker=WaitingWorker)
         self.coordinator.close()
         self.journal.close()
         return read_events(self.journal.folder)

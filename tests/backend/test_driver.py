@@ -46,12 +46,13 @@ class Watcher:
 
 
 def fit_with(monkeypatch: pytest.MonkeyPatch, folder: Path, fit: Any) -> SweepRun:
-    from tuner.backend import tune_adapter
+    from tuner.backend import handover, tune_adapter
 
     spec = make_spec()
     journal = new_sweep(folder, spec)
     driver = SweepRun(spec, journal, Inspected({}, [], None), None, Watcher())
     monkeypatch.setattr(tune_adapter, "fit", lambda coordinator, *others: fit(coordinator))
+    monkeypatch.setattr(handover, "handed_over", lambda *others: nullcontext())
     try:
         driver._fit(driver._settings(Slot(1, 0)))
     finally:

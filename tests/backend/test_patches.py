@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tuner.backend import patches
+from tuner.backend.worker import Worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -23,31 +24,27 @@ def places() -> dict[str, tuple[Any, str]]:
         "without_helpers": (utils, "get_dashboard_dependency_error"),
         "without_long_naps": (services, "get_node"),
         "without_prints": (worker, "print_to_stdstream"),
-        "without_secrets_in_environments": (class_cache, "ENV_VARS_TO_PROPAGATE"),
-        "without_environments": (class_cache, "ENV_VARS_TO_PROPAGATE"),
+        "with_slim_actors": (class_cache._ActorClassCache, "get"),
         "with_memory_kills_as_deaths": (RayActorManager, "_actor_task_failed"),
     }
 
 
 def test_each_is_in_place_within_its_block_and_gone_after_an_error() -> None:
     for name, (owner, attribute) in places().items():
-        patch: Callable[[], AbstractContextManager[None]] = getattr(patches, name)
+        patch: Callable[..., AbstractContextManager[None]] = getattr(patches, name)
+        arguments = (Worker, None) if name == "with_slim_actors" else ()
         before = getattr(owner, attribute)
-        with pytest.raises(RuntimeError), patch():
+        with pytest.raises(RuntimeError), patch(*arguments):
             during = getattr(owner, attribute)
             assert during is not before, name
             raise RuntimeError
         assert getattr(owner, attribute) is before, name
 
 
-def test_tune_hands_out_no_key_and_hears_of_a_memory_kill_as_of_a_death() -> None:
+def test_tune_hears_of_a_memory_kill_as_of_a_death() -> None:
     from ray.air.execution._internal.actor_manager import RayActorManager
     from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
-    from ray.tune.execution import class_cache
 
-    with patches.without_secrets_in_environments():
-        assert class_cache.ENV_VARS_TO_PROPAGATE
-        assert not {name for name in class_cache.ENV_VARS_TO_PROPAGATE if "KEY" in name or "TOKEN" in name}
     heard: list[Exception] = []
     before = RayActorManager._actor_task_failed
     RayActorManager._actor_task_failed = lambda self, task, exception: heard.append(exception)

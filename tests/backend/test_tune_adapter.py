@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +15,9 @@ from ray.util import placement_group, remove_placement_group
 from tests.benchmarks.no_training import NoTrainingWorker
 from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.backend import session, tune_adapter
-from tuner.backend.worker import KerasWorker
+from tuner.backend.worker import Common
 from tuner.engine.coordinator import Coordinator
-from tuner.engine.messages import Assignment, WorkerSettings
+from tuner.engine.messages import Assignment
 from tuner.engine.slots import Slot, local_node
 from tuner.review.verification import verify_sweep
 from tuner.storage.journal import read_events
@@ -81,10 +80,9 @@ def run(
     coordinator = coordinator_of(journal)
     coordinator.set_slots(SLOTS)
     slot = Slot(local_node()["CPU"] / SLOTS, 0)
-    settings = WorkerSettings("", None, "loss", "min", "float32", journal.folder.url, slot, timeout_s)
     if beside is not None:
         threading.Thread(target=beside, args=[coordinator], daemon=True).start()
-    tune_adapter.fit(coordinator, settings, None, worker=worker)
+    tune_adapter.fit(coordinator, Common(slot, timeout_s, "none", []), worker=worker)
     assert coordinator.finished
     coordinator.close()
     journal.close()
@@ -119,14 +117,12 @@ def test_what_waits_while_others_use_the_cluster_is_not_counted_as_running(tmp_p
         deadline = time.monotonic() + 30
         while (len(coordinator.live), coordinator.busy) != (SLOTS, SLOTS - 1) and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(1)  # the slot that is free has worked through most of the trials
-        with coordinator.lock:
-            seen.add((len(coordinator.live), coordinator.busy))
+        seen.add((len(coordinator.live), coordinator.busy))
         remove_placement_group(others)
 
     events = run(tmp_path, NoTrainingWorker, beside=look)
     assert not failures(events)
-    assert seen <= {(SLOTS, SLOTS - 1), (SLOTS - 1, 0)} and len(seen) == 1  # the other one may have no more to do
+    assert seen == {(SLOTS, SLOTS - 1)}
 
 
 def test_a_worker_that_dies_costs_the_trial_it_was_at_one_attempt(tmp_path: Path) -> None:
@@ -138,12 +134,6 @@ def test_a_worker_that_dies_costs_the_trial_it_was_at_one_attempt(tmp_path: Path
 def test_what_a_worker_takes_to_load_is_not_put_down_to_the_timeout_of_an_epoch(tmp_path: Path) -> None:
     events = run(tmp_path, SlowToLoadWorker, TIMEOUT_S)
     assert set(failures(events)) == {(0, "worker", True), (5, "timeout", True)}
-
-
-def test_a_timeout_beyond_all_times_is_one_all_the_same() -> None:
-    worker: Any = SimpleNamespace(_settings=SimpleNamespace(trial_timeout_s=1e12))
-    with KerasWorker._watched(worker):
-        pass
 
 
 def test_an_assignment_that_a_worker_did_not_hear_of_is_given_out_again(tmp_path: Path) -> None:

@@ -9,24 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import tune
 
-from tuner.engine.messages import Assignment, Report, TrainedEpoch
+from tests.benchmarks.no_training import NoTrainingWorker
+from tuner.engine.messages import Report, TrainedEpoch
 
 
-class WaitingWorker(tune.Trainable):  # type: ignore[misc]
+class WaitingWorker(NoTrainingWorker):
     """Waits after a trial's first epoch while it is held (see `Run.hold`). Tells its node and its GPUs."""
 
-    def setup(self, config: dict[str, Any], settings: Any = None, data: Any = None) -> None:
-        self._gates = Path(settings.data)
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.take(new_config["assignment"])
-        return True
-
-    def take(self, assignment: Assignment) -> None:
-        self._assignment, self._epoch = assignment, 0
+    def __init__(self, config: dict[str, Any], common: Any) -> None:
+        super().__init__(config, common)
+        self._gates = Path(common.path)
 
     def step(self) -> dict[str, Any]:
         if self._epoch > 0:  # the first epoch's report has been read

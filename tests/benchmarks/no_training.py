@@ -5,21 +5,30 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ray import tune
-
 from tests.benchmarks.tune_throughput import value_after
 from tuner.engine.messages import Assignment, Report, TrainedEpoch
 
 
-class NoTrainingWorker(tune.Trainable):  # type: ignore[misc]
-    """Stands in for `KerasWorker`: answers each epoch at once, in a report of its own."""
+class NoTrainingWorker:
+    """Stands in for `Worker`: answers each epoch at once, in a report of its own."""
 
-    def setup(self, config: dict[str, Any], settings: Any = None, data: Any = None) -> None:
-        self.reset_config(config)
+    def __init__(self, config: dict[str, Any], common: Any) -> None:
+        self._num_reports = 0
+        self.take(config["assignment"])
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
+    def reset(self, new_config: dict[str, Any], storage: Any = None) -> bool:
         self.take(new_config["assignment"])
         return True
+
+    def stop(self) -> None:
+        """There is nothing to end."""
+
+    def get_auto_filled_metrics(self, debug_metrics_only: bool = True) -> dict[str, Any]:
+        return {}
+
+    def train(self) -> dict[str, Any]:
+        self._num_reports += 1
+        return {**self.step(), "done": False, "training_iteration": self._num_reports}
 
     def take(self, assignment: Assignment) -> None:
         self._assignment, self._epoch = assignment, 0

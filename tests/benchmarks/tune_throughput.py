@@ -103,8 +103,8 @@ def stock(options: argparse.Namespace, folder: Path, trials: int, is_cold: bool)
 def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     from tests.benchmarks.no_training import NoTrainingWorker
     from tuner.backend import session, tune_adapter
+    from tuner.backend.worker import Common
     from tuner.engine.coordinator import Coordinator
-    from tuner.engine.messages import WorkerSettings
     from tuner.engine.slots import Slot
     from tuner.spec import spec_from_mapping
     from tuner.storage import StorageRoot
@@ -141,16 +141,7 @@ def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     policy_s = [0.0]
     for name in ("ask", "tell", "close"):
         setattr(coordinator.policy, name, _timed(getattr(coordinator.policy, name), policy_s))
-    settings = WorkerSettings(
-        trainable="",
-        data=None,
-        metric="loss",
-        mode="min",
-        precision="float32",
-        sweep=where.url,
-        slot=Slot(1, 0),
-    )
-    tune_adapter.fit(coordinator, settings, None, worker=NoTrainingWorker)
+    tune_adapter.fit(coordinator, Common(Slot(1, 0), None, "none", []), worker=NoTrainingWorker)
     coordinator.close()
     journal.close()
     events = read_events(where)

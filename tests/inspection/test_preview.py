@@ -60,7 +60,7 @@ def test_a_space_smaller_than_num_trials_is_named() -> None:
 
 def test_a_warm_start_of_what_learns_nothing_is_named() -> None:
     search = {"warm_start": ["first"], "algorithm": "random"}
-    assert warnings(search=search) == ["search.warm_start: has no effect, as random learns of no trial"]
+    assert warnings(search=search) == ["search.warm_start: random only leaves out what earlier trials tried"]
     assert warnings(search={"warm_start": ["first"]}) == []
 
 

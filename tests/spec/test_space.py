@@ -243,7 +243,11 @@ def test_the_kind_of_a_parameter_follows_from_what_is_written() -> None:
         ),
         ({"choices": []}, "at least 1 item"),
         ({"choices": [1, 2, 1]}, "must not stand in the list twice, but got 1"),
-        ([1, 2], "must be a value, {choices: […]} or {low: …, high: …}"),
+        (
+            [1, 2],
+            "must be {choices: [1, 2]}, one of which a trial gets, or {value: [1, 2]} for the same list in every trial,"
+            " but got [1, 2]",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_its_rule(written: Any, rule: str) -> None:

@@ -206,7 +206,7 @@ def test_what_hangs_leaks_or_has_no_room_ends_in_bounds(cli: Cli, tiny_spec: Cal
 
 def test_a_worker_that_grew_too_large_makes_room_for_a_fresh_one(cli: Cli, tiny_spec: Callable[..., str]) -> None:
     space = {"learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"}, "batch_size": 32, "broken": "leak"}
-    failures = {"max_retries": 0, "worker_memory": "600MiB"}
+    failures = {"max_retries": 0, "worker_memory": "100MiB"}
     cli("run", tiny_spec(num_trials=6, space=space, failures=failures, resources=ONE_SLOT))
     sweep = verified(cli)
     assert sweep.outcomes()["failed"] == 0 and failed_attempts(cli) == []

@@ -95,7 +95,7 @@ def test_a_failure_s_reason_is_the_line_that_says_it(cli: Cli, tiny_spec: Callab
         "interrupt": "KeyboardInterrupt",
         "exit": "SystemExit: 3",
         "mute": "Mute",
-        "die": "the worker process died: it crashed or was killed",
+        "die": "the worker process died: it ended with exit code 3",
     }
 
 

@@ -25,7 +25,7 @@ WORKER = f"""
 import sys
 from tuner.engine.messages import WorkerSettings
 from tuner.engine.slots import Slot
-from tuner.backend.worker import _make_trainer
+from tuner.worker.training import _make_trainer
 settings = WorkerSettings("digits", None, "val_loss", "min", "float32", "", Slot(cpus=1, gpus=0))
 _make_trainer(settings, None, [])
 assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules), "Keras found them"

@@ -13,6 +13,7 @@ from tuner.api.progress import Lines, Progress
 from tuner.base.errors import NameTakenError, SweepInterrupted, TrackingError, UsageError
 from tuner.base.hints import option
 from tuner.base.text import duration_text, metric_text, params_text
+from tuner.processes import owned
 from tuner.storage import StorageRoot, SweepFolder
 from tuner.storage.commands import program, resume_command, storage_option
 from tuner.sweep import Sweep, fold
@@ -119,7 +120,7 @@ def in_process(
         )
     try:
         _running[folder.url] = progress
-        with restored(), giving(given), as_interruption(folder, address), progress:
+        with restored(), owned(address), giving(given), as_interruption(folder, address), progress:
             ended = drive()
             progress.trained()
             progress.ended(last_line(ended.sweep))

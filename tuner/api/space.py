@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from tuner.spec.space import Written, WrittenChoice, WrittenFloat, WrittenInt
 
-Value = bool | int | float | str | None
-Conditions = Mapping[str, Value | list[Value]]
+Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
+Conditions = Mapping[str, Value]
+Repeat = str | int | None
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Float:
         step: the distance between values on a grid that starts at `low`.
         num: the number of values on the grid, instead of a step.
         when: the parameter is active only if earlier parameters have these values, such as {"schedule": "exponential"}.
+        repeat: a list of such numbers, as many as this earlier parameter says, or always so many.
     """
 
     low: float
@@ -31,6 +33,7 @@ class Float:
     step: float | None = None
     num: int | None = None
     when: Conditions | None = None
+    repeat: Repeat = None
 
     def written(self) -> Written:
         """As it is written in a spec."""
@@ -47,6 +50,7 @@ class Int:
     step: int | None = None
     num: int | None = None
     when: Conditions | None = None
+    repeat: Repeat = None
 
     def written(self) -> Written:
         """As it is written in a spec."""
@@ -55,18 +59,23 @@ class Int:
 
 @dataclass(frozen=True, init=False)
 class Choice:
-    """One of several values without an order: `Choice("relu", "tanh")`; `when` as for `Float`."""
+    """One of several values without an order: `Choice("relu", "tanh")`, `Choice([64], [128, 64])`.
+
+    `when` and `repeat` as for `Float`.
+    """
 
     choices: tuple[Value, ...]
     when: Conditions | None = None
+    repeat: Repeat = None
 
-    def __init__(self, *choices: Value, when: Conditions | None = None) -> None:
+    def __init__(self, *choices: Value, when: Conditions | None = None, repeat: Repeat = None) -> None:
         object.__setattr__(self, "choices", choices)
         object.__setattr__(self, "when", when)
+        object.__setattr__(self, "repeat", repeat)
 
     def written(self) -> Written:
         """As it is written in a spec."""
-        return WrittenChoice(choices=list(self.choices), **_given(when=self.when))
+        return WrittenChoice(choices=list(self.choices), **_given(when=self.when, repeat=self.repeat))
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,9 @@ def minimize(metric: str) -> Objective:
 
 def _range(kind: type[Written], given: Float | Int) -> Written:
     scale = {True: "log", False: "linear"}.get(given.log, given.log) if isinstance(given.log, bool) else given.log
-    fields = _given(scale=None if scale == "linear" else scale, step=given.step, num=given.num, when=given.when)
+    fields = _given(
+        scale=None if scale == "linear" else scale, step=given.step, num=given.num, when=given.when, repeat=given.repeat
+    )
     return kind(low=given.low, high=given.high, **fields)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.base.errors import UsageError
 from tuner.base.outcomes import SweepState
-from tuner.base.words import Scalar
+from tuner.base.words import Params
 from tuner.review import status
 from tuner.storage import AnyPath, StorageRoot, SweepFolder
 from tuner.storage.journal import History
@@ -33,7 +33,7 @@ class Best:
     """The best trial of a sweep so far, at its best epoch."""
 
     trial: int
-    params: dict[str, Scalar]
+    params: Params
     value: float
     epoch: int
     test: dict[str, float | None]

@@ -11,7 +11,7 @@ import msgspec
 
 from tuner.backend.ending import Ended
 from tuner.backend.observer import Observer
-from tuner.backend.preparation import Check, earlier_trials, inspected
+from tuner.backend.preparation import Check, earlier_trials, inspected, require_untried
 from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
@@ -72,6 +72,7 @@ def start_sweep(
     works_in = work_folder(spec.trainable, source)
     check = Check(source, works_in, is_new=True, is_strict=is_strict)
     with inspected(spec, check, folder, address, observer, begins) as (resolved, found):
+        require_untried(resolved, learned, source)
         begins = begins.with_imported(spec.trainable, found.imported)
         started = _started(resolved, begins.manifest, found, works_in)
         files = {**copied_files(begins.new), **learned_files(found.learned)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tuner.backend import outputs, patches
@@ -67,6 +67,11 @@ def prepared(note: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         raise
 
 
+def is_running() -> bool:
+    """Whether this process has started a Ray of its own, all of whose workers are on this machine."""
+    return _folder is not None
+
+
 def begin_sweep(sweep: SweepFolder) -> None:
     """From now on, the last of what workers print is kept in this sweep's folder."""
     if _folder is not None:
@@ -77,11 +82,6 @@ def begin_sweep(sweep: SweepFolder) -> None:
 def scratch_folder() -> str | None:
     """Where temporary files go that are removed with this Ray; None for the usual place."""
     return str(_folder.path) if _folder is not None else None
-
-
-def actor_environments() -> AbstractContextManager[None]:
-    """Decides what Tune copies of this process's environment into its actors, which start within."""
-    return patches.without_secrets_in_environments() if _folder is None else patches.without_environments()
 
 
 def prune_outputs() -> None:

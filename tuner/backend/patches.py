@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tuner.base.secrets import is_secret
-
 NODE_STARTS_WITHIN_S = 10.0
 """If it does not, Ray waits for it in its own way, and says why it fails."""
 
@@ -122,24 +120,26 @@ def without_prints() -> Iterator[None]:
 
 
 @contextmanager
-def without_secrets_in_environments() -> Iterator[None]:
-    """Tune does not copy AWS keys into the runtime environments of its actors, which Ray logs and shows.
+def with_slim_actors(actor: type, common: Any) -> Iterator[None]:
+    """Tune's actors are of this class, called with `config` and `common`, and have no runtime environment.
 
-    Workers get them with their settings instead.
+    Unpickling a Trainable, or what Tune hands to one, imports Ray Tune: half a second of each worker. A runtime
+    environment keeps Ray from taking a worker process that it has started ahead, and would hold AWS keys, which Ray
+    logs and shows; workers get them with their settings instead.
     """
-    from ray.tune.execution import class_cache
+    import ray
+    from ray.tune.execution import class_cache, tune_controller
 
-    names = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not is_secret(name, "")}
-    with _replaced(class_cache, "ENV_VARS_TO_PROPAGATE", names):
-        yield
+    remote = ray.remote(actor)
 
+    def arguments(trial: Any) -> dict[str, Any]:
+        trial.init_local_path()
+        return {"config": {"assignment": trial.config["assignment"]}, "common": common}
 
-@contextmanager
-def without_environments() -> Iterator[None]:
-    """Tune asks for no runtime environments, for which an agent would have to be started: workers inherit ours."""
-    from ray.tune.execution import class_cache
-
-    with _replaced(class_cache, "ENV_VARS_TO_PROPAGATE", set()), _replaced(class_cache, "DEFAULT_ENV_VARS", {}):
+    with (
+        _replaced(class_cache._ActorClassCache, "get", lambda self, trainable: remote),
+        _replaced(tune_controller, "_get_trainable_kwargs", arguments),
+    ):
         yield
 
 

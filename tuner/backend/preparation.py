@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from tuner.backend import address as addresses
 from tuner.backend import growth, nodes, session
 from tuner.backend.observer import Observer
 from tuner.base.errors import SpecError
+from tuner.engine.replay import replay
 from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.provenance import TrainingCode
@@ -28,6 +29,17 @@ def earlier_trials(spec: SweepSpec, root: StorageRoot, source: str, observer: Ob
     sources = read_sources(spec, root, source)
     observer.note(f"warm start: {sources_text(spec, sources)}")
     return [source.event for source in sources]
+
+
+def require_untried(spec: SweepSpec, earlier: Sequence[ev.WarmStarted], source: str) -> None:
+    """Refuses a sweep for which earlier trials have left nothing to try.
+
+    Raises:
+        SpecError: they tried every configuration of the space.
+    """
+    if earlier and replay(spec, earlier).is_used_up:
+        what = "the earlier trials have tried every configuration of the space"
+        raise SpecError(source, [f"search.warm_start: {what}, so none is left; widen the space, or leave them out"])
 
 
 @dataclass(frozen=True)

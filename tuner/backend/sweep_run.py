@@ -130,10 +130,12 @@ class SweepRun:
     def _fit(self, settings: WorkerSettings) -> None:
         """Runs Tune's loop; if it ends unexpectedly, a fresh one starts from the journal, FIT_STARTS in all."""
         from tuner.backend import tune_adapter
+        from tuner.backend.handover import handed_over
 
         for start in range(1, FIT_STARTS + 1):
             try:
-                tune_adapter.fit(self._coordinator, settings, self._data)
+                with handed_over(settings, self._data) as common:
+                    tune_adapter.fit(self._coordinator, common)
                 return
             except (TunerError, KeyboardInterrupt):
                 raise

@@ -19,13 +19,11 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from trainables.contract import Data
 from tuner.backend import local_ray, patches
 from tuner.backend.nodes import node_address
 from tuner.backend.watch import watched
-from tuner.backend.worker import KerasWorker
+from tuner.backend.worker import Common, Worker
 from tuner.engine.coordinator import Coordinator
-from tuner.engine.messages import WorkerSettings
 from tuner.engine.turns import Turns
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -170,16 +168,15 @@ class DriverStopper(tune.Stopper):  # type: ignore[misc]
         return _run().must_stop
 
 
-def fit(
-    coordinator: Coordinator,
-    settings: WorkerSettings,
-    data: Data | None,
-    worker: type[tune.Trainable] = KerasWorker,
-) -> None:
+class Turn(tune.Trainable):  # type: ignore[misc]
+    """What Tune takes for its trainable; its actors are of another class (`patches.with_slim_actors`)."""
+
+
+def fit(coordinator: Coordinator, common: Common, worker: type = Worker) -> None:
     """Runs Tune until the coordinator has nothing more to do.
 
     Args:
-        worker: what trains; benchmarks have one that does not.
+        worker: the class of the actors; benchmarks have one that trains nothing.
 
     Raises:
         Exception: what an adapter or Tune itself raised; the journal is sound whatever it was.
@@ -188,15 +185,14 @@ def fit(
     for name in ("ray.tune", "ray.air", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     scratch = tempfile.mkdtemp(prefix="tuner-tune-", dir=local_ray.scratch_folder())
-    trainable = tune.with_parameters(worker, settings=settings, data=data)
-    run = _current = _Run(coordinator, Turns(coordinator, settings.trial_timeout_s, node_address()))
+    run = _current = _Run(coordinator, Turns(coordinator, common.trial_timeout_s, node_address()))
     try:
         with (
-            watched(coordinator, run.turns, settings.slot, run.fail),
+            watched(coordinator, run.turns, common.slot, run.fail),
             patches.with_memory_kills_as_deaths(),
-            local_ray.actor_environments(),
+            patches.with_slim_actors(worker, common),
         ):
-            _tuner(tune.with_resources(trainable, settings.slot.resources), scratch).fit()
+            _tuner(tune.with_resources(Turn, common.slot.resources), scratch).fit()
     finally:
         _current = None
         coordinator.release_all()

@@ -1,300 +1,160 @@
-"""The worker: one process that trains trial after trial and keeps TensorFlow, the data and compiled models."""
+"""The worker: the Ray actor that holds a slot, and hands its trials to a process that trains.
+
+The actor neither imports TensorFlow nor runs the user's code, nor imports Ray Tune, whose trainable it is (see
+`patches.with_slim_actors`). It outlives the processes that it has: the next one is a fork away.
+"""
 
 from __future__ import annotations
 
-import faulthandler
-import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
-from ray import tune
 
-from trainables.contract import Data, DataError
-from trainables.process import set_up_process
-from tuner.backend import gpus, outputs
-from tuner.backend.memory import Memory
+from tuner.backend import outputs
 from tuner.backend.nodes import node_address, this_node
-from tuner.backend.saver import CheckpointSaver
-from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
-from tuner.engine.deaths import LOADING_S
-from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
-from tuner.engine.messages import Assignment, Failure, Report, SavedCheckpoint, TrainedEpoch, WorkerSettings
-from tuner.inspection.workplace import load_instance, with_data
-from tuner.storage import SweepFolder, read_bytes
-from tuner.sweep import objective_value
+from tuner.engine.deaths import LOADING_S, cause_of_death, kernel_memory_kills
+from tuner.engine.messages import Assignment, Loss, Report
+from tuner.engine.slots import Slot
+from tuner.processes import EndedError, Process, node_server
 
-REPORT_EVERY_S = 0.25
-"""Short epochs are reported together: a report takes the driver milliseconds, during which the worker waits."""
-CHECKPOINT_EVERY_S = 0.5
-CHECKPOINT_SHARE = 0.02
-"""Checkpoints are written so seldom that they take at most this share of the time."""
-CHECKPOINT_EVERY_MAX_S = 300.0
-"""The longest interval, even if a write took long."""
-LONGEST_S = 1e9
-"""The timer accepts at most 292 years, so longer timeouts are cut to this."""
+WORK = "tuner.worker.process:main"
+"""What the process does."""
 
 
-class WorkerRetired(Exception):
-    """The process is replaced by a fresh one, in which its trial continues."""
+@dataclass(frozen=True)
+class Common:
+    """What the workers of a sweep have in common, and where a node finds the rest: settings and data."""
+
+    slot: Slot
+    trial_timeout_s: float | None
+    name: str
+    """Of the shared settings and data."""
+    reference: list[Any] = field(repr=False)
+    """Ray's reference to them, in a list so that Ray does not fetch them for each worker; empty where `path` is."""
+    path: str = ""
+    """Where they can be opened on the driver's machine."""
+    token: str = ""
+    """Of the driver's own server on this machine; empty for the node's."""
+    why_plain: str = ""
+    """Why processes cannot be forked; empty if they can."""
+    work: str = WORK
 
 
-class KerasWorker(tune.Trainable):  # type: ignore[misc]
-    """The Tune trainable that runs trials in one warm process.
+class Worker:
+    """Trains one trial after another for Ray Tune, which calls `train`, `reset` and `stop`."""
 
-    A user's exception is a result, not an error: Tune's own retries are not used.
-    """
-
-    def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None, data: Data | None = None) -> None:
-        assert settings is not None
-        self._settings, self._data = settings, data
-        for name, value in settings.environment.items():
-            os.environ.setdefault(name, value)
-        os.environ.update(gpus.environment(settings.slot.gpus))
+    def __init__(self, config: dict[str, Any], common: Common) -> None:
+        self._common = common
+        self._process: Process | None = None
+        self._notes: tuple[str, ...] = ()
+        self._is_loaded = False
+        self._num_reports = 0
         outputs.bound_this_process()
-        self._folder = SweepFolder.at(settings.sweep)
-        self._saver = CheckpointSaver(self._folder)
-        self._memory = Memory(settings.memory_bytes or settings.slot.memory_bytes(this_node()))
-        self._trainer: Any = None
-        self._is_broken = False
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.take(new_config["assignment"])
-        return True
+        self.take(config["assignment"])
 
     def take(self, assignment: Assignment) -> None:
         """Takes the next trial. Only stores it: an error would be lost here."""
-        self._assignment = assignment
-        self._has_started, self._passed_over = False, list[str]()
-        self._saved_at = time.monotonic()
-        self._best_written, self._must_arrive = 0, False
-        self._saver.begin_trial()
+        self._assignment, self._is_told = assignment, False
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Tune asks for none."""
+    def reset(self, new_config: dict[str, Any], storage: Any = None) -> bool:
+        """Goes on with another of Tune's trials."""
+        self.take(new_config["assignment"])
+        return True
 
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        """Tune has none."""
+    def train(self) -> dict[str, Any]:
+        """A report, in what Tune takes for a result."""
+        self._num_reports += 1
+        return {"report": self._report(), "done": False, "training_iteration": self._num_reports}
 
-    def step(self) -> dict[str, Any]:
-        if self._memory.is_outgrown:
-            raise WorkerRetired(f"it holds {self._memory.used_bytes / 2**20:.0f} MiB")
-        if self._is_broken:
-            raise WorkerRetired("TensorFlow failed in it, or it had no memory left")
-        return {"report": self._train()}
+    def stop(self) -> None:
+        """Ends the process that trains."""
+        self._end_process()
 
-    def _train(self) -> Report:
-        """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
+    def get_auto_filled_metrics(self, debug_metrics_only: bool = True) -> dict[str, Any]:
+        """Tune asks for them when the worker starts, and looks at none."""
+        return {}
 
-        A process's first report only says that it is ready; from then on an epoch's time limit holds.
-        """
-        epochs: list[TrainedEpoch] = []
-        checkpoints: list[SavedCheckpoint] = []
-        notes: list[str] = []
-        first_epoch = failure = None
+    def _report(self) -> Report:
+        started_at, kills = time.monotonic(), kernel_memory_kills()
         try:
-            checkpoints += self._late_checkpoints(notes)
-            if self._trainer is None:
-                self._load(notes)
-            else:
-                if not self._has_started:
-                    first_epoch = self._start(notes)
-                    self._has_started = True
-                self._train_epochs(epochs)
-                checkpoints += self._saver.taken(self._patience_s(epochs))
-        except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
-            if hasattr(error, "ray_terminate_msg"):
-                raise  # Ray's own way to end the process
-            failure = failure_of(error)
-            self._is_broken = breaks_process(error)
+            process = self._running()
+            process.send(None if self._is_told else self._assignment)
+            self._is_told = True
+            report: Report = process.receive()
+        except EndedError as error:
+            return self._lost(str(error), time.monotonic() - started_at, kernel_memory_kills() > kills)
+        if report.loss is not None:
+            self._end_process()
+        self._is_loaded = True
+        notes, self._notes = self._notes, ()
+        return report if not notes else _with_notes(report, notes)
+
+    def _running(self) -> Process:
+        """The process that trains; a new one if there is none.
+
+        Raises:
+            EndedError: it ended at once.
+        """
+        if self._process is None:
+            self._process = self._start()
+            self._is_told = self._is_loaded = False
+            gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
+            memory_bytes = self._common.slot.memory_bytes(this_node())
+            self._process.send({"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes})
+        return self._process
+
+    def _start(self) -> Process:
+        common = self._common
+        if common.why_plain:
+            self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
+        for attempt in range(3):  # a server may end just now, or be killed
+            try:
+                server = node_server(common.token, is_forked=not common.why_plain)
+                process = server.start(common.work, is_forked=not common.why_plain, data=common.name, give=self._give)
+                if process.pid:
+                    return process
+            except ConnectionError as error:
+                if attempt == 2:
+                    raise EndedError(f"could not be started: {error}") from None
+        raise AssertionError
+
+    def _give(self) -> int:
+        """Opens the shared settings and data, which this node has not got yet."""
+        from tuner.processes.shared import write_packed
+
+        if self._common.path:
+            return os.open(self._common.path, os.O_RDONLY)
+        return write_packed(ray.get(self._common.reference[0]))
+
+    def _lost(self, how: str, silent_s: float, memory_ran_out: bool) -> Report:
+        """The report of a process that is gone. The next one begins with the next trial."""
+        process = self._process
+        cause, reason = cause_of_death(
+            f"it {how}",
+            silent_s,
+            self._common.trial_timeout_s,
+            loading_s=0.0 if self._is_loaded else LOADING_S,
+            kernel_was_out_of_memory=memory_ran_out,
+        )
+        self._end_process()
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
             node=node_address(),
-            pid=os.getpid(),
-            gpus=tuple(str(gpu) for gpu in ray.get_gpu_ids()),
-            started_at_epoch=first_epoch,
-            epochs=tuple(epochs),
-            checkpoints=tuple(checkpoints),
-            failure=failure,
-            passed_over=tuple(self._passed_over),
-            notes=tuple(notes),
-            ended=self._ended(failure),
-            used=self._used(first_epoch),
+            pid=process.pid if process is not None else os.getpid(),
+            gpus=(),
+            started_at_epoch=None,
+            loss=Loss(cause, reason),
         )
 
-    def _ended(self, failure: Failure | None) -> str:
-        """Why the trial has ended itself, if it has."""
-        is_its_own = self._has_started and self._trainer is not None and failure is None
-        return str(self._trainer.stopped) if is_its_own else ""
-
-    def _used(self, first_epoch: int | None) -> dict[str, int | float]:
-        """With an attempt's first report, the training parameters as they are really used."""
-        return {} if first_epoch is None else dict(self._trainer.used)
-
-    def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
-        """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
-        until = time.monotonic() + REPORT_EVERY_S
-        while True:
-            with self._watched():
-                result = self._trainer.train_epoch()
-            epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
-            waits = (
-                result.epoch in self._assignment.judged_at
-                or result.epoch >= self._assignment.epochs_max
-                or bool(self._trainer.stopped)
-            )
-            self._memory.look()
-            self._save_what_is_due(waits)
-            if (
-                waits
-                or not math.isfinite(objective_value(result.metrics, self._settings.metric))
-                or self._memory.is_outgrown
-                or time.monotonic() >= until
-            ):
-                return
-
-    def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
-        """Checkpoints that were being written at the last report; one of the previous trial cannot fail this one."""
-        try:
-            return self._saver.taken()
-        except StorageError:
-            raise
-        except Exception as error:
-            if self._has_started:
-                raise
-            notes.append(f"a checkpoint of the worker's trial before could not be made: {error_line(error)}")
-            return []
-
-    def _load(self, notes: list[str]) -> None:
-        self._enter_work_folder(notes)
-        with self._watched(LOADING_S):
-            self._trainer = _make_trainer(self._settings, self._data, notes)
-        self._data = None
-
-    def _enter_work_folder(self, notes: list[str]) -> None:
-        """Relative paths in the trainable's code begin where its spec lies."""
-        if not (folder := self._settings.work_folder):
-            return
-        try:
-            os.chdir(folder)
-        except OSError as error:
-            notes.append(f"{folder}: relative paths do not begin there on this node: {error.strerror}")
-
-    def _start(self, notes: list[str]) -> int:
-        """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
-        from trainables.training import CheckpointError
-
-        self._enter_work_folder([])  # Tune moves each trial to a folder of its own
-        assignment = self._assignment
-        self._trainer.place(self._callback_files(), assignment.trial)
-        for path in assignment.checkpoints:
-            try:
-                with self._watched():
-                    self._trainer.start(assignment.params, assignment.seed, partial(self._read, path))
-                break
-            except (CheckpointError, FileNotFoundError, ForeignFileError, TooLargeError) as error:
-                notes.append(f"passed over checkpoint {path}: {error_line(error)}")
-                self._passed_over.append(path)
-        else:
-            with self._watched():
-                self._trainer.start(assignment.params, assignment.seed)
-        if assignment.checkpoints and not self._trainer.epoch:
-            notes.append("no checkpoint could be read: it starts anew")
-        self._saved_at = time.monotonic()
-        notes += self._trainer.take_notes()
-        return int(self._trainer.epoch)
-
-    def _callback_files(self) -> str | None:
-        """The trial's own folder for what its callbacks write; None where the sweep lies in an object store."""
-        return None if self._folder.is_remote else str(self._folder.callback_files(self._assignment.trial))
-
-    def _read(self, path: str, bytes_max: int) -> bytes:
-        """Reads a checkpoint without the epoch's time limit: the storage has limits of its own."""
-        faulthandler.cancel_dump_traceback_later()
-        data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
-        _watch(self._settings.trial_timeout_s)
-        return data
-
-    def _save_what_is_due(self, waits: bool) -> None:
-        """Saves a full checkpoint if enough time has passed, and the best weights if the trial may end now."""
-        trainer, assignment = self._trainer, self._assignment
-        every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
-        is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
-        if trainer.epoch < assignment.epochs_max and not trainer.stopped and (is_due or self._memory.is_outgrown):
-            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
-            self._saved_at = time.monotonic()
-        is_new = trainer.best_epoch != self._best_written
-        if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
-            self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
-            self._best_written, self._must_arrive = trainer.best_epoch, True
-
-    def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
-        trial, attempt, epoch = self._assignment.trial, self._assignment.attempt, self._trainer.epoch
-        path = self._folder.checkpoint(trial, attempt, epoch, kind)
-        return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
-
-    def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
-        """How long a report waits for checkpoints being written; None: for good, as they may be the trial's last."""
-        if self._must_arrive or self._memory.is_outgrown:
-            self._must_arrive = False
-            return None
-        return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
-
-    @contextmanager
-    def _watched(self, more_s: float = 0.0) -> Iterator[None]:
-        """Ends the process if the block takes too long, even while C code holds the GIL; its stacks go to Ray's log."""
-        _watch(self._settings.trial_timeout_s, more_s)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
 
-def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
-    if timeout_s is not None:
-        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
-
-
-def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
-    """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
-    set_up_process(settings.slot.threads)
-    devices = _gpus(settings.slot.gpus, notes)
-    from trainables.training import make_trainer
-
-    trainable = load_instance(settings)
-    try:
-        return make_trainer(
-            trainable,
-            with_data(trainable, data, settings.learned),
-            settings.metric,
-            settings.mode,
-            precision=settings.precision,
-            devices=devices,
-            folds=settings.folds,
-            folds_seed=settings.folds_seed,
-        )
-    except DataError as error:
-        raise DataFault(str(error)) from error
-
-
-def _gpus(count: float, notes: list[str]) -> list[str]:
-    """Limits TensorFlow to the trial's part of the GPUs; the names of those that it has."""
-    import tensorflow as tf
-
-    cards = tf.config.list_physical_devices("GPU")
-    if len(cards) < math.ceil(count):
-        trains_on = f"those {len(cards)}" if cards else "the CPU"
-        notes.append(f"it has {count:g} GPUs, but TensorFlow sees {len(cards)}: it trains on {trains_on}")
-    limit_mb = gpus.memory_limit_mb(count) if cards else None
-    for card in cards:
-        if limit_mb is None:
-            tf.config.experimental.set_memory_growth(card, True)
-        else:
-            tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit_mb)])
-    return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
+def _with_notes(report: Report, notes: tuple[str, ...]) -> Report:
+    return replace(report, notes=(*report.notes, *notes))

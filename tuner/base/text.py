@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuner.base.words import Params, unquoted
+from tuner.base.words import Params, list_text, unquoted
 
 
 def short(value: Any) -> str:
-    """A value in few characters: 0.001234, 128, relu."""
+    """A value in few characters: 0.001234, 128, relu, [128, 64]."""
+    if isinstance(value, list):
+        return list_text(value, short)
     return f"{value:.4g}" if isinstance(value, float) else unquoted(value)
 
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import difflib
+import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from tuner.base.secrets import without_credentials
 
 Scalar = bool | int | float | str | None
-Params = dict[str, Scalar]
+Value = Scalar | list[Any]
+"""A parameter's value: a scalar, or a list of values."""
+Params = dict[str, Value]
 
 SHOWN_CHARACTERS = 60
 """The most characters of a value in a message."""
 _LOOKED_AT = 4000
 """How many characters of a text are searched for credentials before it is shown."""
+_FLOAT_BITS = 1000
+"""A whole number of more bits may be too large for a float."""
 _COMPARED, _LISTED = 300, 400
 """How many names a wrong one is compared with, and how many characters of the known names are listed."""
 
 
-def nearest(name: Scalar, known: Iterable[Scalar], likeness: float = 0.5) -> str:
+def nearest(name: Value, known: Iterable[Value], likeness: float = 0.5) -> str:
     """`; did you mean …?` if a name or a value is close to a known one, else `; known: …`.
 
     Args:
@@ -67,12 +72,14 @@ def shown(value: Any) -> str:
     return cut(_repr.repr(value), SHOWN_CHARACTERS)
 
 
-def unquoted(value: Scalar) -> str:
-    """Like `shown`, but text is returned as it is."""
+def unquoted(value: Value) -> str:
+    """Like `shown`, but text is returned as it is, and a list in full."""
+    if isinstance(value, list):
+        return list_text(value, shown)
     return value if isinstance(value, str) else shown(value)
 
 
-def either(wanted: Scalar | list[Scalar]) -> str:
+def either(wanted: Value) -> str:
     """What a condition wants: 'a' or 'b'."""
     return " or ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
 
@@ -82,22 +89,44 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
-def same(a: Scalar, b: Scalar) -> bool:
-    """Equality that distinguishes True from 1, but not 1 from 1.0."""
+def same(a: Value, b: Value) -> bool:
+    """Equality that distinguishes True from 1, but not 1 from 1.0, also within lists."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
-def key(params: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+def key(params: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:
     """A hashable form of a configuration; equal for equal configurations."""
-    return tuple(
-        sorted((name, _number_key(v) if isinstance(v, int | float) else repr(v)) for name, v in params.items())
+    return tuple(sorted((name, value_key(value)) for name, value in params.items()))
+
+
+def value_key(value: Value) -> str:
+    """A hashable form of a value; equal for values that are the same according to `same`."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(value_key, value))}]"
+    return _number_key(value) if isinstance(value, int | float) else repr(value)
+
+
+def list_text(values: Iterable[Any], text_of: Callable[[Any], str]) -> str:
+    """A list on one line, `[128, 64]`; text within it stands in quotes, as "1" and 1 are two values."""
+    parts = (
+        json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str)
+        else list_text(value, text_of)
+        if isinstance(value, list)
+        else text_of(value)
+        for value in values
     )
+    return f"[{', '.join(parts)}]"
 
 
 def _number_key(number: float) -> str:
     """Equal for 1 and 1.0; different for True and 1, and for integers that round to the same float."""
-    if isinstance(number, bool) or (isinstance(number, int) and float(number) != number):
+    if isinstance(number, bool):
         return repr(number)
+    if isinstance(number, int) and (number.bit_length() > _FLOAT_BITS or float(number) != number):
+        return hex(number)
     return repr(float(number))
 
 

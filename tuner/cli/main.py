@@ -6,6 +6,7 @@ Imports little, so that it handles signals from the first moment.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from typing import Any
@@ -33,6 +34,7 @@ def main() -> None:
         signal.signal(number, _interrupt)
     code: Any = INTERRUPTED
     try:
+        _import_tensorflow_beside()
         from tuner.cli.app import run_command
 
         run_command()
@@ -48,6 +50,17 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # at its exit the interpreter removes functions first
     gc.freeze()  # at its exit the interpreter collects garbage, up to a second of it
     sys.exit(code)
+
+
+def _import_tensorflow_beside() -> None:
+    """Begins it first of all where a sweep is to train on this machine, as nothing else takes as long."""
+    given = sys.argv[1:]
+    elsewhere = ("--address", "--cluster", "--help")
+    trains = given[:1] in (["run"], ["resume"]) and not any(argument.startswith(elsewhere) for argument in given)
+    if trains and len(given) > 1 and not os.environ.get("RAY_ADDRESS"):
+        from tuner.processes import begin_own
+
+        begin_own()
 
 
 def _interrupt(number: int, frame: Any) -> None:

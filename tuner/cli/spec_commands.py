@@ -16,7 +16,7 @@ from tuner.cli.completion import specs
 from tuner.cli.output import Address, AsJson, Overrides, SpecStorage, Strict, print_json, spec_path
 from tuner.cli.pages import add
 from tuner.cli.tables import tables
-from tuner.spec.space import Choice, Constant, Float, Int, either, number_text, shown
+from tuner.spec.space import AnyParameter, Choice, Constant, Repeated, either, number_text, shown
 
 
 def check(
@@ -188,9 +188,13 @@ def _tell_warnings(warnings: list[str]) -> None:
     sys.stdout.flush()
 
 
-def describe(parameter: Float | Int | Choice | Constant) -> str:
+def describe(parameter: AnyParameter) -> str:
     """A parameter in words: 0.0001 to 0.1 (log)."""
-    if isinstance(parameter, Constant):
+    if isinstance(parameter, Repeated):
+        is_fixed = isinstance(parameter.repeat, int)
+        count = f"{parameter.repeat} values" if is_fixed else f"as many values as {parameter.repeat} says"
+        text = f"a list of {count}, each {describe(parameter.element)}"
+    elif isinstance(parameter, Constant):
         text = f"always {shown(parameter.value)}"
     elif isinstance(parameter, Choice):
         text = "one of " + ", ".join(map(shown, parameter.choices))

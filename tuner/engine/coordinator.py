@@ -248,7 +248,8 @@ class Coordinator:
         with self.lock:
             if self._is_complete and (self.end is None or self.end.state == "paused"):
                 size = self.spec.space.size()
-                text = finished_text(self.spec.num_trials, self.policy.num_suggested, size)
+                policy = self.policy
+                text = finished_text(self.spec.num_trials, policy.num_suggested, size, policy.num_earlier)
                 self.end = ev.SweepEnded(reason=text)
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
             self._books.append(last)

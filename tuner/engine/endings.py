@@ -35,16 +35,17 @@ def failed_end(cause: FailureCause, reason: str) -> TrialEnd:
     return TrialEnd("out_of_memory" if cause == "memory" else "failed", reason)
 
 
-def finished_text(num_trials: int, num_suggested: int, space_size: int | None) -> str:
+def finished_text(num_trials: int, num_suggested: int, space_size: int | None, num_earlier: int = 0) -> str:
     """Why a sweep is finished: all its trials have ended, or its space has no more configurations.
 
     Args:
         num_trials: how many the spec asks for.
         num_suggested: how many there were, some of them maybe before the space was narrowed.
         space_size: the number of the space's configurations; None if it cannot be counted.
+        num_earlier: how many trials of earlier sweeps it began with, whose configurations are not tried again.
     """
     if num_suggested >= num_trials:
         return f"all {num_trials} trials ended"
     size = space_size or num_suggested
     what = "1 configuration only, and it was" if size == 1 else f"{size} configurations only, and all of them were"
-    return f"the space has {what} tried"
+    return f"the space has {what} tried{', here or in earlier trials' if num_earlier else ''}"

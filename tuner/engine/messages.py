@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from trainables.given import Given
 from trainables.learned import Learned
 from trainables.sources import Sources
-from tuner.base.outcomes import WorkerCause
+from tuner.base.outcomes import LossCause, WorkerCause
 from tuner.base.words import Params
 from tuner.engine.slots import Slot
 from tuner.sweep import Mode, is_better
@@ -111,6 +111,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Why the process that trained is gone: its cause, a reason in one line, and what else is known, for the log."""
+
+    cause: LossCause
+    reason: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """What a worker did since its last report."""
 
@@ -134,6 +143,8 @@ class Report:
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""
+    loss: Loss | None = None
+    """Set where the trial's process is gone, while the worker that had it stays."""
 
     @property
     def started(self) -> TrialStarted | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tuner.policy.earlier import EarlierTrial
 from tuner.policy.policy import Decision, Policy, Suggestion
-from tuner.policy.version import VERSION, version_of
+from tuner.policy.version import decides_alike, version_of
 from tuner.spec import SweepSpec
 from tuner.spec.history import SpecHistory
 from tuner.spec.space import Space
@@ -111,6 +111,7 @@ class _Verifier:
         self._history = SpecHistory()
         self._before: list[AnyEvent] = []
         self._stops: dict[int, Decision] = {}
+        self._knows_earlier = False
 
     def take(self, event: AnyEvent) -> None:
         match event:
@@ -125,14 +126,14 @@ class _Verifier:
                 if isinstance(event, SweepStarted) or touches_policy(event):
                     self._policy = replay(self._history.spec, self._before)
             case WarmStarted():
+                self._knows_earlier = self._knows_earlier or bool(event.trials)
                 self._policy.learn(earlier_trials(event))
         self._before.append(event)
 
     def _is_own(self) -> bool:
         """Whether this version of the policy made the next decision; counts it."""
-        version = version_of(self._history.policy)
-        if version != VERSION:
-            self.found.left[version] += 1
+        if not decides_alike(self._history.policy, self._knows_earlier):
+            self.found.left[version_of(self._history.policy)] += 1
             return False
         self.found.num += 1
         return True

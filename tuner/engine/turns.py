@@ -91,6 +91,10 @@ class Turns:
         if report.trial != trial:
             self._coordinator.lost(trial, "node", "its worker went on with the trial before")
             return False
+        if (loss := report.loss) is not None:
+            self._loaded.discard(turn)
+            self._coordinator.lost(trial, loss.cause, loss.reason, loss.details)
+            return False
         goes_on = self._coordinator.report(report)
         self.note_alive(trial, actor, report.node)
         return goes_on

@@ -1,12 +1,14 @@
 """The child process: a spec and its trainable's code on standard input; the findings go to the open file by number.
 
-The file holds what was found, then the data, then what a batch of training showed.
+The file holds what was found, then the data, then what a batch of training showed. A driver has the same done by a fork
+of its process that has imported TensorFlow (`forked`).
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import socket
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -18,24 +20,37 @@ from tuner.inspection.child import Asked, end_as, imports_keras, in_fork
 from tuner.inspection.examine import Inspected, inspect
 from tuner.inspection.trying import Tried, loading_failed, try_out
 from tuner.inspection.workplace import Place, load_instance, with_data
+from tuner.processes import wire
 from tuner.spec import SweepSpec, spec_from_mapping
 
 
 def main() -> None:
-    """Writes what is found, and leaves at once: threads and exit hooks of user code hold up nobody.
+    """Answers as a process of its own, and leaves at once: threads and exit hooks of user code hold up nobody."""
+    asked: Asked = pickle.load(sys.stdin.buffer)  # our own parent wrote it a moment ago
+    with open(int(sys.argv[1]), "r+b") as file:
+        _answer(asked, file)
+    os._exit(0)
+
+
+def forked(connection: socket.socket, kept: dict[str, int]) -> None:
+    """Answers as a fork that gets the question, and the file, through a connection."""
+    asked, [number] = wire.receive(connection)
+    with open(number, "r+b") as file:
+        _answer(asked, file)
+
+
+def _answer(asked: Asked, file: IO[bytes]) -> None:
+    """Writes what is found.
 
     Where a batch is to be trained, a fork looks at the trainable and loads the data, so that nothing of that is left in
     the process that trains, as nothing is in workers.
     """
-    asked: Asked = pickle.load(sys.stdin.buffer)  # our own parent wrote it a moment ago
     spec = spec_from_mapping(asked.spec)
     sys.path += [path for path in asked.paths if path not in sys.path]
-    with open(int(sys.argv[1]), "r+b") as file:
-        if asked.is_tried:
-            _look_and_try(spec, asked, file)
-        else:
-            _look(spec, asked, file)
-    os._exit(0)
+    if asked.is_tried:
+        _look_and_try(spec, asked, file)
+    else:
+        _look(spec, asked, file)
 
 
 def _look(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:

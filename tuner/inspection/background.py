@@ -28,9 +28,12 @@ from tuner.inspection.child import Asked
 from tuner.inspection.examine import Inspected, inspect, is_file, is_own
 from tuner.inspection.trying import Tried, is_skipped
 from tuner.inspection.work_folder import working_in
+from tuner.processes import Process, Server, how_it_ended, own_server, why_plain
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
+FORKED = "tuner.inspection.__main__:forked"
+"""What a fork does."""
 LAST_WORDS_BYTES = 1000
 """How much is looked at of what a child wrote before it died."""
 
@@ -49,7 +52,7 @@ class Inspection:
     ) -> None:
         self._spec, self._sources, self._works_in = spec, sources, works_in
         self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | _Fork | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._found: Inspected | None = None
@@ -96,25 +99,19 @@ class Inspection:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._handover = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - `cancel` closes it
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would stay open with what the child leaves behind
-        question = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - a pipe takes no more than 64 KiB at once
-        pickle.dump(asked, question)
-        question.seek(0)
         if found is not None:
             pickle.dump(replace(found, data=None), self._handover, protocol=5)
             with suppress(Exception):  # which workers load themselves
                 pickle.dump(found.data, self._handover, protocol=5)
             self._handover.flush()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tuner.inspection", str(self._handover.fileno())],
-            pass_fds=[self._handover.fileno()],
-            stdin=question,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            env=environment,
-            cwd=self._works_in if os.path.isdir(self._works_in) else None,
-        )
-        question.close()
+        folder = self._works_in if os.path.isdir(self._works_in) else None
+        server = own_server() if self._is_tried and not why_plain(asked.sources) else None
+        files = (self._handover.fileno(), self._errors.fileno())
+        if server is not None:
+            self._child = _forked(server, asked, *files, environment, folder)
+        else:
+            self._child = _plain(asked, *files, environment, folder)
 
     def _child_result(self) -> Inspected:
         assert self._child is not None and self._handover is not None
@@ -150,9 +147,8 @@ class Inspection:
             return None
 
     def _how_it_ended(self) -> str:
-        assert self._child is not None and self._errors is not None
-        code = self._child.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        assert self._child is not None and self._child.returncode is not None and self._errors is not None
+        how = how_it_ended(self._child.returncode)
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f"{how}: {printable(lines[-1].strip())}" if lines else how
@@ -165,6 +161,56 @@ class Inspection:
         for file in (self._handover, self._errors):
             if file is not None:
                 file.close()
+
+
+def _plain(
+    asked: Asked, handover: int, errors: int, environment: dict[str, str], folder: str | None
+) -> subprocess.Popen[bytes]:
+    """A process of its own, which is asked through its standard input."""
+    with tempfile.TemporaryFile() as question:  # a pipe takes no more than 64 KiB at once
+        pickle.dump(asked, question)
+        question.seek(0)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "tuner.inspection", str(handover)],
+            pass_fds=[handover],
+            stdin=question,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=environment,
+            cwd=folder,
+        )
+
+
+class _Fork:
+    """A fork of the process that has imported TensorFlow, as soon as it has."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self) -> None:
+        """Waits for its end."""
+        self.returncode = self._process.wait()
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.close()
+        self.returncode = self.returncode or -signal.SIGKILL
+
+
+def _forked(
+    server: Server, asked: Asked, handover: int, errors: int, environment: dict[str, str], folder: str | None
+) -> _Fork:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        process = server.start(FORKED, outputs=(nowhere, errors), environment=environment, folder=folder)
+    finally:
+        os.close(nowhere)
+    process.send(asked, [handover])
+    return _Fork(process)
 
 
 def _as_written(spec: SweepSpec) -> dict[str, Any]:

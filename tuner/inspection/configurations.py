@@ -11,7 +11,7 @@ from trainables.contract import Params, TrainingParams
 from trainables.probing.effects import Question
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
-from tuner.spec.space import Choice, Constant, Float, Int, shown
+from tuner.spec.space import AnyParameter, Choice, Float, Int, Repeated, shown
 
 NUM_DRAWS = 64
 """Configurations that are looked at for one with a parameter active, or unlike the first one."""
@@ -25,6 +25,7 @@ _ONLY_WITH = {
     "staircase": ("schedule", ("exponential",)),
 }
 """Training parameters that have an effect with some values of another one alone."""
+_SAME_OPTIMIZERS = (["adam", "adamw"], ["adamw", "adam"])
 TRAINING_PARAMS = tuple(TrainingParams.model_fields)
 
 
@@ -48,17 +49,22 @@ def configurations(spec: SweepSpec, drawn: Sequence[Mapping[str, Any]]) -> list[
     return [first, other] if unlike(other) else [first]
 
 
-def _decides(name: str, parameter: Float | Int | Choice | Constant) -> bool:
+def _decides(name: str, parameter: AnyParameter) -> bool:
     """Whether a parameter may decide what the model is made of."""
-    return name not in TRAINING_PARAMS and isinstance(parameter, Int | Choice)
+    kind = parameter.element if isinstance(parameter, Repeated) else parameter
+    return name not in TRAINING_PARAMS and isinstance(kind, Int | Choice)
 
 
 def questions(spec: SweepSpec, drawn: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[Question]:
     """Whether these parameters have an effect, each where it is active; none is asked that never is."""
     asked = []
     for name in names:
+        parameter = spec.space[name]
         bases = _bases(name, drawn)
-        values = _unlike_values(spec.space[name])
+        if isinstance(parameter, Repeated):
+            bases, values = _of_lists(parameter, name, bases)
+        else:
+            values = _unlike_values(parameter)
         if bases and len(values) > 1:
             asked.append(Question(name, values, bases))
     return asked
@@ -80,7 +86,16 @@ def _distance(one: Mapping[str, Any], other: Mapping[str, Any], but: str) -> int
     return sum(one.get(name) != other.get(name) for name in {*one, *other} - {but, *TRAINING_PARAMS})
 
 
-def _unlike_values(parameter: Float | Int | Choice | Constant) -> list[Any]:
+def _of_lists(
+    parameter: Repeated, name: str, bases: list[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], list[Any]]:
+    """The configurations with the longest list, and lists of that length that are unlike each other."""
+    longest = max((len(params[name]) for params in bases), default=0)
+    values = [[value] * longest for value in _unlike_values(parameter.element)] if longest else []
+    return [params for params in bases if len(params[name]) == longest], values
+
+
+def _unlike_values(parameter: AnyParameter) -> list[Any]:
     if isinstance(parameter, Choice):
         values = parameter.values()
         return values if len(values) <= 3 else [values[0], values[len(values) // 2], values[-1]]
@@ -112,7 +127,7 @@ def idle_training_params(
                     f" always {' or '.join(found)}"
                 )
         parameter = spec.space[name]
-        if name == "optimizer" and isinstance(parameter, Choice) and set(parameter.choices) == {"adam", "adamw"}:
+        if name == "optimizer" and isinstance(parameter, Choice) and parameter.choices in _SAME_OPTIMIZERS:
             idle[name] = "adam and adamw are the same here: weight_decay alone makes the difference"
     return idle
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from trainables.contract import Params
+from trainables.exceptions import Infeasible
 from tuner.inspection.objective import expression_problems, is_meant_as_expression
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
-from tuner.spec.space import Choice, Constant, Float, Int, Scalar, nearest, number_text, shown
+from tuner.spec.space import AnyParameter, Choice, Float, Int, Repeated, Space, Value, nearest, number_text, shown
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 """What MLflow shows of each trial."""
@@ -28,7 +30,7 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
         if name not in known.model_fields:
             problems.append(f"{path}: the trainable has no such parameter{nearest(name, known.model_fields)}")
             continue
-        for place, value in extremes(parameter):
+        for place, value in extremes(parameter, spec.space, name):
             refused = _refusals(known, name, value) or _refusals(common, name, value)
             problems += [f"{path}{place}: {rule}" for rule in refused]
         if parameter.when and (name in IN_EVERY_TRIAL or known.model_fields[name].is_required()):
@@ -85,8 +87,11 @@ def batch_size_problems(spec: SweepSpec, num_train: int | None) -> list[str]:
     ]
 
 
-def extremes(parameter: Float | Int | Choice | Constant) -> list[tuple[str, Scalar]]:
-    """The values that bound a parameter, with where they stand in the spec."""
+def extremes(parameter: AnyParameter, space: Space | None = None, name: str = "") -> list[tuple[str, Value]]:
+    """The values that bound a parameter, with where they stand in the spec; a list's with as many as it may have."""
+    if isinstance(parameter, Repeated):
+        count = space.count_max(name) if space is not None else 1
+        return [(place, [value] * count) for place, value in extremes(parameter.element)]
     if isinstance(parameter, Float | Int):
         return [(".low", parameter.low), (".high", parameter.high)]
     if isinstance(parameter, Choice):
@@ -94,27 +99,45 @@ def extremes(parameter: Float | Int | Choice | Constant) -> list[tuple[str, Scal
     return [("", parameter.value)]
 
 
-def _refusals(known: type[Params], name: str, value: Scalar) -> list[str]:
+def _refusals(known: type[Params], name: str, value: Value) -> list[str]:
     """Why Params refuse a value, in our words: a trainable's, or those that all have and the training path knows."""
     if name not in known.model_fields:
         return []
     try:
-        known.model_validate({name: value}, strict=True)
+        if isinstance(value, list):  # in JSON, a tuple or a set is written as a list, too
+            known.model_validate_json(json.dumps({name: value}), strict=True)
+        else:
+            known.model_validate({name: value}, strict=True)
     except ValidationError as error:
-        return [
-            f"{_rule(item)}, but got {_got(item, value)}"
-            + (
-                nearest(value, literals(item["ctx"]))
-                if item["type"] == "literal_error" and isinstance(value, str)
-                else ""
-            )
-            for item in error.errors()
-            if item["loc"][:1] == (name,)
-        ]
+        return _told([item for item in error.errors() if item["loc"][:1] == (name,)], value)
+    except Infeasible:  # of a configuration that no trial need have
+        return []
     return []
 
 
-def _got(item: Any, value: Scalar) -> str:
+def _told(items: Sequence[Any], value: Value) -> list[str]:
+    """Why a value is refused; of several kinds that would do, the one that comes closest to it."""
+    deepest = max((len(item["loc"]) for item in items), default=1)
+    if isinstance(value, list):
+        items = [item for item in items if len(item["loc"]) == deepest][:1]
+    return [
+        f"{_rule(item)}, but got {_got(item, item['input'])}"
+        + (f" in {shown(value)}" if isinstance(value, list) and item["input"] != value else "")
+        + (
+            nearest(item["input"], literals(item["ctx"]))
+            if item["type"] == "literal_error" and isinstance(item["input"], str)
+            else ""
+        )
+        + (_NO_LIST if isinstance(value, list) and item["input"] == value and item["type"] in _OF_ONE_VALUE else "")
+        for item in items
+    ]
+
+
+_OF_ONE_VALUE = ("int_type", "float_type", "bool_type", "string_type", "literal_error")
+_NO_LIST = "; for lists, the trainable's Params have list[…] or tuple[…]"
+
+
+def _got(item: Any, value: Value) -> str:
     """A number without what does not matter: 0, but 32.0 where its `.0` is what is wrong."""
     return number_text(value) if isinstance(value, float) and item["type"] != "int_type" else shown(value)
 
@@ -132,5 +155,7 @@ def _rule(item: Any) -> str:
         "float_type": "must be a number",
         "bool_type": "must be true or false",
         "string_type": "must be text",
+        "list_type": "must be a list",
+        "tuple_type": "must be a list",
     }
     return rules[item["type"]].format(**context) if item["type"] in rules else str(item["msg"])

@@ -14,7 +14,7 @@ from trainables.kerastuner.spaces import FoundSpace
 from trainables.kerastuner.standin import is_stand_in
 from tuner.inspection.fit import extremes
 from tuner.spec import SweepSpec
-from tuner.spec.space import Choice, Constant, Float, Int, Space, nearest, shown
+from tuner.spec.space import AnyParameter, Space, nearest, shown
 
 OURS = ("batch_size", "epochs")
 """Parameters that a spec may search of any HyperModel."""
@@ -96,7 +96,7 @@ def _unconditional(parameter: Any) -> Any:
 
 
 def _epochs_problems(spec: SweepSpec) -> list[str]:
-    epochs: Float | Int | Choice | Constant | None = spec.space.root.get("epochs")
+    epochs: AnyParameter | None = spec.space.root.get("epochs")
     if epochs is None:
         return []
     return [

@@ -11,7 +11,7 @@ import numpy as np
 
 from tuner.policy.asha import rung_epochs
 from tuner.spec import SweepSpec
-from tuner.spec.space import Choice, Float, Int, Params, completed, cut, number_text, shown
+from tuner.spec.space import Choice, Constant, Float, Int, Params, completed, cut, number_text, shown, value_key
 
 NUM_SAMPLES = 10
 MAX_DRAWS = 10_000
@@ -45,7 +45,7 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
         num = len(spec.search.points)
         warnings.append(f"search.points: of {num} points the first {spec.num_trials} run only, as num_trials says")
     if spec.search.warm_start and spec.search.algorithm != "tpe":
-        warnings.append(f"search.warm_start: has no effect, as {spec.search.algorithm} learns of no trial")
+        warnings.append(f"search.warm_start: {spec.search.algorithm} only leaves out what earlier trials tried")
     full, expected = _epochs(spec, draws[:num_trials], num_trials)
     if spec.budget.epochs is not None and spec.budget.epochs < expected:
         warnings.append(f"budget.epochs: {spec.budget.epochs} epochs are fewer than the sweep will want")
@@ -54,7 +54,7 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
 
 def _epochs(spec: SweepSpec, draws: list[Params], num_trials: int) -> tuple[int, int]:
     """Epochs without and with early stopping; a parameter `epochs` shortens trainings in proportion."""
-    lengths = [int(params.get("epochs") or spec.epochs.max) for params in draws]
+    lengths = [int(params.get("epochs") or spec.epochs.max) for params in draws]  # type: ignore[arg-type]
     mean = sum(lengths) / len(lengths)
     full = round(num_trials * mean)
     return full, min(full, round(expected_epochs(spec, num_trials) * max(mean / spec.epochs.max, 1e-9)))
@@ -91,8 +91,8 @@ def _never_sampled(spec: SweepSpec, draws: list[Params]) -> list[str]:
         if not drawn:
             warnings.append(f"space.{name}: never active in {looked_at}")
         elif isinstance(parameter, Choice):
-            known = {(isinstance(value, bool), value) for value in drawn}
-            never = [choice for choice in parameter.choices if (isinstance(choice, bool), choice) not in known]
+            known = set(map(value_key, drawn))
+            never = [choice for choice in parameter.choices if value_key(choice) not in known]
             if never:
                 values = cut(" or ".join(map(shown, never)), 200)
                 warnings.append(f"space.{name}: never {values} in {looked_at}")
@@ -118,7 +118,8 @@ def _one_step(spec: SweepSpec, num_train: int | None) -> list[str]:
     parameter = spec.space.root.get("batch_size")
     if num_train is None or parameter is None:
         return []
-    values: list[Any] = [parameter.high] if isinstance(parameter, Float | Int) else parameter.values()
+    values: list[Any] = [parameter.high] if isinstance(parameter, Float | Int) else []
+    values += parameter.values() if isinstance(parameter, Choice | Constant) else []
     return [
         f"space.batch_size: a batch of {value} leaves one step an epoch ({num_train} training examples)"
         for value in values

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tuner.policy.tried import Tried
 from tuner.spec.space import Params, Space, completed, key
 
 _REDRAWS = 512
@@ -18,6 +19,8 @@ _REDRAWS = 512
 class Draws:
     """Proposes a space's next configurations. One that is taken, by `add`, is not proposed again.
 
+    Nor is one that an earlier trial had, by `avoid`, unless it is among the points.
+
     Args:
         points: configurations to start with; those outside the space are left out.
     """
@@ -26,6 +29,7 @@ class Draws:
         self._space = space
         self._out: set[Any] = set()
         """The keys of taken configurations."""
+        self._tried = Tried(space)
         self._points = deque(params for point in points if (params := completed(space, point)) is not None)
         self._grid: Iterator[Params] | None = None
         self._next: Params | None = None
@@ -37,13 +41,17 @@ class Draws:
         """Marks a configuration as taken, wherever it was drawn."""
         self._out.add(key(params))
 
+    def avoid(self, params: Params) -> None:
+        """Marks a configuration as that of an earlier trial; it may lack constants."""
+        self._tried.add(params)
+
     def __contains__(self, params: Params) -> bool:
-        """Whether it is taken."""
-        return key(params) in self._out
+        """Whether it is taken, or that of an earlier trial."""
+        return key(params) in self._out or params in self._tried
 
     def point(self) -> Params | None:
         """The first point that is not taken."""
-        while self._points and self._points[0] in self:
+        while self._points and key(self._points[0]) in self._out:
             self._points.popleft()
         return self._points[0] if self._points else None
 
@@ -70,6 +78,11 @@ class Draws:
         candidates = self._space.grid() if self._left is None else self._left
         self._left = [candidate for candidate in candidates if candidate not in self]
         return self._left[int(rng.integers(len(self._left)))] if self._left else None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing is left of a space that can be counted."""
+        return self._size is not None and self.point() is None and all(params in self for params in self._space.grid())
 
     @cached_property
     def _size(self) -> int | None:

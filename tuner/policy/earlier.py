@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tuner.spec.space import Params
+from tuner.spec.space import Params, key
 
 EARLIER_MAX = 60
 """How many count at the start; one fewer with each result of the sweep's own."""
@@ -30,6 +32,8 @@ class EarlierTrial:
     """The objective after `epoch`, with its original sign; NaN if there is none."""
     bad: bool
     """Whether it diverged or failed."""
+    same_constants: bool = True
+    """Whether what is constant here was the same there, so that its configuration is one of this space's."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.epoch <= self.epochs_max or self.epochs_max < 1:
@@ -48,6 +52,12 @@ class EarlierTrial:
         """The inverse of `to_plain`; null in JSON is NaN."""
         value = plain["value"]
         return cls(source=source, **{**plain, "value": math.nan if value is None else float(value)})
+
+
+def digest(trials: Sequence[EarlierTrial]) -> int:
+    """A number that depends on the configurations of these trials."""
+    text = repr([key(trial.params) for trial in trials])
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 class EarlierTrials:

@@ -16,7 +16,7 @@ import numpy as np
 from tuner.base.outcomes import UNUSABLE, Outcome
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.draws import Draws
-from tuner.policy.earlier import EarlierTrial, EarlierTrials
+from tuner.policy.earlier import EarlierTrial, EarlierTrials, digest
 from tuner.policy.mixture import LEAST, Mixture
 from tuner.policy.observations import Observations, Observed
 from tuner.policy.tpe import MAX_OBSERVATIONS, TPE, Split
@@ -89,6 +89,8 @@ class Policy:
         self._modelled: set[int] = set()
         """Trials that were drawn from the model rather than from the whole space."""
         self._earlier = EarlierTrials(self._sign)
+        self._entropy = [settings.seed]
+        """What every draw's randomness begins with: the seed, and a digest of each list of earlier trials."""
 
     @property
     def num_suggested(self) -> int:
@@ -103,6 +105,11 @@ class Policy:
     def num_earlier(self) -> int:
         """How many trials of earlier sweeps lie in this space."""
         return len(self._earlier)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every configuration of a space that can be counted was tried, here or in earlier sweeps."""
+        return self._draws.is_used_up
 
     @property
     def has_model(self) -> bool:
@@ -136,7 +143,8 @@ class Policy:
             self.exhausted = True
             return None
         params, origin = drawn
-        return Suggestion(trial, params, int(params.get("epochs") or self._settings.epochs_max), origin)
+        epochs = int(params.get("epochs") or self._settings.epochs_max)  # type: ignore[arg-type]
+        return Suggestion(trial, params, epochs, origin)
 
     def adopt(self, suggestion: Suggestion) -> None:
         """Takes a suggestion, such as one from a journal, as this policy's own.
@@ -154,10 +162,17 @@ class Policy:
             self._modelled.add(trial)
 
     def learn(self, earlier: Sequence[EarlierTrial]) -> None:
-        """Takes trials of earlier sweeps, before the first suggestion; those outside the space are ignored."""
+        """Takes trials of earlier sweeps, before the first suggestion; those outside the space are ignored.
+
+        What they tried is not suggested again, and other configurations are drawn than without them.
+        """
+        if earlier:
+            self._entropy.append(digest(earlier))
         for trial in earlier:
             if self.space.covers(trial.params):
                 self._tpe.learn(self._earlier.add(trial), trial.params)
+                if trial.same_constants:
+                    self._draws.avoid(trial.params)
 
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective after an epoch; NaN or infinite if the trial diverged. Call once an epoch, in order."""
@@ -234,7 +249,7 @@ class Policy:
         if self._settings.algorithm == "grid":
             found = self._draws.of_grid()
             return None if found is None else (found, "grid")
-        rng = np.random.default_rng([self._settings.seed, trial])
+        rng = np.random.default_rng([*self._entropy, trial])
         num_own = self._observed.num_with_results
         knows_what_pays = bool(self.judged_at) and num_own >= len(self._earlier.counting(num_own))
         explores = rng.random() < (self._mixture.share_of_draws if knows_what_pays else LEAST)

@@ -3,13 +3,14 @@
 The densities, their sampling and their scores are Hyperopt's own functions, called on arrays that are kept between
 suggestions. `hyperopt.tpe.suggest` builds the same from documents and a graph of expressions at each call, which costs
 ten times as much. Each searched parameter is modelled separately: ranges as a mixture of normals truncated to [0, 1],
-choices by their counts. An inactive parameter has no observation in that trial. Hyperopt takes the best candidate of
-each parameter; this compares whole configurations, which is less greedy and finds more (see README.md).
+choices by their counts, each value of a list by itself. An inactive parameter has no observation in that trial.
+Hyperopt takes the best candidate of each parameter; this compares whole configurations, which is less greedy and finds
+more (see README.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +61,15 @@ def preload() -> None:
 class TPE:
     """Suggests configurations that resemble good trials more than others.
 
-    Array legend: T trials so far, P searched parameters, N candidates.
+    Array legend: T trials so far, P dimensions of the space, N candidates.
     """
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._names = space.searched
-        self._sizes = [p.size if isinstance(p := space[name], Choice) else 0 for name in self._names]
-        """The number of choices of each parameter; 0 for a range."""
+        self._dimensions = space.dimensions
+        self._names = list(self._dimensions)
+        self._sizes = [p.size if isinstance(p, Choice) else 0 for p in self._dimensions.values()]
+        """The number of choices of each dimension; 0 for a range."""
         self._rows: Array = np.empty((64, len(self._names)))
         """(T, P) observed values: a position in [0, 1], or the index of a choice; NaN if inactive."""
         self._place: dict[int, int] = {}
@@ -77,7 +79,8 @@ class TPE:
         place = self._place[trial] = len(self._place)
         if place == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
-        self._rows[place] = [self._label(name, params) for name in self._names]
+        values = self._space.flat(params)
+        self._rows[place] = [self._label(name, values) for name in self._names]
 
     def suggest(self, split: Split, rng: np.random.Generator, *, broadly: bool = False) -> Params:
         """A configuration likelier among the good trials than among the others.
@@ -106,7 +109,8 @@ class TPE:
             if len(bad):
                 risks[:, column] = _log_ratio(x, u, size, units[:, column], forgetting=_NEVER)
         candidates = [self._space.from_units(dict(zip(self._names, row, strict=True))) for row in units.tolist()]
-        is_active = np.array([[name in params for name in self._names] for params in candidates])
+        flat = map(self._space.flat, candidates)
+        is_active = np.array([[name in values for name in self._names] for values in flat])
         merits = (scores * is_active).sum(1)
         if len(bad):
             merits -= _CAUTION * np.logaddexp(0, np.log(split.odds) + (risks * is_active).sum(1))
@@ -117,11 +121,11 @@ class TPE:
         rows: Array = self._rows[sorted(self._place[trial] for trial in trials)]
         return rows
 
-    def _label(self, name: str, params: Params) -> float:
-        parameter = self._space[name]
-        if name not in params:
+    def _label(self, name: str, values: Mapping[str, Any]) -> float:
+        parameter = self._dimensions[name]
+        if name not in values:
             return np.nan
-        value = params[name]
+        value = values[name]
         return float(parameter.index(value)) if isinstance(parameter, Choice) else parameter.to_unit(value)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from tuner.base.outcomes import Outcome, SweepState
 from tuner.base.words import Params
 from tuner.inspection.provenance.copies import copied_names, copy_name
+from tuner.recording.lists import flat_names, flat_values, lengths
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note
 from tuner.recording.report import report
@@ -208,7 +209,10 @@ class Planner:
             if name in trial.used and name not in params:
                 values[name] = trial.used[name]
         values |= {name: params[other] for name, other in records.items() if other in params}
-        names = dict.fromkeys((*space, *TRAINING_PARAMS, *params))
+        lists = lengths(space)
+        values |= flat_values(lists, params)
+        of_lists = (key for name, length in lists.items() for key in flat_names(name, length))
+        names = dict.fromkeys((*space, *of_lists, *TRAINING_PARAMS, *params))
         waits = trial.outcome is None and not trial.used
         late = {name for name in _SAID_LATER if waits and name not in (*space, *params, *records)}
         return {name: param_text(values[name]) if name in values else INACTIVE for name in names if name not in late}

@@ -6,7 +6,7 @@ import math
 import re
 from decimal import Decimal
 
-from tuner.base.words import Scalar
+from tuner.base.words import Value, list_text
 from tuner.recording.names import digest
 
 INACTIVE = "inactive"
@@ -19,8 +19,10 @@ _REFUSED = re.compile("[\0\ud800-\udfff]")
 _SHORTENED = re.compile(r"… \(\d+ characters, sha256 [0-9a-f]{12}\)\Z")
 
 
-def value_text(value: Scalar) -> str:
+def value_text(value: Value) -> str:
     """A value as people write it: 0.00001 rather than 1e-05, true rather than True; without loss of digits."""
+    if isinstance(value, list):
+        return list_text(value, value_text)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -30,7 +32,7 @@ def value_text(value: Scalar) -> str:
     return str(value)
 
 
-def param_text(value: Scalar) -> str:
+def param_text(value: Value) -> str:
     return _kept(value_text(value), _PARAM_CHARS_MAX)
 
 

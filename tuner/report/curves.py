@@ -15,6 +15,8 @@ from tuner.sweep.events import EpochReported
 
 JOINED_WITHIN_S = 1.0
 """Epochs of a trial with at most this gap between them are drawn as one bar."""
+LIST_VALUES_MAX = 12
+"""Of a list's values, the first ones are drawn."""
 
 
 @dataclass
@@ -50,10 +52,30 @@ def learning_curve(sweep: Sweep, trial: Trial) -> list[tuple[int, float]]:
 
 
 def searched(sweep: Sweep) -> dict[str, dict[str, Any]]:
-    """The parameters that differ between trials, with their ranges from the resolved spec."""
+    """The parameters that differ between trials, with their ranges from the resolved spec; a list's values each."""
     space = sweep.spec.get("space") or {}
     ranges = {name: written for name, written in space.items() if isinstance(written, dict)}
-    return {name: it for name, it in ranges.items() if "low" in it or len(it.get("choices", ())) > 1}
+    differing = {name: it for name, it in ranges.items() if "low" in it or len(it.get("choices", ())) > 1}
+    found: dict[str, dict[str, Any]] = {}
+    for name, it in differing.items():
+        if "repeat" in it:
+            longest = max((len(trial.params.get(name) or ()) for trial in sweep.trials.values()), default=0)  # type: ignore[arg-type]
+            found |= {f"{name}[{index}]": it for index in range(min(longest, LIST_VALUES_MAX))}
+        else:
+            found[name] = it
+    return found
+
+
+def flat_params(sweep: Sweep, trial: Trial) -> dict[str, Any]:
+    """A trial's parameters by the names of `searched`."""
+    space, values = sweep.spec.get("space") or {}, dict[str, Any]()
+    for name, value in trial.params.items():
+        written = space.get(name)
+        if isinstance(value, list) and isinstance(written, dict) and "repeat" in written:
+            values |= {f"{name}[{index}]": item for index, item in enumerate(value)}
+        else:
+            values[name] = value
+    return values
 
 
 def turns(sweep: Sweep) -> list[Turn]:

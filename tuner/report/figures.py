@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from tuner.report.curves import best_so_far, learning_curve, searched, shown_range, turns
+from tuner.report.curves import best_so_far, flat_params, learning_curve, searched, shown_range, turns
 from tuner.spec.space import unquoted
 from tuner.sweep import Sweep
 
@@ -87,8 +87,9 @@ def parameters_figure(sweep: Sweep) -> str:
     def draw(figure: Figure) -> None:
         grid = figure.subplots(rows, COLUMNS, squeeze=False, sharey=True)
         for axes, (name, written) in zip(grid.flat, ranges.items(), strict=False):
-            having = [trial for trial in shown if name in trial.params]
-            places, labels = _places(written, [trial.params[name] for trial in having])
+            values = {trial.number: flat_params(sweep, trial) for trial in shown}
+            having = [trial for trial in shown if name in values[trial.number]]
+            places, labels = _places(written, [values[trial.number][name] for trial in having])
             dots = axes.scatter(
                 places,
                 [trial.best_value for trial in having],

@@ -10,7 +10,7 @@ from tuner.base.outcomes import Outcome
 from tuner.engine.replay import replay
 from tuner.policy.asha import Asha
 from tuner.policy.policy import CONTINUE, Policy
-from tuner.policy.version import VERSION, version_of
+from tuner.policy.version import decides_alike, version_of
 from tuner.spec import SweepSpec
 from tuner.spec.history import SpecHistory
 from tuner.spec.space import Params
@@ -91,7 +91,7 @@ class Explanation:
     @property
     def other_policies(self) -> tuple[int, ...]:
         """The other versions in `policies`, whose rules may differ from those explained here."""
-        return tuple(version for version in self.policies if version != VERSION)
+        return tuple(version for version in self.policies if not decides_alike(version, self.num_earlier > 0))
 
 
 def explain(events: Sequence[AnyEvent], trial: int) -> Explanation:

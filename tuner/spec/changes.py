@@ -16,7 +16,7 @@ from tuner.spec.loading import spec_from_mapping
 from tuner.spec.messages import line
 from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
 from tuner.spec.reading import apply_override
-from tuner.spec.space import Choice, Constant, Float, Int, same, shown
+from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeated, same, shown
 
 _ANYTHING = ("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking")
 _FOUND_BY = ("name", "storage")
@@ -31,9 +31,13 @@ _WHY_NOT = {
     "epochs": "decides how long a trial trains and where trials are compared",
     "search": "decided what was tried so far",
 }
-_KINDS = {Float: "a range of numbers", Int: "a range of whole numbers", Choice: "a choice", Constant: "a constant"}
-
-AnyParameter = Float | Int | Choice | Constant
+_KINDS = {
+    Float: "a range of numbers",
+    Int: "a range of whole numbers",
+    Choice: "a choice",
+    Constant: "a constant",
+    Repeated: "a list of values",
+}
 
 
 def changes_from_overrides(before: Mapping[str, Any], overrides: Sequence[str], num_suggested: int) -> dict[str, Any]:
@@ -115,16 +119,17 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
         except ValidationError as error:  # what only whole numbers may have, such as any number of steps
             problems += [line({**item, "loc": ("space", name, *item["loc"])}) for item in error.errors()]
             continue
-        if type(new) is not type(old):
-            problems.append(f"{path}: is {_KINDS[type(old)]}, so it cannot become {_KINDS[type(new)]}")
+        if _kind(new) != _kind(old):
+            problems.append(f"{path}: is {_kind(old)}, so it cannot become {_kind(new)}")
         elif isinstance(old, Constant) and not old.contains(new.value):  # type: ignore[union-attr]
             problems.append(f"{path}: is {shown(old.value)} in all trials so far, so it cannot change")
         elif old.when != new.when:
             problems.append(f"{path}.when: decides which trials have {name}, so it cannot change")
-        else:
+        elif isinstance(old, Repeated) and isinstance(new, Repeated) and old.repeat != new.repeat:
+            problems.append(f"{path}.repeat: decides how many values of {name} a trial has, so it cannot change")
+        elif not isinstance(old, Constant):
             before, now = old.model_dump(exclude={"when"}), new.model_dump(exclude={"when"})
-            if isinstance(old, Float | Int | Choice):
-                changes |= _differences(before, now, list(now), f"{path}.")
+            changes |= _differences(before, now, list(now), f"{path}.")
     problems += [
         f"space.{name}: no trial so far has it, so it cannot be added; start a new sweep"
         for name in after.space
@@ -133,12 +138,20 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
     return changes, problems
 
 
+def _kind(parameter: AnyParameter) -> str:
+    if isinstance(parameter, Repeated):
+        return f"{_KINDS[Repeated]}, each {_KINDS[type(parameter.element)]}"
+    return _KINDS[type(parameter)]
+
+
 def _like(old: AnyParameter, new: AnyParameter) -> AnyParameter:
     """Turns a new Int into a Float if the old range was one: bounds of a Float may be written as whole numbers.
 
     Raises:
         ValidationError: the new range is not a valid Float.
     """
+    if isinstance(old, Repeated) and isinstance(new, Repeated):
+        return new.model_copy(update={"element": _like(old.element, new.element)})
     if not (isinstance(old, Float) and isinstance(new, Int)):
         return new
     step = float(new.step) if "step" in new.model_fields_set and new.num is None else None

@@ -88,7 +88,8 @@ def literals(context: Mapping[str, Any]) -> list[str]:
 def _without_tags(location: list[Any]) -> list[Any]:
     """Removes the names of union members, which pydantic adds to a path."""
     if location[:1] == ["space"] and len(location) > 2 and location[2] in KINDS:
-        del location[2]
+        if location.pop(2) == "repeated" and location[2:3] == ["element"]:
+            del location[2:4]
         if len(location) > 3 and location[2] == "when":
             del location[4:]
     *parents, last = location or [""]
@@ -98,7 +99,8 @@ def _without_tags(location: list[Any]) -> list[Any]:
 def _known_keys(location: list[Any], item: Any) -> list[str]:
     """The valid keys at the place of an unknown one."""
     if location[:1] == ["space"]:
-        return list(KINDS[item["loc"][2]].model_fields)
+        kind = item["loc"][2]
+        return [*KINDS[item["loc"][4] if kind == "repeated" else kind].model_fields, "repeat"]
     model: type[BaseModel] = SweepSpec
     for part in location:
         model = next(m for m in _models(model.model_fields[part].annotation))

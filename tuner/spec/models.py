@@ -22,8 +22,8 @@ from trainables.folding import FOLDS_MAX
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 from tuner.spec.search_settings import SearchSettings
-from tuner.spec.space import Float, Int, Space, nearest, shown
-from tuner.spec.space.base import Value
+from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
+from tuner.spec.space.base import CheckedValue
 from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
 from tuner.storage.objectstore import is_url
 
@@ -76,7 +76,7 @@ class Search(Section):
     """How configurations are chosen: Hyperopt's TPE, independent draws, or every configuration in turn."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Every suggestion and every training draws its randomness from this seed and the trial's number."""
-    points: list[dict[str, Value]] = []
+    points: list[dict[str, CheckedValue]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
     warm_start: list[Text] = []
     """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial."""
@@ -291,8 +291,11 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
             if parameter.size is None:
                 rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
+    lists = [name for name in (*ALWAYS_IN_SPACE, "epochs", *spec.records.values()) if has_lists(spec.space, name)]
+    for name in dict.fromkeys(lists):
+        yield ("space",), f"space.{name}", "must be one value in each trial, so it cannot have repeat or lists"
     batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
-    if batch_size is not None and gpus > 1:
+    if batch_size is not None and gpus > 1 and not isinstance(batch_size, Repeated):
         sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()
         if small := [size for size in sizes if isinstance(size, int | float) and size < gpus]:
             rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got"
@@ -304,7 +307,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
         elif shown_as in spec.space and shown_as != source:
             yield ("space",), f"records.{shown_as}", f"must be left out, as the space has {shown_as} itself"
     epochs = spec.space.root.get("epochs")
-    if epochs is not None:
+    if epochs is not None and not isinstance(epochs, Repeated) and "epochs" not in lists:
         ends = [epochs.low, epochs.high] if isinstance(epochs, Float | Int) else epochs.values()
         wrong = [value for value in ends if not isinstance(value, int) or isinstance(value, bool) or value < 1]
         if wrong:

@@ -32,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="even
 
 def epochs_max(params: Params) -> int:
     """The epochs of a trial's whole training; the parameters in a journal always include them as `epochs`."""
-    return int(params["epochs"] or 0)
+    return int(params["epochs"] or 0)  # type: ignore[arg-type]
 
 
 class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_started"):

@@ -16,7 +16,7 @@ from tuner.base.outcomes import UNUSABLE
 from tuner.base.secrets import with_credentials, without_credentials
 from tuner.policy.earlier import EarlierTrial
 from tuner.recording.earlier import EarlierRun, experiment_names, read_earlier_runs
-from tuner.recording.warmstart.fitting import UnfitError, fitted, from_texts
+from tuner.recording.warmstart.fitting import UnfitError, fitted, from_texts, same_constants
 from tuner.spec import SweepSpec
 from tuner.spec.space import Params, nearest
 from tuner.storage import StorageRoot, SweepFolder
@@ -102,9 +102,10 @@ def read_sources(spec: SweepSpec, root: StorageRoot, where: str) -> list[Source]
 
 def sources_text(spec: SweepSpec, sources: Iterable[Source]) -> str:
     """How this sweep uses the sources, for people."""
+    text = "; ".join(map(str, sources))
     if spec.search.algorithm != "tpe":
-        return f"has no effect, because search.algorithm {spec.search.algorithm} does not learn from trials"
-    return "; ".join(map(str, sources))
+        return f"{text}; {spec.search.algorithm} only leaves out what they tried"
+    return text
 
 
 def _of_sweep(spec: SweepSpec, folder: SweepFolder) -> Source:
@@ -169,7 +170,8 @@ def _made(
 ) -> EarlierTrial:
     if not epoch and not bad:
         raise UnfitError("no value yet")
-    return EarlierTrial(name, trial, fitted(spec.space, params), epoch, epochs_max, value, bad)
+    is_same = same_constants(spec.space, params)
+    return EarlierTrial(name, trial, fitted(spec.space, params), epoch, epochs_max, value, bad, is_same)
 
 
 def _count(text: str | None) -> int | None:

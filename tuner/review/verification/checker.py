@@ -12,8 +12,8 @@ from tuner.base.errors import ForeignFileError, TooLargeError, TunerError
 from tuner.engine.replay import Recomputed, replay
 from tuner.inspection.provenance import reading
 from tuner.inspection.provenance.learned import learned_damages
-from tuner.policy import VERSION, Policy
-from tuner.policy.version import version_of
+from tuner.policy import Policy
+from tuner.policy.version import decides_alike
 from tuner.recording import backlog, read_cursor
 from tuner.recording.reading import RecordedRun, read_runs
 from tuner.recording.target import Target
@@ -144,7 +144,9 @@ def _is_exhausted(policy: Policy, sweep: Sweep, events: Sequence[ev.AnyEvent]) -
     """
     if len(sweep.trials) >= sweep.num_trials:
         return False
-    return version_of(SpecHistory(events).policy) != VERSION or policy.ask() is None
+    knows_earlier = any(isinstance(event, ev.WarmStarted) and event.trials for event in events)
+    is_alike = decides_alike(SpecHistory(events).policy, knows_earlier)
+    return not is_alike or policy.ask() is None
 
 
 def _is_held(folder: SweepFolder) -> bool:

@@ -1,30 +1,40 @@
 """The search space: parameters with inclusive bounds, and conditions between them."""
 
-from tuner.base.words import Params, Scalar, cut, either, key, nearest, number_text, same, shown, unquoted
-from tuner.spec.space.parameters import (
-    KINDS,
-    Choice,
-    Constant,
-    Parameter,
-    Written,
-    WrittenChoice,
-    WrittenFloat,
-    WrittenInt,
+from tuner.base.words import (
+    Params,
+    Scalar,
+    Value,
+    cut,
+    either,
+    key,
+    nearest,
+    number_text,
+    same,
+    shown,
+    unquoted,
+    value_key,
 )
+from tuner.spec.space.choice import Choice
+from tuner.spec.space.parameters import KINDS, AnyParameter, Constant, Parameter
 from tuner.spec.space.points import completed, point_problems
 from tuner.spec.space.ranges import Float, Int
-from tuner.spec.space.space import Space, condition_problems
+from tuner.spec.space.repeated import Repeated
+from tuner.spec.space.space import Space, condition_problems, has_lists
+from tuner.spec.space.written import Written, WrittenChoice, WrittenFloat, WrittenInt
 
 __all__ = [
     "KINDS",
+    "AnyParameter",
     "Choice",
     "Constant",
     "Float",
     "Int",
     "Parameter",
     "Params",
+    "Repeated",
     "Scalar",
     "Space",
+    "Value",
     "Written",
     "WrittenChoice",
     "WrittenFloat",
@@ -33,6 +43,7 @@ __all__ = [
     "condition_problems",
     "cut",
     "either",
+    "has_lists",
     "key",
     "nearest",
     "number_text",
@@ -40,4 +51,5 @@ __all__ = [
     "same",
     "shown",
     "unquoted",
+    "value_key",
 ]

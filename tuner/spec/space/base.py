@@ -15,7 +15,14 @@ from tuner.base.words import shown
 _LONGEST_TEXT = 500
 
 
-def _check_scalar(written: Any) -> Any:
+def check_value(written: Any) -> Any:
+    """A scalar, or a list of values; a tuple, which only Python has, becomes a list."""
+    if isinstance(written, list | tuple):
+        values = [check_value(value) for value in written]
+        if len(repr(values)) > _LONGEST_TEXT:
+            rule = f"a list must have at most {_LONGEST_TEXT} characters"
+            raise PydanticCustomError("rule", "{rule}, but got {got}", {"rule": rule, "got": shown(values)})
+        return values
     rule = ""
     if isinstance(written, str):
         fits = written.isprintable() and len(written) <= _LONGEST_TEXT
@@ -24,20 +31,21 @@ def _check_scalar(written: Any) -> Any:
     elif isinstance(written, int) and not isinstance(written, bool):
         rule = "" if -(2**63) <= written < 2**63 else "a whole number must fit into 64 bits"
     elif not (written is None or isinstance(written, bool) or (isinstance(written, float) and math.isfinite(written))):
-        rule = "must be a number, text, true, false or null"
+        rule = "must be a number, text, true, false, null or a list of them"
     if rule:
         raise PydanticCustomError("rule", "{rule}, but got {got}", {"rule": rule, "got": shown(written)})
     return written
 
 
 SCALAR_SCHEMA: dict[str, Any] = {"type": ["string", "number", "integer", "boolean", "null"]}
-Value = Annotated[Any, BeforeValidator(_check_scalar), WithJsonSchema(SCALAR_SCHEMA)]
+VALUE_SCHEMA: dict[str, Any] = {"type": ["string", "number", "integer", "boolean", "null", "array"]}
+CheckedValue = Annotated[Any, BeforeValidator(check_value), WithJsonSchema(VALUE_SCHEMA)]
 
 
 def _check_wanted(written: Any) -> Any:
     if written == []:
         raise PydanticCustomError("rule", "a condition must have at least one value, but got []")
-    return [_check_scalar(value) for value in written] if isinstance(written, list) else _check_scalar(written)
+    return check_value(written)
 
 
 def _check_conditions(written: Any) -> Any:
@@ -51,7 +59,7 @@ def _check_conditions(written: Any) -> Any:
 _Wanted = Annotated[
     Any,
     BeforeValidator(_check_wanted),
-    WithJsonSchema({"anyOf": [SCALAR_SCHEMA, {"type": "array", "items": SCALAR_SCHEMA}]}),
+    WithJsonSchema({"anyOf": [SCALAR_SCHEMA, {"type": "array", "items": VALUE_SCHEMA}]}),
 ]
 
 
@@ -66,7 +74,8 @@ class BaseParameter(BaseModel):
     )
 
     when: Annotated[dict[str, _Wanted] | None, BeforeValidator(_check_conditions)] = None
-    """Active only when each of these earlier parameters has this value, or one of these values."""
+    """Active only when each of these earlier parameters has this value, or one of these values. A list that is itself
+    a value of that parameter stands for this value."""
 
 
 def broken(field: str, rule: str, received: str) -> PydanticCustomError:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tuner.base.words import Scalar, number_text
+from tuner.base.words import Value, number_text
 from tuner.spec.space.base import BaseParameter, broken
 from tuner.spec.space.spread import Spread
 
@@ -72,7 +72,7 @@ class _Range(BaseParameter):
             return None
         return Spread(self.low, self.high, self.num, self.scale == "log")  # type: ignore[attr-defined]
 
-    def covers(self, value: Scalar) -> bool:
+    def covers(self, value: Value) -> bool:
         """Whether a number lies within the bounds, whether or not it is on the grid."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
@@ -108,7 +108,7 @@ class Float(_Range):
             return self._at(min(max(round((value - self.low) / self.step), 0), self.size - 1))
         return min(max(value, self.low), self.high)
 
-    def to_unit(self, value: Scalar) -> float:
+    def to_unit(self, value: Value) -> float:
         """The position of a value in [0, 1]; the inverse of `from_unit`."""
         number = float(value)  # type: ignore[arg-type]
         if self._spread is not None:
@@ -119,7 +119,7 @@ class Float(_Range):
             return (number - self.low) / (self.high - self.low)
         return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
 
-    def contains(self, value: Scalar) -> bool:
+    def contains(self, value: Value) -> bool:
         if self._spread is not None:
             return self.covers(value) and self._spread.contains(value)
         return self.covers(value) and (self.step is None or _divides(self.step, value - self.low))  # type: ignore[operator]
@@ -161,7 +161,7 @@ class Int(_Range):
             index = round((math.exp(start + unit * (end - start)) - self.low) / self.step)
         return self.low + self.step * min(max(index, 0), count - 1)
 
-    def to_unit(self, value: Scalar) -> float:
+    def to_unit(self, value: Value) -> float:
         """The position of a value in [0, 1]; the inverse of `from_unit`."""
         number = int(value)  # type: ignore[arg-type]
         if self._spread is not None:
@@ -175,7 +175,7 @@ class Int(_Range):
         """The logarithms of half a step beyond the bounds, so that both ends get their full share."""
         return math.log(max(self.low - self.step / 2, self.low / 2)), math.log(self.high + self.step / 2)
 
-    def contains(self, value: Scalar) -> bool:
+    def contains(self, value: Value) -> bool:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if self._spread is not None:
             return is_whole and value in self._spread.values

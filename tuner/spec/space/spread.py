@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from typing import Any
 
-from tuner.base.words import Scalar
+from tuner.base.words import Value
 
 _SAME = 1e-6
 """Fraction of the distance to the neighbour: a number this close to a value is that value with fewer digits."""
@@ -32,7 +32,7 @@ class Spread:
         """The value at `unit` in [0, 1]; each value has an equal share."""
         return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
 
-    def to_unit(self, value: Scalar) -> float:
+    def to_unit(self, value: Value) -> float:
         """The middle of the share of the nearest value."""
         return (self._nearest(value) + 0.5) / len(self.values)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.backend import gpus
+from tuner.worker import gpus
 
 
 def test_a_trial_without_gpus_sees_none_and_others_number_them_as_ray_does() -> None:
@@ -104,13 +104,13 @@ def test_tensorflow_is_limited_to_the_trials_part(
 ) -> None:
     import tensorflow as tf
 
-    from tuner.backend import worker
+    from tuner.worker import training
 
     pretend_nvidia_smi(tmp_path, monkeypatch, "echo 10000")
     config = Cards(cards)
     monkeypatch.setattr(tf, "config", config)
     told: list[str] = []
-    devices = worker._gpus(gpus_per_trial, told)
+    devices = training._gpus(gpus_per_trial, told)
     assert devices == [f"/device:GPU:{index}" for index in range(cards)]
     assert config.limits == limits and len(config.growing) == growing
     assert told == ([notes] if notes else [])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tuner.backend.saver import CheckpointSaver
 from tuner.base.errors import StorageError
 from tuner.engine.messages import SavedCheckpoint
 from tuner.storage import AnyPath, SweepFolder, write_atomically
+from tuner.worker.saver import CheckpointSaver
 
 
 class Snapshot:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tuner.backend.memory import Memory
+from tuner.worker.memory import Memory
 
 
 def looked(limit: float | None, *used: int, shared: int = 0) -> Memory:

@@ -1,0 +1,49 @@
+"""What all workers of a sweep get, its settings and data: written once on this machine, and once on each other node."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from trainables.contract import Data
+from tuner.backend import local_ray
+from tuner.backend.worker import WORK, Common
+from tuner.engine.messages import WorkerSettings
+from tuner.processes import own_server, why_plain
+from tuner.processes.shared import packed, write_packed
+
+
+@contextmanager
+def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -> Iterator[Common]:
+    """Hands them over to workers that begin meanwhile.
+
+    A Ray of this driver's own has its workers on this machine, where they open the memory itself. On a cluster the
+    first worker of each node gets a copy from Ray's object store, as bytes: nothing of the user's is imported there.
+    """
+    content = packed((settings, data))
+    server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
+    file, reference, path = -1, list[Any](), ""
+    if local_ray.is_running():
+        file = write_packed(content)
+        path = f"/proc/{os.getpid()}/fd/{file}"
+    else:
+        import ray
+
+        reference = [ray.put(content)]
+    try:
+        yield Common(
+            slot=settings.slot,
+            trial_timeout_s=settings.trial_timeout_s,
+            name=uuid.uuid4().hex,
+            reference=reference,
+            path=path,
+            token=server.token if server is not None else "",
+            why_plain=why,
+            work=work,
+        )
+    finally:
+        if file >= 0:
+            os.close(file)

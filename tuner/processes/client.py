@@ -1,0 +1,289 @@
+"""Asks a node's server for processes, and starts one where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tuner.processes import wire
+from tuner.processes.forking import may_fork, server_name
+from tuner.processes.server import Kept, Lacking, Started, Wanted
+
+BEGINS_WITHIN_S = 60.0
+"""What a server may take until it listens, which it does before it imports TensorFlow."""
+_LOOKS_EVERY_S = 0.02
+_ENDS_WITHIN_S = 10.0
+
+
+class EndedError(Exception):
+    """A process has ended by itself; the text says how, as in "was killed by SIGSEGV"."""
+
+
+def how_it_ended(code: int) -> str:
+    """In words, after the process's name."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"was killed by signal {-code}"
+
+
+class Process:
+    """A process that was asked for; it may still wait for its server to be ready. It is killed when this is closed.
+
+    Args:
+        control: the connection to the server, which was sent `wanted`.
+        files: this side's own copies of what goes with it.
+        give: keeps the shared data with the server, where it lacks them.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        connection: socket.socket,
+        wanted: Wanted,
+        files: list[int],
+        give: Callable[[], None],
+    ) -> None:
+        self._control, self._connection = control, connection
+        self._wanted, self._files, self._give = wanted, files, give
+        self._pid = 0
+
+    @property
+    def pid(self) -> int:
+        """Its number, once it has begun.
+
+        Raises:
+            ConnectionError: the server is gone.
+        """
+        if not self._pid:
+            answer = _answer(self._control)
+            if isinstance(answer, Lacking):
+                self._give()
+                wire.send(self._control, self._wanted, self._files)
+                answer = _answer(self._control)
+            assert isinstance(answer, Started)
+            self._pid = answer.pid
+            self._forget_files()
+        return self._pid
+
+    def send(self, message: Any, files: Sequence[int] = ()) -> None:
+        """Sends an object. Of a process that has ended, `receive` tells it."""
+        with contextlib.suppress(OSError):
+            wire.send(self._connection, message, files)
+
+    def receive(self) -> Any:
+        """Waits for the next object.
+
+        Raises:
+            EndedError: the process is gone.
+            ConnectionError: the server is gone, before the process began.
+        """
+        assert self.pid
+        ready, _, _ = select.select([self._connection, self._control], [], [])
+        if self._connection in ready:
+            with contextlib.suppress(EOFError, OSError):
+                return wire.receive(self._connection)[0]
+        how = self._how_it_ended()
+        self.close()
+        raise EndedError(how)
+
+    def wait(self) -> int:
+        """Waits for its end; its exit code, or minus the signal: that of SIGKILL if its server is gone."""
+        try:
+            assert self.pid
+            return int(_answer(self._control).code)
+        except ConnectionError:
+            return -signal.SIGKILL
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the process at once."""
+        self._connection.close()
+        self._control.close()
+        self._forget_files()
+
+    def _forget_files(self) -> None:
+        while self._files:
+            os.close(self._files.pop())
+
+    def _how_it_ended(self) -> str:
+        ready, _, _ = select.select([self._control], [], [], _ENDS_WITHIN_S)
+        if not ready:  # it closed its connection and goes on
+            return "left its connection"
+        try:
+            return how_it_ended(_answer(self._control).code)
+        except ConnectionError:
+            return "was killed with the process that it was forked from"
+
+
+class Server:
+    """A node's server, by the name of its socket."""
+
+    def __init__(self, name: str, token: str = "", process: subprocess.Popen[bytes] | None = None) -> None:
+        self._name, self.token, self._process = name, token, process
+
+    def start(
+        self,
+        work: str,
+        *,
+        outputs: tuple[int, int] = (1, 2),
+        is_forked: bool = True,
+        data: str = "",
+        give: Callable[[], int] | None = None,
+        environment: dict[str, str] | None = None,
+        folder: str | None = None,
+    ) -> Process:
+        """A new process that does some work, as soon as the server is ready.
+
+        Args:
+            work: module:function, called with a connection and {data: open file}.
+            outputs: the files that become its standard output and error.
+            is_forked: whether it is forked, with TensorFlow imported; else it is a plain one.
+            data: the name of shared data that it needs.
+            give: opens them, where this node has not got them yet.
+            environment: None for that of this process.
+
+        Raises:
+            OSError: the server is gone.
+        """
+        wanted = Wanted(
+            work,
+            dict(os.environ) if environment is None else environment,
+            tuple(sys.path),
+            os.getcwd() if folder is None else folder,
+            data,
+            is_forked,
+        )
+        control = self._connected()
+        ours, theirs = socket.socketpair()
+        files = [theirs.detach(), *(os.dup(file) for file in outputs)]
+        process = Process(control, ours, wanted, files, lambda: self._give(data, give))
+        try:
+            wire.send(control, wanted, files)
+        except BaseException:
+            process.close()
+            raise
+        return process
+
+    def keep(self, name: str, file: int) -> None:
+        """Gives it shared data to keep, for processes that need them; the file stays the caller's."""
+        with contextlib.closing(self._connected()) as control:
+            wire.send(control, Kept(name), [file])
+            _answer(control)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a server that this process has begun still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def end(self) -> None:
+        """Ends a server that this process has begun, and all that it started."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
+    def _give(self, name: str, give: Callable[[], int] | None) -> None:
+        assert give is not None, f"nobody gave {name}"
+        file = give()
+        try:
+            self.keep(name, file)
+        finally:
+            os.close(file)
+
+    def _connected(self) -> socket.socket:
+        """Waits for a server that was just begun.
+
+        Raises:
+            ConnectionError: there is none, or it is another user's.
+        """
+        until = time.monotonic() + BEGINS_WITHIN_S
+        while True:
+            connection = _connection(self._name)
+            if connection is not None:
+                return connection
+            is_gone = self._process is not None and self._process.poll() is not None
+            if is_gone or self._process is None or time.monotonic() > until:
+                raise ConnectionRefusedError("no process that forks others answers")
+            time.sleep(_LOOKS_EVERY_S)
+
+
+def begin() -> Server | None:
+    """A server of this process's own, which imports TensorFlow from now on; None where it cannot fork.
+
+    It ends with this process, and with the thread that calls this.
+    """
+    if not may_fork():
+        return None
+    token = uuid.uuid4().hex
+    name = server_name(token)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tuner.processes", name[1:], "--owned"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the driver
+        env=_quiet(),
+    )
+    return Server(name, token, process)
+
+
+def node_server(token: str = "", *, is_forked: bool = True) -> Server:
+    """The server of this node: that of the driver, if it is here; else the one that a worker has begun, or begins now.
+
+    Raises:
+        OSError: it does not start.
+    """
+    if token and (connection := _connection(server_name(token))) is not None:
+        connection.close()
+        return Server(server_name(token), token)
+    name = server_name("" if is_forked else "plain")
+    until = time.monotonic() + BEGINS_WITHIN_S
+    while (connection := _connection(name)) is None:
+        if time.monotonic() > until:
+            raise ConnectionRefusedError(f"no process that starts others answers within {BEGINS_WITHIN_S:.0f} s")
+        plain = [] if is_forked else ["--plain"]
+        subprocess.run([sys.executable, "-P", "-m", "tuner.processes", name[1:], *plain], env=_quiet(), check=True)
+        time.sleep(_LOOKS_EVERY_S)
+    connection.close()
+    return Server(name)
+
+
+def _connection(name: str) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(name)
+        if wire.is_own(connection):
+            return connection
+    except OSError:
+        pass
+    connection.close()
+    return None
+
+
+def _answer(control: socket.socket) -> Any:
+    """The server's next message.
+
+    Raises:
+        ConnectionError: it is gone.
+    """
+    try:
+        return wire.receive(control)[0]
+    except (EOFError, OSError):
+        raise ConnectionResetError("the process that starts others is gone") from None
+
+
+def _quiet() -> dict[str, str]:
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}

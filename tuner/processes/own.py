@@ -1,0 +1,46 @@
+"""The server that belongs to this process: a driver's, begun before anything else it does."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tuner.processes.client import Server, begin
+
+_own: Server | None = None
+_lock = threading.Lock()
+
+
+def begin_own() -> None:
+    """Starts to import TensorFlow in a process beside this one, if that is not done yet and can be."""
+    global _own
+    with _lock:
+        if _own is None:
+            _own = begin()
+
+
+def own_server() -> Server | None:
+    """The server of this process; None if it has none, or it is gone."""
+    return _own if _own is not None and _own.is_alive else None
+
+
+def end_own() -> None:
+    """Ends it with all processes that it forked; one that is begun later starts anew."""
+    global _own
+    with _lock:
+        server, _own = _own, None
+    if server is not None:
+        server.end()
+
+
+@contextmanager
+def owned(address: str | None) -> Iterator[None]:
+    """Has a server until the end, where trials train on this machine: no cluster is named."""
+    if address in (None, "local") and not os.environ.get("RAY_ADDRESS"):
+        begin_own()
+    try:
+        yield
+    finally:
+        end_own()

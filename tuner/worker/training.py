@@ -1,0 +1,309 @@
+"""A process that trains: trial after trial, with TensorFlow, the data and compiled models kept between them."""
+
+from __future__ import annotations
+
+import faulthandler
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from trainables.contract import Data, DataError
+from trainables.process import set_up_process
+from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
+from tuner.engine.deaths import LOADING_S
+from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
+from tuner.engine.messages import (
+    Assignment,
+    Failure,
+    Loss,
+    Report,
+    SavedCheckpoint,
+    TrainedEpoch,
+    WorkerSettings,
+)
+from tuner.inspection.workplace import load_instance, with_data
+from tuner.storage import SweepFolder, read_bytes
+from tuner.sweep import objective_value
+from tuner.worker import gpus
+from tuner.worker.memory import Memory
+from tuner.worker.saver import CheckpointSaver
+
+REPORT_EVERY_S = 0.25
+"""Short epochs are reported together: a report takes the driver milliseconds, during which the worker waits."""
+CHECKPOINT_EVERY_S = 0.5
+CHECKPOINT_SHARE = 0.02
+"""Checkpoints are written so seldom that they take at most this share of the time."""
+CHECKPOINT_EVERY_MAX_S = 300.0
+"""The longest interval, even if a write took long."""
+LONGEST_S = 1e9
+"""The timer accepts at most 292 years, so longer timeouts are cut to this."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process trains."""
+
+    node: str
+    """The node's address."""
+    gpus: tuple[str, ...] = ()
+    memory_bytes: float | None = None
+    """Its slot's share of the node's memory; None if the node does not say."""
+
+
+class Training:
+    """Runs trials in this process. A user's exception is a result, not an error.
+
+    Args:
+        data: as they were handed over; None to load them here.
+    """
+
+    def __init__(self, settings: WorkerSettings, data: Data | None, place: Place) -> None:
+        self._settings, self._data, self._place = settings, data, place
+        for name, value in settings.environment.items():
+            os.environ.setdefault(name, value)
+        os.environ.update(gpus.environment(settings.slot.gpus))
+        self._folder = SweepFolder.at(settings.sweep)
+        self._saver = CheckpointSaver(self._folder)
+        self._memory = Memory(settings.memory_bytes or place.memory_bytes)
+        self._trainer: Any = None
+        self._is_broken = False
+
+    def take(self, assignment: Assignment) -> None:
+        """Takes the next trial."""
+        self._assignment = assignment
+        self._has_started, self._passed_over = False, list[str]()
+        self._saved_at = time.monotonic()
+        self._best_written, self._must_arrive = 0, False
+        self._saver.begin_trial()
+
+    def step(self) -> Report:
+        """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
+
+        A process's first report only says that it is ready; from then on an epoch's time limit holds. One that says
+        that the process has retired is its last.
+        """
+        if self._memory.is_outgrown:
+            return self._retired(f"it holds {self._memory.used_bytes / 2**20:.0f} MiB")
+        if self._is_broken:
+            return self._retired("TensorFlow failed in it, or it had no memory left")
+        return self._train()
+
+    def _retired(self, why: str) -> Report:
+        """The process is replaced by a fresh one, in which its trial continues."""
+        loss = Loss("retired", f"its worker made room for a fresh process: {why}")
+        return Report(**self._whose(), started_at_epoch=None, loss=loss)
+
+    def _whose(self) -> dict[str, Any]:
+        return {
+            "trial": self._assignment.trial,
+            "attempt": self._assignment.attempt,
+            "node": self._place.node,
+            "pid": os.getpid(),
+            "gpus": self._place.gpus,
+        }
+
+    def _train(self) -> Report:
+        epochs: list[TrainedEpoch] = []
+        checkpoints: list[SavedCheckpoint] = []
+        notes: list[str] = []
+        first_epoch = failure = None
+        try:
+            checkpoints += self._late_checkpoints(notes)
+            if self._trainer is None:
+                self._load(notes)
+            else:
+                if not self._has_started:
+                    first_epoch = self._start(notes)
+                    self._has_started = True
+                self._train_epochs(epochs)
+                checkpoints += self._saver.taken(self._patience_s(epochs))
+        except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
+            failure = failure_of(error)
+            self._is_broken = breaks_process(error)
+        return Report(
+            **self._whose(),
+            started_at_epoch=first_epoch,
+            epochs=tuple(epochs),
+            checkpoints=tuple(checkpoints),
+            failure=failure,
+            passed_over=tuple(self._passed_over),
+            notes=tuple(notes),
+            ended=self._ended(failure),
+            used=self._used(first_epoch),
+        )
+
+    def _ended(self, failure: Failure | None) -> str:
+        """Why the trial has ended itself, if it has."""
+        is_its_own = self._has_started and self._trainer is not None and failure is None
+        return str(self._trainer.stopped) if is_its_own else ""
+
+    def _used(self, first_epoch: int | None) -> dict[str, int | float]:
+        """With an attempt's first report, the training parameters as they are really used."""
+        return {} if first_epoch is None else dict(self._trainer.used)
+
+    def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
+        """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
+        until = time.monotonic() + REPORT_EVERY_S
+        while True:
+            with self._watched():
+                result = self._trainer.train_epoch()
+            epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
+            waits = (
+                result.epoch in self._assignment.judged_at
+                or result.epoch >= self._assignment.epochs_max
+                or bool(self._trainer.stopped)
+            )
+            self._memory.look()
+            self._save_what_is_due(waits)
+            if (
+                waits
+                or not math.isfinite(objective_value(result.metrics, self._settings.metric))
+                or self._memory.is_outgrown
+                or time.monotonic() >= until
+            ):
+                return
+
+    def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
+        """Checkpoints that were being written at the last report; one of the previous trial cannot fail this one."""
+        try:
+            return self._saver.taken()
+        except StorageError:
+            raise
+        except Exception as error:
+            if self._has_started:
+                raise
+            notes.append(f"a checkpoint of the worker's trial before could not be made: {error_line(error)}")
+            return []
+
+    def _load(self, notes: list[str]) -> None:
+        self._enter_work_folder(notes)
+        with self._watched(LOADING_S):
+            self._trainer = _make_trainer(self._settings, self._data, notes)
+        self._data = None
+
+    def _enter_work_folder(self, notes: list[str]) -> None:
+        """Relative paths in the trainable's code begin where its spec lies."""
+        if not (folder := self._settings.work_folder):
+            return
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            notes.append(f"{folder}: relative paths do not begin there on this node: {error.strerror}")
+
+    def _start(self, notes: list[str]) -> int:
+        """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
+        from trainables.training import CheckpointError
+
+        self._enter_work_folder([])  # the user's code may have left it
+        assignment = self._assignment
+        self._trainer.place(self._callback_files(), assignment.trial)
+        for path in assignment.checkpoints:
+            try:
+                with self._watched():
+                    self._trainer.start(assignment.params, assignment.seed, partial(self._read, path))
+                break
+            except (CheckpointError, FileNotFoundError, ForeignFileError, TooLargeError) as error:
+                notes.append(f"passed over checkpoint {path}: {error_line(error)}")
+                self._passed_over.append(path)
+        else:
+            with self._watched():
+                self._trainer.start(assignment.params, assignment.seed)
+        if assignment.checkpoints and not self._trainer.epoch:
+            notes.append("no checkpoint could be read: it starts anew")
+        self._saved_at = time.monotonic()
+        notes += self._trainer.take_notes()
+        return int(self._trainer.epoch)
+
+    def _callback_files(self) -> str | None:
+        """The trial's own folder for what its callbacks write; None where the sweep lies in an object store."""
+        return None if self._folder.is_remote else str(self._folder.callback_files(self._assignment.trial))
+
+    def _read(self, path: str, bytes_max: int) -> bytes:
+        """Reads a checkpoint without the epoch's time limit: the storage has limits of its own."""
+        faulthandler.cancel_dump_traceback_later()
+        data = read_bytes(self._folder.named(path), self._folder.base, bytes_max=bytes_max)
+        _watch(self._settings.trial_timeout_s)
+        return data
+
+    def _save_what_is_due(self, waits: bool) -> None:
+        """Saves a full checkpoint if enough time has passed, and the best weights if the trial may end now."""
+        trainer, assignment = self._trainer, self._assignment
+        every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
+        is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
+        if trainer.epoch < assignment.epochs_max and not trainer.stopped and (is_due or self._memory.is_outgrown):
+            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
+            self._saved_at = time.monotonic()
+        is_new = trainer.best_epoch != self._best_written
+        if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
+            self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
+            self._best_written, self._must_arrive = trainer.best_epoch, True
+
+    def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
+        trial, attempt, epoch = self._assignment.trial, self._assignment.attempt, self._trainer.epoch
+        path = self._folder.checkpoint(trial, attempt, epoch, kind)
+        return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
+
+    def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
+        """How long a report waits for checkpoints being written; None: for good, as they may be the trial's last."""
+        if self._must_arrive or self._memory.is_outgrown:
+            self._must_arrive = False
+            return None
+        return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
+
+    @contextmanager
+    def _watched(self, more_s: float = 0.0) -> Iterator[None]:
+        """Ends the process if the block takes too long, even while C code holds the GIL; its stacks go to Ray's log."""
+        _watch(self._settings.trial_timeout_s, more_s)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
+    if timeout_s is not None:
+        faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
+
+
+def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
+    """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
+    set_up_process(settings.slot.threads)
+    devices = _gpus(settings.slot.gpus, notes)
+    from trainables.training import make_trainer
+
+    trainable = load_instance(settings)
+    try:
+        return make_trainer(
+            trainable,
+            with_data(trainable, data, settings.learned),
+            settings.metric,
+            settings.mode,
+            precision=settings.precision,
+            devices=devices,
+            folds=settings.folds,
+            folds_seed=settings.folds_seed,
+        )
+    except DataError as error:
+        raise DataFault(str(error)) from error
+
+
+def _gpus(count: float, notes: list[str]) -> list[str]:
+    """Limits TensorFlow to the trial's part of the GPUs; the names of those that it has."""
+    import tensorflow as tf
+
+    cards = tf.config.list_physical_devices("GPU")
+    if len(cards) < math.ceil(count):
+        trains_on = f"those {len(cards)}" if cards else "the CPU"
+        notes.append(f"it has {count:g} GPUs, but TensorFlow sees {len(cards)}: it trains on {trains_on}")
+    limit_mb = gpus.memory_limit_mb(count) if cards else None
+    for card in cards:
+        if limit_mb is None:
+            tf.config.experimental.set_memory_growth(card, True)
+        else:
+            tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit_mb)])
+    return [device.name for device in tf.config.list_logical_devices("GPU")] if cards else []
