@@ -20,8 +20,13 @@ from tuner.spec import load_spec
 
 ROOT = Path(__file__).parents[1]
 PICKLING = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
-OWN_CHILDS = {"tuner/inspection/__main__.py", "tuner/inspection/background.py"}
-"""A process hands what it found to the one that started it, in a file that is its user's alone."""
+OWN_CHILDS = {
+    "tuner/inspection/__main__.py",
+    "tuner/inspection/background.py",
+    "trainables/scripts/child.py",
+    "trainables/scripts/trainer.py",
+}
+"""A process hands something to the one that started it, or that it starts, in a file that is its user's alone."""
 AS_CODE = {"trainables/learned.py"}
 """What `load_data` learned is read as the trainable's code is: only if it is what the journal says."""
 

@@ -1,4 +1,4 @@
-"""What exceptions of users' code say, whose own `str` may raise as well."""
+"""What exceptions of users' code say, whose own `str` may raise as well; and one that needs no Keras."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ def message_of(error: BaseException) -> str:
         return str(error)
     except Exception:
         return ""
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be read, or it is of another model."""
 
 
 class Infeasible(Exception):

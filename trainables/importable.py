@@ -16,16 +16,17 @@ from trainables.contract import Trainable
 from trainables.kerastuner import standin
 from trainables.kerastuner.adapter import of_module
 from trainables.registry import UnknownTrainableError
+from trainables.scripts.functions import Loop, loop_of
 
 
 def is_importable(trainable: str) -> bool:
     """Whether a spec's `trainable` is written as a module's class."""
     module, _, name = trainable.rpartition(":")
     is_module = re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module) is not None
-    return is_module and not module.endswith(".py") and module != "python" and name.isidentifier()
+    return is_module and not module.endswith(".py") and module not in ("python", "command") and name.isidentifier()
 
 
-def load_importable(trainable: str) -> type[Trainable]:
+def load_importable(trainable: str) -> type[Trainable] | Loop:
     """The class.
 
     Raises:
@@ -39,8 +40,8 @@ def load_importable(trainable: str) -> type[Trainable]:
     module = importlib.import_module(name)
     found = getattr(module, class_name, None)
     if not (inspect.isclass(found) and issubclass(found, Trainable) and not inspect.isabstract(found)):
-        if (hypermodel := of_module(module, class_name)) is not None:
-            return hypermodel
+        if (own := loop_of(module, class_name) or of_module(module, class_name)) is not None:
+            return own
         rule = f"must hold a concrete subclass of Trainable named {class_name}, but has none"
         raise UnknownTrainableError(f"{name}: {rule}")
     return found

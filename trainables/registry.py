@@ -10,10 +10,12 @@ import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from trainables.contract import Trainable
 from trainables.kerastuner import standin
 from trainables.kerastuner.adapter import names_in, of_module
+from trainables.scripts.functions import Loop, loop_of, names_of_loops
 from trainables.sources import Sources, activate, load_main, run
 
 _FOLDER = Path(__file__).parent
@@ -65,7 +67,7 @@ def default_sweep(name: str) -> Path:
     return _FOLDER / f"{name.replace('-', '_')}.yaml"
 
 
-def load_file(path: Path, class_name: str, sources: Sources | None = None) -> type[Trainable]:
+def load_file(path: Path, class_name: str, sources: Sources | None = None) -> type[Trainable] | Loop:
     """A user's own trainable, `./my_model.py:MyModel` in a spec. Its file may import others beside it.
 
     Args:
@@ -84,15 +86,25 @@ def load_file(path: Path, class_name: str, sources: Sources | None = None) -> ty
     module = _import_file(path) if sources is None else _import_kept(path, sources)
     found = {cls.__name__: cls for cls in _trainables(module)}
     if class_name not in found:
-        if (hypermodel := of_module(module, class_name)) is not None:
-            return hypermodel
-        names = [*found, *names_in(module)]
+        if (own := loop_of(module, class_name) or of_module(module, class_name)) is not None:
+            return own
+        if callable(getattr(module, class_name, None)) and not isinstance(getattr(module, class_name), type):
+            rule = f"{class_name} must take (params, report), or hp where KerasTuner would call it"
+            raise UnknownTrainableError(f"{path}: {rule}, but it takes {_arguments(getattr(module, class_name))}")
+        names = [*found, *names_in(module), *names_of_loops(module)]
         near = difflib.get_close_matches(class_name, names, n=1)
         hint = _hint(near) or (f"; known: {', '.join(names[:_LISTED])}" if names else "")
         raise UnknownTrainableError(
             f"{path}: must hold a concrete subclass of Trainable named {class_name}, but has none{hint}"
         )
     return found[class_name]
+
+
+def _arguments(function: Any) -> str:
+    try:
+        return str(inspect.signature(function))
+    except (TypeError, ValueError):
+        return "other arguments"
 
 
 def load_module(path: Path) -> ModuleType:

@@ -70,6 +70,14 @@ def test_an_epoch_is_the_mean_of_its_folds(make: Callable[..., Any]) -> None:
     assert all(np.array_equal(value, variable.numpy()) for value, variable in zip(best, model.variables, strict=True))
 
 
+def test_workers_know_one_interface() -> None:
+    from trainables.training import Trainer
+    from trainables.training.folds import FoldTrainer
+
+    of_one_fold = {"model", "park", "unpark", "forget", "keep_as_best"}
+    assert {name for name in dir(Trainer) if not name.startswith("_")} - of_one_fold <= set(dir(FoldTrainer))
+
+
 def test_folds_share_one_model_and_trace_nothing_again() -> None:
     trainer = of_fast()
     trainer.train_epoch()

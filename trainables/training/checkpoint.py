@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from trainables.exceptions import CheckpointError as CheckpointError
 from trainables.stored import StoredArrays, StoredError, read_header
 
 _FORMAT = 1
@@ -23,10 +24,6 @@ _EXTRA = "callbacks"
 _EPOCHS_MAX = 2**53
 _VALUES_OF_A_VARIABLE = 16
 """A full checkpoint has each variable, the same of the best epoch, and what the optimizer keeps: four at most."""
-
-
-class CheckpointError(Exception):
-    """A checkpoint cannot be read, or it is of another model."""
 
 
 @dataclass

@@ -183,6 +183,13 @@ class FoldTrainer:
         for fold in self._folds:
             fold.end()
 
+    suffix, saves_often, is_whole = Trainer.suffix, Trainer.saves_often, Trainer.is_whole
+
+    @property
+    def snapshot_epoch(self) -> int:
+        """The epoch that a snapshot is of."""
+        return self.epoch
+
     @property
     def steps_max(self) -> int | None:
         """Of a fold's epoch through `fit`, for a first look."""

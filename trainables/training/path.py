@@ -160,6 +160,18 @@ class Trainer:
         """Whether the graphs do not show all that a trial does."""
         return self._fast is None or self._current is not self._fast or self._fast.hides_state
 
+    suffix = ".npz"
+    """Of the file of a checkpoint."""
+    saves_often = False
+    """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
+    is_whole = False
+    """Whether a trial that ended itself has trained all that it was to."""
+
+    @property
+    def snapshot_epoch(self) -> int:
+        """The epoch that a snapshot is of."""
+        return self.epoch
+
     def end(self) -> None:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
         if self._fit is not None:

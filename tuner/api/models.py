@@ -23,17 +23,22 @@ def model(folder: SweepFolder, trial: int | None, with_changed_code: bool) -> An
 
 
 def export(folder: SweepFolder, output: str | None, trial: int | None, with_changed_code: bool) -> tuple[Trial, Path]:
-    """Writes the model of a trial as a .keras file; the trial, and the file.
+    """Writes the model of a trial as a .keras file, or a script's checkpoint to a folder; the trial, and the file.
 
     Args:
-        output: the file; SWEEP.keras in the working directory by default.
+        output: the file; SWEEP.keras in the working directory by default, SWEEP-checkpoint for a script.
 
     Raises:
         UsageError: the file does not end in .keras, or exists.
         StorageError: weights or code cannot be read, or the file cannot be written.
     """
-    from tuner.review.best import export_model
+    from tuner.review.best import export_checkpoint, export_model, runs_script
 
+    if runs_script(folder.name, folder.root.url):
+        place = Path(output or f"{folder.name}-checkpoint")
+        if os.path.lexists(place):
+            raise UsageError(f"{place}: is there already; name another folder with {option('output')}")
+        return export_checkpoint(folder.name, place, trial, folder.root.url), place
     target = chosen_file(output or f"{folder.name}.keras")
     if target.suffix != ".keras":
         raise UsageError(f"{option('output')}: must end in .keras, Keras's own format, but got {output!r}")

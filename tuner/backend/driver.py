@@ -100,6 +100,7 @@ def _started(spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: 
         learned=learned_manifest(found.learned),
         work_folder=works_in,
         policy=VERSION,
+        script=found.is_script,
     )
 
 

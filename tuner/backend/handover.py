@@ -43,6 +43,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
             token=server.token if server is not None else "",
             why_plain=why,
             work=work,
+            is_script=settings.is_script,
         )
     finally:
         if file >= 0:

@@ -59,6 +59,7 @@ class SweepRun:
         is_new: bool = False,
     ) -> None:
         self._spec, self._journal, self._data = spec, journal, inspected.data
+        self._is_script = inspected.is_script
         self._sources, self._learned, self._works_in = sources, inspected.learned, works_in
         self._address, self._observer = address, observer
         self._folder = journal.folder
@@ -171,6 +172,8 @@ class SweepRun:
             folds_seed=self._spec.search.seed,
             sweep=self._folder.url,
             slot=slot,
+            is_script=self._is_script,
+            command=tuple(self._spec.command or ()),
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,

@@ -41,6 +41,13 @@ class Common:
     why_plain: str = ""
     """Why processes cannot be forked; empty if they can."""
     work: str = WORK
+    is_script: bool = False
+    """Whether trials are processes of a script, for which nobody imports TensorFlow."""
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether a process is forked from one that has imported TensorFlow."""
+        return not (self.why_plain or self.is_script)
 
 
 class Worker:
@@ -108,12 +115,12 @@ class Worker:
 
     def _start(self) -> Process:
         common = self._common
-        if common.why_plain:
+        if common.why_plain and not common.is_script:
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
         for attempt in range(3):  # a server may end just now, or be killed
             try:
-                server = node_server(common.token, is_forked=not common.why_plain)
-                process = server.start(common.work, is_forked=not common.why_plain, data=common.name, give=self._give)
+                server = node_server(common.token, is_forked=common.is_forked)
+                process = server.start(common.work, is_forked=common.is_forked, data=common.name, give=self._give)
                 if process.pid:
                     return process
             except ConnectionError as error:

@@ -62,7 +62,13 @@ def export(
         int | None, typer.Option("--trial", metavar="N", help="Export trial N, not the best one.", min=0)
     ] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. [default: SWEEP.keras]")
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write, or folder for a script. [default: SWEEP.keras]",
+        ),
     ] = None,
     with_changed_code: Annotated[
         bool,
@@ -76,13 +82,14 @@ def export(
 ) -> None:
     """Export a trained model as a .keras file.
 
-    The model has the weights of the trial's best epoch. Keras loads it without Tuner.
+    The model has the weights of the trial's best epoch. Keras loads it without Tuner. Of a script, the
+    files of the best epoch's checkpoint are written to a folder.
     """
     found, target = export_of(StorageRoot.resolve(storage).sweep(sweep), output, trial, with_changed_code)
     data = export_data(sweep, found, target)
-    print_json(data) if as_json else people.print(
-        f"the model of trial {found.number}, epoch {found.best_epoch}: {target}"
-    )
+    what = "model" if target.suffix == ".keras" else "checkpoint"
+    text = f"the {what} of trial {found.number}, epoch {found.best_epoch}: {target}"
+    print_json(data) if as_json else people.print(text)
 
 
 def register(app: typer.Typer) -> None:

@@ -174,9 +174,10 @@ def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     out(f"\n  trials   {data['num_trials']}, {slots} at the same time on {where}", markup=False)
     out(f"  epochs   {epochs['without_early_stopping']} without early stopping", end="")
     out(f", about {epochs['with_early_stopping']} with it" if spec.early_stopping.algorithm != "none" else "")
-    each = f" in each of {data['folds']} folds" if data["folds"] else ""
-    out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples{each}")
-    out(f"  metrics  {', '.join(data['metrics'])}", markup=False)
+    if data["path"] != "script":
+        each = f" in each of {data['folds']} folds" if data["folds"] else ""
+        out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples{each}")
+        out(f"  metrics  {', '.join(data['metrics'])}", markup=False)
     if data["path"]:
         out(f"  path     {data['path']}: {data['path_reason']}", markup=False)
     _tell_warnings(data["warnings"])

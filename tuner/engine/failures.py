@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from trainables.scripts.lines import ObjectiveError
 from trainables.sources import ChangedSourceError
 from tuner.base.errors import StorageError, bounded_text, gist, said_by
 from tuner.base.secrets import redacted
@@ -24,6 +25,8 @@ def failure_of(error: BaseException) -> Failure:
             return Failure("storage", redacted(said_by(error)), details)
         case DataFault():
             return Failure("data", redacted(said_by(error)), details)
+        case ObjectiveError():
+            return Failure("code", redacted(said_by(error)), details)
         case ChangedSourceError():
             return Failure("code", redacted(said_by(error)), details)
         case _:

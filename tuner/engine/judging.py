@@ -47,7 +47,7 @@ def judge(policy: Policy, metric: str, trial: Trial, report: Report) -> Judged:
             judged.end = TrialEnd(decision.outcome or "stopped", decision.reason)
             break
     if judged.goes_on and report.ended:
-        judged.end = TrialEnd("plateaued", report.ended)
+        judged.end = TrialEnd("completed" if report.is_whole else "plateaued", report.ended)
     judged.events += [saved.event for saved in report.checkpoints if saved.trial == trial.number]
     return judged
 

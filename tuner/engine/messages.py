@@ -28,6 +28,9 @@ class WorkerSettings:
     sweep: str
     """The sweep's folder, as `SweepFolder.at` takes it."""
     slot: Slot
+    is_script: bool = False
+    """Whether trials are processes of a script: a loop, or the command."""
+    command: tuple[str, ...] = ()
     trial_timeout_s: float | None = None
     """What an epoch may take, or building a model."""
     folds: int | None = None
@@ -140,6 +143,8 @@ class Report:
     """Messages for the user, such as why a checkpoint was passed over."""
     ended: str = ""
     """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
+    is_whole: bool = False
+    """Whether what has ended itself is a whole training: a script that has done all that it does."""
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""

@@ -77,7 +77,7 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     file.seek(0)
     found = pickle.load(file)
     data = _taken(file)
-    if isinstance(found, Inspected) and not found.problems:
+    if isinstance(found, Inspected) and not found.problems and not found.is_script:
         pickle.dump(_tried(found.whole(spec), asked, data, found.learned), file)
 
 

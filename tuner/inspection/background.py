@@ -26,6 +26,7 @@ from trainables.sources import Sources
 from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked
 from tuner.inspection.examine import Inspected, inspect, is_file, is_own
+from tuner.inspection.scripts import is_plainly_loop
 from tuner.inspection.trying import Tried, is_skipped
 from tuner.inspection.work_folder import working_in
 from tuner.processes import Process, Server, how_it_ended, own_server, why_plain
@@ -52,6 +53,7 @@ class Inspection:
     ) -> None:
         self._spec, self._sources, self._works_in = spec, sources, works_in
         self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
+        self._is_tried &= not is_plainly_loop(spec.trainable, sources)
         self._child: subprocess.Popen[bytes] | _Fork | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
@@ -79,7 +81,7 @@ class Inspection:
         """Looks at a class of this process's own; a child gets it, and the data, to train a batch."""
         with working_in(self._works_in):
             self._found = inspect(self._spec, self._sources, is_tried=True)
-        if self._found.problems:
+        if self._found.problems or self._found.is_script:
             return
         trainable = self._spec.trainable
         try:
@@ -123,7 +125,7 @@ class Inspection:
                 problem = f"trainable: must load in a process of its own, but that {self._how_it_ended()}"
                 return Inspected({}, [], None, [problem])
             data = self._taken() if self._found is None else self._found.data
-            if self._is_tried and not found.problems:
+            if self._is_tried and not found.problems and not found.is_script:
                 found = self._after_trying(found)
             return replace(found, data=data)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,8 @@ from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
 from trainables.learned import Learned, load_and_learn
+from trainables.scripts.commands import is_command
+from trainables.scripts.functions import Loop
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
@@ -30,6 +32,7 @@ from tuner.inspection.names import name_problems
 from tuner.inspection.objective import with_metric_spelt_out, with_objective
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
+from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, command_findings, loop_findings
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.policy import Policy
@@ -72,6 +75,8 @@ class Inspected:
     why: str = ""
     """Why it is that one."""
 
+    is_script: bool = False
+    """Whether trials are processes of a script: a loop of the user's own, or a command."""
     space: Space | None = None
     """The whole space of a KerasTuner model; None where it is the spec's."""
     num_folds: int = 0
@@ -142,11 +147,11 @@ def is_file(trainable: str) -> bool:
 
 def is_own(trainable: str) -> bool:
     """Whether the class is the user's: in a file or a package, or given by a program."""
-    return is_file(trainable) or is_given(trainable) or is_importable(trainable)
+    return is_file(trainable) or is_given(trainable) or is_importable(trainable) or is_command(trainable)
 
 
-def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable]:
-    """The class that a spec's `trainable` names.
+def load_trainable(trainable: str, sources: Sources | None = None) -> type[Trainable] | Loop:
+    """The class, or the loop, that a spec's `trainable` names.
 
     Args:
         sources: its code as it was kept; by default its files are read as they are.
@@ -173,16 +178,34 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
         is_tried: a batch is trained afterwards, if there are no problems, which tells the metrics' names. Else the
             first trial's model is built where the class alone does not explain the objective.
     """
+    if spec.command is not None:
+        return _script(command_findings(spec), COMMAND_TEXT)
     try:
         trainable_class = load_trainable(spec.trainable, sources)
     except registry.UnknownTrainableError as error:
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
         return _unknown([f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+    if isinstance(trainable_class, Loop):
+        return _script(loop_findings(spec), LOOP_TEXT, _imported_beside(spec.trainable))
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
     return _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+
+
+def _script(found: ScriptFindings, why: str, imported: Sequence[str] = ()) -> Inspected:
+    return Inspected(
+        {},
+        [],
+        None,
+        found.problems,
+        warnings=found.warnings,
+        imported=[*imported],
+        path="script",
+        why=why,
+        is_script=True,
+    )
 
 
 def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: bool) -> Inspected:

@@ -59,7 +59,7 @@ def completed(spec: SweepSpec, trainable: HyperTrainable, data: Data | None) -> 
         path = ".".join(str(part) for part in message["loc"][:1])
         return Completed(spec, [*unknown, f"space{path and '.'}{path}: {message['msg']}"], warnings)
     complete = spec.model_copy(update={"space": whole})
-    return Completed(complete, [*unknown, *_epochs_problems(complete)], warnings)
+    return Completed(complete, [*unknown, *epochs_problems(complete)], warnings)
 
 
 def _laid_over(found: FoundSpace, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,8 @@ def _unconditional(parameter: Any) -> Any:
     return {name: value for name, value in parameter.items() if name != "when"}
 
 
-def _epochs_problems(spec: SweepSpec) -> list[str]:
+def epochs_problems(spec: SweepSpec) -> list[str]:
+    """Numbers of epochs in the space that are above the spec's."""
     epochs: AnyParameter | None = spec.space.root.get("epochs")
     if epochs is None:
         return []

@@ -11,6 +11,7 @@ from trainables.contract import Trainable
 from trainables.kerastuner import HyperTrainable
 from trainables.kerastuner.adapter import names_in
 from trainables.kerastuner.spaces import FoundSpace
+from trainables.scripts.functions import Loop
 from tuner.base.errors import UsageError, gist
 from tuner.spec.foreign_parameters import flow
 
@@ -32,7 +33,13 @@ def found_in(model: str) -> tuple[Path, str, type[Trainable]]:
                 has = f"it has {', '.join(names)}: write {path}:{names[0]}" if names else "it has none"
                 raise UsageError(f"{path}: must hold one Trainable, HyperModel or function of hp, but {has}")
             name = names[0]
-        return path, name, registry.load_file(path, name)
+        found = registry.load_file(path, name)
+        if isinstance(found, Loop):
+            raise UsageError(
+                f"{path}:{name}: is a loop of your own, whose parameters Tuner cannot see: write a spec with"
+                f" `trainable: ./{path.name}:{name}` and a space (see `tuner help trainables`)"
+            )
+        return path, name, found
     except registry.UnknownTrainableError as error:
         raise UsageError(str(error.args[0])) from None
     except UsageError:

@@ -10,6 +10,7 @@ from trainables.contract import Data, Trainable
 from trainables.given import Given, giving, remember_texts
 from trainables.importable import look_in
 from trainables.learned import Learned, teach
+from trainables.scripts.functions import Loop
 from trainables.sources import Sources
 from tuner.inspection.examine import load_trainable
 
@@ -54,7 +55,9 @@ def load_instance(place: Workplace) -> Trainable:
     if place.given is not None:
         remember_texts(place.given)
     with giving(place.given):
-        return load_trainable(place.trainable, place.sources)(place.data)
+        kind = load_trainable(place.trainable, place.sources)
+        assert not isinstance(kind, Loop), "a loop has a trainer of its own"
+        return kind(place.data)
 
 
 def with_data(trainable: Trainable, data: Data | None, learned: Learned) -> Data:

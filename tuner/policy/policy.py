@@ -211,7 +211,7 @@ class Policy:
         self._judged.pop(trial, None)
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)
-        elif outcome == "plateaued" and observed.epoch and not observed.bad:
+        elif _is_short(outcome, observed) and observed.epoch and not observed.bad:
             self._observed.shorten(observed)
 
     def _spoil(self, trial: Observed) -> None:
@@ -288,3 +288,8 @@ class Policy:
 def _num_good(num_observed: int) -> int:
     """How many of the observed trials count as good: Hyperopt's rule."""
     return min(math.ceil(0.25 * math.sqrt(num_observed)), 25)
+
+
+def _is_short(outcome: Outcome, observed: Observed) -> bool:
+    """Whether a trial ended itself, by its own early stopping or because it does no more epochs."""
+    return outcome == "plateaued" or (outcome == "completed" and observed.epoch < observed.epochs_max)

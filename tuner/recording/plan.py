@@ -212,14 +212,14 @@ class Planner:
         lists = lengths(space)
         values |= flat_values(lists, params)
         of_lists = (key for name, length in lists.items() for key in flat_names(name, length))
-        names = dict.fromkeys((*space, *of_lists, *TRAINING_PARAMS, *params))
+        names = dict.fromkeys((*space, *of_lists, *(() if self.sweep.is_script else TRAINING_PARAMS), *params))
         waits = trial.outcome is None and not trial.used
         late = {name for name in _SAID_LATER if waits and name not in (*space, *params, *records)}
         return {name: param_text(values[name]) if name in values else INACTIVE for name in names if name not in late}
 
     def _end_trial(self, event: ev.TrialEnded) -> None:
         trial, update = self.sweep.trials[event.trial], self._of(event.trial)
-        if not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
+        if not self.sweep.is_script and not trial.used and not trial.params.keys() >= {*_SAID_LATER}:
             self._tell_params(trial)
         if trial.best_epoch:
             update.rows.append(_row(best_objective_key(self.sweep.metric), trial.best_value, event))

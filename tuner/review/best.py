@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from trainables.framework_imports import import_tensorflow_quietly
 from trainables.learned import Learned
 from trainables.registry import UnknownTrainableError
+from trainables.scripts.archive import ARCHIVE_BYTES_MAX, ArchiveError, unpack
 from trainables.sources import ChangedSourceError, Sources, imports_restored
 from tuner.base.errors import StorageError, TunerError, UsageError, gist
 from tuner.base.secrets import redacted
@@ -73,8 +75,43 @@ def export_model(
     return chosen
 
 
-def _opened(sweep: str, trial: int | None, storage: str | None) -> tuple[SweepFolder, Sweep, Trial]:
+def runs_script(sweep: str, storage: str | None = None) -> bool:
+    """Whether a sweep's trials are processes of a script.
+
+    Raises:
+        UsageError: there is no such sweep.
+    """
+    return open_sweep(StorageRoot.resolve(storage), sweep)[1].is_script
+
+
+def export_checkpoint(sweep: str, target: Path, trial: int | None = None, storage: str | None = None) -> Trial:
+    """Writes the files of a script's best checkpoint to a new folder; returns its trial.
+
+    Raises:
+        UsageError: there is no such sweep, trial or checkpoint.
+        StorageError: the checkpoint cannot be read, or the folder cannot be written.
+    """
+    folder, folded, chosen = _opened(sweep, trial, storage, is_for_script=True)
+    path = _weights(folder, folded, chosen)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            found = unpack(read_bytes(path, folder.base, bytes_max=ARCHIVE_BYTES_MAX), Path(scratch) / "files")
+            assert found.best is not None
+            os.rename(found.best if found.best.is_dir() else found.best.parent, target)
+    except FileNotFoundError:
+        raise StorageError(f"{path}: the checkpoint of trial {chosen.number} is gone") from None
+    except (ArchiveError, OSError) as error:
+        raise StorageError(f"{path}: the checkpoint cannot be exported to {target}: {error}") from error
+    return chosen
+
+
+def _opened(
+    sweep: str, trial: int | None, storage: str | None, *, is_for_script: bool = False
+) -> tuple[SweepFolder, Sweep, Trial]:
     folder, folded = open_sweep(StorageRoot.resolve(storage), sweep)
+    if folded.is_script and not is_for_script:
+        way = f"`tuner export {sweep}` writes the files of its best checkpoint"
+        raise UsageError(f"sweep {sweep} runs a script, of which Tuner builds no model: {way}")
     return folder, folded, _chosen(folded, trial)
 
 
@@ -106,10 +143,9 @@ def _built(
     from trainables.training import CheckpointError, restore_model
 
     try:
-        trainable = load_trainable(sweep.spec["trainable"], sources)(sweep.spec["data"])
-        return restore_model(
-            trainable, trial.params, weights, sweep.spec["precision"], learned, sweep.spec.get("folds")
-        )
+        kind: Any = load_trainable(sweep.spec["trainable"], sources)
+        trainable, folds = kind(sweep.spec["data"]), sweep.spec.get("folds")
+        return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned, folds)
     except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:

@@ -25,6 +25,7 @@ _WHY_NOT = {
     "storage": "is where the sweep is stored",
     "objective": "ranks all trials so far",
     "trainable": "decides what a trial is",
+    "command": "decides what a trial is",
     "data": "decides what a trial is",
     "folds": "decides what a trial is",
     "precision": "decides what a trial is",

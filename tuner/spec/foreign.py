@@ -39,7 +39,7 @@ _WORDS: dict[str, dict[str | None, tuple[str, ...]]] = {
         "objective.mode": ("goal", "direction", "mode"),
         "num_trials": ("run_cap", "max_trials", "n_trials", "num_samples", "count", "max_evals", "trials"),
         "name": ("project_name", "study_name", "sweep_name"),
-        "trainable": ("program", "command", "script", "entrypoint", "hypermodel", "model"),
+        "trainable": ("program", "script", "entrypoint", "hypermodel", "model"),
         "storage": ("directory", "storage_path", "local_dir", "output_dir", "log_dir"),
         "search.algorithm": ("method", "algorithm", "algo", "sampler", "tuner", "oracle", "search_alg", "strategy"),
         "search.seed": ("seed", "random_state", "random_seed"),

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tuner.base.errors import SpecError, UsageError
 from tuner.base.secrets import take_credentials
+from tuner.spec.commands import named_by
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.foreign import foreign_words
 from tuner.spec.foreign_parameters import Advice
@@ -105,6 +106,8 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
     file, separator, class_name = spec.trainable.rpartition(":")
     if separator and file.endswith(".py"):
         changes["trainable"] = f"{os.path.realpath(folder / file)}:{class_name}"
+    if spec.command is not None:
+        changes["trainable"] = named_by(spec.command, folder)
     if spec.data is not None and is_beside(folder, spec.data):
         changes["data"] = os.path.realpath(folder / spec.data)
     elif spec.data is not None and (function := spec.data.rpartition(":"))[0].endswith(".py"):

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from trainables.folding import FOLDS_MAX
+from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
 from tuner.spec.search_settings import SearchSettings
@@ -197,7 +198,9 @@ class SweepSpec(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """The name of the sweep and its folder: letters, digits, dots, dashes and underscores."""
     trainable: Text
-    """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName beside the spec."""
+    """A name in trainables/ (see `tuner trainables`), or ./file.py:ClassName or ./file.py:main beside the spec."""
+    command: Command | None = None
+    """In place of a trainable: a program and its arguments, in which {learning_rate} stands for the trial's value."""
     data: Text | None = None
     """For trainables that do not load their own data: digits, mnist, a file or a folder beside the spec, s3://bucket/…
     or gs://bucket/…"""
@@ -225,6 +228,11 @@ class SweepSpec(Section):
     are the means; null for none."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_trainable(cls, written: Any) -> Any:
+        return with_trainable(written)
 
     @field_validator("name")
     @classmethod
@@ -291,6 +299,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
             if parameter.size is None:
                 rule = "a grid needs a step, num or choices, but got a continuous range"
                 yield ("search",), f"space.{name}", rule
+    yield from command_problems(spec.command, spec.trainable, spec.space)
     lists = [name for name in (*ALWAYS_IN_SPACE, "epochs", *spec.records.values()) if has_lists(spec.space, name)]
     for name in dict.fromkeys(lists):
         yield ("space",), f"space.{name}", "must be one value in each trial, so it cannot have repeat or lists"
@@ -317,6 +326,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a spec, for editors and other tools."""
     schema = SweepSpec.model_json_schema()
+    schema["required"].remove("trainable")  # which a command stands for
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     parameters = schema["$defs"]["Space"]["additionalProperties"]
     parameters["anyOf"] = parameters.pop("oneOf")  # for a schema an all-integer range is a Float, too

@@ -260,9 +260,9 @@ class SweepFolder(_Place):
     def trial_checkpoints(self, trial: int) -> AnyPath:
         return self.checkpoints / trial_name(trial)
 
-    def checkpoint(self, trial: int, attempt: int, epoch: int, kind: str = "full") -> str:
+    def checkpoint(self, trial: int, attempt: int, epoch: int, kind: str = "full", suffix: str = ".npz") -> str:
         """The path of a checkpoint of this process, relative to this folder, as in events."""
-        return f"{CHECKPOINTS}/{trial_name(trial)}/{checkpoint_name(attempt, epoch, kind)}"
+        return f"{CHECKPOINTS}/{trial_name(trial)}/{checkpoint_name(attempt, epoch, kind, suffix)}"
 
     def named(self, path: str) -> AnyPath:
         """The checkpoint at a path from an event.

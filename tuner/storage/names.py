@@ -17,7 +17,7 @@ OWN_FILES = (
 _SIX = "(?:[0-9]{6}|[1-9][0-9]{6,})"
 _THREE = "(?:[0-9]{3}|[1-9][0-9]{3,})"
 _TRIAL = re.compile(_SIX)
-_CHECKPOINT = re.compile(rf"(?:full|best|epoch)-{_SIX}-attempt-{_THREE}(?:-[0-9]+)?\.npz")
+_CHECKPOINT = re.compile(rf"(?:full|best|epoch)-{_SIX}-attempt-{_THREE}(?:-[0-9]+)?\.(?:npz|tar)")
 """Versions before the first release wrote `epoch-…`, and names without a process."""
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9]+-[0-9]+\.tmp")
 _GLOB = "*?[]#\\"
@@ -38,12 +38,12 @@ def is_trial_name(name: str) -> bool:
     return _TRIAL.fullmatch(name) is not None
 
 
-def checkpoint_name(attempt: int, epoch: int, kind: str) -> str:
-    """The file name of a checkpoint that this process writes.
+def checkpoint_name(attempt: int, epoch: int, kind: str, suffix: str = ".npz") -> str:
+    """The file name of a checkpoint that this process writes; `.tar` is the suffix of a script's.
 
     A worker of a dead driver may still write for a moment, so processes never share a file.
     """
-    return f"{kind}-{epoch:06d}-attempt-{attempt:03d}-{os.getpid()}.npz"
+    return f"{kind}-{epoch:06d}-attempt-{attempt:03d}-{os.getpid()}{suffix}"
 
 
 def is_checkpoint_name(name: str) -> bool:

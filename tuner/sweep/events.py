@@ -49,6 +49,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
         learned: what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`); empty if unknown.
         work_folder: the folder in which the trainable's code runs; empty if unknown, or if it differs between nodes.
         policy: the version of the policy that decides (`tuner.policy.VERSION`); 0 in older journals.
+        script: whether trials are processes of a script, a loop of the user's own or a command.
     """
 
     spec: dict[str, Any]
@@ -63,6 +64,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     learned: dict[str, Any] = {}
     work_folder: str = ""
     policy: int = 0
+    script: bool = False
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):

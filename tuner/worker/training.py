@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from functools import partial
 from typing import Any
 
 from trainables.contract import Data, DataError
+from trainables.exceptions import CheckpointError
 from trainables.process import set_up_process
+from trainables.scripts.trainer import Script, ScriptTrainer
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
@@ -78,7 +81,7 @@ class Training:
         self._assignment = assignment
         self._has_started, self._passed_over = False, list[str]()
         self._saved_at = time.monotonic()
-        self._best_written, self._must_arrive = 0, False
+        self._best_written, self._must_arrive, self._saved_epoch = 0, False, 0
         self._saver.begin_trial()
 
     def step(self) -> Report:
@@ -124,6 +127,7 @@ class Training:
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             failure = failure_of(error)
+            checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
         return Report(
             **self._whose(),
@@ -134,6 +138,7 @@ class Training:
             passed_over=tuple(self._passed_over),
             notes=tuple(notes),
             ended=self._ended(failure),
+            is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
         )
 
@@ -152,6 +157,9 @@ class Training:
         while True:
             with self._watched():
                 result = self._trainer.train_epoch()
+            if result is None:  # a script has ended by itself
+                self._save_what_is_due(waits=True)
+                return
             epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
             waits = (
                 result.epoch in self._assignment.judged_at
@@ -197,8 +205,6 @@ class Training:
 
     def _start(self, notes: list[str]) -> int:
         """Prepares the trial, from its newest readable checkpoint if there is one; the epoch that it continues from."""
-        from trainables.training import CheckpointError
-
         self._enter_work_folder([])  # the user's code may have left it
         assignment = self._assignment
         self._trainer.place(self._callback_files(), assignment.trial)
@@ -215,7 +221,7 @@ class Training:
                 self._trainer.start(assignment.params, assignment.seed)
         if assignment.checkpoints and not self._trainer.epoch:
             notes.append("no checkpoint could be read: it starts anew")
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved_epoch = time.monotonic(), self._trainer.epoch
         notes += self._trainer.take_notes()
         return int(self._trainer.epoch)
 
@@ -234,18 +240,36 @@ class Training:
         """Saves a full checkpoint if enough time has passed, and the best weights if the trial may end now."""
         trainer, assignment = self._trainer, self._assignment
         every_s = min(max(CHECKPOINT_EVERY_S, self._saver.write_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_MAX_S)
+        every_s = CHECKPOINT_EVERY_S if trainer.saves_often else every_s
         is_due = not self._saver.is_busy and time.monotonic() - self._saved_at >= every_s
+        is_due &= trainer.snapshot_epoch > self._saved_epoch
         if trainer.epoch < assignment.epochs_max and not trainer.stopped and (is_due or self._memory.is_outgrown):
-            self._saver.save(self._checkpoint("full", {}), trainer.snapshot())
-            self._saved_at = time.monotonic()
+            self._save_full()
         is_new = trainer.best_epoch != self._best_written
         if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
             self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
             self._best_written, self._must_arrive = trainer.best_epoch, True
 
+    def _save_full(self) -> None:
+        self._saver.save(self._checkpoint("full", {}), self._trainer.snapshot())
+        self._saved_at, self._saved_epoch = time.monotonic(), self._trainer.snapshot_epoch
+
+    def _newest_of_failed(self, notes: list[str]) -> list[SavedCheckpoint]:
+        """The newest checkpoint that a script reported before it failed, from which its next attempt continues."""
+        trainer = self._trainer
+        if not (self._has_started and trainer.saves_often and trainer.snapshot_epoch > self._saved_epoch):
+            return []
+        try:
+            self._save_full()
+            return self._saver.taken(None)
+        except Exception as error:
+            notes.append(f"its newest checkpoint could not be kept: {error_line(error)}")
+            return []
+
     def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
-        trial, attempt, epoch = self._assignment.trial, self._assignment.attempt, self._trainer.epoch
-        path = self._folder.checkpoint(trial, attempt, epoch, kind)
+        trial, attempt, trainer = self._assignment.trial, self._assignment.attempt, self._trainer
+        epoch = trainer.snapshot_epoch if kind == "full" else trainer.epoch
+        path = self._folder.checkpoint(trial, attempt, epoch, kind, trainer.suffix)
         return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
 
     def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
@@ -271,6 +295,25 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 
 
 def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
+    """As the sweep needs it: of scripts, or of Keras models."""
+    if settings.is_script:
+        return ScriptTrainer(_script(settings), settings.metric, settings.mode)
+    return _make_keras_trainer(settings, data, notes)
+
+
+def _script(settings: WorkerSettings) -> Script:
+    folder = [settings.import_folder] if settings.import_folder else []
+    return Script(
+        trainable=settings.trainable,
+        command=settings.command,
+        sources=settings.sources,
+        paths=(*folder, *filter(os.path.isabs, sys.path)),
+        threads=settings.slot.threads,
+        work_folder=settings.work_folder,
+    )
+
+
+def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
     set_up_process(settings.slot.threads)
     devices = _gpus(settings.slot.gpus, notes)

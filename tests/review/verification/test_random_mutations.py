@@ -24,9 +24,9 @@ CLAIMED = "decisions of another version of the policy are not computed again, wh
 
 HARMLESS: dict[type[Any], dict[str, str]] = {
     ev.SweepStarted: dict.fromkeys(("at", "versions", "seed", "sweep_id", "root_id", "url", "copied_from"), UNUSED)
-    | {"policy": CLAIMED},
+    | {"policy": CLAIMED, "script": UNUSED},
     ev.SlotsChanged: {"at": UNUSED, "slots": UNUSED, "": UNUSED},
-    ev.SweepResumed: dict.fromkeys(("at", "root_id", "url", ""), UNUSED) | {"policy": CLAIMED},
+    ev.SweepResumed: dict.fromkeys(("at", "root_id", "url", "learned", ""), UNUSED) | {"policy": CLAIMED},
     ev.SweepEnded: {"at": UNUSED, "reason": UNUSED},
     ev.TrialSuggested: {"at": UNUSED},
     ev.TrialStarted: {"at": UNUSED, "node": UNUSED, "pid": UNUSED, "gpus": UNUSED, "epoch": NEWER, "": EARLY}

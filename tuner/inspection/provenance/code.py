@@ -17,6 +17,7 @@ from trainables import registry
 from trainables.given import is_given
 from trainables.importable import is_importable
 from trainables.importable import module_file as importable_file
+from trainables.scripts.commands import file_of, is_command
 from trainables.sources import Sources
 from tuner.base.secrets import holds_secret
 from tuner.inspection.provenance.beside import imported, imported_beside
@@ -75,7 +76,7 @@ def is_shipped(trainable: str) -> bool:
 
 def runs_as_it_is(trainable: str) -> bool:
     """Whether a trainable's kept copy is only looked at: other than a file's it cannot be imported."""
-    return is_given(trainable) or is_importable(trainable)
+    return is_given(trainable) or is_importable(trainable) or is_command(trainable)
 
 
 def main_file(trainable: str) -> Path:
@@ -86,6 +87,8 @@ def main_file(trainable: str) -> Path:
     """
     if is_shipped(trainable):
         return registry.module_file(trainable)
+    if is_command(trainable):
+        return Path(file_of(trainable) or trainable)
     return Path(trainable.rpartition(":")[0]).resolve()
 
 
@@ -99,6 +102,13 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
         from tuner.inspection.provenance.given import code_of_given
 
         return code_of_given(trainable)
+    if is_command(trainable):
+        named = Path(file_of(trainable))
+        return (
+            _collected(named, {*_own(named, imported_beside(named)), *_below(named.parent, also)}, {})
+            if file_of(trainable) and named.is_file()
+            else None
+        )
     if is_importable(trainable):
         file = importable_file(trainable)
         return _collected(file, _of_package(file), {}) if file is not None else None

@@ -50,7 +50,7 @@ def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:
     """Checks that each trial's outcome follows from its last decision, or from failures that used up its retries."""
     sweep = Sweep()
     for event in events:
-        if isinstance(event, ev.TrialEnded) and event.outcome not in _FREE:
+        if isinstance(event, ev.TrialEnded) and not _is_free(sweep.trials[event.trial], event):
             expected = expected_end(sweep, sweep.trials[event.trial])
             if expected != (event.outcome, event.reason):
                 was = f"{event.outcome} ({event.reason})"
@@ -61,6 +61,12 @@ def check_outcomes(events: Sequence[ev.AnyEvent], found: Findings) -> None:
             if expected is not None:
                 found.add("decisions", f"trial {event.trial} was given out again, but was to end as {expected[0]}")
         sweep.apply(event)
+
+
+def _is_free(trial: Trial, event: ev.TrialEnded) -> bool:
+    """Whether the outcome does not follow from the journal; so does that of a script that ended by itself."""
+    was_told = bool(trial.epochs) and trial.epochs[-1].decision == STOP
+    return event.outcome in _FREE or (event.outcome == "completed" and bool(trial.epochs) and not was_told)
 
 
 def expected_end(sweep: Sweep, trial: Trial) -> tuple[Outcome, str] | None:
@@ -108,7 +114,7 @@ def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> t
         best = at_epoch if math.isnan(best) or is_better(at_epoch, best, sweep.mode) else best
         if epoch.epoch in rungs or epoch.epoch >= trial.epochs_max:
             level, value = epoch.epoch, best
-    if trial.outcome == "plateaued" and not bad and not math.isnan(best):
+    if trial.outcome in ("plateaued", "completed") and not bad and not math.isnan(best):
         level, value = trial.epochs_trained, best
     return bad, level, value
 

@@ -126,7 +126,7 @@ def _check_trial(sweep: Sweep, names: Names, trial: Trial, run: RecordedRun, par
 def _params(sweep: Sweep, trial: Trial) -> Iterator[tuple[str, str]]:
     """The same set for every trial of the sweep."""
     space, records = sweep.spec["space"], sweep.spec.get("records", {})
-    for name in {*space, *_ALWAYS, *trial.params}:
+    for name in {*space, *(() if sweep.is_script else _ALWAYS), *trial.params}:
         if records.get(name) in trial.params:
             yield name, param_text(trial.params[records[name]])
         elif name in trial.params:

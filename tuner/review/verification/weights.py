@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from trainables.scripts.archive import ArchiveError, read_whole
 from trainables.stored import StoredArrays, read_header
 from tuner.review.verification.result import Findings
 from tuner.spec.history import SpecHistory
@@ -36,6 +37,8 @@ class StoredFile:
 
 def read_checkpoint_file(path: str, data: bytes | IO[bytes]) -> StoredFile:
     """Reads a whole checkpoint piece by piece: every array, with checksums, and without pickle."""
+    if path.endswith(".tar"):
+        return _read_archive(path, data)
     try:
         arrays = StoredArrays(io.BytesIO(data) if isinstance(data, bytes) else data)
         names = list(arrays.headers)
@@ -51,6 +54,17 @@ def read_checkpoint_file(path: str, data: bytes | IO[bytes]) -> StoredFile:
         )
     except Exception as error:  # whatever NumPy, zip and JSON raise for damaged bytes
         return StoredFile(path, error=f"{type(error).__name__}: {error}")
+
+
+def _read_archive(path: str, data: bytes | IO[bytes]) -> StoredFile:
+    """Reads a script's checkpoint; its files count as one array each, of state and of the best epoch."""
+    try:
+        header, epochs = read_whole(io.BytesIO(data) if isinstance(data, bytes) else data)
+    except ArchiveError as error:
+        return StoredFile(path, error=str(error))
+    return StoredFile(
+        path, header.epoch, header.best_epoch, int(header.epoch in epochs), int(header.best_epoch in epochs)
+    )
 
 
 def check_rework(events: Sequence[ev.AnyEvent], found: Findings) -> int:
@@ -113,7 +127,7 @@ def check_files(sweep: Sweep, kept: Sequence[int], files: Mapping[str, StoredFil
         if trial.outcome is None:
             needed |= _check_unfinished(trial, files, found)
         elif trial.number in kept:
-            needed |= _check_kept(trial, files, is_finished, found)
+            needed |= _check_kept(trial, files, is_finished, sweep.is_script, found)
         elif is_finished and trial.checkpoints:
             names = ", ".join(saved.path for saved in trial.checkpoints)
             found.add("checkpoints", f"trial {trial.number} is not among the best, but the journal keeps its {names}")
@@ -131,12 +145,16 @@ def _check_unfinished(trial: Trial, files: Mapping[str, StoredFile], found: Find
     return {saved.path for saved in full}
 
 
-def _check_kept(trial: Trial, files: Mapping[str, StoredFile], is_finished: bool, found: Findings) -> set[str]:
+def _check_kept(
+    trial: Trial, files: Mapping[str, StoredFile], is_finished: bool, is_script: bool, found: Findings
+) -> set[str]:
     """A kept trial needs its best epoch's weights, after the sweep's end in one file that holds nothing else."""
     best = [saved for saved in trial.checkpoints if saved.best_epoch == trial.best_epoch]
-    if is_finished and [saved.kind for saved in trial.checkpoints] != ["best"]:
+    if is_finished and [saved.kind for saved in trial.checkpoints] != ["best"] and not (is_script and not best):
         kinds = ", ".join(f"{saved.kind} of epoch {saved.epoch}" for saved in trial.checkpoints) or "none"
         found.add("checkpoints", f"trial {trial.number} must have one checkpoint of its best weights, but has {kinds}")
+    if not best and is_script:
+        return set()  # it reported none of that epoch
     if not best:
         message = f"trial {trial.number} is among the best, but no checkpoint has its best epoch {trial.best_epoch}"
         found.add("checkpoints", message, "lost")

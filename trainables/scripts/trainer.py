@@ -1,0 +1,369 @@
+"""Trains trials by scripts, a process each, with the interface that workers know of Keras's trainers."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from trainables.exceptions import CheckpointError, Infeasible
+from trainables.expressions import with_value_of
+from trainables.scripts.archive import (
+    ARCHIVE_BYTES_MAX,
+    ArchiveError,
+    Header,
+    Packed,
+    ScriptSnapshot,
+    Unpacked,
+    unpack,
+)
+from trainables.scripts.commands import filled, program, search_path
+from trainables.scripts.job import Job
+from trainables.scripts.lines import Line, ObjectiveError, ScriptError, check_epoch, check_objective, parse
+from trainables.scripts.process import GRACE_S, ScriptProcess
+from trainables.sources import Sources
+
+_FAILURE = b'{"failure": '
+_FOLDER = str(Path(__file__).resolve().parents[2])
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a sweep runs for each trial: a command, or a loop.
+
+    Attributes:
+        command: a program and its arguments; none for a loop.
+        trainable: a loop, `/path/to/file.py:main`; what it is imported from follows.
+        threads: how many a trial has.
+        work_folder: where it runs; empty for this process's working directory.
+    """
+
+    trainable: str
+    command: tuple[str, ...] = ()
+    sources: Sources | None = None
+    paths: tuple[str, ...] = ()
+    threads: int = 1
+    work_folder: str = ""
+
+
+@dataclass(frozen=True)
+class ScriptEpoch:
+    """One reported epoch, from 1; `epoch_s` are the seconds that the script took for it."""
+
+    epoch: int
+    metrics: dict[str, float]
+    epoch_s: float
+
+
+@dataclass
+class _Trial:
+    """The running attempt."""
+
+    process: ScriptProcess
+    params: Mapping[str, Any]
+    start: int
+    """The epoch of the checkpoint that it continues from."""
+    epoch: int
+    is_answered: bool = True
+    is_told_to_stop: bool = False
+    newest: Packed | None = None
+    best: Packed | None = None
+    top_epoch: int = 0
+    top_value: float = math.nan
+    stopped: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class ScriptTrainer:
+    """Trains one trial after another, an epoch at a time: a loop waits in `report` until the next one is asked for.
+
+    Args:
+        metric: the objective, which each report must have.
+        mode: whether more of it is better.
+    """
+
+    suffix = ".tar"
+    saves_often = True
+    """A checkpoint that a script reports is kept as soon as it can be: what is lost is trained again."""
+
+    def __init__(self, script: Script, metric: str, mode: Literal["min", "max"]) -> None:
+        self._script, self._metric, self._mode = script, metric, mode
+        self._trial: _Trial | None = None
+        self._number = 0
+        self._notes: list[str] = []
+        self._has_reported = False
+
+    def place(self, folder: str | None, trial: int) -> None:
+        """Says the number of the next trial."""
+        self._number = trial
+
+    def take_notes(self) -> list[str]:
+        """Things worth a line for people, since the last call."""
+        taken, self._notes = self._notes, []
+        return taken
+
+    def start(
+        self, params: dict[str, Any], seed: int, checkpoint: bytes | Callable[[int], bytes] | None = None
+    ) -> None:
+        """Starts the script of a trial, and ends that of the trial before.
+
+        Args:
+            checkpoint: what a snapshot's `to_bytes` gave, or a function that reads at most so many bytes of it.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read.
+            ScriptError: the script cannot be started.
+        """
+        self.end()
+        folder = Path(tempfile.mkdtemp(prefix="tuner-script-"))
+        try:
+            found = self._unpacked(checkpoint, folder)
+            best = None if found.best is None else Packed(found.best, found.header.best_epoch)
+            process = self._process(folder, params, seed, found)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        header = found.header
+        self._trial = _Trial(process, params, header.epoch, header.epoch, best=best)
+        self._trial.top_epoch, self._trial.top_value = header.top_epoch, header.top_value
+
+    def _unpacked(self, checkpoint: bytes | Callable[[int], bytes] | None, folder: Path) -> Unpacked:
+        if checkpoint is None:
+            return Unpacked(Header(), None, None)
+        data = checkpoint if isinstance(checkpoint, bytes) else checkpoint(ARCHIVE_BYTES_MAX)
+        try:
+            found = unpack(data, folder / "checkpoint")
+        except ArchiveError as error:
+            raise CheckpointError(str(error)) from error
+        if found.newest is None:
+            raise CheckpointError(f"must hold the files of epoch {found.header.epoch}, but does not")
+        return found
+
+    def _process(self, folder: Path, params: Mapping[str, Any], seed: int, found: Unpacked) -> ScriptProcess:
+        script, path = self._script, None if found.newest is None else str(found.newest)
+        epochs = int(params.get("epochs") or 0)
+        own = {"epochs": epochs, "trial": self._number, "seed": seed}
+        where = script.work_folder if os.path.isdir(script.work_folder) else os.getcwd()
+        environment = {
+            **os.environ,
+            **_thread_limits(script.threads),
+            "PATH": search_path(),
+            "PYTHONUNBUFFERED": "1",
+            "TUNER_REPORT_FD": "3",
+            "TUNER_ANSWER_FD": "4",
+            "TUNER_TRIAL": str(self._number),
+            "TUNER_SEED": str(seed),
+            "TUNER_EPOCHS": str(epochs),
+            "TUNER_PARAMS": json.dumps(dict(params)),
+            "TUNER_CHECKPOINT": path or "",
+            "TUNER_CHECKPOINT_EPOCH": str(found.header.epoch),
+        }
+        if script.command:
+            command = filled(script.command, {**own, **params})
+            command[0] = program(command, where) or command[0]
+        else:
+            job = Job(
+                trainable=script.trainable,
+                sources=script.sources,
+                paths=script.paths,
+                params=dict(params),
+                objective=self._metric,
+                epochs=epochs,
+                trial=self._number,
+                seed=seed,
+                checkpoint=path,
+                epoch=found.header.epoch,
+            )
+            file = folder / "job"
+            file.write_bytes(pickle.dumps(job))
+            command = [sys.executable, "-P", "-m", "trainables.scripts.child", str(file)]
+            known = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join([_FOLDER, *([known] if known else [])])
+        return ScriptProcess(command, where, environment, folder)
+
+    def train_epoch(self) -> ScriptEpoch | None:
+        """Lets the script run to its next report; None if it has ended instead, and `stopped` says so.
+
+        Raises:
+            ScriptError: it does not report as it must, or ended without a report.
+            Exception: what the script raised, by that name; how it ended, if badly.
+        """
+        trial = self._running()
+        began = time.monotonic()
+        if not trial.is_answered:
+            trial.process.answer(True)
+            trial.is_answered = True
+        line = self._next_line(trial)
+        if line is None:
+            self._take_end(trial)
+            return None
+        epoch = trial.epoch + 1 if line.epoch is None else line.epoch
+        check_epoch(epoch, trial.epoch, trial.start)
+        metrics = self._with_objective({"epoch_s": 0.0, **line.metrics})
+        trial.epoch, trial.is_answered = epoch, False
+        self._keep(trial, metrics[self._metric], line.checkpoint)
+        if epoch >= int(trial.params.get("epochs") or 0):
+            self._tell_to_stop(trial)
+        epoch_s = time.monotonic() - began
+        if "epoch_s" not in line.metrics:
+            metrics["epoch_s"] = round(epoch_s, 6)
+        return ScriptEpoch(epoch, metrics, epoch_s)
+
+    def _next_line(self, trial: _Trial) -> Line | None:
+        text = trial.process.next_line()
+        if text is None:
+            return None
+        if not self._script.command and text.startswith(_FAILURE):
+            failure = json.loads(text)["failure"]
+            trial.process.end(GRACE_S)
+            raise raised(failure["kind"], failure["message"], failure["traceback"], self._has_reported)
+        return parse(text, self._script.work_folder or os.getcwd())
+
+    def _with_objective(self, metrics: dict[str, float]) -> dict[str, float]:
+        """The metrics, with an objective that is an expression of them."""
+        try:
+            check_objective(metrics, self._metric)
+        except ObjectiveError as error:
+            if self._has_reported:  # by other trials: it is this one's fault
+                raise ScriptError(str(error)) from None
+            raise
+        self._has_reported = True
+        return with_value_of(self._metric, metrics)
+
+    def _keep(self, trial: _Trial, value: float, checkpoint: str | None) -> None:
+        """Copies the epoch's checkpoint, which the script may change once it is answered."""
+        better = value > trial.top_value if self._mode == "max" else value < trial.top_value
+        is_best = math.isfinite(value) and (better or not trial.top_epoch)
+        if checkpoint is not None:
+            trial.newest = Packed(checkpoint, trial.epoch)
+        if is_best:
+            trial.top_epoch, trial.top_value = trial.epoch, value
+            trial.best = trial.newest if checkpoint is not None else None
+
+    def _take_end(self, trial: _Trial) -> None:
+        """Takes the end of a script that has ended by itself."""
+        code = trial.process.code
+        trial.process.close()
+        if code != 0:
+            raise ScriptError(how_it_ended(code))
+        if not trial.epoch:
+            way = (
+                "write a line of JSON to the file descriptor $TUNER_REPORT_FD"
+                if self._script.command
+                else "call report(epoch, metrics)"
+            )
+            raise ScriptError(f"the script ended without a report: it must {way} after each epoch")
+        trial.stopped = f"the script ended after {trial.epoch} of {trial.params.get('epochs')} epochs"
+
+    def _tell_to_stop(self, trial: _Trial) -> None:
+        if not trial.is_answered:
+            trial.process.answer(False)
+        trial.is_answered = trial.is_told_to_stop = True
+
+    def end(self) -> None:
+        """Ends the trial's script: it is told to stop, gets SIGTERM if it does not, and SIGKILL at last."""
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return
+        is_whole = trial.is_told_to_stop
+        self._tell_to_stop(trial)
+        trial.process.end(0.0 if self._script.command and not is_whole else GRACE_S)
+
+    def _running(self) -> _Trial:
+        if self._trial is None:
+            raise RuntimeError("no trial is running: call start() first")
+        return self._trial
+
+    @property
+    def epoch(self) -> int:
+        """The epochs that the attempt has reported, with those before its checkpoint."""
+        return self._running().epoch
+
+    @property
+    def snapshot_epoch(self) -> int:
+        """The epoch of the newest checkpoint that this attempt has reported; 0 for none."""
+        newest = self._running().newest
+        return 0 if newest is None else newest.epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch so far, if it had a checkpoint; else 0."""
+        trial = self._running()
+        return trial.top_epoch if trial.best is not None else 0
+
+    @property
+    def best_value(self) -> float:
+        """The best finite objective so far; NaN for none."""
+        return self._running().top_value
+
+    @property
+    def stopped(self) -> str:
+        """Why the trial ended itself; empty while it goes on."""
+        return self._running().stopped
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a trial that ended itself has trained all that it was to."""
+        return bool(self._running().stopped)
+
+    @property
+    def used(self) -> dict[str, float]:
+        return {}
+
+    def snapshot(self) -> ScriptSnapshot:
+        """The newest checkpoint, and that of the best epoch."""
+        trial = self._running()
+        parts = [part for part in (trial.newest, trial.best) if part is not None]
+        header = Header(self.snapshot_epoch, self.best_epoch, trial.top_epoch, trial.top_value)
+        return ScriptSnapshot(header, tuple({part.epoch: part for part in parts}.values()))
+
+    def best_snapshot(self) -> ScriptSnapshot:
+        """The best epoch's checkpoint alone."""
+        trial = self._running()
+        assert trial.best is not None
+        header = Header(trial.epoch, trial.top_epoch, trial.top_epoch, trial.top_value)
+        return ScriptSnapshot(header, (trial.best,))
+
+    def test_metrics(self) -> dict[str, float]:
+        """None: scripts report what they measure."""
+        return {}
+
+
+def raised(kind: str, message: str, trace: str, has_reported: bool) -> Exception:
+    """What a loop raised in its own process, as an exception of this one with the same name."""
+    if kind == "ObjectiveError" and not has_reported:
+        return ObjectiveError(message)
+    if kind == "Infeasible":
+        return Infeasible(message)
+    known: type[Exception] = MemoryError if kind == "MemoryError" else ScriptError
+    error: Exception = type("ScriptError" if kind == "ObjectiveError" else kind, (known,), {})(message)
+    error.add_note(trace)
+    return error
+
+
+def how_it_ended(code: int) -> str:
+    """The end of a script, in words."""
+    if code >= 0:
+        return f"the script ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"the script was killed by {name}"
+
+
+def _thread_limits(threads: int) -> dict[str, str]:
+    """What libraries take for as many threads as a trial has; what the user has set stays."""
+    names: Sequence[str] = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    found = {name: os.environ.get(name, str(threads)) for name in names}
+    return {**found, "TF_FORCE_GPU_ALLOW_GROWTH": os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "true")}

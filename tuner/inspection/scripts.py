@@ -1,0 +1,87 @@
+"""What can be said of a script before it runs: a loop's and a command's parameters are its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.scripts.commands import file_of, names_in, program, scripts_in
+from trainables.scripts.functions import looks_like_loop
+from trainables.sources import Sources
+from tuner.inspection.hypermodels import epochs_problems
+from tuner.spec import SweepSpec
+from tuner.spec.space import nearest, shown
+
+LOOP_TEXT = "a loop of its own, which calls report(epoch, metrics) after each epoch"
+COMMAND_TEXT = "a command, which writes its metrics to $TUNER_REPORT_FD"
+
+
+@dataclass(frozen=True)
+class ScriptFindings:
+    """Problems and warnings, a line each."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def loop_findings(spec: SweepSpec) -> ScriptFindings:
+    """Of a loop, which has been imported."""
+    return ScriptFindings(_common(spec))
+
+
+def command_findings(spec: SweepSpec) -> ScriptFindings:
+    """Of a command, as this machine has its program and its files."""
+    command = spec.command or []
+    file = file_of(spec.trainable)
+    folder = os.path.dirname(file) if file else os.getcwd()
+    problems = []
+    if program(command, folder) is None:
+        problems.append(f"command[0]: must be a program, but there is none: {shown(command[0])}")
+    for place, name in scripts_in(command):
+        if not file and not os.path.isfile(os.path.join(folder, name)):
+            beside = [path.name for path in Path(folder).iterdir() if path.is_file()]
+            problems.append(
+                f"command[{place}]: must be a file beside the spec, but there is none: {name}{_near(name, beside)}"
+            )
+    named = {name for argument in command for name in names_in(argument)}
+    unnamed = [name for name in spec.space.searched if name not in named]
+    warnings = [f"space.{name}: is not in the command, which may read it from $TUNER_PARAMS" for name in unnamed]
+    return ScriptFindings([*problems, *_common(spec)], warnings)
+
+
+def _near(name: str, others: list[str]) -> str:
+    hint = nearest(name, others)
+    return hint if "mean" in hint else ""
+
+
+def _common(spec: SweepSpec) -> list[str]:
+    problems = []
+    if "space" not in spec.model_fields_set:
+        problems.append("space: is required, but is missing")
+    if spec.data is not None:
+        problems.append(
+            f"data: has no effect, as a script reads its data itself, but got {shown(spec.data)}: leave it out"
+        )
+    if spec.precision != "float32":
+        problems.append(f"precision: has no effect on a script, but got {shown(spec.precision)}: leave it out")
+    if spec.folds is not None:
+        problems.append("folds: has no effect on a script, which divides its data itself: leave it out")
+    return problems + epochs_problems(spec)
+
+
+def is_plainly_loop(trainable: str, sources: Sources | None) -> bool:
+    """Whether the file of a spec's trainable has a loop of its name, as far as its text tells."""
+    file, _, name = trainable.rpartition(":")
+    if not file.endswith(".py"):
+        return False
+    try:
+        text = sources.read(Path(file).parent, sources.main) if sources is not None else Path(file).read_bytes()
+    except (OSError, ImportError):
+        return False
+    return looks_like_loop(text, name)
+
+
+def is_plainly_script(spec: SweepSpec, sources: Sources | None) -> bool:
+    """Whether a sweep's trials are processes of a script, as far as can be told without an import."""
+    return spec.command is not None or is_plainly_loop(spec.trainable, sources)
