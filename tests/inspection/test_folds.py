@@ -63,3 +63,9 @@ def test_what_is_no_array(tmp_path: Path) -> None:
     assert found.endswith(
         "give the trainable a method folds(self, data) that returns a list of Data, or leave folds out"
     )
+
+
+def test_a_script_has_no_folds(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("def main(params, report):\n    report(1, {'val_loss': 1.0})\n")
+    spec = make_spec(trainable=f"{tmp_path / 'train.py'}:main", folds=3)
+    assert inspect(spec).problems == ["folds: has no effect on a script, which divides its data itself: leave it out"]
