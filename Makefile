@@ -53,9 +53,9 @@ check: setup
 
 # After a change of pyproject.toml's dependencies.
 lock: setup
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --extra gcp --extra gs \
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --extra cluster --extra gcp --extra gs \
 		--no-header --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra gpu --extra gs --constraint requirements.lock \
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra gpu --extra cluster --extra gs --constraint requirements.lock \
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml --output-file deploy/requirements-gpu.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --constraint requirements.lock \
 		--no-header --no-emit-index-url --no-emit-find-links --no-annotate deploy/mlflow/requirements.in \

@@ -1,6 +1,7 @@
 """What a sweep trains, in Keras alone: each trainable has its model, data and default sweep; all train the same way.
 
-A trainable of your own needs three names: `from trainables import Data, Trainable, TrainingParams`.
+A trainable of your own needs three names: `from trainables import Data, Trainable, TrainingParams`. `Infeasible` is for
+configurations that cannot be trained.
 """
 
 from __future__ import annotations

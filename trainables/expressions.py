@@ -1,7 +1,8 @@
 """Expressions over named values, such as `val_loss + 0.1 * latency_ms`: a small grammar, which runs no code.
 
 It has numbers, names, + - * / // % **, parentheses, min, max, abs, log, log10, exp and sqrt. A condition also has
-comparisons, `in`, and, or, not, text, true, false and null. Names with other characters than letters, digits and
+comparisons, `in`, and, or, not, text, true, false and null; of a list sum, len, min, max and a value such as units[0].
+Names with other characters than letters, digits and
 underscores stand in backticks.
 """
 
@@ -33,6 +34,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "exp": (math.exp, 1), "sqrt": (math.sqrt, 1),
 }  # fmt: skip
 """By name: what is computed, and the number of arguments; None for two or more."""
+_OF_LISTS: dict[str, Callable[..., Any]] = {"sum": sum, "len": len, "min": min, "max": max}
+"""In conditions: what is computed of one list."""
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _QUOTED = re.compile(r"`([^`]*)`")
 _SPACE = " \t\r\n"
@@ -214,6 +217,10 @@ def _checked(node: ast.expr, is_condition: bool, quoted: Mapping[str, str], plac
         case ast.List(elts=values) | ast.Tuple(elts=values) if is_condition:
             for value in values:
                 yield from of(value)
+        case ast.Subscript(value=ast.Name() as value, slice=ast.Constant(value=int())) if is_condition:
+            yield from of(value)
+        case ast.Call(func=ast.Name(id=name), args=[value], keywords=[]) if is_condition and name in _OF_LISTS:
+            yield from of(value)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             _check_call(name, arguments, places.told(node))
             for value in arguments:
@@ -235,7 +242,7 @@ def _check_call(name: str, arguments: list[ast.expr], place: str) -> None:
 
 def _grammar(is_condition: bool) -> str:
     functions = f"the functions {', '.join(_FUNCTIONS)}"
-    more = ", comparisons, and, or, not, text" if is_condition else ""
+    more = ", comparisons, and, or, not, text, sum and len of a list, units[0]" if is_condition else ""
     return f"names, numbers, + - * / // % **, parentheses, {functions}{more}"
 
 
@@ -267,6 +274,10 @@ class _Evaluator:
                 return self._holds(left, ops, others)
             case ast.List(elts=values) | ast.Tuple(elts=values):
                 return [self.of(value) for value in values]
+            case ast.Subscript(value=value, slice=ast.Constant(value=index)):
+                return _listed(self.of(value))[index]  # type: ignore[index]
+            case ast.Call(func=ast.Name(id=name), args=[value]) if name in _OF_LISTS:
+                return _OF_LISTS[name](_listed(self.of(value)))
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return _call(name, [self.of(value) for value in arguments])
         raise AssertionError(node)
@@ -285,6 +296,12 @@ def _call(name: str, arguments: list[Any]) -> Any:
     if name in ("min", "max") and any(isinstance(value, float) and math.isnan(value) for value in arguments):
         return math.nan  # whatever the order
     return _FUNCTIONS[name][0](*arguments)
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"must be a list, but got {value!r}")
+    return value
 
 
 def _operand(value: Any) -> Any:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NEVER_NEEDED = ("sklearn", "matplotlib")
-"""Keras imports them if it can: for its scikit-learn wrappers and for its galleries of images, neither of which has a
-place in a training. They are a quarter of what its import, and thereby TensorFlow's, costs each worker."""
+NEVER_NEEDED = ("sklearn", "matplotlib", "googleapiclient")
+"""Keras and TensorFlow import them if they can: for scikit-learn wrappers, galleries of images, and TPUs in Google's
+cloud, none of which has a place in a training. They are a quarter of what the import costs."""
 
 
 @contextmanager

@@ -73,6 +73,14 @@ def test_a_second_launch_attaches_while_the_first_runs(launch: Callable[..., dic
     assert len(client.jobs) == 1 and (Launched("mine").project / "sweep.yaml").read_text() == "1"
 
 
+def test_a_job_has_the_packages_that_its_spec_requires(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    launch(client, version="requirements: [albumentations==1.4.18]\n")
+    (job,) = client.jobs
+    assert job.runtime_env["pip"] == ["albumentations==1.4.18"]
+    assert job.entrypoint.startswith("python -m tuner.cluster.launched mine run ")  # the environment's own
+
+
 def test_of_two_launches_at_the_same_time_one_starts_the_sweep(launch: Callable[..., dict[str, Any]]) -> None:
     """The other one looks before the first has submitted, and submits after it."""
     client = Client()

@@ -10,7 +10,8 @@ import pytest
 
 from tuner.base.errors import UsageError
 from tuner.cluster.check import judge
-from tuner.cluster.shipping import imported_beside, pack
+from tuner.cluster.shipping import pack
+from tuner.inspection.provenance.beside import imported_beside
 from tuner.spec import SweepSpec, load_spec
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import LOADING_S
-from tuner.engine.messages import Report, TrainedEpoch
+from tuner.engine.messages import Loss, Report, TrainedEpoch
 from tuner.engine.turns import HANG_GRACE_S, KILLS_REMEMBERED, Turns
 from tuner.sweep import events as ev
 
@@ -149,3 +149,33 @@ def test_a_report_on_the_trial_before_costs_no_retry(made: Made) -> None:
 def test_a_turn_without_a_trial_ends_without_a_word(made: Made) -> None:
     made.turns.end("turn", "it died")
     assert made.failures == []
+
+
+def test_what_workers_do_before_a_first_epoch_is_told_until_then(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    stages = made.coordinator.stages
+    assignment = made.turns.assign("turn")
+    assert assignment is not None
+    assert stages.kinds == {"starting"}
+    made.turns.start("turn")
+    assert stages.kinds == {"importing"}
+    made.report("turn", assignment.trial)  # it is ready
+    assert stages.kinds == {"tracing"}
+    made.report("turn", assignment.trial, epochs=(TrainedEpoch(1, {"val_accuracy": 0.5}, 0.1),))
+    assert not stages
+    made.turns.end("turn")
+    following = made.turns.assign("turn")
+    assert following is not None and stages.kinds == {"tracing"}
+    made.turns.end("turn", "gone")
+    assert not stages
+
+
+def test_a_process_that_is_gone_costs_its_trial_an_attempt_and_its_worker_nothing(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    trial = made.begin("turn")
+    loss = Loss("worker", "the worker process died: it was killed by SIGSEGV")
+    assert not made.turns.take_report("turn", Report(trial, 1, "here", 7, (), None, loss=loss), "actor")
+    assert made.failures == [(trial, "worker")]
+    made.turns.end("turn")
+    again = made.turns.assign("turn")
+    assert again is not None and (again.trial, again.attempt) == (trial, 2)

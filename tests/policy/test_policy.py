@@ -346,12 +346,12 @@ def test_asking_never_depends_on_when_the_policy_was_built(seed: int, diverging:
 
 
 def test_the_policy_takes_plain_settings_and_knows_no_spec() -> None:
-    """Of the spec's room it knows the space and the settings."""
+    """Of the spec's room it knows the space, what is feasible in it, and the settings."""
     folder = Path(__file__).parents[2] / "tuner" / "policy"
     found = {
         name for file in folder.glob("*.py") for name in re.findall(r"from (tuner\.spec\S*) import", file.read_text())
     }
-    assert found == {"tuner.spec.space", "tuner.spec.search_settings"}
+    assert found == {"tuner.spec.space", "tuner.spec.search_settings", "tuner.spec.feasible"}
 
 
 def test_the_policy_imports_nothing_heavy() -> None:

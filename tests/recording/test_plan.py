@@ -96,6 +96,7 @@ def test_null_is_recorded_as_nan(story: Story) -> None:
         ("completed", "FINISHED"),
         ("stopped", "FINISHED"),
         ("plateaued", "FINISHED"),
+        ("infeasible", "KILLED"),
         ("diverged", "FAILED"),
         ("failed", "FAILED"),
         ("out_of_memory", "FAILED"),

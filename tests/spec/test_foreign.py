@@ -51,7 +51,7 @@ def test_a_file_for_wandb_is_translated_line_by_line() -> None:
             "run_cap: unknown key; write num_trials: 20",
             "project: unknown key; write tracking: {experiment: digits} (tracking.experiment)",
             "entity: unknown key; there is nothing like it here; leave it out",
-            "parameters: unknown key; write space",
+            "parameters: unknown key; write space; `tuner init --from FILE` writes a W&B sweep as a spec",
             "parameters.learning_rate.distribution: unknown key; write scale: log",
             "parameters.learning_rate.min: unknown key; write low: 0.0001",
             "parameters.learning_rate.max: unknown key; write high: 0.1",
@@ -84,6 +84,16 @@ def test_a_file_for_wandb_is_translated_line_by_line() -> None:
         ({"distribution": "normal", "mu": 0, "low": 0, "high": 1},
          [".distribution: unknown key; there is no normal here; write scale: linear or scale: log, between low and"
           " high", ".mu: unknown key; there is nothing like it here; leave it out"]),
+        ({"distribution": "normal", "mu": 10, "sigma": 2},
+         [": there are no normal distributions here; write {low: 6.0, high: 14.0}"]),
+        ({"distribution": "q_log_normal", "mu": 3, "sigma": 0.5, "q": 8},
+         [": there are no log-normal distributions here; write {low: 8, high: 56, step: 8, scale: log}"]),
+        ({"distribution": "beta", "a": 2, "b": 5},
+         [": there are no beta distributions here; write {low: 0.0, high: 1.0}"]),
+        ({"distribution": "inv_log_uniform_values", "min": 0.1, "max": 1},
+         [": there is no inv_log_uniform_values here; write {low: 0.1, high: 1.0, scale: log}"]),
+        ({"distribution": "normal", "sigma": "wide"},
+         [": there is no normal here, and it needs a number mu and a sigma above 0"]),
         ({"value": 3, "distribution": "constant"},
          [".distribution: unknown key; leave it out: choices, or a value, say it"]),
         ({"low": 1, "min": 1, "high": 9}, [".min: unknown key; leave it out: low is there"]),
@@ -113,6 +123,9 @@ def test_a_file_for_wandb_is_translated_line_by_line() -> None:
         ("trial.suggest_float('x', 1e-4, 0.1, log=True)",
          [": text is not evaluated; write {low: 0.0001, high: 0.1, scale: log}"]),
         ("hp.Boolean('x')", [": text is not evaluated; write {choices: [false, true]}"]),
+        ("tune.randn(0, 1)", [": text is not evaluated; write {low: …, high: …, scale: …} or {choices: […]}"]),
+        ("tune.sample_from(lambda spec: 3)",
+         [": text is not evaluated; write {low: …, high: …, scale: …} or {choices: […]}"]),
         ("tune.uniform(low, high)",
          [": text is not evaluated; write {low: …, high: …, scale: …} or {choices: […]}"]),
     ],
@@ -146,6 +159,26 @@ def test_a_parameter_in_foreign_words_is_told_in_ours(parameter: Any, expected: 
 )  # fmt: skip
 def test_a_section_in_foreign_words_is_told_in_ours(field: str, written: Any, expected: str) -> None:
     assert problems(**{field: written}) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ({"type": "hyperband", "max_iter": 27, "s": 2},
+         "{algorithm: asha}, and epochs: {min: 3, max: 27}"),
+        ({"type": "hyperband", "max_iter": 32, "s": 3, "eta": 2},
+         "{algorithm: asha, reduction_factor: 2}, and epochs: {min: 4, max: 32}"),
+        ({"type": "hyperband", "s": 2}, "{algorithm: asha}"),
+    ],
+)  # fmt: skip
+def test_brackets_of_wandb_are_rungs_of_ours(written: dict[str, Any], instead: str) -> None:
+    spec = {name: value for name, value in make_spec().resolved().items() if name not in ("early_stopping", "epochs")}
+    with pytest.raises(SpecError) as caught:
+        spec_from_mapping({**spec, "early_terminate": written}, is_new=True)
+    rest = [] if "max_iter" in written else ["epochs: is required, but is missing"]
+    assert sorted(caught.value.problems) == sorted(
+        [f"early_terminate: unknown key; write early_stopping: {instead}", *rest]
+    )
 
 
 def test_words_that_look_alike_by_chance_are_no_advice() -> None:

@@ -58,15 +58,45 @@ def test_drivers_killed_at_random_moments_lose_nothing(cli: Cli, tiny_spec: Call
     assert len(verified(cli, acknowledged=acknowledged).trials) == 20
 
 
-def test_a_killed_worker_costs_its_trial_one_attempt_and_no_epoch_but_the_last(
+def test_forks_the_process_that_forked_them_and_the_driver_are_killed_and_leave_nothing(
     cli: Cli, tiny_spec: Callable[..., str]
 ) -> None:
+    """All on one machine, with a Ray of the driver's own; two slots, one process that imports TensorFlow."""
+    cli.address = "local"
+    spec = tiny_spec(num_trials=4, space=SLOW_SPACE, epochs={"min": 27, "max": 27})
+    driver = cli.start("run", spec)
+    cli.wait_for("tiny", lambda sweep: sum(bool(trial.epochs) for trial in sweep.unfinished) == 2)
+    forks = {event.trial: event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
+    [server] = {psutil.Process(pid).ppid() for pid in forks.values()}
+    assert psutil.Process(server).ppid() == driver.pid
+    os.kill(forks[0], signal.SIGKILL)
+    cli.wait_for("tiny", lambda sweep: sweep.trials[0].attempts == 2)
+    [again] = [e.pid for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and (e.trial, e.attempt) == (0, 2)]
+    assert psutil.Process(again).ppid() == server, "it was not forked from the same process"
+    assert psutil.Process(forks[1]).is_running(), "the other trial was disturbed"
+    os.kill(server, signal.SIGKILL)
+    cli.wait_for("tiny", lambda sweep: all(trial.attempts > 1 for trial in list(sweep.trials.values())[:2]))
+    started = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
+    pids = {event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
+    driver.kill()
+    driver.communicate(timeout=60)
+    _, alive = psutil.wait_procs(started, 60)
+    assert alive == [] and not [pid for pid in pids if psutil.pid_exists(pid)]
+    cli("resume", "tiny")
+    verified(cli)
+
+
+def test_a_killed_plain_process_costs_its_trial_one_attempt_and_no_epoch_but_the_last(
+    cli: Cli, tiny_spec: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNER_FORK", "0")
     spec = tiny_spec(num_trials=2, space=SLOW_SPACE, epochs={"min": 9, "max": 27}, resources=ONE_SLOT)
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
     sweep = fold(cli.events("tiny"))
     trial = next(trial for trial in sweep.unfinished if trial.checkpoints)
     [started] = [e for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and e.trial == trial.number]
+    assert "its process imports TensorFlow itself, as TUNER_FORK=0" in cli("logs", "tiny").stdout
     os.kill(started.pid, signal.SIGKILL)
     finish(driver, exit_code=0)
     verified(cli)

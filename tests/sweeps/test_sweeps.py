@@ -25,11 +25,12 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
     shown = json.loads(done.stdout)
     assert shown == cli.json("show", "first")
     assert list(shown) == [
-        "sweep", "state", "num_trials", "outcomes", "epochs", "best",
+        "sweep", "state", "num_trials", "outcomes", "infeasible", "epochs", "best",
         "wall_s", "training_s", "slots", "utilization", "mlflow",
     ]  # fmt: skip
     assert list(shown["outcomes"]) == [
-        "completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "cancelled", "unfinished",
+        "completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "infeasible",
+        "cancelled", "unfinished",
     ]  # fmt: skip
     assert list(shown["best"]) == ["trial", "value", "epoch", "params"]
     assert list(shown["mlflow"]) == ["uri", "experiment_id", "run_id", "backlog", "recorder"]

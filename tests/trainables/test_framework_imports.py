@@ -23,7 +23,7 @@ def test_what_is_loaded_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 WORKER = f"""
 import sys
-from tuner.engine.messages import WorkerSettings
+from tuner.engine.settings import WorkerSettings
 from tuner.engine.slots import Slot
 from tuner.worker.training import _make_trainer
 settings = WorkerSettings("digits", None, "val_loss", "min", "float32", "", Slot(cpus=1, gpus=0))

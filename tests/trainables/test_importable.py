@@ -51,8 +51,9 @@ def test_a_class_of_a_package_is_found_by_its_name(package: Path) -> None:
     assert named(cls) == ("mypackage.models.dense:Mine", None)
     assert import_folder("mypackage.models.dense:Mine") == str(package.parents[1])
     code = collect("mypackage.models.dense:Mine")
-    assert code is not None and code.manifest["main"] == "dense.py"
-    assert sorted(code.manifest["files"]) == ["__init__.py", "dense.py", "layers.py"]
+    assert code is not None and code.manifest["main"] == "mypackage/models/dense.py"
+    below = ["__init__.py", "models/__init__.py", "models/dense.py", "models/layers.py"]
+    assert sorted(code.manifest["files"]) == [f"mypackage/{name}" for name in below]
     assert tuner.check("digits", trainable="mypackage.models.dense:Mine")["training_examples"] == 1200
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainables.contract import Data, Trainable, has_evaluate
+from trainables.exceptions import infeasible_in
 from trainables.probing.cut import cut
 from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
@@ -86,6 +87,8 @@ def probe(
         try:
             _try_one(trainer, params, found, number == 0, seconds_max, began)
         except ProbeError as error:
+            if number and infeasible_in(error.cause) is not None:
+                continue
             error.params = params if number else {}
             raise
         finally:

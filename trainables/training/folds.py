@@ -183,6 +183,8 @@ class FoldTrainer:
         for fold in self._folds:
             fold.end()
 
+    stopped = ""
+    """Why the trial ended itself; empty while it goes on."""
     suffix, saves_often, is_whole = Trainer.suffix, Trainer.saves_often, Trainer.is_whole
 
     @property

@@ -203,7 +203,7 @@ def resume(
         if not wanted:
             return {}
         spec = spec_from_mapping(after, "tuner.resume")
-        return changes_between(found.spec, spec, len(found.trials), "tuner.resume")
+        return changes_between(found.spec, spec, found.num_counted, "tuner.resume")
 
     shows = progress_for(folder, progress)
     accepted = Accepted(with_changed_code, with_changed_data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from tuner.base.outcomes import SweepState
+from tuner.base.outcomes import SweepState, num_ended
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.sweep import Sweep, Trial
 
@@ -14,7 +14,7 @@ TRIALS_SHOWN = 10
 
 def sweep_page(sweep: Sweep, state: SweepState) -> str:
     """A sweep as HTML for the cell of a notebook."""
-    ended = sum(count for outcome, count in sweep.outcomes().items() if outcome != "unfinished")
+    ended = num_ended(sweep.outcomes())
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
     at_work, training = duration_text(sweep.wall_s), duration_text(sweep.training_s)
     facts = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tuner.base.outcomes import num_ended
 from tuner.base.secrets import redacted
 from tuner.base.text import duration_text, harmless, metric_text, params_text
 from tuner.recording import Cursor, read_cursor
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LIVE_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
+TOLD_AFTER_S = 2.0
+"""Once a trial trains, what another waits for is told only if it takes longer than this."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Snapshot:
     backlog: int
     trouble: str = ""
     """Why MLflow accepts nothing now; empty while it does."""
+    doing: str = ""
+    """What workers do that do not train yet; empty if they all train."""
+    stages: frozenset[str] = frozenset()
+    """The kinds of it."""
 
     @property
     def recorded(self) -> str:
@@ -49,7 +56,7 @@ class Snapshot:
 
     @property
     def ended(self) -> int:
-        return sum(count for outcome, count in self.outcomes.items() if outcome != "unfinished")
+        return num_ended(self.outcomes)
 
     @property
     def counts(self) -> str:
@@ -118,7 +125,7 @@ class Progress:
         """Starts watching: trials run from now on."""
         self._coordinator = coordinator
         self._epochs_before = coordinator.sweep.num_epochs
-        self._ended_before = len(coordinator.sweep.trials) - sum(1 for _ in coordinator.sweep.unfinished)
+        self._ended_before = num_ended(coordinator.sweep.outcomes())
         self._stop.clear()
         self._thread = threading.Thread(target=self._watch, name="display", daemon=True)
         self._thread.start()
@@ -149,6 +156,7 @@ class Progress:
 
     def _snapshot(self) -> Snapshot:
         assert self._coordinator is not None
+        stages = self._coordinator.stages
         with self._coordinator.lock:
             sweep = self._coordinator.sweep
             outcomes, best = sweep.outcomes(), sweep.best
@@ -160,7 +168,7 @@ class Progress:
             wall_s, busy, slots = self._coordinator.wall_s(), self._coordinator.busy, self._coordinator.slots
             first_epoch_at, now = sweep.spans[-1].first_epoch_at, self._coordinator.journal.clock.now()
         here_s = max(now - first_epoch_at, 1e-6) if first_epoch_at is not None else 1e-6
-        ended = sum(outcomes.values()) - outcomes["unfinished"]
+        ended = num_ended(outcomes)
         ended_here = ended - self._ended_before
         is_telling = first_epoch_at is not None and ended_here > 2
         left_s = here_s / ended_here * (sweep.num_trials - ended) if is_telling else None
@@ -177,6 +185,8 @@ class Progress:
             left_s=left_s,
             backlog=self._backlog(num_events),
             trouble=self._cursor.trouble,
+            doing=stages.text(0.0 if first_epoch_at is None else TOLD_AFTER_S),
+            stages=stages.kinds if first_epoch_at is None else frozenset(),
         )
 
     def _backlog(self, num_events: int) -> int:
@@ -191,6 +201,7 @@ class Lines(Progress):
     """Prints a line on standard error now and then, where there is no terminal."""
 
     _best, _told_at = "", -math.inf
+    _stages: frozenset[str] = frozenset()
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -200,14 +211,18 @@ class Lines(Progress):
         super().training(coordinator)
 
     def show(self, now: Snapshot) -> None:
-        if now.best != self._best or time.monotonic() - self._told_at >= LINE_EVERY_S:
+        is_new = now.best != self._best or now.stages != self._stages
+        if is_new or time.monotonic() - self._told_at >= LINE_EVERY_S:
             self.say(line(now))
-            self._best, self._told_at = now.best, time.monotonic()
+            self._best, self._told_at, self._stages = now.best, time.monotonic(), now.stages
 
 
 def line(now: Snapshot) -> str:
     """A snapshot on one line."""
+    if now.doing and now.stages:
+        return f"{duration_text(now.elapsed_s)}: {now.doing}"
+    doing = f" ({now.doing})" if now.doing else ""
     return (
         f"{duration_text(now.elapsed_s)}: {now.ended} of {now.num_trials} trials ({now.counts}), {now.epochs} epochs,"
-        f" {now.busy} of {now.slots} slots busy{now.left}; best {now.best or 'none yet'}"
+        f" {now.busy} of {now.slots} slots busy{doing}{now.left}; best {now.best or 'none yet'}"
     )

@@ -83,7 +83,7 @@ def start_or_resume(
     known = find_history(root, spec.name)  # refuses an empty journal
 
     def changes(sweep: Sweep) -> dict[str, Any]:
-        return changes_between(sweep.spec, spec, len(sweep.trials), source)
+        return changes_between(sweep.spec, spec, sweep.num_counted, source)
 
     return resume_sweep(folder, address, progress, changes, accepted, known)
 

@@ -245,7 +245,7 @@ class Sweep:
 
     def __repr__(self) -> str:
         return (
-            f"<tuner.Sweep {self.name}: {self.state}, {len(self._folded.trials)} of {self._folded.num_trials} trials>"
+            f"<tuner.Sweep {self.name}: {self.state}, {self._folded.num_counted} of {self._folded.num_trials} trials>"
         )
 
     def _repr_html_(self) -> str:

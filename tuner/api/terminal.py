@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ class Terminal(Lines):
         if self._live is not None:
             self._live.console.print(text)
         elif self._status is not None:
-            self._status.update(text)
+            self._status.update(Timed(text))
             self._status.start()
         else:
             self.say(text)
@@ -76,6 +77,17 @@ class Terminal(Lines):
             super().show(now)
 
 
+class Timed:
+    """A text with the seconds since it is shown, once there are some."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._since = text, time.monotonic()
+
+    def __rich__(self) -> Text:
+        seconds = int(time.monotonic() - self._since)
+        return Text(f"{self._text} ({seconds} s)" if seconds else self._text)
+
+
 def panel(now: Snapshot) -> RenderableType:
     """A snapshot as a panel."""
     table = Table.grid(padding=(0, 2))
@@ -86,6 +98,8 @@ def panel(now: Snapshot) -> RenderableType:
     table.add_row("best", Text(now.best or "no epoch yet"))
     table.add_row("epochs", f"{now.epochs}, {now.epochs_per_s:.1f} a second")
     table.add_row("slots", f"{now.busy} of {now.slots} busy")
+    if now.doing:
+        table.add_row("now", Text(now.doing))
     table.add_row("time", f"{duration_text(now.elapsed_s)}{now.left}")
     table.add_row("MLflow", Text(now.recorded))
     return Group(Text(now.name, style="bold"), table)

@@ -24,7 +24,7 @@ from tuner.inspection.provenance.learned import (
     learned_manifest,
     write_learned,
 )
-from tuner.inspection.work_folder import work_folder, work_folder_of
+from tuner.inspection.work_folder import find_module, work_folder, work_folder_of
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -148,6 +148,7 @@ def _go_on(
 ) -> Ended:
     """Journals that a driver resumes the sweep with these changes, and runs it."""
     folder, sweep = journal.folder, journal.sweep
+    find_module(sweep.spec, sweep.work_folder)
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
     works_in = work_folder_of(sweep.spec, sweep.work_folder)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from trainables.contract import Data
 from tuner.backend import local_ray
 from tuner.backend.worker import WORK, Common
-from tuner.engine.messages import WorkerSettings
-from tuner.processes import own_server, why_plain
+from tuner.engine.settings import WorkerSettings
+from tuner.processes import end_own, own_server, why_plain
 from tuner.processes.shared import packed, write_packed
 
 
@@ -24,11 +24,17 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     first worker of each node gets a copy from Ray's object store, as bytes: nothing of the user's is imported there.
     """
     content = packed((settings, data))
+    if settings.is_script:
+        end_own()  # nothing of it needs TensorFlow
     server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
+    name = uuid.uuid4().hex
     file, reference, path = -1, list[Any](), ""
     if local_ray.is_running():
         file = write_packed(content)
         path = f"/proc/{os.getpid()}/fd/{file}"
+        if server is not None and not why:
+            with suppress(OSError):  # it is asked for again, then
+                server.keep_soon(name, file)
     else:
         import ray
 
@@ -37,7 +43,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
         yield Common(
             slot=settings.slot,
             trial_timeout_s=settings.trial_timeout_s,
-            name=uuid.uuid4().hex,
+            name=name,
             reference=reference,
             path=path,
             token=server.token if server is not None else "",

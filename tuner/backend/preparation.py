@@ -87,7 +87,7 @@ def inspected(
             require_room(slot, slot.count([local_node()]))
         if inspection.in_background or not starts_own:
             observer.phase("starting Ray, while the trainable is checked")
-            session.start_ray(address, observer.note)
+            session.start_ray(address, observer.note, spec.requirements)
             growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, nodes.num_hosts(), shared_folders())
@@ -99,7 +99,7 @@ def inspected(
             observer.note(f"warning: {warning}")
         if check.is_new and not session.has_ray():
             observer.phase("starting Ray")
-            session.start_ray(address, observer.note)
+            session.start_ray(address, observer.note, spec.requirements)
         yield resolved, found
     finally:
         inspection.cancel()

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -40,6 +40,9 @@ _leaving: Future[None] | None = None
 """The end of Ray's processes, from `begin_leaving` to `leave_ray`."""
 _end_of_processes: Callable[[], None] | None = None
 """What is left to do once this process is disconnected from Ray."""
+_OF_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Set by Ray in the drivers of its jobs, whose workers have the job's environment."""
+
 _until_left = ExitStack()
 """What `leave_ray` undoes. Empty if the session is not ours: a program may have started Ray itself."""
 
@@ -49,11 +52,14 @@ def has_ray() -> bool:
     return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
-def start_ray(address: str | None, note: Callable[[str], None] = lambda text: None) -> None:
+def start_ray(
+    address: str | None, note: Callable[[str], None] = lambda text: None, packages: Sequence[str] = ()
+) -> None:
     """Joins the cluster at `address` (or $RAY_ADDRESS), or starts Ray on this machine. A program's own Ray is used.
 
     Args:
         note: is told of what was wrong and has been mended.
+        packages: what workers need besides our own, pinned. On this machine, and in a cluster's job, they are there.
 
     Raises:
         UsageError: the address is wrong, or something on this machine keeps Ray from starting.
@@ -70,7 +76,7 @@ def start_ray(address: str | None, note: Callable[[str], None] = lambda text: No
     try:
         if address != "local" and (why := why_silent(host_port(address), JOINS_WITHIN_S)) is not None:
             raise ServiceError(f"Ray at {address} does not answer: {why}")
-        _init(address, note)
+        _init(address, note, packages)
     except TunerError:
         raise
     except Exception as error:  # Ray raises bare ones, too
@@ -132,13 +138,15 @@ def nodes_of(address: str | None) -> list[dict[str, float]]:
         leave_ray()
 
 
-def _init(address: str, note: Callable[[str], None]) -> None:
+def _init(address: str, note: Callable[[str], None], packages: Sequence[str]) -> None:
     """Raises whatever Ray raises."""
     import ray
 
     is_local_ray = address == "local"
     place: AbstractContextManager[dict[str, Any]] = local_ray.prepared(note) if is_local_ray else nullcontext({})
     with _own_sigterm(), place as options:
+        if packages and not is_local_ray and _OF_A_JOB not in os.environ:
+            options = {**options, "runtime_env": {"pip": list(packages)}}
         try:
             ray.init(address=address, logging_level=logging.CRITICAL, log_to_driver=False, **options)
         except BaseException:

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from tuner.backend.observer import Observer
 from tuner.base.errors import ServiceError, StorageError, TunerError, UsageError
 from tuner.base.hints import is_command_line
 from tuner.engine.coordinator import Coordinator
-from tuner.engine.messages import WorkerSettings
+from tuner.engine.settings import WorkerSettings
 from tuner.engine.slots import Slot
 from tuner.inspection import Inspected
 from tuner.policy import preload
@@ -33,6 +34,7 @@ FIT_STARTS = 3
 """If Tune's loop ends unexpectedly, a fresh one starts from the journal; this is how many there are at most."""
 RECORDER_WAITS_S = 5.0
 """How long a driver that failed waits for the recorder, which goes on by itself."""
+HYPEROPT_WAITS_S = 10.0
 REMOVAL_WAITS_S = 30.0
 """How long it waits where the sweep's folder is removed next, which must not be read any more."""
 
@@ -106,7 +108,7 @@ class SweepRun:
                 return
             if not session.has_ray():
                 self._observer.phase("starting Ray")
-                session.start_ray(self._address, self._observer.note)
+                session.start_ray(self._address, self._observer.note, self._spec.requirements)
             local_ray.begin_sweep(self._folder)
             with head.watched(nodes.head_address(), self._lose_ray), raylet.watched(self._lose_ray):
                 self._train()
@@ -118,7 +120,7 @@ class SweepRun:
         slot = Slot.of(self._spec.resources)
         found = nodes.cluster_nodes()
         self._coordinator.set_slots(slot.count(found), slot.lacking(found))
-        threading.Thread(target=preload, name="hyperopt", daemon=True).start()  # while workers start
+        threading.Thread(target=self._import_hyperopt, name="hyperopt", daemon=True).start()
         importlib.import_module("tuner.backend.tune_adapter")  # now, as a signal's handler must find it whole
         self._observer.training(self._coordinator)
         self._is_training = True
@@ -127,6 +129,13 @@ class SweepRun:
         finally:
             self._is_training = False
             self._observer.trained()
+
+    def _import_hyperopt(self) -> None:
+        """Once an epoch is trained: the first suggestions do without, and its import would delay the first epoch."""
+        until = time.monotonic() + HYPEROPT_WAITS_S
+        while not self._coordinator.sweep.num_epochs and time.monotonic() < until:
+            time.sleep(0.02)
+        preload()
 
     def _fit(self, settings: WorkerSettings) -> None:
         """Runs Tune's loop; if it ends unexpectedly, a fresh one starts from the journal, FIT_STARTS in all."""

@@ -25,6 +25,7 @@ from tuner.backend.watch import watched
 from tuner.backend.worker import Common, Worker
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.turns import Turns
+from tuner.processes import own_server
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -168,6 +169,11 @@ class DriverStopper(tune.Stopper):  # type: ignore[misc]
         return _run().must_stop
 
 
+def _is_imported() -> bool:
+    server = own_server()
+    return server is not None and server.is_ready
+
+
 class Turn(tune.Trainable):  # type: ignore[misc]
     """What Tune takes for its trainable; its actors are of another class (`patches.with_slim_actors`)."""
 
@@ -185,11 +191,14 @@ def fit(coordinator: Coordinator, common: Common, worker: type = Worker) -> None
     for name in ("ray.tune", "ray.air", "ray"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     scratch = tempfile.mkdtemp(prefix="tuner-tune-", dir=local_ray.scratch_folder())
-    run = _current = _Run(coordinator, Turns(coordinator, common.trial_timeout_s, node_address()))
+    run = _current = _Run(
+        coordinator, Turns(coordinator, common.trial_timeout_s, node_address(), imported=_is_imported)
+    )
     try:
         with (
             watched(coordinator, run.turns, common.slot, run.fail),
             patches.with_memory_kills_as_deaths(),
+            patches.without_counts_of_callbacks(),
             patches.with_slim_actors(worker, common),
         ):
             _tuner(tune.with_resources(Turn, common.slot.resources), scratch).fit()

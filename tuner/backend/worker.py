@@ -7,7 +7,9 @@ The actor neither imports TensorFlow nor runs the user's code, nor imports Ray T
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +24,8 @@ from tuner.processes import EndedError, Process, node_server
 
 WORK = "tuner.worker.process:main"
 """What the process does."""
+STARTS = 3
+"""How often a process is started at most until it begins."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,13 @@ class Worker:
         self._process: Process | None = None
         self._notes: tuple[str, ...] = ()
         self._is_loaded = False
+        self._is_waiting = False
+        """Whether the process has been told to go on, and has not reported since."""
         self._num_reports = 0
         outputs.bound_this_process()
         self.take(config["assignment"])
+        with suppress(EndedError):  # which the first report tells
+            self._tell()
 
     def take(self, assignment: Assignment) -> None:
         """Takes the next trial. Only stores it: an error would be lost here."""
@@ -87,10 +95,8 @@ class Worker:
     def _report(self) -> Report:
         started_at, kills = time.monotonic(), kernel_memory_kills()
         try:
-            process = self._running()
-            process.send(None if self._is_told else self._assignment)
-            self._is_told = True
-            report: Report = process.receive()
+            report = self._heard()
+            self._is_waiting = False
         except EndedError as error:
             return self._lost(str(error), time.monotonic() - started_at, kernel_memory_kills() > kills)
         if report.loss is not None:
@@ -99,15 +105,37 @@ class Worker:
         notes, self._notes = self._notes, ()
         return report if not notes else _with_notes(report, notes)
 
-    def _running(self) -> Process:
-        """The process that trains; a new one if there is none.
+    def _heard(self) -> Report:
+        """The next report of the process.
 
         Raises:
-            EndedError: it ended at once.
+            EndedError: it is gone.
         """
+        for _ in range(STARTS):
+            try:
+                report: Report = self._tell().receive()
+                return report
+            except ConnectionError as error:  # the server was killed before the process began: nobody's fault
+                self._end_process()
+                why = error
+        raise EndedError(f"could not be started: {why}")
+
+    def _tell(self) -> Process:
+        """The process that trains, once it knows of the trial, and that it is to go on; a new one if there is none.
+
+        Raises:
+            EndedError: it cannot be started.
+        """
+        process = self._running()
+        if not self._is_waiting:
+            process.send(None if self._is_told else self._assignment)
+            self._is_told = self._is_waiting = True
+        return process
+
+    def _running(self) -> Process:
         if self._process is None:
             self._process = self._start()
-            self._is_told = self._is_loaded = False
+            self._is_told = self._is_loaded = self._is_waiting = False
             gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
             memory_bytes = self._common.slot.memory_bytes(this_node())
             self._process.send({"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes})
@@ -117,16 +145,13 @@ class Worker:
         common = self._common
         if common.why_plain and not common.is_script:
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
-        for attempt in range(3):  # a server may end just now, or be killed
+        for _ in range(STARTS):  # a server may end just now
             try:
                 server = node_server(common.token, is_forked=common.is_forked)
-                process = server.start(common.work, is_forked=common.is_forked, data=common.name, give=self._give)
-                if process.pid:
-                    return process
-            except ConnectionError as error:
-                if attempt == 2:
-                    raise EndedError(f"could not be started: {error}") from None
-        raise AssertionError
+                return server.start(common.work, is_forked=common.is_forked, data=common.name, give=self._give)
+            except (OSError, subprocess.CalledProcessError) as error:
+                why = error
+        raise EndedError(f"could not be started: {why}")
 
     def _give(self) -> int:
         """Opens the shared settings and data, which this node has not got yet."""
@@ -146,12 +171,13 @@ class Worker:
             loading_s=0.0 if self._is_loaded else LOADING_S,
             kernel_was_out_of_memory=memory_ran_out,
         )
+        pid = process.known_pid if process is not None else 0
         self._end_process()
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
             node=node_address(),
-            pid=process.pid if process is not None else os.getpid(),
+            pid=pid,
             gpus=(),
             started_at_epoch=None,
             loss=Loss(cause, reason),

@@ -53,10 +53,12 @@ _KNOWN_FORM = re.compile(
 )
 """What the keys of clouds and services look like, wherever they appear."""
 _SECRET_FILE = re.compile(
-    r"^\.(env|netrc|pgpass|pypirc|npmrc|htpasswd|aws|boto)\b|^(credentials|secrets?|id_(rsa|dsa|ecdsa|ed25519))(\W|$)"
-    r"|\.(pem|key|p12|pfx|jks|keystore|kdbx|env)$|service[-_]?account.*\.json$",
+    r"^\.(env|envrc|netrc|pgpass|pypirc|npmrc|htpasswd|aws|boto|git-credentials)\b|^(credentials|secrets?|id_(rsa|dsa|ecdsa|ed25519))(\W|$)"
+    r"|\.(pem|key|p12|pfx|jks|keystore|kdbx|env|ppk|gpg|asc)$|service[-_]?account.*\.json$|kubeconfig$"
+    r"|(application_default_|client_)(credentials|secrets?).*\.json$",
     re.I,
 )
+_SECRET_FOLDERS = (".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".gcloud", "gcloud")
 _PLACEHOLDER = re.compile(r"[<\[{$%*]|(?:[A-Z0-9]+_)+[A-Z0-9]+$|(.)\1+$")
 """Not a secret: a vocabulary word such as <|endoftext|>, the name of a variable, or stars."""
 _TEMPLATE = re.compile(r"(?:\{[^{}\s]*\}:?)+@|(?<=://)git@")
@@ -105,6 +107,13 @@ def redacted(text: str, environ: Mapping[str, str] = os.environ) -> str:
             if len(secret) >= _HIDDEN_CHARS_MIN and secret in text and is_secret(name, whole):
                 text = text.replace(secret, "***")
     return text
+
+
+def is_secret_file(name: str) -> bool:
+    """Whether a path's name, or a folder's in it, is one under which keys and passwords are kept; never of a module."""
+    if name.endswith(".py"):
+        return False
+    return any(_SECRET_FILE.search(part) or part in _SECRET_FOLDERS for part in name.split("/"))
 
 
 def holds_secret(name: str, text: str, environ: Mapping[str, str] = os.environ) -> bool:

@@ -35,6 +35,15 @@ def duration_text(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def bytes_text(size_bytes: float) -> str:
+    """A size with three digits at most: 512 bytes, 1.5 KiB, 20 MiB."""
+    if size_bytes < 1024:
+        return f"{size_bytes:.0f} byte{'' if size_bytes == 1 else 's'}"
+    unit = next(unit for unit in (1, 2, 3, 4) if size_bytes < 1024 ** (unit + 1) * 0.9995 or unit == 4)
+    number = size_bytes / 1024**unit
+    return f"{number:.{0 if number >= 99.95 else 1}f} {('KiB', 'MiB', 'GiB', 'TiB')[unit - 1]}"
+
+
 def times_text(number: int) -> str:
     """A count: once, 3 times."""
     return "once" if number == 1 else f"{number} times"
@@ -43,3 +52,13 @@ def times_text(number: int) -> str:
 def harmless(text: str) -> str:
     """Escapes control characters in text from user code, so that it cannot steer a terminal."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
+def infeasible_text(figures: Mapping[str, Any], num_trials: int) -> str:
+    """The figures of what was infeasible in a sweep, for people; empty if nothing was."""
+    parts = []
+    if figures["trials"]:
+        parts.append(f"{figures['trials']} of {num_trials} suggested configurations ({figures['share']:.0%})")
+    if figures["draws_share"]:
+        parts.append(f"{figures['draws_share']:.0%} of the space's draws, which are drawn again")
+    return "; ".join(parts)

@@ -66,7 +66,9 @@ def run_command() -> None:
             app(prog_name="tuner", standalone_mode=True)
     except TunerError as error:
         people.print(harmless(redacted(str(error))), style="red" if error.exit_code != 3 else "yellow")
-        sys.exit(error.exit_code)
+        from tuner.cli.for_good import exit_code
+
+        sys.exit(exit_code(error, sys.argv[1:]))
 
 
 def _check_working_directory() -> None:

@@ -23,7 +23,7 @@ class Entry:
 
 GROUPS = {
     "Search": (
-        Entry("init", "Write a first spec for a model of your own.", "init_command"),
+        Entry("init", "Write a first spec for your model, or from another tool.", "init_command"),
         Entry("check", "Check a spec or a cluster file before anything runs.", "spec_commands"),
         Entry("run", "Run a sweep to its end.", "run_commands"),
         Entry("resume", "Continue a sweep; budgets and ranges may change.", "run_commands"),

@@ -11,7 +11,8 @@ import typer
 from tuner.api.stopping import stop as stop_sweep
 from tuner.base.errors import StorageError, UsageError
 from tuner.cli.cluster_command import There, ask_there, logs_there
-from tuner.cli.output import ClusterFile, JobServer, Storage, SweepName, people, print_data
+from tuner.cli.kubernetes_there import Pods
+from tuner.cli.output import ClusterFile, JobServer, KubeNamespace, OnKubernetes, Storage, SweepName, people, print_data
 from tuner.cli.pages import add
 from tuner.review import status
 from tuner.storage import StorageRoot, SweepFolder
@@ -25,11 +26,20 @@ RAY_LOGS = "/tmp/ray/session_latest/logs/worker-*"
 NAMED_AT_MOST = 8
 
 
-def stop(sweep: SweepName, storage: Storage = None, cluster: ClusterFile = None, address: JobServer = None) -> None:
+def stop(
+    sweep: SweepName,
+    storage: Storage = None,
+    cluster: ClusterFile = None,
+    address: JobServer = None,
+    kubernetes: OnKubernetes = False,
+    namespace: KubeNamespace = None,
+) -> None:
     """Stop a running sweep; it can be resumed.
 
     Waits for the running epochs to end. Stop it a second time to stop at once.
     """
+    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
+        storage = pods.answer(sweep, ["stop", sweep], storage)
     if (there := There.asked(cluster, address)) is not None:
         raise typer.Exit(ask_there(there, sweep, ["stop", sweep], {"--storage": storage}))
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
@@ -46,11 +56,15 @@ def logs(
     storage: Storage = None,
     cluster: ClusterFile = None,
     address: JobServer = None,
+    kubernetes: OnKubernetes = False,
+    namespace: KubeNamespace = None,
 ) -> None:
     """Print the log of a sweep's driver.
 
     On a cluster that is the progress of the sweep; on this machine, what Ray and the workers reported to it.
     """
+    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
+        storage = pods.logs(sweep, follow, storage)
     if (there := There.asked(cluster, address)) is not None:
         raise typer.Exit(logs_there(there, sweep, follow, {"--storage": storage}))
     folder, _ = status.open_sweep(StorageRoot.resolve(storage), sweep)

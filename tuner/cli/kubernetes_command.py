@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner.base.errors import UsageError
-from tuner.cli.output import NewName, Overrides, SpecFile, SpecStorage, spec_path
+from tuner.cli.output import Include, NewName, Overrides, SpecFile, SpecStorage, spec_path
 from tuner.cli.pages import add
 
 _MANIFEST, _JOB, _PODS = "Manifest", "Job", "Pods"
@@ -100,6 +100,7 @@ def kubernetes(
     name: NewName = None,
     overrides: Overrides = None,
     storage: SpecStorage = None,
+    include: Include = None,
     apply: Apply = False,
     output: Output = None,
     namespace: Namespace = None,
@@ -135,7 +136,8 @@ def kubernetes(
         secrets=tuple(secrets or ()),
         volumes=tuple(volumes or ()),
     )
-    deliver(checked(spec_path(spec), overrides or [], name, storage, options), options, output, apply)
+    made = checked(spec_path(spec), overrides or [], name, storage, options, include or [])
+    deliver(made, options, output, apply)
 
 
 def register(app: typer.Typer) -> None:

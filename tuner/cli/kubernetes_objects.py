@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuner.base.errors import SpecError, UsageError
 from tuner.cli.output import people, print_data
@@ -17,28 +17,47 @@ from tuner.storage.commands import program
 if TYPE_CHECKING:
     from tuner.cluster.kubernetes.kubectl import Applied
     from tuner.cluster.kubernetes.options import Options
+    from tuner.cluster.parcel import Parcel
     from tuner.spec import SweepSpec
 
 
-def checked(path: Path, overrides: Sequence[str], name: str | None, storage: str | None, options: Options) -> SweepSpec:
+class Made(NamedTuple):
+    """A sweep that fits the pods, and the user's files that travel with it."""
+
+    spec: SweepSpec
+    parcel: Parcel
+    warnings: list[str]
+
+
+def checked(
+    path: Path,
+    overrides: Sequence[str],
+    name: str | None,
+    storage: str | None,
+    options: Options,
+    include: Sequence[str] = (),
+) -> Made:
     """The spec with its storage, checked against its trainable and against what the pods share.
 
-    The data are not checked: only the pods may be able to read them.
+    The trainable is tried here where its data are at hand: only the pods may be able to read them.
 
     Raises:
         SpecError: the spec is wrong; one line for each problem.
         UsageError: an option is wrong, or the file cannot be read.
     """
-    from tuner.inspection import Inspection, load_checked
+    from tuner.cluster.check import looked_at
+    from tuner.cluster.travelling import left_behind_warnings, opened_problems, package_problems, package_warnings
+    from tuner.inspection import load_checked
 
     if wrong := options.problems():
         raise UsageError("\n".join(wrong))
     spec = load_checked(path, overrides, name, is_for_elsewhere=True)
     spec = spec.model_copy(update={"storage": StorageRoot.resolve(storage, spec.storage).url})
-    inspected = Inspection(spec).result().elsewhere(spec)
-    if problems := [*inspected.problems, *_misfits(spec, options)]:
+    inspected, parcel = looked_at(spec, path, include)
+    opened = opened_problems(spec, parcel, inspected.opened, options.claims())
+    if problems := [*inspected.problems, *package_problems(spec), *opened, *_misfits(spec, options)]:
         raise SpecError(printable(str(path)), problems)
-    return spec
+    return Made(spec, parcel, [*left_behind_warnings(parcel), *package_warnings(spec, "the image")])
 
 
 def _misfits(spec: SweepSpec, options: Options) -> list[str]:
@@ -52,7 +71,7 @@ def _misfits(spec: SweepSpec, options: Options) -> list[str]:
     return [*idle_card_problems(spec), *shared]
 
 
-def deliver(spec: SweepSpec, options: Options, output: Path | None, is_applied: bool) -> None:
+def deliver(made: Made, options: Options, output: Path | None, is_applied: bool) -> None:
     """Prints a sweep's objects, writes them to a file or applies them.
 
     Raises:
@@ -65,16 +84,23 @@ def deliver(spec: SweepSpec, options: Options, output: Path | None, is_applied: 
     from tuner.cluster.kubernetes.kubectl import apply
     from tuner.spec.uris import is_of_this_machine
 
-    environment = shipped(os.environ)
-    objects = manifest(spec, options, environment.plain)
+    spec, environment = made.spec, shipped(os.environ)
+    objects = manifest(spec, options, environment.plain, made.parcel)
     text = to_yaml(objects)
     if output is not None:
         _write(output, text)
     elif not is_applied:
         print_data(text)
+    for line in made.parcel.told():
+        people.print(line)
+    for warning in made.warnings:
+        people.print(f"warning: {warning}", style="yellow")
     for address in (str(spec.tracking.uri), *environment.plain.values()):
         if is_of_this_machine(address):
             people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
+    if spec.requirements:
+        packages = " ".join(spec.requirements)
+        people.print(f"requirements: the image must have them: --build-arg REQUIREMENTS={shlex.quote(packages)}")
     _tell_needs(options, objects, environment.secret)
     if is_applied:
         _tell_way_back(spec, objects, apply(objects))
@@ -113,6 +139,9 @@ def _tell_way_back(spec: SweepSpec, objects: Sequence[Mapping[str, object]], app
     people.print(f"sweep {spec.name} {applied} on Kubernetes as RayJob {name}", style="bold")
     storage = shlex.quote(str(spec.storage))
     for command in (
+        f"{program()} show {spec.name} --kubernetes{where}",
+        f"{program()} logs {spec.name} --follow --kubernetes{where}",
+        f"{program()} stop {spec.name} --kubernetes{where}",
         f"kubectl get rayjob {name}{where}",
         f"kubectl logs --follow job/{name}{where}",
         f"{program()} show {spec.name} --storage {storage}",

@@ -11,7 +11,7 @@ import typer
 
 from tuner.base.errors import ServiceError, SweepInterrupted, UsageError
 from tuner.cli.cluster_command import cluster_path, watch
-from tuner.cli.output import NewName, Overrides, SpecFile, SpecStorage, people, spec_path
+from tuner.cli.output import Include, NewName, Overrides, SpecFile, SpecStorage, people, spec_path
 from tuner.cli.pages import add
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def launch(
     or_resume: Annotated[bool, typer.Option("--or-resume", help="Continue the sweep if it exists.")] = False,
     overrides: Overrides = None,
     storage: SpecStorage = None,
+    include: Include = None,
     down_when_done: Annotated[
         bool, typer.Option("--down-when-done", help="Shut the cluster down once the sweep has ended.")
     ] = False,
@@ -43,7 +44,7 @@ def launch(
     from tuner.cluster.check import judge
 
     file = cluster_path(cluster)
-    judged = judge(spec_path(spec), overrides or [], name, storage, file)
+    judged = judge(spec_path(spec), overrides or [], name, storage, file, include or [])
     _warn(judged)
     head, submitted = _submit(file, judged, or_resume)
     code = watch(head, submitted)
@@ -66,6 +67,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _warn(judged: Judged) -> None:
+    for line in judged.parcel.told():
+        people.print(line)
     for warning in judged.cluster.warnings:
         people.print(f"warning: {warning}", style="yellow")
     if os.environ.get("AWS_SESSION_TOKEN"):
@@ -82,7 +85,7 @@ def _submit(file: Path, judged: Judged, or_resume: bool) -> tuple[Head, Submitte
 
     try:
         head = bring_up(file)
-        return head, submit(head, judged.spec, or_resume)
+        return head, submit(head, judged.spec, or_resume, judged.parcel)
     except KeyboardInterrupt:
         raise SweepInterrupted(
             f"interrupted before sweep {judged.spec.name} was known to run on the cluster of {file}, which may be half"

@@ -6,7 +6,6 @@ Imports little, so that it handles signals from the first moment.
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import sys
 from typing import Any
@@ -55,11 +54,14 @@ def main() -> None:
 def _import_tensorflow_beside() -> None:
     """Begins it first of all where a sweep is to train on this machine, as nothing else takes as long."""
     given = sys.argv[1:]
-    elsewhere = ("--address", "--cluster", "--help")
-    trains = given[:1] in (["run"], ["resume"]) and not any(argument.startswith(elsewhere) for argument in given)
-    if trains and len(given) > 1 and not os.environ.get("RAY_ADDRESS"):
-        from tuner.processes import begin_own
+    if given[:1] not in (["run"], ["resume"]) or len(given) < 2 or "--help" in given or "--cluster" in given:
+        return
+    address = next((given[at + 1 : at + 2] for at, word in enumerate(given) if word == "--address"), [])
+    address += [word.partition("=")[2] for word in given if word.startswith("--address=")]
 
+    from tuner.processes import begin_own, trains_here
+
+    if trains_here(address[0] if address else None):
         begin_own()
 
 

@@ -112,6 +112,19 @@ JobServer = Annotated[
         rich_help_panel=_PLACE,
     ),
 ]
+OnKubernetes = Annotated[
+    bool,
+    typer.Option("--kubernetes", help="The sweep runs on Kubernetes; kubectl knows the way.", rich_help_panel=_PLACE),
+]
+KubeNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        metavar="NAME",
+        help="Namespace of the sweep's RayJob, with --kubernetes. [default: kubectl's]",
+        rich_help_panel=_PLACE,
+    ),
+]
 ChangedCode = Annotated[
     bool,
     typer.Option(
@@ -136,6 +149,14 @@ Strict = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", metavar="PATH", help="Ship this file or folder, too; it lies beside the trainable or the spec."
+    ),
+]
 
 
 def spec_path(spec: str) -> Path:

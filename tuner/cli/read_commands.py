@@ -11,9 +11,21 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tuner.api.looking import load, sweeps
-from tuner.base.text import duration_text, metric_text, params_text, short, times_text
+from tuner.base.outcomes import num_ended
+from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short, times_text
 from tuner.cli.cluster_command import There, ask_there
-from tuner.cli.output import AsJson, ClusterFile, JobServer, Storage, SweepName, people, print_json
+from tuner.cli.kubernetes_there import Pods
+from tuner.cli.output import (
+    AsJson,
+    ClusterFile,
+    JobServer,
+    KubeNamespace,
+    OnKubernetes,
+    Storage,
+    SweepName,
+    people,
+    print_json,
+)
 from tuner.cli.pages import add
 from tuner.cli.tables import add_row, new_table, tables
 from tuner.storage import StorageRoot
@@ -44,12 +56,16 @@ def show(
     storage: Storage = None,
     cluster: ClusterFile = None,
     address: JobServer = None,
+    kubernetes: OnKubernetes = False,
+    namespace: KubeNamespace = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the state and the best trial of a sweep.
 
     Shows outcomes, times, the use of the slots, and how far the sweep is recorded in MLflow.
     """
+    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
+        storage = pods.answer(sweep, ["show", sweep, *_json(as_json)], storage)
     if (there := There.asked(cluster, address)) is not None:
         raise typer.Exit(ask_there(there, sweep, ["show", sweep, *_json(as_json)], {"--storage": storage}))
     opened = load(sweep, storage=storage)
@@ -57,12 +73,17 @@ def show(
     if as_json:
         print_json(data)
         return
-    ended = sum(count for outcome, count in data["outcomes"].items() if outcome != "unfinished")
+    ended = num_ended(data["outcomes"])
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
     table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
     rows = [
         ("sweep", f"{data['sweep']} ({data['state']})"),
         ("trials", f"{ended} of {data['num_trials']}: {counts or 'none yet'}"),
+        *(
+            [("infeasible", text)]
+            if (text := infeasible_text(data["infeasible"], sum(data["outcomes"].values())))
+            else []
+        ),
         ("best", _best_text(opened.metric, data["best"])),
         ("epochs", str(data["epochs"])),
         ("time", f"{duration_text(data['wall_s'])} at work, {duration_text(data['training_s'])} of training"),
@@ -82,12 +103,16 @@ def trials(
     storage: Storage = None,
     cluster: ClusterFile = None,
     address: JobServer = None,
+    kubernetes: OnKubernetes = False,
+    namespace: KubeNamespace = None,
     as_json: AsJson = False,
 ) -> None:
     """List the trials of a sweep.
 
     Shows their parameters, epochs, best values, outcomes and reasons.
     """
+    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
+        storage = pods.answer(sweep, ["trials", sweep, *_json(as_json)], storage)
     if (there := There.asked(cluster, address)) is not None:
         raise typer.Exit(ask_there(there, sweep, ["trials", sweep, *_json(as_json)], {"--storage": storage}))
     opened = load(sweep, storage=storage)

@@ -20,6 +20,7 @@ from tuner.base.errors import (
 from tuner.base.text import duration_text, metric_text, params_text
 from tuner.cli.cluster_command import There, resume_there
 from tuner.cli.display import Display
+from tuner.cli.kubernetes_there import Pods
 from tuner.cli.output import (
     Address,
     AnyAddress,
@@ -27,7 +28,9 @@ from tuner.cli.output import (
     ChangedCode,
     ChangedData,
     ClusterFile,
+    KubeNamespace,
     NewName,
+    OnKubernetes,
     Overrides,
     SpecFile,
     SpecStorage,
@@ -100,6 +103,8 @@ def resume(
     storage: Storage = None,
     address: AnyAddress = None,
     cluster: ClusterFile = None,
+    kubernetes: OnKubernetes = False,
+    namespace: KubeNamespace = None,
     as_json: AsJson = False,
 ) -> None:
     """Continue a sweep; budgets and ranges may change.
@@ -113,9 +118,12 @@ def resume(
 
     wanted = [*(overrides or []), *([f"num_trials={num_trials}"] if num_trials is not None else [])]
     job_server = address if cluster is not None or (address or "").startswith(("http://", "https://")) else None
+    given = {"--with-changed-code": with_changed_code, "--with-changed-data": with_changed_data}
+    options = [option for option, is_given in given.items() if is_given]
+    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
+        pods.resume(sweep, wanted, options)
+        return
     if (there := There.asked(cluster, job_server)) is not None:
-        given = {"--with-changed-code": with_changed_code, "--with-changed-data": with_changed_data}
-        options = [option for option, is_given in given.items() if is_given]
         raise typer.Exit(resume_there(there, sweep, wanted, {"--storage": storage, "--json": as_json}, options))
     known = open_own_history(StorageRoot.resolve(storage), sweep)
     folder, before = known.folder, known.sweep
@@ -127,7 +135,7 @@ def resume(
                 folder,
                 address,
                 display,
-                lambda found: changes_from_overrides(found.spec, wanted, len(found.trials)),
+                lambda found: changes_from_overrides(found.spec, wanted, found.num_counted),
                 Accepted(with_changed_code, with_changed_data),
                 known,
             )

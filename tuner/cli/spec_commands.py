@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from tuner.api.checking import check_spec, findings
 from tuner.base.errors import UsageError
-from tuner.base.text import params_text
+from tuner.base.text import bytes_text, params_text
 from tuner.cli.completion import specs
-from tuner.cli.output import Address, AsJson, Overrides, SpecStorage, Strict, print_json, spec_path
+from tuner.cli.output import Address, AsJson, Include, Overrides, SpecStorage, Strict, print_json, spec_path
 from tuner.cli.pages import add
 from tuner.cli.tables import tables
 from tuner.spec.space import AnyParameter, Choice, Constant, Repeated, either, number_text, shown
+
+if TYPE_CHECKING:
+    from tuner.cluster.parcel import Parcel
 
 
 def check(
@@ -35,6 +38,7 @@ def check(
         str | None,
         typer.Option("--cluster", metavar="FILE", help="Ray cluster launcher file to check, with the spec or alone."),
     ] = None,
+    include: Include = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,11 +52,17 @@ def check(
     if address is not None and cluster is not None:
         raise UsageError("check: give --address of a cluster that runs, or the --cluster file of one, but not both")
     if spec is None:
-        _check_cluster(Path(str(cluster)), {"--set": overrides, "--storage": storage, "--strict": strict}, as_json)
+        _check_cluster(
+            Path(str(cluster)),
+            {"--set": overrides, "--storage": storage, "--strict": strict, "--include": include},
+            as_json,
+        )
     elif cluster is None:
+        if include:
+            raise UsageError("check: --include has no meaning without --cluster FILE")
         _check_spec(spec_path(spec), overrides or [], storage, address, strict, as_json)
     else:
-        _check_both(spec_path(spec), overrides or [], storage, Path(cluster), strict, as_json)
+        _check_both(spec_path(spec), overrides or [], storage, Path(cluster), include or [], strict, as_json)
 
 
 def _check_spec(
@@ -68,19 +78,27 @@ def _check_spec(
 
 
 def _check_both(
-    path: Path, overrides: list[str], storage: str | None, cluster: Path, strict: bool, as_json: bool
+    path: Path,
+    overrides: list[str],
+    storage: str | None,
+    cluster: Path,
+    include: list[str],
+    strict: bool,
+    as_json: bool,
 ) -> None:
     from tuner.cluster.check import judge
 
-    judged = judge(path, overrides, None, storage, cluster)
+    judged = judge(path, overrides, None, storage, cluster, include)
     resolved = judged.inspected.strictly(strict).resolve(judged.spec, str(path))
     found = judged.cluster
     data = findings(resolved, judged.inspected, found.slots, found.warnings)
     data["cluster"] = {"file": found.file, "max_nodes": found.max_nodes, "slots": found.slots}
+    data |= judged.parcel.as_data()
     if as_json:
         print_json(data)
         return
     _tell(str(path), data, resolved, f"the {found.max_nodes} nodes, at most, of {found.file}")
+    _tell_parcel(judged.parcel)
 
 
 def _check_cluster(path: Path, not_alone: dict[str, Any], as_json: bool) -> None:
@@ -181,6 +199,18 @@ def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     if data["path"]:
         out(f"  path     {data['path']}: {data['path_reason']}", markup=False)
     _tell_warnings(data["warnings"])
+
+
+def _tell_parcel(parcel: Parcel) -> None:
+    if not parcel.files:
+        return
+    tables.print(f"\n[bold]ships {len(parcel.files)} files[/bold], {bytes_text(parcel.size_bytes)}")
+    for name, path in sorted(parcel.files.items()):
+        tables.print(f"  {name:40} {bytes_text(path.stat().st_size)}", markup=False)
+    if parcel.left_out:
+        tables.print("[bold]leaves out[/bold]")
+    for name, why in parcel.left_out.items():
+        tables.print(f"  {name:40} {why}", markup=False)
 
 
 def _tell_warnings(warnings: list[str]) -> None:

@@ -13,13 +13,16 @@ from tuner.cluster import shared
 from tuner.cluster.access import access_problems
 from tuner.cluster.capacity import capacity, idle_card_problems
 from tuner.cluster.node_config import node_config_problems, node_config_warnings
+from tuner.cluster.parcel import Parcel, parcel_of
 from tuner.cluster.pins import locked, pin_problems, pin_warnings
 from tuner.cluster.providers import provider_problems
 from tuner.cluster.schema import has_provider, launcher_problems, one_line, read_cluster, schema_problems, with_defaults
-from tuner.cluster.shipping import code_problems
+from tuner.cluster.shipping import size_problems as size_problems_of_code
 from tuner.cluster.sizes import size_problems
 from tuner.cluster.starting import start_problems, start_warnings
+from tuner.cluster.travelling import left_behind_warnings, opened_problems, package_problems, package_warnings
 from tuner.inspection import Inspected, Inspection, load_checked
+from tuner.inspection.work_folder import work_folder
 from tuner.spec import SweepSpec
 from tuner.spec.reading import bounded, printable
 from tuner.spec.sharing import on_nodes
@@ -48,12 +51,24 @@ class Judged:
     """With the storage and data paths that the nodes of the cluster use."""
     inspected: Inspected
     cluster: ClusterCheck
+    parcel: Parcel
+    """The user's files that travel."""
 
 
-def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str | None, cluster: Path) -> Judged:
+def judge(
+    spec: Path,
+    overrides: Sequence[str],
+    name: str | None,
+    storage: str | None,
+    cluster: Path,
+    include: Sequence[str] = (),
+) -> Judged:
     """Checks a spec against its trainable and a cluster file, as far as this machine can.
 
-    The data are not checked: only the cluster may be able to read them.
+    The trainable is tried here where its data are at hand: only the cluster may be able to read them.
+
+    Args:
+        include: files that travel besides the trainable's code.
 
     Raises:
         UsageError: everything that is wrong with the spec or the file; one line for each problem.
@@ -63,17 +78,33 @@ def judge(spec: Path, overrides: Sequence[str], name: str | None, storage: str |
     except UsageError as error:
         raise UsageError("\n".join([*str(error).splitlines(), *_problems_of(cluster)])) from None
     loaded = loaded.model_copy(update={"storage": StorageRoot.resolve(storage, loaded.storage).url})
-    inspected = Inspection(loaded).result().elsewhere(loaded)
+    inspected, parcel = looked_at(loaded, spec, include)
     source = printable(str(spec))
-    problems = [*(f"{source}: {line}" for line in inspected.problems), *code_problems(loaded)]
+    problems = [*inspected.problems, *package_problems(loaded)]
     try:
         found = check_cluster(cluster, loaded, source)
+        opened = opened_problems(loaded, parcel, inspected.opened, shared.all_folders(read_cluster(cluster)))
     except UsageError as error:
-        raise UsageError("\n".join([*problems, str(error)])) from None
-    if problems := [*problems, *found.problems]:
+        raise UsageError("\n".join([*(f"{source}: {line}" for line in problems), str(error)])) from None
+    problems = [f"{source}: {line}" for line in [*problems, *opened]]
+    if problems := [*problems, *size_problems_of_code(loaded, parcel), *found.problems]:
         raise UsageError("\n".join(problems))
+    found.warnings.extend([*left_behind_warnings(parcel), *package_warnings(loaded, "the cluster")])
     data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
-    return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found)
+    return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found, parcel)
+
+
+def looked_at(spec: SweepSpec, file: Path, include: Sequence[str]) -> tuple[Inspected, Parcel]:
+    """What a trainable does here, for a sweep elsewhere, and the files that travel with it.
+
+    Raises:
+        UsageError: what is to be included cannot be.
+    """
+    works_in = work_folder(spec.trainable, str(file))
+    inspected = Inspection(spec, is_tried=True, works_in=works_in, is_watched=True).result().elsewhere(spec)
+    also = [Path(path) for path in inspected.opened if path.endswith(".py")]
+    beside = Path(works_in) if works_in else None
+    return inspected, parcel_of(spec, include, beside, also)
 
 
 def _problems_of(cluster: Path) -> list[str]:

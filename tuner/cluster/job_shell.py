@@ -49,6 +49,11 @@ class JobShell:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._client = self._connected()
 
+    @property
+    def client(self) -> JobSubmissionClient:
+        """The client of its job server."""
+        return self._client
+
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Runs a shell script there and captures both outputs as one."""
         code, printed = asyncio.run(self._done(script, is_shown=False))

@@ -64,14 +64,15 @@ class SweepJobs:
             RuntimeError: Ray refused the job.
         """
         launched = Launched(self._name)
+        packages = launched.requirements()
         taken = {job.submission_id for job in self._client.list_jobs()}
         numbered = (f"{self._name}-{number}" for number in range(2, len(taken) + 3))
         free = next(one for one in (self._name, *numbered) if one not in taken)
         return str(
             self._client.submit_job(
-                entrypoint=shlex.join(launched.command(*arguments)),
+                entrypoint=shlex.join(launched.command(*arguments, python="python" if packages else sys.executable)),
                 submission_id=free,
-                runtime_env={"working_dir": str(launched.project)},
+                runtime_env={"working_dir": str(launched.project), **({"pip": packages} if packages else {})},
                 metadata={SWEEP: self._name},
             )
         )

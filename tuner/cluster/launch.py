@@ -24,6 +24,7 @@ from tuner.cluster.head_shell import HeadShell
 from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
 from tuner.cluster.launcher_output import Said
+from tuner.cluster.parcel import Parcel
 from tuner.cluster.schema import one_line, read_cluster
 from tuner.cluster.shared import driver_environment, file_mounts
 from tuner.cluster.shipping import pack
@@ -126,21 +127,22 @@ def _ray(command: str, cluster_file: Path, hint: str) -> None:
         raise ServiceError(f"{cluster_file}: `ray {command}` failed: {why}; {hint}")
 
 
-def submit(head: HeadShell, spec: SweepSpec, or_resume: bool) -> Submitted:
+def submit(head: HeadShell, spec: SweepSpec, or_resume: bool, parcel: Parcel | None = None) -> Submitted:
     """Ships a sweep and starts its driver, which outlives this process; or finds the driver that runs.
 
     Args:
         spec: with absolute paths and its storage.
+        parcel: the user's files; by default the code of the trainable.
 
     Raises:
-        UsageError: the user's code is too large to ship.
+        UsageError: the user's files are too large to ship.
         ServiceError: the head refused.
     """
     incoming = f"{FOLDER}/{spec.name}/incoming-{uuid.uuid4().hex[:8]}"
     settings = shipped(os.environ)
     private = settings.plain | settings.secret | driver_environment(read_cluster(head.cluster_file))
     with tempfile.TemporaryDirectory() as folder:
-        pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder))
+        pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder), parcel)
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
         head.copy(Path(folder), f"~/{incoming}")
     words = f'--incoming "$HOME/{incoming}"{" --or-resume" if or_resume else ""}'

@@ -20,6 +20,8 @@ from tuner.storage.commands import ASKED_BY
 SPEC = "sweep.yaml"
 FOLDER = ".tuner/launched"
 """Below the home folder."""
+LAUNCHED = "TUNER_LAUNCHED"
+"""Set in commands that run in such a folder."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,24 @@ class Launched:
                 part.rename(incoming / f"{part.name}.before")
             (incoming / part.name).rename(part)
 
-    def command(self, *arguments: str) -> list[str]:
-        """A `tuner` command on this sweep, as a process."""
-        return [sys.executable, "-m", "tuner.cluster.launched", self.name, *arguments]
+    def requirements(self) -> list[str]:
+        """The packages that its spec needs besides ours."""
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            spec = YAML(typ="safe").load(self.project / SPEC)
+        except (OSError, YAMLError):
+            return []
+        return [str(one) for one in spec.get("requirements") or ()] if isinstance(spec, dict) else []
+
+    def command(self, *arguments: str, python: str = sys.executable) -> list[str]:
+        """A `tuner` command on this sweep, as a process.
+
+        Args:
+            python: the interpreter; with `requirements` the one of the job's environment, which is first on its PATH.
+        """
+        return [python, "-m", "tuner.cluster.launched", self.name, *arguments]
 
 
 def main() -> None:
@@ -71,6 +88,7 @@ def main() -> None:
     os.environ.update(json.loads(launched.environment.read_text()))
     if option := launched.option:  # its messages are read on other machines
         os.environ.setdefault(ASKED_BY, option)
+    os.environ[LAUNCHED] = launched.name
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # workers stay in the job's working directory, where the code is
     os.execv(sys.executable, [sys.executable, "-m", "tuner.cli.main", *sys.argv[2:]])
 

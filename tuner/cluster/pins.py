@@ -46,6 +46,11 @@ def locked() -> Pins:
     return Pins(here, "this environment")
 
 
+def is_locked(package: str) -> bool:
+    """Whether each node has a package by the lock file."""
+    return _normal(package) in locked().versions
+
+
 def pin_problems(cluster: Mapping[str, Any], pins: Pins, written: Mapping[str, Any]) -> list[str]:
     """Versions in commands and images that are missing or differ from the lock file.
 

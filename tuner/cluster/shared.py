@@ -48,6 +48,12 @@ def mounted_folders(cluster: Mapping[str, Any]) -> list[str]:
     return [folder for command in _commands(cluster) for folder in _mounted_by(command)]
 
 
+def all_folders(cluster: Mapping[str, Any]) -> list[str]:
+    """The folders that each node has: shared ones, and copies of this machine's by their paths on both."""
+    mounts = file_mounts(cluster)
+    return [*_folders(cluster), *mounted_folders(cluster), *mounts, *map(os.path.expanduser, mounts.values())]
+
+
 def driver_environment(cluster: Mapping[str, Any]) -> dict[str, str]:
     """Variables for the driver on the head: the folders that its nodes share, and the nodes that may join."""
     folders = [*_folders(cluster), *mounted_folders(cluster), *file_mounts(cluster)]

@@ -35,7 +35,7 @@ def trials_without_improvement(sweep: Sweep, min_delta: float) -> int:
     best: float | None = None
     count = 0
     for trial in sweep.ended_trials:
-        count += 1
+        count += trial.outcome != "infeasible"
         if not trial.usable:
             continue
         bar = best if best is None else best + (min_delta if sweep.mode == "max" else -min_delta)

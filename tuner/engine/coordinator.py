@@ -17,13 +17,15 @@ from tuner.engine.assignments import assign
 from tuner.engine.books import Books
 from tuner.engine.bounds import LINE_CHARS_MAX, bounded
 from tuner.engine.budget import plateau, used_up
-from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_text
+from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_text, too_many_infeasible
 from tuner.engine.judging import judge
 from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.objective import with_objective
 from tuner.engine.retries import Retries
+from tuner.engine.stages import Stages
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import num_feasible
 from tuner.storage.journal import Journal
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
@@ -64,11 +66,13 @@ class Coordinator:
         """An error with which no trial can continue; the driver raises it."""
         self._log, self._note = log, note
         self._is_closed = self._has_left_out = False
+        self.stages = Stages()
+        """What workers do before a trial's first epoch; whoever has the workers says it."""
         self._retries = Retries(spec.failures.max_retries)
         self._end_what_was_decided()
         self._check_budget()
         self._queue = deque(trial.number for trial in self.sweep.unfinished)
-        self._epochs_before = self.sweep.num_epochs
+        self._epochs_before, self._ended_before = self.sweep.num_epochs, len(self.sweep.ended_trials)
 
     @property
     def journal(self) -> Journal:
@@ -107,7 +111,7 @@ class Coordinator:
     @property
     def _is_complete(self) -> bool:
         """Whether every trial of the sweep has ended. One that the journal did not take was never given out."""
-        all_out = self.policy.exhausted or len(self.sweep.trials) >= self.spec.num_trials
+        all_out = self.policy.exhausted or self.sweep.num_counted >= self.spec.num_trials
         return all_out and next(self.sweep.unfinished, None) is None
 
     def next_trial(self) -> Assignment | None:
@@ -151,17 +155,26 @@ class Coordinator:
             return False
         failure = report.failure
         if failure is not None:
-            self._log(f"trial {report.trial}, attempt {report.attempt}: {failure.traceback}")
+            self._log(f"trial {report.trial}, attempt {report.attempt}: {failure.traceback or failure.message}")
             if failure.cause in ("data", "code", "storage"):
                 self._give_up(failure)
                 return False
         goes_on = self._take_epochs(trial, report)
-        if failure is not None and goes_on:
+        if failure is not None and goes_on and failure.cause == "infeasible":
+            self._end_infeasible(trial, failure.message)
+        elif failure is not None and goes_on:
             self._fail(trial, report.attempt, "memory" if failure.cause == "memory" else "error", failure.message)
         elif failure is not None and trial.outcome is not None:
             self._note(f"trial {report.trial} has ended, but its weights may be missing: {failure.message}")
         self._check_budget()
         return goes_on and failure is None and self.stopping is None
+
+    def _end_infeasible(self, trial: Trial, reason: str) -> None:
+        """Ends a trial whose code said that its configuration is infeasible; the sweep, if too many were in a row."""
+        self._end(trial, TrialEnd("infeasible", reason))
+        why = too_many_infeasible(self.sweep.ended_trials[self._ended_before :])
+        if why:
+            self.stop(why, ev.SweepEnded(reason=why, state="stopped"))
 
     def _give_up(self, failure: Failure) -> None:
         """Stops the sweep at an error with which no trial can continue.
@@ -247,9 +260,9 @@ class Coordinator:
         """Journals how the sweep ended, or that the driver left it."""
         with self.lock:
             if self._is_complete and (self.end is None or self.end.state == "paused"):
-                size = self.spec.space.size()
-                policy = self.policy
-                text = finished_text(self.spec.num_trials, policy.num_suggested, size, policy.num_earlier)
+                size = num_feasible(self.spec.feasible, self.spec.space)
+                num_earlier = self.policy.num_earlier
+                text = finished_text(self.spec.num_trials, self.sweep.num_counted, size, num_earlier)
                 self.end = ev.SweepEnded(reason=text)
             last: ev.AnyEvent = self.end or ev.SweepInterruptedEvent(reason=self.stopping or "the driver left")
             self._books.append(last)
@@ -310,7 +323,7 @@ class Coordinator:
         with self.lock:
             if self.stopping is not None:
                 return 0
-            new = 0 if self.policy.exhausted else max(0, self.spec.num_trials - self.policy.num_suggested)
+            new = 0 if self.policy.exhausted else max(0, self.spec.num_trials - self.sweep.num_counted)
             return len(self.live) + len(self._queue) + new
 
     def _tell(self, line: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tuner.base.outcomes import FailureCause, Outcome
 from tuner.policy import STOP
 from tuner.sweep import Sweep, Trial
+
+INFEASIBLE_IN_A_ROW = 100
+"""After so many infeasible trials without another end in between, a sweep ends."""
 
 
 class TrialEnd(NamedTuple):
@@ -33,6 +37,21 @@ def decided_end(sweep: Sweep, trial: Trial, max_retries: int) -> TrialEnd | None
 def failed_end(cause: FailureCause, reason: str) -> TrialEnd:
     """The end of a trial whose retries are used up."""
     return TrialEnd("out_of_memory" if cause == "memory" else "failed", reason)
+
+
+def too_many_infeasible(ended: Sequence[Trial]) -> str:
+    """Why a sweep ends whose last trials were all infeasible; empty while it goes on.
+
+    Args:
+        ended: since the driver's start, in the order in which they ended.
+    """
+    last = ended[-INFEASIBLE_IN_A_ROW:]
+    if len(last) < INFEASIBLE_IN_A_ROW or any(trial.outcome != "infeasible" for trial in last):
+        return ""
+    return (
+        f"the last {INFEASIBLE_IN_A_ROW} configurations were all infeasible, the newest one: {last[-1].reason}; narrow"
+        f" the space, or state in `feasible` what is feasible"
+    )
 
 
 def finished_text(num_trials: int, num_suggested: int, space_size: int | None, num_earlier: int = 0) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from trainables.exceptions import infeasible_in
 from trainables.scripts.lines import ObjectiveError
 from trainables.sources import ChangedSourceError
 from tuner.base.errors import StorageError, bounded_text, gist, said_by
@@ -19,6 +20,9 @@ class DataFault(Exception):
 
 def failure_of(error: BaseException) -> Failure:
     """The report on an exception, without secrets: a fault of the trial's, or one that no trial can survive."""
+    if (infeasible := infeasible_in(error)) is not None:
+        reason = bounded_text(" ".join(said_by(infeasible).split()), LINE_CHARS_MAX)
+        return Failure("infeasible", redacted(reason) or "its code said so", "")
     details = redacted(bounded_text("".join(traceback.format_exception(error))))
     match error:
         case StorageError():

@@ -1,57 +1,14 @@
-"""The messages between the driver and its workers. Plain values: no Ray, no Keras."""
+"""The messages between the driver and its workers. Plain values: no Ray, no Keras, and quickly imported."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
-from trainables.given import Given
-from trainables.learned import Learned
-from trainables.sources import Sources
 from tuner.base.outcomes import LossCause, WorkerCause
 from tuner.base.words import Params
-from tuner.engine.slots import Slot
 from tuner.sweep import Mode, is_better
 from tuner.sweep.events import CheckpointSaved, Metrics, TrialStarted
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """What all trials of a sweep have in common."""
-
-    trainable: str
-    """A shipped trainable's name, or /path/to/file.py:ClassName."""
-    data: str | None
-    metric: str
-    mode: Mode
-    precision: str
-    sweep: str
-    """The sweep's folder, as `SweepFolder.at` takes it."""
-    slot: Slot
-    is_script: bool = False
-    """Whether trials are processes of a script: a loop, or the command."""
-    command: tuple[str, ...] = ()
-    trial_timeout_s: float | None = None
-    """What an epoch may take, or building a model."""
-    folds: int | None = None
-    """As in the spec."""
-    folds_seed: int = 0
-    """Decides which examples a fold has: the sweep's seed."""
-    memory_bytes: float | None = None
-    """A worker whose own memory exceeds this is replaced by a fresh one; None for an equal share of its node's."""
-    sources: Sources | None = None
-    """The trainable's code as the sweep's folder keeps it, so that a worker of any time and node has the same; None
-    where nothing was kept."""
-    given: Given | None = None
-    """The class itself where a program gave it: Ray pickles one of a notebook or a main file by value."""
-    import_folder: str | None = None
-    """Where a worker finds a trainable's package if it finds it nowhere else."""
-    work_folder: str = ""
-    """Where the trainable's code runs; empty for the worker's own working directory."""
-    learned: Learned = field(default_factory=Learned, repr=False)
-    """What `load_data` left in the trainable, where data are handed over."""
-    environment: dict[str, str] = field(default_factory=dict, repr=False)
-    """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +63,8 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker could not continue a trial. `cause`: error or memory; data, code or storage if no trial can."""
+    """Why a worker could not continue a trial. `cause`: error or memory; infeasible if its code said so; data, code or
+    storage if no trial can."""
 
     cause: WorkerCause
     message: str
@@ -145,6 +103,8 @@ class Report:
     """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
     is_whole: bool = False
     """Whether what has ended itself is a whole training: a script that has done all that it does."""
+    logged: dict[str, dict[str, str]] = field(default_factory=dict)
+    """`params` and `tags` that a script has logged to MLflow since the last report."""
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""

@@ -28,7 +28,7 @@ from tuner.sweep.events import (
     WarmStarted,
 )
 
-BUILT_FROM = ("space", "early_stopping", "num_trials")
+BUILT_FROM = ("space", "feasible", "early_stopping", "num_trials")
 """The parts of a spec that a resume may change and that the policy is built from."""
 
 

@@ -7,9 +7,12 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tuner.base.errors import UsageError
-from tuner.spec.models import Resources
+
+if TYPE_CHECKING:
+    from tuner.spec.models import Resources
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Slot:
     @property
     def threads(self) -> int:
         """TensorFlow's threads in a worker."""
-        return Resources(cpus_per_trial=self.cpus).threads
+        return max(1, math.floor(self.cpus))
 
     @property
     def per_card(self) -> int:

@@ -17,6 +17,7 @@ from tuner.base.outcomes import LossCause
 from tuner.engine.coordinator import Coordinator
 from tuner.engine.deaths import LOADING_S, cause_of_death, kernel_memory_kills
 from tuner.engine.messages import Assignment, Report
+from tuner.engine.stages import Stage
 
 HANG_GRACE_S = 60.0
 """A worker ends itself when an epoch takes too long. One that cannot is killed this much later."""
@@ -44,6 +45,7 @@ class Turns:
         here: this machine's address.
         clock: seconds that only grow.
         memory_kills: how often this machine's kernel has killed a process for its memory.
+        imported: whether processes are known to find TensorFlow imported.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class Turns:
         here: str,
         clock: Callable[[], float] = time.monotonic,
         memory_kills: Callable[[], int] = kernel_memory_kills,
+        imported: Callable[[], bool] = lambda: False,
     ) -> None:
         self._coordinator, self._timeout_s, self._here = coordinator, timeout_s, here
         self._clock, self._count_kills = clock, memory_kills
+        self._imported = imported
         self._trials: dict[str, int] = {}
         """Turn -> the trial that it is at."""
         self._workers: dict[int, _Worker] = {}
@@ -75,6 +79,8 @@ class Turns:
     def start(self, turn: str) -> None:
         """The turn has its process."""
         self._started_at[turn] = self._clock()
+        if turn in self._trials:
+            self._coordinator.stages.enter(self._trials[turn], "tracing" if turn in self._loaded else self._loads)
 
     def assign(self, turn: str) -> Assignment | None:
         """What the worker of this turn does next; None if there is nothing now."""
@@ -82,6 +88,9 @@ class Turns:
         if assignment is not None:
             self._trials[turn] = assignment.trial
             self._workers[assignment.trial] = _Worker(self._clock())
+            is_new = turn not in self._started_at
+            stage = "tracing" if turn in self._loaded else "starting" if is_new else self._loads
+            self._coordinator.stages.enter(assignment.trial, stage)
         return assignment
 
     def take_report(self, turn: str, report: Report, actor: Any) -> bool:
@@ -95,6 +104,10 @@ class Turns:
             self._loaded.discard(turn)
             self._coordinator.lost(trial, loss.cause, loss.reason, loss.details)
             return False
+        if report.epochs:
+            self._coordinator.stages.leave(trial)
+        else:
+            self._coordinator.stages.enter(trial, "tracing")
         goes_on = self._coordinator.report(report)
         self.note_alive(trial, actor, report.node)
         return goes_on
@@ -109,10 +122,15 @@ class Turns:
         if trial is None:
             return
         worker = self._workers.pop(trial)
+        self._coordinator.stages.leave(trial)
         if why_died is not None:
             cause, reason = self._cause(turn, worker, why_died)
             self._coordinator.lost(trial, cause, reason, why_died)
         self._coordinator.release(trial)
+
+    @property
+    def _loads(self) -> Stage:
+        return "loading" if self._imported() else "importing"
 
     def note_loop(self) -> None:
         """Tune's loop runs: it has read what there was to read."""

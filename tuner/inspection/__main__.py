@@ -10,7 +10,7 @@ import os
 import pickle
 import socket
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import IO, Any
 
@@ -18,6 +18,7 @@ from trainables.contract import Data
 from trainables.learned import Learned
 from tuner.inspection.child import Asked, end_as, imports_keras, in_fork
 from tuner.inspection.examine import Inspected, inspect
+from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.trying import Tried, loading_failed, try_out
 from tuner.inspection.workplace import Place, load_instance, with_data
 from tuner.processes import wire
@@ -54,7 +55,9 @@ def _answer(asked: Asked, file: IO[bytes]) -> None:
 
 
 def _look(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
-    found = inspect(spec, asked.sources, is_tried=asked.is_tried)
+    with watched() if asked.is_watched else nullcontext():
+        found = inspect(spec, asked.sources, is_tried=asked.is_tried)
+    found = replace(found, opened=opened_files()) if asked.is_watched else found
     pickle.dump(replace(found, data=None), file, protocol=5)
     with suppress(Exception):  # data of a kind that cannot be handed over: the workers load it themselves
         pickle.dump(found.data, file, protocol=5)
@@ -78,7 +81,10 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     found = pickle.load(file)
     data = _taken(file)
     if isinstance(found, Inspected) and not found.problems and not found.is_script:
-        pickle.dump(_tried(found.whole(spec), asked, data, found.learned), file)
+        with watched() if asked.is_watched else nullcontext():
+            tried = _tried(found.whole(spec), asked, data, found.learned)
+        tried = replace(tried, opened=opened_files()) if asked.is_watched else tried
+        pickle.dump(tried, file)
 
 
 def _taken(file: IO[bytes]) -> Any:

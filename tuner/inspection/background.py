@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -21,14 +21,15 @@ from typing import IO, Any
 import cloudpickle
 
 from trainables.given import is_given, lookup
-from trainables.importable import import_folder, is_importable
+from trainables.importable import import_folder, is_importable, look_around
 from trainables.sources import Sources
 from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked
 from tuner.inspection.examine import Inspected, inspect, is_file, is_own
+from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.scripts import is_plainly_loop
 from tuner.inspection.trying import Tried, is_skipped
-from tuner.inspection.work_folder import working_in
+from tuner.inspection.work_folder import SHIPPED_CODE, working_in
 from tuner.processes import Process, Server, how_it_ended, own_server, why_plain
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
@@ -45,21 +46,39 @@ class Inspection:
     Args:
         sources: the trainable's code as it is kept.
         works_in: the folder in which the trainable's code runs; empty for the working directory.
+        is_watched: whether `Inspected.opened` is wanted, of a user's code.
         is_tried: whether a batch is trained, too, as workers would. Shipped trainables need none.
     """
 
     def __init__(
-        self, spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool = False, works_in: str = ""
+        self,
+        spec: SweepSpec,
+        sources: Sources | None = None,
+        *,
+        is_tried: bool = False,
+        works_in: str = "",
+        is_watched: bool = False,
     ) -> None:
         self._spec, self._sources, self._works_in = spec, sources, works_in
+        self._is_watched = is_watched and is_own(spec.trainable)
         self._is_tried = is_tried and is_own(spec.trainable) and not is_skipped()
         self._is_tried &= not is_plainly_loop(spec.trainable, sources)
         self._child: subprocess.Popen[bytes] | _Fork | None = None
         self._handover: IO[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._found: Inspected | None = None
-        if is_file(spec.trainable):
-            self._start_child(Asked(_as_written(spec), sources, self._is_tried))
+        if is_file(spec.trainable) or is_importable(spec.trainable):
+            folder = import_folder(spec.trainable) if is_importable(spec.trainable) else None
+            paths = tuple(sys.path) if is_importable(spec.trainable) else ()
+            asked = Asked(
+                _as_written(spec),
+                sources,
+                self._is_tried,
+                import_folder=None if folder is None else os.path.abspath(folder),
+                is_watched=self._is_watched,
+                paths=paths,
+            )
+            self._start_child(asked)
         elif self._is_tried:
             self._look_here_first()
 
@@ -74,13 +93,11 @@ class Inspection:
             return self._child_result()
         if self._found is not None:
             return self._found
-        with working_in(self._works_in):
-            return inspect(self._spec, self._sources)
+        return self._seen_here(is_tried=False)
 
     def _look_here_first(self) -> None:
         """Looks at a class of this process's own; a child gets it, and the data, to train a batch."""
-        with working_in(self._works_in):
-            self._found = inspect(self._spec, self._sources, is_tried=True)
+        self._found = self._seen_here(is_tried=True)
         if self._found.problems or self._found.is_script:
             return
         trainable = self._spec.trainable
@@ -91,11 +108,21 @@ class Inspection:
             rule = "trainable: must be a class that another process can have, but pickling it raised"
             self._found = replace(self._found, problems=[f"{rule} {what}"])
             return
-        folder = import_folder(trainable) if is_importable(trainable) else None
         asked = Asked(
-            self._found.whole(self._spec).resolved(), self._sources, True, True, given, folder, tuple(sys.path)
+            self._found.whole(self._spec).resolved(),
+            self._sources,
+            is_tried=True,
+            is_looked_at=True,
+            given=given,
+            is_watched=self._is_watched,
+            paths=tuple(sys.path),
         )
         self._start_child(asked, self._found)
+
+    def _seen_here(self, is_tried: bool) -> Inspected:
+        with working_in(self._works_in), watched() if self._is_watched else nullcontext():
+            found = inspect(self._spec, self._sources, is_tried=is_tried)
+        return replace(found, opened=opened_files()) if self._is_watched else found
 
     def _start_child(self, asked: Asked, found: Inspected | None = None) -> None:
         directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -241,10 +268,19 @@ def load_checked(
         SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
         UsageError: the file cannot be read.
     """
-    return checked(
-        lambda: load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new),
-        is_for_elsewhere=is_for_elsewhere,
-    )
+
+    def load() -> SweepSpec:
+        around = path.parent / SHIPPED_CODE if is_shipped else path.parent
+        try:
+            spec = load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new)
+        except SpecError as error:
+            if isinstance(error.rest, SweepSpec):
+                look_around(error.rest.trainable, around)
+            raise
+        look_around(spec.trainable, around)
+        return spec
+
+    return checked(load, is_for_elsewhere=is_for_elsewhere)
 
 
 def checked(load: Callable[[], SweepSpec], *, is_for_elsewhere: bool = False) -> SweepSpec:

@@ -34,6 +34,8 @@ class Asked:
     given: bytes = field(default=b"", repr=False)
     """A class that a program gave, pickled by value."""
     import_folder: str | None = None
+    is_watched: bool = False
+    """Whether it is told which files the user's code opens."""
     paths: tuple[str, ...] = ()
     """Where the parent's process imports from."""
 

@@ -11,6 +11,7 @@ from trainables.contract import Params, TrainingParams
 from trainables.probing.effects import Question
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import Feasible
 from tuner.spec.space import AnyParameter, Choice, Float, Int, Repeated, shown
 
 NUM_DRAWS = 64
@@ -33,7 +34,8 @@ def draws(spec: SweepSpec) -> list[dict[str, Any]]:
     """The sweep's first configuration, and others drawn from its space; inactive parameters are absent."""
     first = Policy(spec.search_settings).propose()
     assert first is not None
-    others = (spec.space.sample(np.random.default_rng([spec.search.seed, n])) for n in range(NUM_DRAWS))
+    drawn = (spec.space.sample(np.random.default_rng([spec.search.seed, n])) for n in range(NUM_DRAWS))
+    others = filter(Feasible(spec.feasible), drawn)
     return [{"epochs": first.epochs, **first.params}, *({"epochs": spec.epochs.max, **params} for params in others)]
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainables import registry
 from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.exceptions import Infeasible, infeasible_in
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
@@ -35,8 +36,8 @@ from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, command_findings, loop_findings
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
-from tuner.policy import Policy
 from tuner.spec import SweepSpec, spec_from_mapping
+from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
 
 _ELSEWHERE = (
@@ -75,6 +76,8 @@ class Inspected:
     why: str = ""
     """Why it is that one."""
 
+    opened: list[str] = field(default_factory=list)
+    """The user's files and folders that loading and training read, where that was watched."""
     is_script: bool = False
     """Whether trials are processes of a script: a loop of the user's own, or a command."""
     space: Space | None = None
@@ -105,6 +108,7 @@ class Inspected:
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
+            opened=[*self.opened, *tried.opened],
             defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
 
@@ -118,6 +122,8 @@ class Inspected:
     def elsewhere(self, spec: SweepSpec) -> Inspected:
         """Without what is wrong with the data, which may be at hand where the sweep runs alone, and is judged there."""
         of_data = ("trainable: load_data must work", *(["data:"] if spec.data is not None else []))
+        if not any(line.startswith("trainable: must import") for line in self.problems):
+            of_data = (*of_data, "requirements:")
         return replace(self, problems=[line for line in self.problems if not line.startswith(of_data)])
 
     def whole(self, spec: SweepSpec) -> SweepSpec:
@@ -185,13 +191,15 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
     except registry.UnknownTrainableError as error:
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
-        return _unknown([f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+        lacking = list(missing_here(spec.requirements))
+        return _unknown([*lacking, f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
     if isinstance(trainable_class, Loop):
         return _script(loop_findings(spec), LOOP_TEXT, _imported_beside(spec.trainable))
     problems = contract_problems(trainable_class)
     if problems:
         return _unknown(problems)
-    return _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    found = _inspect_class(spec, trainable_class, is_tried and is_own(spec.trainable))
+    return replace(found, problems=[*missing_here(spec.requirements), *found.problems])
 
 
 def _script(found: ScriptFindings, why: str, imported: Sequence[str] = ()) -> Inspected:
@@ -350,9 +358,15 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
     }
     try:
         params = trainable.Params(**{name: value for name, value in lowest.items() if value is not None})
-    except ValidationError:  # `load_data` may return anything from which `select_data` makes what is trained on
+    except (
+        ValidationError,
+        Infeasible,
+    ):  # `load_data` may return anything from which `select_data` makes what is trained on
         return [], None if data_problems(data, takes_batches(trainable)) else num_examples(data.train)
-    used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
+    try:
+        used = isolated(*read_only(trainable, data), lambda own, given: own.select_data(given, params))
+    except Infeasible:
+        return [], None
     if not isinstance(used, Data):
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used, takes_batches(trainable))
@@ -372,18 +386,21 @@ def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[
     from trainables.training import reported_metric_names
     from trainables.training.reads import valid_params
 
-    first = Policy(spec.search_settings).propose()
-    assert first is not None
-    try:
-        params = valid_params(trainable, first.params)
-        trainable, data = read_only(trainable, data)
+    failed = ""
+    trainable, data = read_only(trainable, data)
+    for drawn in draws(spec):
+        try:
+            params = valid_params(trainable, drawn)
 
-        def ask(own: Trainable, given: Data) -> list[str]:
-            return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
+            def ask(own: Trainable, given: Data, params: Any = params) -> list[str]:
+                return reported_metric_names(own, own.select_data(given, params), params, spec.precision)
 
-        return isolated(trainable, data, ask), []
-    except (Exception, SystemExit) as error:
-        return [], [f"trainable: its model must train, but {_raised(error, spec.trainable)}"]
+            return isolated(trainable, data, ask), []
+        except (Exception, SystemExit) as error:
+            failed = f"trainable: its model must train, but {_raised(error, spec.trainable)}"
+            if infeasible_in(error) is None:
+                break
+    return [], [failed]
 
 
 def _is_arrays(data: Data) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tuner.policy.asha import rung_epochs
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import Feasible, infeasible_share, num_feasible
 from tuner.spec.space import Choice, Constant, Float, Int, Params, completed, cut, number_text, shown, value_key
 
 NUM_SAMPLES = 10
@@ -33,10 +34,12 @@ class Preview:
 
 def preview(spec: SweepSpec, num_train: int | None) -> Preview:
     """Looks at a valid spec; `num_train` is the size of the training set, None if unknown."""
-    size = spec.space.size()
+    size = num_feasible(spec.feasible, spec.space)
     num_trials = spec.num_trials if size is None else min(spec.num_trials, size)
     draws = _draws(spec, min(max(num_trials, NUM_SAMPLES), MAX_DRAWS))
     warnings = [*_never_sampled(spec, draws[:num_trials]), *_narrow(spec), *_one_step(spec, num_train)]
+    if share := infeasible_share(spec.feasible, spec.space, spec.search.seed):
+        warnings.append(f"feasible: {share:.0%} of the space's draws are infeasible; they are drawn again")
     if size is not None and size < spec.num_trials:
         warnings.append(
             f"num_trials: the space has {_configurations(size)} only, so {size} of {spec.num_trials} trials run"
@@ -79,8 +82,9 @@ def _draws(spec: SweepSpec, count: int) -> list[Params]:
     if spec.search.algorithm == "grid":
         others = (params for params in spec.space.grid() if params not in points)
     else:
-        others = (spec.space.sample(np.random.default_rng([spec.search.seed, n])) for n in range(len(points), count))
-    return list(islice(chain(points, others), count))
+        more = max(count, MAX_DRAWS) if spec.feasible else count
+        others = (spec.space.sample(np.random.default_rng([spec.search.seed, n])) for n in range(len(points), more))
+    return list(islice(chain(points, filter(Feasible(spec.feasible), others)), count))
 
 
 def _never_sampled(spec: SweepSpec, draws: list[Params]) -> list[str]:

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trainables.contract import Data, EvaluateError, Trainable
+from trainables.exceptions import infeasible_in
 from trainables.folding import all_fold_names, fold_data
 from trainables.given import is_given
 from trainables.probing.failure import ProbeError, own_place, way_out
@@ -25,8 +27,13 @@ from tuner.inspection.configurations import (
 from tuner.inspection.own_training import idle_defaults
 from tuner.spec import SweepSpec
 
+if TYPE_CHECKING:
+    from trainables.probing.probe import Probed
+
 SKIP_VARIABLE = "TUNER_SKIP_PROBE"
 """Set to anything but an empty text: no sweep's trainable is tried before it."""
+INFEASIBLE_TRIED = 30
+"""So many configurations are asked for one that is feasible."""
 EFFECTS_SECONDS_MAX = 10.0
 FOLDS_TRIED = 2
 """Of cross-validation: what goes wrong with more of them goes wrong with two."""
@@ -51,6 +58,8 @@ class Tried:
     """Why it is that one."""
     idle_defaults: frozenset[str] = frozenset()
     """Of the parameters that every sweep has, those that act in no trial of this trainable: its code has its own."""
+    opened: list[str] = field(default_factory=list)
+    """The user's files and folders that the training read, where that was watched."""
 
 
 def is_skipped() -> bool:
@@ -69,12 +78,15 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
 
     drawn = draws(spec)
     objective, precision = spec.objective, spec.precision
+
+    def tried(drawn: list[dict[str, Any]]) -> Probed:
+        seen = folds[:FOLDS_TRIED] if folds else data
+        return probe(trainable, seen, configurations(spec, drawn), objective.metric, objective.mode, precision)
+
     try:
         with doing("dividing the data into folds"):
             folds = fold_data(trainable, data, spec.folds, spec.search.seed)
-        data = folds[0] if folds else data
-        tried = folds[:FOLDS_TRIED] if folds else data
-        found = probe(trainable, tried, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        found, drawn = first_feasible(tried, drawn)
         if folds:
             found.metrics = all_fold_names(found.metrics, FOLDS_TRIED, len(folds))
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
@@ -84,7 +96,8 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         )  # a KerasTuner model may tune its training, too
         own = [name for name in spec.space.searched if name not in known and (built is None or name in built)]
         asked = questions(spec, drawn, own)
-        effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
+        first = folds[0] if folds else data
+        effects = find_effects(trainable, first, asked, found.read, precision, EFFECTS_SECONDS_MAX)
     except ProbeError as error:
         return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
     idle = idle_training_params(spec, trainable.Params, drawn, found.read) if ours else {}
@@ -101,6 +114,24 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     )
 
 
+def first_feasible(
+    tried: Callable[[list[dict[str, Any]]], Probed], drawn: list[dict[str, Any]]
+) -> tuple[Probed, list[dict[str, Any]]]:
+    """What trying configurations shows, without the first ones that the trainable says are infeasible.
+
+    Raises:
+        ProbeError: something was raised, or INFEASIBLE_TRIED configurations in a row are infeasible.
+    """
+    for left in range(min(len(drawn), INFEASIBLE_TRIED) - 1, -1, -1):
+        try:
+            return tried(drawn), drawn
+        except ProbeError as error:
+            if infeasible_in(error.cause) is None or not left:
+                raise
+            drawn = drawn[1:]
+    raise AssertionError("there is no configuration")
+
+
 def loading_failed(error: BaseException, trainable: str) -> Tried:
     """What is told of a trainable that one process has loaded, but another one cannot."""
     name = trainable.rpartition(":")[2]
@@ -111,6 +142,8 @@ def failure_line(error: ProbeError, trainable: str, name: str) -> str:
     """A failure as one line: what was done, what was raised, where, and the way out if one is known."""
     cause = error.cause
     message = said(cause)
+    if (infeasible := infeasible_in(cause)) is not None:
+        return f"trainable: the first {INFEASIBLE_TRIED} configurations are all infeasible, the last one: {infeasible}"
     if isinstance(cause, EvaluateError):
         return f"trainable: {message}"
     place = own_place(cause, own_files(trainable))

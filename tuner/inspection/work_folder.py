@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trainables.importable import look_around
 from tuner.inspection.examine import is_file, is_own
 
+SHIPPED_CODE = "code"
+"""The folder of the user's code in the working directory of a cluster's job."""
 _STAYS = "RAY_CHDIR_TO_TRIAL_DIR"
 """Is 0 in the jobs of a cluster, whose working directory is the shipped folder, elsewhere on each node."""
 
@@ -33,6 +36,12 @@ def work_folder_of(spec: Mapping[str, Any], known: str) -> str:
         return ""
     beside = str(Path(trainable.rpartition(":")[0]).parent) if is_file(trainable) else ""
     return next((folder for folder in (known, beside) if folder and os.path.isdir(folder)), "")
+
+
+def find_module(spec: Mapping[str, Any], known: str) -> None:
+    """Lets this process import the module of an existing sweep's trainable from the project that it was started in."""
+    start = SHIPPED_CODE if os.environ.get(_STAYS) == "0" else work_folder_of(spec, known)
+    look_around(str(spec["trainable"]), Path(start))
 
 
 @contextmanager

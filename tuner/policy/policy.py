@@ -84,11 +84,13 @@ class Policy:
         """Trial that continues -> its loss at its last rung."""
         self._tpe = TPE(settings.space)
         self._observed = Observations(rungs)
-        self._draws = Draws(settings.space, settings.points)
+        self._draws = Draws(settings.space, settings.points, settings.feasible)
         self._mixture = Mixture()
         self._modelled: set[int] = set()
         """Trials that were drawn from the model rather than from the whole space."""
         self._earlier = EarlierTrials(self._sign)
+        self._num_infeasible = 0
+        """Trials that ended as infeasible: each is replaced by another one."""
         self._entropy = [settings.seed]
         """What every draw's randomness begins with: the seed, and a digest of each list of earlier trials."""
 
@@ -127,7 +129,10 @@ class Policy:
         return self._observed[trial]
 
     def ask(self) -> Suggestion | None:
-        """The next trial; None once num_trials were suggested, or the space has no more configurations."""
+        """The next trial; None once num_trials were suggested, or the space has no more configurations.
+
+        Infeasible trials do not count.
+        """
         suggestion = self.propose()
         if suggestion is not None:
             self.adopt(suggestion)
@@ -136,7 +141,7 @@ class Policy:
     def propose(self) -> Suggestion | None:
         """What `ask` would return, without taking it."""
         trial = len(self._observed)
-        if self.exhausted or (self.num_trials is not None and trial >= self.num_trials):
+        if self.exhausted or (self.num_trials is not None and trial >= self.num_trials + self._num_infeasible):
             return None
         drawn = self._draw(trial)
         if drawn is None:
@@ -209,6 +214,7 @@ class Policy:
         """
         observed = self._observed[trial]
         self._judged.pop(trial, None)
+        self._num_infeasible += outcome == "infeasible"
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)
         elif _is_short(outcome, observed) and observed.epoch and not observed.bad:
@@ -257,8 +263,8 @@ class Policy:
         if self.has_model and (broadly or not explores):
             split = self._split()
             for _ in range(_MODEL_DRAWS if split.good else 0):
-                params = self._tpe.suggest(split, rng, broadly=broadly)
-                if params not in self._draws:
+                params = self._tpe.suggest(split, rng, broadly=broadly, feasible=self._settings.feasible)
+                if params is not None and params not in self._draws:
                     return params, "broad" if broadly else "tpe"
         drawn = self._draws.independent(rng)
         return None if drawn is None else (drawn, "random")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tuner.spec.feasible import Feasible
 from tuner.spec.space import Choice, Params, Space
 
 MAX_OBSERVATIONS = 250
@@ -82,7 +83,9 @@ class TPE:
         values = self._space.flat(params)
         self._rows[place] = [self._label(name, values) for name in self._names]
 
-    def suggest(self, split: Split, rng: np.random.Generator, *, broadly: bool = False) -> Params:
+    def suggest(
+        self, split: Split, rng: np.random.Generator, *, broadly: bool = False, feasible: Feasible | None = None
+    ) -> Params | None:
         """A configuration likelier among the good trials than among the others.
 
         Of N candidates drawn from the good trials' density l, it has the highest l(x) / g(x), over all of its active
@@ -94,6 +97,7 @@ class TPE:
             split: trials by number, all learned.
             rng: makes the suggestion a function of its arguments.
             broadly: draw fewer candidates, and from the whole space instead of the good trials' density.
+            feasible: which candidates may be suggested; None is returned if none may.
         """
         num = BROAD_CANDIDATES if broadly else CANDIDATES
         below, above = self._observed(split.good), self._observed(split.others)
@@ -114,7 +118,10 @@ class TPE:
         merits = (scores * is_active).sum(1)
         if len(bad):
             merits -= _CAUTION * np.logaddexp(0, np.log(split.odds) + (risks * is_active).sum(1))
-        return candidates[int(np.argmax(merits))]
+        if feasible:
+            merits = np.where([feasible(params) for params in candidates], merits, -np.inf)
+        best = int(np.argmax(merits))
+        return candidates[best] if merits[best] > -np.inf or not feasible else None
 
     def _observed(self, trials: Sequence[int]) -> Array:
         """(T, P) positions of these trials, the oldest first."""

@@ -9,7 +9,7 @@ Forking needs Linux. Where it cannot be (`forking.why_plain`), the same server s
 
 from tuner.processes.client import EndedError, Process, Server, how_it_ended, node_server
 from tuner.processes.forking import may_fork, why_plain
-from tuner.processes.own import begin_own, end_own, own_server, owned
+from tuner.processes.own import begin_own, end_own, own_server, owned, trains_here
 
 __all__ = [
     "EndedError",
@@ -22,5 +22,6 @@ __all__ = [
     "node_server",
     "own_server",
     "owned",
+    "trains_here",
     "why_plain",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("name", nargs="?", default="", help="of the socket, without the zero byte in front")
     parser.add_argument("--owned", action="store_true", help="ends with its parent, and with standard input")
     parser.add_argument("--plain", action="store_true", help="imports nothing: forks nobody")
+    parser.add_argument("--also", nargs="*", default=[], help="modules to import after TensorFlow")
     parser.add_argument("--work", help="what a plain process does")
     options = parser.parse_args()
     if options.work:
@@ -42,6 +44,8 @@ def _serve(options: argparse.Namespace) -> None:
         from trainables.process import import_frameworks
 
         import_frameworks()
+        for module in options.also:
+            importlib.import_module(module)
     linger_s = float(os.environ.get(LINGER_VARIABLE, LINGER_S))
     with contextlib.suppress(KeyboardInterrupt):
         Server(listener, 0 if options.owned else None, linger_s).run()

@@ -70,5 +70,6 @@ def _take_over(wanted: Wanted, files: list[int]) -> None:
         with contextlib.suppress(OSError):
             os.chdir(wanted.folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver
+    os.nice(max(0, wanted.niceness - os.nice(0)))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)

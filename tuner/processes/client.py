@@ -20,6 +20,8 @@ from tuner.processes.server import Kept, Lacking, Started, Wanted
 
 BEGINS_WITHIN_S = 60.0
 """What a server may take until it listens, which it does before it imports TensorFlow."""
+ALSO = ["--also", "tuner.worker.process", "tuner.inspection.__main__"]
+"""What forks need of our own is imported before, once for all."""
 _LOOKS_EVERY_S = 0.02
 _ENDS_WITHIN_S = 10.0
 
@@ -74,6 +76,11 @@ class Process:
             assert isinstance(answer, Started)
             self._pid = answer.pid
             self._forget_files()
+        return self._pid
+
+    @property
+    def known_pid(self) -> int:
+        """Its number; 0 while it waits for its server."""
         return self._pid
 
     def send(self, message: Any, files: Sequence[int] = ()) -> None:
@@ -132,6 +139,8 @@ class Server:
 
     def __init__(self, name: str, token: str = "", process: subprocess.Popen[bytes] | None = None) -> None:
         self._name, self.token, self._process = name, token, process
+        self._keeping: socket.socket | None = None
+        self._is_ready = False
 
     def start(
         self,
@@ -164,6 +173,7 @@ class Server:
             os.getcwd() if folder is None else folder,
             data,
             is_forked,
+            os.nice(0),
         )
         control = self._connected()
         ours, theirs = socket.socketpair()
@@ -187,8 +197,23 @@ class Server:
         """Whether a server that this process has begun still runs."""
         return self._process is not None and self._process.poll() is None
 
+    def keep_soon(self, name: str, file: int) -> None:
+        """As `keep`, without waiting for a server that still imports TensorFlow."""
+        self._keeping = self._connected()
+        wire.send(self._keeping, Kept(name), [file])
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is known to have imported TensorFlow: it has answered `keep_soon`."""
+        if self._keeping is not None and select.select([self._keeping], [], [], 0)[0]:
+            self._keeping.close()
+            self._keeping, self._is_ready = None, True
+        return self._is_ready
+
     def end(self) -> None:
         """Ends a server that this process has begun, and all that it started."""
+        if self._keeping is not None:
+            self._keeping.close()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -230,7 +255,7 @@ def begin() -> Server | None:
     token = uuid.uuid4().hex
     name = server_name(token)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tuner.processes", name[1:], "--owned"],
+        [sys.executable, "-P", "-m", "tuner.processes", name[1:], "--owned", *ALSO],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -254,8 +279,8 @@ def node_server(token: str = "", *, is_forked: bool = True) -> Server:
     while (connection := _connection(name)) is None:
         if time.monotonic() > until:
             raise ConnectionRefusedError(f"no process that starts others answers within {BEGINS_WITHIN_S:.0f} s")
-        plain = [] if is_forked else ["--plain"]
-        subprocess.run([sys.executable, "-P", "-m", "tuner.processes", name[1:], *plain], env=_quiet(), check=True)
+        options = ALSO if is_forked else ["--plain"]
+        subprocess.run([sys.executable, "-P", "-m", "tuner.processes", name[1:], *options], env=_quiet(), check=True)
         time.sleep(_LOOKS_EVERY_S)
     connection.close()
     return Server(name)

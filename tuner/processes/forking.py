@@ -17,6 +17,8 @@ FORK_VARIABLE = "TUNER_FORK"
 """0: every process that trains imports TensorFlow itself."""
 _READ_AT_IMPORT = ("TF_", "KERAS_", "XLA_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "LD_", "PYTHON", "MALLOC_")
 """Variables that decide how TensorFlow is imported, or NumPy's libraries."""
+_OF_EACH_WORKER = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT", "PYTHONUNBUFFERED", "PYTHONPATH")
+"""Those that Ray sets by itself."""
 _SETS = re.compile(
     rb"environ(?:\[|\.setdefault\(|\.update\(|\s*\|=)[^\n#]*?(TF_|KERAS_|XLA_|OMP_|MKL_|OPENBLAS_|KMP_)\w*"
     rb"|putenv\([^\n#]*?(TF_|KERAS_|XLA_|OMP_|MKL_)\w*"
@@ -53,7 +55,8 @@ def server_name(token: str = "") -> str:
     Args:
         token: of a server that belongs to one driver; empty for the one of a node.
     """
-    told = "\0".join([sys.executable, sys.version, *_settings(os.environ), *_versions()])
+    settings = [] if token else _settings(os.environ)  # a driver's are its workers' as well
+    told = "\0".join([sys.executable, sys.version, *settings, *_versions()])
     return f"\0tuner-{os.getuid()}-{hashlib.sha256(told.encode()).hexdigest()[:16]}-{token}"
 
 
@@ -67,7 +70,11 @@ def _variable_set(content: bytes) -> str:
 
 
 def _settings(environment: Mapping[str, str]) -> list[str]:
-    return [f"{name}={text}" for name, text in sorted(environment.items()) if name.startswith(_READ_AT_IMPORT)]
+    return [
+        f"{name}={text}"
+        for name, text in sorted(environment.items())
+        if name.startswith(_READ_AT_IMPORT) and name not in _OF_EACH_WORKER
+    ]
 
 
 def _versions() -> list[str]:

@@ -21,6 +21,11 @@ def begin_own() -> None:
             _own = begin()
 
 
+def trains_here(address: str | None) -> bool:
+    """Whether trials train on this machine, with a Ray of the driver's own: no cluster is named."""
+    return (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+
+
 def own_server() -> Server | None:
     """The server of this process; None if it has none, or it is gone."""
     return _own if _own is not None and _own.is_alive else None
@@ -37,8 +42,8 @@ def end_own() -> None:
 
 @contextmanager
 def owned(address: str | None) -> Iterator[None]:
-    """Has a server until the end, where trials train on this machine: no cluster is named."""
-    if address in (None, "local") and not os.environ.get("RAY_ADDRESS"):
+    """Has a server until the end, if trials train on this machine."""
+    if trains_here(address):
         begin_own()
     try:
         yield

@@ -43,6 +43,8 @@ class Wanted:
     keeps: str = ""
     """The name of the kept file that it needs; it is asked for if nobody has given it."""
     is_forked: bool = True
+    niceness: int = 0
+    """As of who wanted it; Ray gives its workers a low priority, so that its own processes and the driver are quick."""
 
 
 @dataclass(frozen=True)

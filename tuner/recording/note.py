@@ -16,7 +16,7 @@ def note(sweep: Sweep, names_changed: bool = False) -> str:
     lines = [
         f"Trainable: {sweep.spec.get('trainable', 'unknown')}",
         f"Objective: the {aim} {sweep.metric}",
-        f"Trials: {len(sweep.trials)} of {sweep.num_trials}" if sweep.trials else f"Trials: {sweep.num_trials}",
+        f"Trials: {sweep.num_counted} of {sweep.num_trials}" if sweep.trials else f"Trials: {sweep.num_trials}",
     ]
     if names_changed:
         lines.append("Names: MLflow does not accept some of them; names.json maps its keys to the names")

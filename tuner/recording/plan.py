@@ -39,6 +39,7 @@ STATUS_BY_OUTCOME: dict[Outcome, str] = {
     "diverged": "FAILED",
     "failed": "FAILED",
     "out_of_memory": "FAILED",
+    "infeasible": "KILLED",
     "cancelled": "KILLED",
 }
 
@@ -141,6 +142,9 @@ class Planner:
                 self._suggest(event)
             case ev.TrialStarted() if event.used:
                 self._tell_params(self.sweep.trials[event.trial])
+            case ev.TrialLogged():
+                self._of(event.trial).tags |= {key: tag_text(value) for key, value in event.tags.items()}
+                self._tell_params(self.sweep.trials[event.trial])
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
@@ -187,7 +191,8 @@ class Planner:
 
     def _tell_params(self, trial: Trial) -> None:
         """All that is known of a trial's parameters; what is told again is the same."""
-        told = {self._names.param(name): text for name, text in self._flat(trial).items()}
+        known = {name: param_text(value) for name, value in trial.logged.items()} | self._flat(trial)
+        told = {self._names.param(name): text for name, text in known.items()}
         self._of(trial.number).params |= told
 
     def _tags(self) -> Tags:

@@ -25,7 +25,7 @@ VECTORS_MAX = 500
 """More curves, bars or dots than this are drawn as pixels, because a browser would be slow."""
 _DPI = 160
 _BLUE, _GREY, _ORANGE, _RED = "#1f5fa8", "#9aa7b4", "#d9822b", "#b3261e"
-_COLORS = {"completed": _BLUE, "stopped": _GREY, "plateaued": _GREY, "unfinished": _ORANGE}
+_COLORS = {"completed": _BLUE, "stopped": _GREY, "plateaued": _GREY, "unfinished": _ORANGE, "infeasible": _GREY}
 _SHADES = LinearSegmentedColormap.from_list("epochs", ["#b4cbe3", "#0b2f5c"])
 """Colors from few epochs to many."""
 

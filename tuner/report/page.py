@@ -9,10 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tuner.base.outcomes import SweepState
-from tuner.base.text import duration_text, metric_text, params_text
+from tuner.base.text import duration_text, infeasible_text, metric_text, params_text
 from tuner.report import figures
 from tuner.report.curves import searched
 from tuner.spec import dump_yaml
+from tuner.spec.feasible import infeasible_figures
 from tuner.sweep import Sweep, Trial
 
 TRIALS_SHOWN = 50
@@ -49,13 +50,19 @@ def report_page(sweep: Sweep, state: SweepState) -> str:
     )
 
 
+def _infeasible(sweep: Sweep) -> str:
+    num_trials = len(sweep.trials)
+    return infeasible_text(infeasible_figures(sweep.spec, sweep.num_infeasible, num_trials), num_trials)
+
+
 def _facts(sweep: Sweep) -> list[tuple[str, str]]:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
     started = datetime.fromtimestamp(sweep.spans[0].started_at, UTC)
     return [
         ("trainable", str(sweep.spec.get("trainable", ""))),
         ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
-        ("trials", f"{len(sweep.trials)} of {sweep.num_trials}: {counts or 'none yet'}"),
+        ("trials", f"{sweep.num_counted} of {sweep.num_trials}: {counts or 'none yet'}"),
+        *([("infeasible", text)] if (text := _infeasible(sweep)) else []),
         ("epochs", str(sweep.num_epochs)),
         ("time", f"{duration_text(sweep.wall_s)} running, {duration_text(sweep.training_s)} of training"),
         ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),

@@ -107,6 +107,7 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "state": current,
         "num_trials": sweep.num_trials,
         "outcomes": sweep.outcomes(),
+        "infeasible": _infeasible(sweep),
         "epochs": sweep.num_epochs,
         "best": best(sweep),
         "wall_s": round(sweep.wall_s, 3),
@@ -115,6 +116,12 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "utilization": round(sweep.utilization, 4),
         "mlflow": _mlflow(folder, sweep, current == "running"),
     }
+
+
+def _infeasible(sweep: Sweep) -> dict[str, Any]:
+    from tuner.spec.feasible import infeasible_figures  # which loads what reading a sweep does not need
+
+    return infeasible_figures(sweep.spec, sweep.num_infeasible, len(sweep.trials))
 
 
 def _mlflow(folder: SweepFolder, sweep: Sweep, is_running: bool) -> dict[str, Any]:
@@ -191,7 +198,7 @@ def summary(folder: SweepFolder) -> dict[str, Any]:
     return {
         "sweep": folder.name,
         "state": current,
-        "trials": sum(1 for trial in sweep.trials.values() if trial.outcome is not None),
+        "trials": sum(1 for trial in sweep.trials.values() if trial.outcome not in (None, "infeasible")),
         "num_trials": sweep.num_trials if sweep.num_events else 0,
         "epochs": sweep.num_epochs,
         "metric": sweep.metric if sweep.num_events else "",

@@ -18,7 +18,10 @@ from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
 from tuner.spec.reading import apply_override
 from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeated, same, shown
 
-_ANYTHING = ("num_trials", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking")
+_ANYTHING = (
+    *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
+    "requirements",
+)
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {
     "name": "names the sweep and its folder",

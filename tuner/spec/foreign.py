@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from tuner.spec.foreign_parameters import Advice, flow, leave_out, parameter_advice, unknown
 from tuner.spec.space import shown
@@ -16,13 +16,13 @@ _MODES: dict[str, tuple[str, ...]] = {
 }
 _ALGORITHMS: dict[str, tuple[str, ...]] = {
     "tpe": ("bayes", "bayesian", "bayesianoptimization", "bayesian_optimization", "bayesopt", "hyperopt",
-            "hyperoptsearch", "optuna", "tpesampler", "gp"),
-    "random": ("randomsearch", "random_search", "randomsampler"),
+            "hyperoptsearch", "optuna", "optunasearch", "bayesoptsearch", "tpesampler", "gp", "gpsampler"),
+    "random": ("randomsearch", "random_search", "randomsampler", "basicvariantgenerator"),
     "grid": ("gridsearch", "grid_search", "gridsampler"),
 }  # fmt: skip
 _STOPPERS: dict[str, tuple[str, ...]] = {
-    "asha": ("hyperband", "ashascheduler", "asyncsuccessivehalving", "sha", "successive_halving", "hyperbandpruner",
-             "successivehalvingpruner", "median", "medianpruner"),
+    "asha": ("hyperband", "ashascheduler", "asynchyperbandscheduler", "hyperbandscheduler", "asyncsuccessivehalving",
+             "sha", "successive_halving", "hyperbandpruner", "successivehalvingpruner", "median", "medianpruner"),
     "none": ("fifo", "fifoscheduler", "nop", "noppruner"),
 }  # fmt: skip
 _ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -136,6 +136,8 @@ def _section_advice(place: tuple[str, ...], section: Mapping[str, Any], spec: Ma
             found.rules[(*place, word)] = unknown(leave_out(".".join(path)))
             continue
         found.covers.add(path if path[0] in spec else path[:1])
+        if ours == "early_stopping" and isinstance(value, Mapping) and {"max_iter", "max_t"} & {*value}:
+            found.covers.add(("epochs",))
         found.rules[(*place, word)] = unknown(f"write {_translation(path, word, value, section, is_here and place)}")
 
 
@@ -158,7 +160,8 @@ def _holds(spec: Mapping[str, Any], path: tuple[str, ...]) -> bool:
 def _translation(path: tuple[str, ...], word: str, value: Any, section: Mapping[str, Any], is_here: Any) -> str:
     dotted = ".".join(path)
     if dotted == "space":
-        return "space"
+        is_wandb = word == "parameters" and "method" in section
+        return "space; `tuner init --from FILE` writes a W&B sweep as a spec" if is_wandb else "space"
     if dotted == "trainable":
         file = next((part for part in str(value).split() if part.endswith(".py")), "./file.py")
         return f"trainable: {file if file.startswith(('.', '/')) else f'./{file}'}:ClassName"
@@ -174,11 +177,18 @@ def _translation(path: tuple[str, ...], word: str, value: Any, section: Mapping[
     return f"{path[0]}: {{{path[1]}: {ours}}} ({dotted})"
 
 
-def _ours(path: str, value: Any) -> str:
-    """A value of a field in our words."""
-    for ours, theirs in _ALIASES.get(path, {}).items():
+def ours_of(path: str, value: Any) -> str | None:
+    """A value of a field with known values in our words; None if there is none like it."""
+    for ours, theirs in _ALIASES[path].items():
         if isinstance(value, str) and value.lower() in (ours, *theirs):
             return ours
+    return None
+
+
+def _ours(path: str, value: Any) -> str:
+    """A value of a field in our words; all of ours if there is none like it."""
+    if path in _ALIASES and (ours := ours_of(path, value)) is not None:
+        return ours
     return " or ".join(_ALIASES[path]) if path in _ALIASES else flow(value)
 
 
@@ -194,8 +204,18 @@ def _early_stopping(value: Any) -> str:
     """With what a stopper's mapping says besides its kind, where it has a place elsewhere."""
     inner = value if isinstance(value, Mapping) else {"type": value}
     kind = _ours("early_stopping.algorithm", inner.get("type", "asha"))
-    least = next((inner[word] for word in ("min_iter", "grace_period") if word in inner), None)
-    return f"{{algorithm: {kind}}}" + (f", and epochs: {{min: {flow(least)}}}" if least is not None else "")
+    fields = [f"algorithm: {kind}"]
+    if _is_count(eta := inner.get("eta", inner.get("reduction_factor"))):
+        fields.append(f"reduction_factor: {eta}")
+    ends = {"min": ("min_iter", "grace_period"), "max": ("max_iter", "max_t")}
+    found = {ours: inner[word] for ours, theirs in ends.items() for word in theirs if word in inner}
+    if "min" not in found and _is_count(most := found.get("max")) and _is_count(brackets := inner.get("s")):
+        found = {"min": max(1, round(most / (eta if _is_count(eta) else 3) ** min(brackets, 64))), **found}
+    return f"{{{', '.join(fields)}}}" + (f", and epochs: {flow(found)}" if found else "")
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _shorthand(name: str, field: str, value: Any) -> str:

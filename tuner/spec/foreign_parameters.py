@@ -58,6 +58,8 @@ _CALLS = {
 }  # fmt: skip
 """Functions of other tools -> what their arguments are after a name, if they have one."""
 _CALL = re.compile(r"(?:\w+\.)*(\w+)\(.*\)")
+_MODULES = ("tune.", "ray.tune.", "hp.", "trial.", "optuna.", "np.random.", "numpy.random.", "random.")
+"""What a call in text begins with that was meant to be evaluated."""
 _LONGEST = 500
 _WRITTEN_OUT = 20
 """Values of a list that a message shows in full."""
@@ -99,7 +101,10 @@ def parameter_advice(place: Location, written: Any, found: Advice) -> None:
         found.rules[place] = f"text is not evaluated; write {call}"
     if not isinstance(written, Mapping):
         return
-    if (call := _sampler(written)) is not None:
+    if (instead := _distribution(written)) is not None:
+        found.rules[place] = instead
+        found.covers.add(place)
+    elif (call := _sampler(written)) is not None:
         found.rules[place] = f"unknown keys {', '.join(map(str, written))}; write {call}"
         found.covers.add(place)
     elif members := _group(written):
@@ -110,6 +115,25 @@ def parameter_advice(place: Location, written: Any, found: Advice) -> None:
         found.covers.add(place)
     else:
         _fields_advice(place, written, found)
+
+
+_WITHOUT_BOUNDS = ("normal", "q_normal", "log_normal", "q_log_normal", "beta", "q_beta")
+_INVERSE = ("inv_log_uniform", "inv_log_uniform_values")
+
+
+def _distribution(written: Mapping[str, Any]) -> str | None:
+    """What stands here for a distribution of W&B whose fields cannot be translated one by one."""
+    from tuner.spec.conversion.distributions import parameter_of
+
+    kind = written.get("distribution")
+    if kind not in (*_WITHOUT_BOUNDS, *_INVERSE) or any(name in written for name in _OURS):
+        return None
+    try:
+        parameter, notes = parameter_of(written)
+    except ValueError as error:
+        return f"there is no {kind} here, and it {error}"
+    why = next((text for part, text in notes if part == "distribution"), f"there is no {kind} here")
+    return f"{why.partition(';')[0]}; write {flow(parameter)}"
 
 
 def _fields_advice(place: Location, written: Mapping[str, Any], found: Advice) -> None:
@@ -211,7 +235,8 @@ def _call(text: str) -> str | None:
     """The parameter that a call in text would have made elsewhere; None if it is no such call."""
     match = _CALL.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None or match[1] not in _CALLS:
-        return None
+        is_foreign = match is not None and text.strip().startswith(_MODULES)
+        return "{low: …, high: …, scale: …} or {choices: […]}" if is_foreign else None
     try:
         call = ast.parse(text.strip(), mode="eval").body
         assert isinstance(call, ast.Call)

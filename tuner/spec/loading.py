@@ -13,13 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 from tuner.base.errors import SpecError, UsageError
 from tuner.base.secrets import take_credentials
 from tuner.spec.commands import named_by
+from tuner.spec.feasible import Feasible, value_problems
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.foreign import foreign_words
 from tuner.spec.foreign_parameters import Advice
 from tuner.spec.messages import lines
 from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
-from tuner.spec.space import Parameter, Space, condition_problems, point_problems
+from tuner.spec.space import Parameter, Space, completed, condition_problems, point_problems
 
 
 def load_spec(
@@ -71,7 +72,7 @@ def spec_from_mapping(
         raise _refusal(error.errors(include_url=False), words, written, source, folder, is_new) from None
     if is_new and words.rules:  # calls as text, which would be read as constants
         raise _refusal([], words, written, source, folder, is_new)
-    if is_new and spec.search.points and (problems := _point_problems(written)):
+    if is_new and (problems := [*_point_problems(written), *_feasible_problems(spec)]):
         raise SpecError(source, bounded(problems), rest=_with_absolute_paths(spec, folder) if folder else spec)
     return _with_absolute_paths(spec, folder) if folder is not None else spec
 
@@ -133,7 +134,7 @@ def _valid_rest(places: Iterable[Sequence[Any]], written: Mapping[str, Any]) -> 
     except ValidationError:
         return None, []
     across = [(path, rule) for fields, path, rule in across_problems(spec) if not any((f,) in bad for f in fields)]
-    sound: dict[str, Any] = {"storage": None, "tracking": Tracking(), "search": Search()}
+    sound: dict[str, Any] = {"storage": None, "tracking": Tracking(), "search": Search(), "feasible": []}
     if "space.epochs" in dict(across):
         sound["space"] = Space({name: parameter for name, parameter in spec.space.items() if name != "epochs"})
     return spec.model_copy(update=sound), [f"{path}: {rule}" for path, rule in across]
@@ -177,6 +178,19 @@ def _valid_parameters(written: Any) -> dict[str, Any]:
         except ValidationError:
             continue
     return valid
+
+
+def _feasible_problems(spec: SweepSpec) -> list[str]:
+    """Conditions that are none or that nothing meets, and points that do not meet them."""
+    if not spec.feasible or "space" not in spec.model_fields_set:
+        return []
+    found = [f"{path}: {rule}" for path, rule in value_problems(spec.feasible, spec.space, spec.search.seed)]
+    feasible = Feasible(spec.feasible)
+    for index, point in enumerate(spec.search.points if not found else []):
+        params = completed(spec.space, point)
+        if params is not None and (unmet := feasible.unmet(params)):
+            found.append(f"search.points[{index}]: must be feasible, but does not meet {unmet}")
+    return found
 
 
 def _point_problems(written: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,9 @@ from pydantic_core import PydanticCustomError
 from trainables.folding import FOLDS_MAX
 from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
+from tuner.spec.feasible import Conditions, Feasible, name_problems
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.requirements import Requirement, pinned, twice
 from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
 from tuner.spec.space.base import CheckedValue
@@ -210,6 +212,8 @@ class SweepSpec(Section):
     epochs: Epochs
     space: Space = Space({})
     """The parameters: {low, high, scale, step or num}, {choices: […]} or a constant, each with or without `when`."""
+    feasible: Conditions = []
+    """A condition on the parameters, "units * depth <= 512", or several: what does not meet them is not tried."""
     records: dict[Literal["learning_rate", "batch_size", "epochs"], Text] = {}
     """The parameters that MLflow shows as learning_rate, batch_size or epochs, where the trainable's own names are
     others: {learning_rate: lr}."""
@@ -228,6 +232,9 @@ class SweepSpec(Section):
     are the means; null for none."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
+    requirements: list[Requirement] = []
+    """Packages that the trainable needs besides Tuner's own, each pinned: [albumentations==1.4.18]. A cluster's jobs
+    install them; on Kubernetes the image has them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -241,6 +248,13 @@ class SweepSpec(Section):
             rule = "must not be a name that the tracking store uses in the storage root, but got {got}"
             raise PydanticCustomError("rule", rule, {"got": shown(name)})
         return name
+
+    @field_validator("requirements")
+    @classmethod
+    def _check_requirements(cls, requirements: list[str]) -> list[str]:
+        for name in twice(requirements):
+            raise PydanticCustomError("rule", "must name each package once, but got {got} twice", {"got": name})
+        return requirements
 
     @field_validator("storage")
     @classmethod
@@ -275,7 +289,13 @@ class SweepSpec(Section):
             num_trials=self.num_trials,
             algorithm=self.search.algorithm,
             points=self.search.points,
+            feasible=Feasible(self.feasible),
         )
+
+    @property
+    def required(self) -> dict[str, str]:
+        """Package of `requirements` -> the version or the URL that it is pinned to."""
+        return pinned(self.requirements)
 
     def resolved(self) -> dict[str, Any]:
         """Every field, including defaults, as plain values for YAML or JSON; the inverse of `SweepSpec(**resolved)`."""
@@ -303,6 +323,9 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
     lists = [name for name in (*ALWAYS_IN_SPACE, "epochs", *spec.records.values()) if has_lists(spec.space, name)]
     for name in dict.fromkeys(lists):
         yield ("space",), f"space.{name}", "must be one value in each trial, so it cannot have repeat or lists"
+    if "space" in spec.model_fields_set:
+        for path, rule in name_problems(spec.feasible, [*dict.fromkeys([*spec.space, *ALWAYS_IN_SPACE])]):
+            yield ("space", "feasible"), path, rule
     batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
     if batch_size is not None and gpus > 1 and not isinstance(batch_size, Repeated):
         sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()

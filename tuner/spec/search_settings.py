@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from tuner.spec.feasible import Feasible
 from tuner.spec.space import Params, Space
 
 
@@ -32,6 +33,8 @@ class SearchSettings:
     algorithm: Literal["tpe", "random", "grid"] = "tpe"
     points: Sequence[Params] = ()
     """Configurations to start with; those outside the space are left out."""
+    feasible: Feasible = field(default_factory=Feasible)
+    """Which configurations may be tried."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs_min <= self.epochs_max:

@@ -126,6 +126,14 @@ class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_repor
     reason: str
 
 
+class TrialLogged(Event, frozen=True, kw_only=True, gc=False, tag="trial_logged"):
+    """Parameters and tags that a trial's script has logged to MLflow itself. Of a name's values the first one stays."""
+
+    trial: int
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoint_saved"):
     """A checkpoint after `epoch` was written to `path`, relative to the sweep's folder.
 
@@ -215,6 +223,7 @@ AnyEvent = (
     | TrialSuggested
     | TrialStarted
     | EpochReported
+    | TrialLogged
     | CheckpointSaved
     | CheckpointsDeleted
     | AttemptFailed

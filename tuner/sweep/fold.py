@@ -33,6 +33,8 @@ class Trial:
     """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
     used: dict[str, int | float] = field(default_factory=dict)
     """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
+    logged: dict[str, str] = field(default_factory=dict)
+    """Parameters that its script has logged to MLflow itself."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -170,6 +172,7 @@ class Sweep:
         self.interrupted: ev.SweepInterruptedEvent | None = None
         self.num_epochs = 0
         self.num_events = 0
+        self.num_infeasible = 0
         self.best: Trial | None = None
         self._unfinished: dict[int, Trial] = {}
 
@@ -212,6 +215,11 @@ class Sweep:
     @property
     def num_trials(self) -> int:
         return int(self.spec["num_trials"])
+
+    @property
+    def num_counted(self) -> int:
+        """The trials that count towards `num_trials`: all but infeasible ones, which others replace."""
+        return len(self.trials) - self.num_infeasible
 
     @property
     def slots(self) -> int:
@@ -328,6 +336,8 @@ class Sweep:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
                 trial.used = trial.used or event.used
+            case ev.TrialLogged():
+                trial.logged = {**event.params, **trial.logged}
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():
@@ -340,6 +350,7 @@ class Sweep:
                     trial.last_failure = event
             case ev.TrialEnded():
                 trial.outcome, trial.reason = event.outcome, event.reason
+                self.num_infeasible += event.outcome == "infeasible"
                 self._unfinished.pop(trial.number, None)
                 self.ended_trials.append(trial)
                 if trial is self.best and not trial.usable:

@@ -27,8 +27,8 @@ from tuner.engine.messages import (
     Report,
     SavedCheckpoint,
     TrainedEpoch,
-    WorkerSettings,
 )
+from tuner.engine.settings import WorkerSettings
 from tuner.inspection.workplace import load_instance, with_data
 from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
@@ -140,6 +140,7 @@ class Training:
             ended=self._ended(failure),
             is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
+            logged=self._trainer.take_logged() if self._has_started else {},
         )
 
     def _ended(self, failure: Failure | None) -> str:

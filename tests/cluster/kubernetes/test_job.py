@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -170,7 +171,7 @@ def test_the_spec_and_the_users_code_become_the_working_directory(tmp_path: Path
         assert container(job, group)["workingDir"] == mount["mountPath"] and mount["readOnly"]
 
 
-def test_code_that_is_too_large_or_no_text_is_refused(tmp_path: Path) -> None:
+def test_code_that_is_too_large_is_refused_and_any_bytes_travel(tmp_path: Path) -> None:
     model = tmp_path / "model.py"
     made = spec(trainable=f"{model}:Model")
     model.write_text("#" * 2**20)
@@ -179,8 +180,13 @@ def test_code_that_is_too_large_or_no_text_is_refused(tmp_path: Path) -> None:
     ):
         manifest(made, Options(), {})
     model.write_bytes(b"\xff")
-    with pytest.raises(UsageError, match=r"model.py: what goes to Kubernetes with a sweep must be UTF-8 text"):
-        manifest(made, Options(), {})
+    (config_map, job) = manifest(made, Options(), {})
+    keys = {item["path"]: item["key"] for item in pod_volume(job)}
+    assert base64.b64decode(config_map["binaryData"][keys["code/model.py"]]) == b"\xff"
+
+
+def pod_volume(job: Any) -> Any:
+    return pod(job["spec"]["rayClusterSpec"]["headGroupSpec"])["volumes"][0]["configMap"]["items"]
 
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")

@@ -23,7 +23,9 @@ EARLY = "an attempt may fail before it is told to have started"
 CLAIMED = "decisions of another version of the policy are not computed again, which is noted"
 
 HARMLESS: dict[type[Any], dict[str, str]] = {
-    ev.SweepStarted: dict.fromkeys(("at", "versions", "seed", "sweep_id", "root_id", "url", "copied_from"), UNUSED)
+    ev.SweepStarted: dict.fromkeys(
+        ("at", "versions", "seed", "sweep_id", "root_id", "url", "copied_from", "learned", "script"), UNUSED
+    )
     | {"policy": CLAIMED, "script": UNUSED},
     ev.SlotsChanged: {"at": UNUSED, "slots": UNUSED, "": UNUSED},
     ev.SweepResumed: dict.fromkeys(("at", "root_id", "url", "learned", ""), UNUSED) | {"policy": CLAIMED},

@@ -1,55 +1,71 @@
-"""The spec and the user's code as a ConfigMap, which is the working directory of every pod."""
+"""The spec and the user's files as a ConfigMap, which is the working directory of every pod."""
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuner.base.errors import UsageError
 from tuner.cluster.launched import SPEC
-from tuner.cluster.shipping import CODE
-from tuner.inspection.provenance.beside import imported_beside
+from tuner.cluster.parcel import Parcel
 from tuner.spec import SweepSpec, dump_yaml
 
 MAX_BYTES = 2**20
 """Of a ConfigMap."""
 
 
-def shipped_files(spec: SweepSpec) -> dict[str, str]:
-    """Path in the working directory -> text: the spec, the user's file, and the files beside it that it imports.
+@dataclass(frozen=True)
+class Content:
+    """What a ConfigMap holds; its keys cannot hold slashes."""
+
+    text: dict[str, str]
+    binary: dict[str, str]
+    """In base64, of files that are not UTF-8."""
+    items: list[dict[str, Any]]
+    """Which key is placed at which path of a volume; one key may be placed twice."""
+
+    @property
+    def as_fields(self) -> dict[str, Any]:
+        return {"data": self.text, **({"binaryData": self.binary} if self.binary else {})}
+
+
+def content(spec: SweepSpec, parcel: Parcel) -> Content:
+    """The spec and the user's files, as they lie in the working directory.
 
     Raises:
-        UsageError: a file is not text, or all together are too large.
+        UsageError: all together are too large, or a file cannot be read.
     """
-    files: dict[str, str] = {}
-    file, _, class_name = spec.trainable.rpartition(":")
-    if file.endswith(".py"):
-        folder = Path(file).parent
-        files = {f"{CODE}/{path.relative_to(folder)}": _text(path) for path in sorted(imported_beside(Path(file)))}
-        spec = spec.model_copy(update={"trainable": f"{CODE}/{Path(file).name}:{class_name}"})
-    files[SPEC] = dump_yaml(spec.resolved())
-    size_bytes = sum(len(text.encode()) for item in files.items() for text in item)
-    if size_bytes > MAX_BYTES:
-        largest = max(files, key=lambda path: len(files[path]))
-        raise UsageError(
-            f"{spec.trainable}: the spec and the trainable's code must be at most 1 MiB for a ConfigMap, but got"
-            f" {size_bytes / 2**20:.1f} MiB (the largest: {largest}); put packages into the image, data into a bucket"
-        )
-    return files
+    spec = spec.model_copy(update={"trainable": parcel.trainable})
+    keys = {path: f"file-{number}" for number, path in enumerate(sorted(parcel.here), start=1)}
+    made = Content({SPEC: dump_yaml(spec.resolved())}, {}, [{"key": SPEC, "path": SPEC}])
+    for path, key in keys.items():
+        _add(made, key, path)
+    made.items.extend({"key": keys[path], "path": name} for name, path in sorted(parcel.files.items()))
+    _check_size(spec, made)
+    return made
 
 
-def config_map_data(files: dict[str, str]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """The data of a ConfigMap, whose keys cannot hold slashes, and the items that map keys to paths in a volume."""
-    keys = {path: path if "/" not in path else f"file-{number}" for number, path in enumerate(sorted(files))}
-    return {keys[path]: files[path] for path in sorted(files)}, [
-        {"key": key, "path": path} for path, key in keys.items()
-    ]
-
-
-def _text(path: Path) -> str:
+def _add(made: Content, key: str, path: Path) -> None:
     try:
-        return path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    try:
+        made.text[key] = data.decode()
     except UnicodeDecodeError:
+        made.binary[key] = base64.b64encode(data).decode()
+
+
+def _check_size(spec: SweepSpec, made: Content) -> None:
+    sizes = {key: len(text.encode()) for key, text in (made.text | made.binary).items()}
+    size_bytes = sum(sizes.values()) + sum(map(len, sizes))
+    if size_bytes > MAX_BYTES:
+        key = max(sizes, key=lambda key: sizes[key])
+        largest = next(item["path"] for item in made.items if item["key"] == key)
         raise UsageError(
-            f"{path}: what goes to Kubernetes with a sweep must be UTF-8 text; put this file into the image or a bucket"
-        ) from None
+            f"{spec.trainable}: the spec and the files that travel with it must be at most 1 MiB for a ConfigMap, but"
+            f" got {size_bytes / 2**20:.1f} MiB (the largest: {largest}); put"
+            " packages into the image, data into a bucket"
+        )

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from tuner.cluster.kubernetes.files import config_map_data, shipped_files
+from tuner.cluster.kubernetes.files import Content, content
 from tuner.cluster.kubernetes.naming import ELASTIC, QUEUE_LABEL
 from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options, default_image, job_name, mount_names
+from tuner.cluster.kubernetes.running import STORAGE
 from tuner.cluster.kubernetes.sizing import WorkerPod
 from tuner.cluster.launched import SPEC
+from tuner.cluster.parcel import Parcel, parcel_of
 from tuner.spec import SweepSpec
 from tuner.spec.sharing import SHARED_FOLDERS
 
@@ -29,24 +31,27 @@ _TTL_S = 60
 """The cluster stays up for this time after the end of the sweep."""
 
 
-def manifest(spec: SweepSpec, options: Options, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+def manifest(
+    spec: SweepSpec, options: Options, environment: Mapping[str, str], parcel: Parcel | None = None
+) -> list[dict[str, Any]]:
     """The objects of a sweep, in the order in which they are applied.
 
     Args:
         spec: checked, with its storage, and with absolute paths.
         environment: variables of every pod; no secrets, as anybody who can read the job would see them.
+        parcel: the user's files; by default the code of the trainable.
 
     Raises:
-        UsageError: the user's code cannot be shipped.
+        UsageError: the user's files cannot be shipped.
     """
-    data, items = config_map_data(shipped_files(spec))
+    held = content(spec, parcel if parcel is not None else parcel_of(spec))
     metadata = _metadata(spec, options)
-    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **held.as_fields}
     job = {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",
         "metadata": _queued(metadata, options),
-        "spec": _job(spec, options, _Pods(spec, options, environment, items)),
+        "spec": _job(spec, options, _Pods(spec, options, environment, held)),
     }
     return [config_map, job]
 
@@ -56,7 +61,7 @@ def _metadata(spec: SweepSpec, options: Options) -> dict[str, Any]:
         "name": job_name(spec.name),
         **({"namespace": options.namespace} if options.namespace is not None else {}),
         "labels": {"app.kubernetes.io/name": "tuner"},
-        "annotations": {SWEEP: spec.name},
+        "annotations": {SWEEP: spec.name, **({STORAGE: spec.storage} if spec.storage is not None else {})},
     }
 
 
@@ -102,9 +107,7 @@ def _job(spec: SweepSpec, options: Options, pods: _Pods) -> dict[str, Any]:
 class _Pods:
     """The pods of a sweep's cluster: all have the same image, environment and working directory."""
 
-    def __init__(
-        self, spec: SweepSpec, options: Options, environment: Mapping[str, str], items: list[dict[str, Any]]
-    ) -> None:
+    def __init__(self, spec: SweepSpec, options: Options, environment: Mapping[str, str], held: Content) -> None:
         self.worker = WorkerPod.of(spec, options)
         self._options = options
         self._mounts = mount_names(options.claims())
@@ -116,7 +119,7 @@ class _Pods:
             **({SHARED_FOLDERS: ":".join(self._mounts)} if self._mounts else {}),
         }
         self._volumes = [
-            {"name": "sweep", "configMap": {"name": job_name(spec.name), "items": items}},
+            {"name": "sweep", "configMap": {"name": job_name(spec.name), "items": held.items}},
             *(
                 {"name": self._mounts[path], "persistentVolumeClaim": {"claimName": claim}}
                 for path, claim in options.claims().items()

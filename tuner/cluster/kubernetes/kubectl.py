@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tuner.base.errors import ServiceError, UsageError
 from tuner.cluster.kubernetes.documents import to_yaml
 
-_ENDED = ("Complete", "Failed", "ValidationFailed")
+ENDED = ("Complete", "Failed", "ValidationFailed")
 _DELETE_TIMEOUT = "--timeout=120s"
 _ANSWER_S = 180.0
 """kubectl itself waits without end for an API server that hangs."""
@@ -30,18 +30,24 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
     metadata = objects[-1]["metadata"]
     where = [f"--namespace={metadata['namespace']}"] if "namespace" in metadata else []
     job = f"rayjobs.ray.io/{metadata['name']}"
-    there = _kubectl(["get", job, *where, "--ignore-not-found", "--output=json"])
+    there = kubectl(["get", job, *where, "--ignore-not-found", "--output=json"])
     if there.strip():
         status = json.loads(there).get("status") or {}
-        if status.get("jobDeploymentStatus") not in _ENDED:
+        if status.get("jobDeploymentStatus") not in ENDED:
             return "runs already"
-        _kubectl(["delete", job, *where, "--wait", _DELETE_TIMEOUT])
+        kubectl(["delete", job, *where, "--wait", _DELETE_TIMEOUT])
     # Server-side: a client-side apply copies the object into an annotation, which is limited to 256 KiB.
-    _kubectl(["apply", "--server-side", "--force-conflicts", *where, "--filename=-"], to_yaml(objects))
+    kubectl(["apply", "--server-side", "--force-conflicts", *where, "--filename=-"], to_yaml(objects))
     return "goes on" if there.strip() else "is submitted"
 
 
-def _kubectl(arguments: Sequence[str], text: str | None = None) -> str:
+def kubectl(arguments: Sequence[str], text: str | None = None) -> str:
+    """What a kubectl command prints.
+
+    Raises:
+        UsageError: there is no kubectl.
+        ServiceError: it failed, or the cluster did not answer.
+    """
     try:
         done = subprocess.run(
             ["kubectl", *arguments], input=text, capture_output=True, text=True, encoding="utf-8", timeout=_ANSWER_S

@@ -1,4 +1,4 @@
-"""Which files belong to a trainable's file: what it, and all that it imports, imports from beside it."""
+"""Which files belong to a trainable: what its file or package, and all that it imports, imports from beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _IGNORE_LISTS = (".gitignore", ".rayignore")
@@ -18,7 +18,19 @@ def imported_beside(file: Path) -> set[Path]:
 
     Of a package all files come along, as its code may read them.
     """
-    folder, found, todo = file.parent, {file}, [file]
+    return {file} | imported_from(file.parent, [file])
+
+
+def package_files(folder: Path, top: str) -> set[Path]:
+    """The files of a top package or module in a folder, and of those that it imports from there."""
+    package = folder / top
+    own = set(files_below(package)) if package.is_dir() else {package.with_suffix(".py")}
+    return own | imported_from(folder, [path for path in own if path.suffix == ".py"])
+
+
+def imported_from(folder: Path, importers: Iterable[Path]) -> set[Path]:
+    """What Python files, and all that they import, import from a folder."""
+    todo, found = list(importers), set(importers)
     while todo:
         importer = todo.pop()
         for name in imported(importer, is_in_package=importer.parent != folder):
@@ -28,7 +40,7 @@ def imported_beside(file: Path) -> set[Path]:
             top = folder / first
             module = top.with_suffix(".py")
             if (top / "__init__.py").is_file() or (not module.is_file() and top.is_dir()):
-                new = set(_files_below(top))
+                new = set(files_below(top))
             else:
                 new = {module} if module.is_file() else set()
             todo += [path for path in new - found if path.suffix == ".py"]
@@ -41,19 +53,24 @@ def imported(file: Path, *, is_in_package: bool = False) -> Iterator[str]:
 
     Relative ones without their dots, and only outside of packages, of which all files come along in any case.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a backslash that should be two: its import says so
-            tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
+    tree = parsed(file)
+    for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not (node.level and is_in_package):
             yield from [node.module] if node.module else (alias.name for alias in node.names)
         elif isinstance(node, ast.Call) and (name := _imported_by_name(node)):
             yield name
+
+
+def parsed(file: Path) -> ast.Module | None:
+    """A Python file's program; None of one that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash that should be two: its import says so
+            return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _imported_by_name(call: ast.Call) -> str:
@@ -65,7 +82,7 @@ def _imported_by_name(call: ast.Call) -> str:
     return named[0].value.lstrip(".") if isinstance(named[0].value, str) else ""
 
 
-def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+def files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
     """A package's files, also behind links to other folders, as Python finds them; a link back leads to nothing new."""
     real = os.path.realpath(folder)
     try:
@@ -74,6 +91,6 @@ def _files_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[
         return
     for path in inside:
         if path.is_dir():
-            yield from _files_below(path, above | {real}) if path.name != "__pycache__" else ()
+            yield from files_below(path, above | {real}) if path.name != "__pycache__" else ()
         elif path.is_file() and path.name not in _IGNORE_LISTS:
             yield path

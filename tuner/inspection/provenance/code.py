@@ -11,16 +11,17 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from trainables import registry
 from trainables.given import is_given
-from trainables.importable import is_importable
+from trainables.importable import import_folder, is_importable
 from trainables.importable import module_file as importable_file
 from trainables.scripts.commands import file_of, is_command
 from trainables.sources import Sources
 from tuner.base.secrets import holds_secret
-from tuner.inspection.provenance.beside import imported, imported_beside
+from tuner.inspection.provenance.beside import files_below, imported, imported_beside, package_files
 from tuner.inspection.provenance.files import file_digest
 
 FILE_BYTES = 1 << 20
@@ -110,8 +111,7 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
             else None
         )
     if is_importable(trainable):
-        file = importable_file(trainable)
-        return _collected(file, _of_package(file), {}) if file is not None else None
+        return _of_module(trainable, set(also))
     try:
         main = main_file(trainable)
     except LookupError:
@@ -119,14 +119,28 @@ def collect(trainable: str, also: Iterable[str] = ()) -> Code | None:
     paths = _below(main.parent, also)
     if os.path.isfile(main):
         paths |= {main} if is_shipped(trainable) else _own(main, imported_beside(main))
-    collected = _collected(main, paths, {}) if paths else None
+    collected = _collected(main, paths) if paths else None
     return collected if collected is not None and collected.manifest["files"] else None
 
 
-def _of_package(file: Path) -> set[Path]:
-    """A module's file and those beside it in its package."""
-    in_package = (file.parent / "__init__.py").is_file()
-    return {file, *file.parent.glob("*.py")} if in_package else _own(file, imported_beside(file))
+def _of_module(trainable: str, also: set[str]) -> Code | None:
+    """The code of a module: of its whole package, named relative to the folder that this is imported from."""
+    file, folder = importable_file(trainable), import_folder(trainable)
+    if file is None or folder is None:
+        return None
+    root = Path(folder).resolve()
+    if not file.is_relative_to(root) or file.parent == root or (file.name in also and _name(file, root) not in also):
+        in_package = (file.parent / "__init__.py").is_file()  # as journals of earlier versions have it
+        return _collected(file, {file, *file.parent.glob("*.py")} if in_package else _own(file, imported_beside(file)))
+    top = file.relative_to(root).parts[0]
+    is_installed = "site-packages" in root.parts
+    paths = set(files_below(root / top)) if is_installed else package_files(root, top)
+    hidden = {path for path in paths if any(part.startswith(".") for part in path.relative_to(root).parts[:-1])}
+    return _collected(file, paths - hidden, folder=root)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def extended(code: Code, trainable: str, names: Iterable[str]) -> Code:
@@ -138,15 +152,22 @@ def extended(code: Code, trainable: str, names: Iterable[str]) -> Code:
     return _collected(main, {*more, *_below(main.parent, code.manifest["files"])}, code.sources.files)
 
 
-def _collected(main: Path, paths: set[Path], known: Mapping[str, bytes]) -> Code:
-    """The code that these files are; the content of some is known already."""
+def _collected(
+    main: Path, paths: set[Path], known: Mapping[str, bytes] = MappingProxyType({}), folder: Path | None = None
+) -> Code:
+    """The code that these files are; the content of some is known already.
+
+    Args:
+        folder: what their names are relative to; by default that of the main file.
+    """
+    folder = folder or main.parent
     kept: dict[str, bytes] = {}
     digests: dict[str, str] = {}
     files: dict[str, dict[str, Any]] = {}
     room_bytes = TOTAL_BYTES
     ordered = sorted(paths, key=lambda path: (path != main, path.suffix != ".py", str(path)))
     for path in ordered[:FILES]:
-        name = path.relative_to(main.parent).as_posix()
+        name = _name(path, folder)
         try:
             content = known[name] if name in known else path.read_bytes() if _is_small(path) else b""
             entry = _entry(path, content)
@@ -161,15 +182,15 @@ def _collected(main: Path, paths: set[Path], known: Mapping[str, bytes]) -> Code
             room_bytes -= len(content)
         files[name] = entry
     manifest: dict[str, Any] = {
-        "main": main.name,
+        "main": _name(main, folder),
         "digest": digest_of(files),
         "files": files,
-        "packages": _packages(paths, main.parent),
+        "packages": _packages(paths, folder),
     }
     if more := ordered[FILES:]:
-        manifest["more"] = _more(more, main.parent)
+        manifest["more"] = _more(more, folder)
         manifest["digest"] = digest_of({**files, "": manifest["more"]})
-    return Code(manifest, Sources(main.name, kept, digests))
+    return Code(manifest, Sources(_name(main, folder), kept, digests))
 
 
 def digest_of(files: Mapping[str, Mapping[str, Any]]) -> str:

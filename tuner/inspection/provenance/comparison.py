@@ -36,6 +36,11 @@ class Today:
         return bool(self.changed or self.added or self.removed)
 
     @property
+    def is_python(self) -> bool:
+        """Whether what differs is program text rather than files beside it."""
+        return any(name.endswith(".py") or " " in name for name in (*self.changed, *self.added, *self.removed))
+
+    @property
     def what(self) -> str:
         """What differs, in a few words."""
         if self.is_gone:

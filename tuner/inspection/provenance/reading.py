@@ -13,6 +13,7 @@ from tuner.inspection.provenance.comparison import compare_code, listed, source_
 from tuner.inspection.provenance.copies import copied_names, read_code, read_copy
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.provenance.training_code import check_given, difference_text
+from tuner.inspection.work_folder import find_module
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
@@ -29,6 +30,7 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
     """
     trainable, kept = str(sweep.spec["trainable"]), sweep.code_of(trial)
     check_given(trainable)
+    find_module(sweep.spec, sweep.work_folder)
     if takes_todays or not kept:
         code = collect(trainable)
         if takes_todays and code is None and not is_given(trainable):
@@ -43,7 +45,7 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
             f"{error}; put it back, or build it by today's files: {option('with_changed_code', True)}"
         ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
-    if runs_as_it_is(trainable) and today:
+    if runs_as_it_is(trainable) and today and today.is_python:
         ways = f"take the code as it was, or {option('with_changed_code', True)}"
         raise UsageError(difference_text(today, f"the model of trial {trial.number} is built by that code: {ways}"))
     if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):
@@ -99,6 +101,7 @@ def notes(folder: SweepFolder, sweep: Sweep, events: Sequence[ev.AnyEvent]) -> l
     lines += _mixed("data", sweep, told, "their values are not comparable")
     if sweep.code and is_sound(sweep.code):
         trainable = str(sweep.spec["trainable"])
+        find_module(sweep.spec, sweep.work_folder)
         code = collect(trainable, sweep.code["files"])
         is_known = code is not None or not is_given(trainable)
         if is_known and (today := compare_code(sweep.code, code)):

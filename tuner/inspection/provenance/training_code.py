@@ -103,10 +103,12 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
         ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     if runs_as_it_is(trainable):
-        if today:
+        if today and today.is_python:
             new = "the new one" if is_given(trainable) else "today's"
             again = f"{option('with_changed_code', True)} takes {new}"
             raise UsageError(difference_text(today, f"resume with the code as it was, or {again}"))
+        if today:
+            note(f"code: {today.what} since the sweep was trained with it; it goes on with today's")
         return TrainingCode(None)
     if today.lost:
         why = next((file["left_out"] for name, file in kept["files"].items() if name in today.lost), "too many files")

@@ -142,7 +142,7 @@ def _is_exhausted(policy: Policy, sweep: Sweep, events: Sequence[ev.AnyEvent]) -
 
     If another version of the policy found nothing more, that is accepted.
     """
-    if len(sweep.trials) >= sweep.num_trials:
+    if sweep.num_counted >= sweep.num_trials:
         return False
     knows_earlier = any(isinstance(event, ev.WarmStarted) and event.trials for event in events)
     is_alike = decides_alike(SpecHistory(events).policy, knows_earlier)

@@ -15,7 +15,7 @@ from tuner.spec import SweepSpec
 from tuner.sweep import Sweep, Trial, is_better
 from tuner.sweep import events as ev
 
-_FREE: tuple[Outcome, ...] = ("cancelled", "plateaued")
+_FREE: tuple[Outcome, ...] = ("cancelled", "plateaued", "infeasible")
 """Outcomes that do not follow from the journal: the user or the trainable decides them."""
 
 

@@ -126,7 +126,7 @@ def check_number(sweep: Sweep, is_exhausted: bool, found: Findings) -> None:
 
     `is_exhausted`: whether the policy has no more configurations to suggest.
     """
-    asked, num = sweep.num_trials, len(sweep.trials)
+    asked, num = sweep.num_trials, sweep.num_counted
     if num > asked:
         found.add("trials", f"{asked} trials were asked for, but {num} were suggested", "duplicated")
     if sweep.ended is None or sweep.ended.state != "finished":

@@ -1,0 +1,251 @@
+"""What of a user's files travels to a cluster with a sweep, and what stays behind.
+
+A trainable's file brings what it imports from beside it; a module's class brings its whole package. Files that git
+ignores and files whose names are those of secrets stay, unless code imports them; `--include` adds others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from trainables.importable import import_folder, is_importable, module_file
+from trainables.scripts.commands import PREFIX, file_of, is_command
+from tuner.base.errors import UsageError
+from tuner.base.secrets import is_secret_file
+from tuner.base.text import bytes_text
+from tuner.cluster.ignoring import Ignored
+from tuner.cluster.imports import imported_modules, module_name, texts
+from tuner.cluster.including import SECRET, included, is_secret_in, name_in, place
+from tuner.cluster.pins import is_locked
+from tuner.inspection.provenance.beside import files_below, imported_beside, package_files
+from tuner.inspection.work_folder import SHIPPED_CODE
+from tuner.spec import SweepSpec
+from tuner.spec.requirements import normal_name
+
+_NOISE = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "mlflow.db", "sweeps", "dist", "build", "venv"}
+NOT_IMPORTED = "not imported"
+_OF_PROJECT = re.compile(
+    r"(pyproject\.toml|setup\.(py|cfg)|(readme|license|changelog)\b.*|makefile|.*requirements.*\.txt|.*\.lock)$"
+)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """The files that travel with a sweep, and what is left out."""
+
+    trainable: str
+    """As the shipped spec names it."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Place in the job's working directory -> the file here."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Name relative to the code's folder, a folder's with a slash -> why."""
+    roots: tuple[Path, ...] = ()
+    """The folder of the code, and that of the spec: what lies in them can be included."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Each file counts once, wherever it is placed."""
+        return sum(path.stat().st_size for path in self.here)
+
+    @property
+    def here(self) -> set[Path]:
+        return set(self.files.values())
+
+    @property
+    def largest(self) -> Path:
+        return max(self.here, key=lambda path: path.stat().st_size)
+
+    def names(self) -> list[str]:
+        """The files as their owner knows them, without the folder that all code lies in."""
+        names = (name.removeprefix(f"{SHIPPED_CODE}/") for name in self.files)
+        return sorted(dict.fromkeys(names))
+
+    def told(self) -> Iterator[str]:
+        """What travels and what does not, in a line each; nothing of a sweep without code of the user's."""
+        if not self.files:
+            return
+        names = self.names()
+        yield f"ships {_count(len(names), 'file')}, {bytes_text(self.size_bytes)}: {_listed(names)}"
+        if self.left_out:
+            reasons: dict[str, list[str]] = {}
+            for name, why in self.left_out.items():
+                reasons.setdefault(why, []).append(name)
+            parts = [f"{_listed(names)} ({why})" for why, names in reasons.items()]
+            yield f"left out: {'; '.join(parts)}; --include PATH takes a file or a folder along"
+
+    def as_data(self) -> dict[str, object]:
+        """For `--json`."""
+        sizes = [{"path": name, "size_bytes": path.stat().st_size} for name, path in sorted(self.files.items())]
+        return {"ships": sizes, "left_out": [{"path": name, "why": why} for name, why in self.left_out.items()]}
+
+
+def parcel_of(
+    spec: SweepSpec, include: Iterable[str] = (), beside: Path | None = None, also: Iterable[Path] = ()
+) -> Parcel:
+    """What travels with a sweep.
+
+    Args:
+        spec: with absolute paths.
+        include: files and folders that the user adds: relative to the working directory or to `beside`.
+        beside: the folder of the spec's file, in which the user's code runs here.
+        also: Python files that the code was seen to import.
+
+    Raises:
+        UsageError: what is to be included is not there, a secret, or too far away; one line for each problem.
+    """
+    root, code, trainable = _code(spec, beside)
+    where = [folder for folder in (root, beside.resolve() if beside is not None else None) if folder is not None]
+    roots = tuple(dict.fromkeys(where))
+    if not roots:
+        return Parcel(spec.trainable)
+    seen = {path for path in also if root is not None and path.is_relative_to(root)}
+    kept, left_out = _sorted_out(root, code | seen, seen) if root is not None else (set(), {})
+    files = {f"{SHIPPED_CODE}/{path.relative_to(root).as_posix()}": path for path in sorted(kept) if root is not None}
+    added, problems = included(include, roots)
+    run_here = kept if is_command(spec.trainable) else set()  # its words name files of the working directory
+    problems += place(files, added | run_here, roots)
+    if problems:
+        raise UsageError("\n".join(problems))
+    left_out |= {name_in(path, roots): SECRET for path in added if is_secret_in(path, roots)}
+    left_out = {name: why for name, why in left_out.items() if f"{SHIPPED_CODE}/{name}" not in files}
+    for folder in roots:
+        left_out |= _beside(folder, set(files.values()), left_out, spec)
+    return Parcel(trainable, files, left_out, roots)
+
+
+def names_in_code(parcel: Parcel) -> dict[str, str]:
+    """What stays behind although the shipped code names it in a text -> the file that does."""
+    found: dict[str, str] = {}
+    for path in parcel.here:
+        for text in texts(path) if path.suffix == ".py" else ():
+            for name in parcel.left_out:
+                if _is_named(name.rstrip("/"), text.removeprefix("./").rstrip("/")):
+                    found.setdefault(name, path.name)
+    return found
+
+
+def _is_named(name: str, text: str) -> bool:
+    return text in (name, name.rpartition("/")[2]) or text.startswith(f"{name}/")
+
+
+def _code(spec: SweepSpec, beside: Path | None) -> tuple[Path | None, set[Path], str]:
+    """The folder of the user's code, its files, and the trainable as it is named there."""
+    trainable = spec.trainable
+    if is_command(trainable):
+        return _of_command(spec, beside)
+    file, _, name = trainable.rpartition(":")
+    if file.endswith(".py"):
+        path = Path(file)
+        return path.parent, imported_beside(path), f"{SHIPPED_CODE}/{path.name}:{name}"
+    if not is_importable(trainable):
+        return None, set(), trainable
+    own, folder = module_file(trainable), import_folder(trainable)
+    if own is None or folder is None:
+        return None, set(), trainable
+    root = Path(folder).resolve()
+    top = own.relative_to(root).parts[0].removesuffix(".py") if own.is_relative_to(root) else ""
+    if not top or _is_there(top, root, spec):
+        return None, set(), trainable
+    if _is_installed(root):
+        package = root / top
+        return root, set(files_below(package)) if package.is_dir() else {own}, trainable
+    return root, package_files(root, top), trainable
+
+
+def _of_command(spec: SweepSpec, beside: Path | None) -> tuple[Path | None, set[Path], str]:
+    """Of a command: the files that it names, and what those of Python import from beside them."""
+    folder = (beside or Path.cwd()).resolve()
+    named = [folder / argument for argument in spec.command or () if not argument.startswith(("-", "/"))]
+    files = {path for path in named if os.path.isfile(path) and path.resolve().is_relative_to(folder)}
+    code = {one for path in files for one in (imported_beside(path) if path.suffix == ".py" else {path})}
+    file = Path(file_of(spec.trainable))
+    name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+    return folder, code, f"{PREFIX}{name}" if file.name else spec.trainable
+
+
+def _is_installed(root: Path) -> bool:
+    return bool({"site-packages", "dist-packages"} & set(root.parts))
+
+
+def _is_there(top: str, root: Path, spec: SweepSpec) -> bool:
+    """Whether each node has an installed package by the lock file or by the sweep's requirements."""
+    if not _is_installed(root):
+        return False
+    names = packages_distributions().get(top, [])
+    return any(is_locked(name) or normal_name(name) in spec.required for name in names)
+
+
+def _sorted_out(root: Path, code: set[Path], seen: set[Path]) -> tuple[set[Path], dict[str, str]]:
+    """The files that travel; those that do not, and why."""
+    ignored = Ignored(root)
+    imported: set[str] | None = None
+    kept: set[Path] = set()
+    left_out: dict[str, str] = {}
+    for path in sorted(filter(os.path.isfile, code)):
+        name = path.relative_to(root).as_posix()
+        if is_secret_file(name):
+            left_out[name] = SECRET
+        elif by := ignored.by(path):
+            imported = imported if imported is not None else imported_modules(root, code)
+            if path in seen or path.parent == root or (path.suffix == ".py" and module_name(name) in imported):
+                kept.add(path)
+            else:
+                left_out[name] = f"ignored by {by}"
+        elif not any(part.startswith(".") for part in Path(name).parts[:-1]):
+            kept.add(path)
+    return kept, left_out
+
+
+def _beside(folder: Path, shipped: set[Path], known: Mapping[str, str], spec: SweepSpec) -> dict[str, str]:
+    """What lies beside the code and stays: of a folder's first level."""
+    found: dict[str, str] = {}
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return found
+    ignored = Ignored(folder)
+    for path in entries:
+        name = path.name + ("/" if path.is_dir() else "")
+        is_hidden = path.name.startswith(".") and not is_secret_file(path.name)
+        is_noise = path.name in _NOISE or path.suffix in (".pyc", ".egg-info") or str(path) == spec.storage
+        if (
+            is_hidden
+            or is_noise
+            or is_of_project(path)
+            or name in known
+            or any(one == path or one.is_relative_to(path) for one in shipped)
+        ):
+            continue
+        by = ignored.by(path)
+        found[name] = SECRET if is_secret_file(path.name) else f"ignored by {by}" if by else NOT_IMPORTED
+    return found
+
+
+def is_of_project(path: Path) -> bool:
+    """Whether a file describes a project or a sweep: no code opens it in training."""
+    if path.suffix in (".yaml", ".yml"):
+        return is_spec(path)
+    return bool(_OF_PROJECT.match(path.name.lower()))
+
+
+def is_spec(path: Path) -> bool:
+    """Whether a file of YAML is a sweep's spec, which is shipped by itself."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return "trainable:" in text and "objective:" in text
+
+
+def _listed(names: list[str], most: int = 12) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
