@@ -30,6 +30,31 @@ class EpochResult:
     epoch_s: float
 
 
+class OfKeras:
+    """What workers ask of a trainer, and what all of Keras's trainers answer alike."""
+
+    suffix = ".npz"
+    """Of the file of a checkpoint."""
+    saves_often = False
+    """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
+    is_whole = False
+    """Whether a trial that ended itself has trained all that it was to."""
+
+    @property
+    def epoch(self) -> int:
+        """The trial's epochs so far."""
+        raise NotImplementedError
+
+    @property
+    def snapshot_epoch(self) -> int:
+        """The epoch that a snapshot is of."""
+        return self.epoch
+
+    def take_logged(self) -> dict[str, dict[str, str]]:
+        """What a trial's own code has logged to MLflow: nothing that is known here."""
+        return {}
+
+
 class TrialTrainer(ABC, Generic[Trial]):
     """Trains one trial after another.
 

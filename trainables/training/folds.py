@@ -18,7 +18,7 @@ import numpy as np
 from trainables.contract import Data, Trainable
 from trainables.expressions import with_value_of
 from trainables.folding import is_told_by_fold
-from trainables.training.base import EpochResult, is_best
+from trainables.training.base import EpochResult, OfKeras, is_best
 from trainables.training.checkpoint import CheckpointError, Progress, Snapshot, read_extra, read_progress
 from trainables.training.path import Path, Trainer
 from trainables.training.shared import Shared
@@ -52,7 +52,7 @@ class FoldSnapshot(Snapshot):
         return Snapshot([], self.progress, {**parts, _STATE: state}).to_bytes()
 
 
-class FoldTrainer:
+class FoldTrainer(OfKeras):
     """Trains one trial after another, each on all folds; the interface is `Trainer`'s.
 
     Args:
@@ -185,12 +185,6 @@ class FoldTrainer:
 
     stopped = ""
     """Why the trial ended itself; empty while it goes on."""
-    suffix, saves_often, is_whole = Trainer.suffix, Trainer.saves_often, Trainer.is_whole
-
-    @property
-    def snapshot_epoch(self) -> int:
-        """The epoch that a snapshot is of."""
-        return self.epoch
 
     @property
     def steps_max(self) -> int | None:

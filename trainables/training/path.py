@@ -11,7 +11,7 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Trainable, fit_reason
-from trainables.training.base import EpochResult
+from trainables.training.base import EpochResult, OfKeras
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import FitTrainer
@@ -35,7 +35,7 @@ def training_path(trainable: Any, model: Any = None, data: Data | None = None) -
     return "fast", "one graph an epoch: its model is not compiled, and nothing in it needs keras.Model.fit"
 
 
-class Trainer:
+class Trainer(OfKeras):
     """Trains one trial after another, each on the path that it needs; the interface is `WarmTrainer`'s.
 
     Attributes:
@@ -71,10 +71,6 @@ class Trainer:
             trial: its number, which keeps files apart that lie elsewhere.
         """
         self._folder, self._number = folder, trial
-
-    def take_logged(self) -> dict[str, dict[str, str]]:
-        """What a trial's own code has logged to MLflow: nothing that is known here."""
-        return {}
 
     def take_notes(self) -> list[str]:
         """Things worth a line for people, since the last call."""
@@ -163,18 +159,6 @@ class Trainer:
     def hides_state(self) -> bool:
         """Whether the graphs do not show all that a trial does."""
         return self._fast is None or self._current is not self._fast or self._fast.hides_state
-
-    suffix = ".npz"
-    """Of the file of a checkpoint."""
-    saves_often = False
-    """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
-    is_whole = False
-    """Whether a trial that ended itself has trained all that it was to."""
-
-    @property
-    def snapshot_epoch(self) -> int:
-        """The epoch that a snapshot is of."""
-        return self.epoch
 
     def end(self) -> None:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
