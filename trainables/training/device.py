@@ -110,12 +110,20 @@ class DeviceData:
         """
         if not isinstance(part, np.ndarray | dict | tuple):
             return
-        new = {id(rows): rows for rows in tf.nest.flatten(_as_nest(part)) if id(rows) not in self._tensors}
+        new: dict[int, np.ndarray[Any, Any]] = {}
+        for rows in tf.nest.flatten(_as_nest(part)):
+            if (kept := self._kept(rows)) is None:
+                new[id(rows)] = rows
+            else:
+                self._keep(rows, *kept)
         fits = self._takes(sum(map(tensor_bytes, new.values())), name)
-        for key, rows in new.items():
-            self._tensors[key] = (rows, (to_device if fits else to_host)(rows, is_shared=True))
-            if not fits:
-                self._on_host.add(key)
+        for rows in new.values():
+            self._keep(rows, (to_device if fits else to_host)(rows, is_shared=True), not fits)
+
+    def _keep(self, rows: np.ndarray[Any, Any], tensor: Any, is_on_host: bool) -> None:
+        self._tensors[id(rows)] = (rows, tensor)
+        if is_on_host:
+            self._on_host.add(id(rows))
 
     def _takes(self, size_bytes: int, name: str) -> bool:
         """Whether so many bytes have room; they are then taken."""
@@ -152,7 +160,7 @@ class DeviceData:
         is_on_host = own > self._room or any(kept is not None and kept[1] for kept in found)
         if is_on_host:
             tensors = [
-                kept[0] if kept is not None and kept[1] else to_host(rows)
+                kept[0] if kept is not None and kept[1] else to_host(rows, is_shared=kept is not None)
                 for rows, kept in zip(tf.nest.flatten(nest), found, strict=True)
             ]
         else:

@@ -47,11 +47,12 @@ class JitChoices:
     Args:
         wanted: whether XLA compiles steps; auto: where that is faster.
         count_devices: of a trial: the steps of several are never compiled.
+        known: what was chosen so far; is added to.
     """
 
-    def __init__(self, wanted: JitCompile, count_devices: int = 1) -> None:
+    def __init__(self, wanted: JitCompile, count_devices: int = 1, known: dict[str, bool] | None = None) -> None:
         self._wanted: JitCompile = wanted
-        self._known: dict[str, bool] = {}
+        self._known = {} if known is None else known
         if count_devices > 1 and wanted is True:
             raise ValueError("jit_compile must be auto or false for a trial on several GPUs, but got true")
         if count_devices > 1:

@@ -49,6 +49,7 @@ def run(
     checkpoints: Section | None = None,
     tracking: Section | None = None,
     storage: Place | None = None,
+    folds: int | None = None,
     precision: str | None = None,
     jit_compile: Literal["auto"] | bool | None = None,
     or_resume: bool = False,
@@ -79,7 +80,7 @@ def run(
             also arrays (x, y), or a function that returns them.
         validation_data: (x, y) arrays to validate a KerasTuner model on.
         validation_split: without them, the share of the last training examples to validate on. Default: 0.2.
-        search, early_stopping, budget, resources, failures, checkpoints, tracking, precision,
+        search, early_stopping, budget, resources, failures, checkpoints, tracking, folds, precision,
             jit_compile: as in a YAML file.
         storage: the storage root. Default: the spec's, else $TUNER_STORAGE or ./sweeps.
         or_resume: if there is a sweep of this name, resume it, with the changes of the spec.
@@ -111,7 +112,7 @@ def run(
         "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
         "resources": resources, "failures": failures, "checkpoints": checkpoints, "tracking": tracking,
-        "precision": precision, "jit_compile": jit_compile,
+        "folds": folds, "precision": precision, "jit_compile": jit_compile,
     }  # fmt: skip
     place = place_text(storage)
     wanted = _asked(spec, keywords, place, or_resume)

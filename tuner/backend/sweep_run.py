@@ -178,6 +178,8 @@ class SweepRun:
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
             jit_compile=self._spec.jit_compile_used,
+            folds=self._spec.folds,
+            folds_seed=self._spec.search.seed,
             sweep=self._folder.url,
             slot=slot,
             is_script=self._is_script,

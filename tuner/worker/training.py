@@ -331,6 +331,8 @@ def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list
             precision=settings.precision,
             devices=devices,
             jit_compile=settings.jit_compile,
+            folds=settings.folds,
+            folds_seed=settings.folds_seed,
         )
     except DataError as error:
         raise DataFault(str(error)) from error

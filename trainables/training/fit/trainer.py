@@ -31,6 +31,7 @@ from trainables.training.checkpoint import (
     read_checkpoint,
     read_extra,
 )
+from trainables.training.device import DeviceData
 from trainables.training.evaluating import Evaluation
 from trainables.training.fit.callback_files import go_on, place_files
 from trainables.training.fit.callback_list import TrialCallbacks
@@ -46,6 +47,7 @@ from trainables.training.numbers import numbers
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
+from trainables.training.shared import Shared
 
 BATCH_SIZE = 32
 """Keras's own default."""
@@ -104,8 +106,10 @@ class FitTrainer(TrialTrainer[_Trial]):
         precision: str = "float32",
         devices: Sequence[str] = (),
         jit_compile: JitCompile = False,
+        shared: Shared | None = None,
     ) -> None:
-        super().__init__(trainable, data, metric, mode, precision, room=0)  # `fit` reads batches from the host
+        shared = shared or Shared(DeviceData(room=0))  # `fit` reads batches from the host
+        super().__init__(trainable, data, metric, mode, precision, shared)
         self.jit = jit_compile is True
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
         self._seeder = EpochSeeder()
@@ -114,7 +118,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         self._has_told = False
         self.compiles = False
         self.folder: str | None = None
-        self.trial = 0
+        self.trial: int | str = 0
         self.stopped = ""
         self.steps_max: int | None = None
         self.used: dict[str, int | float] = {}
@@ -321,6 +325,10 @@ class FitTrainer(TrialTrainer[_Trial]):
         finally:
             assign(trial.model.variables, current)
             trial.model.stop_training = is_stopped
+
+    @property
+    def model(self) -> Any:
+        return self._running().model
 
     def _new_model(self, trainable: Trainable, trial: _Trial) -> keras.Model:
         return new_model(trainable, trial.params, trial.train.inputs)
