@@ -15,8 +15,9 @@ from typing import Any
 
 from tuner.base.outcomes import Outcome, SweepState
 from tuner.base.words import Params
+from tuner.inspection.describing import data_text
 from tuner.inspection.provenance.copies import copied_names, copy_name
-from tuner.recording.datasets import DatasetUsed, data_text, datasets_used
+from tuner.recording.datasets import DatasetUsed, datasets_used
 from tuner.recording.lists import flat_names, flat_values, lengths
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note
@@ -175,7 +176,7 @@ class Planner:
         if data.get("described"):
             update = self._of(PARENT)
             update.datasets += datasets_used(data, str(self.sweep.spec.get("trainable", "")))
-            update.tags["tuner.data"] = tag_text(data_text(data))
+            update.tags["tuner.data"] = tag_text(data_text(data["described"]))
             update.texts["data.json"] = json.dumps(data, indent=1)
 
     def _keep_code(self, code: dict[str, Any]) -> None:
