@@ -124,6 +124,7 @@ def test_what_a_package_opens_here_and_would_lack_there_is_told_before_a_machine
 ) -> None:
     """Loading reads a folder, building reads a file; both by paths that begin at the spec."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("TUNER_SKIP_PROBE")
     files = {
         "pyproject.toml": "",
         "sweep.yaml": SPEC.replace("./model.py:Model", "opening.pictures:Pictures"),
@@ -149,6 +150,6 @@ def test_what_a_package_opens_here_and_would_lack_there_is_told_before_a_machine
         judge(tmp_path / "sweep.yaml", [], None, None, ROOT / "cluster.yaml")
     opens = f"{tmp_path / 'sweep.yaml'}: trainable: opening.pictures opens"
     lines = [line for line in str(refused.value).splitlines() if line.startswith(opens)]
+    assert len(lines) == 2, str(refused.value)
     assert lines[0].startswith(f"{opens} images/, which would not be on the cluster; take it along with --include")
     assert lines[1].startswith(f"{opens} base.keras, which would not be on the cluster; take it along with --include")
-    assert len(lines) == 2
