@@ -45,6 +45,7 @@ SHELL = """
         mkdir -p state-$TUNER_TRIAL
         echo $epoch > state-$TUNER_TRIAL/epoch
         echo "{\\"epoch\\": $epoch, \\"loss\\": $1, \\"checkpoint\\": \\"state-$TUNER_TRIAL\\"}" >&3
+        echo "epoch $epoch"
         epoch=$((epoch + 1))
     done
 """
@@ -100,6 +101,7 @@ def test_a_script_is_killed_with_its_driver_and_goes_on(
     assert verify(events) == []
     shown = cli.json("trials", "script")
     assert [(trial["outcome"], trial["epochs"]) for trial in shown] == [("completed", 4)] * 2
+    assert cli("logs", "script", "--trial", "1").stdout.splitlines()[-1] == "epoch 4"
     cli("verify", "script")
     cli("export", "script", "--output", str(tmp_path / "best"))
     assert len(list((tmp_path / "best").iterdir())) == 1

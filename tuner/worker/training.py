@@ -34,6 +34,7 @@ from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 from tuner.worker import gpus
 from tuner.worker.memory import Memory
+from tuner.worker.printed import Printed
 from tuner.worker.saver import CheckpointSaver
 
 REPORT_EVERY_S = 0.25
@@ -73,6 +74,7 @@ class Training:
         self._folder = SweepFolder.at(settings.sweep)
         self._saver = CheckpointSaver(self._folder)
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
+        self._printed = Printed(self._folder)
         self._trainer: Any = None
         self._is_broken = False
 
@@ -83,6 +85,7 @@ class Training:
         self._saved_at = time.monotonic()
         self._best_written, self._must_arrive, self._saved_epoch = 0, False, 0
         self._saver.begin_trial()
+        self._printed.begin(assignment.trial)
 
     def step(self) -> Report:
         """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
@@ -127,6 +130,7 @@ class Training:
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             failure = failure_of(error)
+            self._printed.copy(is_last=True)
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
         return Report(
