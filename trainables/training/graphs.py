@@ -56,6 +56,8 @@ class CompiledModel:
         self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
+        self._warm: set[int] = set()
+        """The ids of those that have run; all are kept in `_graphs`."""
         self._draws = KeptDraws()
         self._seed = 0
         self._hidden: list[Any] = []
@@ -181,7 +183,10 @@ class CompiledModel:
         return self._graphs[key]
 
     def _warm_up(self, graph: Any, split: Split, training: bool) -> None:
-        """Lets TensorFlow optimize and place a graph, by an epoch without examples."""
+        """Lets TensorFlow optimize and place a graph, once, by an epoch without examples."""
+        if id(graph) in self._warm:
+            return
+        self._warm.add(id(graph))
         if split.is_dataset:
             graph(split.batches(1, None).take(0))
         else:
