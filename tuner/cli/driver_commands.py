@@ -63,7 +63,7 @@ def logs(
     kubernetes: OnKubernetes = False,
     namespace: KubeNamespace = None,
 ) -> None:
-    """Print the log of a sweep's driver, or what a trial printed.
+    """Print the log of a sweep, or what a trial printed.
 
     On a cluster that is the progress of the sweep; on this machine, what Ray and the workers reported to it. Of what a
     trial printed, the first and the last MiB are kept.
@@ -168,6 +168,7 @@ def register(app: typer.Typer) -> None:
         logs,
         """
         tuner logs first
+        tuner logs first --trial 7 --follow
         tuner logs first --cluster cluster.yaml --follow
         """,
     )
