@@ -42,6 +42,8 @@ REPORT_EVERY_S = 0.25
 CHECKPOINT_EVERY_S = 0.5
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they take at most this share of the time."""
+OFTEN_SHARE = 0.1
+"""Of the time that a script waits for its checkpoint to be written, as its next report may be hours away."""
 CHECKPOINT_EVERY_MAX_S = 300.0
 """The longest interval, even if a write took long."""
 LONGEST_S = 1e9
@@ -282,7 +284,8 @@ class Training:
         if self._must_arrive or self._memory.is_outgrown:
             self._must_arrive = False
             return None
-        return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
+        share = OFTEN_SHARE if self._trainer.saves_often else CHECKPOINT_SHARE
+        return share * sum(epoch.epoch_s for epoch in epochs)
 
     @contextmanager
     def _watched(self, more_s: float = 0.0) -> Iterator[None]:
