@@ -132,9 +132,9 @@ class Training:
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             failure = failure_of(error)
-            self._printed.copy(is_last=True)
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
+        self._printed.copy(is_last=failure is not None or self._may_end(epochs))
         return Report(
             **self._whose(),
             started_at_epoch=first_epoch,
@@ -148,6 +148,12 @@ class Training:
             used=self._used(first_epoch),
             logged=self._trainer.take_logged() if self._has_started else {},
         )
+
+    def _may_end(self, epochs: list[TrainedEpoch]) -> bool:
+        """Whether this report may be the last one of the trial."""
+        last = epochs[-1].epoch if epochs else 0
+        is_over = self._has_started and bool(self._trainer.stopped)
+        return is_over or last >= self._assignment.epochs_max or last in self._assignment.judged_at
 
     def _ended(self, failure: Failure | None) -> str:
         """Why the trial has ended itself, if it has."""
