@@ -50,6 +50,7 @@ def run(
     checkpoints: Section | None = None,
     tracking: Section | None = None,
     storage: Place | None = None,
+    folds: int | None = None,
     precision: str | None = None,
     or_resume: bool = False,
     with_changed_code: bool = False,
@@ -80,7 +81,8 @@ def run(
             also arrays (x, y), or a function that returns them.
         validation_data: (x, y) arrays to validate a KerasTuner model on.
         validation_split: without them, the share of the last training examples to validate on. Default: 0.2.
-        search, early_stopping, budget, resources, failures, checkpoints, tracking, precision: as in a YAML file.
+        search, early_stopping, budget, resources, failures, checkpoints, tracking, folds, precision: as in a YAML
+            file.
         storage: the storage root. Default: the spec's, else $TUNER_STORAGE or ./sweeps.
         or_resume: if there is a sweep of this name, resume it, with the changes of the spec.
         with_changed_code: with `or_resume`, use the current code, not the code that the sweep was trained with.
@@ -112,7 +114,7 @@ def run(
         "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
         "resources": resources, "failures": failures, "checkpoints": checkpoints, "tracking": tracking,
-        "precision": precision,
+        "folds": folds, "precision": precision,
     }  # fmt: skip
     place = place_text(storage)
     wanted = _asked(spec, keywords, place, or_resume)

@@ -342,6 +342,8 @@ def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list
             settings.mode,
             precision=settings.precision,
             devices=devices,
+            folds=settings.folds,
+            folds_seed=settings.folds_seed,
         )
     except DataError as error:
         raise DataFault(str(error)) from error
