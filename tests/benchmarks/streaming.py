@@ -25,6 +25,9 @@ EXAMPLE_BYTES = SIZE * SIZE * 3 * 4
 
 
 def write(path: Path, count: int) -> None:
+    from trainables.framework_imports import import_tensorflow_quietly
+
+    import_tensorflow_quietly()
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
