@@ -26,7 +26,7 @@ from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
 from tuner.inspection.digests import array_digests
-from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems, taken_texts
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
 from tuner.inspection.objective import with_metric_spelt_out
@@ -38,6 +38,7 @@ from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
+from tuner.spec.texts import text_warnings
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -259,7 +260,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
-    warnings += hyper_warnings
+    warnings += [*text_warnings(spec, taken_texts(known)), *hyper_warnings]
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]
