@@ -10,10 +10,12 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from trainables.reading.methods import Readers
 
 if TYPE_CHECKING:
     import keras
@@ -59,8 +61,8 @@ Params = TrainingParams
 
 
 @dataclass(frozen=True)
-class Data:
-    """Training, validation and, optionally, test data.
+class Data(Readers):
+    """Training, validation and, optionally, test data. `Data.from_csv` and the other methods make it of what you have.
 
     Each is x alone, a tuple (x, y) or (x, y, sample_weight) of arrays whose first axis counts examples (x may be a dict
     or tuple of such arrays), or a tf.data.Dataset of single examples, not batched. The search never sees `test`.
@@ -75,6 +77,20 @@ class Data:
     padding: Any = None
     """What `padded_batch` takes as `padding_values`: a structure as that of an example."""
     batch: Callable[[Any, int], Any] | None = None
+    class_names: tuple[str, ...] = ()
+    """Of the classes 0, 1, 2, …; empty where they have none."""
+    class_weights: Mapping[int, float] = field(default_factory=dict)
+    """By class, as `class_weights=` asks for; they are in the sample weights of `train` already."""
+    feature_names: tuple[str, ...] = ()
+    """Of the columns of x, where it was a table."""
+    vocabulary: tuple[str, ...] = ()
+    """The words by number, where x holds numbers of words."""
+    sampling_rate: int = 0
+    """Samples a second, where x is sound."""
+    notes: tuple[str, ...] = ()
+    """What whoever reads the data should be told; `check` and `run` print it as warnings."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """What the data are, without their rows, as JSON takes it; it is recorded with the sweep."""
 
     def __post_init__(self) -> None:
         data_sets = [part for part in (self.train, self.validation, self.test) if hasattr(part, "element_spec")]
@@ -91,6 +107,9 @@ class Data:
 
 BATCHING = "_batching_of_its_data"
 """An attribute of a data set of `Data`: how its examples become batches."""
+
+READER = "_reader_of_its_rows"
+"""An attribute of a data set of `Data`: the `trainables.reading.streams.Reader` that reads whole batches of it."""
 
 
 class Trainable(ABC):

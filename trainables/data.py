@@ -31,6 +31,7 @@ BUILT_IN = ("digits", "mnist")
 
 _MNIST_KEYS = ("x_train", "y_train", "x_test", "y_test")
 _NPZ_KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
+_READERS = {".csv": "from_csv", ".parquet": "from_parquet", ".tfrecord": "from_tfrecord"}
 _SHUFFLE_SEED = 0
 _DIGITS_TRAIN, _DIGITS_VALIDATION = 1_200, 297
 _MNIST_VALIDATION = 5_000
@@ -218,7 +219,12 @@ def _what_else(path: Path) -> str:
     """What a file is that is no .npz file."""
     with open(path, "rb") as file:
         start = file.read(6)
-    return "a single array, of numpy.save" if start == b"\x93NUMPY" else "none, or was cut"
+    return "a single array, of numpy.save" if start == b"\x93NUMPY" else f"none, or was cut{_way_to_read(path)}"
+
+
+def _way_to_read(path: Path) -> str:
+    reader = "from_image_folder or its siblings" if path.is_dir() else _READERS.get(path.suffix.lower())
+    return f"; a trainable of your own reads it with Data.{reader}" if reader else ""
 
 
 def _missing_file(path: Path) -> str:
@@ -226,7 +232,7 @@ def _missing_file(path: Path) -> str:
         return f"{path}: must exist, as TUNER_DATA_DIR names its folder, but there is no such file"
     rule = f"{path}: must be one of {', '.join(BUILT_IN)} or an .npz file"
     if path.exists():
-        return f"{rule}, but is {'a folder' if path.is_dir() else 'a pipe or a device'}"
+        return f"{rule}, but is {f'a folder{_way_to_read(path)}' if path.is_dir() else 'a pipe or a device'}"
     near = difflib.get_close_matches(str(path), BUILT_IN, n=1)
     if not near and path.parent.is_dir():
         near = difflib.get_close_matches(path.name, sorted(file.name for file in path.parent.glob("*.npz")), n=1)

@@ -101,7 +101,7 @@ def _found(trainable: str) -> ModuleSpec | None:
     name = trainable.rpartition(":")[0]
     try:
         spec = _without_imports(name) or importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
+    except Exception:  # which a package may raise that has no such module, either
         return None
     return spec if spec is not None and spec.origin and spec.has_location else None
 

@@ -1,4 +1,4 @@
-"""Data in a bucket: s3:// and gs:// URLs as files of this machine, downloaded once however many processes ask."""
+"""Data in a bucket or on a web server: URLs as files of this machine, downloaded once however many processes ask."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 from trainables.contract import DataError
 
 SCHEMES = ("s3", "gs")
+WEB_SCHEMES = ("https", "http")
+"""Of single files."""
 _VERSION_KEYS = ("ETag", "etag", "generation", "LastModified", "size")
 """What object stores say of an object that changes when it is written anew."""
 
@@ -25,7 +27,7 @@ def is_url(data: str) -> bool:
 def local_copy(url: str) -> Path:
     """The file, or the folder, that a URL names, as it lies in this machine's cache: $XDG_CACHE_HOME/tuner/data.
 
-    The first process on a machine downloads it, and others wait for that one. What was written anew in the bucket is
+    The first process on a machine downloads it, and others wait for that one. What was written anew there is
     downloaded anew, beside the older copy. Credentials are those of the environment.
 
     Raises:
@@ -34,8 +36,8 @@ def local_copy(url: str) -> Path:
     from filelock import FileLock
 
     try:
-        fs, path = _file_system(url), url.partition("://")[2].rstrip("/")
-        objects: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+        fs = _file_system(url)
+        path, objects = _objects(fs, url)
         if not objects:
             raise FileNotFoundError("there is no such object")
         folder = _cache() / _key(url, objects)
@@ -57,7 +59,7 @@ def version(url: str) -> str:
         DataError: as `local_copy`.
     """
     try:
-        objects: dict[str, dict[str, Any]] = _file_system(url).find(url.partition("://")[2].rstrip("/"), detail=True)
+        _, objects = _objects(_file_system(url), url)
     except DataError:
         raise
     except Exception as error:  # as in `local_copy`
@@ -67,9 +69,17 @@ def version(url: str) -> str:
     return _key(url, objects)
 
 
+def _objects(fs: Any, url: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """What the file system calls a URL, and the objects that it names."""
+    if url.startswith(tuple(f"{scheme}://" for scheme in WEB_SCHEMES)):
+        return url, {url: fs.info(url)}
+    path = url.partition("://")[2].rstrip("/")
+    return path, fs.find(path, detail=True)
+
+
 def _file_system(url: str) -> Any:
     scheme, _, rest = url.partition("://")
-    if scheme not in SCHEMES:
+    if scheme not in (*SCHEMES, *WEB_SCHEMES):
         near = difflib.get_close_matches(scheme, SCHEMES, 1, 0.5)
         hint = f"; did you mean {near[0]}://?" if near else ""
         raise DataError(f"{url}: must start with {' or '.join(f'{known}://' for known in SCHEMES)}{hint}")
@@ -113,4 +123,4 @@ def _download(fs: Any, path: str, names: list[str], folder: Path) -> None:
 
 
 def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
+    return path.partition("?")[0].rsplit("/", 1)[-1]

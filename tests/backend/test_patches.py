@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 def places() -> dict[str, tuple[Any, str]]:
     from ray._private import ray_constants, services, utils, worker
+    from ray.air._internal import usage
     from ray.air.execution._internal.actor_manager import RayActorManager
     from ray.tune.execution import class_cache
 
@@ -24,6 +25,7 @@ def places() -> dict[str, tuple[Any, str]]:
         "without_helpers": (utils, "get_dashboard_dependency_error"),
         "without_long_naps": (services, "get_node"),
         "without_prints": (worker, "print_to_stdstream"),
+        "without_counts_of_callbacks": (usage, "tag_callbacks"),
         "with_slim_actors": (class_cache._ActorClassCache, "get"),
         "with_memory_kills_as_deaths": (RayActorManager, "_actor_task_failed"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,14 @@ def test_data_that_the_nodes_alone_have_are_no_problem_beside_others(target: tup
     there = ("--set", "data=s3://bucket/none.npz", "--set", "num_trials=0")
     said = tuner(*target, *SHARED, *there, AWS_ENDPOINT_URL="http://127.0.0.1:1", exit_code=2).stderr
     assert "num_trials: must be at least 1" in said and said.count("\n") == 1
+
+
+def test_a_bucket_without_keys_and_a_store_without_artifacts_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FSSPEC_"))]:
+        monkeypatch.delenv(name)
+    arguments = ("check", "digits", "--cluster", FILE, *SHARED[:2], "--json")
+    told = "\n".join(json.loads(tuner(*arguments, "--set", "tracking.uri=postgresql://db/runs").stdout)["warnings"])
+    assert told.count("has no place for artifacts") == 1
+    assert "storage: s3://bucket/sweeps: the cluster may have no key to it; export AWS_ACCESS_KEY_ID" in told
+    told = tuner(*arguments, *SHARED[2:], AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="canary").stdout
+    assert "may have no key" not in told and "no place for artifacts" not in told

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tuner.base.errors import NameTakenError
+from tuner.base.user import LAUNCHED_BY
 from tuner.cluster.jobs import SweepJobs, main, submit
 from tuner.cluster.launched import Launched
 
@@ -49,14 +51,17 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dic
     """Launches a sweep through a client, with files as a laptop has copied them."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    def launch(client: Client, name: str = "mine", version: str = "1", or_resume: bool = False) -> dict[str, Any]:
+    def launch(
+        client: Client, name: str = "mine", version: str = "1", or_resume: bool = False, by: str = ""
+    ) -> dict[str, Any]:
         incoming = tmp_path / "incoming"
         (incoming / "project").mkdir(parents=True)
         (incoming / "project" / "sweep.yaml").write_text(version)
-        (incoming / "environment").write_text(json.dumps({"MLFLOW_TRACKING_PASSWORD": "canary"}))
-        told = submit(SweepJobs(name, client), name, incoming, or_resume)  # type: ignore[arg-type]
-        assert not incoming.exists()
-        return told
+        (incoming / "environment").write_text(json.dumps({"MLFLOW_TRACKING_PASSWORD": "canary", LAUNCHED_BY: by}))
+        try:
+            return submit(SweepJobs(name, client), name, incoming, or_resume)  # type: ignore[arg-type]
+        finally:
+            assert not incoming.exists()
 
     return launch
 
@@ -71,6 +76,18 @@ def test_a_second_launch_attaches_while_the_first_runs(launch: Callable[..., dic
     assert launch(client) == {"job": "mine", "attached": False, "goes_on": False}
     assert launch(client, version="2") == {"job": "mine", "attached": True}
     assert len(client.jobs) == 1 and (Launched("mine").project / "sweep.yaml").read_text() == "1"
+
+
+def test_a_colleague_s_sweep_of_the_same_name_is_told_and_left_alone(launch: Callable[..., dict[str, Any]]) -> None:
+    client = Client()
+    launch(client, by="anna@desk")
+    with pytest.raises(NameTakenError, match=r"sweep mine on this cluster is anna@desk's and runs as job mine: choose"):
+        launch(client, by="ben@laptop", or_resume=True)
+    assert launch(client, by="anna@laptop") == {"job": "mine", "attached": True, "owner": "anna@desk"}
+    end(client)
+    with pytest.raises(NameTakenError, match=r"anna@desk's and has run here: .* or continue it with --or-resume"):
+        launch(client, by="ben@laptop")
+    assert launch(client, by="ben@laptop", or_resume=True)["goes_on"]
 
 
 def test_a_job_has_the_packages_that_its_spec_requires(launch: Callable[..., dict[str, Any]]) -> None:

@@ -49,6 +49,8 @@ def test_what_drops_out_is_deleted_in_the_journal_after_the_end_that_caused_it(t
     books.end(first, TrialEnd("stopped", ""))
     second = trained(books, 0.7)
     books.end(second, TrialEnd("stopped", ""))
+    assert first.checkpoints and second.checkpoints  # they go with the next write
+    books.append(ev.SlotsChanged(slots=2))
     told = [
         (type(event), event.trial, getattr(event, "keeps_best", None))
         for event in books.journal.events

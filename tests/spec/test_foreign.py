@@ -44,7 +44,8 @@ def test_a_file_for_wandb_is_translated_line_by_line() -> None:
         spec_from_mapping(written, is_new=True)
     assert sorted(caught.value.problems) == sorted(
         [
-            "program: unknown key; write trainable: ./train.py:ClassName",
+            "program: unknown key; write command: [python, train.py, '--learning_rate={learning_rate}',"
+            " '--batch_size={batch_size}', '--decay={decay}', …], or trainable: ./train.py:main",
             "method: unknown key; write search: {algorithm: tpe} (search.algorithm)",
             "metric: unknown key; write objective: {metric: val_accuracy, mode: max}",
             "early_terminate: unknown key; write early_stopping: {algorithm: asha}, and epochs: {min: 3}",
@@ -179,6 +180,19 @@ def test_brackets_of_wandb_are_rungs_of_ours(written: dict[str, Any], instead: s
     assert sorted(caught.value.problems) == sorted(
         [f"early_terminate: unknown key; write early_stopping: {instead}", *rest]
     )
+
+
+def test_a_command_of_wandb_is_told_as_ours() -> None:
+    spec = {name: value for name, value in make_spec(space={"lr": 0.1}).resolved().items() if name != "trainable"}
+    wandb = {"program": "net.py", "command": ["${env}", "python3", "${program}", "--fast", "${args}"]}
+    with pytest.raises(SpecError) as caught:
+        spec_from_mapping({**spec, **wandb}, is_new=True)
+    assert sorted(caught.value.problems) == [
+        "command: the words ${…} are W&B's; write command: [python, net.py, '--fast', '--lr={lr}']",
+        "program: unknown key; leave it out: command is there",
+    ]
+    ours = {"command": ["sh", "-c", "echo ${HOME} {lr}"]}
+    assert not foreign_words({**spec, **ours}).rules
 
 
 def test_words_that_look_alike_by_chance_are_no_advice() -> None:

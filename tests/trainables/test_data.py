@@ -180,7 +180,8 @@ def test_what_is_no_npz_file_is_said_to_be_none(tmp_path: Path, content: bytes) 
     path.write_bytes(content)
     with pytest.raises(DataError) as error:
         data.load(str(path))
-    assert str(error.value) == f"{path}: must be an .npz file as numpy.savez writes it, but is none, or was cut"
+    rule = f"{path}: must be an .npz file as numpy.savez writes it, but is none, or was cut"
+    assert str(error.value) == f"{rule}; a trainable of your own reads it with Data.from_csv"
 
 
 def test_a_single_array_is_said_to_be_one(tmp_path: Path) -> None:
@@ -204,7 +205,10 @@ def test_a_folder_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for folder in ("./", "./own.npz"):
         with pytest.raises(DataError) as error:
             data.load(folder)
-        assert str(error.value) == f"{folder}: must be one of digits, mnist or an .npz file, but is a folder"
+        rule = f"{folder}: must be one of digits, mnist or an .npz file, but is a folder"
+        assert (
+            str(error.value) == f"{rule}; a trainable of your own reads it with Data.from_image_folder or its siblings"
+        )
 
 
 def test_mlp_needs_data() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import tuner
 from trainables import registry
-from trainables.importable import import_folder, is_importable, load_importable
+from trainables.importable import import_folder, is_importable, load_importable, look_around, module_file
 from tuner.api.classes import named
 from tuner.inspection import inspect
 from tuner.inspection.provenance.code import collect
@@ -55,6 +55,25 @@ def test_a_class_of_a_package_is_found_by_its_name(package: Path) -> None:
     below = ["__init__.py", "models/__init__.py", "models/dense.py", "models/layers.py"]
     assert sorted(code.manifest["files"]) == [f"mypackage/{name}" for name in below]
     assert tuner.check("digits", trainable="mypackage.models.dense:Mine")["training_examples"] == 1200
+
+
+def test_a_package_of_the_project_around_the_spec_need_not_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the spec's file, wherever the command is called; also from what a cluster's job has shipped."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    package = tmp_path / "project" / "src" / "aroundspec"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('a package is not imported to find its module')\n")
+    (package / "dense.py").touch()
+    (tmp_path / "project" / "pyproject.toml").touch()
+    look_around("aroundspec.dense:Mine", tmp_path / "project")
+    assert module_file("aroundspec.dense:Mine") == package / "dense.py"
+    assert import_folder("aroundspec.dense:Mine") == str(package.parent)
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    monkeypatch.chdir(tmp_path / "project")
+    assert import_folder("aroundspec.dense:Mine") == "src"  # relative: a job lies elsewhere on each node
+    assert module_file("aroundspec.none:Mine") is None and import_folder("aroundspec.none:Mine") is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 
 from tests.objectstore import S3Server
 from trainables import data as data_sets
-from trainables.contract import DataError
+from trainables.contract import Data, DataError
 from trainables.remote import local_copy
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -41,6 +44,28 @@ def test_a_url_that_names_no_object_is_one_line(url: str) -> None:
     with pytest.raises(DataError, match=r"must (start with s3:// or gs://|name an object)") as refused:
         data_sets.load(url)
     assert str(refused.value).startswith(url) and ("did you mean s3" in str(refused.value)) == url.startswith("s4")
+
+
+def test_a_file_of_a_web_server_is_downloaded_once_and_anew_when_it_changes(tmp_path: Path, cache: Path) -> None:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    (folder / "t.csv").write_text("a,label\n" + "".join(f"{n},{n % 2}\n" for n in range(20)))
+    handler = partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/t.csv"
+        assert len(Data.from_csv(url, "label").train[0]) == 16
+        assert local_copy(url) == local_copy(url) and local_copy(f"{url}?raw=1").name == "t.csv"
+        (folder / "t.csv").write_text("a,label\n" + "".join(f"{n},{n % 2}\n" for n in range(30)))
+        assert len(Data.from_csv(url, "label").train[0]) == 24
+        with pytest.raises(DataError, match=r"/none\.csv: cannot be read: .*none\.csv"):
+            Data.from_csv(url.replace("t.csv", "none.csv"), "label")
+        server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -11,8 +12,9 @@ import signal
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,10 +32,13 @@ from trainables.scripts.archive import (
 from trainables.scripts.commands import filled, program, search_path
 from trainables.scripts.job import Job
 from trainables.scripts.lines import Line, ObjectiveError, ScriptError, check_epoch, check_objective, parse
+from trainables.scripts.mlflow_server import RunServer, TrialRun
 from trainables.scripts.process import GRACE_S, ScriptProcess
 from trainables.sources import Sources
 
 _FAILURE = b'{"failure": '
+_OF_A_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME")
+"""Variables that would lead what a script logs elsewhere than to its trial's run."""
 _FOLDER = str(Path(__file__).resolve().parents[2])
 
 
@@ -65,17 +70,35 @@ class ScriptEpoch:
     epoch_s: float
 
 
+class _Pipe:
+    """The end of a pipe that other threads write to; closed with whoever holds it."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        weakref.finalize(self, os.close, file)
+
+    def tell(self) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._file, b"x")
+
+
 @dataclass
 class _Trial:
     """The running attempt."""
 
     process: ScriptProcess
+    run: TrialRun
+    heard: int
+    """Can be read when an epoch that was logged to MLflow is complete."""
     params: Mapping[str, Any]
     start: int
     """The epoch of the checkpoint that it continues from."""
     epoch: int
     is_answered: bool = True
     is_told_to_stop: bool = False
+    reports: bool = False
+    """Whether it reports by lines; else what it logs to MLflow are its epochs."""
+    is_logged: bool = False
     newest: Packed | None = None
     best: Packed | None = None
     top_epoch: int = 0
@@ -102,10 +125,18 @@ class ScriptTrainer:
         self._number = 0
         self._notes: list[str] = []
         self._has_reported = False
+        self._folder: str | None = None
+        self._server: RunServer | None = None
 
     def place(self, folder: str | None, trial: int) -> None:
-        """Says the number of the next trial."""
-        self._number = trial
+        """Says the number of the next trial, and a folder of its own for what it logs to MLflow; None for none."""
+        self._number, self._folder = trial, folder
+
+    def take_logged(self) -> dict[str, dict[str, str]]:
+        """The parameters and tags that the script has logged to MLflow since the last call."""
+        if self._trial is None:
+            return {}
+        return {kind: pairs for kind, pairs in self._trial.run.take_logged().items() if pairs}
 
     def take_notes(self) -> list[str]:
         """Things worth a line for people, since the last call."""
@@ -129,13 +160,23 @@ class ScriptTrainer:
         try:
             found = self._unpacked(checkpoint, folder)
             best = None if found.best is None else Packed(found.best, found.header.best_epoch)
+            run, heard = self._listen(folder)
             process = self._process(folder, params, seed, found)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         header = found.header
-        self._trial = _Trial(process, params, header.epoch, header.epoch, best=best)
+        self._trial = _Trial(process, run, heard, params, header.epoch, header.epoch, best=best)
         self._trial.top_epoch, self._trial.top_value = header.top_epoch, header.top_value
+
+    def _listen(self, scratch: Path) -> tuple[TrialRun, int]:
+        """What the script logs to MLflow; and an open file that can be read once an epoch is complete."""
+        self._server = self._server or RunServer()
+        heard, tells = os.pipe()
+        os.set_blocking(tells, False)
+        place = Path(self._folder, "mlflow") if self._folder is not None else scratch / "mlflow"
+        run = self._server.run = TrialRun(f"trial {self._number}", self._metric, place.as_uri(), _Pipe(tells).tell)
+        return run, heard
 
     def _unpacked(self, checkpoint: bytes | Callable[[int], bytes] | None, folder: Path) -> Unpacked:
         if checkpoint is None:
@@ -157,6 +198,7 @@ class ScriptTrainer:
         environment = {
             **os.environ,
             **_thread_limits(script.threads),
+            **(self._server.environment() if self._server is not None else {}),
             "PATH": search_path(),
             "PYTHONUNBUFFERED": "1",
             "TUNER_REPORT_FD": "3",
@@ -168,6 +210,8 @@ class ScriptTrainer:
             "TUNER_CHECKPOINT": path or "",
             "TUNER_CHECKPOINT_EPOCH": str(found.header.epoch),
         }
+        for name in _OF_A_RUN:
+            environment.pop(name, None)
         if script.command:
             command = filled(script.command, {**own, **params})
             command[0] = program(command, where) or command[0]
@@ -201,7 +245,8 @@ class ScriptTrainer:
         trial = self._running()
         began = time.monotonic()
         if not trial.is_answered:
-            trial.process.answer(True)
+            if not trial.is_logged:
+                trial.process.answer(True)
             trial.is_answered = True
         line = self._next_line(trial)
         if line is None:
@@ -220,14 +265,26 @@ class ScriptTrainer:
         return ScriptEpoch(epoch, metrics, epoch_s)
 
     def _next_line(self, trial: _Trial) -> Line | None:
-        text = trial.process.next_line()
-        if text is None:
-            return None
+        while True:
+            if not trial.reports and (logged := trial.run.epochs.take()) is not None:
+                trial.is_logged = True
+                return Line(None, logged)
+            text = trial.process.next_line(trial.heard)
+            if text is None:
+                trial.run.epochs.flush()
+                logged = None if trial.reports else trial.run.epochs.take()
+                trial.is_logged |= logged is not None
+                return None if logged is None else Line(None, logged)
+            if text:
+                break
+            os.read(trial.heard, 4096)
+        trial.reports = True
         if not self._script.command and text.startswith(_FAILURE):
             failure = json.loads(text)["failure"]
             trial.process.end(GRACE_S)
             raise raised(failure["kind"], failure["message"], failure["traceback"], self._has_reported)
-        return parse(text, self._script.work_folder or os.getcwd())
+        line = parse(text, self._script.work_folder or os.getcwd())
+        return replace(line, metrics={**trial.run.epochs.take_rest(), **line.metrics})
 
     def _with_objective(self, metrics: dict[str, float]) -> dict[str, float]:
         """The metrics, with an objective that is an expression of them."""
@@ -256,6 +313,8 @@ class ScriptTrainer:
         trial.process.close()
         if code != 0:
             raise ScriptError(how_it_ended(code))
+        if not trial.epoch and (names := trial.run.epochs.names):
+            check_objective(names, self._metric)
         if not trial.epoch:
             way = (
                 "write a line of JSON to the file descriptor $TUNER_REPORT_FD"
@@ -266,7 +325,7 @@ class ScriptTrainer:
         trial.stopped = f"the script ended after {trial.epoch} of {trial.params.get('epochs')} epochs"
 
     def _tell_to_stop(self, trial: _Trial) -> None:
-        if not trial.is_answered:
+        if not trial.is_answered and not trial.is_logged:
             trial.process.answer(False)
         trial.is_answered = trial.is_told_to_stop = True
 
@@ -277,7 +336,9 @@ class ScriptTrainer:
             return
         is_whole = trial.is_told_to_stop
         self._tell_to_stop(trial)
-        trial.process.end(0.0 if self._script.command and not is_whole else GRACE_S)
+        hears = not self._script.command and not trial.is_logged
+        trial.process.end(GRACE_S if hears or is_whole else 0.0)
+        os.close(trial.heard)
 
     def _running(self) -> _Trial:
         if self._trial is None:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainables.contract import BATCHING, DataError
+from trainables.contract import BATCHING, READER, DataError
 from trainables.training.batching import batched
 from trainables.training.shuffling import shuffled, unshuffled
 
@@ -54,6 +54,8 @@ class Split:
             shuffle_seed: None for no shuffle, neither ours nor the user's own.
             keeps_order: whether the order is the user's affair, with the shuffle of their own.
         """
+        if (reader := getattr(self.source, READER, None)) is not None:
+            return reader.batches(batch_size, shuffle_seed)
         examples = self.source
         if shuffle_seed is not None:
             examples = shuffled(examples, self.num_examples, shuffle_seed)

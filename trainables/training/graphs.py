@@ -56,6 +56,8 @@ class CompiledModel:
         self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
+        self._warm: set[int] = set()
+        """The ids of those that have run; all are kept in `_graphs`."""
         self._draws = KeptDraws()
         self._seed = 0
         self._hidden: list[Any] = []
@@ -181,7 +183,10 @@ class CompiledModel:
         return self._graphs[key]
 
     def _warm_up(self, graph: Any, split: Split, training: bool) -> None:
-        """Lets TensorFlow optimize and place a graph, by an epoch without examples."""
+        """Lets TensorFlow optimize and place a graph, once, by an epoch without examples."""
+        if id(graph) in self._warm:
+            return
+        self._warm.add(id(graph))
         if split.is_dataset:
             graph(split.batches(1, None).take(0))
         else:
@@ -218,18 +223,22 @@ class CompiledModel:
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
 
     def _trace_dataset_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
-        run_step = tf.autograph.experimental.do_not_convert(run_step)
-
         def epoch(batches: Any) -> Any:
             self._on_trace()
-            values = tf.zeros([0])
-            for batch in batches:
-                tf.autograph.experimental.set_loop_options(shape_invariants=[(values, tf.TensorShape([None]))])
-                values = run_step(batch)
+            # Not `for batch in batches`, which runs the steps within the pipeline, on fewer threads.
+            iterator = iter(batches)
+            first = iterator.get_next_as_optional()
+            _, values = tf.while_loop(
+                lambda following, _: following.has_value(),
+                lambda following, _: (run_step(following.get_value()), iterator.get_next_as_optional())[::-1],
+                (first, tf.zeros([0])),
+                shape_invariants=(first._type_spec, tf.TensorShape([None])),
+                parallel_iterations=1,
+            )
             values = self._of_all(values, names, training)
             return self._with_learning_rate(values) if training else values
 
-        return tf.function(epoch).get_concrete_function(tf.data.DatasetSpec(spec))
+        return tf.function(epoch, autograph=False).get_concrete_function(tf.data.DatasetSpec(spec))
 
     def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
         """The epoch's metrics over the examples of all devices, in the place of the last step's."""

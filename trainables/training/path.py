@@ -82,6 +82,10 @@ class Trainer:
         """
         self._folder, self._number = folder, trial
 
+    def take_logged(self) -> dict[str, dict[str, str]]:
+        """What a trial's own code has logged to MLflow: nothing that is known here."""
+        return {}
+
     def take_notes(self) -> list[str]:
         """Things worth a line for people, since the last call."""
         taken, self._notes[:] = list(self._notes), []

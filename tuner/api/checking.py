@@ -41,9 +41,13 @@ def findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings:
     """What `tuner check --json` prints of a spec."""
     from tuner.base.secrets import unused_address
     from tuner.inspection.preview import preview
+    from tuner.spec.sharing import artifact_warning
 
     found = preview(spec, inspected.num_train)
-    warnings = [*warnings, *filter(None, [unused_address(spec.tracking.uri)])]
+    told = [unused_address(spec.tracking.uri)]
+    if (text := artifact_warning(spec.tracking.uri, spec.storage)) not in warnings:
+        told.append(text)
+    warnings = [*warnings, *filter(None, told)]
     return {
         "spec": spec.resolved(),
         "samples": found.samples,

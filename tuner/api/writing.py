@@ -58,7 +58,7 @@ def asked(spec: AnySpec | None, keywords: Mapping[str, Any], function: str, *, i
         written["trainable"], given = named(written["trainable"])
     load = partial(spec_from_mapping, written, source, folder, is_new=is_new)
     with giving(given):
-        return Asked(checked(load), source, given)
+        return Asked(checked(load, around=folder), source, given)
 
 
 def _base(spec: AnySpec | None, function: str) -> tuple[dict[str, Any], str, Path]:

@@ -15,6 +15,7 @@ from tuner.backend.preparation import Check, earlier_trials, inspected, require_
 from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
 from tuner.base.secrets import unused_address
+from tuner.base.user import are_others, this_user
 from tuner.base.versions import versions
 from tuner.inspection import Inspected
 from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
@@ -28,6 +29,7 @@ from tuner.inspection.work_folder import find_module, work_folder, work_folder_o
 from tuner.policy import VERSION
 from tuner.recording import check_place
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
+from tuner.spec.sharing import artifact_warning
 from tuner.storage import StorageRoot, SweepFolder, write_atomically
 from tuner.storage.journal import History, Journal, belonging_if_writable, create_sweep, discard_sweep, name_taken
 from tuner.sweep import Sweep, with_changes
@@ -64,8 +66,8 @@ def start_sweep(
     if folder.is_taken:
         raise name_taken(folder)
     _ = spec.tracking.uri or root.default_tracking_uri  # if there is one
-    if other := unused_address(spec.tracking.uri):
-        observer.note(other)
+    for told in filter(None, (unused_address(spec.tracking.uri), artifact_warning(spec.tracking.uri, root.url))):
+        observer.note(told)
     learned = earlier_trials(spec, root, source, observer)
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
@@ -99,6 +101,7 @@ def _started(spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: 
         data=found.digests,
         learned=learned_manifest(found.learned),
         work_folder=works_in,
+        started_by=this_user(),
         policy=VERSION,
         script=found.is_script,
     )
@@ -149,6 +152,8 @@ def _go_on(
     """Journals that a driver resumes the sweep with these changes, and runs it."""
     folder, sweep = journal.folder, journal.sweep
     find_module(sweep.spec, sweep.work_folder)
+    if are_others(sweep.started_by, this_user()):
+        observer.note(f"sweep {sweep.name} was started by {sweep.started_by}")
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
     works_in = work_folder_of(sweep.spec, sweep.work_folder)

@@ -144,6 +144,18 @@ def with_slim_actors(actor: type, common: Any) -> Iterator[None]:
 
 
 @contextmanager
+def without_counts_of_callbacks() -> Iterator[None]:
+    """Tune does not count callbacks by kind for Ray's usage reports, which are off.
+
+    To tell the kinds apart it would import MLflow, for seconds, before the first trial.
+    """
+    from ray.air._internal import usage
+
+    with _replaced(usage, "tag_callbacks", lambda callbacks: False):
+        yield
+
+
+@contextmanager
 def with_memory_kills_as_deaths() -> Iterator[None]:
     """Tune learns of a worker that Ray's memory monitor killed as of any dead worker.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.provenance import TrainingCode
 from tuner.inspection.scripts import is_plainly_script
+from tuner.policy import preload
 from tuner.processes import end_own
 from tuner.recording.warmstart import read_sources, sources_text
 from tuner.spec import SweepSpec
@@ -91,6 +93,9 @@ def inspected(
             growth.check_room(slot)
             used = spec.model_copy(update={"storage": folder.root.url})
             unshared = sharing_problems(used, nodes.num_hosts(), shared_folders())
+        if inspection.in_background:
+            _import_what_comes()
+            observer.phase("waiting for the trainable's check")
         found = inspection.result().strictly(check.is_strict)
         if unshared:
             raise SpecError(check.source, [*found.problems, *unshared])
@@ -104,3 +109,9 @@ def inspected(
     finally:
         inspection.cancel()
         session.leave_ray()
+
+
+def _import_what_comes() -> None:
+    """Ray Tune and Hyperopt, while another process is at work: a second and more of the way to the first epoch."""
+    importlib.import_module("tuner.backend.tune_adapter")
+    preload()

@@ -198,6 +198,7 @@ def fit(coordinator: Coordinator, common: Common, worker: type = Worker) -> None
         with (
             watched(coordinator, run.turns, common.slot, run.fail),
             patches.with_memory_kills_as_deaths(),
+            patches.without_counts_of_callbacks(),
             patches.with_slim_actors(worker, common),
         ):
             _tuner(tune.with_resources(Turn, common.slot.resources), scratch).fit()

@@ -105,7 +105,8 @@ def watch(head: Head, submitted: Submitted) -> int:
 
     name = submitted.sweep
     how = "runs already" if submitted.attached else "goes on" if submitted.goes_on else "is submitted"
-    people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}", style="bold")
+    whose = f", launched by {submitted.owner}" if submitted.owner else ""
+    people.print(f"sweep {name} {how} on cluster {head.name} as job {submitted.job}{whose}", style="bold")
     for command in (f"show {name}", f"logs {name} --follow", f"stop {name}", f"resume {name}"):
         people.print(f"  {program()} {command} {head.option}")
     again = f"watch it again: {program()} logs {name} --follow {head.option}"

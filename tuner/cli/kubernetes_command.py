@@ -94,6 +94,52 @@ Volumes = Annotated[
     ),
 ]
 
+NodeSelectors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--node-selector",
+        metavar="KEY=VALUE",
+        help="Label of the nodes; of one kind of pods: head:KEY=VALUE, worker:KEY=VALUE.",
+        rich_help_panel=_PODS,
+    ),
+]
+Tolerations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--toleration",
+        metavar="KEY[=VALUE][:EFFECT]",
+        help="Taint that the pods tolerate; of one kind of pods as above.",
+        rich_help_panel=_PODS,
+    ),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="Label of the job and its pods.", rich_help_panel=_PODS),
+]
+Annotations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--annotation", metavar="KEY=VALUE", help="Annotation of the job and its pods.", rich_help_panel=_PODS
+    ),
+]
+PriorityClass = Annotated[
+    str | None,
+    typer.Option("--priority-class", metavar="NAME", help="PriorityClass of the pods.", rich_help_panel=_PODS),
+]
+PullSecrets = Annotated[
+    list[str] | None,
+    typer.Option("--pull-secret", metavar="NAME", help="Secret to pull the image with.", rich_help_panel=_PODS),
+]
+PodTemplate = Annotated[
+    Path | None,
+    typer.Option(
+        "--pod-template",
+        metavar="FILE",
+        help="Pod template in YAML, merged into ours; or one each below `head` and `worker`.",
+        rich_help_panel=_PODS,
+    ),
+]
+
 
 def kubernetes(
     spec: SpecFile,
@@ -114,6 +160,13 @@ def kubernetes(
     service_account: ServiceAccount = None,
     secrets: Secrets = None,
     volumes: Volumes = None,
+    node_selectors: NodeSelectors = None,
+    tolerations: Tolerations = None,
+    labels: Labels = None,
+    annotations: Annotations = None,
+    priority_class: PriorityClass = None,
+    pull_secrets: PullSecrets = None,
+    pod_template: PodTemplate = None,
 ) -> None:
     """Run a sweep on Kubernetes as a KubeRay RayJob.
 
@@ -122,6 +175,7 @@ def kubernetes(
     """
     from tuner.cli.kubernetes_objects import checked, deliver
     from tuner.cluster.kubernetes.options import Options
+    from tuner.cluster.kubernetes.pod_template import read_template
 
     options = Options(
         namespace=namespace,
@@ -135,6 +189,13 @@ def kubernetes(
         service_account=service_account,
         secrets=tuple(secrets or ()),
         volumes=tuple(volumes or ()),
+        node_selectors=tuple(node_selectors or ()),
+        tolerations=tuple(tolerations or ()),
+        labels=tuple(labels or ()),
+        annotations=tuple(annotations or ()),
+        priority_class=priority_class,
+        pull_secrets=tuple(pull_secrets or ()),
+        pod_template=read_template(pod_template) if pod_template is not None else {},
     )
     made = checked(spec_path(spec), overrides or [], name, storage, options, include or [])
     deliver(made, options, output, apply)

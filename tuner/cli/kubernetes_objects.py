@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuner.base.errors import SpecError, UsageError
+from tuner.base.user import LAUNCHED_BY, this_user
 from tuner.cli.output import people, print_data
 from tuner.spec.reading import printable
 from tuner.storage import StorageRoot
@@ -57,7 +58,16 @@ def checked(
     opened = opened_problems(spec, parcel, inspected.opened, options.claims())
     if problems := [*inspected.problems, *package_problems(spec), *opened, *_misfits(spec, options)]:
         raise SpecError(printable(str(path)), problems)
-    return Made(spec, parcel, [*left_behind_warnings(parcel), *package_warnings(spec, "the image")])
+    warnings = [*left_behind_warnings(parcel), *package_warnings(spec, "the image"), *_untold(spec, options)]
+    return Made(spec, parcel, warnings)
+
+
+def _untold(spec: SweepSpec, options: Options) -> list[str]:
+    """A bucket without keys, and a tracking store without a place for artifacts."""
+    from tuner.spec.sharing import artifact_warning, storage_warning
+
+    keys = "" if options.has_keys else storage_warning(spec, "the pods", "--secret NAME or --service-account NAME")
+    return [line for line in (keys, artifact_warning(spec.tracking.uri, spec.storage, 2)) if line]
 
 
 def _misfits(spec: SweepSpec, options: Options) -> list[str]:
@@ -85,7 +95,7 @@ def deliver(made: Made, options: Options, output: Path | None, is_applied: bool)
     from tuner.spec.uris import is_of_this_machine
 
     spec, environment = made.spec, shipped(os.environ)
-    objects = manifest(spec, options, environment.plain, made.parcel)
+    objects = manifest(spec, options, {**environment.plain, LAUNCHED_BY: this_user()}, made.parcel)
     text = to_yaml(objects)
     if output is not None:
         _write(output, text)
@@ -93,8 +103,6 @@ def deliver(made: Made, options: Options, output: Path | None, is_applied: bool)
         print_data(text)
     for line in made.parcel.told():
         people.print(line)
-    for warning in made.warnings:
-        people.print(f"warning: {warning}", style="yellow")
     for address in (str(spec.tracking.uri), *environment.plain.values()):
         if is_of_this_machine(address):
             people.print(f"warning: {address} is the pod itself once the sweep runs there", style="yellow")
@@ -102,6 +110,8 @@ def deliver(made: Made, options: Options, output: Path | None, is_applied: bool)
         packages = " ".join(spec.requirements)
         people.print(f"requirements: the image must have them: --build-arg REQUIREMENTS={shlex.quote(packages)}")
     _tell_needs(options, objects, environment.secret)
+    for warning in made.warnings:
+        people.print(f"warning: {warning}", style="yellow")
     if is_applied:
         _tell_way_back(spec, objects, apply(objects))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tuner.base.errors import SpecError, UsageError
+from tuner.base.secrets import shipped
 from tuner.cluster import shared
 from tuner.cluster.access import access_problems
 from tuner.cluster.capacity import capacity, idle_card_problems
@@ -25,7 +27,7 @@ from tuner.inspection import Inspected, Inspection, load_checked
 from tuner.inspection.work_folder import work_folder
 from tuner.spec import SweepSpec
 from tuner.spec.reading import bounded, printable
-from tuner.spec.sharing import on_nodes
+from tuner.spec.sharing import artifact_warning, on_nodes, storage_warning
 from tuner.spec.uris import is_of_this_machine
 from tuner.storage import StorageRoot
 
@@ -90,6 +92,7 @@ def judge(
     if problems := [*problems, *size_problems_of_code(loaded, parcel), *found.problems]:
         raise UsageError("\n".join(problems))
     found.warnings.extend([*left_behind_warnings(parcel), *package_warnings(loaded, "the cluster")])
+    found.warnings.extend(_key_warnings(loaded, read_cluster(cluster)))
     data = on_nodes(loaded.data, shared.file_mounts(read_cluster(cluster))) if loaded.data is not None else None
     return Judged(loaded.model_copy(update={"data": data or loaded.data}), inspected, found, parcel)
 
@@ -163,3 +166,21 @@ def _tracking_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]
     if not is_of_this_machine(uri) or shared.max_nodes(cluster) <= 1:
         return []
     return [f"tracking.uri: {urlsplit(uri).hostname} is the head itself once the sweep runs there"]
+
+
+def _key_warnings(spec: SweepSpec, cluster: Mapping[str, Any]) -> list[str]:
+    """A bucket for which the nodes may have no key, and a tracking store without a place for artifacts."""
+    told = [artifact_warning(spec.tracking.uri, spec.storage, shared.max_nodes(cluster))]
+    if not _has_keys(cluster):
+        way_on = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY here, or give the nodes an IamInstanceProfile"
+        told.append(storage_warning(spec, "the cluster", way_on))
+    return [line for line in told if line]
+
+
+def _has_keys(cluster: Mapping[str, Any]) -> bool:
+    """Whether the nodes get keys to AWS from here, or have a role of their own."""
+    environment = shipped(os.environ)
+    if "AWS_ACCESS_KEY_ID" in environment.secret or any(name.startswith("FSSPEC_") for name in environment.secret):
+        return True
+    types = (cluster.get("available_node_types") or {}).values()
+    return bool(types) and all("IamInstanceProfile" in (kind.get("node_config") or {}) for kind in types)

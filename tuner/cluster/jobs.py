@@ -19,8 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.base.errors import NameTakenError
+from tuner.base.user import are_others
 from tuner.cluster.job_server import connected, tail
-from tuner.cluster.launched import SPEC, Launched
+from tuner.cluster.launched import SPEC, Launched, launched_by
 from tuner.storage.commands import ASKED_BY
 
 if TYPE_CHECKING:
@@ -111,8 +113,11 @@ def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[
     """Starts the driver of a sweep with the files of a launch, or finds the one that runs."""
     launched = Launched(name)
     try:
-        if (running := jobs.running()) is not None:
-            return {"job": running, "attached": True}
+        running, owner, me = jobs.running(), launched.owner, launched_by(incoming / "environment")
+        if are_others(owner, me) and (running is not None or not or_resume):
+            raise NameTakenError(_taken(name, owner, running))
+        if running is not None:
+            return {"job": running, "attached": True, **({"owner": owner} if owner else {})}
         goes_on = or_resume or launched.exists()
         launched.install(incoming)
     finally:
@@ -124,6 +129,14 @@ def submit(jobs: SweepJobs, name: str, incoming: Path, or_resume: bool) -> dict[
         if (running := jobs.running()) is None:
             raise
         return {"job": running, "attached": True}  # another launch was faster
+
+
+def _taken(name: str, owner: str, running: str | None) -> str:
+    """What is told of a colleague's sweep of the same name."""
+    way = os.environ.get(ASKED_BY, "--cluster FILE")
+    watch = f"watch it with tuner logs {name} --follow {way}" if running else "continue it with --or-resume"
+    state = f"runs as job {running}" if running else "has run here"
+    return f"sweep {name} on this cluster is {owner}'s and {state}: choose another name (--name), or {watch}"
 
 
 def main() -> None:
@@ -139,6 +152,8 @@ def main() -> None:
     asked = parser.parse_args()
     try:
         sys.exit(_answer(asked, SweepJobs(asked.name, connected())))
+    except NameTakenError as error:
+        sys.exit(_refused(error.exit_code, str(error)))
     except BrokenPipeError:  # the reader has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -20,6 +20,7 @@ from typing import Any
 from tuner.backend.ray_token import tighten_token
 from tuner.base.errors import ServiceError, UsageError
 from tuner.base.secrets import has_credentials, shipped
+from tuner.base.user import LAUNCHED_BY, this_user
 from tuner.cluster.head_shell import HeadShell
 from tuner.cluster.job_shell import JobShell
 from tuner.cluster.launched import FOLDER
@@ -50,6 +51,8 @@ class Submitted:
     """It was already running."""
     goes_on: bool = False
     """It resumes a sweep that exists."""
+    owner: str = ""
+    """Who launched it, if it was already running."""
 
 
 def bring_up(cluster_file: Path) -> HeadShell:
@@ -142,12 +145,14 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool, parcel: Parcel | N
     settings = shipped(os.environ)
     private = settings.plain | settings.secret | driver_environment(read_cluster(head.cluster_file))
     with tempfile.TemporaryDirectory() as folder:
-        pack(spec, {**private, "TUNER_STORAGE": str(spec.storage)}, Path(folder), parcel)
+        pack(spec, {**private, "TUNER_STORAGE": str(spec.storage), LAUNCHED_BY: this_user()}, Path(folder), parcel)
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
         head.copy(Path(folder), f"~/{incoming}")
     words = f'--incoming "$HOME/{incoming}"{" --or-resume" if or_resume else ""}'
     told = _asked(
-        head, f'PYTHONPATH="$HOME/{incoming}/project" "$python" -m tuner.cluster.jobs submit {spec.name} {words}'
+        head,
+        f"export {shlex.quote(f'{ASKED_BY}={head.option}')}; "
+        f'PYTHONPATH="$HOME/{incoming}/project" "$python" -m tuner.cluster.jobs submit {spec.name} {words}',
     )
     return Submitted(spec.name, **told)
 

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuner.base.user import LAUNCHED_BY
 from tuner.storage.commands import ASKED_BY
 
 SPEC = "sweep.yaml"
@@ -62,6 +63,11 @@ class Launched:
                 part.rename(incoming / f"{part.name}.before")
             (incoming / part.name).rename(part)
 
+    @property
+    def owner(self) -> str:
+        """NAME@HOST of whoever launched it; empty if unknown."""
+        return launched_by(self.environment)
+
     def requirements(self) -> list[str]:
         """The packages that its spec needs besides ours."""
         from ruamel.yaml import YAML
@@ -80,6 +86,14 @@ class Launched:
             python: the interpreter; with `requirements` the one of the job's environment, which is first on its PATH.
         """
         return [python, "-m", "tuner.cluster.launched", self.name, *arguments]
+
+
+def launched_by(environment: Path) -> str:
+    """Whose the files of a launch are, by their variables."""
+    try:
+        return str(json.loads(environment.read_text()).get(LAUNCHED_BY, ""))
+    except (OSError, ValueError):
+        return ""
 
 
 def main() -> None:

@@ -25,15 +25,26 @@ class Books:
         self.sweep = journal.sweep
         self.policy = replay(spec, journal.events)
         self.retention = Retention(journal.folder, spec.checkpoints.keep, self.sweep)
+        self._due: list[tuple[Trial, bool]] = []
+        """Ended trials whose checkpoints are to be deleted, and whether their best weights stay. The journal says so
+        before they are, in the next write, as a write of its own would hold up the next trial."""
 
     def append(self, *events: ev.AnyEvent) -> None:
-        """Journals events in one durable write.
+        """Journals events in one durable write; with them, before them, deletions that are due.
 
         Raises:
             StorageError: the journal cannot be written.
         """
-        self.journal.append(*events)
+        due, self._due = self._due, []
+        deleted = [
+            ev.CheckpointsDeleted(trial=trial.number, keeps_best=keeps_best)
+            for trial, keeps_best in due
+            if trial.checkpoints
+        ]
+        self.journal.append(*deleted, *events)
         self.sweep = self.journal.sweep
+        for trial, _ in due:
+            self.retention.delete(trial)
 
     def suggest(self) -> Trial | None:
         """Journals the policy's next trial; None if there is none."""
@@ -44,16 +55,14 @@ class Books:
         return self.sweep.trials[suggestion.trial]
 
     def end(self, trial: Trial, end: TrialEnd, *before: ev.AnyEvent) -> None:
-        """Journals a trial's end, in one write with what led to it, and deletes checkpoints that nobody needs."""
+        """Journals a trial's end, in one write with what led to it. Checkpoints that nobody needs are deleted soon."""
         self.policy.close(trial.number, end.outcome)
         self.append(*before, ev.TrialEnded(trial=trial.number, outcome=end.outcome, reason=end.reason))
-        for other, keeps_best in self.retention.ended(trial):
-            self._delete_checkpoints(other, keeps_best)
+        self._due += self.retention.ended(trial)
 
     def delete_left_over(self) -> None:
         """Deletes checkpoints of ended trials that the last driver had no time to delete."""
-        for trial, keeps_best in self.retention.left_over():
-            self._delete_checkpoints(trial, keeps_best)
+        self._due += self.retention.left_over()
 
     def take_late_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Takes a checkpoint that its worker reports after leaving the trial; if that has ended since, deletes it."""
@@ -62,9 +71,3 @@ class Books:
             self.append(saved.event)
         else:
             self.retention.delete(trial)
-
-    def _delete_checkpoints(self, trial: Trial, keeps_best: bool) -> None:
-        """Deletes checkpoints that an ended trial no longer needs, in the journal before on the disk."""
-        if trial.checkpoints:
-            self.append(ev.CheckpointsDeleted(trial=trial.number, keeps_best=keeps_best))
-        self.retention.delete(trial)

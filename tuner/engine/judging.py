@@ -35,6 +35,12 @@ def judge(policy: Policy, metric: str, trial: Trial, report: Report) -> Judged:
         trial: as the journal has it; epochs that it has already are rework after a crash, and count no more.
     """
     judged = Judged([] if report.started is None else [report.started])
+    if report.logged:
+        judged.events.append(
+            ev.TrialLogged(
+                trial=report.trial, params=report.logged.get("params", {}), tags=report.logged.get("tags", {})
+            )
+        )
     for epoch in report.epochs:
         if epoch.epoch <= trial.epochs_trained:
             continue

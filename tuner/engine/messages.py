@@ -103,6 +103,8 @@ class Report:
     """Why the trial has ended itself after the last of the epochs (`model.stop_training`); empty while it goes on."""
     is_whole: bool = False
     """Whether what has ended itself is a whole training: a script that has done all that it does."""
+    logged: dict[str, dict[str, str]] = field(default_factory=dict)
+    """`params` and `tags` that a script has logged to MLflow since the last report."""
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""

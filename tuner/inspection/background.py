@@ -268,28 +268,29 @@ def load_checked(
         SpecError: all that is wrong with it. A valid spec's trainable is not looked at.
         UsageError: the file cannot be read.
     """
-
-    def load() -> SweepSpec:
-        around = path.parent / SHIPPED_CODE if is_shipped else path.parent
-        try:
-            spec = load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new)
-        except SpecError as error:
-            if isinstance(error.rest, SweepSpec):
-                look_around(error.rest.trainable, around)
-            raise
-        look_around(spec.trainable, around)
-        return spec
-
-    return checked(load, is_for_elsewhere=is_for_elsewhere)
+    return checked(
+        lambda: load_spec(path, overrides, name, is_shipped=is_shipped, is_new=is_new),
+        is_for_elsewhere=is_for_elsewhere,
+        around=path.parent / SHIPPED_CODE if is_shipped else path.parent,
+    )
 
 
-def checked(load: Callable[[], SweepSpec], *, is_for_elsewhere: bool = False) -> SweepSpec:
-    """The spec that `load` gives; of an invalid one all problems, as `load_checked` finds them."""
+def checked(load: Callable[[], SweepSpec], *, is_for_elsewhere: bool = False, around: Path | None = None) -> SweepSpec:
+    """The spec that `load` gives; of an invalid one all problems, as `load_checked` finds them.
+
+    Args:
+        around: a folder of the project whose packages the trainable may be of.
+    """
     try:
-        return load()
+        spec = load()
     except SpecError as error:
         if not isinstance(error.rest, SweepSpec):
             raise
+        if around is not None:
+            look_around(error.rest.trainable, around)
         found = Inspection(error.rest).result()
         found = found.elsewhere(error.rest) if is_for_elsewhere else found
         raise SpecError(error.source, bounded([*error.problems, *found.problems])) from None
+    if around is not None:
+        look_around(spec.trainable, around)
+    return spec

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.contract import Data
+from trainables.contract import READER, Data
 from tuner.inspection.shapes import is_python, leaves
 
 WHOLE_BYTES = 256 << 20
@@ -26,7 +26,8 @@ Array = np.ndarray[Any, Any]
 def array_digests(data: Data) -> dict[str, dict[str, Any]]:
     """By the name of each array, such as train.x: `shape`, `dtype`, `blake2b` and `whole`.
 
-    Of a tf.data.Dataset, which would have to be run for it, only its `element_spec`.
+    Of a tf.data.Dataset, which would have to be run for it, only its `element_spec`; of rows that are streamed from
+    disk the digest that they were written with, too.
     """
     arrays: dict[str, Array] = {}
     found: dict[str, dict[str, Any]] = {}
@@ -39,6 +40,8 @@ def array_digests(data: Data) -> dict[str, dict[str, Any]]:
             continue
         if hasattr(value, "element_spec"):
             found[part] = {"element_spec": str(value.element_spec)[:2000], "whole": False}
+            if (reader := getattr(value, READER, None)) is not None:
+                found[part] |= {"blake2b": reader.digest, "whole": True}
             continue
         names = ("x", "y", "sample_weight")
         for name, leaf in leaves(dict(zip(names, value, strict=False)) if isinstance(value, tuple) else value):

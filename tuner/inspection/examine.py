@@ -25,6 +25,7 @@ from trainables.scripts.functions import Loop
 from trainables.sources import Sources
 from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
+from tuner.inspection.describing import data_warnings, described
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems, taken_texts
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
@@ -62,7 +63,7 @@ class Inspected:
     data: Data | None = None
     warnings: list[str] = field(default_factory=list)
     digests: dict[str, Any] = field(default_factory=dict)
-    """What is known of the data, for the journal: `source` and `arrays`."""
+    """What is known of the data, for the journal: `source`, `arrays` and `described`."""
     imported: list[str] = field(default_factory=list)
     """Files below that of the trainable that were imported, relative to its folder."""
     learned: Learned = field(default_factory=Learned)
@@ -256,11 +257,16 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     problems += [*of_metric, *of_data]
     digests: dict[str, Any] = {}
     if isinstance(data, Data) and not problems:
-        digests = {"source": source_digest(spec.data), "arrays": array_digests(data)}
+        digests = {
+            "source": source_digest(spec.data),
+            "arrays": array_digests(data),
+            "described": described(data),
+        }
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
     warnings += [*text_warnings(spec, taken_texts(known)), *hyper_warnings]
+    warnings += data_warnings(data) if isinstance(data, Data) and not problems else []
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
     ]

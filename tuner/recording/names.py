@@ -141,6 +141,8 @@ class Names:
                 self._metrics.add(event.metrics)
             case ev.TrialSuggested():
                 self._params.add(event.params)
+            case ev.TrialLogged():
+                self._params.add(event.params)
             case ev.CheckpointSaved():
                 self._metrics.add(_tested(name) for name in event.test)
             case ev.SweepStarted():

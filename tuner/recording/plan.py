@@ -6,6 +6,7 @@ the events and only the newest status is kept.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from tuner.base.outcomes import Outcome, SweepState
 from tuner.base.words import Params
 from tuner.inspection.provenance.copies import copied_names, copy_name
+from tuner.recording.datasets import DatasetUsed, data_text, datasets_used
 from tuner.recording.lists import flat_names, flat_values, lengths
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note
@@ -89,6 +91,7 @@ class RunUpdate:
     end_ms: int | None = None
     texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
     """Artifacts by name. A text that takes long to produce is given as a function, which is called on upload."""
+    datasets: list[DatasetUsed] = field(default_factory=list)
 
 
 class Planner:
@@ -142,6 +145,9 @@ class Planner:
                 self._suggest(event)
             case ev.TrialStarted() if event.used:
                 self._tell_params(self.sweep.trials[event.trial])
+            case ev.TrialLogged():
+                self._of(event.trial).tags |= {key: tag_text(value) for key, value in event.tags.items()}
+                self._tell_params(self.sweep.trials[event.trial])
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
@@ -154,13 +160,23 @@ class Planner:
                 self._end(event, self._end_status(event))
             case ev.SweepResumed():
                 self._resume()
+                self._tell_data(event.data)
                 self._keep_code(event.code)
 
     def _start(self, event: ev.SweepStarted) -> None:
         update = self._of(PARENT)
         update.new = NewRun(self.sweep.name, _ms(event), self._tags() | self._note())
         update.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
+        self._tell_data(event.data)
         self._keep_code(event.code)
+
+    def _tell_data(self, data: dict[str, Any]) -> None:
+        """What the data are: as MLflow's data sets, as a tag, and in full as data.json."""
+        if data.get("described"):
+            update = self._of(PARENT)
+            update.datasets += datasets_used(data, str(self.sweep.spec.get("trainable", "")))
+            update.tags["tuner.data"] = tag_text(data_text(data))
+            update.texts["data.json"] = json.dumps(data, indent=1)
 
     def _keep_code(self, code: dict[str, Any]) -> None:
         """Adds the copies of the trainable's code as artifacts, with the same names as in the sweep's folder."""
@@ -188,7 +204,8 @@ class Planner:
 
     def _tell_params(self, trial: Trial) -> None:
         """All that is known of a trial's parameters; what is told again is the same."""
-        told = {self._names.param(name): text for name, text in self._flat(trial).items()}
+        known = {name: param_text(value) for name, value in trial.logged.items()} | self._flat(trial)
+        told = {self._names.param(name): text for name, text in known.items()}
         self._of(trial.number).params |= told
 
     def _tags(self) -> Tags:

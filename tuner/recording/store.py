@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from tuner.base.errors import TrackingError
@@ -22,6 +22,7 @@ from tuner.recording.artifacts import Uploads
 from tuner.recording.attempt import Pulse
 from tuner.recording.client import pages
 from tuner.recording.database import check_database
+from tuner.recording.datasets import DatasetUsed
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
@@ -199,10 +200,27 @@ class MlflowStore:
         entities: list[_Entity] = [*params, *tags, *metrics]
         for start in range(0, len(entities), _BATCH):
             self._log_entities(run_id, entities[start : start + _BATCH])
+        if update.datasets:
+            self._log_datasets(run_id, update.datasets)
         if update.status is not None:
             self._set_status(run, run_id, update.status, update.end_ms)
         for name, text in update.texts.items():
             self.uploads.start(run_id, text, name)
+
+    def _log_datasets(self, run_id: str, used: list[DatasetUsed]) -> None:
+        inputs = [
+            DatasetInput(
+                Dataset(one.name, one.digest, "local", one.source, profile=one.profile),
+                [InputTag("mlflow.data.context", one.context)],
+            )
+            for one in used
+        ]
+        try:
+            self._client.log_inputs(run_id, inputs)
+            self._pulse.beat()
+        except MlflowException as error:
+            self._check_refusal(error, run_id, [])
+            _log.warning("MLflow refuses the data sets of run %s: %s", run_id, one_line(error))
 
     def _log_entities(self, run_id: str, entities: list[_Entity]) -> None:
         """Usually one request; the client splits batches over MLflow's limits. A refused batch is split in half."""

@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Any, TypeGuard
 
 from tuner.spec.foreign_parameters import Advice, flow, leave_out, parameter_advice, unknown
+from tuner.spec.foreign_program import program_advice
 from tuner.spec.space import shown
 
 _SPACE = ("parameters", "search_space", "param_space", "hyperparameters", "hparams", "config")
@@ -39,7 +40,7 @@ _WORDS: dict[str, dict[str | None, tuple[str, ...]]] = {
         "objective.mode": ("goal", "direction", "mode"),
         "num_trials": ("run_cap", "max_trials", "n_trials", "num_samples", "count", "max_evals", "trials"),
         "name": ("project_name", "study_name", "sweep_name"),
-        "trainable": ("program", "script", "entrypoint", "hypermodel", "model"),
+        "trainable": ("script", "entrypoint", "hypermodel", "model"),
         "storage": ("directory", "storage_path", "local_dir", "output_dir", "log_dir"),
         "search.algorithm": ("method", "algorithm", "algo", "sampler", "tuner", "oracle", "search_alg", "strategy"),
         "search.seed": ("seed", "random_state", "random_seed"),
@@ -110,6 +111,7 @@ def foreign_words(written: Mapping[str, Any]) -> Advice:
         parameters = written.get(name)
         for parameter, fields in parameters.items() if isinstance(parameters, Mapping) else ():
             parameter_advice((name, str(parameter)), fields, found)
+    program_advice(written, found)
     _epochs_advice(written, found)
     return found
 
@@ -164,7 +166,8 @@ def _translation(path: tuple[str, ...], word: str, value: Any, section: Mapping[
         return "space; `tuner init --from FILE` writes a W&B sweep as a spec" if is_wandb else "space"
     if dotted == "trainable":
         file = next((part for part in str(value).split() if part.endswith(".py")), "./file.py")
-        return f"trainable: {file if file.startswith(('.', '/')) else f'./{file}'}:ClassName"
+        kind = "main" if word in ("script", "entrypoint") else "ClassName"
+        return f"trainable: {file if file.startswith(('.', '/')) else f'./{file}'}:{kind}"
     if dotted == "objective":
         return f"objective: {_objective(value, section)}"
     if dotted == "early_stopping":

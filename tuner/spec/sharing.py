@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from trainables.data import BUILT_IN
 from tuner.spec.models import STORAGE_SCHEMES, SweepSpec
 from tuner.spec.space import shown
-from tuner.spec.uris import SERVER_SCHEMES, has_scheme
+from tuner.spec.uris import DATABASE_SCHEMES, SERVER_SCHEMES, has_scheme
 
 SHARED_FOLDERS = "TUNER_SHARED_FOLDERS"
 """The environment variable for folders that are the same on each node: paths separated by colons."""
@@ -49,6 +49,35 @@ def sharing_problems(
         *_tracking_problems(spec.tracking.uri, nodes),
         *_data_problems(spec.data, nodes, folders, mounts or {}, are_pods),
     ]
+
+
+def artifact_warning(uri: str | None, storage: str | None, nodes: int = 1) -> str:
+    """A tracking store that is a bare database, for a sweep that other machines work on; else empty.
+
+    MLflow keeps the artifacts of such a store's new experiments in a folder of the machine that records.
+    """
+    is_elsewhere = nodes > 1 or "://" in (storage or "")
+    if uri is None or not is_elsewhere or not has_scheme(uri, DATABASE_SCHEMES):
+        return ""
+    example = f"--artifact-location {storage}/mlartifacts" if "://" in (storage or "") else "--artifact-location s3://…"
+    return (
+        f"tracking.uri: {shown(uri)} has no place for artifacts: a new experiment's stay in ./mlruns of the machine"
+        f" that records, and are lost with it; name an MLflow server, or make the experiment with one:"
+        f" mlflow experiments create --experiment-name NAME {example}"
+    )
+
+
+def storage_warning(spec: SweepSpec, who: str, way_on: str) -> str:
+    """Buckets that need keys, where the caller knows of none.
+
+    Args:
+        who: what lacks them, such as "the pods".
+        way_on: how to give them.
+    """
+    buckets = [
+        f"{name}: {url}" for name, url in (("storage", spec.storage), ("data", spec.data)) if "s3://" in (url or "")
+    ]
+    return f"{buckets[0]}: {who} may have no key to it; {way_on}" if buckets else ""
 
 
 def on_nodes(path: str, mounts: Mapping[str, str]) -> str | None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 SERVER_SCHEMES = tuple(scheme for scheme in TRACKING_SCHEMES if scheme != "sqlite")
+DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 
 _SQLITE_FILE = re.compile(r"sqlite(\+\w+)?:///(?!:memory:|file::memory:)[^?](?!.*[?&]mode=memory)")
 

@@ -45,9 +45,11 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
         url: the sweep's folder.
         copied_from: for a copy, the original's `sweep`, `sweep_id` and `url`, and the number of copied `events`.
         code: the manifest of the trainable's code (see `tuner.inspection.provenance.code.Code`); empty if unknown.
-        data: the spec's data as `source`, and the arrays that the trainable loads as `arrays`; empty if unknown.
+        data: the spec's data as `source`, the arrays that the trainable loads as `arrays`, and what they are,
+            without their rows, as `described`; empty if unknown.
         learned: what `load_data` left in the trainable (see `tuner.inspection.provenance.learned`); empty if unknown.
         work_folder: the folder in which the trainable's code runs; empty if unknown, or if it differs between nodes.
+        started_by: NAME@HOST of whoever started the sweep; empty if unknown.
         policy: the version of the policy that decides (`tuner.policy.VERSION`); 0 in older journals.
         script: whether trials are processes of a script, a loop of the user's own or a command.
     """
@@ -63,6 +65,7 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     data: dict[str, Any] = {}
     learned: dict[str, Any] = {}
     work_folder: str = ""
+    started_by: str = ""
     policy: int = 0
     script: bool = False
 
@@ -124,6 +127,14 @@ class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_repor
     epoch_s: float
     decision: str
     reason: str
+
+
+class TrialLogged(Event, frozen=True, kw_only=True, gc=False, tag="trial_logged"):
+    """Parameters and tags that a trial's script has logged to MLflow itself. Of a name's values the first one stays."""
+
+    trial: int
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoint_saved"):
@@ -215,6 +226,7 @@ AnyEvent = (
     | TrialSuggested
     | TrialStarted
     | EpochReported
+    | TrialLogged
     | CheckpointSaved
     | CheckpointsDeleted
     | AttemptFailed

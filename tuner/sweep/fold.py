@@ -33,6 +33,8 @@ class Trial:
     """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
     used: dict[str, int | float] = field(default_factory=dict)
     """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
+    logged: dict[str, str] = field(default_factory=dict)
+    """Parameters that its script has logged to MLflow itself."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -145,6 +147,7 @@ class Sweep:
         codes: the versions of the trainable's code, as (`seq` of the event that introduced it, manifest).
         data: what is currently known about the data.
         work_folder: the folder in which the trainable's code runs, if it is known.
+        started_by: NAME@HOST of whoever started it, if it is known.
         is_script: whether trials are processes of a script.
         learned: the versions of what `load_data` left in the trainable, as (`seq`, manifest).
         ended: the `sweep_ended` event; None if there is none, or the sweep was resumed after it.
@@ -162,6 +165,7 @@ class Sweep:
         self.data: dict[str, Any] = {}
         self.learned: list[tuple[int, dict[str, Any]]] = []
         self.work_folder = ""
+        self.started_by = ""
         self.is_script = False
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
@@ -291,6 +295,7 @@ class Sweep:
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
                 self.work_folder, self.is_script = event.work_folder, event.script
+                self.started_by = event.started_by
                 self._know(event)
                 self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
@@ -334,6 +339,8 @@ class Sweep:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
                 trial.used = trial.used or event.used
+            case ev.TrialLogged():
+                trial.logged = {**event.params, **trial.logged}
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():

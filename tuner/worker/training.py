@@ -140,6 +140,7 @@ class Training:
             ended=self._ended(failure),
             is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
+            logged=self._trainer.take_logged() if self._has_started else {},
         )
 
     def _ended(self, failure: Failure | None) -> str:

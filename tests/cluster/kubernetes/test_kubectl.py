@@ -41,7 +41,17 @@ def test_the_manifest_is_printed_alone_and_taken() -> None:
     assert [one["kind"] for one in documents] == ["ConfigMap", "RayJob"]
     assert [rules.problems(one) for one in documents] == [[], []]
     assert "eu-west-1" in done.stdout
-    assert done.stderr.startswith("image tuner:") and done.stderr.count("\n") == 1
+    image, keys = done.stderr.splitlines()
+    assert image.startswith("image tuner:")
+    assert keys.startswith("warning: storage: s3://bucket/sweeps: the pods may have no key to it; --secret NAME")
+    assert "may have no key" not in launch(*SHARED, "--service-account", "trainer").stderr
+
+
+@pytest.mark.parametrize("uri", ["postgresql://db/runs", "mysql+pymysql://db/runs"])
+def test_a_store_without_a_place_for_artifacts_is_told(uri: str) -> None:
+    said = launch(*SHARED[:2], "--set", f"tracking.uri={uri}").stderr
+    assert f"tracking.uri: '{uri}' has no place for artifacts: a new experiment's stay in ./mlruns" in said
+    assert "--artifact-location s3://bucket/sweeps/mlartifacts" in said
 
 
 def test_a_trainable_that_needs_data_is_refused_without() -> None:

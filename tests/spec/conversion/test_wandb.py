@@ -56,10 +56,18 @@ def test_a_whole_file_becomes_a_valid_spec(tmp_path: Path) -> None:
     draft = converted(source)
     text = spec_text(draft, "wandb.yaml")
     fields = fields_of(text)
-    runs = {fields.pop(name) is not None and name for name in ("trainable", "command") if name in fields}
-    assert len(runs) == 1
     assert fields == {
         "name": "Sweep-of-July--2nd",
+        "command": [
+            "python",
+            "train.py",
+            "--learning_rate={learning_rate}",
+            "--batch_size={batch_size}",
+            "--optimizer_name={optimizer_name}",
+            "--momentum={momentum}",
+            "--scheduler_name={scheduler_name}",
+            "--dropout={dropout}",
+        ],
         "objective": {"metric": "val_loss", "mode": "min"},
         "num_trials": 40,
         "epochs": {"min": 3, "max": 27},
@@ -211,6 +219,31 @@ def test_how_long_a_training_is_comes_from_where_the_file_says_it() -> None:
     assert epochs({}, early_terminate={"type": "hyperband", "min_iter": 3}) == ({"min": 3, "max": 27}, None)
     assert epochs({}, program="a.py", command=["python", "a.py", "--epochs", "12", "${args}"]) == ({"max": 12}, None)
     assert epochs({"epochs": {"value": "many"}}) == ({"max": 10}, None)
+
+
+@pytest.mark.parametrize(
+    ("run", "command"),
+    [
+        ({"program": "train.py"},
+         ["python", "train.py", "--lr={lr}", "--batch-size={batch_size}", "--epochs={epochs}"]),
+        ({"program": "a/train.py", "command": ["${env}", "python3", "-u", "${program}", "${args_no_hyphens}"]},
+         ["python", "-u", "a/train.py", "lr={lr}", "batch-size={batch_size}", "epochs={epochs}"]),
+        ({"command": ["/usr/bin/env", "./run.sh", "{lr}"]}, ["./run.sh", "{{lr}}"]),
+        ({"command": "python train.py --epochs 12"}, ["python", "train.py", "--epochs", "12"]),
+    ],
+)  # fmt: skip
+def test_what_wandb_runs_is_a_command(run: dict[str, Any], command: list[str]) -> None:
+    parameters = {"lr": {"value": 0.1}, "batch-size": {"values": [16, 32]}, "epochs": {"value": 5}}
+    draft = draft_of({"method": "random", "parameters": parameters, **run}, "file")
+    assert fields_of(spec_text(draft, "file.yaml"))["command"] == command
+    assert any(note.startswith("wandb.log: ") for note in draft.notes)
+
+
+def test_a_macro_without_a_counterpart_is_told() -> None:
+    run = {"program": "train.py", "command": ["python", "${program}", "${args_json}"]}
+    draft = draft_of({"method": "random", "parameters": {}, **run}, "file")
+    assert draft.runs == {"command": ["python", "train.py"]}
+    assert "command: there is no ${args_json} here; left out" in draft.notes
 
 
 def test_a_grid_has_as_many_trials_as_configurations() -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from tuner.base.user import LAUNCHED_BY
 from tuner.cluster.kubernetes.files import Content, content
+from tuner.cluster.kubernetes.kubectl import USER
 from tuner.cluster.kubernetes.naming import ELASTIC, QUEUE_LABEL
 from tuner.cluster.kubernetes.options import WORKING_DIRECTORY, Options, default_image, job_name, mount_names
+from tuner.cluster.kubernetes.pod_template import for_role, merged, toleration, with_template
 from tuner.cluster.kubernetes.running import STORAGE
 from tuner.cluster.kubernetes.sizing import WorkerPod
 from tuner.cluster.launched import SPEC
@@ -45,7 +48,7 @@ def manifest(
         UsageError: the user's files cannot be shipped.
     """
     held = content(spec, parcel if parcel is not None else parcel_of(spec))
-    metadata = _metadata(spec, options)
+    metadata = _metadata(spec, options, environment)
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **held.as_fields}
     job = {
         "apiVersion": "ray.io/v1",
@@ -56,12 +59,17 @@ def manifest(
     return [config_map, job]
 
 
-def _metadata(spec: SweepSpec, options: Options) -> dict[str, Any]:
+def _metadata(spec: SweepSpec, options: Options, environment: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": job_name(spec.name),
         **({"namespace": options.namespace} if options.namespace is not None else {}),
-        "labels": {"app.kubernetes.io/name": "tuner"},
-        "annotations": {SWEEP: spec.name, **({STORAGE: spec.storage} if spec.storage is not None else {})},
+        "labels": {"app.kubernetes.io/name": "tuner", **pairs(options.labels)},
+        "annotations": {
+            **pairs(options.annotations),
+            SWEEP: spec.name,
+            **({USER: environment[LAUNCHED_BY]} if LAUNCHED_BY in environment else {}),
+            **({STORAGE: spec.storage} if spec.storage is not None else {}),
+        },
     }
 
 
@@ -80,6 +88,7 @@ def _job(spec: SweepSpec, options: Options, pods: _Pods) -> dict[str, Any]:
     return {
         "entrypoint": shlex.join(["tuner", "run", SPEC, "--shipped", "--name", spec.name, "--or-resume"]),
         "submissionMode": "K8sJobMode",
+        **({"submitterPodTemplate": submitter} if (submitter := pods.submitter()) else {}),
         "backoffLimit": options.retries,
         "shutdownAfterJobFinishes": True,
         "ttlSecondsAfterFinished": _TTL_S,
@@ -131,7 +140,7 @@ class _Pods:
         ports = {"gcs-server": 6379, "dashboard": 8265, "client": 10001, "metrics": 8080}
         container = self._container("ray-head", _HEAD)
         container["ports"] = [{"name": name, "containerPort": port} for name, port in ports.items()]
-        return self._template(container, {})
+        return self._template("head", container, {})
 
     def workers(self) -> dict[str, Any]:
         worker = self.worker
@@ -140,7 +149,7 @@ class _Pods:
         if worker.gpus:
             resources["nvidia.com/gpu"] = str(worker.gpus)
             more["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-        return self._template(self._container("ray-worker", resources), more)
+        return self._template("worker", self._container("ray-worker", resources), more)
 
     def _container(self, name: str, resources: dict[str, str]) -> dict[str, Any]:
         secrets = [{"secretRef": {"name": secret}} for secret in self._options.secrets]
@@ -158,9 +167,9 @@ class _Pods:
             ],
         }
 
-    def _template(self, container: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    def _template(self, role: str, container: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
         account = self._options.service_account
-        return {
+        pod = {
             "spec": {
                 **({"serviceAccountName": account} if account is not None else {}),
                 **more,
@@ -174,3 +183,33 @@ class _Pods:
                 "volumes": self._volumes,
             }
         }
+        return with_template(merged(pod, placement(self._options, role)), self._options.pod_template.get(role, {}))
+
+    def submitter(self) -> dict[str, Any]:
+        """The pod that submits the driver's job, where the user says how pods are to be; else the operator's own."""
+        added = placement(self._options, "head")
+        resources = {"requests": {"cpu": "500m", "memory": "200Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+        container = {"name": "ray-job-submitter", "image": self._image, "resources": resources}
+        return merged({"spec": {"restartPolicy": "Never", "containers": [container]}}, added) if added else {}
+
+
+def placement(options: Options, role: str) -> dict[str, Any]:
+    """What the flags say of the pods of a role, as a pod template."""
+    metadata = {"labels": pairs(options.labels), "annotations": pairs(options.annotations)}
+    spec = {
+        "nodeSelector": pairs(for_role(options.node_selectors, role)),
+        "tolerations": [toleration(text) for text in for_role(options.tolerations, role)],
+        "priorityClassName": options.priority_class,
+        "imagePullSecrets": [{"name": name} for name in options.pull_secrets],
+    }
+    parts = {"metadata": _given(metadata), "spec": _given(spec)}
+    return _given(parts)
+
+
+def pairs(written: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE options as a mapping."""
+    return {key: value for key, _, value in (text.partition("=") for text in written)}
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value}

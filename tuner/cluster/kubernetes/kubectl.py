@@ -7,10 +7,13 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tuner.base.errors import ServiceError, UsageError
+from tuner.base.errors import NameTakenError, ServiceError, UsageError
+from tuner.base.user import are_others
 from tuner.cluster.kubernetes.documents import to_yaml
 
 ENDED = ("Complete", "Failed", "ValidationFailed")
+USER = "tuner.user"
+"""The annotation with NAME@HOST of whoever launched the sweep."""
 _DELETE_TIMEOUT = "--timeout=120s"
 _ANSWER_S = 180.0
 """kubectl itself waits without end for an API server that hangs."""
@@ -24,7 +27,7 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
     A job that has not ended is left as it is. One that has ended is replaced by a new one, which resumes the sweep.
 
     Raises:
-        UsageError: there is no kubectl.
+        UsageError: there is no kubectl, or a colleague has a job of this name.
         ServiceError: the cluster refused them, or did not answer.
     """
     metadata = objects[-1]["metadata"]
@@ -32,6 +35,9 @@ def apply(objects: Sequence[dict[str, Any]]) -> Applied:
     job = f"rayjobs.ray.io/{metadata['name']}"
     there = kubectl(["get", job, *where, "--ignore-not-found", "--output=json"])
     if there.strip():
+        owner = (json.loads(there)["metadata"].get("annotations") or {}).get(USER, "")
+        if are_others(owner, (metadata.get("annotations") or {}).get(USER, "")):
+            raise NameTakenError(f"RayJob {metadata['name']} is {owner}'s: choose another name for the sweep (--name)")
         status = json.loads(there).get("status") or {}
         if status.get("jobDeploymentStatus") not in ENDED:
             return "runs already"

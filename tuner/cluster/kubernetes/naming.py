@@ -36,6 +36,12 @@ def is_dns_name(name: str) -> bool:
     return len(name) <= 253 and all(is_dns_label(part) for part in name.split("."))
 
 
+def is_qualified_name(key: str) -> bool:
+    """Whether a text is a valid key of labels, annotations and taints: [PREFIX/]NAME."""
+    prefix, separator, name = key.rpartition("/")
+    return bool(name) and is_label_value(name) and (not separator or is_dns_name(prefix))
+
+
 def is_label_value(text: str) -> bool:
     """Whether a text is a valid label value, such as the name of a queue."""
     return _LABEL_VALUE.fullmatch(text) is not None

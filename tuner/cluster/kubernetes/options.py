@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from posixpath import normpath
@@ -18,6 +18,7 @@ from tuner.cluster.kubernetes.naming import (
     is_image,
     is_label_value,
 )
+from tuner.cluster.kubernetes.pod_template import Template, key_values, toleration_problems
 from tuner.spec.fields import MAX_COUNT
 from tuner.spec.space import shown
 
@@ -48,6 +49,22 @@ class Options:
     """Names of Secrets whose keys become environment variables of every pod."""
     volumes: tuple[str, ...] = ()
     """Shared folders, each as CLAIM:/PATH."""
+    node_selectors: tuple[str, ...] = ()
+    """Labels of the nodes, each as KEY=VALUE; with head: or worker: before it, for those pods alone."""
+    tolerations: tuple[str, ...] = ()
+    """Taints that the pods tolerate, each as KEY[=VALUE][:EFFECT]; with head: or worker: before it likewise."""
+    labels: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    priority_class: str | None = None
+    pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets with which the nodes pull the image."""
+    pod_template: Mapping[str, Template] = field(default_factory=dict)
+    """Role -> what is laid over its pods (see `tuner.cluster.kubernetes.pod_template`)."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the user gives the pods keys or an identity, in one way or another."""
+        return bool(self.secrets or self.service_account or self.pod_template)
 
     def claims(self) -> dict[str, str]:
         """Path in every pod -> the PersistentVolumeClaim that is mounted there."""
@@ -58,7 +75,13 @@ class Options:
         return list(self._problems())
 
     def _problems(self) -> Iterator[str]:
-        names = {"--namespace": [self.namespace], "--service-account": [self.service_account], "--secret": self.secrets}
+        names: dict[str, Iterable[str | None]] = {
+            "--namespace": [self.namespace],
+            "--service-account": [self.service_account],
+            "--priority-class": [self.priority_class],
+            "--secret": self.secrets,
+            "--pull-secret": self.pull_secrets,
+        }
         for option, values in names.items():
             is_valid = is_dns_label if option == "--namespace" else is_dns_name
             for name in values:
@@ -68,6 +91,10 @@ class Options:
             yield f"--queue: must be the name of a Kueue LocalQueue, but got {shown(self.queue)}"
         if self.image is not None and not is_image(self.image):
             yield f"--image: must be [REGISTRY/]NAME:TAG or [REGISTRY/]NAME@DIGEST, but got {shown(self.image)}"
+        yield from key_values("--node-selector", self.node_selectors)
+        yield from toleration_problems(self.tolerations)
+        yield from key_values("--label", self.labels)
+        yield from key_values("--annotation", self.annotations, are_labels=False)
         yield from self._number_problems()
         yield from self._volume_problems()
 

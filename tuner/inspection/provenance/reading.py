@@ -71,8 +71,8 @@ def malformed(events: Sequence[ev.AnyEvent]) -> Iterator[str]:
         where = f"event {event.seq}: what it says of the"
         if event.code and not is_sound(event.code):
             yield f"{where} code does not agree with its digest, or is incomplete"
-        if not event.data.keys() <= {"source", "arrays"}:
-            yield f"{where} data must be source and arrays, but is {listed(list(event.data))}"
+        if not event.data.keys() <= {"source", "arrays", "described"}:
+            yield f"{where} data must be source, arrays and described, but is {listed(list(event.data))}"
         if not all(isinstance(text, str) for text in event.versions.values()):
             yield f"{where} versions must be text"
 

@@ -117,7 +117,8 @@ def _check_trial(sweep: Sweep, names: Names, trial: Trial, run: RecordedRun, par
         if trial.reason:
             tags["tuner.reason"] = tag_text(trial.reason)
     _check_texts(name, "tag", run.tags, tags, found)
-    params = {names.param(param): text for param, text in _params(sweep, trial)}
+    logged = {names.param(param): param_text(value) for param, value in trial.logged.items()}
+    params = logged | {names.param(param): text for param, text in _params(sweep, trial)}
     _check_texts(name, "param", run.params, params, found)
     earlier = {earlier_key(param) for param in names.params}  # recorded by an earlier version; cannot be removed
     for key in sorted(run.params.keys() - params.keys() - earlier):

@@ -118,7 +118,10 @@ class Draft:
 
     def _runs(self) -> dict[str, Any]:
         if not self.runs:
-            self.note("trainable", "name yours: ./file.py:ClassName, a class that builds the model")
+            self.note(
+                "trainable",
+                "name yours: ./file.py:ClassName, or ./file.py:main, a loop that calls report(epoch, metrics)",
+            )
         return self.runs or {"trainable": "./my_model.py:MyModel"}
 
     def _objective(self) -> dict[str, Any]:

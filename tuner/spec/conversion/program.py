@@ -1,62 +1,60 @@
-"""What a W&B sweep runs, in our words: a command whose arguments are the parameters, or a file to name."""
+"""What a W&B sweep runs, as a command of ours whose arguments are the parameters."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.spec.conversion.draft import Draft
-from tuner.spec.models import SweepSpec
-
-_DEFAULT = ["${env}", "${interpreter}", "${program}", "${args}"]
+DEFAULT = ("${env}", "${interpreter}", "${program}", "${args}")
+"""What W&B runs where a sweep has a program alone."""
+MACRO = re.compile(r"\$\{[^}]*\}")
+_ENV = ("${env}", "/usr/bin/env", "env")
 _PYTHON = re.compile(r"(.*/)?python[\d.]*")
+_BRACES = re.compile(r"(?<!\$)(\{[A-Za-z_]\w*\})")
 _EPOCHS = re.compile(r"--(?:num[-_])?epochs(?:=(\d+))?")
 
 
-def runs_of(written: Mapping[str, Any], draft: Draft) -> dict[str, Any]:
-    """`command` with a placeholder for each parameter, as W&B passes them; nothing where no program is named."""
-    command = written.get("command")
-    parts = [str(part) for part in command] if isinstance(command, list) else _DEFAULT
-    program = written.get("program", next((part for part in parts if part.endswith(".py")), None))
-    if not isinstance(program, str):
-        return {}
-    _find_epochs(parts, draft)
-    if "command" not in SweepSpec.model_fields:
-        file = program if program.startswith((".", "/")) else f"./{program}"
-        return {"trainable": f"{file}:main"}
-    draft.note("program", "report metrics with mlflow.log_metric instead of wandb.log; see `tuner help trainables`")
+def parts_of(written: Mapping[str, Any]) -> list[str] | None:
+    """The parts of what a sweep runs; None where it names nothing."""
+    command, program = written.get("command"), written.get("program")
+    if isinstance(command, str):
+        command = command.split()
+    if isinstance(command, list) and command:
+        return [str(part) for part in command]
+    return list(DEFAULT) if isinstance(program, str) else None
+
+
+def command_of(parts: Sequence[str], program: Any, names: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """A command of ours, and the macros that have no counterpart.
+
+    Args:
+        program: the sweep's program.
+        names: our parameters -> what W&B calls them.
+    """
     found: list[str] = []
+    unknown: list[str] = []
     for part in parts:
-        found += _expanded(part, program, draft)
-    return {"command": found}
+        if part in ("${args}", "${args_no_boolean_flags}"):
+            found += [f"--{theirs}={{{name}}}" for name, theirs in names.items()]
+        elif part == "${args_no_hyphens}":
+            found += [f"{theirs}={{{name}}}" for name, theirs in names.items()]
+        elif part == "${program}" and isinstance(program, str):
+            found.append(program)
+        elif part == "${interpreter}" or _PYTHON.fullmatch(part):
+            found.append("python")
+        elif MACRO.search(part) and part not in _ENV:
+            unknown.append(part)
+        elif part not in _ENV:
+            found.append(_BRACES.sub(r"{\1}", part))
+    return found, unknown
 
 
-def _expanded(part: str, program: str, draft: Draft) -> list[str]:
-    """One part of W&B's command, of which some stand for several."""
-    names = {name: draft.originals.get(name, name) for name in draft.space}
-    if part in ("${env}", "/usr/bin/env"):
-        return []
-    if part == "${interpreter}" or _PYTHON.fullmatch(part):
-        return ["python"]
-    if part in ("${args}", "${args_no_boolean_flags}"):
-        if part != "${args}" and any(isinstance(value, bool) for value in draft.space.values()):
-            draft.note("command", "${args_no_boolean_flags}: true and false are passed as values here")
-        return [f"--{theirs}={{{name}}}" for name, theirs in names.items()]
-    if part == "${args_no_hyphens}":
-        return [f"{theirs}={{{name}}}" for name, theirs in names.items()]
-    if part == "${program}":
-        return [program]
-    if macro := re.search(r"\$\{[^}]*\}", part):
-        draft.note("command", f"there is no {macro[0]} here; left out")
-        return []
-    return [part.replace("{", "{{").replace("}", "}}") if "{" in part else part]
-
-
-def _find_epochs(parts: list[str], draft: Draft) -> None:
-    """How long a training is, where the command says it."""
+def epochs_in(parts: Sequence[str]) -> int | None:
+    """How long a training is, where the command says it: `--epochs 20`."""
     for part, after in zip(parts, [*parts[1:], ""], strict=True):
         match = _EPOCHS.fullmatch(part)
         number = (match[1] or after) if match else ""
-        if number.isdigit() and int(number) >= 1 and draft.epochs_max is None:
-            draft.epochs_max = int(number)
+        if number.isascii() and number.isdigit() and 1 <= len(number) <= 6 and int(number) >= 1:
+            return int(number)
+    return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.spec.conversion.distributions import parameter_of
 from tuner.spec.conversion.draft import Draft
-from tuner.spec.conversion.program import runs_of
+from tuner.spec.conversion.program import command_of, epochs_in, parts_of
 from tuner.spec.conversion.values import count_of
 from tuner.spec.foreign_parameters import flow
 
@@ -36,12 +36,39 @@ def draft_of(written: Mapping[str, Any], file_name: str) -> Draft:
         draft.num_trials = _count(draft, "run_cap", cap)
     if isinstance(project := written.get("project"), str):
         draft.more["tracking"] = {"experiment": project}
-    draft.runs = runs_of(written, draft)
+    _add_command(draft, written)
     known = {"parameters", "method", "metric", "early_terminate", "run_cap", "project", "name", "program", "command"}
     for word in written:
         if word in _NO_COUNTERPART or word not in (*known, *_SILENT):
             draft.nothing_like(str(word))
     return draft
+
+
+def _add_command(draft: Draft, written: Mapping[str, Any]) -> None:
+    """What W&B runs: its program, with a `--name=value` for each parameter."""
+    parts = parts_of(written)
+    if parts is None:
+        return
+    names = {name: draft.originals.get(name, name) for name in draft.space}
+    command, unknown = command_of(parts, written.get("program"), names)
+    for macro in unknown:
+        draft.note("command", f"there is no {macro} here; left out")
+    if not command:
+        return
+    draft.runs = {"command": command}
+    if draft.epochs_max is None:
+        draft.epochs_max = epochs_in(parts)
+    draft.note(
+        "wandb.log", "the program writes each epoch's metrics to $TUNER_REPORT_FD instead: tuner help trainables"
+    )
+    draft.note("wandb.config", "the program reads its arguments instead, or $TUNER_PARAMS")
+    if any(_has_flags(parameter) for parameter in draft.space.values()):
+        draft.note("command", "true and false are passed as such, where W&B passes True and False")
+
+
+def _has_flags(parameter: Any) -> bool:
+    values = parameter.get("choices", []) if isinstance(parameter, dict) else [parameter]
+    return any(isinstance(value, bool) for value in values)
 
 
 def _add_metric(draft: Draft, metric: Any) -> None:

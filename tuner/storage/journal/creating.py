@@ -13,12 +13,13 @@ import msgspec
 
 from tuner.base.errors import ForeignFileError, NameTakenError, StorageError
 from tuner.base.hints import option
+from tuner.base.user import are_others, this_user
 from tuner.storage import SweepFolder, delete, names, sync_folder, write_atomically
 from tuner.storage.commands import resume_command
 from tuner.storage.copying import files_below
 from tuner.storage.journal.belonging import belonging
 from tuner.storage.journal.clock import SteadyClock
-from tuner.storage.journal.journal import Journal, line_of, stamped
+from tuner.storage.journal.journal import Journal, line_of, read_events, stamped
 from tuner.storage.journal.lease import Lease
 from tuner.sweep import events as ev
 
@@ -94,8 +95,9 @@ def name_taken(folder: SweepFolder) -> NameTakenError:
         is_sweep = False
     if not is_sweep:
         return NameTakenError(f"{folder.path} exists and is not a sweep; {other}")
+    again = resume_command(folder.name, folder.root)
     return NameTakenError(
-        f"sweep {folder.name} exists in {folder.root.path}: resume it ({resume_command(folder.name, folder.root)},"
+        f"sweep {folder.name}{_whose(folder)} exists in {folder.root.path}: resume it ({again},"
         f" or {option('or_resume', True)}), or {other}"
     )
 
@@ -158,3 +160,12 @@ def _create_in_place(
     except BaseException:
         lease.release()
         raise
+
+
+def _whose(folder: SweepFolder) -> str:
+    """Whose a sweep is, if it is known to be somebody else's."""
+    started = None
+    with suppress(StorageError, OSError):
+        started = next(iter(read_events(folder)), None)
+    owner = started.started_by if isinstance(started, ev.SweepStarted) else ""
+    return f", which {owner} started," if are_others(owner, this_user()) else ""

@@ -1,0 +1,123 @@
+"""Sweeps of scripts: loops and commands as trials, killed and resumed; and what they log to MLflow."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sweeps.conftest import Cli, kill_group
+from tuner.engine.replay import verify
+from tuner.spec import dump_yaml
+from tuner.sweep import events as ev
+
+pytestmark = pytest.mark.slow(60)
+
+LOOP = """
+    import os
+    import time
+
+    import numpy as np
+
+    def main(params, report):
+        weights, start = np.ones(3), 0
+        if report.checkpoint is not None:
+            weights, start = np.load(report.checkpoint / "weights.npy"), report.epoch
+        for epoch in range(start + 1, params.epochs + 1):
+            while os.path.exists("hold") and epoch > 2:
+                time.sleep(0.05)
+            time.sleep(0.3)
+            weights = weights * (1 - params.rate)
+            folder = f"state-{report.trial}"
+            os.makedirs(folder, exist_ok=True)
+            np.save(f"{folder}/weights.npy", weights)
+            print("epoch", epoch)
+            if not report(epoch, {"loss": weights.sum()}, checkpoint=folder):
+                return
+"""
+SHELL = """
+    epoch=$((TUNER_CHECKPOINT_EPOCH + 1))
+    while [ $epoch -le $2 ]; do
+        while [ -e hold ] && [ $epoch -gt 2 ]; do sleep 0.05; done
+        sleep 0.3
+        mkdir -p state-$TUNER_TRIAL
+        echo $epoch > state-$TUNER_TRIAL/epoch
+        echo "{\\"epoch\\": $epoch, \\"loss\\": $1, \\"checkpoint\\": \\"state-$TUNER_TRIAL\\"}" >&3
+        epoch=$((epoch + 1))
+    done
+"""
+LOGS = """
+    import sys
+    import mlflow
+
+    with mlflow.start_run(run_name="mine"):
+        mlflow.log_params({"rate": sys.argv[1], "kind": "own"})
+        mlflow.set_tag("by", "me")
+        for epoch in range(2):
+            mlflow.log_metric("loss", float(sys.argv[1]) / (epoch + 1), step=epoch)
+            mlflow.log_metric("other", epoch, step=epoch)
+"""
+
+
+def spec(folder: Path, **changes: Any) -> str:
+    written = {
+        "name": "script",
+        "objective": {"metric": "loss", "mode": "min"},
+        "num_trials": 2,
+        "epochs": {"max": 4},
+        "space": {"rate": {"low": 0.1, "high": 0.5}},
+        "early_stopping": {"algorithm": "none"},
+        **changes,
+    }
+    (folder / "sweep.yaml").write_text(dump_yaml(written))
+    return str(folder / "sweep.yaml")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "what"),
+    [
+        ("train.py", LOOP, {"trainable": "./train.py:main"}),
+        ("train.sh", SHELL, {"command": ["sh", "train.sh", "{rate}", "{epochs}"]}),
+    ],
+)
+def test_a_script_is_killed_with_its_driver_and_goes_on(
+    cli: Cli, tmp_path: Path, file: str, text: str, what: dict[str, Any]
+) -> None:
+    (tmp_path / file).write_text(textwrap.dedent(text))
+    (tmp_path / "hold").touch()
+    process = cli.start("run", spec(tmp_path, **what))
+    cli.wait_for(
+        "script", lambda sweep: all(trial.checkpoints for trial in sweep.trials.values()) and sweep.trials != {}
+    )
+    kill_group(process)
+    (tmp_path / "hold").unlink()
+    cli("resume", "script")
+    events = cli.events("script")
+    attempts = [event for event in events if isinstance(event, ev.TrialStarted) and event.attempt > 1]
+    assert attempts and all(event.epoch for event in attempts if event.trial == 0)  # from a checkpoint
+    assert verify(events) == []
+    shown = cli.json("trials", "script")
+    assert [(trial["outcome"], trial["epochs"]) for trial in shown] == [("completed", 4)] * 2
+    cli("verify", "script")
+    cli("export", "script", "--output", str(tmp_path / "best"))
+    assert len(list((tmp_path / "best").iterdir())) == 1
+
+
+def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    (tmp_path / "train.py").write_text(textwrap.dedent(LOGS))
+    cli("run", spec(tmp_path, command="python train.py {rate}"))
+    cli("verify", "script")
+    client = MlflowClient(f"sqlite:///{cli.root}/mlflow.db")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    [parent] = [run for run in runs if "tuner.trial" not in run.data.tags]
+    assert len(runs) == 3
+    for run in runs:
+        if run is not parent:
+            assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+            assert (run.data.params["kind"], run.data.tags["by"]) == ("own", "me")
+            assert [row.step for row in client.get_metric_history(run.info.run_id, "other")] == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.yaml", "sweeps", "train.py"]
