@@ -41,7 +41,7 @@ soak: setup
 bench: setup $(PEERS)/.ready
 	$(BIN)/python -m tests.benchmarks.bench --peers $(PEERS)/bin/python $(BENCH)
 
-$(PEERS)/.ready: tests/benchmarks/peers/requirements.lock $(READY)
+$(PEERS)/.ready: tests/benchmarks/peers/requirements.lock | $(READY)
 	$(PYTHON) -m venv $(PEERS)
 	$(UV) pip sync --quiet --python $(PEERS)/bin/python --require-hashes tests/benchmarks/peers/requirements.lock
 	touch $@

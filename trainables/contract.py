@@ -72,7 +72,8 @@ class Data(Readers):
     """
 
     train: Any
-    validation: Any
+    validation: Any = None
+    """May be missing where the spec's `folds` divides the training data."""
     test: Any = None
     padding: Any = None
     """What `padded_batch` takes as `padding_values`: a structure as that of an example."""
@@ -160,6 +161,10 @@ class Trainable(ABC):
         """The part of the data that a trial with these parameters uses; all of it by default."""
         return data
 
+    def folds(self, data: Data) -> Sequence[Data] | None:
+        """The data of each fold, where trials are cross-validated on folds of your own; None by default."""
+        return None
+
     def callbacks(self, params: Any) -> Sequence[Any]:
         """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
         return ()
@@ -220,6 +225,11 @@ def fit_reason(trainable: Any) -> str:
 def has_evaluate(trainable: Any) -> bool:
     """Whether a trainable has metrics of its own besides Keras's."""
     return getattr(type(trainable), "evaluate", None) not in (None, Trainable.evaluate)
+
+
+def has_folds(trainable: Any) -> bool:
+    """Whether a trainable divides its data into folds itself."""
+    return getattr(type(trainable), "folds", None) not in (None, Trainable.folds)
 
 
 def _snake_case(name: str) -> str:

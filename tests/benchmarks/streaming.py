@@ -25,6 +25,9 @@ EXAMPLE_BYTES = SIZE * SIZE * 3 * 4
 
 
 def write(path: Path, count: int) -> None:
+    from trainables.framework_imports import import_tensorflow_quietly
+
+    import_tensorflow_quietly()
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -74,8 +77,9 @@ def train(path: str, is_streamed: bool, limit_bytes: int, epochs: int) -> None:
                 [
                     keras.Input((SIZE, SIZE, 3)),
                     keras.layers.Rescaling(1 / 255),
-                    keras.layers.Conv2D(8, 3, strides=2, activation="relu"),
-                    keras.layers.Conv2D(16, 3, strides=2, activation="relu"),
+                    keras.layers.Conv2D(16, 3, activation="relu"),
+                    keras.layers.MaxPooling2D(),
+                    keras.layers.Conv2D(32, 3, strides=2, activation="relu"),
                     keras.layers.GlobalAveragePooling2D(),
                     keras.layers.Dense(2, activation="softmax"),
                 ]

@@ -11,7 +11,7 @@ from tests import folders
 from tests.inspection.test_inspection import HEAD
 from tests.simulation import make_spec
 from trainables import Data
-from tuner.inspection.describing import data_warnings, described
+from tuner.inspection.describing import data_text, data_warnings, described
 from tuner.inspection.examine import inspect
 
 X = np.random.default_rng(0).normal(size=(60, 5)).astype("float32")
@@ -33,6 +33,12 @@ def test_names_and_what_the_reader_knows_are_kept_but_no_rows() -> None:
     assert found["class_names"] == ["ant", "bee", "cow"] and found["seed"] == 7
     assert found["class_counts"]["train"] == {"ant": 16, "bee": 16, "cow": 16}
     assert "secret" not in json.dumps(found)
+
+
+def test_the_line_says_parts_and_classes() -> None:
+    data = Data.from_arrays(X, np.array(["ant", "bee", "cow"])[Y], test=6)
+    assert data_text(described(data)) == "train 42, validation 12, test 6; classes of train: ant 14, bee 14, cow 14"
+    assert data_text({}) == ""
 
 
 def test_rows_of_the_test_data_in_training_are_told() -> None:

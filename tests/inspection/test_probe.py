@@ -222,3 +222,11 @@ def test_metrics_of_its_own(tmp_path: Path, line: str, problem: str | None) -> N
         assert found.problems == [] and "cost" in found.metrics
     else:
         assert len(found.problems) == 1 and found.problems[0].startswith(problem)
+
+
+def test_a_batch_of_two_folds_shows_what_all_report(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, HEAD + PLAIN).model_copy(update={"folds": 4})
+    trainable = registry.load_file(tmp_path / "mine.py", "Mine")()
+    found = try_out(spec, trainable, trainable.load_data())
+    assert (found.problems, found.warnings) == ([], [])
+    assert {"val_mae", "val_mae_std", *(f"val_mae_fold_{fold}" for fold in range(4))} <= set(found.metrics)

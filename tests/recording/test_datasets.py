@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tuner.recording.datasets import data_text, datasets_used
+from tuner.inspection.describing import data_text
+from tuner.recording.datasets import datasets_used
 from tuner.recording.plan import PARENT, Planner
 from tuner.sweep import events as ev
 
 if TYPE_CHECKING:
     from conftest import Story
 
-DATA = {
+DATA: dict[str, Any] = {
     "source": {"kind": "folder"},
     "arrays": {
         "train.x": {"shape": [40, 8], "dtype": "float32", "blake2b": "a", "whole": True},
@@ -47,8 +48,8 @@ def test_an_older_journal_says_nothing_of_them() -> None:
 
 
 def test_many_classes_are_cut_in_the_line() -> None:
-    assert data_text(DATA) == "./pets; train 40, validation 10; classes of train: cat 20, dog 20"
-    many = {"described": {"class_counts": {"train": {str(label): 1 for label in range(100)}}}}
+    assert data_text(DATA["described"]) == "./pets; train 40, validation 10; classes of train: cat 20, dog 20"
+    many = {"class_counts": {"train": {str(label): 1 for label in range(100)}}}
     assert data_text(many).endswith("19 1 and 80 more")
 
 
@@ -59,7 +60,7 @@ def test_the_parent_run_has_them_again_after_a_resume_with_other_data(story: Sto
     update = planner.plan(
         [ev.SweepStarted(**{**{name: getattr(first, name) for name in first.__struct_fields__}, "data": DATA})]
     )[PARENT]
-    assert update.tags["tuner.data"] == data_text(DATA) and len(update.datasets) == 2
+    assert update.tags["tuner.data"] == data_text(DATA["described"]) and len(update.datasets) == 2
     assert json.loads(str(update.texts["data.json"])) == DATA
     other = {**DATA, "described": {**DATA["described"], "examples": {"train": 30}}}
     resumed = planner.plan([ev.SweepResumed(changes={}, data=other)])[PARENT]

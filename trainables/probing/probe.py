@@ -23,6 +23,7 @@ from trainables.probing.tracking import tracked
 from trainables.training import Trainer, training_path
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import BATCH_SIZE
+from trainables.training.folds import FoldTrainer
 from trainables.training.reads import valid_params
 
 STEPS_MAX = 2
@@ -56,7 +57,7 @@ class Probed:
 
 def probe(
     trainable: Trainable,
-    data: Data,
+    data: Data | Sequence[Data],
     configurations: Sequence[Mapping[str, Any]],
     metric: str,
     mode: Literal["min", "max"],
@@ -67,7 +68,7 @@ def probe(
 
     Args:
         trainable: as a worker has it.
-        data: what it is trained on, as workers get it.
+        data: what it is trained on, as workers get it; of cross-validation that of some folds.
         configurations: the sweep's first one, and one unlike it where models may differ.
         seconds_max: of processor time; what is not necessary is left out where it would take longer, and told.
 
@@ -168,21 +169,28 @@ def find_effects(
 
 def make_trainer(
     trainable: Trainable,
-    data: Data,
+    data: Data | Sequence[Data],
     params: Mapping[str, Any],
     read: set[str],
     metric: str,
     mode: Literal["min", "max"],
     precision: str,
-) -> Trainer:
+) -> Trainer | FoldTrainer:
     """A worker's trainer with a few batches of data for these parameters; notes in `read` who is asked for."""
     valid = valid_params(trainable, dict(params))
     batch_size = int(getattr(valid, "batch_size", BATCH_SIZE))
-    is_whole = any(is_for_fit(part) for part in (data.train, data.validation))  # which tell no batch size
+    folds = [data] if isinstance(data, Data) else list(data)
+    is_whole = any(is_for_fit(part) for part in (folds[0].train, folds[0].validation))  # which tell no batch size
     selects = type(trainable).select_data is not Trainable.select_data
     observed = observe(trainable, read, batch_size if selects and not is_whole else None)
-    few = data if selects or is_whole else cut(data, batch_size, has_evaluate(trainable))
-    trainer = Trainer(observed, few, metric, mode, precision)
+    if not (selects or is_whole):
+        folds = [cut(fold, batch_size, has_evaluate(trainable)) for fold in folds]
+    is_alone = isinstance(data, Data)
+    trainer: Trainer | FoldTrainer = (
+        Trainer(observed, folds[0], metric, mode, precision)
+        if is_alone
+        else FoldTrainer(observed, folds, metric, mode, precision)
+    )
     if is_whole:
         trainer.steps_max = STEPS_MAX
     return trainer

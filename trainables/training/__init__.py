@@ -2,8 +2,9 @@
 
 from trainables.training.base import EpochResult
 from trainables.training.checkpoint import CheckpointError, Snapshot
+from trainables.training.making import make_trainer
 from trainables.training.metric_names import reported_metric_names
-from trainables.training.path import Trainer, make_trainer, training_path
+from trainables.training.path import Trainer, training_path
 from trainables.training.restoring import restore_model
 from trainables.training.trainer import WarmTrainer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
@@ -13,9 +14,9 @@ from trainables.contract import Data, Trainable
 from trainables.expressions import with_value_of
 from trainables.isolation import isolated, read_only
 from trainables.training.checkpoint import Progress, Snapshot
-from trainables.training.device import DeviceData
 from trainables.training.graphs import assign
 from trainables.training.naming import first_names
+from trainables.training.shared import Shared
 
 Trial = TypeVar("Trial")
 
@@ -29,6 +30,31 @@ class EpochResult:
     epoch_s: float
 
 
+class OfKeras:
+    """What workers ask of a trainer, and what all of Keras's trainers answer alike."""
+
+    suffix = ".npz"
+    """Of the file of a checkpoint."""
+    saves_often = False
+    """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
+    is_whole = False
+    """Whether a trial that ended itself has trained all that it was to."""
+
+    @property
+    def epoch(self) -> int:
+        """The trial's epochs so far."""
+        raise NotImplementedError
+
+    @property
+    def snapshot_epoch(self) -> int:
+        """The epoch that a snapshot is of."""
+        return self.epoch
+
+    def take_logged(self) -> dict[str, dict[str, str]]:
+        """What a trial's own code has logged to MLflow: nothing that is known here."""
+        return {}
+
+
 class TrialTrainer(ABC, Generic[Trial]):
     """Trains one trial after another.
 
@@ -36,14 +62,22 @@ class TrialTrainer(ABC, Generic[Trial]):
         metric: the objective, which decides which epoch is a trial's best: a metric's name, or an expression of them.
         mode: whether more of it is better.
         precision: Keras's dtype policy.
+        shared: what it has in common with trainers of other folds.
     """
 
     def __init__(
-        self, trainable: Trainable, data: Data, metric: str, mode: Literal["min", "max"], precision: str
+        self,
+        trainable: Trainable,
+        data: Data,
+        metric: str,
+        mode: Literal["min", "max"],
+        precision: str,
+        shared: Shared | None = None,
     ) -> None:
         self._trainable, self._data = read_only(trainable, data)
         self._metric, self._mode, self._precision = metric, mode, precision
-        self._device = DeviceData()
+        self._shared = shared or Shared()
+        self._device = self._shared.device
         for part in (self._data.train, self._data.validation, self._data.test):
             self._device.keep(part)
         self._trial: Trial | None = None
@@ -98,16 +132,33 @@ class TrialTrainer(ABC, Generic[Trial]):
         return metrics
 
     def _keep_best(self, metrics: dict[str, float], model: Any) -> None:
-        value, best = metrics.get(self._metric, math.nan), self._progress.best_value
-        losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
-        if not all(map(math.isfinite, (value, *losses))):
-            return
-        better = value > best if self._mode == "max" else value < best
-        if self.best_epoch == 0 or better:
-            self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
-            self._progress.best_values = [variable.numpy() for variable in model.variables]
+        if is_best(metrics, self._metric, self._mode, self._progress):
+            self._keep(metrics[self._metric], model)
+
+    def _keep(self, value: float, model: Any) -> None:
+        self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
+        self._progress.best_values = [variable.numpy() for variable in model.variables]
+
+    @property
+    @abstractmethod
+    def model(self) -> Any:
+        """The trial's model."""
+
+    def keep_as_best(self, value: float) -> list[Any]:
+        """Makes the newest epoch the best one, with this value; the values of the model's variables."""
+        self._keep(value, self.model)
+        return self._progress.best_values
 
     def _running(self) -> Trial:
         if self._trial is None:
             raise RuntimeError("no trial is running: call start() first")
         return self._trial
+
+
+def is_best(metrics: Mapping[str, float], metric: str, mode: Literal["min", "max"], progress: Progress) -> bool:
+    """Whether an epoch's objective is finite, as its losses are, and better than those before."""
+    value, best = metrics.get(metric, math.nan), progress.best_value
+    losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
+    if not all(map(math.isfinite, (value, *losses))):
+        return False
+    return progress.best_epoch == 0 or (value > best if mode == "max" else value < best)

@@ -93,6 +93,17 @@ def read_extra(data: bytes) -> dict[str, Any]:
     return dict(zip(names, _read(arrays, names), strict=True))
 
 
+def read_progress(data: bytes, model_variables: list[Any]) -> Progress:
+    """How far a training was, with the best epoch's values of a model's variables.
+
+    Raises:
+        CheckpointError: as of `read_checkpoint`.
+    """
+    arrays, progress = _opened(data)
+    progress.best_values = _read(arrays, _checked(arrays, "best", model_variables if progress.best_epoch else []))
+    return progress
+
+
 def read_best(data: bytes, model_variables: list[Any]) -> list[Any]:
     """The values of a model's variables after its best epoch, of either kind of checkpoint.
 

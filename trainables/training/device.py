@@ -77,7 +77,7 @@ class DeviceData:
             return
         for rows in tf.nest.flatten(_as_nest(part)):
             if id(rows) not in self._tensors:
-                self._tensors[id(rows)] = (rows, _to_device(rows))
+                self._tensors[id(rows)] = (rows, self._tensor(rows))
 
     def split(self, part: Any, name: str) -> Split:
         """The device's form of `Data.train`, `validation` or `test`.

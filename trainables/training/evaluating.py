@@ -57,7 +57,7 @@ class Evaluation:
 
 def own_metrics(trainable: Trainable, model: Any, variables: Sequence[Any], part: Any) -> dict[str, float]:
     """What `evaluate` returns, as numbers by name; the variables and `model.stop_training` stay as they are."""
-    kept = [_value(variable) for variable in variables]
+    kept = [value_of(variable) for variable in variables]
     is_stopped = getattr(model, "stop_training", False)
     try:
         returned = isolated(trainable, Data(None, part), lambda own, data: own.evaluate(model, data.validation))
@@ -67,7 +67,7 @@ def own_metrics(trainable: Trainable, model: Any, variables: Sequence[Any], part
     return _numbers(returned)
 
 
-def _value(variable: Any) -> Any:
+def value_of(variable: Any) -> Any:
     """A variable's value; of a Keras variable on one device as a tensor, which costs no copy."""
     inner: Any = getattr(variable, "value", None)
     return inner.read_value() if type(inner).__name__ == "ResourceVariable" else variable.numpy()

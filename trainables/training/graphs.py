@@ -101,6 +101,12 @@ class CompiledModel:
         self.assign([*model_values, *self._initial_optimizer, *self._initial_hidden])
         self.optimizer.set(params, steps_per_epoch)
 
+    def go_on(self, values: list[Any], params: Params, steps_per_epoch: int, seed: int) -> None:
+        """Puts it into the state of a trial that other trials have interrupted."""
+        self.assign(values)
+        self.optimizer.set(params, steps_per_epoch)
+        self._seed = seed
+
     def assign(self, values: list[Any]) -> None:
         """Gives the model's variables these values, and the optimizer's where there are as many."""
         assign(self.variables[: len(values)], values)

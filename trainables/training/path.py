@@ -11,10 +11,11 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Trainable, fit_reason
-from trainables.training.base import EpochResult
+from trainables.training.base import EpochResult, OfKeras
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import FitTrainer
+from trainables.training.shared import Shared
 from trainables.training.trainer import CompiledModelError, WarmTrainer
 
 Path = Literal["fast", "fit"]
@@ -34,19 +35,7 @@ def training_path(trainable: Any, model: Any = None, data: Data | None = None) -
     return "fast", "one graph an epoch: its model is not compiled, and nothing in it needs keras.Model.fit"
 
 
-def make_trainer(
-    trainable: Trainable,
-    data: Data,
-    metric: str,
-    mode: Literal["min", "max"],
-    precision: str = "float32",
-    devices: Sequence[str] = (),
-) -> Trainer:
-    """The trainer of one process, for trials of either path; arguments as of `WarmTrainer`."""
-    return Trainer(trainable, data, metric, mode, precision, devices)
-
-
-class Trainer:
+class Trainer(OfKeras):
     """Trains one trial after another, each on the path that it needs; the interface is `WarmTrainer`'s.
 
     Attributes:
@@ -61,19 +50,20 @@ class Trainer:
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        shared: Shared | None = None,
     ) -> None:
-        self._arguments = (trainable, data, metric, mode, precision, devices)
+        self._arguments = (trainable, data, metric, mode, precision, devices, shared)
         self._path, self.why = training_path(trainable, None, data)
         self._fast: WarmTrainer | None = None
         self._fit: FitTrainer | None = None
         self._current: WarmTrainer | FitTrainer | None = None
         self._folder: str | None = None
-        self._number = 0
+        self._number: int | str = 0
         self._notes: list[str] = []
         self.steps_max: int | None = None
         """Of an epoch through `fit`, for a first look; None for all."""
 
-    def place(self, folder: str | None, trial: int) -> None:
+    def place(self, folder: str | None, trial: int | str) -> None:
         """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
 
         Args:
@@ -81,10 +71,6 @@ class Trainer:
             trial: its number, which keeps files apart that lie elsewhere.
         """
         self._folder, self._number = folder, trial
-
-    def take_logged(self) -> dict[str, dict[str, str]]:
-        """What a trial's own code has logged to MLflow: nothing that is known here."""
-        return {}
 
     def take_notes(self) -> list[str]:
         """Things worth a line for people, since the last call."""
@@ -174,22 +160,34 @@ class Trainer:
         """Whether the graphs do not show all that a trial does."""
         return self._fast is None or self._current is not self._fast or self._fast.hides_state
 
-    suffix = ".npz"
-    """Of the file of a checkpoint."""
-    saves_often = False
-    """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
-    is_whole = False
-    """Whether a trial that ended itself has trained all that it was to."""
-
-    @property
-    def snapshot_epoch(self) -> int:
-        """The epoch that a snapshot is of."""
-        return self.epoch
-
     def end(self) -> None:
         """Ends the trial, and removes what its callbacks wrote to a temporary folder."""
         if self._fit is not None:
             self._fit.end()
+
+    @property
+    def model(self) -> Any:
+        """The trial's model."""
+        return self._running().model
+
+    def park(self) -> None:
+        """Between two epochs: lets the trials of other folds use the trial's model, as far as they can."""
+        if isinstance(self._current, WarmTrainer):
+            self._current.park()
+
+    def unpark(self) -> None:
+        """Takes the model back; must come before anything that needs it."""
+        if isinstance(self._current, WarmTrainer):
+            self._current.unpark()
+
+    def forget(self) -> None:
+        """Lets go of a trial after an error."""
+        if isinstance(self._current, WarmTrainer):
+            self._current.forget()
+
+    def keep_as_best(self, value: float) -> list[Any]:
+        """Makes the newest epoch the best one, with this value; the values of the model's variables."""
+        return self._running().keep_as_best(value)
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from trainables.contract import Data, Trainable
+from trainables.contract import Data, Trainable, has_folds
+from trainables.folding import FOLDS_MAX
 from trainables.isolation import isolated, read_only
 from trainables.learned import IncompleteError, Learned, teach
 from trainables.training.checkpoint import best_bytes_max, read_best
@@ -24,6 +25,7 @@ def restore_model(
     checkpoint: Callable[[int], bytes],
     precision: str,
     learned: Learned = Learned(),  # noqa: B008 - it is frozen
+    folds: int | None = None,
 ) -> keras.Model:
     """A model, compiled if `build_model` compiles it, with its best epoch's weights.
 
@@ -33,6 +35,7 @@ def restore_model(
     Args:
         learned: what `load_data` left in the trainable.
         checkpoint: reads the checkpoint's bytes once the model is there; it is told the most that they may be.
+        folds: of the spec: a checkpoint may hold as many trainings.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or of another model.
@@ -46,7 +49,8 @@ def restore_model(
         rename_automatic(model)
     finally:
         keras.config.set_dtype_policy(before)
-    data = checkpoint(best_bytes_max(model.variables))
+    num_trainings = FOLDS_MAX if has_folds(trainable) else folds or 1
+    data = checkpoint(num_trainings * best_bytes_max(model.variables))
     assign(model.variables, read_best(data, model.variables))
     return model
 

@@ -13,16 +13,16 @@ import keras
 from trainables.contract import Data, Params, Trainable
 from trainables.isolation import isolated
 from trainables.training.base import EpochResult, TrialTrainer
-from trainables.training.cache import ModelCache, cache_key
+from trainables.training.cache import cache_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import Split
-from trainables.training.evaluating import Evaluation
+from trainables.training.evaluating import Evaluation, value_of
 from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.naming import first_names
 from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.replicas import Replicas
-from trainables.training.seeding import Seeder
+from trainables.training.shared import Shared
 
 _EVALUATION_FACTOR = 4
 """Evaluation keeps no activations for a backward pass, so it has room for larger batches than training."""
@@ -69,11 +69,12 @@ class WarmTrainer(TrialTrainer[_Trial]):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        shared: Shared | None = None,
     ) -> None:
-        super().__init__(trainable, data, metric, mode, precision)
-        self._cache = ModelCache()
+        super().__init__(trainable, data, metric, mode, precision, shared)
+        self._cache, self._seeder = self._shared.cache, self._shared.seeder
         self._replicas = Replicas(devices)
-        self._seeder = Seeder()
+        self._parked: list[Any] | None = None
         self._traces = 0
         self._garbage_bytes = 0
 
@@ -206,12 +207,37 @@ class WarmTrainer(TrialTrainer[_Trial]):
             trial.compiled.assign(current)
         return {f"test_{name}": value for name, value in metrics.items()} | own
 
+    @property
+    def model(self) -> Any:
+        return self._running().compiled.model
+
+    def park(self) -> None:
+        """Lets trials of other folds use the trial's model until `unpark`, if it is one that can be used again."""
+        trial = self._trial
+        if trial is not None and trial.compiled.reusable and self._parked is None:
+            self._parked = [value_of(variable) for variable in trial.compiled.variables]
+            self._cache.put(trial.key, trial.compiled)
+
+    def unpark(self) -> None:
+        """Takes the trial's model back, in the state that it had."""
+        if self._parked is None:
+            return
+        trial = self._running()
+        self._cache.take(trial.key)
+        steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
+        trial.compiled.go_on(self._parked, trial.params, steps, trial.seed)
+        self._parked = None
+
+    def forget(self) -> None:
+        """Lets go of the trial, without its model for later ones."""
+        self._trial = self._parked = None
+
     def _new_model(self, trainable: Trainable, trial: _Trial) -> keras.Model:
         return whole_model(trainable, trial.params, trial.train, trial.validation)
 
     def _end_trial(self) -> None:
         """Gives the model of the trial before to the next ones, unless it failed."""
-        trial, self._trial = self._trial, None
+        trial, self._trial, self._parked = self._trial, None, None
         if trial is not None and trial.compiled.reusable:
             self._cache.put(trial.key, trial.compiled)
 

@@ -55,6 +55,8 @@ def findings(spec: SweepSpec, inspected: Inspected, slots: int | None, warnings:
         "num_trials": found.num_trials,
         "epochs": {"without_early_stopping": found.epochs_full, "with_early_stopping": found.epochs_expected},
         "training_examples": inspected.num_train,
+        "folds": inspected.num_folds or None,
+        "data": inspected.digests.get("described") or {},
         "metrics": inspected.metrics,
         "path": inspected.path or None,
         "path_reason": inspected.why or None,

@@ -33,6 +33,7 @@ def run(
     /,
     *,
     trainable: AnyTrainable | None = None,
+    command: Sequence[str] | str | None = None,
     name: str | None = None,
     num_trials: int | None = None,
     epochs: int | tuple[int, int] | Section | None = None,
@@ -49,6 +50,7 @@ def run(
     checkpoints: Section | None = None,
     tracking: Section | None = None,
     storage: Place | None = None,
+    folds: int | None = None,
     precision: str | None = None,
     or_resume: bool = False,
     with_changed_code: bool = False,
@@ -68,7 +70,8 @@ def run(
         trainable: the name of a shipped trainable, ./file.py:Class, package.module:Class, or a subclass of
             `trainables.Trainable`; or a KerasTuner model (a HyperModel or a function of hp), which needs no `space`. A
             class of a notebook or of the main file is sent to the workers by value, and its source is stored with the
-            sweep.
+            sweep. Or a training loop: ./file.py:main, or a function main(params, report) that can be imported.
+        command: in place of a trainable, a program and its arguments, such as ["python", "train.py", "--lr", "{lr}"].
         name: the name of the sweep and of its folder in the storage root.
         num_trials: how many configurations to try.
         epochs: epochs of a full training; (min, max) also sets after how many epochs a trial may first be stopped.
@@ -78,7 +81,8 @@ def run(
             also arrays (x, y), or a function that returns them.
         validation_data: (x, y) arrays to validate a KerasTuner model on.
         validation_split: without them, the share of the last training examples to validate on. Default: 0.2.
-        search, early_stopping, budget, resources, failures, checkpoints, tracking, precision: as in a YAML file.
+        search, early_stopping, budget, resources, failures, checkpoints, tracking, folds, precision: as in a YAML
+            file.
         storage: the storage root. Default: the spec's, else $TUNER_STORAGE or ./sweeps.
         or_resume: if there is a sweep of this name, resume it, with the changes of the spec.
         with_changed_code: with `or_resume`, use the current code, not the code that the sweep was trained with.
@@ -106,10 +110,11 @@ def run(
     trainable, data = with_data(trainable, data, validation_data, validation_split)
     objective, space = objective_of(objective), space_of(space)
     keywords = {
-        "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
+        "trainable": trainable, "command": command, "name": name, "num_trials": num_trials, "epochs": epochs,
+        "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
         "resources": resources, "failures": failures, "checkpoints": checkpoints, "tracking": tracking,
-        "precision": precision,
+        "folds": folds, "precision": precision,
     }  # fmt: skip
     place = place_text(storage)
     wanted = _asked(spec, keywords, place, or_resume)

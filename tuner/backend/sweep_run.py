@@ -177,6 +177,8 @@ class SweepRun:
             metric=self._spec.objective.metric,
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
+            folds=self._spec.folds,
+            folds_seed=self._spec.search.seed,
             sweep=self._folder.url,
             slot=slot,
             is_script=self._is_script,

@@ -176,6 +176,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
+    from tuner.inspection.describing import data_text
     from tuner.spec import dump_yaml
 
     out = tables.print
@@ -193,7 +194,10 @@ def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     out(f"  epochs   {epochs['without_early_stopping']} without early stopping", end="")
     out(f", about {epochs['with_early_stopping']} with it" if spec.early_stopping.algorithm != "none" else "")
     if data["path"] != "script":
-        out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples")
+        each = f" in each of {data['folds']} folds" if data["folds"] else ""
+        out(f"  data     {data['training_examples'] or 'an unknown number of'} training examples{each}")
+        if text := data_text(data["data"]):
+            out(f"           {text}", markup=False)
         out(f"  metrics  {', '.join(data['metrics'])}", markup=False)
     if data["path"]:
         out(f"  path     {data['path']}: {data['path_reason']}", markup=False)

@@ -29,6 +29,10 @@ class WorkerSettings:
     command: tuple[str, ...] = ()
     trial_timeout_s: float | None = None
     """What an epoch may take, or building a model."""
+    folds: int | None = None
+    """As in the spec."""
+    folds_seed: int = 0
+    """Decides which examples a fold has: the sweep's seed."""
     memory_bytes: float | None = None
     """A worker whose own memory exceeds this is replaced by a fresh one; None for an equal share of its node's."""
     sources: Sources | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ LEAK_BYTES_MAX = 2**30
 """Data with more are not searched for rows that two parts share."""
 _CLASSES_MAX = 1000
 _NAMES_MAX = 1000
+_CLASSES_TOLD = 20
 
 
 def described(data: Data) -> dict[str, Any]:
@@ -31,6 +33,16 @@ def described(data: Data) -> dict[str, Any]:
             {"class_counts": {part: count for part, count in classes.items() if count}} if any(classes.values()) else {}
         )
     return found
+
+
+def data_text(described: Mapping[str, Any]) -> str:
+    """The data in a line, such as `train 1600, validation 400; classes of train: cat 800, dog 800`."""
+    examples = ", ".join(f"{part} {count}" for part, count in (described.get("examples") or {}).items())
+    counts = (described.get("class_counts") or {}).get("train") or {}
+    told = [f"{name} {count}" for name, count in list(counts.items())[:_CLASSES_TOLD]]
+    more = f" and {len(counts) - _CLASSES_TOLD} more" if len(counts) > _CLASSES_TOLD else ""
+    classes = f"classes of train: {', '.join(told)}{more}" if told else ""
+    return "; ".join(filter(None, [str(described.get("source") or ""), examples, classes]))
 
 
 def data_warnings(data: Data) -> list[str]:

@@ -28,9 +28,10 @@ from tuner.inspection.configurations import draws, effect_lines, idle_training_p
 from tuner.inspection.describing import data_warnings, described
 from tuner.inspection.digests import array_digests
 from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.folds import folds_of, metrics_of
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
-from tuner.inspection.objective import with_metric_spelt_out
+from tuner.inspection.objective import with_metric_spelt_out, with_objective
 from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, command_findings, loop_findings
@@ -82,6 +83,8 @@ class Inspected:
     """Whether trials are processes of a script: a loop of the user's own, or a command."""
     space: Space | None = None
     """The whole space of a KerasTuner model; None where it is the spec's."""
+    num_folds: int = 0
+    """Of cross-validation; 0 for none."""
 
     @property
     def effect_warnings(self) -> list[str]:
@@ -227,7 +230,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
-    num_train, data, learned = None, None, Learned()
+    num_train, data, learned, folds = None, None, Learned(), None
     try:
         trainable = trainable_class(spec.data)
         # Of the class, or of its own by the data that it was given.
@@ -238,12 +241,19 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         of_metric = metric_problems(spec, metrics)
         data, learned = load_and_learn(trainable)
         if isinstance(data, Data):
-            of_data, num_train = _look_at(spec, trainable, data)
+            folds, of_data = _folded(spec, trainable, data)
+            seen = folds[0] if folds else data
+            if folds:
+                metrics = metrics_of(metrics, folds)
+                of_metric = metric_problems(spec, metrics)
+            if not of_data:
+                of_data, num_train = _look_at(spec, trainable, seen)
             of_data += batch_size_problems(spec, num_train) or batch_size_without_effect(spec, data)
             if is_tried and not (problems or of_data):
                 of_metric = []
             elif of_metric and is_own(spec.trainable) and not (problems or of_data):
-                asked, failed = _ask_model(spec, trainable, data)
+                asked, failed = _ask_model(spec, trainable, seen)
+                asked = metrics_of(asked, folds)
                 metrics, of_metric = (
                     (metrics, [*of_metric, *failed]) if failed else (asked, metric_problems(spec, asked))
                 )
@@ -279,9 +289,11 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     space = spec.space if is_adapted(trainable_class) else None
     idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
     defaults = defaults_of(known, data)
+    metrics = metrics if problems else with_objective(spec, metrics)
     return Inspected(
-        defaults, metrics, num_train, problems, handed, warnings, digests, imported, learned, idle, space=space
-    )
+        defaults, metrics, num_train, problems, handed, warnings, digests, imported, learned, idle, space=space,
+        num_folds=len(folds or ()),
+    )  # fmt: skip
 
 
 def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
@@ -365,6 +377,14 @@ def _look_at(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[st
         return [f"trainable: select_data must return a Data, but it returned {what(used)}"], None
     problems = data_problems(used, takes_batches(trainable))
     return problems, None if problems else num_examples(used.train)
+
+
+def _folded(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[Data] | None, list[str]]:
+    """As `folds_of`; what the trainable's own code raises is a problem, too."""
+    try:
+        return folds_of(spec, trainable, data)
+    except (Exception, SystemExit) as error:
+        return None, [f"trainable: folds must work, but {_raised(error, spec.trainable)}"]
 
 
 def _ask_model(spec: SweepSpec, trainable: Trainable, data: Data) -> tuple[list[str], list[str]]:

@@ -40,6 +40,13 @@ def expression_problems(text: str, metrics: Sequence[str]) -> list[str]:
     ]
 
 
+def with_objective(spec: SweepSpec, metrics: Sequence[str]) -> list[str]:
+    """What an epoch reports, with the objective where it is an expression."""
+    metric = canonical(spec.objective.metric)
+    is_added = metrics and spec.objective.metric not in metrics and as_expression(metric) is not None
+    return [*metrics, metric] if is_added and metric not in metrics else list(metrics)
+
+
 def with_metric_spelt_out(spec: SweepSpec, metrics: Sequence[str]) -> SweepSpec:
     """The spec with an expression that could be a metric's name, such as a/b, in the form that cannot: a / b."""
     metric = spec.objective.metric

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.contract import Data, EvaluateError, Trainable
 from trainables.exceptions import infeasible_in
+from trainables.folding import all_fold_names, fold_data
 from trainables.given import is_given
 from trainables.probing.failure import ProbeError, own_place, way_out
 from tuner.base.errors import gist
@@ -34,6 +35,8 @@ SKIP_VARIABLE = "TUNER_SKIP_PROBE"
 INFEASIBLE_TRIED = 30
 """So many configurations are asked for one that is feasible."""
 EFFECTS_SECONDS_MAX = 10.0
+FOLDS_TRIED = 2
+"""Of cross-validation: what goes wrong with more of them goes wrong with two."""
 _PACKAGES = (str(Path(__file__).parents[1]) + os.sep, str(Path(__file__).parents[2] / "trainables") + os.sep)
 
 
@@ -71,16 +74,21 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         trainable: a new instance, as a worker has it.
         data: as workers get them.
     """
-    from trainables.probing.probe import find_effects, probe
+    from trainables.probing.probe import doing, find_effects, probe
 
     drawn = draws(spec)
     objective, precision = spec.objective, spec.precision
 
     def tried(drawn: list[dict[str, Any]]) -> Probed:
-        return probe(trainable, data, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        seen = folds[:FOLDS_TRIED] if folds else data
+        return probe(trainable, seen, configurations(spec, drawn), objective.metric, objective.mode, precision)
 
     try:
+        with doing("dividing the data into folds"):
+            folds = fold_data(trainable, data, spec.folds, spec.search.seed)
         found, drawn = first_feasible(tried, drawn)
+        if folds:
+            found.metrics = all_fold_names(found.metrics, FOLDS_TRIED, len(folds))
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
         known = TRAINING_PARAMS if ours else ("batch_size", "epochs")
         built: set[str] | None = getattr(
@@ -88,7 +96,8 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         )  # a KerasTuner model may tune its training, too
         own = [name for name in spec.space.searched if name not in known and (built is None or name in built)]
         asked = questions(spec, drawn, own)
-        effects = find_effects(trainable, data, asked, found.read, precision, EFFECTS_SECONDS_MAX)
+        first = folds[0] if folds else data
+        effects = find_effects(trainable, first, asked, found.read, precision, EFFECTS_SECONDS_MAX)
     except ProbeError as error:
         return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
     idle = idle_training_params(spec, trainable.Params, drawn, found.read) if ours else {}

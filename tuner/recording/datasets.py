@@ -11,7 +11,6 @@ from typing import Any
 PARTS = ("train", "validation", "test")
 _NAME_CHARS_MAX = 400
 _PROFILE_CHARS_MAX = 60_000
-_CLASSES_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,3 @@ def datasets_used(data: Mapping[str, Any], trainable: str) -> list[DatasetUsed]:
             )
         )
     return found
-
-
-def data_text(data: Mapping[str, Any]) -> str:
-    """The data in a line, such as `train 1600, validation 400; classes of train: cat 800, dog 800`."""
-    described = data.get("described") or {}
-    examples = ", ".join(f"{part} {count}" for part, count in (described.get("examples") or {}).items())
-    counts = (described.get("class_counts") or {}).get("train") or {}
-    told = [f"{name} {count}" for name, count in list(counts.items())[:_CLASSES_TOLD]]
-    more = f" and {len(counts) - _CLASSES_TOLD} more" if len(counts) > _CLASSES_TOLD else ""
-    classes = f"classes of train: {', '.join(told)}{more}" if told else ""
-    return "; ".join(filter(None, [str(described.get("source") or ""), examples, classes]))

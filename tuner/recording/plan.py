@@ -15,8 +15,9 @@ from typing import Any
 
 from tuner.base.outcomes import Outcome, SweepState
 from tuner.base.words import Params
+from tuner.inspection.describing import data_text
 from tuner.inspection.provenance.copies import copied_names, copy_name
-from tuner.recording.datasets import DatasetUsed, data_text, datasets_used
+from tuner.recording.datasets import DatasetUsed, datasets_used
 from tuner.recording.lists import flat_names, flat_values, lengths
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note
@@ -101,10 +102,13 @@ class Planner:
         self,
         read_copy: Callable[[dict[str, Any], str], str] | None = None,
         write_report: Callable[[Sweep, SweepState], str] = report,
+        read_printed: Callable[[int], str] | None = None,
     ) -> None:
-        """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name."""
+        """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name;
+        `read_printed` what a trial printed."""
         self.sweep = Sweep()
         self._read_copy, self._write_report = read_copy, write_report
+        self._read_printed = read_printed
         self._names = Names()
         self._names_told = ""
         self._updates: dict[RunKey, RunUpdate] = {}
@@ -175,7 +179,7 @@ class Planner:
         if data.get("described"):
             update = self._of(PARENT)
             update.datasets += datasets_used(data, str(self.sweep.spec.get("trainable", "")))
-            update.tags["tuner.data"] = tag_text(data_text(data))
+            update.tags["tuner.data"] = tag_text(data_text(data["described"]))
             update.texts["data.json"] = json.dumps(data, indent=1)
 
     def _keep_code(self, code: dict[str, Any]) -> None:
@@ -247,6 +251,8 @@ class Planner:
         update.tags["tuner.outcome"] = event.outcome
         if event.reason:
             update.tags["tuner.reason"] = tag_text(event.reason)
+        if self._read_printed is not None and STATUS_BY_OUTCOME[event.outcome] == "FAILED":
+            update.texts["printed.txt"] = partial(self._read_printed, event.trial)
         update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
 
     def _newly_tested(self, event: ev.AnyEvent) -> Trial | None:

@@ -144,8 +144,8 @@ def _built(
 
     try:
         kind: Any = load_trainable(sweep.spec["trainable"], sources)
-        trainable = kind(sweep.spec["data"])
-        return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned)
+        trainable, folds = kind(sweep.spec["data"]), sweep.spec.get("folds")
+        return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned, folds)
     except (CheckpointError, MemoryError, TunerError):
         raise
     except (UnknownTrainableError, ChangedSourceError) as error:

@@ -30,6 +30,7 @@ _WHY_NOT = {
     "trainable": "decides what a trial is",
     "command": "decides what a trial is",
     "data": "decides what a trial is",
+    "folds": "decides what a trial is",
     "precision": "decides what a trial is",
     "epochs": "decides how long a trial trains and where trials are compared",
     "search": "decided what was tried so far",

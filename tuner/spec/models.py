@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from trainables.folding import FOLDS_MAX
 from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.feasible import Conditions, Feasible, name_problems
@@ -226,6 +227,9 @@ class SweepSpec(Section):
     storage: Text | None = None
     """The storage root: a local or shared folder, s3://bucket/… or gs://bucket/…; null for $TUNER_STORAGE, else
     ./sweeps."""
+    folds: int | None = Field(None, ge=2, le=FOLDS_MAX)
+    """Cross-validation: each trial trains on so many divisions of the training and validation data, and its metrics
+    are the means; null for none."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
     requirements: list[Requirement] = []

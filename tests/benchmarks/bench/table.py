@@ -47,7 +47,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
     drawn = [(row, reached(row)) for row in rows if row.goal is not None and row.value is not None]
     figure, axes = plt.subplots(figsize=(9, 1 + 0.4 * len(drawn)), layout="constrained")
-    labels = [f"{row.what}: {value_text(row.value or 0, row.unit)}" for row, _ in drawn]
+    labels = [f"{row.line}: {row.what}: {value_text(row.value or 0, row.unit)}" for row, _ in drawn]
     colors = ["tab:blue" if row.verdict == "met" else "tab:orange" for row, _ in drawn]
     axes.barh(labels[::-1], [part for _, part in drawn][::-1], color=colors[::-1])
     axes.axvline(1, color="black", linewidth=1)

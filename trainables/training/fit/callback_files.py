@@ -15,7 +15,7 @@ _ATTRIBUTES = {
 }
 
 
-def place_files(callbacks: list[Any], folder: str, trial: int) -> list[str]:
+def place_files(callbacks: list[Any], folder: str, trial: int | str) -> list[str]:
     """Gives Keras's callbacks that write files a place of this trial: relative paths in `folder`, others in a folder
     of the trial's beside them. Returns what each writes."""
     told = []
@@ -37,7 +37,7 @@ def go_on(callbacks: list[Any], epoch: int) -> None:
             callback.append = True
 
 
-def _placed(path: str, folder: str, trial: int, kind: type) -> str:
+def _placed(path: str, folder: str, trial: int | str, kind: type) -> str:
     if "://" in path:
         head, _, tail = path.rpartition("/")
         return f"{path}/trial-{trial}" if kind is keras.callbacks.TensorBoard else f"{head}/trial-{trial}/{tail}"

@@ -45,6 +45,7 @@ from trainables.training.numbers import numbers
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
+from trainables.training.shared import Shared
 
 BATCH_SIZE = 32
 """Keras's own default."""
@@ -101,8 +102,9 @@ class FitTrainer(TrialTrainer[_Trial]):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        shared: Shared | None = None,
     ) -> None:
-        super().__init__(trainable, data, metric, mode, precision)
+        super().__init__(trainable, data, metric, mode, precision, shared)
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
         self._seeder = EpochSeeder()
         self._read: set[str] = set()
@@ -110,7 +112,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         self._has_told = False
         self.compiles = False
         self.folder: str | None = None
-        self.trial = 0
+        self.trial: int | str = 0
         self.stopped = ""
         self.steps_max: int | None = None
         self.used: dict[str, int | float] = {}
@@ -317,6 +319,10 @@ class FitTrainer(TrialTrainer[_Trial]):
         finally:
             assign(trial.model.variables, current)
             trial.model.stop_training = is_stopped
+
+    @property
+    def model(self) -> Any:
+        return self._running().model
 
     def _new_model(self, trainable: Trainable, trial: _Trial) -> keras.Model:
         return new_model(trainable, trial.params, trial.train.inputs)

@@ -1,0 +1,36 @@
+"""The trainer of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from trainables.contract import Data, Trainable
+from trainables.folding import fold_data
+from trainables.training.folds import FoldTrainer
+from trainables.training.path import Trainer
+
+
+def make_trainer(
+    trainable: Trainable,
+    data: Data,
+    metric: str,
+    mode: Literal["min", "max"],
+    precision: str = "float32",
+    devices: Sequence[str] = (),
+    folds: int | None = None,
+    folds_seed: int = 0,
+) -> Trainer | FoldTrainer:
+    """The trainer for trials of either path, cross-validated or not; other arguments as of `WarmTrainer`.
+
+    Args:
+        folds: into how many folds the data are divided; None for none but the trainable's own.
+        folds_seed: decides which examples a fold has.
+
+    Raises:
+        DataError: the data cannot be divided so.
+    """
+    parts = fold_data(trainable, data, folds, folds_seed)
+    if parts is None:
+        return Trainer(trainable, data, metric, mode, precision, devices)
+    return FoldTrainer(trainable, parts, metric, mode, precision, devices)
