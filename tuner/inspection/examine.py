@@ -20,6 +20,7 @@ from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
 from trainables.learned import Learned, load_and_learn
+from trainables.project import module_in_package
 from trainables.scripts.commands import is_command
 from trainables.scripts.functions import Loop
 from trainables.sources import Sources
@@ -194,7 +195,8 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
         lacking = list(missing_here(spec.requirements))
-        return _unknown([*lacking, f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+        why = f"{_raised(error, spec.trainable)}{_package_hint(error, spec.trainable)}"
+        return _unknown([*lacking, f"trainable: must import without an error, but {why}"])
     if isinstance(trainable_class, Loop):
         return _script(loop_findings(spec), LOOP_TEXT, _imported_beside(spec.trainable))
     problems = contract_problems(trainable_class)
@@ -417,6 +419,15 @@ def _is_arrays(data: Data) -> bool:
 
 def _text(error: BaseException) -> str:
     return str(error.args[0]) if error.args else said_by(error)
+
+
+def _package_hint(error: BaseException, trainable: str) -> str:
+    """The way out for a file that imports as a module of its package alone."""
+    if not isinstance(error, ImportError) or "relative import" not in str(error) or not is_file(trainable):
+        return ""
+    file, _, name = trainable.rpartition(":")
+    module = module_in_package(Path(file))
+    return f"; it belongs to a package: trainable: {module}:{name}" if module else ""
 
 
 def _raised(error: BaseException, trainable: str) -> str:
