@@ -28,7 +28,7 @@ from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
 from tuner.inspection.describing import data_warnings, described
 from tuner.inspection.digests import array_digests
-from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems, taken_texts
 from tuner.inspection.folds import folds_of, metrics_of
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
@@ -41,6 +41,7 @@ from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
+from tuner.spec.texts import text_warnings
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -276,7 +277,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
-    warnings += hyper_warnings
+    warnings += [*text_warnings(spec, taken_texts(known)), *hyper_warnings]
     warnings += data_warnings(data) if isinstance(data, Data) and not problems else []
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
