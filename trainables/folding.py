@@ -62,10 +62,13 @@ def split(data: Data, count: int, seed: int) -> list[Data]:
     order = np.concatenate(members)
     order = np.concatenate([order, order[: -len(members[-1])]])
     doubled = _mapped(lambda rows: rows[order], pool)
+    is_validated_without = isinstance(data.validation, tuple) and len(data.validation) < len(pool)
     folds, begins = [], 0
     for rows in members:
         ends = begins + len(rows)
-        folds.append(replace(data, train=_run(doubled, ends, begins + length), validation=_run(doubled, begins, ends)))
+        validation = _run(doubled, begins, ends)
+        validation = validation[: len(data.validation)] if is_validated_without else validation
+        folds.append(replace(data, train=_run(doubled, ends, begins + length), validation=validation))
         begins = ends
     return folds
 
@@ -106,10 +109,26 @@ def _pooled(data: Data) -> Any:
     train = _mapped(np.asarray, data.train)
     if data.validation is None:
         return train
+    validation = _with_class_weights(train, _mapped(np.asarray, data.validation))
     try:
-        return _mapped(lambda one, other: np.concatenate([one, other]), train, _mapped(np.asarray, data.validation))
+        return _mapped(lambda one, other: np.concatenate([one, other]), train, validation)
     except (ValueError, TypeError, KeyError):
         raise DataError("folds needs training and validation data of one form, to divide them anew") from None
+
+
+def _with_class_weights(train: Any, validation: Any) -> Any:
+    """Validation examples with the weights that training examples of their classes have, where only those have any."""
+    if not (isinstance(train, tuple) and isinstance(validation, tuple) and (len(train), len(validation)) == (3, 2)):
+        return validation
+    y, weights, other = train[1], train[2], validation[1]
+    classes = _labels((train[0], np.concatenate([y, other]))) if y.shape[1:] == other.shape[1:] else None
+    if classes is None:
+        return validation
+    own, others = classes[: len(y)], classes[len(y) :]
+    by_class = {int(label): np.unique(weights[own == label]) for label in np.unique(classes)}
+    if any(len(found) != 1 for found in by_class.values()):
+        return validation  # they are weights of examples, and those of validation are not known
+    return (*validation, np.array([by_class[int(label)][0] for label in others], weights.dtype))
 
 
 def _run(pool: Any, begins: int, ends: int) -> Any:

@@ -60,3 +60,13 @@ def _get(table: Any, *keys: str) -> Any:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table
+
+
+def module_in_package(file: Path) -> str:
+    """The name by which a file of a package is imported, such as `package.models.dense`; empty outside of packages."""
+    parts = [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts) if len(parts) > 1 and all(part.isidentifier() for part in parts) else ""

@@ -127,6 +127,26 @@ def test_a_file_brings_what_it_imports_and_names_what_it_leaves(project: Path) -
     assert list(parcel_of(spec()).told()) == []  # nothing travels with a trainable of ours
 
 
+def test_a_function_that_gives_the_data_travels_with_the_code(project: Path) -> None:
+    for name in ("model.py", "numbers_of_mine.py", "helper.py"):
+        (project / name).touch()
+    (project / "numbers_of_mine.py").write_text("import helper\n")
+    made = spec(trainable=f"{project / 'model.py'}:M", data=f"{project / 'numbers_of_mine.py'}:load")
+    parcel = parcel_of(made, beside=project)
+    assert set(parcel.files) == {"code/model.py", "code/numbers_of_mine.py", "code/helper.py"}
+    assert parcel.shipped(made).data == "code/numbers_of_mine.py:load"
+
+
+def test_of_an_installed_package_nothing_else_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site-packages"
+    for name in ("installed/__init__.py", "installed/model.py", "other/__init__.py"):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("import other\n")
+    monkeypatch.syspath_prepend(site)
+    parcel = parcel_of(spec(trainable="installed.model:M"))
+    assert set(parcel.files) == {"code/installed/__init__.py", "code/installed/model.py"} and not parcel.left_out
+
+
 def test_a_command_s_files_lie_where_its_words_name_them(project: Path, tmp_path: Path) -> None:
     (project / "scripts").mkdir()
     (project / "scripts" / "train.py").write_text("import utils\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,40 @@ def test_too_much_code_is_told_before_a_machine_is_started(beside: Path, monkeyp
     (beside / "shared" / "weights.bin").write_bytes(bytes(2 * 2**20))
     with pytest.raises(UsageError, match=r"model.py: it and the files beside it.* \(the largest: weights.bin\)"):
         judge(beside / "sweep.yaml", [], None, None, ROOT / "cluster.yaml")
+
+
+@pytest.mark.slow(15)
+def test_what_a_package_opens_here_and_would_lack_there_is_told_before_a_machine_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading reads a folder, building reads a file; both by paths that begin at the spec."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("TUNER_SKIP_PROBE")
+    files = {
+        "pyproject.toml": "",
+        "sweep.yaml": SPEC.replace("./model.py:Model", "opening.pictures:Pictures"),
+        "images/one.txt": "1",
+        "base.keras": "weights",
+        "src/opening/__init__.py": "",
+        "src/opening/names.json": "[]",
+        "src/opening/pictures.py": (
+            "import os\nfrom importlib import resources\nfrom trainables.digits import Digits\n"
+            "class Pictures(Digits):\n"
+            "    def load_data(self):\n"
+            "        for name in os.listdir('images'):\n            open(f'images/{name}').close()\n"
+            "        resources.files('opening').joinpath('names.json').read_text()\n"
+            "        return super().load_data()\n"
+            "    def build_model(self, params):\n"
+            "        open('base.keras', 'rb').close()\n        return super().build_model(params)\n"
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError) as refused:
+        judge(tmp_path / "sweep.yaml", [], None, None, ROOT / "cluster.yaml")
+    opens = f"{tmp_path / 'sweep.yaml'}: trainable: opening.pictures opens"
+    lines = [line for line in str(refused.value).splitlines() if line.startswith(opens)]
+    assert len(lines) == 2, str(refused.value)
+    assert lines[0].startswith(f"{opens} images/, which would not be on the cluster; take it along with --include")
+    assert lines[1].startswith(f"{opens} base.keras, which would not be on the cluster; take it along with --include")

@@ -79,3 +79,12 @@ def test_training_parameters_that_nothing_takes_are_idle(
     assert all(
         line.startswith(f"space.{name}: has no effect: ") for name, line in zip(found, effect_lines(found), strict=True)
     )
+
+
+def test_a_list_is_asked_with_as_many_values_as_its_configuration_has_and_its_counter_is_not() -> None:
+    space = {"depth": {"low": 1, "high": 3}, "units": {"low": 4, "high": 9, "repeat": "depth"}}
+    spec = make_spec(space=space)
+    asked = questions(spec, draws(spec), ["depth", "units"])
+    assert [question.name for question in asked] == ["units"]
+    lengths = {len(value) for value in asked[0].values} | {base["depth"] for base in asked[0].bases}
+    assert lengths == {asked[0].bases[0]["depth"]} and len(asked[0].values) == 2

@@ -46,7 +46,9 @@ def problems(**space: Any) -> list[str]:
             "space.dropout.low: must be at least 0, but got -0.5", "space.dropout.high: must be less than 1, but got 1",
         ]),
         ({"dropout": "a half"}, ["space.dropout: must be a number, but got 'a half'"]),
-        ({"nesterov": "true"}, ["space.nesterov: must be true or false, but got 'true'"]),
+        ({"nesterov": "true"}, [
+            "space.nesterov: must be true or false, but got 'true'; it is text: write true without quotes"
+        ]),
         ({"activation": {"choices": ["relu", "tahn", 3]}}, [
             "space.activation.choices[1]: must be 'relu' or 'tanh', but got 'tahn'; did you mean 'tanh'?",
             "space.activation.choices[2]: must be 'relu' or 'tanh', but got 3",

@@ -26,9 +26,7 @@ LOOP = """
         if report.checkpoint is not None:
             weights, start = np.load(report.checkpoint / "weights.npy"), report.epoch
         for epoch in range(start + 1, params.epochs + 1):
-            while os.path.exists("hold") and epoch > 2:
-                time.sleep(0.05)
-            time.sleep(0.3)
+            time.sleep(1.5 if os.path.exists("hold") and epoch > 2 else 0.3)
             weights = weights * (1 - params.rate)
             folder = f"state-{report.trial}"
             os.makedirs(folder, exist_ok=True)
@@ -40,11 +38,11 @@ LOOP = """
 SHELL = """
     epoch=$((TUNER_CHECKPOINT_EPOCH + 1))
     while [ $epoch -le $2 ]; do
-        while [ -e hold ] && [ $epoch -gt 2 ]; do sleep 0.05; done
-        sleep 0.3
+        if [ -e hold ] && [ $epoch -gt 2 ]; then sleep 1.5; else sleep 0.3; fi
         mkdir -p state-$TUNER_TRIAL
         echo $epoch > state-$TUNER_TRIAL/epoch
         echo "{\\"epoch\\": $epoch, \\"loss\\": $1, \\"checkpoint\\": \\"state-$TUNER_TRIAL\\"}" >&3
+        echo "epoch $epoch"
         epoch=$((epoch + 1))
     done
 """
@@ -66,7 +64,7 @@ def spec(folder: Path, **changes: Any) -> str:
         "name": "script",
         "objective": {"metric": "loss", "mode": "min"},
         "num_trials": 2,
-        "epochs": {"max": 4},
+        "epochs": {"max": 8},
         "space": {"rate": {"low": 0.1, "high": 0.5}},
         "early_stopping": {"algorithm": "none"},
         **changes,
@@ -99,7 +97,8 @@ def test_a_script_is_killed_with_its_driver_and_goes_on(
     assert attempts and all(event.epoch for event in attempts if event.trial == 0)  # from a checkpoint
     assert verify(events) == []
     shown = cli.json("trials", "script")
-    assert [(trial["outcome"], trial["epochs"]) for trial in shown] == [("completed", 4)] * 2
+    assert [(trial["outcome"], trial["epochs"]) for trial in shown] == [("completed", 8)] * 2
+    assert cli("logs", "script", "--trial", "1").stdout.splitlines()[-1] == "epoch 8"
     cli("verify", "script")
     cli("export", "script", "--output", str(tmp_path / "best"))
     assert len(list((tmp_path / "best").iterdir())) == 1

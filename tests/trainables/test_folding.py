@@ -86,6 +86,16 @@ def test_structures_of_arrays() -> None:
     assert [len(fold.validation) for fold in split(Data(rows(9)), 2, seed=0)] == [5, 4]
 
 
+def test_class_weights_are_for_training_alone() -> None:
+    y, other = np.repeat([0, 1], [8, 2]), np.repeat([0, 1], [4, 1])
+    weights = np.where(y == 1, 5.0, 1.0)
+    for fold in split(Data((rows(10), y, weights), (rows(5, 10), other)), 3, seed=0):
+        assert len(fold.validation) == 2
+        assert fold.train[2].tolist() == [5.0 if label else 1.0 for label in fold.train[1]]
+    with pytest.raises(DataError, match="of one form"):
+        split(Data((rows(10), y, np.arange(10.0)), (rows(5, 10), other)), 3, seed=0)
+
+
 class DataSet:
     cardinality = None
 

@@ -90,3 +90,9 @@ def test_what_is_not_there_is_one_line(package: Path, trainable: str, message: s
     spec = spec_from_mapping({**tuner.check("digits")["spec"], "trainable": trainable})
     [problem] = inspect(spec).problems
     assert problem.startswith("trainable: ") and message in problem
+
+
+def test_a_file_that_belongs_to_a_package_is_told_its_name_there(package: Path) -> None:
+    written = {**tuner.check("digits")["spec"], "trainable": f"{package / 'dense.py'}:Mine"}
+    (line,) = inspect(spec_from_mapping(written)).problems
+    assert line.endswith("; it belongs to a package: trainable: mypackage.models.dense:Mine")

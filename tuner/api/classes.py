@@ -13,6 +13,7 @@ from trainables.contract import Trainable
 from trainables.given import Given
 from trainables.importable import is_importable, module_file
 from trainables.kerastuner import adapted
+from trainables.scripts.functions import is_loop
 from tuner.api.hypermodels import is_model, written_as
 from tuner.base.errors import UsageError
 from tuner.inspection.provenance.given import given_class
@@ -29,6 +30,8 @@ def named(trainable: Any) -> tuple[Any, Given | None]:
         return trainable, None
     if is_model(trainable):
         return _model(trainable)
+    if inspect.isfunction(trainable) and is_loop(trainable):
+        return _loop(trainable), None
     if not (isinstance(trainable, type) and issubclass(trainable, Trainable)):
         raise UsageError(
             "trainable: must be a name, ./file.py:Class or a subclass of Trainable, or a KerasTuner model, but got"
@@ -56,6 +59,18 @@ def _model(model: Any) -> tuple[str, Given | None]:
     return given.name, given
 
 
+def _loop(function: Any) -> str:
+    """A training loop, which the process of each trial must be able to import."""
+    if (file := _file(function)) is not None:
+        return f"{file}:{function.__name__}"
+    if _is_of_package(function):
+        return f"{function.__module__}:{function.__name__}"
+    raise UsageError(
+        f"trainable: {function.__name__} is a function of a notebook or a main script, which the process of a trial"
+        f' cannot import: write it to a file, and give trainable="./file.py:{function.__name__}"'
+    )
+
+
 def _what(trainable: Any) -> str:
     return f"the class {trainable.__name__}" if isinstance(trainable, type) else shown(trainable)
 
@@ -77,7 +92,7 @@ def _file(trainable: Any) -> str | None:
     return os.path.realpath(path) if is_there and not in_package else None
 
 
-def _is_of_package(trainable: type[Trainable]) -> bool:
+def _is_of_package(trainable: Any) -> bool:
     """Whether workers can import the class by the name of its module."""
     text = f"{trainable.__module__}:{trainable.__name__}"
     module = sys.modules.get(trainable.__module__)

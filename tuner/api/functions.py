@@ -33,6 +33,7 @@ def run(
     /,
     *,
     trainable: AnyTrainable | None = None,
+    command: Sequence[str] | str | None = None,
     name: str | None = None,
     num_trials: int | None = None,
     epochs: int | tuple[int, int] | Section | None = None,
@@ -70,7 +71,8 @@ def run(
         trainable: the name of a shipped trainable, ./file.py:Class, package.module:Class, or a subclass of
             `trainables.Trainable`; or a KerasTuner model (a HyperModel or a function of hp), which needs no `space`. A
             class of a notebook or of the main file is sent to the workers by value, and its source is stored with the
-            sweep.
+            sweep. Or a training loop: ./file.py:main, or a function main(params, report) that can be imported.
+        command: in place of a trainable, a program and its arguments, such as ["python", "train.py", "--lr", "{lr}"].
         name: the name of the sweep and of its folder in the storage root.
         num_trials: how many configurations to try.
         epochs: epochs of a full training; (min, max) also sets after how many epochs a trial may first be stopped.
@@ -109,7 +111,8 @@ def run(
     trainable, data = with_data(trainable, data, validation_data, validation_split)
     objective, space = objective_of(objective), space_of(space)
     keywords = {
-        "trainable": trainable, "name": name, "num_trials": num_trials, "epochs": epochs, "objective": objective,
+        "trainable": trainable, "command": command, "name": name, "num_trials": num_trials, "epochs": epochs,
+        "objective": objective,
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
         "resources": resources, "failures": failures, "checkpoints": checkpoints, "tracking": tracking,
         "folds": folds, "precision": precision, "jit_compile": jit_compile,

@@ -5,8 +5,11 @@ The end becomes a result or an error.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tuner.backend import session
@@ -29,6 +32,17 @@ class Ended:
 
     sweep: Sweep
     is_recorded: bool
+
+
+@functools.cache
+def foresee() -> None:
+    """Imports what draws a report, beside the last trials: to be called once a slot gets no more work."""
+    threading.Thread(target=_import_report, name="matplotlib").start()  # an exit in the midst of it would abort
+
+
+def _import_report() -> None:
+    with suppress(Exception):  # the report says why
+        importlib.import_module("tuner.report")
 
 
 def finish(

@@ -19,7 +19,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tuner.backend import local_ray, patches
+from tuner.backend import ending, local_ray, patches
 from tuner.backend.nodes import node_address
 from tuner.backend.watch import watched
 from tuner.backend.worker import Common, Worker
@@ -120,6 +120,7 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
         _run().turns.end(turn)
         assignment = None if _run().must_stop else _run().turns.assign(turn)
         if assignment is None:
+            ending.foresee()
             return TrialScheduler.STOP
         worker.take.remote(assignment)  # an actor's tasks run in order: before the step that follows from CONTINUE
         _run().turns.note_alive(assignment.trial, worker, report.node)

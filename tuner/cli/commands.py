@@ -34,7 +34,7 @@ GROUPS = {
         Entry("list", "List the sweeps in a storage root.", "read_commands"),
         Entry("show", "Show the state and the best trial of a sweep.", "read_commands"),
         Entry("trials", "List the trials of a sweep.", "read_commands"),
-        Entry("logs", "Print the log of a sweep's driver.", "driver_commands"),
+        Entry("logs", "Print the log of a sweep, or what a trial printed.", "driver_commands"),
         Entry("report", "Write an HTML report on a sweep.", "report_commands"),
         Entry("ui", "Start the MLflow UI on recorded sweeps.", "ui_command"),
     ),

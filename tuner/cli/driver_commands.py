@@ -19,6 +19,7 @@ from tuner.storage import StorageRoot, SweepFolder
 from tuner.storage.commands import program, storage_option
 from tuner.storage.journal import read_holder
 from tuner.storage.nofollow import open_file
+from tuner.storage.printed import printed_text
 
 LOOK_EVERY_S = 0.25
 RAY_LOGS = "/tmp/ray/session_latest/logs/worker-*"
@@ -52,6 +53,9 @@ def stop(
 
 def logs(
     sweep: SweepName,
+    trial: Annotated[
+        int | None, typer.Option("--trial", metavar="N", help="Print what trial N printed.", min=0)
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until the driver ends.")] = False,
     storage: Storage = None,
     cluster: ClusterFile = None,
@@ -59,10 +63,14 @@ def logs(
     kubernetes: OnKubernetes = False,
     namespace: KubeNamespace = None,
 ) -> None:
-    """Print the log of a sweep's driver.
+    """Print the log of a sweep, or what a trial printed.
 
-    On a cluster that is the progress of the sweep; on this machine, what Ray and the workers reported to it.
+    On a cluster that is the progress of the sweep; on this machine, what Ray and the workers reported to it. Of what a
+    trial printed, the first and the last MiB are kept.
     """
+    if trial is not None:
+        _print_trial(sweep, trial, follow, storage, There.asked(cluster, address), kubernetes, namespace)
+        return
     if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
         storage = pods.logs(sweep, follow, storage)
     if (there := There.asked(cluster, address)) is not None:
@@ -84,6 +92,43 @@ def logs(
         raise StorageError(f"{folder.driver_log}: cannot be read: {error.strerror or error}") from error
     if printed:
         people.print(printed)
+
+
+def _print_trial(
+    sweep: str,
+    trial: int,
+    is_followed: bool,
+    storage: str | None,
+    there: There | None,
+    kubernetes: bool,
+    namespace: str | None,
+) -> None:
+    """Prints what a trial printed, here or where its sweep runs."""
+    asked = ["logs", sweep, "--trial", str(trial)]
+    if is_followed and (there is not None or kubernetes):
+        raise UsageError("logs: --follow with --trial works where the sweep's storage is; leave out --follow")
+    if (pods := Pods.asked(kubernetes, namespace, None, None)) is not None:
+        storage = pods.answer(sweep, asked, storage)
+    if there is not None:
+        raise typer.Exit(ask_there(there, sweep, asked, {"--storage": storage}))
+    folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
+    if trial not in folded.trials:
+        raise UsageError(f"sweep {sweep} has no trial {trial}: it has {len(folded.trials)}, from 0")
+    told = ""
+    while True:
+        is_over = not is_followed or read_holder(folder.lease) is None or _has_ended(folder, trial)
+        text = printed_text(folder, trial) or ""
+        if not print_data(text[len(told) :] if text.startswith(told) else text) or is_over:
+            break
+        told = text
+        time.sleep(LOOK_EVERY_S)
+    if not text and not is_followed:
+        people.print(f"trial {trial} of sweep {sweep} has printed nothing")
+
+
+def _has_ended(folder: SweepFolder, trial: int) -> bool:
+    _, folded = status.open_sweep(folder.root, folder.name)
+    return folded.trials[trial].outcome is not None
 
 
 def _printed(folder: SweepFolder) -> str:
@@ -123,6 +168,7 @@ def register(app: typer.Typer) -> None:
         logs,
         """
         tuner logs first
+        tuner logs first --trial 7 --follow
         tuner logs first --cluster cluster.yaml --follow
         """,
     )

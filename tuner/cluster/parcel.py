@@ -10,22 +10,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from trainables.importable import import_folder, is_importable, module_file
-from trainables.scripts.commands import PREFIX, file_of, is_command
+from trainables.scripts.commands import is_command
 from tuner.base.errors import UsageError
 from tuner.base.secrets import is_secret_file
 from tuner.base.text import bytes_text
+from tuner.cluster.code_files import code_of, code_of_data, is_installed
 from tuner.cluster.ignoring import Ignored
 from tuner.cluster.imports import imported_modules, module_name, texts
 from tuner.cluster.including import SECRET, included, is_secret_in, name_in, place
-from tuner.cluster.pins import is_locked
-from tuner.inspection.provenance.beside import files_below, imported_beside, package_files
 from tuner.inspection.work_folder import SHIPPED_CODE
 from tuner.spec import SweepSpec
-from tuner.spec.requirements import normal_name
 
 _NOISE = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "mlflow.db", "sweeps", "dist", "build", "venv"}
 NOT_IMPORTED = "not imported"
@@ -46,6 +42,13 @@ class Parcel:
     """Name relative to the code's folder, a folder's with a slash -> why."""
     roots: tuple[Path, ...] = ()
     """The folder of the code, and that of the spec: what lies in them can be included."""
+
+    def shipped(self, spec: SweepSpec) -> SweepSpec:
+        """The spec as it travels: it names the user's files by their places."""
+        file, _, function = (spec.data or "").rpartition(":")
+        place = next((name for name, path in self.files.items() if str(path) == file), None)
+        data = f"{place}:{function}" if place is not None else spec.data
+        return spec.model_copy(update={"trainable": self.trainable, "data": data})
 
     @property
     def size_bytes(self) -> int:
@@ -98,7 +101,8 @@ def parcel_of(
     Raises:
         UsageError: what is to be included is not there, a secret, or too far away; one line for each problem.
     """
-    root, code, trainable = _code(spec, beside)
+    root, code, trainable = code_of(spec, beside)
+    code |= code_of_data(spec, root)
     where = [folder for folder in (root, beside.resolve() if beside is not None else None) if folder is not None]
     roots = tuple(dict.fromkeys(where))
     if not roots:
@@ -113,7 +117,7 @@ def parcel_of(
         raise UsageError("\n".join(problems))
     left_out |= {name_in(path, roots): SECRET for path in added if is_secret_in(path, roots)}
     left_out = {name: why for name, why in left_out.items() if f"{SHIPPED_CODE}/{name}" not in files}
-    for folder in roots:
+    for folder in (folder for folder in roots if not is_installed(folder)):
         left_out |= _beside(folder, set(files.values()), left_out, spec)
     return Parcel(trainable, files, left_out, roots)
 
@@ -131,53 +135,6 @@ def names_in_code(parcel: Parcel) -> dict[str, str]:
 
 def _is_named(name: str, text: str) -> bool:
     return text in (name, name.rpartition("/")[2]) or text.startswith(f"{name}/")
-
-
-def _code(spec: SweepSpec, beside: Path | None) -> tuple[Path | None, set[Path], str]:
-    """The folder of the user's code, its files, and the trainable as it is named there."""
-    trainable = spec.trainable
-    if is_command(trainable):
-        return _of_command(spec, beside)
-    file, _, name = trainable.rpartition(":")
-    if file.endswith(".py"):
-        path = Path(file)
-        return path.parent, imported_beside(path), f"{SHIPPED_CODE}/{path.name}:{name}"
-    if not is_importable(trainable):
-        return None, set(), trainable
-    own, folder = module_file(trainable), import_folder(trainable)
-    if own is None or folder is None:
-        return None, set(), trainable
-    root = Path(folder).resolve()
-    top = own.relative_to(root).parts[0].removesuffix(".py") if own.is_relative_to(root) else ""
-    if not top or _is_there(top, root, spec):
-        return None, set(), trainable
-    if _is_installed(root):
-        package = root / top
-        return root, set(files_below(package)) if package.is_dir() else {own}, trainable
-    return root, package_files(root, top), trainable
-
-
-def _of_command(spec: SweepSpec, beside: Path | None) -> tuple[Path | None, set[Path], str]:
-    """Of a command: the files that it names, and what those of Python import from beside them."""
-    folder = (beside or Path.cwd()).resolve()
-    named = [folder / argument for argument in spec.command or () if not argument.startswith(("-", "/"))]
-    files = {path for path in named if os.path.isfile(path) and path.resolve().is_relative_to(folder)}
-    code = {one for path in files for one in (imported_beside(path) if path.suffix == ".py" else {path})}
-    file = Path(file_of(spec.trainable))
-    name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
-    return folder, code, f"{PREFIX}{name}" if file.name else spec.trainable
-
-
-def _is_installed(root: Path) -> bool:
-    return bool({"site-packages", "dist-packages"} & set(root.parts))
-
-
-def _is_there(top: str, root: Path, spec: SweepSpec) -> bool:
-    """Whether each node has an installed package by the lock file or by the sweep's requirements."""
-    if not _is_installed(root):
-        return False
-    names = packages_distributions().get(top, [])
-    return any(is_locked(name) or normal_name(name) in spec.required for name in names)
 
 
 def _sorted_out(root: Path, code: set[Path], seen: set[Path]) -> tuple[set[Path], dict[str, str]]:

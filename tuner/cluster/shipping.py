@@ -46,7 +46,7 @@ def pack(spec: SweepSpec, private: Mapping[str, str], folder: Path, parcel: Parc
         place = project / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
-    shipped = spec.model_copy(update={"trainable": parcel.trainable})
+    shipped = parcel.shipped(spec)
     (project / SPEC).write_text(dump_yaml(shipped.resolved()), encoding="utf-8")
     environment = folder / "environment"
     environment.touch(mode=0o600)

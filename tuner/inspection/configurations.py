@@ -60,7 +60,8 @@ def _decides(name: str, parameter: AnyParameter) -> bool:
 def questions(spec: SweepSpec, drawn: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[Question]:
     """Whether these parameters have an effect, each where it is active; none is asked that never is."""
     asked = []
-    for name in names:
+    counters = {parameter.repeat for _, parameter in spec.space.items() if isinstance(parameter, Repeated)}
+    for name in (name for name in names if name not in counters):  # which a list shows by its length
         parameter = spec.space[name]
         bases = _bases(name, drawn)
         if isinstance(parameter, Repeated):

@@ -20,6 +20,7 @@ from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
 from trainables.isolation import isolated, read_only
 from trainables.learned import Learned, load_and_learn
+from trainables.project import module_in_package
 from trainables.scripts.commands import is_command
 from trainables.scripts.functions import Loop
 from trainables.sources import Sources
@@ -27,7 +28,7 @@ from tuner.base.errors import SpecError, gist, said_by
 from tuner.inspection.configurations import draws, effect_lines, idle_training_params
 from tuner.inspection.describing import data_warnings, described
 from tuner.inspection.digests import array_digests
-from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems
+from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems, taken_texts
 from tuner.inspection.folds import folds_of, metrics_of
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.names import name_problems
@@ -40,6 +41,7 @@ from tuner.inspection.trying import SKIP_VARIABLE, Tried, is_skipped
 from tuner.spec import SweepSpec, spec_from_mapping
 from tuner.spec.requirements import missing_here
 from tuner.spec.space import Space, cut
+from tuner.spec.texts import text_warnings
 
 _ELSEWHERE = (
     ("loss_weights", "losses of several outputs are added as they are, so weigh them in the losses themselves"),
@@ -193,7 +195,8 @@ def inspect(spec: SweepSpec, sources: Sources | None = None, *, is_tried: bool =
         return _unknown([f"trainable: {_text(error).removeprefix('trainable ')}"])
     except (Exception, SystemExit) as error:
         lacking = list(missing_here(spec.requirements))
-        return _unknown([*lacking, f"trainable: must import without an error, but {_raised(error, spec.trainable)}"])
+        why = f"{_raised(error, spec.trainable)}{_package_hint(error, spec.trainable)}"
+        return _unknown([*lacking, f"trainable: must import without an error, but {why}"])
     if isinstance(trainable_class, Loop):
         return _script(loop_findings(spec), LOOP_TEXT, _imported_beside(spec.trainable))
     problems = contract_problems(trainable_class)
@@ -274,7 +277,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
-    warnings += hyper_warnings
+    warnings += [*text_warnings(spec, taken_texts(known)), *hyper_warnings]
     warnings += data_warnings(data) if isinstance(data, Data) and not problems else []
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)
@@ -416,6 +419,15 @@ def _is_arrays(data: Data) -> bool:
 
 def _text(error: BaseException) -> str:
     return str(error.args[0]) if error.args else said_by(error)
+
+
+def _package_hint(error: BaseException, trainable: str) -> str:
+    """The way out for a file that imports as a module of its package alone."""
+    if not isinstance(error, ImportError) or "relative import" not in str(error) or not is_file(trainable):
+        return ""
+    file, _, name = trainable.rpartition(":")
+    module = module_in_package(Path(file))
+    return f"; it belongs to a package: trainable: {module}:{name}" if module else ""
 
 
 def _raised(error: BaseException, trainable: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
 from trainables.contract import Params
 from trainables.exceptions import Infeasible
+from tuner.base.meant import fix
 from tuner.inspection.objective import expression_problems, is_meant_as_expression
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
@@ -54,6 +55,18 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
             if isinstance(value, int) and value > spec.epochs.max
         ]
     return problems
+
+
+def taken_texts(known: type[Params]) -> dict[str, frozenset[str]]:
+    """By parameter, the texts that a trainable's Params name as values."""
+    literals_of = {name: _literals(info.annotation) for name, info in known.model_fields.items()}
+    return {name: frozenset(texts) for name, texts in literals_of.items() if texts}
+
+
+def _literals(annotation: Any) -> list[str]:
+    if get_origin(annotation) is Literal:
+        return [value for value in get_args(annotation) if isinstance(value, str)]
+    return [text for part in get_args(annotation) for text in _literals(part)]
 
 
 def metric_problems(spec: SweepSpec, metrics: list[str]) -> list[str]:
@@ -128,11 +141,13 @@ def _told(items: Sequence[Any], value: Value) -> list[str]:
             if item["type"] == "literal_error" and isinstance(item["input"], str)
             else ""
         )
+        + fix(item["input"], _MEANT.get(item["type"], "null"))
         + (_NO_LIST if isinstance(value, list) and item["input"] == value and item["type"] in _OF_ONE_VALUE else "")
         for item in items
     ]
 
 
+_MEANT = {"int_type": "number", "float_type": "number", "bool_type": "bool", "list_type": "list", "tuple_type": "list"}
 _OF_ONE_VALUE = ("int_type", "float_type", "bool_type", "string_type", "literal_error")
 _NO_LIST = "; for lists, the trainable's Params have list[…] or tuple[…]"
 

@@ -63,11 +63,9 @@ def watched() -> Iterator[None]:
 def opened_files() -> list[str]:
     """The user's files and folders that were read so far: neither of Python, the system or caches, nor written here."""
     apart = _apart()
-    return [
-        place
-        for place in list(_watch.read)
-        if place not in _watch.written and not _is_apart(place, apart) and os.path.exists(place)
-    ]
+    looked_in = {os.path.abspath(path) for path in sys.path}  # where imports look for modules
+    read = [place for place in list(_watch.read) if place not in _watch.written and place not in looked_in]
+    return [place for place in read if not _is_apart(place, apart) and os.path.exists(place)]
 
 
 def _apart() -> tuple[str, ...]:

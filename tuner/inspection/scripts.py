@@ -12,6 +12,7 @@ from trainables.sources import Sources
 from tuner.inspection.hypermodels import epochs_problems
 from tuner.spec import SweepSpec
 from tuner.spec.space import nearest, shown
+from tuner.spec.texts import text_warnings
 
 LOOP_TEXT = "a loop of its own, which calls report(epoch, metrics) after each epoch"
 COMMAND_TEXT = "a command, which writes its metrics to $TUNER_REPORT_FD"
@@ -27,7 +28,7 @@ class ScriptFindings:
 
 def loop_findings(spec: SweepSpec) -> ScriptFindings:
     """Of a loop, which has been imported."""
-    return ScriptFindings(_common(spec))
+    return ScriptFindings(_common(spec), text_warnings(spec))
 
 
 def command_findings(spec: SweepSpec) -> ScriptFindings:
@@ -47,7 +48,7 @@ def command_findings(spec: SweepSpec) -> ScriptFindings:
     named = {name for argument in command for name in names_in(argument)}
     unnamed = [name for name in spec.space.searched if name not in named]
     warnings = [f"space.{name}: is not in the command, which may read it from $TUNER_PARAMS" for name in unnamed]
-    return ScriptFindings([*problems, *_common(spec)], warnings)
+    return ScriptFindings([*problems, *_common(spec)], [*warnings, *text_warnings(spec)])
 
 
 def _near(name: str, others: list[str]) -> str:

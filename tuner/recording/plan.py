@@ -102,10 +102,13 @@ class Planner:
         self,
         read_copy: Callable[[dict[str, Any], str], str] | None = None,
         write_report: Callable[[Sweep, SweepState], str] = report,
+        read_printed: Callable[[int], str] | None = None,
     ) -> None:
-        """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name."""
+        """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name;
+        `read_printed` what a trial printed."""
         self.sweep = Sweep()
         self._read_copy, self._write_report = read_copy, write_report
+        self._read_printed = read_printed
         self._names = Names()
         self._names_told = ""
         self._updates: dict[RunKey, RunUpdate] = {}
@@ -251,6 +254,8 @@ class Planner:
         update.tags["tuner.outcome"] = event.outcome
         if event.reason:
             update.tags["tuner.reason"] = tag_text(event.reason)
+        if self._read_printed is not None and STATUS_BY_OUTCOME[event.outcome] == "FAILED":
+            update.texts["printed.txt"] = partial(self._read_printed, event.trial)
         update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
 
     def _newly_tested(self, event: ev.AnyEvent) -> Trial | None:

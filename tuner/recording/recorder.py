@@ -27,6 +27,7 @@ from tuner.recording.report import Reports
 from tuner.recording.target import RunsLostError, Target
 from tuner.storage import SweepFolder
 from tuner.storage.journal import JournalReader
+from tuner.storage.printed import printed_text
 from tuner.sweep import Sweep
 from tuner.sweep import events as ev
 
@@ -84,7 +85,9 @@ class Recorder:
         self._settings = Sweep()
         self._target: Target | None = None
         self._planner = Planner(
-            lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"), self._reports.text
+            lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"),
+            self._reports.text,
+            lambda trial: printed_text(self._folder, trial) or "nothing was printed\n",
         )
         self._updates: dict[RunKey, RunUpdate] = {}
         self._num_planned = 0

@@ -21,6 +21,7 @@ from tuner.spec.messages import lines
 from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
 from tuner.spec.space import Parameter, Space, completed, condition_problems, point_problems
+from tuner.spec.texts import null_problems
 
 
 def load_spec(
@@ -72,7 +73,7 @@ def spec_from_mapping(
         raise _refusal(error.errors(include_url=False), words, written, source, folder, is_new) from None
     if is_new and words.rules:  # calls as text, which would be read as constants
         raise _refusal([], words, written, source, folder, is_new)
-    if is_new and (problems := [*_point_problems(written), *_feasible_problems(spec)]):
+    if is_new and (problems := [*null_problems(spec), *_point_problems(written), *_feasible_problems(spec)]):
         raise SpecError(source, bounded(problems), rest=_with_absolute_paths(spec, folder) if folder else spec)
     return _with_absolute_paths(spec, folder) if folder is not None else spec
 

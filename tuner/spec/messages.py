@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from tuner.base.meant import fix, meant
 from tuner.spec.foreign_parameters import Advice
 from tuner.spec.models import SweepSpec
 from tuner.spec.reading import printable
@@ -50,7 +51,8 @@ def _path(location: list[Any]) -> str:
 def _rule(item: Any, location: list[Any]) -> str:
     kind, received, context = item["type"], item["input"], item.get("ctx", {})
     if kind == "rule":
-        return str(item["msg"])
+        is_none = isinstance(received, str) and (found := meant(received)) is not None and found[0] == "null"
+        return f"{item['msg']}{fix(received) if is_none else ''}"
     if kind == "too_long":
         return f"must have at most {context['max_length']} parameters, but got {len(received)}"
     if kind == "missing":
@@ -77,7 +79,11 @@ def _rule(item: Any, location: list[Any]) -> str:
     types = {"float": "a number", "int": "a whole number", "string": "text", "bool": "true or false", "list": "a list"}
     what = kind.removesuffix("_type").removesuffix("_parsing")
     rule = rules.get(kind) or (f"must be {types[what]}" if what in types else _lower_first(item["msg"]))
-    return f"{rule.format(**context)}, but got {shown(received)}"
+    return f"{rule.format(**context)}, but got {shown(received)}{fix(received, _MEANT.get(what, 'null'))}"
+
+
+_MEANT = {"float": "number", "int": "number", "bool": "bool", "list": "list"}
+"""A type of pydantic's -> the kind of value that a text in its place may be meant as."""
 
 
 def literals(context: Mapping[str, Any]) -> list[str]:

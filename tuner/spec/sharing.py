@@ -126,7 +126,8 @@ def _tracking_problems(uri: str | None, nodes: int) -> list[str]:
 def _data_problems(
     data: str | None, nodes: int, folders: list[str], mounts: Mapping[str, str], are_pods: bool
 ) -> list[str]:
-    if data is None or data in BUILT_IN or "://" in data or on_nodes(data, mounts) is not None:
+    is_function = data is not None and data.rpartition(":")[0].endswith(".py")  # which travels with the code
+    if data is None or data in BUILT_IN or is_function or "://" in data or on_nodes(data, mounts) is not None:
         return []
     if any(_is_within(data, folder) for folder in folders):
         return []

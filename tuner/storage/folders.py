@@ -304,6 +304,10 @@ class SweepFolder(_Place):
         """What a trial's Keras callbacks write to relative paths: logs and files of their own."""
         return self.local / "callbacks" / trial_name(trial)
 
+    def printed(self, trial: int, *, is_end: bool = False) -> AnyPath:
+        """The file with what a trial printed first, or with the end of what it printed after that."""
+        return self.path / "printed" / f"{trial_name(trial)}{'-end' if is_end else ''}.txt"
+
     @property
     def outputs(self) -> Path:
         """What trainables printed in workers on this machine, as far as it is retained."""

@@ -10,7 +10,7 @@ CHECKPOINTS = "checkpoints"
 OWN_FILES = (
     "journal.jsonl", "spec.yaml", "spec.edited.yaml", "lease.json", "lease.lock", "recorder.json", "recorder.lock",
     "recorder.log", "driver.log", "report.html", "code", "outputs",
-    "callbacks",
+    "callbacks", "printed",
 )  # fmt: skip
 """What a sweep's folder holds besides its checkpoints, on a file system."""
 

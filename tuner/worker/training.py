@@ -34,6 +34,7 @@ from tuner.storage import SweepFolder, read_bytes
 from tuner.sweep import objective_value
 from tuner.worker import gpus
 from tuner.worker.memory import Memory
+from tuner.worker.printed import Printed
 from tuner.worker.saver import CheckpointSaver
 
 REPORT_EVERY_S = 0.25
@@ -41,6 +42,8 @@ REPORT_EVERY_S = 0.25
 CHECKPOINT_EVERY_S = 0.5
 CHECKPOINT_SHARE = 0.02
 """Checkpoints are written so seldom that they take at most this share of the time."""
+OFTEN_SHARE = 0.1
+"""Of the time that a script waits for its checkpoint to be written, as its next report may be hours away."""
 CHECKPOINT_EVERY_MAX_S = 300.0
 """The longest interval, even if a write took long."""
 LONGEST_S = 1e9
@@ -73,6 +76,7 @@ class Training:
         self._folder = SweepFolder.at(settings.sweep)
         self._saver = CheckpointSaver(self._folder)
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
+        self._printed = Printed(self._folder)
         self._trainer: Any = None
         self._is_broken = False
 
@@ -83,6 +87,7 @@ class Training:
         self._saved_at = time.monotonic()
         self._best_written, self._must_arrive, self._saved_epoch = 0, False, 0
         self._saver.begin_trial()
+        self._printed.begin(assignment.trial)
 
     def step(self) -> Report:
         """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
@@ -129,6 +134,7 @@ class Training:
             failure = failure_of(error)
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
+        self._printed.copy(is_last=failure is not None or self._may_end(epochs))
         return Report(
             **self._whose(),
             started_at_epoch=first_epoch,
@@ -143,6 +149,12 @@ class Training:
             jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
             logged=self._trainer.take_logged() if self._has_started else {},
         )
+
+    def _may_end(self, epochs: list[TrainedEpoch]) -> bool:
+        """Whether this report may be the last one of the trial."""
+        last = epochs[-1].epoch if epochs else 0
+        is_over = self._has_started and bool(self._trainer.stopped)
+        return is_over or last >= self._assignment.epochs_max or last in self._assignment.judged_at
 
     def _ended(self, failure: Failure | None) -> str:
         """Why the trial has ended itself, if it has."""
@@ -279,7 +291,8 @@ class Training:
         if self._must_arrive or self._memory.is_outgrown:
             self._must_arrive = False
             return None
-        return CHECKPOINT_SHARE * sum(epoch.epoch_s for epoch in epochs)
+        share = OFTEN_SHARE if self._trainer.saves_often else CHECKPOINT_SHARE
+        return share * sum(epoch.epoch_s for epoch in epochs)
 
     @contextmanager
     def _watched(self, more_s: float = 0.0) -> Iterator[None]:

@@ -37,7 +37,7 @@ def content(spec: SweepSpec, parcel: Parcel) -> Content:
     Raises:
         UsageError: all together are too large, or a file cannot be read.
     """
-    spec = spec.model_copy(update={"trainable": parcel.trainable})
+    spec = parcel.shipped(spec)
     keys = {path: f"file-{number}" for number, path in enumerate(sorted(parcel.here), start=1)}
     made = Content({SPEC: dump_yaml(spec.resolved())}, {}, [{"key": SPEC, "path": SPEC}])
     for path, key in keys.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
+from tuner.base.meant import fix
 from tuner.base.words import Params, Scalar, Value, cut, either, key, nearest, number_text, shown
 from tuner.spec.space.choice import Choice
 from tuner.spec.space.parameters import AnyParameter, Constant
@@ -96,7 +97,7 @@ def _refusal(parameter: Float | Int | Choice | Constant, value: Value) -> str:
         hint = nearest(value, parameter.choices)
         return f"must be one of its choices, but got {shown(value)}{hint}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"must be a number, but got {shown(value)}"
+        return f"must be a number, but got {shown(value)}{fix(value, 'number')}"
     if not parameter.covers(value):
         low, high = number_text(parameter.low), number_text(parameter.high)
         return f"must lie between {low} and {high}, but got {number_text(value)}"

@@ -1,0 +1,120 @@
+"""What is said of a script before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.base.errors import SpecError
+from tuner.inspection import Inspection
+from tuner.spec import load_spec
+from tuner.spec.loading import spec_from_mapping
+from tuner.storage import SweepFolder
+
+GOOD: dict[str, Any] = {
+    "name": "script",
+    "objective": {"metric": "loss", "mode": "min"},
+    "num_trials": 2,
+    "epochs": {"max": 4},
+    "space": {"lr": {"low": 0.1, "high": 0.5}},
+}
+LOOPS = """
+import helper
+
+def main(params, report): ...
+def with_checkpoint(settings, tell, checkpoint): ...
+def of_nothing(): ...
+def of_keywords(params, report, *, more): ...
+"""
+
+
+def problems(folder: Path, **changes: Any) -> list[str]:
+    spec = spec_from_mapping({**GOOD, **changes}, folder=folder, is_new=True)
+    return Inspection(spec, is_tried=True, works_in=str(folder)).result().problems
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text(LOOPS)
+    (tmp_path / "helper.py").write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["main", "with_checkpoint"])
+def test_a_loop_needs_no_training_parameters(folder: Path, name: str) -> None:
+    spec = spec_from_mapping({**GOOD, "trainable": f"./train.py:{name}"}, folder=folder, is_new=True)
+    found = Inspection(spec, is_tried=True, works_in=str(folder)).result()
+    assert (found.problems, found.is_script, found.path) == ([], True, "script")
+    assert {"train.py", "helper.py"} <= set(found.imported)
+    assert list(found.resolve(spec, "x").space) == ["lr"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"trainable": "./train.py:of_nothing"}, "of_nothing must take (params, report)"),
+        ({"trainable": "./train.py:of_keywords"}, "of_keywords must take (params, report)"),
+        ({"trainable": "./train.py:mian"}, "did you mean main?"),
+        ({"trainable": "./train.py:main", "data": "digits"}, "data: has no effect, as a script reads its data itself"),
+        ({"trainable": "./train.py:main", "precision": "mixed_bfloat16"}, "precision: has no effect on a script"),
+        ({"trainable": "./train.py:main", "folds": 3}, "folds: has no effect on a script"),
+        ({"trainable": "./train.py:main", "space": {"epochs": {"choices": [9]}}}, "must not be above epochs.max (4)"),
+        ({"command": ["pyton", "train.py"]}, "command[0]: must be a program, but there is none: 'pyton'"),
+        (
+            {"command": ["python", "trian.py"]},
+            "command[1]: must be a file beside the spec, but there is none: trian.py",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_script_is_told(folder: Path, changes: dict[str, Any], text: str) -> None:
+    found = problems(folder, **changes)
+    assert len(found) == 1 and text in found[0]
+
+
+def test_a_parameter_that_a_command_does_not_name_is_a_warning(folder: Path) -> None:
+    spec = spec_from_mapping({**GOOD, "command": "python train.py"}, folder=folder, is_new=True)
+    assert spec.trainable == f"command:{folder / 'train.py'}"
+    found = Inspection(spec, works_in=str(folder)).result()
+    assert found.warnings == ["space.lr: is not in the command, which may read it from $TUNER_PARAMS"]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (
+            ["python", "--lr", "{lrr}"],
+            "command[2]: must be a parameter of the space, but got {lrr}; did you mean 'lr'?",
+        ),
+        ([], "command: must not be empty"),
+        ("a 'b", "command: must be a program and its arguments, but its quotes do not match"),
+        (["{lr}"], "command[0]: must be a program, without braces"),
+        (["a", "postgresql://me:hunter22@db/x"], "command[1]"),
+    ],
+)
+def test_a_command_is_checked_with_the_spec(command: Any, text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec_from_mapping({**GOOD, "command": command}, is_new=True)
+    assert text in str(caught.value)
+
+
+def test_a_command_stands_for_the_trainable(folder: Path) -> None:
+    with pytest.raises(SpecError, match="trainable: must be left out where command is given, but got 'digits'"):
+        spec_from_mapping({**GOOD, "command": ["a"], "trainable": "digits"})
+    spec = spec_from_mapping({**GOOD, "command": ["sh", "-c", "echo ${HOME} {{lr}} {lr}\nexit", 3]}, folder=folder)
+    assert spec.command == ["sh", "-c", "echo ${HOME} {{lr}} {lr}\nexit", "3"]
+    assert spec_from_mapping(spec.resolved()) == spec
+
+
+def test_a_checkpoint_of_a_script_is_a_checkpoint(tmp_path: Path) -> None:
+    from tuner.storage.names import is_checkpoint_path
+
+    path = SweepFolder.at(str(tmp_path)).checkpoint(3, 1, 2, "best", ".tar")
+    assert is_checkpoint_path(path) and path.endswith(".tar")
+
+
+def test_a_spec_file_may_have_a_command(folder: Path) -> None:
+    text = "\n".join(f"{key}: {value}" for key, value in GOOD.items()).replace("'", "")
+    (folder / "sweep.yaml").write_text(f'{text}\ncommand: [python, train.py, --lr, "{{lr}}"]\n')
+    assert load_spec(folder / "sweep.yaml").command == ["python", "train.py", "--lr", "{lr}"]

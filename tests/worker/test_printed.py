@@ -1,0 +1,44 @@
+"""What a process prints while a trial trains is that trial's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tuner.storage import SweepFolder
+from tuner.storage.printed import printed_text
+
+CODE = """
+import os, subprocess, sys
+from tuner.storage import SweepFolder
+from tuner.worker.printed import Printed
+
+printed = Printed(SweepFolder.at(sys.argv[1]))
+print("before any trial")
+for trial in range(2):
+    printed.begin(trial)
+    print(":actor_name:of Ray")
+    print("epoch of", trial)
+    printed.copy()
+    subprocess.run(["sh", "-c", f"echo child of {trial} >&2"])
+    sys.stdout.write(f"no newline {trial}")
+printed.end()
+print("after")
+"""
+
+
+def test_each_trial_has_what_was_printed_while_it_trained(tmp_path: Path) -> None:
+    (tmp_path / "sweeps" / "one").mkdir(parents=True)
+    folder = SweepFolder.at(str(tmp_path / "sweeps" / "one"))
+    with open(tmp_path / "out", "ab") as out, open(tmp_path / "err", "ab") as err:
+        subprocess.run([sys.executable, "-c", CODE, str(folder.path)], stdout=out, stderr=err, check=True)
+    for trial in range(2):
+        assert printed_text(folder, trial) == f"epoch of {trial}\nno newline {trial}child of {trial}\n"
+
+
+def test_an_output_that_is_no_file_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "sweeps" / "one").mkdir(parents=True)
+    folder = SweepFolder.at(str(tmp_path / "sweeps" / "one"))
+    subprocess.run([sys.executable, "-c", CODE, str(folder.path)], capture_output=True, check=True)
+    assert printed_text(folder, 0) is None

@@ -1,0 +1,107 @@
+"""What a trial prints: the bytes that its process, and its script, add to the worker's output while it trains.
+
+The worker's output is a file, of which each trial's part is copied as it grows. Where it is none, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tuner.base.errors import TunerError
+from tuner.storage import SweepFolder
+from tuner.storage.printed import PrintedFile
+
+LOOK_EVERY_S = 0.5
+_MARKS = (b":job_id:", b":actor_name:", b":task_name:", b":actor_class:")
+"""How lines begin that Ray writes there for itself."""
+
+
+@dataclass
+class _Stream:
+    """One of the process's outputs, and how far it was read."""
+
+    number: int
+    at: int = 0
+    rest: bytes = b""
+    """The beginning of a line whose end has not come yet."""
+
+    def skip(self) -> None:
+        """What was printed so far is nobody's."""
+        self.at, self.rest = self._size(), b""
+
+    def news(self, *, is_last: bool = False) -> bytes:
+        """The lines that are new."""
+        size = self._size()
+        if size < self.at:  # it became too long, and was emptied
+            self.at = 0
+        parts = [self.rest]
+        while self.at < size:
+            with open(f"/proc/self/fd/{self.number}", "rb") as file:
+                part = os.pread(file.fileno(), min(size - self.at, 1 << 20), self.at)
+            if not part:
+                break
+            self.at += len(part)
+            parts.append(part)
+        text = b"".join(parts)
+        end = len(text) if is_last or len(text) > 1 << 16 else text.rfind(b"\n") + 1
+        text, self.rest = text[:end], text[end:]
+        return b"".join(line for line in text.splitlines(keepends=True) if not line.startswith(_MARKS))
+
+    def _size(self) -> int:
+        with suppress(OSError):
+            found = os.fstat(self.number)
+            return found.st_size if stat.S_ISREG(found.st_mode) else 0
+        return 0
+
+
+@dataclass
+class Printed:
+    """Copies what each trial in turn prints to the sweep's folder. What cannot be written is not kept."""
+
+    folder: SweepFolder
+    _streams: tuple[_Stream, ...] = (_Stream(1), _Stream(2))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _file: PrintedFile | None = None
+    _thread: threading.Thread | None = None
+
+    def begin(self, trial: int) -> None:
+        """From now on it is this trial that prints."""
+        self.end()
+        with self._lock:
+            for stream in self._streams:
+                stream.skip()
+            with suppress(OSError, TunerError):
+                self._file = PrintedFile(self.folder, trial)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look, name="printed", daemon=True)
+            self._thread.start()
+
+    def copy(self, *, is_last: bool = False) -> None:
+        """Copies what is new."""
+        for output in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                output.flush()
+        with self._lock:
+            if self._file is None:
+                return
+            with suppress(OSError, TunerError):
+                for stream in self._streams:
+                    self._file.add(stream.news(is_last=is_last))
+                self._file.write(is_last=is_last)
+
+    def end(self) -> None:
+        """The trial prints no more."""
+        self.copy(is_last=True)
+        with self._lock:
+            self._file = None
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            self.copy()
