@@ -39,4 +39,4 @@ def test_lists_infeasible_trials_and_a_warm_start(cli: Cli, tiny_spec: Callable[
         assert not (trial in infeasible and (trial["epochs"] or "too many" not in trial["reason"]))
     assert not {key(trial["params"]) for trial in trials} & {key(trial["params"]) for trial in later}
     for name in ("tiny", "warm"):
-        assert "all that was looked at holds" in cli("verify", name).stdout
+        assert "all that was looked at holds" in cli("verify", name).stderr
