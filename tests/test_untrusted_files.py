@@ -25,8 +25,11 @@ OWN_CHILDS = {
     "tuner/inspection/background.py",
     "trainables/scripts/child.py",
     "trainables/scripts/trainer.py",
+    "tuner/processes/wire.py",
+    "tuner/processes/shared.py",
 }
-"""A process hands something to the one that started it, or that it starts, in a file that is its user's alone."""
+"""A process hands something to the one that started it, or that it starts, in a file that is its user's alone, or
+through a socket that answers this user alone."""
 AS_CODE = {"trainables/learned.py"}
 """What `load_data` learned is read as the trainable's code is: only if it is what the journal says."""
 

@@ -157,4 +157,12 @@ def _opened(folder: Path) -> Rows:
     path = folder / _ROWS
     if path.stat().st_size != meta["count"] * dtype.itemsize:
         raise DataError(f"{path}: must hold {meta['count']} rows of {dtype.itemsize} bytes, but was cut: remove it")
-    return Rows(path, dtype, meta["count"], meta["digest"], meta["as_dtype"], meta["facts"], np.load(folder / _HASHES))
+    return Rows(
+        path,
+        dtype,
+        meta["count"],
+        meta["digest"],
+        meta["as_dtype"],
+        meta["facts"],
+        np.load(folder / _HASHES, allow_pickle=False),
+    )

@@ -117,6 +117,8 @@ def _check_trial(sweep: Sweep, names: Names, trial: Trial, run: RecordedRun, par
         tags["tuner.outcome"] = trial.outcome
         if trial.reason:
             tags["tuner.reason"] = tag_text(trial.reason)
+    if trial.jit_compile is not None:
+        tags["tuner.jit_compile"] = str(trial.jit_compile).lower()
     _check_texts(name, "tag", run.tags, tags, found)
     logged = {names.param(param): param_text(value) for param, value in trial.logged.items()}
     params = logged | {names.param(param): text for param, text in _params(sweep, trial)}
