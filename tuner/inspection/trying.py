@@ -143,7 +143,8 @@ def failure_line(error: ProbeError, trainable: str, name: str) -> str:
     cause = error.cause
     message = said(cause)
     if (infeasible := infeasible_in(cause)) is not None:
-        return f"trainable: the first {INFEASIBLE_TRIED} configurations are all infeasible, the last one: {infeasible}"
+        what = f"the first {INFEASIBLE_TRIED} configurations are all infeasible, the last one: {infeasible}"
+        return f"trainable: {what}; narrow the space, or state in `feasible` what is feasible"
     if isinstance(cause, EvaluateError):
         return f"trainable: {message}"
     place = own_place(cause, own_files(trainable))
