@@ -21,6 +21,7 @@ from tuner.engine.deaths import LOADING_S, cause_of_death, kernel_memory_kills
 from tuner.engine.messages import Assignment, Loss, Report
 from tuner.engine.slots import Slot
 from tuner.processes import EndedError, Process, node_server
+from tuner.worker.printed import Mark
 
 WORK = "tuner.worker.process:main"
 """What the process does."""
@@ -65,6 +66,7 @@ class Worker:
         self._is_waiting = False
         """Whether the process has been told to go on, and has not reported since."""
         self._num_reports = 0
+        self._printed = Mark()
         outputs.bound_this_process()
         self.take(config["assignment"])
         with suppress(EndedError):  # which the first report tells
@@ -138,7 +140,8 @@ class Worker:
             self._is_told = self._is_loaded = self._is_waiting = False
             gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
             memory_bytes = self._common.slot.memory_bytes(this_node())
-            self._process.send({"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes})
+            place = {"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes, "printed": self._printed.path}
+            self._process.send(place)
         return self._process
 
     def _start(self) -> Process:
@@ -173,6 +176,7 @@ class Worker:
         )
         pid = process.known_pid if process is not None else 0
         self._end_process()
+        self._printed.keep_rest()
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
