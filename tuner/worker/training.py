@@ -148,6 +148,7 @@ class Training:
             ended=self._ended(failure),
             is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
+            jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
             logged=self._trainer.take_logged() if self._has_started else {},
         )
 
@@ -344,6 +345,7 @@ def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list
             settings.mode,
             precision=settings.precision,
             devices=devices,
+            jit_compile=settings.jit_compile,
             folds=settings.folds,
             folds_seed=settings.folds_seed,
         )
