@@ -32,13 +32,13 @@ def main(connection: socket.socket, kept: dict[str, int]) -> None:
     while True:
         try:
             assignment = _received(connection)
-        except EOFError:
+            if assignment is not None:
+                training.take(assignment)
+            report = training.step()
+            remove_generated()
+            wire.send(connection, report)
+        except (EOFError, ConnectionError):  # the worker wants it no more
             return
-        if assignment is not None:
-            training.take(assignment)
-        report = training.step()
-        remove_generated()
-        wire.send(connection, report)
 
 
 def _print_at_once() -> None:
