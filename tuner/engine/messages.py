@@ -110,6 +110,8 @@ class Report:
     is not for the trial's parameters to say."""
     jit_compile: bool | None = None
     """On an attempt's first report: whether XLA compiles the trial's steps; None where that was never a question."""
+    goes_on: bool = False
+    """Whether the process trains on without an answer, as nobody has to be asked before its next report."""
     loss: Loss | None = None
     """Set where the trial's process is gone, while the worker that had it stays."""
 

@@ -27,11 +27,11 @@ def main(connection: socket.socket, kept: dict[str, int]) -> None:
     while True:
         try:
             assignment = _received(connection)
-        except EOFError:
+            if assignment is not None:
+                training.take(assignment)
+            wire.send(connection, training.step())
+        except (EOFError, ConnectionError):  # the worker wants it no more
             return
-        if assignment is not None:
-            training.take(assignment)
-        wire.send(connection, training.step())
 
 
 def _received(connection: socket.socket) -> Any:
