@@ -20,6 +20,9 @@ from tuner.backend.worker import Common, Worker
 from tuner.engine.messages import Assignment, Report, TrainedEpoch
 from tuner.engine.slots import Slot
 from tuner.processes import Server, forking, wire
+from tuner.storage import SweepFolder
+from tuner.storage.printed import printed_text
+from tuner.worker.printed import Printed
 
 pytestmark = pytest.mark.slow  # Ray is imported
 
@@ -34,7 +37,7 @@ def pretend(connection: socket.socket, kept: dict[str, int]) -> None:
 
 
 def _pretend(connection: socket.socket) -> None:
-    wire.receive(connection)
+    place, _ = wire.receive(connection)
     assignment, epoch = None, 0
     while True:
         told, _ = wire.receive(connection)
@@ -43,6 +46,8 @@ def _pretend(connection: socket.socket) -> None:
         assert assignment is not None
         epoch += 1
         if assignment.trial == 9 and epoch == 2:
+            Printed(SweepFolder.at(str(Path(assignment.params["folder"], "sweep"))), place["printed"]).begin(9)
+            os.write(1, b"its last words\n")
             os.kill(os.getpid(), signal.SIGKILL)
         (Path(assignment.params["folder"]) / f"{assignment.trial}-{epoch}").touch()
         report = Report(
@@ -113,12 +118,15 @@ def test_what_it_trained_of_a_trial_that_was_taken_from_it_is_forgotten(common: 
     worker.stop()
 
 
+@pytest.mark.usefixtures("capfd")  # the output is a file
 def test_a_process_that_dies_is_told_and_the_next_trial_has_another(common: Common, tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
     worker = Worker({"assignment": assigned(tmp_path, 9)}, common)
     first: Report = worker.train()["report"]
     lost: Report = worker.train()["report"]
     assert lost.loss is not None and lost.pid == first.pid
     assert (lost.loss.cause, lost.loss.reason) == ("worker", "the worker process died: it was killed by SIGKILL")
+    assert printed_text(SweepFolder(tmp_path / "sweep"), 9) == "its last words\n"
     worker.take(assigned(tmp_path, 2))
     following: Report = worker.train()["report"]
     assert following.trial == 2 and following.pid != first.pid and following.loss is None
