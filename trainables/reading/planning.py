@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Wanted:
     def own(self, part: int) -> Any:
         """A part's own data, such as a file's path; None where it is a share or a number."""
         value = self.validation if part == VALIDATION else self.test
-        return None if value is None or isinstance(value, int | float) else value
+        return None if value is None or isinstance(value, Real) else value
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,11 @@ def _sizes(name: str, wanted: Wanted, parts: Array, num_examples: int) -> dict[i
 
 
 def _size(what: str, value: Any, num_examples: int) -> int:
-    if isinstance(value, bool) or value < 0 or (isinstance(value, float) and not value < 1):
-        raise DataError(f"{what} must be a share between 0 and 1 or a number of examples, but got {value!r}")
+    if isinstance(value, bool) or value < 0 or (not isinstance(value, Integral) and not value < 1):
+        raise DataError(f"{what} must be a share between 0 and 1 or a number of examples, but got {value}")
     if value == 0 and what.endswith(PARTS[VALIDATION]):
         raise DataError(f"{what} must be more than 0, as the search compares trials by it, but got {value!r}")
-    return int(value) if isinstance(value, int) else round(value * num_examples)
+    return int(value) if isinstance(value, Integral) else round(float(value) * num_examples)
 
 
 def _too_few(name: str, error: TooFewError, say: Callable[[int], str]) -> str:
