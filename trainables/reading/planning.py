@@ -29,10 +29,35 @@ class Wanted:
     seed: int
     class_weights: Any
 
+    def __post_init__(self) -> None:
+        check_flag("stratify", self.stratify)
+
     def own(self, part: int) -> Any:
         """A part's own data, such as a file's path; None where it is a share or a number."""
         value = self.validation if part == VALIDATION else self.test
         return None if value is None or isinstance(value, Real) else value
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuses what is neither True, False nor None.
+
+    Raises:
+        DataError: such as for labels.
+    """
+    if value is not None and not isinstance(value, bool | np.bool_):
+        got = repr(value) if isinstance(value, str | int | float) else type(value).__name__
+        raise DataError(f"{name} must be True or False, but got {got}")
+
+
+def checked_bytes(in_memory_bytes: Any) -> int:
+    """A limit as it was given.
+
+    Raises:
+        DataError: it is no number of bytes.
+    """
+    if isinstance(in_memory_bytes, bool) or not isinstance(in_memory_bytes, Real) or not in_memory_bytes >= 0:
+        raise DataError(f"in_memory_bytes must be a number of bytes from 0 on, but got {in_memory_bytes!r}")
+    return int(min(in_memory_bytes, 2**63))
 
 
 @dataclass(frozen=True)

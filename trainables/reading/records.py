@@ -16,7 +16,7 @@ from trainables.contract import Data, DataError
 from trainables.reading import node_cache, places
 from trainables.reading.building import of_rows
 from trainables.reading.labels import Column, labels_of, nearest
-from trainables.reading.planning import Wanted, planned
+from trainables.reading.planning import Wanted, check_flag, planned
 from trainables.reading.rows import decoded
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
 
@@ -33,6 +33,9 @@ class Form:
     features: Any
     decode: Any
     classes: bool | None
+
+    def __post_init__(self) -> None:
+        check_flag("classes", self.classes)
 
 
 @dataclass(frozen=True)
