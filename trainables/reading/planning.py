@@ -55,9 +55,10 @@ def checked_bytes(in_memory_bytes: Any) -> int:
     Raises:
         DataError: it is no number of bytes.
     """
-    if isinstance(in_memory_bytes, bool) or not isinstance(in_memory_bytes, Real) or not in_memory_bytes >= 0:
+    is_number = isinstance(in_memory_bytes, Real) and not isinstance(in_memory_bytes, bool)
+    if not is_number or not float(in_memory_bytes) >= 0:
         raise DataError(f"in_memory_bytes must be a number of bytes from 0 on, but got {in_memory_bytes!r}")
-    return int(min(in_memory_bytes, 2**63))
+    return int(min(float(in_memory_bytes), 2.0**63))
 
 
 @dataclass(frozen=True)
