@@ -116,6 +116,8 @@ def _features(file: _File) -> dict[str, Any]:
     try:
         first = next(iter(_records(file)), None)
     except tf.errors.OpError as error:
+        if not file.compression and _begin(file.path) == b"\x1f\x8b":
+            raise DataError(f"{rule}, but is compressed by gzip: let its name end in .gz") from None
         raise DataError(f"{rule}, but is damaged or another: {_gist(error)}") from None
     if first is None:
         raise DataError(f"{rule}, at least one, but holds none")
@@ -133,6 +135,11 @@ def _features(file: _File) -> dict[str, Any]:
     if not found:
         raise DataError(f"{rule}, but the first has no features; give other records by a tf.data.Dataset of your own")
     return found
+
+
+def _begin(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(2)
 
 
 def _decoded(
