@@ -21,6 +21,7 @@ from tuner.engine.deaths import LOADING_S, cause_of_death, kernel_memory_kills
 from tuner.engine.messages import Assignment, Loss, Report
 from tuner.engine.slots import Slot
 from tuner.processes import EndedError, Process, node_server
+from tuner.worker.printed import Mark
 
 WORK = "tuner.worker.process:main"
 """What the process does."""
@@ -66,7 +67,10 @@ class Worker:
         """Whether the process has been told to go on, and has not reported since."""
         self._told_at, self._kills = time.monotonic(), kernel_memory_kills()
         """When it was told so, and the kernel's count of memory kills then."""
+        self._has_told_why = False
+        """Whether the log says why this slot's processes are plain ones."""
         self._num_reports = 0
+        self._printed = Mark()
         outputs.bound_this_process()
         self.take(config["assignment"])
         with suppress(EndedError):  # which the first report tells
@@ -154,12 +158,14 @@ class Worker:
             self._is_told = self._is_loaded = self._is_waiting = False
             gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
             memory_bytes = self._common.slot.memory_bytes(this_node())
-            self._process.send({"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes})
+            place = {"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes, "printed": self._printed.path}
+            self._process.send(place)
         return self._process
 
     def _start(self) -> Process:
         common = self._common
-        if common.why_plain and not common.is_script:
+        if common.why_plain and not common.is_script and not self._has_told_why:
+            self._has_told_why = True
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
         for _ in range(STARTS):  # a server may end just now
             try:
@@ -189,6 +195,7 @@ class Worker:
         )
         pid = process.known_pid if process is not None else 0
         self._end_process()
+        self._printed.keep_rest()
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,

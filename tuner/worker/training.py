@@ -59,6 +59,8 @@ class Place:
     gpus: tuple[str, ...] = ()
     memory_bytes: float | None = None
     """Its slot's share of the node's memory; None if the node does not say."""
+    printed: str = ""
+    """The path of the `printed.Mark` that outlives the process; empty for none."""
 
 
 class Training:
@@ -76,7 +78,7 @@ class Training:
         self._folder = SweepFolder.at(settings.sweep)
         self._saver = CheckpointSaver(self._folder)
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
-        self._printed = Printed(self._folder)
+        self._printed = Printed(self._folder, place.printed)
         self._trainer: Any = None
         self._is_broken = False
 

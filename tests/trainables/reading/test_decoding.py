@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -156,13 +157,23 @@ def test_a_damaged_or_unlike_record_is_named(tmp_path: Path) -> None:
     assert "must have a feature lable, but has none; did you mean label?" in told("lable")
     assert "record 1: feature image must be numbers, but holds bytes; decode=" in told(decode=None)
     assert "decode must work on the features, but KeyError: 'y'" in told(decode=lambda f: f["y"])
+    assert "must return an array or a dict of arrays, but returned NoneType" in told(decode=lambda f: None)
+    assert "record 1 cannot be decoded: " in told("x", decode=lambda f: tf.io.decode_png(f["label"]))
     path.write_bytes(whole[:-5])
     assert "record 20 is damaged" in told()
     path.write_bytes(whole + b"half")
     assert "record 21 is damaged: the file was cut" in told()
+    path.write_bytes(gzip.compress(whole))
+    assert "but is compressed by gzip: let its name end in .gz" in told()
     path.write_bytes(b"x" * 40)
     assert "must hold records of tf.train.Example, but is damaged" in told()
     path.write_bytes(b"x" * 5)
     assert "must hold records of tf.train.Example, at least one, but holds none" in told()
     write(path, 3, x=tf.train.Feature(float_list=tf.train.FloatList(value=[float("nan")] * 3)))
     assert "record 1: x must hold finite numbers, but got NaN or infinity" in told()
+    other = write(tmp_path / "b.tfrecord", 1, x=tf.train.Feature(float_list=tf.train.FloatList(value=[1.0])))
+    path.write_bytes(whole + other.read_bytes())
+    assert "record 21 must have the features of the first one, but x has another type or length than 3" in told()
+    write(other, 1, x=tf.train.Feature())
+    path.write_bytes(whole + other.read_bytes())
+    assert "record 21 must have the features of the first one, but has no x" in told()

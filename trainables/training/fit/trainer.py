@@ -181,7 +181,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         validation_batch_size = int(options.pop("validation_batch_size", batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
         callbacks = new_callbacks(trainable, valid)
-        placed = place_files(callbacks, self._files(), self.trial)
+        placed = place_files(callbacks, self._files, self.trial)
         if placed and not self._has_told:
             self._has_told = True  # it is the same of each trial
             self.notes.append(f"each trial's callbacks write files of its own; this one's are {', '.join(placed)}")
