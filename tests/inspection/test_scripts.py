@@ -63,6 +63,14 @@ def test_a_loop_needs_no_training_parameters(folder: Path, name: str) -> None:
     [
         ({"trainable": "./train.py:of_nothing"}, "of_nothing must take (params, report)"),
         ({"trainable": "./train.py:of_keywords"}, "of_keywords must take (params, report)"),
+        (
+            {"trainable": "./train.py:main", "feasible": "batch_size < 100"},
+            "feasible: must name parameters of the space, but got 'batch_size'; known: lr",
+        ),
+        (
+            {"trainable": "./train.py:main", "search": {"points": [{"lr": 0.2, "batch_size": 8}]}},
+            "search.points[0].batch_size: the space has no such parameter",
+        ),
         ({"trainable": "./train.py:turned"}, "turned must take (params, report), in this order"),
         ({"trainable": "./train.py:later"}, "later must be a plain function, but is an async one"),
         ({"trainable": "./train.py:yielding"}, "yielding must call report(epoch, metrics), but has a yield"),

@@ -12,6 +12,7 @@ from trainables.sources import Sources
 from tuner.inspection.hypermodels import epochs_problems
 from tuner.inspection.objective import script_objective_warnings
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import name_problems
 from tuner.spec.space import nearest, shown
 from tuner.spec.texts import text_warnings
 
@@ -75,6 +76,11 @@ def _common(spec: SweepSpec) -> list[str]:
         problems.append(f"jit_compile: has no effect on a script, but got {shown(spec.jit_compile)}: leave it out")
     if spec.folds is not None:
         problems.append("folds: has no effect on a script, which divides its data itself: leave it out")
+    known = [*spec.space]  # no script has learning_rate and batch_size besides
+    problems += [f"{path}: {rule}" for path, rule in name_problems(spec.feasible, known)]
+    for index, point in enumerate(spec.search.points):
+        unknown = [name for name in point if name not in known]
+        problems += [f"search.points[{index}].{name}: the space has no such parameter" for name in unknown]
     return problems + epochs_problems(spec)
 
 
