@@ -239,7 +239,7 @@ class SweepRun:
             if error is not self._coordinator.fatal and not is_storage:
                 raise
             kind = StorageError if is_storage else UsageError
-            raise kind(f"{error}. Once that is mended, go on with: {self._again}") from error
+            raise kind(ending.with_way_on(str(error), self._again, is_begun=self._is_worth_keeping)) from error
         except BaseException:
             self._leave()
             raise

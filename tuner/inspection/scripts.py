@@ -10,6 +10,7 @@ from trainables.scripts.commands import file_of, names_in, program, scripts_in
 from trainables.scripts.functions import looks_like_loop
 from trainables.sources import Sources
 from tuner.inspection.hypermodels import epochs_problems
+from tuner.inspection.objective import script_objective_warnings
 from tuner.spec import SweepSpec
 from tuner.spec.space import nearest, shown
 from tuner.spec.texts import text_warnings
@@ -28,7 +29,7 @@ class ScriptFindings:
 
 def loop_findings(spec: SweepSpec) -> ScriptFindings:
     """Of a loop, which has been imported."""
-    return ScriptFindings(_common(spec), text_warnings(spec))
+    return ScriptFindings(_common(spec), _common_warnings(spec))
 
 
 def command_findings(spec: SweepSpec) -> ScriptFindings:
@@ -48,12 +49,16 @@ def command_findings(spec: SweepSpec) -> ScriptFindings:
     named = {name for argument in command for name in names_in(argument)}
     unnamed = [name for name in spec.space.searched if name not in named]
     warnings = [f"space.{name}: is not in the command, which may read it from $TUNER_PARAMS" for name in unnamed]
-    return ScriptFindings([*problems, *_common(spec)], [*warnings, *text_warnings(spec)])
+    return ScriptFindings([*problems, *_common(spec)], [*warnings, *_common_warnings(spec)])
 
 
 def _near(name: str, others: list[str]) -> str:
     hint = nearest(name, others)
     return hint if "mean" in hint else ""
+
+
+def _common_warnings(spec: SweepSpec) -> list[str]:
+    return [*script_objective_warnings(spec.objective.metric), *text_warnings(spec)]
 
 
 def _common(spec: SweepSpec) -> list[str]:
