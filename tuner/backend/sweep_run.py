@@ -68,6 +68,7 @@ class SweepRun:
         self._log = DriverLog(self._folder, observer.note).write
         self._recorder = RecorderProcess(self._folder, self._tell)
         self._coordinator = Coordinator(spec, journal, self._log, observer.note)
+        self._coordinator.stages.are_of_scripts = inspected.is_script
         self._is_training = False
         self._is_kept = not is_new
         self._recorder_is_done = False
