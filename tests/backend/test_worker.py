@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tuner.backend import worker as module
@@ -119,6 +120,18 @@ def test_what_it_trained_of_a_trial_that_was_taken_from_it_is_forgotten(common: 
 
 
 @pytest.mark.usefixtures("capfd")  # the output is a file
+def test_the_death_of_the_server_is_not_the_trials_fault(common: Common, tmp_path: Path) -> None:
+    worker = Worker({"assignment": assigned(tmp_path, 0)}, common)
+    report: Report = worker.train()["report"]
+    os.kill(psutil.Process(report.pid).ppid(), signal.SIGKILL)
+    while (lost := worker.train()["report"]).loss is None:  # what it had reported before
+        pass
+    assert lost.loss.cause == "node" and "killed with the process that it was forked from" in lost.loss.reason
+    worker.take(assigned(tmp_path, 0, attempt=2))
+    assert epoch_of(worker) == (0, 1), "the node has no other server"
+    worker.stop()
+
+
 def test_a_process_that_dies_is_told_and_the_next_trial_has_another(common: Common, tmp_path: Path) -> None:
     (tmp_path / "sweep").mkdir()
     worker = Worker({"assignment": assigned(tmp_path, 9)}, common)

@@ -95,10 +95,14 @@ def ask(process: client.Process, question: str) -> Any:
 
 
 def gone(pid: int, within_s: float = 20) -> bool:
-    """Whether a process ends within this time, and is no zombie."""
+    """Whether a process ends within this time, and is no zombie, unless it is for the first process to reap it."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:
-        if not psutil.pid_exists(pid):
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE and process.ppid() == 1:
+                return True
+        except psutil.NoSuchProcess:
             return True
         time.sleep(0.02)
     return False

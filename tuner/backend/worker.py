@@ -102,7 +102,7 @@ class Worker:
         try:
             report = self._heard()
         except EndedError as error:
-            return self._lost(str(error))
+            return self._lost(error)
         if report.loss is not None:
             self._end_process()
         self._is_loaded = True
@@ -183,16 +183,18 @@ class Worker:
             return os.open(self._common.path, os.O_RDONLY)
         return write_packed(ray.get(self._common.reference[0]))
 
-    def _lost(self, how: str) -> Report:
+    def _lost(self, error: EndedError) -> Report:
         """The report of a process that is gone. The next one begins with the next trial."""
         process = self._process
         cause, reason = cause_of_death(
-            f"it {how}",
+            f"it {error}",
             time.monotonic() - self._told_at,
             self._common.trial_timeout_s,
             loading_s=0.0 if self._is_loaded else LOADING_S,
             kernel_was_out_of_memory=kernel_memory_kills() > self._kills,
         )
+        if error.is_with_server:
+            cause = "node"  # which is not the trial's fault
         pid = process.known_pid if process is not None else 0
         self._end_process()
         self._printed.keep_rest()

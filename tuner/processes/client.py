@@ -27,7 +27,15 @@ _ENDS_WITHIN_S = 10.0
 
 
 class EndedError(Exception):
-    """A process has ended by itself; the text says how, as in "was killed by SIGSEGV"."""
+    """A process has ended by itself; the text says how, as in "was killed by SIGSEGV".
+
+    Args:
+        is_with_server: whether it was killed with the process that started it, for no reason of its own.
+    """
+
+    def __init__(self, how: str, is_with_server: bool = False) -> None:
+        super().__init__(how)
+        self.is_with_server = is_with_server
 
 
 def how_it_ended(code: int) -> str:
@@ -100,9 +108,9 @@ class Process:
         if self._connection in ready:
             with contextlib.suppress(EOFError, OSError):
                 return wire.receive(self._connection)[0]
-        how = self._how_it_ended()
+        error = self._how_it_ended()
         self.close()
-        raise EndedError(how)
+        raise error
 
     def wait(self) -> int:
         """Waits for its end; its exit code, or minus the signal: that of SIGKILL if its server is gone."""
@@ -124,14 +132,14 @@ class Process:
         while self._files:
             os.close(self._files.pop())
 
-    def _how_it_ended(self) -> str:
+    def _how_it_ended(self) -> EndedError:
         ready, _, _ = select.select([self._control], [], [], _ENDS_WITHIN_S)
         if not ready:  # it closed its connection and goes on
-            return "left its connection"
+            return EndedError("left its connection")
         try:
-            return how_it_ended(_answer(self._control).code)
+            return EndedError(how_it_ended(_answer(self._control).code))
         except ConnectionError:
-            return "was killed with the process that it was forked from"
+            return EndedError("was killed with the process that it was forked from", is_with_server=True)
 
 
 class Server:
