@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.conftest import Cli, kill_group
+from tests.sweeps.conftest import ONE_SLOT, Cli, kill_group
 from tuner.engine.replay import verify
 from tuner.spec import dump_yaml
 from tuner.sweep import events as ev
@@ -57,6 +57,20 @@ LOGS = """
             mlflow.log_metric("loss", float(sys.argv[1]) / (epoch + 1), step=epoch)
             mlflow.log_metric("other", epoch, step=epoch)
 """
+KERAS = """
+    import sys
+    was_imported = "tensorflow" in sys.modules
+    import keras
+    import numpy as np
+
+    def main(params, report):
+        x = np.random.rand(16, 2)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        history = model.fit(x, x.sum(axis=1), epochs=2, verbose=0).history["loss"]
+        for epoch, loss in enumerate(history, 1):
+            report(epoch, {"loss": loss, "was_imported": was_imported})
+"""
 
 
 def spec(folder: Path, **changes: Any) -> str:
@@ -102,6 +116,14 @@ def test_a_script_is_killed_with_its_driver_and_goes_on(
     cli("verify", "script")
     cli("export", "script", "--output", str(tmp_path / "best"))
     assert len(list((tmp_path / "best").iterdir())) == 1
+
+
+def test_a_loop_that_uses_keras_is_forked_with_tensorflow_imported(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(textwrap.dedent(KERAS))
+    cli("run", spec(tmp_path, trainable="./train.py:main", epochs={"max": 2}, resources=ONE_SLOT))
+    told = [event for event in cli.events("script") if isinstance(event, ev.EpochReported)]
+    assert [event.metrics["was_imported"] for event in told] == [1, 1, 1, 1]
+    assert [trial["outcome"] for trial in cli.json("trials", "script")] == ["completed"] * 2
 
 
 def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: Path) -> None:

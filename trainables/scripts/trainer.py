@@ -30,6 +30,7 @@ from trainables.scripts.archive import (
     unpack,
 )
 from trainables.scripts.commands import filled, program, search_path
+from trainables.scripts.forker import Forker
 from trainables.scripts.job import Job
 from trainables.scripts.lines import Line, ObjectiveError, ScriptError, check_epoch, check_objective, parse
 from trainables.scripts.mlflow_server import RunServer, TrialRun
@@ -113,14 +114,16 @@ class ScriptTrainer:
     Args:
         metric: the objective, which each report must have.
         mode: whether more of it is better.
+        forker: forks the processes of loops; None for processes that import everything themselves.
     """
 
     suffix = ".tar"
     saves_often = True
     """A checkpoint that a script reports is kept as soon as it can be: what is lost is trained again."""
 
-    def __init__(self, script: Script, metric: str, mode: Literal["min", "max"]) -> None:
+    def __init__(self, script: Script, metric: str, mode: Literal["min", "max"], forker: Forker | None = None) -> None:
         self._script, self._metric, self._mode = script, metric, mode
+        self._forker = None if script.command else forker
         self._trial: _Trial | None = None
         self._number = 0
         self._notes: list[str] = []
@@ -233,7 +236,7 @@ class ScriptTrainer:
             command = [sys.executable, "-P", "-m", "trainables.scripts.child", str(file)]
             known = environment.get("PYTHONPATH")
             environment["PYTHONPATH"] = os.pathsep.join([_FOLDER, *([known] if known else [])])
-        return ScriptProcess(command, where, environment, folder)
+        return ScriptProcess(command, where, environment, folder, self._forker)
 
     def train_epoch(self) -> ScriptEpoch | None:
         """Lets the script run to its next report; None if it has ended instead, and `stopped` says so.

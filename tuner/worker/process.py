@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import Any
 
+from trainables.scripts.forker import Forker
 from tuner.processes import wire
 from tuner.processes.shared import read_shared
 from tuner.worker.training import Place, Training
@@ -23,7 +25,9 @@ def main(connection: socket.socket, kept: dict[str, int]) -> None:
     [file] = kept.values()
     settings, data = read_shared(file)
     os.close(file)
-    training = Training(settings, data, Place(**_received(connection)))
+    is_ready = settings.is_script and not settings.command and "tensorflow" in sys.modules
+    forker = Forker([connection]) if is_ready else None
+    training = Training(settings, data, Place(**_received(connection)), forker)
     while True:
         try:
             assignment = _received(connection)

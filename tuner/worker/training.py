@@ -16,6 +16,7 @@ from typing import Any
 from trainables.contract import Data, DataError
 from trainables.exceptions import CheckpointError
 from trainables.process import set_up_process
+from trainables.scripts.forker import Forker
 from trainables.scripts.trainer import Script, ScriptTrainer
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
@@ -66,10 +67,11 @@ class Training:
 
     Args:
         data: as they were handed over; None to load them here.
+        forker: forks the processes of loops that use Keras.
     """
 
-    def __init__(self, settings: WorkerSettings, data: Data | None, place: Place) -> None:
-        self._settings, self._data, self._place = settings, data, place
+    def __init__(self, settings: WorkerSettings, data: Data | None, place: Place, forker: Forker | None = None) -> None:
+        self._settings, self._data, self._place, self._forker = settings, data, place, forker
         for name, value in settings.environment.items():
             os.environ.setdefault(name, value)
         os.environ.update(gpus.environment(settings.slot.gpus))
@@ -204,7 +206,7 @@ class Training:
     def _load(self, notes: list[str]) -> None:
         self._enter_work_folder(notes)
         with self._watched(LOADING_S):
-            self._trainer = _make_trainer(self._settings, self._data, notes)
+            self._trainer = _make_trainer(self._settings, self._data, self._forker, notes)
         self._data = None
 
     def _enter_work_folder(self, notes: list[str]) -> None:
@@ -308,10 +310,10 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
         faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
 
 
-def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
+def _make_trainer(settings: WorkerSettings, data: Data | None, forker: Forker | None, notes: list[str]) -> Any:
     """As the sweep needs it: of scripts, or of Keras models."""
     if settings.is_script:
-        return ScriptTrainer(_script(settings), settings.metric, settings.mode)
+        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker)
     return _make_keras_trainer(settings, data, notes)
 
 
