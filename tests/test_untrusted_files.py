@@ -29,8 +29,8 @@ OWN_CHILDS = {
     "tuner/processes/wire.py",
     "tuner/processes/shared.py",
 }
-"""A process hands something to the one that started it, or that it starts, in a file that is its user's alone, or through
-a socket that answers this user alone."""
+"""A process hands something to the one that started it, or that it starts, in a file that is its user's alone, or
+through a socket that answers this user alone."""
 AS_CODE = {"trainables/learned.py"}
 """What `load_data` learned is read as the trainable's code is: only if it is what the journal says."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from tuner.processes import EndedError, Server, client, forking, node_server, wire
+from tuner.processes.generated import remove_generated
 from tuner.processes.shared import packed, read_shared, write_packed
 
 WORK = f"{__name__}:work"
@@ -270,3 +272,19 @@ def test_forks_have_tensorflow_and_one_crash_is_nobody_elses(monkeypatch: pytest
     finally:
         server.end()
     assert gone(first["parent"]) and gone(second["pid"])
+
+
+def test_functions_that_tensorflow_has_converted_leave_no_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = tmp_path / "__autograph_generated_file_one.py"
+    module.write_text("x = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = importlib.import_module(module.stem)
+    monkeypatch.delitem(sys.modules, module.stem)
+    monkeypatch.setitem(sys.modules, module.stem, found)
+    remove_generated()
+    assert not module.exists()
+    module.touch()
+    remove_generated()
+    assert module.exists()  # it is another's

@@ -49,3 +49,11 @@ def test_a_mapping_says_it_at_once() -> None:
     suggested, started = params(SUGGESTED, STARTED, records={"learning_rate": "lr"})
     assert suggested == {"lr": "0.25", "epochs": "3", "learning_rate": "0.25"}
     assert started == {**suggested, "batch_size": "64"}
+
+
+def test_a_tag_says_whether_xla_compiles_a_trial() -> None:
+    spec = {"name": "s", "objective": {"metric": "loss", "mode": "min"}, "num_trials": 1, "space": {}, "tracking": {}}
+    first = ev.SweepStarted(seq=0, spec=spec, versions={}, seed=0)
+    started = ev.TrialStarted(seq=2, trial=0, attempt=1, node="n", pid=1, gpus=[], jit_compile=True)
+    updates = Planner().plan([first, ev.TrialSuggested(seq=1, trial=0, params={"epochs": 1}, origin="tpe"), started])
+    assert updates[0].tags["tuner.jit_compile"] == "true"

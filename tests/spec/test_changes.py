@@ -74,6 +74,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("space.schedule.choices=[exponential]", {"space.schedule.choices": ["exponential"]}),
     ("space.decay_rate.low=0.2", {"space.decay_rate.low": 0.2}),
     ("space.units=64", {}),
+    ("jit_compile=auto", {"jit_compile": "auto"}),
 ]  # fmt: skip
 
 REFUSED = [

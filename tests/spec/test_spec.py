@@ -361,6 +361,35 @@ def test_parts_of_several_gpus_and_batches_without_a_row_for_each_are_refused(tm
     rule = "resources.gpus_per_trial: must be a fraction of one GPU or a whole number of them, but got 1.5"
     assert problems(tmp_path, GOOD + gpus) == [rule]
     gpus = "resources: {gpus_per_trial: 4}\n"
+    [found] = problems(tmp_path, f"{GOOD}{gpus}jit_compile: auto\n")
+    assert found == (
+        "jit_compile: must be false, or left out, where a trial has several GPUs, as XLA compiles no steps there, but"
+        " got 'auto'"
+    )
     written = GOOD.replace("space:\n", "space:\n  batch_size: {choices: [2, 32]}\n") + gpus
     rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got 2"
     assert problems(tmp_path, written) == [f"space.batch_size: {rule}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "gpus", "used"),
+    [
+        (None, 0, False),
+        (None, 0.25, "auto"),
+        (None, 1, "auto"),
+        (None, 2, False),
+        ("auto", 0, "auto"),
+        (False, 1, False),
+    ],
+)
+def test_xla_is_tried_on_one_gpu_or_where_it_is_asked_for(written: Any, gpus: float, used: Any) -> None:
+    spec = make_spec(jit_compile=written, resources={"gpus_per_trial": gpus})
+    assert spec.jit_compile_used == used and spec.resolved()["jit_compile"] == written
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [("fast", "'fast'"), ("1", "1"), ("'true'", "'true'"), ("[auto]", "['auto']")]
+)
+def test_jit_compile_of_another_kind(tmp_path: Path, written: str, shown: str) -> None:
+    expected = [f"jit_compile: must be auto, true or false, but got {shown}"]
+    assert problems(tmp_path, f"{GOOD}jit_compile: {written}\n") == expected

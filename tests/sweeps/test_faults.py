@@ -58,6 +58,17 @@ def test_drivers_killed_at_random_moments_lose_nothing(cli: Cli, tiny_spec: Call
     assert len(verified(cli, acknowledged=acknowledged).trials) == 20
 
 
+def pid_of(cli: Cli, trial: int, attempt: int) -> int:
+    """The process of a trial's attempt, once it has begun."""
+
+    def started() -> list[int]:
+        events = [event for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)]
+        return [event.pid for event in events if (event.trial, event.attempt) == (trial, attempt)]
+
+    cli.wait_for("tiny", lambda sweep: bool(started()))
+    return started()[0]
+
+
 def test_forks_the_process_that_forked_them_and_the_driver_are_killed_and_leave_nothing(
     cli: Cli, tiny_spec: Callable[..., str]
 ) -> None:
@@ -70,12 +81,12 @@ def test_forks_the_process_that_forked_them_and_the_driver_are_killed_and_leave_
     [server] = {psutil.Process(pid).ppid() for pid in forks.values()}
     assert psutil.Process(server).ppid() == driver.pid
     os.kill(forks[0], signal.SIGKILL)
-    cli.wait_for("tiny", lambda sweep: sweep.trials[0].attempts == 2)
-    [again] = [e.pid for e in cli.events("tiny") if isinstance(e, ev.TrialStarted) and (e.trial, e.attempt) == (0, 2)]
+    again = pid_of(cli, 0, attempt=2)
     assert psutil.Process(again).ppid() == server, "it was not forked from the same process"
     assert psutil.Process(forks[1]).is_running(), "the other trial was disturbed"
     os.kill(server, signal.SIGKILL)
-    cli.wait_for("tiny", lambda sweep: all(trial.attempts > 1 for trial in list(sweep.trials.values())[:2]))
+    pid_of(cli, 0, attempt=3)
+    pid_of(cli, 1, attempt=2)
     started = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
     pids = {event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
     driver.kill()

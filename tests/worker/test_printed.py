@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,41 @@ def test_an_output_that_is_no_file_is_not_kept(tmp_path: Path) -> None:
     folder = SweepFolder.at(str(tmp_path / "sweeps" / "one"))
     subprocess.run([sys.executable, "-c", CODE, str(folder.path)], capture_output=True, check=True)
     assert printed_text(folder, 0) is None
+
+
+CRASH = """
+import ctypes, os, sys
+from tuner.storage import SweepFolder
+from tuner.worker.printed import Printed
+from tuner.worker.process import _print_at_once
+
+_print_at_once()
+printed = Printed(SweepFolder.at(sys.argv[1]), sys.argv[2])
+printed.begin(3)
+print("epoch 1")
+printed.copy()
+print("about to crash")
+ctypes.string_at(0)
+"""
+
+
+def test_what_a_process_prints_before_it_crashes_is_kept_by_who_outlives_it(tmp_path: Path) -> None:
+    (tmp_path / "sweeps" / "one").mkdir(parents=True)
+    folder = SweepFolder.at(str(tmp_path / "sweeps" / "one"))
+    parent = f"""
+import subprocess, sys
+from tuner.worker.printed import Mark
+
+mark = Mark()
+mark.keep_rest()
+for _ in range(2):
+    subprocess.run([sys.executable, "-c", {CRASH!r}, sys.argv[1], mark.path])
+    mark.keep_rest()
+    mark.keep_rest()
+"""
+    with open(tmp_path / "out", "ab") as out, open(tmp_path / "err", "ab") as err:
+        subprocess.run([sys.executable, "-c", parent, str(folder.path)], stdout=out, stderr=err, check=True)
+    text = printed_text(folder, 3)
+    assert text is not None
+    attempt = re.escape("epoch 1\nabout to crash\nFatal Python error: Segmentation fault\n") + "[^§]*string_at[^§]*"
+    assert re.fullmatch(attempt * 2, text) and text.count("epoch 1") == 2

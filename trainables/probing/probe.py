@@ -63,6 +63,7 @@ def probe(
     mode: Literal["min", "max"],
     precision: str = "float32",
     seconds_max: float = 30.0,
+    jit_compile: bool = False,
 ) -> Probed:
     """Trains and validates a batch of each configuration; of the first one, goes on from a checkpoint, too.
 
@@ -83,7 +84,7 @@ def probe(
             return found
         params = {**params, "epochs": max(int(params.get("epochs", 0)), EPOCHS_MIN)}
         with doing("making the trainer"):
-            trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision)
+            trainer = make_trainer(trainable, data, params, found.read, metric, mode, precision, jit_compile)
         try:
             _try_one(trainer, params, found, number == 0, seconds_max, began)
         except ProbeError as error:
@@ -175,6 +176,7 @@ def make_trainer(
     metric: str,
     mode: Literal["min", "max"],
     precision: str,
+    jit_compile: bool = False,
 ) -> Trainer | FoldTrainer:
     """A worker's trainer with a few batches of data for these parameters; notes in `read` who is asked for."""
     valid = valid_params(trainable, dict(params))
@@ -187,9 +189,9 @@ def make_trainer(
         folds = [cut(fold, batch_size, has_evaluate(trainable)) for fold in folds]
     is_alone = isinstance(data, Data)
     trainer: Trainer | FoldTrainer = (
-        Trainer(observed, folds[0], metric, mode, precision)
+        Trainer(observed, folds[0], metric, mode, precision, jit_compile=jit_compile)
         if is_alone
-        else FoldTrainer(observed, folds, metric, mode, precision)
+        else FoldTrainer(observed, folds, metric, mode, precision, jit_compile=jit_compile)
     )
     if is_whole:
         trainer.steps_max = STEPS_MAX

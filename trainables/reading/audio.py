@@ -89,7 +89,8 @@ def _samples(path: Path, name: str) -> tuple[Array, int]:
             channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
             num_frames, data = file.getnframes(), file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
-        raise DataError(f"{name}: must be a WAV file of PCM samples, but is damaged or another: {error}") from None
+        reason = f": {error}" if str(error) else ""
+        raise DataError(f"{name}: must be a WAV file of PCM samples, but is damaged or another{reason}") from None
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
     if not num_frames or len(data) != num_frames * channels * width:

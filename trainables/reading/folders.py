@@ -123,7 +123,7 @@ def _of_classes(
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in root.iterdir() if path.is_dir() and not places.is_hidden(path.name))
 
 
 def _other_files(name: str, what: str, left_out: list[str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ class Readers:
     def from_frame(
         cls,
         frame: Any,
-        target: str | Sequence[str] | None = None,
+        target: str | int | Sequence[str] | None = None,
         *,
         features: Sequence[str] | None = None,
         categorical: Sequence[str] = (),

@@ -59,8 +59,13 @@ def stamp(path: Path, name: str = "") -> tuple[str, int, int]:
 def walk(root: Path) -> Iterator[Path]:
     """The files below a folder, in alphabetical order, without hidden ones."""
     for place, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from (Path(place, name) for name in sorted(names) if not is_hidden(name))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's: macOS packs `__MACOSX` into archives beside the folders."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _files(given: Any, suffixes: tuple[str, ...]) -> list[Named]:

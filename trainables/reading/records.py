@@ -144,7 +144,7 @@ def _decoded(
     def parse(record: Any) -> Any:
         parsed = tf.io.parse_single_example(record, features)
         y = parsed.pop(form.target) if form.target is not None else tf.constant(0)
-        x = parsed if form.decode is None else form.decode(dict(parsed))
+        x = parsed if form.decode is None else _array_of(form.decode(dict(parsed)))
         return (x if isinstance(x, dict) else {"x": x}), y
 
     for file in files:
@@ -165,7 +165,7 @@ def _decoded(
                 except tf.errors.DataLossError:
                     raise DataError(f"{where} is damaged: the file was cut or changed; write or copy it anew") from None
                 except tf.errors.OpError as error:
-                    raise DataError(f"{where} must have the features {_listed(features)}, but {_gist(error)}") from None
+                    raise DataError(f"{where} {_wrong(error, features)}") from None
                 arrays = {name: np.asarray(value) for name, value in x.items()}
                 shapes = shapes or {name: (array.shape, array.dtype) for name, array in arrays.items()}
                 _check(arrays, shapes, where)
@@ -184,6 +184,25 @@ def _decoded(
         is_text = isinstance(ys[0], bytes)
         facts["y_dtype"] = "text" if is_text else str(np.asarray(ys[0]).dtype)
         facts["y"] = [y.decode("utf-8", "replace") if is_text else np.asarray(y).tolist() for y in ys]
+
+
+def _array_of(decoded: Any) -> Any:
+    if decoded is None or isinstance(decoded, tuple | list | str):
+        # No DataError: TensorFlow would tell where it was raised, instead of what it says.
+        raise TypeError(f"it must return an array or a dict of arrays, but returned {type(decoded).__name__}")
+    return decoded
+
+
+def _wrong(error: Any, features: dict[str, Any]) -> str:
+    """What is wrong with a record that could not be read."""
+    said = _gist(error).rpartition("::")[2].partition(": ")[2] or _gist(error)
+    feature, kind = re.match(r"(?:Key|Feature): (\S+?)[. ]", said), "must have the features of the first one"
+    if feature is None:
+        return f"cannot be decoded: {said}"
+    if "required but could not be found" in said:
+        return f"{kind}, but has no {feature[1]}"
+    shape = features[feature[1]].shape if feature[1] in features else []
+    return f"{kind}, but {feature[1]} has another type or length than {shape[0] if shape else 1}"
 
 
 def _check_end(file: _File, count: int) -> None:
@@ -216,11 +235,6 @@ def _check(arrays: dict[str, Array], shapes: dict[str, Any], where: str) -> None
             raise DataError(f"{where}: x{of} must have the shape {shape} of the first record, but has {array.shape}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(f"{where}: x{of} must hold finite numbers, but got NaN or infinity")
-
-
-def _listed(features: dict[str, Any]) -> str:
-    names = sorted(features)
-    return f"{', '.join(names[:10])}{f' and {len(names) - 10} more' if len(names) > 10 else ''}"
 
 
 def _gist(error: Any) -> str:

@@ -24,20 +24,30 @@ from trainables.reading.splitting import TEST, TRAIN, VALIDATION
 Array = np.ndarray[Any, Any]
 
 _CHUNK_ROWS = 50_000
+_SEPARATORS = (";", "\t", "|", ",")
 
 
 @dataclass(frozen=True)
 class Columns:
     """Which columns are what; see `Readers.from_frame`."""
 
-    target: str | Sequence[str] | None
+    target: str | int | Sequence[str] | None
     features: Sequence[str] | None
     categorical: Sequence[str]
     classes: bool | None
 
     @property
     def targets(self) -> list[str]:
-        return [] if self.target is None else [self.target] if isinstance(self.target, str) else list(self.target)
+        """The names in `target`; a frame's may be numbers.
+
+        Raises:
+            DataError: it holds no names.
+        """
+        if self.target is None or isinstance(self.target, str | int):
+            return [] if self.target is None else [self.target]  # type: ignore[list-item]
+        if not isinstance(self.target, list | tuple):
+            raise DataError(f"target must name a column, or list several, but got {type(self.target).__name__}")
+        return list(self.target)
 
     def of(self, table: Table) -> list[str]:
         """The columns of x in this table.
@@ -53,7 +63,9 @@ class Columns:
             raise DataError(f"{table.name}: must have each column once, but has {twice[0]} twice")
         for name in (*self.targets, *(self.features or ()), *self.categorical):
             if name not in there:
-                raise DataError(f"{table.name}: must have a column {name}, but has none{nearest(str(name), there)}")
+                known = [str(column) for column in there]
+                hint = table.separated_by() or nearest(str(name), known)
+                raise DataError(f"{table.name}: must have a column {name}, but has none{hint}")
         features = list(self.features) if self.features is not None else [n for n in there if n not in self.targets]
         for name in self.categorical:
             if name not in features:
@@ -90,6 +102,10 @@ class Table:
     def row(self, number: int) -> str:
         """What messages call a row."""
         return f"row {number + 1}"
+
+    def separated_by(self) -> str:
+        """The hint for a table whose columns were read as one, else empty."""
+        return ""
 
 
 class FrameTable(Table):
@@ -145,6 +161,11 @@ class CsvTable(Table):
 
     def stamp(self) -> tuple[Any, ...]:
         return (*places.stamp(self._path), self._separator)
+
+    def separated_by(self) -> str:
+        there = self.columns()
+        found = [other for other in _SEPARATORS if len(there) == 1 and other in there[0]]
+        return f"; its columns seem to be separated by {found[0]!r}: write separator={found[0]!r}" if found else ""
 
 
 class ParquetTable(Table):
@@ -202,8 +223,8 @@ def read(given: Any, kind: Any, columns: Columns, wanted: Wanted, in_memory_byte
             tables += [(part, table) for table in make(own)]
     features = [columns.of(table) for _, table in tables]
     for (_, table), own in zip(tables, features, strict=True):
-        if sorted(own) != sorted(features[0]):
-            other = sorted({*own} ^ {*features[0]})[0]
+        if {*own} != {*features[0]}:
+            other = sorted({*own} ^ {*features[0]}, key=str)[0]
             where = "this one alone" if other in own else "the others alone"
             raise DataError(f"{table.name}: must have the columns of {tables[0][1].name}, but {where} has {other}")
     labels, categories, counts = _first_look(tables, columns)
@@ -273,7 +294,7 @@ def _labels(tables: list[tuple[int, Table]], counts: list[int], targets: list[An
         at = tables[table][1].row(number - start)
         return at if len(tables) == 1 else f"{at} of {tables[table][1].name}"
 
-    name = f"{tables[0][1].name}: target {', '.join(columns.targets)}"
+    name = f"{tables[0][1].name}: target {', '.join(map(str, columns.targets))}"
     y = np.concatenate([_typed(part) for part in targets])
     if len(columns.targets) > 1:
         y = y.astype(np.float32) if y.dtype.kind in "biuf" else y
@@ -295,6 +316,11 @@ def _readable(name: str, what: str) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except UnicodeDecodeError as error:
+        way_out = "convert the file, or from_frame(pandas.read_csv(…, encoding=…), …)"
+        raise DataError(
+            f"{name}: must be {what} in UTF-8, but {error.reason} at byte {error.start}: {way_out}"
+        ) from None
     except Exception as error:  # of pandas and pyarrow, which have many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{name}: must be {what}, but cannot be read: {reason}") from error

@@ -19,6 +19,8 @@ from trainables.training.naming import first_names
 from trainables.training.shared import Shared
 
 Trial = TypeVar("Trial")
+NAMES = ("training", "validation", "test")
+"""What people call the parts of the data."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,15 @@ class TrialTrainer(ABC, Generic[Trial]):
         self._metric, self._mode, self._precision = metric, mode, precision
         self._shared = shared or Shared()
         self._device = self._shared.device
-        for part in (self._data.train, self._data.validation, self._data.test):
-            self._device.keep(part)
+        for part, name in zip((self._data.train, self._data.validation, self._data.test), NAMES, strict=True):
+            self._device.keep(part, name)
         self._trial: Trial | None = None
         self._progress = Progress()
+
+    @property
+    def data_notes(self) -> list[str]:
+        """Which data have no room on the device."""
+        return self._device.notes
 
     @property
     def epoch(self) -> int:

@@ -48,11 +48,19 @@ class ModelCache:
 
 
 def cache_key(model: Any, params: Params) -> str:
-    """Equal only for models with equal graphs: by their configuration where Keras knows all of it, else by params."""
+    """Equal only for models with equal graphs: by their configuration where Keras knows all of it, else by params.
+
+    What XLA compiles is kept apart by `jit_key`.
+    """
     text = architecture(model)
     if text is None:
         text = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
     return f"{static_key(params)} {keras.config.dtype_policy().name} {text}"
+
+
+def jit_key(key: str, jit: bool) -> str:
+    """The key of a model whose steps XLA compiles, or does not."""
+    return f"{key} XLA" if jit else key
 
 
 def architecture(model: Any) -> str | None:

@@ -22,6 +22,8 @@ _ENTRY_BYTES = 512
 _HEADER_BYTES_MAX = 2**16
 _EXTRA = "callbacks"
 _EPOCHS_MAX = 2**53
+_LATER: dict[str, Any] = {"validated": {}, "compiled_after": 0, "jit_compile": None}
+"""Entries of the header that are left out where they say nothing, as older versions do not know them."""
 _VALUES_OF_A_VARIABLE = 16
 """A full checkpoint has each variable, the same of the best epoch, and what the optimizer keeps: four at most."""
 
@@ -38,6 +40,8 @@ class Progress:
     """On the fit path, where not every epoch is validated: what the newest validation gave."""
     compiled_after: int = 0
     """On the fit path: the epoch after which a callback compiled the model anew; 0 for none."""
+    jit_compile: bool | None = None
+    """Whether XLA compiles the trial's steps; None where that was never a question."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class Snapshot:
     def to_bytes(self) -> bytes:
         """The bytes of a checkpoint."""
         header = {key: value for key, value in vars(self.progress).items() if key != "best_values"}
-        for name in ("validated", "compiled_after"):
-            if not header[name]:
+        for name, nothing in _LATER.items():
+            if header[name] == nothing:
                 del header[name]
         arrays = {f"state_{index}": value for index, value in enumerate(self.values)}
         arrays |= {f"best_{index}": value for index, value in enumerate(self.progress.best_values)}
@@ -140,6 +144,8 @@ def _opened(data: bytes) -> tuple[StoredArrays, Progress]:
         if not 0 <= progress.best_epoch <= progress.epoch <= _EPOCHS_MAX:
             raise ValueError(f"epoch {progress.epoch} with the best epoch {progress.best_epoch}")
         progress.best_value = float(progress.best_value)
+        if progress.jit_compile not in (None, True, False):
+            raise ValueError(f"jit_compile is {progress.jit_compile!r}")
         progress.validated = {str(name): float(value) for name, value in progress.validated.items()}
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise CheckpointError(f"must be a whole checkpoint, but cannot be read: {error}") from error

@@ -1,17 +1,21 @@
-"""Training data on the device: arrays become tensors once, and a trial's part of them a slice without a copy."""
+"""Training data on the device: arrays become tensors once, and a trial's part of them a slice without a copy.
+
+Arrays that have no room on the device stay in host memory, and their batches follow each other to the device.
+"""
 
 from __future__ import annotations
 
 import weakref
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from trainables.contract import BATCHING, READER, DataError
 from trainables.training.batching import batched
+from trainables.training.placing import room_bytes, tensor_bytes, to_device, to_host
 from trainables.training.shuffling import shuffled, unshuffled
 
 
@@ -24,10 +28,17 @@ class Split:
 
     source: Any
     num_examples: int
+    is_on_host: bool = False
+    """Whether the tensors lie in host memory, as they have no room on the device."""
 
     @property
     def is_dataset(self) -> bool:
         return isinstance(self.source, tf.data.Dataset)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether an epoch is fed with batches, rather than with all rows."""
+        return self.is_dataset or self.is_on_host
 
     @property
     def spec(self) -> Any:
@@ -40,7 +51,16 @@ class Split:
         """A batch of the first examples."""
         if self.is_dataset:
             return next(iter(batched(self.source, num_examples)))
-        return tf.nest.map_structure(lambda rows: rows[:num_examples], self.source)
+        with tf.device("CPU:0") if self.is_on_host else nullcontext():
+            return tf.nest.map_structure(lambda rows: rows[:num_examples], self.source)
+
+    def epoch(self, batch_size: int, seed: int, epoch: int) -> tf.data.Dataset:
+        """The batches of an epoch where they are streamed, in an order that depends on (seed, epoch) alone."""
+        if self.is_dataset:
+            order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
+            return self.batches(batch_size, order_seed)
+        order = tf.range(self.num_examples)
+        return gathered(self.source, tf.random.experimental.stateless_shuffle(order, [seed, epoch]), batch_size)
 
     def inputs(self, num_examples: int) -> Any:
         """x of the first examples."""
@@ -48,12 +68,14 @@ class Split:
         return first[0] if isinstance(first, tuple) else first
 
     def batches(self, batch_size: int, shuffle_seed: int | None, *, keeps_order: bool = False) -> tf.data.Dataset:
-        """The batches of one epoch of a data set. The seed must differ from epoch to epoch.
+        """The batches of one epoch of a data set, or of tensors in their order. Each epoch needs its own seed.
 
         Args:
-            shuffle_seed: None for no shuffle, neither ours nor the user's own.
+            shuffle_seed: of a data set; None for no shuffle, neither ours nor the user's own.
             keeps_order: whether the order is the user's affair, with the shuffle of their own.
         """
+        if not self.is_dataset:
+            return gathered(self.source, tf.range(self.num_examples), batch_size)
         if (reader := getattr(self.source, READER, None)) is not None:
             return reader.batches(batch_size, shuffle_seed)
         examples = self.source
@@ -65,19 +87,54 @@ class Split:
 
 
 class DeviceData:
-    """Turns arrays into tensors on the device, each array once however many trials use it or its rows."""
+    """Turns arrays into tensors on the device, each array once however many trials use it or its rows.
 
-    def __init__(self) -> None:
+    Args:
+        room: bytes that data may take there; None for as many as there are.
+
+    Attributes:
+        notes: which data had no room.
+    """
+
+    def __init__(self, room: float | None = None) -> None:
+        self._room = room_bytes() if room is None else room
         self._tensors: dict[int, tuple[np.ndarray[Any, Any], Any]] = {}
+        self._on_host: set[int] = set()
+        self.notes: list[str] = []
         self._lengths: dict[int, tuple[weakref.ref[Any], int]] = {}
 
-    def keep(self, part: Any) -> None:
-        """Puts arrays on the device for good; slices of them are then free. Other kinds of data stay where they are."""
+    def keep(self, part: Any, name: str) -> None:
+        """Puts arrays that nobody changes on the device for good; slices of them are then free.
+
+        Other kinds of data stay where they are.
+        """
         if not isinstance(part, np.ndarray | dict | tuple):
             return
+        new: dict[int, np.ndarray[Any, Any]] = {}
         for rows in tf.nest.flatten(_as_nest(part)):
-            if id(rows) not in self._tensors:
-                self._tensors[id(rows)] = (rows, self._tensor(rows))
+            if (kept := self._kept(rows)) is None:
+                new[id(rows)] = rows
+            else:
+                self._keep(rows, *kept)
+        fits = self._takes(sum(map(tensor_bytes, new.values())), name)
+        for rows in new.values():
+            self._keep(rows, (to_device if fits else to_host)(rows, is_shared=True), not fits)
+
+    def _keep(self, rows: np.ndarray[Any, Any], tensor: Any, is_on_host: bool) -> None:
+        self._tensors[id(rows)] = (rows, tensor)
+        if is_on_host:
+            self._on_host.add(id(rows))
+
+    def _takes(self, size_bytes: int, name: str) -> bool:
+        """Whether so many bytes have room; they are then taken."""
+        if size_bytes <= self._room:
+            self._room -= size_bytes
+            return True
+        self.notes.append(
+            f"the {name} data ({size_bytes / 2**20:.0f} MiB) stay in host memory, and their batches are sent to the"
+            f" device: {self._room / 2**20:.0f} MiB of it are left for data"
+        )
+        return False
 
     def split(self, part: Any, name: str) -> Split:
         """The device's form of `Data.train`, `validation` or `test`.
@@ -98,17 +155,33 @@ class DeviceData:
                 f"{name} data must be a tf.data.Dataset, x, or a tuple (x, y) or (x, y, sample_weight) of arrays of "
                 f"one length, at least 1, but got {type(part).__name__} with lengths {lengths}"
             )
-        return Split(tf.nest.map_structure(self._tensor, nest), lengths[0])
+        found = [self._kept(rows) for rows in tf.nest.flatten(nest)]
+        own = sum(tensor_bytes(rows) for rows, kept in zip(tf.nest.flatten(nest), found, strict=True) if kept is None)
+        is_on_host = own > self._room or any(kept is not None and kept[1] for kept in found)
+        if is_on_host:
+            tensors = [
+                kept[0] if kept is not None and kept[1] else to_host(rows, is_shared=kept is not None)
+                for rows, kept in zip(tf.nest.flatten(nest), found, strict=True)
+            ]
+        else:
+            tensors = [
+                to_device(rows) if kept is None else kept[0]
+                for rows, kept in zip(tf.nest.flatten(nest), found, strict=True)
+            ]
+        return Split(tf.nest.pack_sequence_as(nest, tensors), lengths[0], is_on_host)
 
-    def _tensor(self, rows: np.ndarray[Any, Any]) -> Any:
-        """The tensor of an array; of a run of rows of a kept array, a slice of its tensor."""
-        for base, tensor in self._tensors.values():
+    def _kept(self, rows: np.ndarray[Any, Any]) -> tuple[Any, bool] | None:
+        """The tensor of a kept array, or of a run of rows of one a slice of it, and whether it lies in host memory."""
+        for key, (base, tensor) in self._tensors.items():
+            is_on_host = key in self._on_host
+            first = 0 if rows is base else _first_row(rows, base)
+            if first is None:
+                continue
             if rows is base:
-                return tensor
-            first = _first_row(rows, base)
-            if first is not None:
-                return tensor[first : first + len(rows)]
-        return _to_device(rows)
+                return tensor, is_on_host
+            with tf.device("CPU:0") if is_on_host else nullcontext():
+                return tensor[first : first + len(rows)], is_on_host
+        return None
 
     def _num_examples(self, examples: tf.data.Dataset, name: str) -> int:
         """The length of a data set, counted once where it is not known."""
@@ -130,10 +203,13 @@ def _as_nest(part: Any) -> Any:
     return tf.nest.map_structure(np.asarray, part)
 
 
-def _to_device(rows: np.ndarray[Any, Any]) -> Any:
-    """Floats as Keras's float type, all else as it is."""
-    dtype = keras.config.floatx() if np.issubdtype(rows.dtype, np.floating) else None
-    return tf.convert_to_tensor(rows, dtype=dtype)
+def gathered(source: Any, order: Any, batch_size: int) -> tf.data.Dataset:
+    """Batches of the rows of tensors, in an order."""
+
+    def rows_of(rows: Any) -> Any:
+        return tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
+
+    return tf.data.Dataset.from_tensor_slices(order).batch(batch_size).map(rows_of).prefetch(2)
 
 
 def _first_row(rows: np.ndarray[Any, Any], base: np.ndarray[Any, Any]) -> int | None:

@@ -20,7 +20,9 @@ from trainables.expressions import with_value_of
 from trainables.folding import is_told_by_fold
 from trainables.training.base import EpochResult, OfKeras, is_best
 from trainables.training.checkpoint import CheckpointError, Progress, Snapshot, read_extra, read_progress
-from trainables.training.path import Path, Trainer
+from trainables.training.device import DeviceData
+from trainables.training.jit import JitCompile
+from trainables.training.path import Path, Trainer, training_path
 from trainables.training.shared import Shared
 
 _PART, _STATE = "callbacks_fold_", "callbacks_folds"
@@ -68,12 +70,14 @@ class FoldTrainer(OfKeras):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        jit_compile: JitCompile = False,
     ) -> None:
         self._metric, self._mode = metric, mode
-        shared = Shared()
+        is_fit = training_path(trainable, None, folds[0])[0] == "fit"
+        shared = Shared(DeviceData(room=0 if is_fit else None))
         for base in _bases(folds):
-            shared.device.keep(base)
-        self._folds = [Trainer(trainable, data, "", mode, precision, devices, shared) for data in folds]
+            shared.device.keep(base, "training")
+        self._folds = [Trainer(trainable, data, "", mode, precision, devices, jit_compile, shared) for data in folds]
         self._progress, self._state = Progress(), self._new_state()
         self._folder: str | None = None
         self._number = 0
@@ -223,6 +227,10 @@ class FoldTrainer(OfKeras):
     @property
     def used(self) -> dict[str, float]:
         return self._folds[0].used
+
+    @property
+    def jit_compile(self) -> bool | None:
+        return self._folds[0].jit_compile
 
     @property
     def compiles(self) -> bool:

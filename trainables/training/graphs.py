@@ -23,11 +23,13 @@ from trainables.training.hidden_state import (
     reachable_values,
     tf_variable,
 )
+from trainables.training.jit import Choice, by_xla, faster, reason_against, timed, xla_errors
 from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
 from trainables.training.pipeline_draws import begin_epoch
 from trainables.training.replicas import Replicas
+from trainables.training.streaming import over_batches
 
 _STATEFUL_OPS = ("Random", "TruncatedNormal", "Multinomial", "PyFunc", "EagerPyFunc", "StatefulRandom")
 
@@ -38,6 +40,7 @@ class CompiledModel:
     Attributes:
         model: the Keras model.
         reusable: whether `reset` brings back all state that its graphs hold.
+        jit: whether XLA compiles its steps.
     """
 
     def __init__(
@@ -48,8 +51,11 @@ class CompiledModel:
         example: Any,
         on_trace: Callable[[], None],
         replicas: Replicas,
+        jit: bool = False,
     ) -> None:
         self.model = model
+        self.jit = jit
+        self._compiled_sizes: set[Any] = set()
         self._fixed_batch = fixed_batch_size(model)
         self._replicas = replicas
         self.optimizer = TunableOptimizer(params)
@@ -126,6 +132,51 @@ class CompiledModel:
         self._warm_up(self._graph(train, training=True)[0], train, training=True)
         self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
 
+    def choose_jit(self, train: Split, validation: Split, batch_size: int) -> Choice:
+        """Takes XLA where its steps are faster, and forgets the graphs of the other way; leaves the state changed."""
+        why_not = reason_against(self.model, self.graphs, self.reusable and self._replicas.count == 1)
+        if why_not:
+            return Choice(False, why_not)
+
+        def seconds(jit: bool) -> Callable[[int], float]:
+            def run(steps: int) -> float:
+                self.jit = jit
+                graph, _ = self._graph(train, training=True)
+                return timed(lambda: self._run(graph, train, batch_size, steps * batch_size, training=True))
+
+            return run
+
+        found = faster(seconds(False), seconds(True), train.num_examples // batch_size)
+        self.jit = found.jit
+        self._graphs = {key: graph for key, graph in self._graphs.items() if key[-1] == found.jit}
+        self.prepare(train, validation)
+        return found
+
+    def compile_ahead(self, train: Split, validation: Split, batch_size: int, evaluation_size_max: int) -> None:
+        """Lets XLA compile what a trial's epochs need, so that no epoch's time holds it; leaves the state changed.
+
+        Raises:
+            JitError: XLA cannot.
+        """
+        sizes = [(train, batch_size, True), (validation, self._evaluation_size(validation, evaluation_size_max), False)]
+        for split, size, training in sizes:
+            key = (training, split.is_streamed, str(split.spec), size, split.num_examples % size)
+            if not self.jit or not self.reusable or key in self._compiled_sizes:
+                continue
+            with xla_errors():  # a whole batch, and one as small as the last of an epoch
+                self._run(self._graph(split, training)[0], split, size, size + split.num_examples % size, training)
+            self._compiled_sizes.add(key)
+
+    def _run(self, graph: Any, split: Split, batch_size: int, count: int, training: bool) -> Any:
+        """An epoch over so many examples, or over all where there are fewer."""
+        if split.is_streamed:
+            return graph(split.batches(batch_size, None).take(1).cache().repeat(max(1, count // batch_size)))
+        arguments = [tf.constant(batch_size)] + ([tf.constant([0, 0], tf.int64)] if training else [])
+        return graph(split.first(min(count, split.num_examples)), *arguments)
+
+    def _evaluation_size(self, split: Split, at_most: int) -> int:
+        return self._fixed_batch or self._replicas.evaluation_batch(split.num_examples, at_most)
+
     def _find_hidden(self) -> None:
         """Takes up the variables that its steps touch and neither model nor optimizer have."""
         own = [*self.model.variables, *self.model.optimizer.variables, *self.optimizer.variables]
@@ -149,12 +200,13 @@ class CompiledModel:
         self._seed = seed
         begin_epoch(seed, epoch)
         graph, names = self._graph(split, training=True)
-        if split.is_dataset:
-            order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
+        if split.is_streamed:
             num_steps = self._replicas.steps(split.num_examples, batch_size)
-            values = graph(split.batches(batch_size, order_seed).take(num_steps))
+            arguments = [split.epoch(batch_size, seed, epoch).take(num_steps)]
         else:
-            values = graph(split.source, tf.constant(batch_size), tf.constant([seed, epoch], tf.int64))
+            arguments = [split.source, tf.constant(batch_size), tf.constant([seed, epoch], tf.int64)]
+        with xla_errors():
+            values = graph(*arguments)
         self._replicas.settle(self.model)
         return dict(zip(names, map(float, values.numpy()), strict=True))
 
@@ -162,9 +214,9 @@ class CompiledModel:
         """The metrics on `split`, in inference mode."""
         self.model.reset_metrics()
         begin_epoch(self._seed, 0)
-        batch_size = self._fixed_batch or self._replicas.evaluation_batch(split.num_examples, batch_size_max)
+        batch_size = self._evaluation_size(split, batch_size_max)
         graph, names = self._graph(split, training=False)
-        if split.is_dataset:
+        if split.is_streamed:
             values = graph(split.batches(batch_size, None))
         else:
             values = graph(split.source, tf.constant(batch_size))
@@ -173,15 +225,16 @@ class CompiledModel:
     def _graph(self, split: Split, training: bool) -> tuple[Any, list[str]]:
         """The traced graph of an epoch and the names of the values that it returns."""
         spec = split.spec
-        key = (training, split.is_dataset, str(spec))
+        key = (training, split.is_streamed, str(spec), self.jit)
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
             step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
             run_step = self._replicas.over_all(_recording(step, names))
+            run_step = by_xla(run_step) if self.jit else run_step
             with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
-                if split.is_dataset:
-                    graph = self._trace_dataset_epoch(run_step, spec, training, names)
+                if split.is_streamed:
+                    graph = self._trace_streamed_epoch(run_step, spec, training, names)
                 else:
                     graph = self._trace_array_epoch(run_step, spec, training, names)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
@@ -193,7 +246,7 @@ class CompiledModel:
         if id(graph) in self._warm:
             return
         self._warm.add(id(graph))
-        if split.is_dataset:
+        if split.is_streamed:
             graph(split.batches(1, None).take(0))
         else:
             graph(split.first(0), tf.constant(1), *([tf.constant([0, 0], tf.int64)] if training else []))
@@ -228,20 +281,10 @@ class CompiledModel:
         arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
 
-    def _trace_dataset_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
+    def _trace_streamed_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
         def epoch(batches: Any) -> Any:
             self._on_trace()
-            # Not `for batch in batches`, which runs the steps within the pipeline, on fewer threads.
-            iterator = iter(batches)
-            first = iterator.get_next_as_optional()
-            _, values = tf.while_loop(
-                lambda following, _: following.has_value(),
-                lambda following, _: (run_step(following.get_value()), iterator.get_next_as_optional())[::-1],
-                (first, tf.zeros([0])),
-                shape_invariants=(first._type_spec, tf.TensorShape([None])),
-                parallel_iterations=1,
-            )
-            values = self._of_all(values, names, training)
+            values = self._of_all(over_batches(run_step, batches, spec), names, training)
             return self._with_learning_rate(values) if training else values
 
         return tf.function(epoch, autograph=False).get_concrete_function(tf.data.DatasetSpec(spec))

@@ -8,6 +8,7 @@ from typing import Literal
 from trainables.contract import Data, Trainable
 from trainables.folding import fold_data
 from trainables.training.folds import FoldTrainer
+from trainables.training.jit import JitCompile
 from trainables.training.path import Trainer
 
 
@@ -20,6 +21,7 @@ def make_trainer(
     devices: Sequence[str] = (),
     folds: int | None = None,
     folds_seed: int = 0,
+    jit_compile: JitCompile = False,
 ) -> Trainer | FoldTrainer:
     """The trainer for trials of either path, cross-validated or not; other arguments as of `WarmTrainer`.
 
@@ -32,5 +34,5 @@ def make_trainer(
     """
     parts = fold_data(trainable, data, folds, folds_seed)
     if parts is None:
-        return Trainer(trainable, data, metric, mode, precision, devices)
-    return FoldTrainer(trainable, parts, metric, mode, precision, devices)
+        return Trainer(trainable, data, metric, mode, precision, devices, jit_compile)
+    return FoldTrainer(trainable, parts, metric, mode, precision, devices, jit_compile)

@@ -15,6 +15,7 @@ from trainables.training.base import EpochResult, OfKeras
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import FitTrainer
+from trainables.training.jit import Choice, JitCompile
 from trainables.training.shared import Shared
 from trainables.training.trainer import CompiledModelError, WarmTrainer
 
@@ -50,9 +51,11 @@ class Trainer(OfKeras):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        jit_compile: JitCompile = False,
         shared: Shared | None = None,
     ) -> None:
-        self._arguments = (trainable, data, metric, mode, precision, devices, shared)
+        self._arguments = (trainable, data, metric, mode, precision, devices, jit_compile, shared)
+        self._jit_compile = jit_compile
         self._path, self.why = training_path(trainable, None, data)
         self._fast: WarmTrainer | None = None
         self._fit: FitTrainer | None = None
@@ -85,6 +88,7 @@ class Trainer(OfKeras):
             try:
                 self._current = self._of_fast()
                 self._current.start(params, seed, checkpoint)
+                self._tell_choice(self._current.choice)
                 return
             except CompiledModelError:
                 self._path, self.why = "fit", "build_model returns a compiled model"
@@ -94,8 +98,14 @@ class Trainer(OfKeras):
         fit.folder, fit.trial, fit.notes = self._folder, self._number, self._notes
         fit.start(params, seed, checkpoint)
 
+    def _tell_choice(self, choice: Choice | None) -> None:
+        if choice is not None:
+            self._notes.append(f"XLA {'compiles' if choice.jit else 'does not compile'} its steps: {choice.why}")
+
     def _of_fast(self) -> WarmTrainer:
-        self._fast = self._fast or WarmTrainer(*self._arguments)
+        if self._fast is None:
+            self._fast = WarmTrainer(*self._arguments)
+            self._notes += self._fast.data_notes
         return self._fast
 
     def _of_fit(self) -> FitTrainer:
@@ -138,6 +148,11 @@ class Trainer(OfKeras):
     def used(self) -> dict[str, float]:
         """`learning_rate`, `batch_size` and `epochs` as the trial really uses them, where that can be told."""
         return self._fit.used if self._fit is not None and self._current is self._fit else {}
+
+    @property
+    def jit_compile(self) -> bool | None:
+        """Whether XLA compiles the trial's steps; None where that was no question, or `build_model` says it."""
+        return None if self.compiles or self._jit_compile is False else self._running().jit
 
     @property
     def compiles(self) -> bool:

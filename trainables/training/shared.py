@@ -1,4 +1,4 @@
-"""What trainers of one process may have in common: data on the device, compiled models, used seeds."""
+"""What trainers of one process may have in common: data on the device, compiled models, used seeds, timings."""
 
 from __future__ import annotations
 
@@ -16,3 +16,5 @@ class Shared:
     device: DeviceData = field(default_factory=DeviceData)
     cache: ModelCache = field(default_factory=ModelCache)
     seeder: Seeder = field(default_factory=Seeder)
+    jit: dict[str, bool] = field(default_factory=dict)
+    """By the key of each model that was timed, whether XLA compiles its steps."""

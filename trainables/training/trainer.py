@@ -13,12 +13,13 @@ import keras
 from trainables.contract import Data, Params, Trainable
 from trainables.isolation import isolated
 from trainables.training.base import EpochResult, TrialTrainer
-from trainables.training.cache import cache_key
+from trainables.training.cache import cache_key, jit_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import Split
 from trainables.training.evaluating import Evaluation, value_of
 from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model, whole_model
+from trainables.training.jit import Choice, JitChoices, JitCompile
 from trainables.training.naming import first_names
 from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.replicas import Replicas
@@ -59,6 +60,10 @@ class WarmTrainer(TrialTrainer[_Trial]):
         mode: whether more of it is better.
         precision: Keras's dtype policy.
         devices: TensorFlow's names of the devices that share each trial's batches; none for its own choice of one.
+        jit_compile: whether XLA compiles a trial's steps; auto: where that is faster.
+
+    Attributes:
+        choice: what was found where a model's steps were timed for the running trial; else None.
     """
 
     def __init__(
@@ -69,9 +74,13 @@ class WarmTrainer(TrialTrainer[_Trial]):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        jit_compile: JitCompile = False,
         shared: Shared | None = None,
     ) -> None:
         super().__init__(trainable, data, metric, mode, precision, shared)
+        self._jit_compile = jit_compile
+        self._choices = JitChoices(jit_compile, len(devices), self._shared.jit)
+        self.choice: Choice | None = None
         self._cache, self._seeder = self._shared.cache, self._shared.seeder
         self._replicas = Replicas(devices)
         self._parked: list[Any] | None = None
@@ -82,6 +91,11 @@ class WarmTrainer(TrialTrainer[_Trial]):
     def traces(self) -> int:
         """How often an epoch's graph was traced in this process."""
         return self._traces
+
+    @property
+    def jit(self) -> bool:
+        """Whether XLA compiles the trial's steps."""
+        return self._running().compiled.jit
 
     @property
     def graphs(self) -> list[Any]:
@@ -117,23 +131,32 @@ class WarmTrainer(TrialTrainer[_Trial]):
 
         def prepare(trainable: Trainable, data: Data) -> tuple[_Trial, list[Any]]:
             self._seeder.seed(seed)
-            return self._prepared(trainable, data, valid, seed)
+            return self._prepared(trainable, data, valid, seed, is_new=checkpoint is None)
 
         trial, values = isolated(self._trainable, self._data, prepare)
-        compiled, train = trial.compiled, trial.train
-        compiled.reset(values, valid, self._replicas.steps(train.num_examples, valid.batch_size))
+        compiled, steps = trial.compiled, self._replicas.steps(trial.train.num_examples, valid.batch_size)
+        compiled.reset(values, valid, steps)
         self._progress = Progress()
         if checkpoint is not None:
             num_model_variables = len(compiled.model.variables)
             if not isinstance(checkpoint, bytes):
                 checkpoint = checkpoint(bytes_max(compiled.variables, num_model_variables))
             state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
+            self._as_before(trial, self._progress.jit_compile)
+            compiled.reset(values, valid, steps)
             compiled.assign(state)
+        self._progress.jit_compile = None if self._jit_compile is False else compiled.jit
         self._trial = trial
         self._seeder.restart(seed)  # tracing may have drawn from it
 
-    def _prepared(self, trainable: Trainable, data: Data, params: Params, seed: int) -> tuple[_Trial, list[Any]]:
-        """A trial with its graphs traced, and its model's initial values."""
+    def _prepared(
+        self, trainable: Trainable, data: Data, params: Params, seed: int, is_new: bool
+    ) -> tuple[_Trial, list[Any]]:
+        """A trial with its graphs traced, and its model's initial values. Its state is to be reset.
+
+        Args:
+            is_new: whether it has no checkpoint: only then are a model's steps timed.
+        """
         with reproducible_draws(is_selection=True):
             data = trainable.select_data(data, params)
         train, validation = (
@@ -152,17 +175,33 @@ class WarmTrainer(TrialTrainer[_Trial]):
             key = cache_key(model, params)
             values = [variable.numpy() for variable in model.variables]
             self._collect_garbage(sum(value.nbytes for value in values))
-            compiled = self._cache.take(key)
+            jit = bool(self._choices.known(key))
+            compiled = self._cache.take(jit_key(key, jit))
             if compiled is None or not compiled.takes(values):
                 with self._replicas.scope():
                     compiled = CompiledModel(
-                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas
+                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas, jit
                     )
             compiled.prepare(train, validation)
-        if compiled.model is model:
-            values = compiled.initial_values
+            if compiled.model is model:
+                values = compiled.initial_values
+            sizes = params.batch_size, params.batch_size * _EVALUATION_FACTOR
+            self.choice = None
+            if is_new:
+                self.choice = self._choices.choose(key, lambda: compiled.choose_jit(train, validation, sizes[0]))
+            compiled.compile_ahead(train, validation, *sizes)
         evaluation = Evaluation.of(trainable, data)
         return _Trial(params, seed, key, compiled, train, validation, test, evaluation), values
+
+    def _as_before(self, trial: _Trial, jit: bool | None) -> None:
+        """Goes on as a trial's checkpoint says, where the sweep leaves it open; the state is to be reset."""
+        compiled = trial.compiled
+        if self._jit_compile == "auto" and compiled.jit != bool(jit):
+            compiled.jit = bool(jit)
+            with first_names(self._trainable):
+                compiled.prepare(trial.train, trial.validation)
+                size = trial.params.batch_size
+                compiled.compile_ahead(trial.train, trial.validation, size, size * _EVALUATION_FACTOR)
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
@@ -216,14 +255,14 @@ class WarmTrainer(TrialTrainer[_Trial]):
         trial = self._trial
         if trial is not None and trial.compiled.reusable and self._parked is None:
             self._parked = [value_of(variable) for variable in trial.compiled.variables]
-            self._cache.put(trial.key, trial.compiled)
+            self._cache.put(jit_key(trial.key, trial.compiled.jit), trial.compiled)
 
     def unpark(self) -> None:
         """Takes the trial's model back, in the state that it had."""
         if self._parked is None:
             return
         trial = self._running()
-        self._cache.take(trial.key)
+        self._cache.take(jit_key(trial.key, trial.compiled.jit))
         steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
         trial.compiled.go_on(self._parked, trial.params, steps, trial.seed)
         self._parked = None
@@ -239,7 +278,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         """Gives the model of the trial before to the next ones, unless it failed."""
         trial, self._trial, self._parked = self._trial, None, None
         if trial is not None and trial.compiled.reusable:
-            self._cache.put(trial.key, trial.compiled)
+            self._cache.put(jit_key(trial.key, trial.compiled.jit), trial.compiled)
 
     def _collect_garbage(self, model_bytes: int) -> None:
         """Frees the models let go, before they take much memory: they hold cycles, which Python may leave for long."""

@@ -177,6 +177,7 @@ class SweepRun:
             metric=self._spec.objective.metric,
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
+            jit_compile=self._spec.jit_compile_used,
             folds=self._spec.folds,
             folds_seed=self._spec.search.seed,
             sweep=self._folder.url,

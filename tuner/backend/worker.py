@@ -21,6 +21,7 @@ from tuner.engine.deaths import LOADING_S, cause_of_death, kernel_memory_kills
 from tuner.engine.messages import Assignment, Loss, Report
 from tuner.engine.slots import Slot
 from tuner.processes import EndedError, Process, node_server
+from tuner.worker.printed import Mark
 
 WORK = "tuner.worker.process:main"
 """What the process does."""
@@ -64,7 +65,10 @@ class Worker:
         self._is_loaded = False
         self._is_waiting = False
         """Whether the process has been told to go on, and has not reported since."""
+        self._told_at, self._kills = time.monotonic(), kernel_memory_kills()
+        """When it was told so, and the kernel's count of memory kills then."""
         self._num_reports = 0
+        self._printed = Mark()
         outputs.bound_this_process()
         self.take(config["assignment"])
         with suppress(EndedError):  # which the first report tells
@@ -93,15 +97,16 @@ class Worker:
         return {}
 
     def _report(self) -> Report:
-        started_at, kills = time.monotonic(), kernel_memory_kills()
         try:
             report = self._heard()
-            self._is_waiting = False
         except EndedError as error:
-            return self._lost(str(error), time.monotonic() - started_at, kernel_memory_kills() > kills)
+            return self._lost(str(error))
         if report.loss is not None:
             self._end_process()
         self._is_loaded = True
+        if report.goes_on:  # while the driver reads
+            with suppress(EndedError):
+                self._tell()
         notes, self._notes = self._notes, ()
         return report if not notes else _with_notes(report, notes)
 
@@ -111,14 +116,26 @@ class Worker:
         Raises:
             EndedError: it is gone.
         """
+        if self._is_waiting and not self._is_told:
+            self._hear_no_more()
         for _ in range(STARTS):
             try:
                 report: Report = self._tell().receive()
+                self._is_waiting = False
                 return report
             except ConnectionError as error:  # the server was killed before the process began: nobody's fault
                 self._end_process()
                 why = error
         raise EndedError(f"could not be started: {why}")
+
+    def _hear_no_more(self) -> None:
+        """Lets the process come to the end of what it trains of a trial that was taken from it meanwhile."""
+        assert self._process is not None
+        try:
+            self._process.receive()
+            self._is_waiting = False
+        except (EndedError, ConnectionError):
+            self._end_process()
 
     def _tell(self) -> Process:
         """The process that trains, once it knows of the trial, and that it is to go on; a new one if there is none.
@@ -128,6 +145,7 @@ class Worker:
         """
         process = self._running()
         if not self._is_waiting:
+            self._told_at, self._kills = time.monotonic(), kernel_memory_kills()
             process.send(None if self._is_told else self._assignment)
             self._is_told = self._is_waiting = True
         return process
@@ -138,7 +156,8 @@ class Worker:
             self._is_told = self._is_loaded = self._is_waiting = False
             gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
             memory_bytes = self._common.slot.memory_bytes(this_node())
-            self._process.send({"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes})
+            place = {"node": node_address(), "gpus": gpus, "memory_bytes": memory_bytes, "printed": self._printed.path}
+            self._process.send(place)
         return self._process
 
     def _start(self) -> Process:
@@ -161,18 +180,19 @@ class Worker:
             return os.open(self._common.path, os.O_RDONLY)
         return write_packed(ray.get(self._common.reference[0]))
 
-    def _lost(self, how: str, silent_s: float, memory_ran_out: bool) -> Report:
+    def _lost(self, how: str) -> Report:
         """The report of a process that is gone. The next one begins with the next trial."""
         process = self._process
         cause, reason = cause_of_death(
             f"it {how}",
-            silent_s,
+            time.monotonic() - self._told_at,
             self._common.trial_timeout_s,
             loading_s=0.0 if self._is_loaded else LOADING_S,
-            kernel_was_out_of_memory=memory_ran_out,
+            kernel_was_out_of_memory=kernel_memory_kills() > self._kills,
         )
         pid = process.known_pid if process is not None else 0
         self._end_process()
+        self._printed.keep_rest()
         return Report(
             trial=self._assignment.trial,
             attempt=self._assignment.attempt,
@@ -187,6 +207,7 @@ class Worker:
         if self._process is not None:
             self._process.close()
             self._process = None
+        self._is_waiting = False
 
 
 def _with_notes(report: Report, notes: tuple[str, ...]) -> Report:

@@ -84,6 +84,8 @@ def _rows(sweep: Sweep, found: Explanation) -> list[tuple[str, str]]:
     for failed in found.failures:
         used = "" if failed.counts else " (no retry used)"
         rows.append((f"attempt {failed.attempt}", f"{failed.cause}: {failed.reason}{used}"))
+    if (jit := sweep.trials[found.trial].jit_compile) is not None:
+        rows.append(("XLA", f"{'compiled' if jit else 'did not compile'} its steps"))
     return [*rows, ("end", _end(sweep, found))]
 
 

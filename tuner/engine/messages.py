@@ -108,6 +108,10 @@ class Report:
     used: dict[str, int | float] = field(default_factory=dict)
     """On an attempt's first report: learning_rate, batch_size and epochs as the training really uses them, where that
     is not for the trial's parameters to say."""
+    jit_compile: bool | None = None
+    """On an attempt's first report: whether XLA compiles the trial's steps; None where that was never a question."""
+    goes_on: bool = False
+    """Whether the process trains on without an answer, as nobody has to be asked before its next report."""
     loss: Loss | None = None
     """Set where the trial's process is gone, while the worker that had it stays."""
 
@@ -125,4 +129,5 @@ class Report:
             epoch=self.started_at_epoch,
             passed_over=list(self.passed_over),
             used=self.used,
+            jit_compile=self.jit_compile,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from trainables.given import Given
 from trainables.learned import Learned
@@ -46,5 +47,7 @@ class WorkerSettings:
     """Where the trainable's code runs; empty for the worker's own working directory."""
     learned: Learned = field(default_factory=Learned, repr=False)
     """What `load_data` left in the trainable, where data are handed over."""
+    jit_compile: Literal["auto"] | bool = False
+    """Whether XLA compiles a trial's steps; auto: where that is faster."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""

@@ -62,6 +62,20 @@ def idle_defaults(known: type[Any], found: Any) -> frozenset[str]:
     return frozenset(idle - found.read)
 
 
+def jit_without_effect(spec: SweepSpec, found: Any) -> list[str]:
+    """A `jit_compile` that changes nothing on the training path that a probe found."""
+    if spec.jit_compile is None or found.path != "fit":
+        return []
+    if found.compiles:
+        return ["jit_compile: has no effect, as build_model compiles the model: leave it out, and give it to compile"]
+    if spec.jit_compile == "auto":
+        return [
+            f"jit_compile: auto has no effect, as trials train through fit ({found.why}), where no step is timed: write"
+            " true or false"
+        ]
+    return []
+
+
 def batch_size_without_effect(spec: SweepSpec, data: Any) -> list[str]:
     """A searched batch size, where the data come in batches of their own."""
     parameter = spec.space.root.get("batch_size")

@@ -24,7 +24,7 @@ from tuner.inspection.configurations import (
     questions,
     structure_text,
 )
-from tuner.inspection.own_training import idle_defaults
+from tuner.inspection.own_training import idle_defaults, jit_without_effect
 from tuner.spec import SweepSpec
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     from trainables.probing.probe import doing, find_effects, probe
 
     drawn = draws(spec)
-    objective, precision = spec.objective, spec.precision
+    objective, precision, jit = spec.objective, spec.precision, spec.jit_compile is True
 
     def tried(drawn: list[dict[str, Any]]) -> Probed:
-        seen = folds[:FOLDS_TRIED] if folds else data
-        return probe(trainable, seen, configurations(spec, drawn), objective.metric, objective.mode, precision)
+        seen, first = folds[:FOLDS_TRIED] if folds else data, configurations(spec, drawn)
+        return probe(trainable, seen, first, objective.metric, objective.mode, precision, jit_compile=jit)
 
     try:
         with doing("dividing the data into folds"):
@@ -105,7 +105,7 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     return Tried(
         found.metrics,
         problems,
-        found.warnings,
+        [*found.warnings, *jit_without_effect(spec, found)],
         {**effects.without, **idle},
         effects.not_looked_at,
         found.path,
@@ -143,7 +143,8 @@ def failure_line(error: ProbeError, trainable: str, name: str) -> str:
     cause = error.cause
     message = said(cause)
     if (infeasible := infeasible_in(cause)) is not None:
-        return f"trainable: the first {INFEASIBLE_TRIED} configurations are all infeasible, the last one: {infeasible}"
+        what = f"the first {INFEASIBLE_TRIED} configurations are all infeasible, the last one: {infeasible}"
+        return f"trainable: {what}; narrow the space, or state in `feasible` what is feasible"
     if isinstance(cause, EvaluateError):
         return f"trainable: {message}"
     place = own_place(cause, own_files(trainable))

@@ -14,6 +14,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from tuner.processes.generated import remove_generated
+
 if TYPE_CHECKING:
     from tuner.processes.server import Wanted
 
@@ -52,6 +54,7 @@ def work(name: str, connection: int, kept: dict[str, int]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
+        remove_generated()
         with contextlib.suppress(BaseException):
             sys.stdout.flush()
             sys.stderr.flush()

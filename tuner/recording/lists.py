@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tuner.base.words import Params
@@ -38,3 +38,9 @@ def _most(written: Any) -> int:
         return int(written or 0)
     numbers = written.get("choices") or [written.get("high", written.get("value"))]
     return int(max(numbers))
+
+
+def is_flat_name(key: str, lists: Iterable[str]) -> bool:
+    """Whether a key is the name of one value of these lists, however long they are."""
+    name, _, index = key.rpartition("_")
+    return name in lists and index.isdecimal()

@@ -147,8 +147,11 @@ class Planner:
                 self._start(event)
             case ev.TrialSuggested():
                 self._suggest(event)
-            case ev.TrialStarted() if event.used:
-                self._tell_params(self.sweep.trials[event.trial])
+            case ev.TrialStarted():
+                if event.used:
+                    self._tell_params(self.sweep.trials[event.trial])
+                if event.jit_compile is not None:
+                    self._of(event.trial).tags["tuner.jit_compile"] = str(event.jit_compile).lower()
             case ev.TrialLogged():
                 self._of(event.trial).tags |= {key: tag_text(value) for key, value in event.tags.items()}
                 self._tell_params(self.sweep.trials[event.trial])

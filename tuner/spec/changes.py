@@ -20,7 +20,7 @@ from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeate
 
 _ANYTHING = (
     *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
-    "requirements",
+    *("requirements", "jit_compile"),
 )
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {

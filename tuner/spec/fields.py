@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -45,6 +45,15 @@ def parse_duration_s(written: Any) -> Any:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration_s, json_schema_input_type=float | str)]
+
+
+def _check_jit(written: Any) -> Any:
+    if written in ("auto", None) or isinstance(written, bool):
+        return written
+    raise PydanticCustomError("rule", "must be auto, true or false, but got {got}", {"got": shown(written)})
+
+
+JitCompile = Annotated[Literal["auto"] | bool, BeforeValidator(_check_jit)]
 
 
 _UNITS_BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}

@@ -22,7 +22,7 @@ from trainables.folding import FOLDS_MAX
 from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.feasible import Conditions, Feasible, name_problems
-from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, Seconds, Text
+from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, JitCompile, Seconds, Text
 from tuner.spec.requirements import Requirement, pinned, twice
 from tuner.spec.search_settings import SearchSettings
 from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
@@ -232,6 +232,9 @@ class SweepSpec(Section):
     are the means; null for none."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """The Keras dtype policy."""
+    jit_compile: JitCompile | None = None
+    """Whether XLA compiles a trial's steps: true, false, or auto, which times both ways before a model's first epoch
+    and takes the faster one; null for auto with GPUs, and false without."""
     requirements: list[Requirement] = []
     """Packages that the trainable needs besides Tuner's own, each pinned: [albumentations==1.4.18]. A cluster's jobs
     install them; on Kubernetes the image has them."""
@@ -293,6 +296,13 @@ class SweepSpec(Section):
         )
 
     @property
+    def jit_compile_used(self) -> Literal["auto"] | bool:
+        """`jit_compile`, or what it is where nothing is written."""
+        if self.jit_compile is not None:
+            return self.jit_compile
+        return "auto" if 0 < self.resources.gpus_per_trial <= 1 else False
+
+    @property
     def required(self) -> dict[str, str]:
         """Package of `requirements` -> the version or the URL that it is pinned to."""
         return pinned(self.requirements)
@@ -332,6 +342,9 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
         if small := [size for size in sizes if isinstance(size, int | float) and size < gpus]:
             rule = "must be at least resources.gpus_per_trial, of which each takes its share of a batch, but got"
             yield ("resources",), "space.batch_size", f"{rule} {shown(small[0])}"
+    if spec.jit_compile and gpus > 1:
+        rule = "must be false, or left out, where a trial has several GPUs, as XLA compiles no steps there, but got"
+        yield ("jit_compile", "resources"), "jit_compile", f"{rule} {shown(spec.jit_compile)}"
     for shown_as, source in spec.records.items():
         if source not in spec.space:
             rule = f"must be a parameter of the space, but got {shown(source)}{nearest(source, spec.space)}"

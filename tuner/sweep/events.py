@@ -105,6 +105,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
 
     `passed_over` lists newer checkpoints that could not be read. `used` holds learning_rate, batch_size and epochs as
     the training really uses them, for a model that compiles itself, where they may differ from the trial's parameters.
+    `jit_compile` says whether XLA compiles the trial's steps; null where that was never a question.
     """
 
     trial: int
@@ -115,6 +116,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     epoch: int = 0
     passed_over: list[str] = []
     used: dict[str, int | float] = {}
+    jit_compile: bool | None = None
 
 
 class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):

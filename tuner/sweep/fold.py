@@ -33,6 +33,8 @@ class Trial:
     """(index of the first epoch in `epochs`, number of the driver it was reported to); the first driver is 0."""
     used: dict[str, int | float] = field(default_factory=dict)
     """learning_rate, batch_size and epochs as they are really used, where a model that compiles itself says so."""
+    jit_compile: bool | None = None
+    """Whether XLA compiles its steps in its newest attempt; None where that was never a question."""
     logged: dict[str, str] = field(default_factory=dict)
     """Parameters that its script has logged to MLflow itself."""
     attempts: int = 0
@@ -339,6 +341,7 @@ class Sweep:
             case ev.TrialStarted():
                 trial.attempts = event.attempt
                 trial.used = trial.used or event.used
+                trial.jit_compile = event.jit_compile
             case ev.TrialLogged():
                 trial.logged = {**event.params, **trial.logged}
             case ev.CheckpointSaved():

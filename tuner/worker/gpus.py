@@ -5,8 +5,7 @@ Ray assigns cards as numbers but enforces nothing; TensorFlow would take a whole
 
 from __future__ import annotations
 
-import os
-import subprocess
+from trainables.cards import CardError, card_mb, first_card
 
 CONTEXT_MB = 512
 """What CUDA and its libraries take of a card besides TensorFlow's own memory, for each process."""
@@ -29,8 +28,10 @@ def memory_limit_mb(gpus: float) -> int | None:
     """
     if gpus >= 1:
         return None
-    card = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    return share_mb(gpus, _card_mb(card))
+    try:
+        return share_mb(gpus, card_mb(first_card()))
+    except CardError as error:
+        raise ValueError(f"a fraction of a GPU must be measured by nvidia-smi, but {error}") from error
 
 
 def share_mb(fraction: float, card_mb: int) -> int:
@@ -46,15 +47,3 @@ def share_mb(fraction: float, card_mb: int) -> int:
             f" {fraction:g} of {card_mb} MiB"
         )
     return limit_mb
-
-
-def _card_mb(card: str) -> int:
-    """The memory of a card, by its number or UUID."""
-    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", f"--id={card}"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        return int(done.stdout.split()[0])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        raise ValueError(
-            f"a fraction of a GPU must be measured by nvidia-smi, but {' '.join(command)} failed: {error}"
-        ) from error

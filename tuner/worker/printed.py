@@ -1,10 +1,12 @@
 """What a trial prints: the bytes that its process, and its script, add to the worker's output while it trains.
 
-The worker's output is a file, of which each trial's part is copied as it grows. Where it is none, nothing is kept.
+The worker's output is a file, of which each trial's part is copied as it grows. Where it is none, nothing is kept. What
+a process that is gone has printed last is copied by who shares its outputs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -18,6 +20,7 @@ from tuner.storage import SweepFolder
 from tuner.storage.printed import PrintedFile
 
 LOOK_EVERY_S = 0.5
+_MARK_BYTES = 8192
 _MARKS = (b":job_id:", b":actor_name:", b":task_name:", b":actor_class:")
 """How lines begin that Ray writes there for itself."""
 
@@ -53,6 +56,11 @@ class _Stream:
         text, self.rest = text[:end], text[end:]
         return b"".join(line for line in text.splitlines(keepends=True) if not line.startswith(_MARKS))
 
+    @property
+    def copied(self) -> int:
+        """How many bytes were taken as lines."""
+        return self.at - len(self.rest)
+
     def _size(self) -> int:
         with suppress(OSError):
             found = os.fstat(self.number)
@@ -60,15 +68,43 @@ class _Stream:
         return 0
 
 
+class Mark:
+    """How far the outputs of a process were copied, in memory that outlives it."""
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("tuner-printed")
+        self.path = f"/proc/{os.getpid()}/fd/{self._file}"
+        """Where the process opens it."""
+
+    def keep_rest(self) -> None:
+        """Copies what the process, which is gone, has printed since it copied last.
+
+        Its outputs must be those of this one.
+        """
+        with suppress(OSError, TunerError, ValueError, TypeError):  # nothing is marked, or nothing can be written
+            found = json.loads(os.pread(self._file, _MARK_BYTES, 0))
+            os.ftruncate(self._file, 0)
+            file = PrintedFile(SweepFolder.at(found["sweep"]), found["trial"])
+            for number, copied in found["copied"]:
+                file.add(_Stream(number, copied).news(is_last=True))
+            file.write(is_last=True)
+
+
 @dataclass
 class Printed:
-    """Copies what each trial in turn prints to the sweep's folder. What cannot be written is not kept."""
+    """Copies what each trial in turn prints to the sweep's folder. What cannot be written is not kept.
+
+    Attributes:
+        mark: the path of a `Mark`; empty for none.
+    """
 
     folder: SweepFolder
+    mark: str = ""
     _streams: tuple[_Stream, ...] = (_Stream(1), _Stream(2))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _file: PrintedFile | None = None
     _thread: threading.Thread | None = None
+    _trial: int = 0
 
     def begin(self, trial: int) -> None:
         """From now on it is this trial that prints."""
@@ -78,6 +114,8 @@ class Printed:
                 stream.skip()
             with suppress(OSError, TunerError):
                 self._file = PrintedFile(self.folder, trial)
+            self._trial = trial
+            self._note()
         if self._thread is None:
             self._thread = threading.Thread(target=self._look, name="printed", daemon=True)
             self._thread.start()
@@ -94,12 +132,23 @@ class Printed:
                 for stream in self._streams:
                     self._file.add(stream.news(is_last=is_last))
                 self._file.write(is_last=is_last)
+            self._note()
 
     def end(self) -> None:
         """The trial prints no more."""
         self.copy(is_last=True)
         with self._lock:
             self._file = None
+            self._note()
+
+    def _note(self) -> None:
+        """Marks how far it came; nothing is left to copy between two trials."""
+        if not self.mark:
+            return
+        copied = [(stream.number, stream.copied) for stream in self._streams]
+        told = {"sweep": self.folder.url, "trial": self._trial, "copied": copied} if self._file else None
+        with suppress(OSError), open(self.mark, "r+b", buffering=0) as file:
+            file.write(json.dumps(told).encode().ljust(_MARK_BYTES))
 
     def _look(self) -> None:
         while True:

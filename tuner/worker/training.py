@@ -60,6 +60,8 @@ class Place:
     gpus: tuple[str, ...] = ()
     memory_bytes: float | None = None
     """Its slot's share of the node's memory; None if the node does not say."""
+    printed: str = ""
+    """The path of the `printed.Mark` that outlives the process; empty for none."""
 
 
 class Training:
@@ -78,7 +80,7 @@ class Training:
         self._folder = SweepFolder.at(settings.sweep)
         self._saver = CheckpointSaver(self._folder)
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
-        self._printed = Printed(self._folder)
+        self._printed = Printed(self._folder, place.printed)
         self._trainer: Any = None
         self._is_broken = False
 
@@ -122,18 +124,20 @@ class Training:
         checkpoints: list[SavedCheckpoint] = []
         notes: list[str] = []
         first_epoch = failure = None
+        goes_on = False
         try:
             checkpoints += self._late_checkpoints(notes)
             if self._trainer is None:
                 self._load(notes)
+                goes_on = True
             else:
                 if not self._has_started:
                     first_epoch = self._start(notes)
                     self._has_started = True
-                self._train_epochs(epochs)
+                goes_on = not self._train_epochs(epochs)
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
-            failure = failure_of(error)
+            failure, goes_on = failure_of(error), False
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
         self._printed.copy(is_last=failure is not None or self._may_end(epochs))
@@ -148,7 +152,9 @@ class Training:
             ended=self._ended(failure),
             is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
+            jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
             logged=self._trainer.take_logged() if self._has_started else {},
+            goes_on=goes_on,
         )
 
     def _may_end(self, epochs: list[TrainedEpoch]) -> bool:
@@ -166,15 +172,19 @@ class Training:
         """With an attempt's first report, the training parameters as they are really used."""
         return {} if first_epoch is None else dict(self._trainer.used)
 
-    def _train_epochs(self, epochs: list[TrainedEpoch]) -> None:
-        """Adds each trained epoch to `epochs`, so that those before a failing one are reported."""
+    def _train_epochs(self, epochs: list[TrainedEpoch]) -> bool:
+        """Adds each trained epoch to `epochs`, so that those before a failing one are reported.
+
+        Returns:
+            Whether somebody must be asked before the next one.
+        """
         until = time.monotonic() + REPORT_EVERY_S
         while True:
             with self._watched():
                 result = self._trainer.train_epoch()
             if result is None:  # a script has ended by itself
                 self._save_what_is_due(waits=True)
-                return
+                return True
             epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
             waits = (
                 result.epoch in self._assignment.judged_at
@@ -183,13 +193,11 @@ class Training:
             )
             self._memory.look()
             self._save_what_is_due(waits)
-            if (
-                waits
-                or not math.isfinite(objective_value(result.metrics, self._settings.metric))
-                or self._memory.is_outgrown
-                or time.monotonic() >= until
-            ):
-                return
+            is_finite = math.isfinite(objective_value(result.metrics, self._settings.metric))
+            if waits or not is_finite or self._memory.is_outgrown:
+                return True
+            if time.monotonic() >= until:
+                return False
 
     def _late_checkpoints(self, notes: list[str]) -> list[SavedCheckpoint]:
         """Checkpoints that were being written at the last report; one of the previous trial cannot fail this one."""
@@ -344,6 +352,7 @@ def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list
             settings.mode,
             precision=settings.precision,
             devices=devices,
+            jit_compile=settings.jit_compile,
             folds=settings.folds,
             folds_seed=settings.folds_seed,
         )

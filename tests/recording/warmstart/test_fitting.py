@@ -105,3 +105,26 @@ def test_a_whole_number_that_no_float_can_hold_stays_itself() -> None:
     space = Space.model_validate({"salt": {"low": 2**53 + 1, "high": 2**53 + 9}, "units": {"low": 1, "high": 9}})
     texts = {"salt": str(2**53 + 1), "units": "4.0"}
     assert repr(fitted(space, from_texts(space, texts))) == repr({"salt": 2**53 + 1, "units": 4})
+
+
+def test_lists_come_back_from_their_texts() -> None:
+    space = Space.model_validate(
+        {
+            "depth": {"low": 1, "high": 3},
+            "units": {"low": 4, "high": 9, "repeat": "depth"},
+            "rates": {"low": 0.0, "high": 1.0, "repeat": "depth"},
+            "hidden": {"choices": [[64], ["a", None, 1.5], None]},
+        }
+    )
+    params = {"depth": 2, "units": [5, 9], "rates": [0.00001, 1.0], "hidden": ["a", None, 1.5]}
+    texts = {name: param_text(value) for name, value in params.items()}
+    assert fitted(space, from_texts(space, texts)) == params
+    assert from_texts(space, {"units": "many"}) == {"units": "many"}
+    for wrong, why in (
+        ({"units": [5]}, "another number of units than depth says"),
+        ({"units": [5, 99]}, "another units than a list of values, each 4 to 9"),
+        ({"units": "many"}, "another units than a list of values, each 4 to 9"),
+    ):
+        with pytest.raises(UnfitError) as caught:
+            fitted(space, {**params, **wrong})
+        assert str(caught.value) == why

@@ -60,6 +60,7 @@ def test_mistakes_name_the_folder_or_the_file(tmp_path: Path) -> None:
     assert "holds 10 texts and no folders" in told(root / "sad")
     assert "must be a folder, but is a file" in told(root / "sad" / "00001.txt")
     (root / "note.md").touch()
+    (root / "__MACOSX" / "sad").mkdir(parents=True)
     (root / "sad" / "note.md").touch()
     assert "left out are files that are no texts" in Data.from_text_folder(root).notes[0]
     (root / "sad" / "00001.txt").write_bytes(b"good \xff\xfe")

@@ -94,7 +94,10 @@ CSV = "a,b,label\n" + "".join(f"{n},{n / 2},{n % 2}\n" for n in range(20))
         (CSV, {"features": ["c"]}, "must have a column c, but has none; there are a, b, label"),
         (CSV, {"features": "a"}, "features must be a list of columns, but got the text 'a'"),
         (CSV, {"features": ["a", "label"]}, "features must not hold the target label"),
-        (CSV, {"separator": ";"}, "must have a column label, but has none"),
+        (CSV, {"separator": ";"}, "must have a column label, but has none; .* separated by ',': write separator=','"),
+        (CSV.replace(",", ";"), {}, "must have a column label, but has none; .* separated by ';': write separator=';'"),
+        (CSV.replace("a,b,", "a,größe,"), {}, "in UTF-8, but invalid .* at byte 4: convert the file, or from_frame"),
+        (CSV, {"target": 2}, "must have a column 2, but has none; there are a, b, label"),
         (
             CSV.replace("\n3,", "\nthree,"),
             {},
@@ -115,12 +118,19 @@ def test_a_mistake_is_one_line_with_the_files_name(
     tmp_path: Path, text: str, options: dict[str, Any], told: str
 ) -> None:
     path = tmp_path / "own.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(DataError) as found:
         Data.from_csv(path, **{"target": "label", **options})
     message = str(found.value)
     assert re.search(told, message) and "\n" not in message
     assert message.startswith(f"{path}: ") or "features must be" in message
+
+
+def test_a_frames_columns_may_be_numbers_and_its_target_is_a_name() -> None:
+    data = Data.from_frame(pd.DataFrame(RNG.normal(size=(40, 3))), target=2)
+    assert data.train[0].shape == (32, 2) and data.feature_names == ("0", "1")
+    with pytest.raises(DataError, match="target must name a column, or list several, but got Series"):
+        Data.from_frame(FRAME, target=FRAME["label"])  # type: ignore[arg-type]
 
 
 def test_missing_files_and_other_formats_are_told(tmp_path: Path) -> None:

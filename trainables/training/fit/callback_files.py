@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,9 +16,9 @@ _ATTRIBUTES = {
 }
 
 
-def place_files(callbacks: list[Any], folder: str, trial: int | str) -> list[str]:
+def place_files(callbacks: list[Any], folder: Callable[[], str], trial: int | str) -> list[str]:
     """Gives Keras's callbacks that write files a place of this trial: relative paths in `folder`, others in a folder
-    of the trial's beside them. Returns what each writes."""
+    of the trial's beside them. Returns what each writes. The folder is asked for only if there are such paths."""
     told = []
     for callback in callbacks:
         for kind, attribute in _ATTRIBUTES.items():
@@ -37,13 +38,13 @@ def go_on(callbacks: list[Any], epoch: int) -> None:
             callback.append = True
 
 
-def _placed(path: str, folder: str, trial: int | str, kind: type) -> str:
+def _placed(path: str, folder: Callable[[], str], trial: int | str, kind: type) -> str:
     if "://" in path:
         head, _, tail = path.rpartition("/")
         return f"{path}/trial-{trial}" if kind is keras.callbacks.TensorBoard else f"{head}/trial-{trial}/{tail}"
     path = os.path.expanduser(path)
     if not os.path.isabs(path):
-        return os.path.join(folder, path)
+        return os.path.join(folder(), path)
     if kind is keras.callbacks.TensorBoard:
         return os.path.join(path, f"trial-{trial}")
     return os.path.join(os.path.dirname(path), f"trial-{trial}", os.path.basename(path))

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import DataError
-from trainables.training.device import DeviceData, Split
+from trainables.training.device import DeviceData, Split, gathered
 
 _SHARED_BYTES_MIN = 2**20
 """Larger arrays of a PyDataset are not copied for each trial."""
@@ -99,7 +99,7 @@ class FitPart:
                 order = tf.range(self.source.num_examples)
                 if shuffle:
                     order = tf.random.experimental.stateless_shuffle(order, [seed, epoch])
-                return _gathered(self.source.source, order, batch_size)
+                return gathered(self.source.source, order, batch_size)
             case "examples":
                 return self.source.batches(batch_size, order_seed if shuffle else None, keeps_order=not shuffle)
             case "batches":
@@ -121,7 +121,7 @@ class FitPart:
         """The batches of a validation, in their own order."""
         match self.kind:
             case "arrays":
-                return _gathered(self.source.source, tf.range(self.source.num_examples), batch_size)
+                return gathered(self.source.source, tf.range(self.source.num_examples), batch_size)
             case "examples":
                 return self.source.batches(batch_size, None)
             case "generator":
@@ -138,7 +138,7 @@ def fit_part(part: Any, name: str, device: DeviceData | None = None, model: Any 
     Raises:
         DataError: it cannot be read more than once, or as of `DeviceData.split`.
     """
-    device = device or DeviceData()
+    device = device or DeviceData(room=0)
     if isinstance(part, keras.utils.PyDataset):
         return FitPart("python", _Sequence(part))
     if inspect.isgenerator(part) or (isinstance(part, Iterator) and not isinstance(part, tf.data.Dataset)):
@@ -168,13 +168,6 @@ def with_sample_weight(split: FitPart, weights: Any) -> FitPart:
             f" but got {len(rows)}"
         )
     return FitPart("arrays", Split((*split.source.source, rows), split.source.num_examples))
-
-
-def _gathered(source: Any, order: Any, batch_size: int) -> tf.data.Dataset:
-    def rows_of(rows: Any) -> Any:
-        return tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
-
-    return tf.data.Dataset.from_tensor_slices(order).batch(batch_size).map(rows_of).prefetch(2)
 
 
 def _endless(make: Callable[[], Any]) -> Iterator[Any]:

@@ -21,7 +21,7 @@ _OPTIMIZERS = {
 }
 
 
-def compiled_model(model: Any, trainable: Any, params: Any, steps: int | None, epochs: int) -> None:
+def compiled_model(model: Any, trainable: Any, params: Any, steps: int | None, epochs: int, jit: bool = False) -> None:
     """Compiles a model that `build_model` did not, with the training parameters and the trainable's loss and metrics.
 
     Raises:
@@ -38,7 +38,7 @@ def compiled_model(model: Any, trainable: Any, params: Any, steps: int | None, e
         raise TypeError('the trainable must have a loss, such as loss = "mse", or build_model must compile the model')
     loss, metrics = fresh((trainable.loss, trainable.metrics))
     optimizer = _optimizer(params, steps, epochs)
-    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=jit)
 
 
 def _optimizer(params: TrainingParams, steps: int | None, epochs: int) -> Any:

@@ -31,6 +31,7 @@ from trainables.training.checkpoint import (
     read_checkpoint,
     read_extra,
 )
+from trainables.training.device import DeviceData
 from trainables.training.evaluating import Evaluation
 from trainables.training.fit.callback_files import go_on, place_files
 from trainables.training.fit.callback_list import TrialCallbacks
@@ -40,6 +41,7 @@ from trainables.training.fit.model import compiled_model, state_variables, witho
 from trainables.training.fit.options import FitOptionsError, fit_options, new_callbacks
 from trainables.training.fit.rates import RateReader
 from trainables.training.graphs import assign, new_model
+from trainables.training.jit import JitCompile
 from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
@@ -90,6 +92,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
         compiles: whether `build_model` has compiled the trial's model.
+        jit: whether XLA compiles the steps of models that `build_model` does not compile; no step is timed here.
         used: learning_rate, batch_size and epochs as they are really used, where that can be told.
         notes: things worth a line for people.
     """
@@ -102,9 +105,12 @@ class FitTrainer(TrialTrainer[_Trial]):
         mode: Literal["min", "max"],
         precision: str = "float32",
         devices: Sequence[str] = (),
+        jit_compile: JitCompile = False,
         shared: Shared | None = None,
     ) -> None:
+        shared = shared or Shared(DeviceData(room=0))  # `fit` reads batches from the host
         super().__init__(trainable, data, metric, mode, precision, shared)
+        self.jit = jit_compile is True
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if len(devices) > 1 else None
         self._seeder = EpochSeeder()
         self._read: set[str] = set()
@@ -165,7 +171,7 @@ class FitTrainer(TrialTrainer[_Trial]):
             epochs = int(params.get("epochs", getattr(valid, "epochs", 1)))
             steps = options.get("steps_per_epoch") or train.steps(batch_size)
             self.compiles = bool(model.compiled)
-            compiled_model(model, trainable, valid, steps, epochs)
+            compiled_model(model, trainable, valid, steps, epochs, self.jit)
             if (weights := options.pop("sample_weight", None)) is not None:
                 train = with_sample_weight(train, weights)
             train.end_epoch(seed, 0)
@@ -175,7 +181,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         validation_batch_size = int(options.pop("validation_batch_size", batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
         callbacks = new_callbacks(trainable, valid)
-        placed = place_files(callbacks, self._files(), self.trial)
+        placed = place_files(callbacks, self._files, self.trial)
         if placed and not self._has_told:
             self._has_told = True  # it is the same of each trial
             self.notes.append(f"each trial's callbacks write files of its own; this one's are {', '.join(placed)}")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tuner.base.outcomes import Outcome
+from tuner.recording.lists import flat_values, is_flat_name, lengths
 from tuner.recording.names import Names, best_objective_key, earlier_key
 from tuner.recording.reading import RecordedRun
 from tuner.recording.values import INACTIVE, param_text, tag_text
@@ -116,18 +117,23 @@ def _check_trial(sweep: Sweep, names: Names, trial: Trial, run: RecordedRun, par
         tags["tuner.outcome"] = trial.outcome
         if trial.reason:
             tags["tuner.reason"] = tag_text(trial.reason)
+    if trial.jit_compile is not None:
+        tags["tuner.jit_compile"] = str(trial.jit_compile).lower()
     _check_texts(name, "tag", run.tags, tags, found)
     logged = {names.param(param): param_text(value) for param, value in trial.logged.items()}
     params = logged | {names.param(param): text for param, text in _params(sweep, trial)}
     _check_texts(name, "param", run.params, params, found)
     earlier = {earlier_key(param) for param in names.params}  # recorded by an earlier version; cannot be removed
-    for key in sorted(run.params.keys() - params.keys() - earlier):
+    lists = lengths(sweep.spec["space"])
+    beyond = {key for key, text in run.params.items() if text == INACTIVE and is_flat_name(key, lists)}
+    for key in sorted(run.params.keys() - params.keys() - earlier - beyond):
         found.add("mlflow", f"{name}: the run has a param {key}, but the trial has none")
 
 
 def _params(sweep: Sweep, trial: Trial) -> Iterator[tuple[str, str]]:
     """The same set for every trial of the sweep."""
     space, records = sweep.spec["space"], sweep.spec.get("records", {})
+    yield from ((name, param_text(value)) for name, value in flat_values(lengths(space), trial.params).items())
     for name in {*space, *(() if sweep.is_script else _ALWAYS), *trial.params}:
         if records.get(name) in trial.params:
             yield name, param_text(trial.params[records[name]])
