@@ -56,6 +56,7 @@ LOGS = """
         for epoch in range(2):
             mlflow.log_metric("loss", float(sys.argv[1]) / (epoch + 1), step=epoch)
             mlflow.log_metric("other", epoch, step=epoch)
+        mlflow.log_text("kept", "notes/a.txt")
 """
 KERAS = """
     import sys
@@ -127,6 +128,7 @@ def test_a_loop_that_uses_keras_is_forked_with_tensorflow_imported(cli: Cli, tmp
 
 
 def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: Path) -> None:
+    import mlflow
     from mlflow import MlflowClient
 
     (tmp_path / "train.py").write_text(textwrap.dedent(LOGS))
@@ -141,4 +143,5 @@ def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: 
             assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
             assert (run.data.params["kind"], run.data.tags["by"]) == ("own", "me")
             assert [row.step for row in client.get_metric_history(run.info.run_id, "other")] == [1, 2]
+            assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes/a.txt") == "kept"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.yaml", "sweeps", "train.py"]

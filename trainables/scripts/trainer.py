@@ -40,6 +40,7 @@ from trainables.sources import Sources
 _FAILURE = b'{"failure": '
 _OF_A_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME")
 """Variables that would lead what a script logs elsewhere than to its trial's run."""
+LOST = "artifacts that its script logs to MLflow are not kept, as the sweep lies in an object store"
 _FOLDER = str(Path(__file__).resolve().parents[2])
 
 
@@ -127,7 +128,7 @@ class ScriptTrainer:
         self._trial: _Trial | None = None
         self._number = 0
         self._notes: list[str] = []
-        self._has_reported = False
+        self._has_reported = self._has_told = False
         self._folder: str | None = None
         self._server: RunServer | None = None
 
@@ -252,6 +253,7 @@ class ScriptTrainer:
                 trial.process.answer(True)
             trial.is_answered = True
         line = self._next_line(trial)
+        self._tell_what_is_lost(trial)
         if line is None:
             self._take_end(trial)
             return None
@@ -266,6 +268,12 @@ class ScriptTrainer:
         if "epoch_s" not in line.metrics:
             metrics["epoch_s"] = round(epoch_s, 6)
         return ScriptEpoch(epoch, metrics, epoch_s)
+
+    def _tell_what_is_lost(self, trial: _Trial) -> None:
+        """Says once that artifacts have no place, where a script uses MLflow."""
+        if self._folder is None and trial.run.was_used and not self._has_told:
+            self._has_told = True
+            self._notes.append(LOST)
 
     def _next_line(self, trial: _Trial) -> Line | None:
         while True:

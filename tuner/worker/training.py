@@ -135,6 +135,7 @@ class Training:
                     first_epoch = self._start(notes)
                     self._has_started = True
                 goes_on = not self._train_epochs(epochs)
+                notes += self._trainer.take_notes()
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             failure, goes_on = failure_of(error), False

@@ -22,7 +22,7 @@ from trainables.scripts import process
 from trainables.scripts.archive import unpack
 from trainables.scripts.forker import Forker
 from trainables.scripts.lines import ObjectiveError, ScriptError
-from trainables.scripts.trainer import Script, ScriptTrainer
+from trainables.scripts.trainer import LOST, Script, ScriptTrainer
 
 Make = Callable[..., ScriptTrainer]
 
@@ -342,6 +342,29 @@ def test_a_loop_is_started_plainly_once_the_process_that_forks_is_gone(make: Mak
     trainer._forker = Forker.at(ours)
     with ours:
         assert losses(start(trainer), 1) == [1]
+
+
+def test_that_artifacts_have_no_place_is_said_once(make: Make, tmp_path: Path) -> None:
+    loop = """
+        import json, os, urllib.request
+
+        def main(params, report):
+            if params.logs:
+                request = urllib.request.Request(
+                    os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/experiments/search",
+                    json.dumps({}).encode(),
+                    {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]},
+                )
+                urllib.request.urlopen(request, timeout=30).read()
+            report(1, {"loss": 1})
+            report(2, {"loss": 1})
+    """
+    trainer = make(loop)
+    for logs, folder, notes in ((1, str(tmp_path / "own"), []), (0, None, []), (1, None, [LOST]), (1, None, [])):
+        trainer.place(folder, 3)
+        trainer.start({"epochs": 5, "logs": logs}, 7)
+        losses(trainer, 2)
+        assert trainer.take_notes() == notes
 
 
 def test_children_that_a_loop_leaves_behind_are_ended(make: Make, tmp_path: Path) -> None:
