@@ -156,6 +156,7 @@ class Training:
             jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
             logged=self._trainer.take_logged() if self._has_started else {},
             goes_on=goes_on,
+            warnings=self._printed.take_warnings(),
         )
 
     def _may_end(self, epochs: list[TrainedEpoch]) -> bool:
