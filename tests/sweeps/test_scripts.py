@@ -66,7 +66,7 @@ KERAS = """
 
     def main(params, report):
         x = np.random.rand(16, 2)
-        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model = keras.Sequential([keras.layers.Dense(1, input_shape=(2,))])
         model.compile("sgd", "mse")
         history = model.fit(x, x.sum(axis=1), epochs=2, verbose=0).history["loss"]
         for epoch, loss in enumerate(history, 1):
@@ -119,9 +119,11 @@ def test_a_script_is_killed_with_its_driver_and_goes_on(
     assert len(list((tmp_path / "best").iterdir())) == 1
 
 
-def test_a_loop_that_uses_keras_is_forked_with_tensorflow_imported(cli: Cli, tmp_path: Path) -> None:
+def test_a_loop_that_uses_keras_is_forked_with_tensorflow_imported_and_warns_once(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(textwrap.dedent(KERAS))
-    cli("run", spec(tmp_path, trainable="./train.py:main", epochs={"max": 2}, resources=ONE_SLOT))
+    said = cli("run", spec(tmp_path, trainable="./train.py:main", epochs={"max": 2}, resources=ONE_SLOT)).stderr
+    assert said.count("UserWarning: Do not pass an `input_shape`") == 1
+    assert all("UserWarning: Do not" in cli("logs", "script", "--trial", trial).stdout for trial in "01")
     told = [event for event in cli.events("script") if isinstance(event, ev.EpochReported)]
     assert [event.metrics["was_imported"] for event in told] == [1, 1, 1, 1]
     assert [trial["outcome"] for trial in cli.json("trials", "script")] == ["completed"] * 2

@@ -65,9 +65,9 @@ printed.end()
 def test_a_process_tells_each_warning_once_and_each_trial_has_its_own(tmp_path: Path) -> None:
     (tmp_path / "sweeps" / "one").mkdir(parents=True)
     folder = SweepFolder.at(str(tmp_path / "sweeps" / "one"))
+    told = tmp_path / "told"
     with open(tmp_path / "out", "ab") as out:
-        told = tmp_path / "told"
-        subprocess.run([sys.executable, "-c", WARNS, str(folder.path), str(told)], stdout=out, stderr=out, check=True)
+        subprocess.run([sys.executable, "-c", WARNS, str(folder.path), str(told)], stdout=out, check=True)
     same, last = "tensorflow:the same of each trial", "tensorflow:of the last"
     assert told.read_text().splitlines() == [str((same,)), "()", str((last,))]
     assert printed_text(folder, 1) == f"WARNING:{same}\n"
