@@ -47,7 +47,8 @@ def local_copy(url: str) -> Path:
     except DataError:
         raise
     except Exception as error:  # each store has its own kinds, none of which is a base of all
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        told = error.__cause__ if str(error) == url and error.__cause__ is not None else error  # of fsspec
+        reason = " ".join(str(told).split())[:300] or type(told).__name__
         raise DataError(f"{url}: cannot be read: {reason}") from error
     return folder / _name(path) if list(objects) == [path] else folder
 
@@ -82,7 +83,7 @@ def _file_system(url: str) -> Any:
     if scheme not in (*SCHEMES, *WEB_SCHEMES):
         near = difflib.get_close_matches(scheme, SCHEMES, 1, 0.5)
         hint = f"; did you mean {near[0]}://?" if near else ""
-        raise DataError(f"{url}: must start with {' or '.join(f'{known}://' for known in SCHEMES)}{hint}")
+        raise DataError(f"{url}: must start with {', '.join(f'{known}://' for known in SCHEMES)} or https://{hint}")
     if not rest.partition("/")[2].strip("/"):
         raise DataError(f"{url}: must name an object in a bucket, as in {scheme}://BUCKET/data.npz")
     import fsspec

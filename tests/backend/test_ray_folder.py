@@ -111,6 +111,19 @@ def test_folders_that_only_look_like_ours_stay(place: Path) -> None:
     assert (outside / "tuner-ray.json").exists()
 
 
+def test_what_a_late_worker_has_made_anew_of_a_removed_folder_goes(place: Path) -> None:
+    for name in ("late", "long", "kept", "data"):
+        session = place / f"tuner-{name}" / "r" / SESSION
+        (session / "logs" / "old").mkdir(parents=True)
+        (session.parent / "session_latest").symlink_to(session)
+    (place / "tuner-kept" / "r" / SESSION / "logs" / "a.out").touch()
+    (place / "tuner-data" / "thesis").touch()
+    for name in ("long", "kept", "data"):
+        os.utime(place / f"tuner-{name}", (1, 1))
+    RayFolder().close()
+    assert sorted(path.name for path in place.iterdir()) == ["tuner-data", "tuner-kept", "tuner-late"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder to another user")
 def test_another_user_s_folder_stays(place: Path) -> None:
     theirs = place / "tuner-xxxx"

@@ -130,6 +130,7 @@ def test_a_process_that_dies_is_told_and_the_next_trial_has_another(common: Comm
     worker.take(assigned(tmp_path, 2))
     following: Report = worker.train()["report"]
     assert following.trial == 2 and following.pid != first.pid and following.loss is None
+    assert first.notes == ("its process imports TensorFlow itself, as tested",) and following.notes == ()
     os.kill(following.pid, signal.SIGKILL)
     worker.take(assigned(tmp_path, 3))  # while a report of trial 2 is awaited
     assert epoch_of(worker) == (3, 1), "the death of a trial's process was put down to the next trial"

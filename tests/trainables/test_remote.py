@@ -41,7 +41,7 @@ def packed(num_examples: int = 20, **others: object) -> bytes:
 
 @pytest.mark.parametrize("url", ["ftp://host/x.npz", "s4://bucket/x.npz", "s3://bucket", "s3://bucket/"])
 def test_a_url_that_names_no_object_is_one_line(url: str) -> None:
-    with pytest.raises(DataError, match=r"must (start with s3:// or gs://|name an object)") as refused:
+    with pytest.raises(DataError, match=r"must (start with s3://, gs:// or https://|name an object)") as refused:
         data_sets.load(url)
     assert str(refused.value).startswith(url) and ("did you mean s3" in str(refused.value)) == url.startswith("s4")
 

@@ -81,12 +81,24 @@ def _structure(x: Any, name: str) -> Any:
     except ValueError as error:
         raise DataError(f"{name} must hold examples of one shape, but got {error}") from None
     if array.ndim == 0:
-        raise DataError(f"{name} must be an array whose first axis counts examples, but got {x!r}")
+        raise DataError(f"{name} must be an array whose first axis counts examples, but got {_shown(x)}")
+    if not len(array):
+        raise DataError(f"{name} must hold at least one example, but is empty")
+    if np.ma.is_masked(x):
+        raise DataError(f"{name} must hold a value everywhere, but is a masked array: fill it, with x.filled(…)")
     if array.dtype.kind == "O":
         array = _of_objects(x, array, name)
+    if array.dtype.kind not in "biufSUO":
+        raise DataError(f"{name} must hold numbers or texts, but got the type {array.dtype}")
     if array.dtype.kind == "f":
         check_finite(array, Column(name))
     return array
+
+
+def _shown(x: Any) -> str:
+    if hasattr(x, "toarray"):  # of SciPy
+        return "a sparse matrix: give x.toarray()"
+    return " ".join(repr(x).split())[:80]
 
 
 def _of_objects(x: Any, array: Array, name: str) -> Array:
@@ -127,6 +139,11 @@ def _length(x: Any, name: str) -> int:
 def _labels(parts: list[tuple[int, tuple[Any, Any]]], lengths: list[int], wanted: Wanted) -> Labels:
     ys = []
     for (part, (_, own)), length in zip(parts, lengths, strict=True):
+        if isinstance(own, dict | tuple):
+            raise DataError(
+                f"{_of(part, 'y')} must be one array, but got a {type(own).__name__}; split the arrays of several"
+                " outputs yourself: Data(train=(x, y), validation=…)"
+            )
         array = np.asarray(own)
         if array.ndim == 0 or len(array) != length:
             count = "a single value" if array.ndim == 0 else f"{length} and {len(array)}"

@@ -108,7 +108,7 @@ def _of_classes(
         raise DataError(f"{rule}, at least two, but holds one alone: {classes[0].name}")
     loose = [path.name for path in root.iterdir() if path.is_file() and path.name.lower().endswith(suffixes)]
     if loose:
-        raise DataError(f"{rule}, but {loose[0]} lies beside them{_more(len(loose) - 1)}")
+        raise DataError(f"{rule}, but {loose[0]} lies beside them{_more(len(loose) - 1)}; move such files elsewhere")
     for folder in classes:
         is_empty = True
         for path in places.walk(folder):

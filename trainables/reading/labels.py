@@ -135,6 +135,8 @@ def class_weights(wanted: Any, labels: Labels, train: Array, name: str) -> dict[
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise DataError(f"{name}: class_weights must be numbers from 0 on, but {key!r} has {weight!r}")
         found[int(label)] = float(weight)
+    if not any(found.values()):
+        raise DataError(f"{name}: class_weights must leave a class a weight above 0, but all are 0")
     return found
 
 

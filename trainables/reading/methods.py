@@ -106,11 +106,11 @@ class Readers:
         As `from_frame`; `validation` and `test` may be files of their own.
         """
         from trainables.reading import tables
-        from trainables.reading.planning import Wanted
+        from trainables.reading.planning import Wanted, checked_bytes
 
         wanted = Wanted(validation, test, stratify, seed, class_weights)
         columns = tables.Columns(target, features, categorical, classes)
-        return tables.read(path, tables.csv_table(separator), columns, wanted, in_memory_bytes)
+        return tables.read(path, tables.csv_table(separator), columns, wanted, checked_bytes(in_memory_bytes))
 
     @classmethod
     def from_parquet(
@@ -130,11 +130,11 @@ class Readers:
     ) -> Data:
         """A Parquet file, a folder or pattern of them, or a list; here or in a bucket. As `from_csv`."""
         from trainables.reading import tables
-        from trainables.reading.planning import Wanted
+        from trainables.reading.planning import Wanted, checked_bytes
 
         wanted = Wanted(validation, test, stratify, seed, class_weights)
         columns = tables.Columns(target, features, categorical, classes)
-        return tables.read(path, tables.ParquetTable, columns, wanted, in_memory_bytes)
+        return tables.read(path, tables.ParquetTable, columns, wanted, checked_bytes(in_memory_bytes))
 
     @classmethod
     def from_image_folder(
@@ -165,11 +165,11 @@ class Readers:
             validation: 0.2 by default where the folder has no `validation`.
         """
         from trainables.reading import images
-        from trainables.reading.planning import Wanted
+        from trainables.reading.planning import Wanted, checked_bytes
 
         wanted = Wanted(validation, test, stratify, seed, class_weights)
         form = images.Form(image_size, color_mode, interpolation, crop_to_aspect_ratio)
-        return images.read(folder, form, wanted, in_memory_bytes)
+        return images.read(folder, form, wanted, checked_bytes(in_memory_bytes))
 
     @classmethod
     def from_text_folder(
@@ -196,10 +196,10 @@ class Readers:
             validation: 0.2 by default where the folder has no `validation`.
         """
         from trainables.reading import texts
-        from trainables.reading.planning import Wanted
+        from trainables.reading.planning import Wanted, checked_bytes
 
         wanted = Wanted(validation, test, stratify, seed, class_weights)
-        return texts.read(folder, sequence_length, max_tokens, wanted, in_memory_bytes)
+        return texts.read(folder, sequence_length, max_tokens, wanted, checked_bytes(in_memory_bytes))
 
     @classmethod
     def from_audio_folder(
@@ -224,10 +224,10 @@ class Readers:
             validation: 0.2 by default where the folder has no `validation`.
         """
         from trainables.reading import audio
-        from trainables.reading.planning import Wanted
+        from trainables.reading.planning import Wanted, checked_bytes
 
         wanted = Wanted(validation, test, stratify, seed, class_weights)
-        return audio.read(folder, sequence_length, wanted, in_memory_bytes)
+        return audio.read(folder, sequence_length, wanted, checked_bytes(in_memory_bytes))
 
     @classmethod
     def from_tfrecord(
@@ -256,7 +256,9 @@ class Readers:
             validation: a share, a number of examples, or files of its own.
         """
         from trainables.reading import records
-        from trainables.reading.planning import Wanted
+        from trainables.reading.planning import Wanted, checked_bytes
 
         wanted = Wanted(validation, test, stratify, seed, class_weights)
-        return records.read(path, records.Form(target, features, decode, classes), wanted, in_memory_bytes)
+        return records.read(
+            path, records.Form(target, features, decode, classes), wanted, checked_bytes(in_memory_bytes)
+        )

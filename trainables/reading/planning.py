@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,36 @@ class Wanted:
     seed: int
     class_weights: Any
 
+    def __post_init__(self) -> None:
+        check_flag("stratify", self.stratify)
+
     def own(self, part: int) -> Any:
         """A part's own data, such as a file's path; None where it is a share or a number."""
         value = self.validation if part == VALIDATION else self.test
-        return None if value is None or isinstance(value, int | float) else value
+        return None if value is None or isinstance(value, Real) else value
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuses what is neither True, False nor None.
+
+    Raises:
+        DataError: such as for labels.
+    """
+    if value is not None and not isinstance(value, bool | np.bool_):
+        got = repr(value) if isinstance(value, str | int | float) else type(value).__name__
+        raise DataError(f"{name} must be True or False, but got {got}")
+
+
+def checked_bytes(in_memory_bytes: Any) -> int:
+    """A limit as it was given.
+
+    Raises:
+        DataError: it is no number of bytes.
+    """
+    is_number = isinstance(in_memory_bytes, Real) and not isinstance(in_memory_bytes, bool)
+    if not is_number or not float(in_memory_bytes) >= 0:
+        raise DataError(f"in_memory_bytes must be a number of bytes from 0 on, but got {in_memory_bytes!r}")
+    return int(min(float(in_memory_bytes), 2.0**63))
 
 
 @dataclass(frozen=True)
@@ -126,11 +153,11 @@ def _sizes(name: str, wanted: Wanted, parts: Array, num_examples: int) -> dict[i
 
 
 def _size(what: str, value: Any, num_examples: int) -> int:
-    if isinstance(value, bool) or value < 0 or (isinstance(value, float) and not value < 1):
-        raise DataError(f"{what} must be a share between 0 and 1 or a number of examples, but got {value!r}")
+    if isinstance(value, bool) or value < 0 or (not isinstance(value, Integral) and not value < 1):
+        raise DataError(f"{what} must be a share between 0 and 1 or a number of examples, but got {value}")
     if value == 0 and what.endswith(PARTS[VALIDATION]):
         raise DataError(f"{what} must be more than 0, as the search compares trials by it, but got {value!r}")
-    return int(value) if isinstance(value, int) else round(value * num_examples)
+    return int(value) if isinstance(value, Integral) else round(float(value) * num_examples)
 
 
 def _too_few(name: str, error: TooFewError, say: Callable[[int], str]) -> str:

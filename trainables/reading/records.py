@@ -16,7 +16,7 @@ from trainables.contract import Data, DataError
 from trainables.reading import node_cache, places
 from trainables.reading.building import of_rows
 from trainables.reading.labels import Column, labels_of, nearest
-from trainables.reading.planning import Wanted, planned
+from trainables.reading.planning import Wanted, check_flag, planned
 from trainables.reading.rows import decoded
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
 
@@ -33,6 +33,9 @@ class Form:
     features: Any
     decode: Any
     classes: bool | None
+
+    def __post_init__(self) -> None:
+        check_flag("classes", self.classes)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def _features(file: _File) -> dict[str, Any]:
     try:
         first = next(iter(_records(file)), None)
     except tf.errors.OpError as error:
+        if not file.compression and _begin(file.path) == b"\x1f\x8b":
+            raise DataError(f"{rule}, but is compressed by gzip: let its name end in .gz") from None
         raise DataError(f"{rule}, but is damaged or another: {_gist(error)}") from None
     if first is None:
         raise DataError(f"{rule}, at least one, but holds none")
@@ -130,6 +135,11 @@ def _features(file: _File) -> dict[str, Any]:
     if not found:
         raise DataError(f"{rule}, but the first has no features; give other records by a tf.data.Dataset of your own")
     return found
+
+
+def _begin(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(2)
 
 
 def _decoded(

@@ -17,13 +17,18 @@ from trainables.reading import node_cache, places
 from trainables.reading.building import of_arrays, of_rows
 from trainables.reading.encoding import Encoding, encoded
 from trainables.reading.labels import Column, Labels, labels_of, nearest, text_of
-from trainables.reading.planning import Plan, Wanted, planned
+from trainables.reading.planning import Plan, Wanted, check_flag, planned
 from trainables.reading.rows import decoded
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
 
 Array = np.ndarray[Any, Any]
 
 _CHUNK_ROWS = 50_000
+_OTHER_FILES = {
+    b"PK": "a ZIP file, or of Excel: unpack it, or from_frame(pandas.read_excel(…), …)",
+    b"PAR1": "a Parquet file: Data.from_parquet reads it",
+}
+"""How files begin that people take for CSV."""
 _SEPARATORS = (";", "\t", "|", ",")
 
 
@@ -35,6 +40,9 @@ class Columns:
     features: Sequence[str] | None
     categorical: Sequence[str]
     classes: bool | None
+
+    def __post_init__(self) -> None:
+        check_flag("classes", self.classes)
 
     @property
     def targets(self) -> list[str]:
@@ -318,6 +326,8 @@ def _readable(name: str, what: str) -> Iterator[None]:
         raise
     except UnicodeDecodeError as error:
         way_out = "convert the file, or from_frame(pandas.read_csv(…, encoding=…), …)"
+        if other := next((other for start, other in _OTHER_FILES.items() if error.object.startswith(start)), None):
+            raise DataError(f"{name}: must be {what}, but is {other}") from None
         raise DataError(
             f"{name}: must be {what} in UTF-8, but {error.reason} at byte {error.start}: {way_out}"
         ) from None

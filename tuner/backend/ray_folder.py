@@ -15,6 +15,7 @@ import secrets
 import shutil
 import stat
 import string
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ SOCKET_BYTES = 107
 FREE_BYTES = 64 << 20
 """What must be free: some of Ray's processes exit without a message when they cannot write their logs."""
 _ATTEMPTS = 1000
+_LATE_S = 60.0
+"""So long after it was made by a late worker, nobody is at work in a folder."""
 
 
 def base() -> tuple[Path, str]:
@@ -102,6 +105,8 @@ def remove_abandoned(place: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             finally:
                 os.close(handle)
+    for path in _skeletons(place):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_place(place: Path, variable: str) -> None:
@@ -164,6 +169,25 @@ def _folders(place: Path) -> Iterator[Path]:
             is_ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
             if is_ours and (Path(entry.path) / _MARKER).is_file():
                 yield Path(entry.path)
+
+
+def _skeletons(place: Path) -> Iterator[Path]:
+    """What a worker of Ray that started late has made anew of a removed folder: empty folders, and a link."""
+    with os.scandir(place) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if not _NAME.fullmatch(entry.name) or not entry.is_dir(follow_symlinks=False):
+                    continue
+                found = entry.stat(follow_symlinks=False)
+                is_old = time.time() - found.st_mtime > _LATE_S
+                if found.st_uid == os.geteuid() and is_old and _is_skeleton(Path(entry.path)):
+                    yield Path(entry.path)
+
+
+def _is_skeleton(path: Path) -> bool:
+    if os.listdir(path) != ["r"] or not any((path / "r").glob("session_2*")):
+        return False
+    return not any(set(files) - {"session_latest"} for _, _, files in os.walk(path))
 
 
 def _outputs_folder(path: Path) -> Path | None:

@@ -67,6 +67,8 @@ class Worker:
         """Whether the process has been told to go on, and has not reported since."""
         self._told_at, self._kills = time.monotonic(), kernel_memory_kills()
         """When it was told so, and the kernel's count of memory kills then."""
+        self._has_told_why = False
+        """Whether the log says why this slot's processes are plain ones."""
         self._num_reports = 0
         self._printed = Mark()
         outputs.bound_this_process()
@@ -162,7 +164,8 @@ class Worker:
 
     def _start(self) -> Process:
         common = self._common
-        if common.why_plain and common.is_keras:
+        if common.why_plain and common.is_keras and not self._has_told_why:
+            self._has_told_why = True
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
         for _ in range(STARTS):  # a server may end just now
             try:

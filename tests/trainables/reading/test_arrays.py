@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from trainables import Data, DataError
 
@@ -79,6 +80,13 @@ def test_parts_may_be_given_and_numbers_are_not_stratified() -> None:
         ({"class_names": ["a"]}, "class_names must name each class, but got 1 names for 3 classes"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"x": 5}, "x must be an array whose first axis counts examples, but got 5"),
+        ({"x": X[:0], "y": Y[:0]}, "x must hold at least one example, but is empty"),
+        ({"x": X + 1j}, "x must hold numbers or texts, but got the type complex"),
+        ({"x": np.ma.masked_greater(X, 0.5)}, "x must hold a value everywhere, but is a masked array"),
+        ({"x": scipy.sparse.csr_array(X)}, r"x must be an array .* but got a sparse matrix: give x.toarray\(\)"),
+        ({"y": {"a": Y, "b": Y}}, r"y must be one array, but got a dict; .* yourself: Data\(train=\(x, y\)"),
+        ({"class_weights": {0: 0, 1: 0, 2: 0}}, "class_weights must leave a class a weight above 0, but all are 0"),
+        ({"validation": np.float64(1.5)}, "validation must be a share between 0 and 1 .* got 1.5"),
         ({"validation": [1, 2]}, r"validation must be a share, a number of examples or \(x, y\), but got list"),
     ],
 )  # fmt: skip
@@ -87,6 +95,11 @@ def test_a_mistake_is_one_line(arguments: dict[str, Any], told: str) -> None:
         Data.from_arrays(**{"x": X, "y": Y, **arguments})
     message = str(found.value)
     assert message.startswith("from_arrays: ") and re.search(told, message) and "\n" not in message
+
+
+def test_sizes_may_be_numpys() -> None:
+    data = Data.from_arrays(X, Y, validation=np.int64(12), test=np.float32(0.1))
+    assert data.description["examples"] == {"train": 78, "validation": 12, "test": 10}
 
 
 def test_doubtful_labels_are_noted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,8 @@ def test_a_damaged_or_unlike_record_is_named(tmp_path: Path) -> None:
     assert "record 20 is damaged" in told()
     path.write_bytes(whole + b"half")
     assert "record 21 is damaged: the file was cut" in told()
+    path.write_bytes(gzip.compress(whole))
+    assert "but is compressed by gzip: let its name end in .gz" in told()
     path.write_bytes(b"x" * 40)
     assert "must hold records of tf.train.Example, but is damaged" in told()
     path.write_bytes(b"x" * 5)

@@ -130,7 +130,7 @@ def test_a_frames_columns_may_be_numbers_and_its_target_is_a_name() -> None:
     data = Data.from_frame(pd.DataFrame(RNG.normal(size=(40, 3))), target=2)
     assert data.train[0].shape == (32, 2) and data.feature_names == ("0", "1")
     with pytest.raises(DataError, match="target must name a column, or list several, but got Series"):
-        Data.from_frame(FRAME, target=FRAME["label"])  # type: ignore[arg-type]
+        Data.from_frame(FRAME, target=FRAME["label"])
 
 
 def test_missing_files_and_other_formats_are_told(tmp_path: Path) -> None:
@@ -144,6 +144,15 @@ def test_missing_files_and_other_formats_are_told(tmp_path: Path) -> None:
             Data.from_csv(path, "label")
     with pytest.raises(DataError, match=r"churn\.csv: must be a Parquet file, but cannot be read"):
         Data.from_parquet(tmp_path / "churn.csv", "label")
+    FRAME.to_parquet(tmp_path / "as.csv")
+    with pytest.raises(DataError, match=r"as\.csv: .* but is a Parquet file: Data.from_parquet reads it"):
+        Data.from_csv(tmp_path / "as.csv", "label")
+    with pytest.raises(DataError, match=r"^in_memory_bytes must be a number of bytes from 0 on, but got '1GB'"):
+        Data.from_csv(tmp_path / "churn.csv", "label", in_memory_bytes="1GB")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^classes must be True or False, but got list"):
+        Data.from_csv(tmp_path / "churn.csv", "label", classes=["no", "yes"])  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^stratify must be True or False, but got ndarray"):
+        Data.from_arrays(np.eye(9), np.arange(9) % 3, stratify=np.arange(9) % 3)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="must be given a pandas DataFrame, but got str"):
         Data.from_frame("churn.csv", "label")
     with pytest.raises(DataError, match=r"must hold \.parquet or \.pq files, but holds none"):
