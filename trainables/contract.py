@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import keras
 
 
+FOLDS_MAX = 100
+"""The most folds of cross-validation."""
+
+
 class DataError(Exception):
     """The training data cannot be had or has the wrong form; the message says what to do."""
 

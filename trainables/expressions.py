@@ -152,7 +152,8 @@ def _tree(text: str) -> tuple[ast.expr, dict[str, str]]:
             warnings.simplefilter("ignore")
             return ast.parse(written.strip(_SPACE).replace("\n", " "), mode="eval").body, quoted
     except SyntaxError as error:
-        place = _at(text, _Places(text, quoted).of(begins + max((error.offset or 1) - 1, 0)))
+        found = error.offset - 1 if error.offset else len(written)  # Python has no place for the end
+        place = _at(text, _Places(text, quoted).of(begins + found))
         raise ExpressionError(f"must be an expression, but its syntax is wrong{place}") from None
     except (ValueError, RecursionError, MemoryError):
         raise ExpressionError("must be an expression, but cannot be read") from None
@@ -226,8 +227,10 @@ def _checked(node: ast.expr, is_condition: bool, quoted: Mapping[str, str], plac
             for value in arguments:
                 yield from of(value)
         case _:
+            is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor)
+            hint = "; write ** for a power" if is_power else ""
             raise ExpressionError(
-                f"must be made of {_grammar(is_condition)}, but has something else{places.told(node)}"
+                f"must be made of {_grammar(is_condition)}, but has something else{places.told(node)}{hint}"
             )
 
 

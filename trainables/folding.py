@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from trainables.contract import Data, DataError, Trainable, has_folds
+from trainables.contract import FOLDS_MAX, Data, DataError, Trainable, has_folds
 from trainables.isolation import isolated, read_only
 
-FOLDS_MAX = 100
 Array = np.ndarray[Any, Any]
 
 

@@ -18,7 +18,7 @@ from trainables.contract import Trainable
 from trainables.kerastuner import standin
 from trainables.kerastuner.adapter import of_module
 from trainables.project import holding
-from trainables.registry import UnknownTrainableError
+from trainables.registry import UnknownTrainableError, checked
 from trainables.scripts.functions import Loop, loop_of
 
 _STAYS = "RAY_CHDIR_TO_TRIAL_DIR"
@@ -49,7 +49,7 @@ def load_importable(trainable: str) -> type[Trainable] | Loop:
     found = getattr(module, class_name, None)
     if not (inspect.isclass(found) and issubclass(found, Trainable) and not inspect.isabstract(found)):
         if (own := loop_of(module, class_name) or of_module(module, class_name)) is not None:
-            return own
+            return checked(own, name)
         rule = f"must hold a concrete subclass of Trainable named {class_name}, but has none"
         raise UnknownTrainableError(f"{name}: {rule}")
     return found

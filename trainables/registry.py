@@ -15,7 +15,7 @@ from typing import Any
 from trainables.contract import Trainable
 from trainables.kerastuner import standin
 from trainables.kerastuner.adapter import names_in, of_module
-from trainables.scripts.functions import Loop, loop_of, names_of_loops
+from trainables.scripts.functions import Loop, loop_of, mistake_in, names_of_loops
 from trainables.sources import Sources, activate, load_main, run
 
 _FOLDER = Path(__file__).parent
@@ -87,7 +87,7 @@ def load_file(path: Path, class_name: str, sources: Sources | None = None) -> ty
     found = {cls.__name__: cls for cls in _trainables(module)}
     if class_name not in found:
         if (own := loop_of(module, class_name) or of_module(module, class_name)) is not None:
-            return own
+            return checked(own, str(path))
         if callable(getattr(module, class_name, None)) and not isinstance(getattr(module, class_name), type):
             rule = f"{class_name} must take (params, report), or hp where KerasTuner would call it"
             raise UnknownTrainableError(f"{path}: {rule}, but it takes {_arguments(getattr(module, class_name))}")
@@ -98,6 +98,17 @@ def load_file(path: Path, class_name: str, sources: Sources | None = None) -> ty
             f"{path}: must hold a concrete subclass of Trainable named {class_name}, but has none{hint}"
         )
     return found[class_name]
+
+
+def checked(found: type[Trainable] | Loop, where: str) -> type[Trainable] | Loop:
+    """What was found there, unless it is a loop that plainly cannot run.
+
+    Raises:
+        UnknownTrainableError: it is one.
+    """
+    if isinstance(found, Loop) and (mistake := mistake_in(found)):
+        raise UnknownTrainableError(f"{where}: {mistake}")
+    return found
 
 
 def _arguments(function: Any) -> str:

@@ -28,6 +28,14 @@ def test_stages_are_told_with_the_seconds_of_the_longest() -> None:
     assert stages.text() == ""
 
 
+def test_scripts_neither_import_nor_trace() -> None:
+    stages = Stages(lambda: 0.0)
+    stages.are_of_scripts = True
+    stages.enter(0, "importing")
+    stages.enter(1, "tracing")
+    assert stages.text() == "1 worker gets ready, 0 s; waiting for the first report of trial 1, 0 s"
+
+
 def test_many_trials_are_counted() -> None:
     stages = Stages(lambda: 0.0)
     for trial in range(16):

@@ -29,6 +29,13 @@ def main(params, report): ...
 def with_checkpoint(settings, tell, checkpoint): ...
 def of_nothing(): ...
 def of_keywords(params, report, *, more): ...
+def turned(report, params): ...
+async def later(params, report): ...
+def yielding(params, report): yield 1
+class Loop:
+    def __call__(self, params, report): ...
+instance = Loop()
+part = __import__("functools").partial(with_checkpoint, checkpoint=None)
 """
 
 
@@ -44,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["main", "with_checkpoint"])
+@pytest.mark.parametrize("name", ["main", "with_checkpoint", "instance", "part"])
 def test_a_loop_needs_no_training_parameters(folder: Path, name: str) -> None:
     spec = spec_from_mapping({**GOOD, "trainable": f"./train.py:{name}"}, folder=folder, is_new=True)
     found = Inspection(spec, is_tried=True, works_in=str(folder)).result()
@@ -58,6 +65,17 @@ def test_a_loop_needs_no_training_parameters(folder: Path, name: str) -> None:
     [
         ({"trainable": "./train.py:of_nothing"}, "of_nothing must take (params, report)"),
         ({"trainable": "./train.py:of_keywords"}, "of_keywords must take (params, report)"),
+        (
+            {"trainable": "./train.py:main", "feasible": "batch_size < 100"},
+            "feasible: must name parameters of the space, but got 'batch_size'; known: lr",
+        ),
+        (
+            {"trainable": "./train.py:main", "search": {"points": [{"lr": 0.2, "batch_size": 8}]}},
+            "search.points[0].batch_size: the space has no such parameter",
+        ),
+        ({"trainable": "./train.py:turned"}, "turned must take (params, report), in this order"),
+        ({"trainable": "./train.py:later"}, "later must be a plain function, but is an async one"),
+        ({"trainable": "./train.py:yielding"}, "yielding must call report(epoch, metrics), but has a yield"),
         ({"trainable": "./train.py:mian"}, "did you mean main?"),
         ({"trainable": "./train.py:main", "data": "digits"}, "data: has no effect, as a script reads its data itself"),
         ({"trainable": "./train.py:main", "precision": "mixed_bfloat16"}, "precision: has no effect on a script"),
@@ -73,6 +91,27 @@ def test_a_loop_needs_no_training_parameters(folder: Path, name: str) -> None:
 def test_what_is_wrong_with_a_script_is_told(folder: Path, changes: dict[str, Any], text: str) -> None:
     found = problems(folder, **changes)
     assert len(found) == 1 and text in found[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        ("val_loss +", "must be an expression, but its syntax is wrong at character 11 (the end)"),
+        ("val_loss^2", "write ** for a power"),
+        ("3 * 2", "must have a metric in it, but got '3 * 2'"),
+        ("mean(loss)", "must have no functions but min"),
+        ("val/loss-2", ""),
+        ("val loss", ""),
+        ("loss + 2 * `val loss`", ""),
+    ],
+)
+def test_an_objective_that_is_nearly_an_expression_is_a_warning(folder: Path, metric: str, text: str) -> None:
+    changes = {"trainable": "./train.py:main", "objective": {"metric": metric, "mode": "min"}}
+    spec = spec_from_mapping({**GOOD, **changes}, folder=folder, is_new=True)
+    found = Inspection(spec, is_tried=True, works_in=str(folder)).result()
+    warnings = [warning for warning in found.warnings if warning.startswith("objective.metric: ")]
+    assert found.problems == [] and len(warnings) == bool(text)
+    assert all(text in warning and warning.endswith("; it is taken as the name of a metric") for warning in warnings)
 
 
 def test_a_parameter_that_a_command_does_not_name_is_a_warning(folder: Path) -> None:

@@ -26,12 +26,27 @@ class Loop:
 def loop_of(module: ModuleType, name: str) -> Loop | None:
     """The training loop of this name; None if what the module calls so takes other arguments, or is no function."""
     found = getattr(module, name, None)
-    return Loop(name, found) if inspect.isfunction(found) and is_loop(found) else None
+    is_plain = callable(found) and not inspect.isclass(found)
+    return Loop(name, found) if found is not None and is_plain and is_loop(found) else None
+
+
+def mistake_in(loop: Loop) -> str:
+    """What is plainly wrong with a loop before it is called; empty for nothing."""
+    function = loop.function
+    if [one.name for one in _positional(function)[:2]] == ["report", "params"]:
+        return f"{loop.name} must take (params, report), in this order, but it takes (report, params)"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return f"{loop.name} must be a plain function, but is an async one, which nothing would run"
+    if inspect.isgeneratorfunction(function):
+        return f"{loop.name} must call report(epoch, metrics), but has a yield, so nothing would run it"
+    return ""
 
 
 def is_loop(function: Callable[..., Any]) -> bool:
     """Whether a function can be called with (params, report), and is not one of `hp`, which KerasTuner calls."""
     parameters = _positional(function)
+    if not parameters:
+        return False
     needed = [one for one in parameters if one.default is one.empty]
     only_by_name = [
         one
@@ -67,5 +82,8 @@ def looks_like_loop(source: bytes, name: str) -> bool:
 
 
 def _positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of compiled code
+        return []
     return [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]

@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from trainables.contract import Data, Trainable, has_folds
-from trainables.folding import FOLDS_MAX
+from trainables.contract import FOLDS_MAX, Data, Trainable, has_folds
 from trainables.isolation import isolated, read_only
 from trainables.learned import IncompleteError, Learned, teach
 from trainables.training.checkpoint import best_bytes_max, read_best

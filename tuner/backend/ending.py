@@ -16,6 +16,7 @@ from tuner.backend import session
 from tuner.backend.left import left, told
 from tuner.backend.observer import Observer
 from tuner.base.errors import NoUsableTrialError, SweepInterrupted
+from tuner.base.hints import option
 from tuner.engine.coordinator import Coordinator
 from tuner.recording import RecorderProcess
 from tuner.storage import SweepFolder, write_atomically
@@ -24,6 +25,17 @@ from tuner.sweep import Sweep
 
 REPORT_WAITS_S = 30.0
 """How long a driver waits for the report once MLflow has everything."""
+
+
+def with_way_on(what: str, again: str, *, is_begun: bool) -> str:
+    """An error that can be mended, and the command that goes on then. A sweep that has begun keeps its code."""
+    said = what if what.endswith(("?", ".")) else f"{what}."
+    if not is_begun or not what.startswith("code: "):
+        return f"{said} Once that is mended, go on with: {again}"
+    way = f"{said} Once the code is mended, go on with: {again}, with {option('with_changed_code', True)}"
+    if "objective.metric" not in what:
+        return way
+    return f"{way}. If the spec's objective is wrong, mend it and run it under another name ({option('name')})"
 
 
 @dataclass(frozen=True)

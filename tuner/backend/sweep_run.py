@@ -68,6 +68,7 @@ class SweepRun:
         self._log = DriverLog(self._folder, observer.note).write
         self._recorder = RecorderProcess(self._folder, self._tell)
         self._coordinator = Coordinator(spec, journal, self._log, observer.note)
+        self._coordinator.stages.are_of_scripts = inspected.is_script
         self._is_training = False
         self._is_kept = not is_new
         self._recorder_is_done = False
@@ -239,7 +240,7 @@ class SweepRun:
             if error is not self._coordinator.fatal and not is_storage:
                 raise
             kind = StorageError if is_storage else UsageError
-            raise kind(f"{error}. Once that is mended, go on with: {self._again}") from error
+            raise kind(ending.with_way_on(str(error), self._again, is_begun=self._is_worth_keeping)) from error
         except BaseException:
             self._leave()
             raise

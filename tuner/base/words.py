@@ -79,9 +79,9 @@ def unquoted(value: Value) -> str:
     return value if isinstance(value, str) else shown(value)
 
 
-def either(wanted: Value) -> str:
-    """What a condition wants: 'a' or 'b'."""
-    return " or ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
+def either(values: Iterable[Value]) -> str:
+    """Values of which one is wanted: 'a' or 'b'."""
+    return " or ".join(map(shown, values))
 
 
 def cut(text: str, length: int) -> str:

@@ -16,7 +16,7 @@ from tuner.cli.completion import specs
 from tuner.cli.output import Address, AsJson, Include, Overrides, SpecStorage, Strict, print_json, spec_path
 from tuner.cli.pages import add
 from tuner.cli.tables import tables
-from tuner.spec.space import AnyParameter, Choice, Constant, Repeated, either, number_text, shown
+from tuner.spec.space import AnyParameter, Choice, Constant, Int, Repeated, conditions_text, number_text, shown
 
 if TYPE_CHECKING:
     from tuner.cluster.parcel import Parcel
@@ -184,7 +184,9 @@ def _tell(path: str, data: dict[str, Any], spec: Any, where: str) -> None:
     out(dump_yaml(data["spec"]), markup=False)
     out("[bold]space[/bold]")
     for name, parameter in spec.space.items():
-        out(f"  {name:20} {describe(parameter)}", markup=False)
+        conditions = conditions_text(parameter, dict(spec.space.items()))
+        when = f", when {conditions}" if conditions else ""
+        out(f"  {name:20} {describe(parameter)}{when}", markup=False)
     out(f"\n[bold]{len(data['samples'])} sample configurations[/bold]")
     for params in data["samples"]:
         out(f"  {params_text(params)}", markup=False)
@@ -235,10 +237,11 @@ def describe(parameter: AnyParameter) -> str:
     else:
         text = f"{number_text(parameter.low)} to {number_text(parameter.high)}"
         details = ["log"] if parameter.scale == "log" else []
+        if isinstance(parameter, Int) and parameter.step in (None, 1) and parameter.num is None:
+            details.append("whole numbers")
         if parameter.step is not None and parameter.step != 1:
             details.append(f"step {number_text(parameter.step)}")
         if parameter.num is not None:
             details.append(f"{parameter.num} values")
         text += f" ({', '.join(details)})" if details else ""
-    conditions = ", ".join(f"{name} is {either(wanted)}" for name, wanted in (parameter.when or {}).items())
-    return f"{text}, when {conditions}" if conditions else text
+    return text

@@ -22,6 +22,13 @@ _TOLD: dict[Stage, tuple[str, str]] = {
     "loading": ("{count} worker loads data", "{count} workers load data"),
     "tracing": ("tracing trial {trials}", "tracing trials {trials}"),
 }
+_READY = ("{count} worker gets ready", "{count} workers get ready")
+_TOLD_OF_SCRIPTS = _TOLD | {
+    "importing": _READY,
+    "loading": _READY,
+    "tracing": ("waiting for the first report of trial {trials}", "waiting for the first reports of trials {trials}"),
+}
+"""Scripts import and load what they need themselves, after the worker has started their process."""
 _NAMED_MAX = 4
 """How many trials are named."""
 
@@ -32,6 +39,8 @@ class Stages:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._stages: dict[int, tuple[Stage, float]] = {}
+        self.are_of_scripts = False
+        """Whether trials are processes of scripts, which neither import TensorFlow for Tuner nor trace."""
 
     def enter(self, trial: int, stage: Stage) -> None:
         """The trial's worker has come to a stage; in one that it is in already it stays since then."""
@@ -56,11 +65,12 @@ class Stages:
         for trial, (stage, since) in sorted(dict(self._stages).items()):
             if now - since >= longer_than_s:
                 groups[stage].append((trial, now - since))
-        return "; ".join(_told(stage, groups[stage]) for stage in _TOLD if stage in groups)
+        texts = _TOLD_OF_SCRIPTS if self.are_of_scripts else _TOLD
+        return "; ".join(_told(texts[stage], groups[stage]) for stage in texts if stage in groups)
 
 
-def _told(stage: Stage, found: list[tuple[int, float]]) -> str:
+def _told(texts: tuple[str, str], found: list[tuple[int, float]]) -> str:
     names = [str(trial) for trial, _ in found]
     trials = ", ".join(names[:_NAMED_MAX]) + (f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else "")
-    text = _TOLD[stage][len(found) > 1].format(count=len(found), trials=trials)
+    text = texts[len(found) > 1].format(count=len(found), trials=trials)
     return f"{text}, {duration_text(max(seconds for _, seconds in found))}"

@@ -11,6 +11,8 @@ from tuner.spec.expressions import ExpressionError, as_expression, canonical, ha
 from tuner.spec.space import nearest, shown
 
 _OPERATOR = re.compile(r"[-+*/%(`]")
+_NO_NAME = re.compile(r"[+*%(`^<>=|&!\[]")
+"""What hardly any name of a metric has."""
 
 
 def is_meant_as_expression(text: str, metrics: Sequence[str]) -> bool:
@@ -37,6 +39,14 @@ def expression_problems(text: str, metrics: Sequence[str]) -> list[str]:
         f"objective.metric: {rule}, but got {shown(name)}{nearest(name, metrics)}"
         for name in expression.names
         if name not in metrics
+    ]
+
+
+def script_objective_warnings(text: str) -> list[str]:
+    """A script's metrics are not known before it reports: an objective that is nearly an expression may be a name."""
+    is_suspect = _NO_NAME.search(text) is not None and as_expression(text) is None
+    return [
+        f"{problem}; it is taken as the name of a metric" for problem in expression_problems(text, ())[:1] if is_suspect
     ]
 
 

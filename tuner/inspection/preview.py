@@ -39,7 +39,9 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
     draws = _draws(spec, min(max(num_trials, NUM_SAMPLES), MAX_DRAWS))
     warnings = [*_never_sampled(spec, draws[:num_trials]), *_narrow(spec), *_one_step(spec, num_train)]
     if share := infeasible_share(spec.feasible, spec.space, spec.search.seed):
-        warnings.append(f"feasible: {share:.0%} of the space's draws are infeasible; they are drawn again")
+        of = "configurations" if spec.search.algorithm == "grid" else "draws"
+        then = "left out" if spec.search.algorithm == "grid" else "drawn again"
+        warnings.append(f"feasible: {share:.0%} of the space's {of} are infeasible; they are {then}")
     if size is not None and size < spec.num_trials:
         warnings.append(
             f"num_trials: the space has {_configurations(size)} only, so {size} of {spec.num_trials} trials run"

@@ -11,7 +11,9 @@ from trainables.scripts.commands import file_of, is_command, names_in, program, 
 from trainables.scripts.functions import looks_like_loop
 from trainables.sources import Sources
 from tuner.inspection.hypermodels import epochs_problems
+from tuner.inspection.objective import script_objective_warnings
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import name_problems
 from tuner.spec.space import nearest, shown
 from tuner.spec.texts import text_warnings
 
@@ -31,7 +33,7 @@ class ScriptFindings:
 
 def loop_findings(spec: SweepSpec) -> ScriptFindings:
     """Of a loop, which has been imported."""
-    return ScriptFindings(_common(spec), text_warnings(spec))
+    return ScriptFindings(_common(spec), _common_warnings(spec))
 
 
 def command_findings(spec: SweepSpec) -> ScriptFindings:
@@ -51,12 +53,16 @@ def command_findings(spec: SweepSpec) -> ScriptFindings:
     named = {name for argument in command for name in names_in(argument)}
     unnamed = [name for name in spec.space.searched if name not in named]
     warnings = [f"space.{name}: is not in the command, which may read it from $TUNER_PARAMS" for name in unnamed]
-    return ScriptFindings([*problems, *_common(spec)], [*warnings, *text_warnings(spec)])
+    return ScriptFindings([*problems, *_common(spec)], [*warnings, *_common_warnings(spec)])
 
 
 def _near(name: str, others: list[str]) -> str:
     hint = nearest(name, others)
     return hint if "mean" in hint else ""
+
+
+def _common_warnings(spec: SweepSpec) -> list[str]:
+    return [*script_objective_warnings(spec.objective.metric), *text_warnings(spec)]
 
 
 def _common(spec: SweepSpec) -> list[str]:
@@ -73,6 +79,11 @@ def _common(spec: SweepSpec) -> list[str]:
         problems.append(f"jit_compile: has no effect on a script, but got {shown(spec.jit_compile)}: leave it out")
     if spec.folds is not None:
         problems.append("folds: has no effect on a script, which divides its data itself: leave it out")
+    known = [*spec.space]  # no script has learning_rate and batch_size besides
+    problems += [f"{path}: {rule}" for path, rule in name_problems(spec.feasible, known)]
+    for index, point in enumerate(spec.search.points):
+        unknown = [name for name in point if name not in known]
+        problems += [f"search.points[{index}].{name}: the space has no such parameter" for name in unknown]
     return problems + epochs_problems(spec)
 
 

@@ -171,4 +171,7 @@ def _weights(folder: SweepFolder, sweep: Sweep, trial: Trial) -> AnyPath:
         if 0 < saved.best_epoch == trial.best_epoch:
             return folder.named(saved.path)
     kept = ", ".join(str(other.number) for other in sweep.ranked() if other.checkpoints)
-    raise UsageError(f"sweep {sweep.name} keeps no weights of trial {trial.number}, only of trials {kept or '(none)'}")
+    if not kept:
+        hint = "; a script gives them with its reports" if sweep.is_script else ""
+        raise UsageError(f"sweep {sweep.name} has no checkpoints{hint}")
+    raise UsageError(f"sweep {sweep.name} keeps no weights of trial {trial.number}, only of trials {kept}")

@@ -46,6 +46,17 @@ _EXPONENTS = ("log_uniform", "q_log_uniform")
 """W&B's distributions whose bounds are natural logarithms."""
 _NAMED = ("constant", "categorical", "choice", "categorical_w_probabilities")
 
+_REAL = (
+    "uniform",
+    "loguniform",
+    "suggest_float",
+    "suggest_uniform",
+    "suggest_loguniform",
+    "float",
+    "log_uniform_values",
+)
+"""Kinds of real numbers, whatever their bounds; here whole bounds make whole numbers."""
+
 _CALLS = {
     "uniform": ("low", "high"), "loguniform": ("low", "high"), "quniform": ("low", "high", "step"),
     "qloguniform": ("low", "high", "step"), "randint": ("low", "end"), "lograndint": ("low", "end"),
@@ -144,7 +155,7 @@ def _fields_advice(place: Location, written: Mapping[str, Any], found: Advice) -
         if str(word) not in _THEIRS:
             continue
         if ours is None:
-            found.rules[(*place, word)] = unknown(_without_counterpart(str(word)))
+            found.rules[(*place, word)] = unknown(_without_counterpart(str(word), value))
         elif ours in written:
             found.rules[(*place, word)] = unknown(leave_out(ours))
         else:
@@ -156,7 +167,9 @@ def _fields_advice(place: Location, written: Mapping[str, Any], found: Advice) -
         found.rules[(*place, "scale")] = f"must be 'linear' or 'log', but got {shown(scale)}; write scale: {ours}"
 
 
-def _without_counterpart(word: str) -> str:
+def _without_counterpart(word: str, value: Any) -> str:
+    if value in _NAMED:
+        return _scale(word, value)
     if word in ("type", "dtype"):
         return "leave it out: whole bounds make whole numbers, and a bound such as 1.0 real ones"
     if word == "ordered":
@@ -173,6 +186,8 @@ def _translation(ours: str, word: str, value: Any, written: Mapping[str, Any]) -
         return f"write the configuration to begin with in search.points, with {flow(value)} in it, or leave it out"
     if ours in ("low", "high") and str(written.get("distribution")) in _EXPONENTS:
         value = _power(value)
+    kinds = [str(written.get(kind)).lower() for kind in ("distribution", "dist", "type", "dtype")]
+    value = _real(value) if ours in ("low", "high") and any(kind in _REAL for kind in kinds) else value
     return f"write {ours}: {flow(value)}"
 
 
@@ -195,6 +210,12 @@ def _when(written: Mapping[str, Any]) -> str:
     if not isinstance(name, str):
         return "when: {other_parameter: value}"
     return f"when: {{{name}: {flow(values) if values is not None else '[…]'}}}"
+
+
+def _real(value: Any) -> Any:
+    """A bound of real numbers: 1.0 for 1."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+    return float(value) if is_whole else value
 
 
 def _power(value: Any) -> Any:
@@ -269,6 +290,8 @@ def _range(given: dict[str, Any], name: str) -> str:
         given["high"] = end - 1  # theirs excludes it
     if name.endswith("loguniform") and isinstance(low := given.get("low"), int | float) and low <= 0:
         given |= {bound: _power(given[bound]) for bound in ("low", "high") if bound in given}
+    if name.lower() in _REAL:
+        given |= {bound: _real(given[bound]) for bound in ("low", "high") if bound in given}
     fields = [f"{bound}: {flow(given[bound]) if bound in given else '…'}" for bound in ("low", "high")]
     is_log = "log" in name or given.get("log") is True or given.get("scale") in (True, "log")
     is_log |= given.get("sampling") == "log"

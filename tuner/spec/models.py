@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from trainables.folding import FOLDS_MAX
+from trainables.contract import FOLDS_MAX
 from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.feasible import Conditions, Feasible, name_problems

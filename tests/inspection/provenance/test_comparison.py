@@ -34,6 +34,19 @@ def compared(tmp_path: Path, text: str | None, helper: str | None = "SCALE = 1\n
     return compare_code(kept.manifest, collect(trainable, kept.manifest["files"]), kept.sources)
 
 
+@pytest.mark.parametrize(("edited", "is_program"), [("run.sh", True), ("words.txt", False)])
+def test_a_commands_file_is_program_text_in_any_language(tmp_path: Path, edited: str, is_program: bool) -> None:
+    (tmp_path / "run.sh").write_text("cat words.txt")
+    (tmp_path / "words.txt").write_text("a b")
+    trainable = f"command:{tmp_path / 'run.sh'}"
+    kept = collect(trainable)
+    assert kept is not None
+    before = {**kept.manifest, "files": {**kept.manifest["files"], "words.txt": {"size_bytes": 1, "sha256": "0"}}}
+    (tmp_path / edited).write_text("other")
+    found = compare_code(before, collect(trainable, before["files"]), kept.sources)
+    assert found and found.is_program == is_program
+
+
 def test_nothing_differs(tmp_path: Path) -> None:
     found = compared(tmp_path, MINE)
     assert not found and found == Today()

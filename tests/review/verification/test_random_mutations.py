@@ -32,7 +32,7 @@ HARMLESS: dict[type[Any], dict[str, str]] = {
     ev.SweepEnded: {"at": UNUSED, "reason": UNUSED},
     ev.TrialSuggested: {"at": UNUSED},
     ev.TrialStarted: {"at": UNUSED, "node": UNUSED, "pid": UNUSED, "gpus": UNUSED, "epoch": NEWER, "": EARLY}
-    | {"passed_over": UNUSED, "used": UNUSED},
+    | {"passed_over": UNUSED, "used": UNUSED, "jit_compile": UNUSED},
     ev.AttemptFailed: {"at": UNUSED} | dict.fromkeys(("", "trial", "cause", "reason", "counts"), RETRIED),
     ev.CheckpointSaved: {"at": UNUSED, "write_s": UNUSED}
     | dict.fromkeys(("", "epoch", "path", "best_epoch", "kind", "test"), GONE),
@@ -49,6 +49,8 @@ def _sound(seed: int) -> Made:
 def other(value: Any) -> Any:
     """Another value of the same type."""
     match value:
+        case None:  # of the one field that may be null, jit_compile
+            return True
         case bool():
             return not value
         case int():

@@ -138,6 +138,26 @@ def test_a_parameter_of_each_turn_of_a_loop_is_a_list(loop: str, repeat: object)
         assert draft.space["units"] == {"low": 16, "high": 64, "repeat": repeat}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "units = [trial.suggest_int(f'units_{i}', 16, 64) for i in range(n)]",
+        "units = tuple(trial.suggest_int('units_{}'.format(i), 16, 64) for i in range(n))",
+        "units = {i: trial.suggest_int('units_' + str(i), 16, 64) for i in range(n)}",
+        "units = [trial.suggest_int('units_%d' % i, 16, 64) for i in range(n)]",
+    ],
+)
+def test_a_comprehension_is_a_loop(line: str) -> None:
+    draft, _ = read(f"def build(trial):\n    n = trial.suggest_int('depth', 1, 4)\n    {line}\n")
+    assert draft.space["units"] == {"low": 16, "high": 64, "repeat": "depth"}
+
+
+def test_a_comprehension_with_a_condition_is_none() -> None:
+    line = "units = [trial.suggest_int(f'units_{i}', 16, 64) for i in range(4) if i % 2]"
+    draft, _ = read(f"def build(trial):\n    {line}\n    trial.suggest_int('depth', 1, 4)\n")
+    assert [*draft.space] == ["depth"]
+
+
 def test_a_space_of_ray_tune() -> None:
     draft, fields = read(RAY)
     assert fields == {

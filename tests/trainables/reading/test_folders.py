@@ -69,7 +69,7 @@ def test_mistakes_name_the_folder_or_the_file(tmp_path: Path) -> None:
     assert f"{root}/sad/00001.txt: must be one of the texts, but is empty" in told(root)
     (root / "sad" / "00001.txt").write_text("rain")
     (root / "odd.txt").write_text("rain")
-    assert "must hold a folder of texts for each class, but odd.txt lies beside them; move such files elsewhere" in told(root)
+    assert "for each class, but odd.txt lies beside them; move such files elsewhere" in told(root)
     (root / "odd.txt").unlink()
     (root / "rare").mkdir()
     assert f"{root}/rare: must hold texts (.txt), but has none" in told(root)

@@ -31,14 +31,18 @@ class Today:
     lost: list[str] = field(default_factory=list)
     """Those of which no copy was kept, so that what they were is not to be had."""
     diff: list[str] = field(default_factory=list)
+    is_main: bool = False
+    """The trainable's own file is among them; a command's may be in any language."""
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.added or self.removed)
 
     @property
-    def is_python(self) -> bool:
+    def is_program(self) -> bool:
         """Whether what differs is program text rather than files beside it."""
-        return any(name.endswith(".py") or " " in name for name in (*self.changed, *self.added, *self.removed))
+        return self.is_main or any(
+            name.endswith(".py") or " " in name for name in (*self.changed, *self.added, *self.removed)
+        )
 
     @property
     def what(self) -> str:
@@ -68,7 +72,8 @@ def compare_code(kept: Manifest, today: Code | None, sources: Sources | None = N
     lost += changed[-1:] if more[0] not in (None, more[1]) else []
     added = sorted(now.keys() - before.keys())
     diff = _diff(sources, today.sources, changed) if sources is not None and today is not None else []
-    return Today(kept["main"] in removed, changed, added, removed, lost, diff)
+    is_main = kept["main"] in (*changed, *removed)
+    return Today(kept["main"] in removed, changed, added, removed, lost, diff, is_main)
 
 
 def _left_out(manifest: Manifest) -> set[str]:

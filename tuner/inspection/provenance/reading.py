@@ -45,7 +45,7 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
             f"{error}; put it back, or build it by today's files: {option('with_changed_code', True)}"
         ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
-    if runs_as_it_is(trainable) and today and today.is_python:
+    if runs_as_it_is(trainable) and today and today.is_program:
         ways = f"take the code as it was, or {option('with_changed_code', True)}"
         raise UsageError(difference_text(today, f"the model of trial {trial.number} is built by that code: {ways}"))
     if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):

@@ -103,7 +103,7 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
         ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     if runs_as_it_is(trainable):
-        if today and today.is_python:
+        if today and today.is_program:
             new = "the new one" if is_given(trainable) else "today's"
             again = f"{option('with_changed_code', True)} takes {new}"
             raise UsageError(difference_text(today, f"resume with the code as it was, or {again}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -74,6 +75,27 @@ class Suggestions(ast.NodeVisitor):
             self.visit(each)
         self._loops = before
 
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._visit_comprehension(node.generators, [node.elt])
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._visit_comprehension(node.generators, [node.elt])
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._visit_comprehension(node.generators, [node.key, node.value])
+
+    def _visit_comprehension(self, generators: list[ast.comprehension], made: list[ast.expr]) -> None:
+        """As a loop; with a condition (`if`), nothing tells how often it runs."""
+        before = dict(self._loops)
+        for each in generators:
+            self.visit(each.iter)
+            count = None if each.ifs else self._count(each.iter)
+            if isinstance(each.target, ast.Name) and count is not None:
+                self._loops[each.target.id] = count
+        for part in made:
+            self.visit(part)
+        self._loops = before
+
     def _count(self, iterated: ast.expr) -> str | int | None:
         """How often `range(n)` or `range(1, n + 1)` runs: a number, or the suggested parameter that says it."""
         if not (isinstance(iterated, ast.Call) and called(iterated) == "range" and 1 <= len(iterated.args) <= 2):
@@ -93,15 +115,12 @@ class Suggestions(ast.NodeVisitor):
     def _without_index(self, node: ast.Call) -> tuple[ast.Call, str | int | None]:
         """`suggest_int(f"units_{i}", …)` in a loop over i as a call with the name `units`, and how often it runs."""
         label = node.args[0] if node.args else None
-        if not isinstance(label, ast.JoinedStr):
+        text, variable = _indexed(label)
+        if label is None or variable not in self._loops:
             return node, None
-        variables = [each.value for each in label.values if isinstance(each, ast.FormattedValue)]
-        if len(variables) != 1 or not isinstance(variables[0], ast.Name) or variables[0].id not in self._loops:
-            return node, None
-        text = "".join(str(each.value) for each in label.values if isinstance(each, ast.Constant))
         named = ast.copy_location(ast.Constant(text.strip("_-. ") or "values"), label)
         call = ast.copy_location(ast.Call(node.func, [named, *node.args[1:]], node.keywords), node)
-        return call, self._loops[variables[0].id]
+        return call, self._loops[variable]
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
@@ -203,3 +222,24 @@ def _both(before: When | None, condition: When | None) -> When | None:
 
 def _listed(wanted: Any) -> list[Any]:
     return wanted if isinstance(wanted, list) else [wanted]
+
+
+def _indexed(label: ast.expr | None) -> tuple[str, str]:
+    """The text and the variable of f"units_{i}", "units_{}".format(i), "units_" + str(i) and "units_%d" % i."""
+    match label:
+        case ast.JoinedStr(values=parts):
+            variables = [each.value for each in parts if isinstance(each, ast.FormattedValue)]
+            text = "".join(str(each.value) for each in parts if isinstance(each, ast.Constant))
+            if [type(each) for each in variables] == [ast.Name]:
+                return text, getattr(variables[0], "id", "")
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format"), args=[ast.Name(id=name)]):
+            return re.sub(r"\{0?(:[^}]*)?\}", "", text), name
+        case ast.BinOp(
+            left=ast.Constant(value=str(text)),
+            op=ast.Add(),
+            right=ast.Call(func=ast.Name(id="str"), args=[ast.Name(id=name)]),
+        ):
+            return text, name
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=ast.Name(id=name)):
+            return re.sub(r"%0?\d*[dis]", "", text), name
+    return "", ""

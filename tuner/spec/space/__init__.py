@@ -5,7 +5,6 @@ from tuner.base.words import (
     Scalar,
     Value,
     cut,
-    either,
     key,
     nearest,
     number_text,
@@ -15,6 +14,7 @@ from tuner.base.words import (
     value_key,
 )
 from tuner.spec.space.choice import Choice
+from tuner.spec.space.conditions import conditions_text
 from tuner.spec.space.parameters import KINDS, AnyParameter, Constant, Parameter
 from tuner.spec.space.points import completed, point_problems
 from tuner.spec.space.ranges import Float, Int
@@ -41,8 +41,8 @@ __all__ = [
     "WrittenInt",
     "completed",
     "condition_problems",
+    "conditions_text",
     "cut",
-    "either",
     "has_lists",
     "key",
     "nearest",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from tuner.base.words import Value, nearest, number_text, shown
+from tuner.base.words import Value, either, nearest, number_text, shown
 from tuner.spec.space.choice import Choice
 from tuner.spec.space.parameters import AnyParameter, Constant
 from tuner.spec.space.ranges import Int
@@ -24,6 +24,12 @@ def wanted_values(parameter: AnyParameter, wanted: Value) -> list[Value]:
         isinstance(parameter, Choice | Constant) and parameter.contains(wanted)
     )
     return wanted if is_several else [wanted]  # type: ignore[return-value]
+
+
+def conditions_text(parameter: AnyParameter, parameters: Mapping[str, AnyParameter]) -> str:
+    """When a parameter is active, in words: schedule is 'cosine' or 'exponential'; empty for always."""
+    wanted = (parameter.when or {}).items()
+    return ", ".join(f"{other} is {either(wanted_values(parameters[other], values))}" for other, values in wanted)
 
 
 def counts(parameter: AnyParameter) -> list[Any] | None:
@@ -97,6 +103,7 @@ def _repeat_rule(name: str, other: str, parameters: Mapping[str, AnyParameter], 
         return ""  # it is invalid itself
     if other not in parameters or other == name:
         hint = nearest(other, [candidate for candidate in parameters if candidate != name])
+        hint = f"; write {other} without quotes" if other.isdecimal() else hint
         return f"must name a parameter of the space, or be a number, but got {shown(other)}{hint}"
     if other not in seen:
         return f"must name an earlier parameter, but {other!r} comes after {name!r}"

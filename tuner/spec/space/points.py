@@ -6,8 +6,9 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.base.meant import fix
-from tuner.base.words import Params, Scalar, Value, cut, either, key, nearest, number_text, shown
+from tuner.base.words import Params, Scalar, Value, cut, key, nearest, number_text, shown
 from tuner.spec.space.choice import Choice
+from tuner.spec.space.conditions import conditions_text
 from tuner.spec.space.parameters import AnyParameter, Constant
 from tuner.spec.space.ranges import Float, Int
 from tuner.spec.space.repeated import Repeated
@@ -127,7 +128,7 @@ def _condition_problems(space: Space, point: Mapping[str, Any]) -> Iterator[tupl
             else:
                 missing.append(name)
         elif name in point and not any(other in missing for other in (*(parameter.when or {}), _counter(parameter))):
-            conditions = ", ".join(f"{other} is {either(wanted)}" for other, wanted in (parameter.when or {}).items())
+            conditions = conditions_text(parameter, dict(space.items()))
             yield f".{name}", f"must be left out unless {conditions or f'{_counter(parameter)} is active'}"
     if missing:
         yield "", f"must name every parameter that is searched, but has no {cut(', '.join(missing), 200)}"
