@@ -106,9 +106,9 @@ def _become(command: list[str] | Callable[[], None], reports: int, answers: int,
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    for number, place in ((reports, 3), (answers, 4)):
-        os.dup2(number, place)
-        os.close(number)
+    for file, place in ((reports, 3), (answers, 4)):
+        os.dup2(file, place)
+        os.close(file)
     if not callable(command):
         os.execvp(command[0], command)
     os.close(tells)
