@@ -24,6 +24,7 @@ OWN_CHILDS = {
     "tuner/inspection/__main__.py",
     "tuner/inspection/background.py",
     "trainables/scripts/child.py",
+    "trainables/scripts/forker.py",
     "trainables/scripts/trainer.py",
     "tuner/processes/wire.py",
     "tuner/processes/shared.py",

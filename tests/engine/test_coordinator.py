@@ -415,6 +415,19 @@ def test_an_ended_trial_that_has_no_weights_is_told_and_logged(tmp_path: Path) -
     journal.close()
 
 
+def test_a_warning_is_told_once_a_sweep_whichever_trials_print_it(tmp_path: Path) -> None:
+    notes: list[str] = []
+    journal = new_sweep(tmp_path, make_spec())
+    coordinator = Coordinator(make_spec(), journal, log=lambda line: None, note=notes.append)
+    coordinator.set_slots(2)
+    for trial, warnings in enumerate([("UserWarning: a",), ("UserWarning: a", "tensorflow:b" * 1000)]):
+        assert coordinator.next_trial() is not None
+        coordinator.report(Report(trial, 1, "here", 1, (), 0, warnings=warnings))
+    assert notes[0] == "trial 0 warns: UserWarning: a"
+    assert len(notes) == 2 and notes[1].startswith("trial 1 warns: tensorflow:b") and len(notes[1]) < 2100
+    journal.close()
+
+
 def test_a_missing_metric_and_what_fails_after_it_are_one_failure(tmp_path: Path) -> None:
     journal = new_sweep(tmp_path, make_spec(failures={"max_retries": 1}))
     coordinator = coordinator_of(journal)

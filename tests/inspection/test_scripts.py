@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from trainables.sources import Sources
 from tuner.base.errors import SpecError
 from tuner.inspection import Inspection
+from tuner.inspection.scripts import is_keras_loop
 from tuner.spec import load_spec
 from tuner.spec.loading import spec_from_mapping
 from tuner.storage import SweepFolder
@@ -157,3 +159,21 @@ def test_a_spec_file_may_have_a_command(folder: Path) -> None:
     text = "\n".join(f"{key}: {value}" for key, value in GOOD.items()).replace("'", "")
     (folder / "sweep.yaml").write_text(f'{text}\ncommand: [python, train.py, --lr, "{{lr}}"]\n')
     assert load_spec(folder / "sweep.yaml").command == ["python", "train.py", "--lr", "{lr}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("import keras", True),
+        ("def main(params, report):\n    import tensorflow as tf", True),
+        ("from tensorflow.keras import layers", True),
+        ("import keras_hub", True),
+        ("import numpy  # keras", False),
+        ("import keras\nfrom keras.wrappers import SKLearnClassifier", False),
+        ("import helper", True),
+    ],
+)
+def test_a_loop_needs_keras_if_its_code_imports_it(text: str, is_one: bool) -> None:
+    files = {"train.py": text.encode(), **({"helper.py": b"import keras"} if "helper" in text else {})}
+    assert is_keras_loop("/code/train.py:main", Sources("train.py", files)) is is_one
+    assert not is_keras_loop("command:/code/train.py", Sources("train.py", files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,11 @@ def test_a_refused_text_is_sent_until_it_arrives_as_it_was_written(monkeypatch: 
     writings = iter(["once", "twice"])
     uploads.start("run", lambda: next(writings), "late.txt")
     assert uploads.wait(10) == [] and store.taken == [("run", "once", "late.txt")]
+
+
+def test_a_folder_is_given_as_it_is_and_none_is_nothing(tmp_path: Path) -> None:
+    taken: list[object] = []
+    uploads = Uploads(lambda run, content, name: taken.append((run, content, name)), str)
+    uploads.start("run", lambda: None, "nothing")
+    uploads.start("run", lambda: tmp_path, "files")
+    assert uploads.wait(10) == [] and taken == [("run", tmp_path, "files")]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, check_history, finish
+from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, check_history, finish, slowed
 from tuner.base.errors import UsageError
 from tuner.review.best import best_model
 from tuner.review.verification import verify_sweep
@@ -36,6 +36,7 @@ class Mine(Trainable):
     class Params(Params):
         units: int = 4
         pause_s: float = 0.0
+        slow_while: str = ""
 
     def load_data(self):
         x = np.load(os.path.join(os.path.dirname(__file__), "x.npy"))
@@ -44,11 +45,20 @@ class Mine(Trainable):
 
     def build_model(self, params):
         import keras
+        import tensorflow as tf
         from later import NAME
-        time.sleep(params.pause_s)
-        return keras.Sequential(
-            [keras.Input((3,)), keras.layers.Dense(helper.width(params), name=NAME), keras.layers.Dense(1)]
-        )
+
+        def pause():
+            if os.path.exists(params.slow_while):
+                time.sleep(params.pause_s)
+
+        class Slow(keras.Sequential):
+            def train_step(self, data):
+                tf.py_function(pause, [], [])
+                return super().train_step(data)
+
+        layers = [keras.Input((3,)), keras.layers.Dense(helper.width(params), name=NAME), keras.layers.Dense(1)]
+        return Slow(layers) if params.slow_while else keras.Sequential(layers)
 """
 
 
@@ -78,8 +88,11 @@ def widths(cli: Cli, name: str, *trials: int) -> list[tuple[str, int]]:
     return [(model.layers[0].name, model.layers[0].units) for model in models]
 
 
-def test_an_edited_trainable_is_told_and_not_mixed_in(cli: Cli, tiny_spec: Callable[..., str], mine: Path) -> None:
-    space: dict[str, Any] = {"learning_rate": {"low": 1e-3, "high": 1e-2}, "batch_size": 16, "pause_s": 0.5}
+def test_an_edited_trainable_is_told_and_not_mixed_in(
+    cli: Cli, tiny_spec: Callable[..., str], mine: Path, tmp_path: Path
+) -> None:
+    slow, slow_while = slowed(tmp_path)  # the trial is not over when its process is killed
+    space: dict[str, Any] = {**slow, "learning_rate": {"low": 1e-3, "high": 1e-2}}
     spec = tiny_spec(
         trainable=f"{mine}:Mine",
         space=space,
@@ -96,6 +109,7 @@ def test_an_edited_trainable_is_told_and_not_mixed_in(cli: Cli, tiny_spec: Calla
     edit(mine)  # while the sweep runs: a worker that starts from now on has the kept code
     [pid] = {event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
     os.kill(pid, signal.SIGKILL)
+    slow_while.unlink()
     finish(process, 0)
     assert first.code["digest"] and widths(cli, "tiny", 0) == [("first", 4)]
 

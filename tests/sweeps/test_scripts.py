@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.conftest import Cli, kill_group
+from tests.sweeps.conftest import ONE_SLOT, Cli, kill_group
 from tuner.engine.replay import verify
 from tuner.spec import dump_yaml
 from tuner.sweep import events as ev
@@ -56,6 +56,21 @@ LOGS = """
         for epoch in range(2):
             mlflow.log_metric("loss", float(sys.argv[1]) / (epoch + 1), step=epoch)
             mlflow.log_metric("other", epoch, step=epoch)
+        mlflow.log_text("kept", "notes/a.txt")
+"""
+KERAS = """
+    import sys
+    was_imported = "tensorflow" in sys.modules
+    import keras
+    import numpy as np
+
+    def main(params, report):
+        x = np.random.rand(16, 2)
+        model = keras.Sequential([keras.layers.Dense(1, input_shape=(2,))])
+        model.compile("sgd", "mse")
+        history = model.fit(x, x.sum(axis=1), epochs=2, verbose=0).history["loss"]
+        for epoch, loss in enumerate(history, 1):
+            report(epoch, {"loss": loss, "was_imported": was_imported})
 """
 
 
@@ -104,7 +119,18 @@ def test_a_script_is_killed_with_its_driver_and_goes_on(
     assert len(list((tmp_path / "best").iterdir())) == 1
 
 
+def test_a_loop_that_uses_keras_is_forked_with_tensorflow_imported_and_warns_once(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(textwrap.dedent(KERAS))
+    said = cli("run", spec(tmp_path, trainable="./train.py:main", epochs={"max": 2}, resources=ONE_SLOT)).stderr
+    assert said.count("UserWarning: Do not pass an `input_shape`") == 1
+    assert all("UserWarning: Do not" in cli("logs", "script", "--trial", trial).stdout for trial in "01")
+    told = [event for event in cli.events("script") if isinstance(event, ev.EpochReported)]
+    assert [event.metrics["was_imported"] for event in told] == [1, 1, 1, 1]
+    assert [trial["outcome"] for trial in cli.json("trials", "script")] == ["completed"] * 2
+
+
 def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: Path) -> None:
+    import mlflow
     from mlflow import MlflowClient
 
     (tmp_path / "train.py").write_text(textwrap.dedent(LOGS))
@@ -119,4 +145,5 @@ def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: 
             assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
             assert (run.data.params["kind"], run.data.tags["by"]) == ("own", "me")
             assert [row.step for row in client.get_metric_history(run.info.run_id, "other")] == [1, 2]
+            assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes/a.txt") == "kept"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.yaml", "sweeps", "train.py"]

@@ -45,6 +45,34 @@ def test_an_output_that_is_no_file_is_not_kept(tmp_path: Path) -> None:
     assert printed_text(folder, 0) is None
 
 
+WARNS = """
+import sys
+from tuner.storage import SweepFolder
+from tuner.worker.printed import Printed
+
+printed = Printed(SweepFolder.at(sys.argv[1]))
+with open(sys.argv[2], "w") as file:
+    for trial in range(3):
+        printed.begin(trial)
+        print("WARNING:tensorflow:the same of each trial")
+        print("WARNING:tensorflow:of the last") if trial == 2 else None
+        printed.copy()
+        print(printed.take_warnings(), file=file)
+printed.end()
+"""
+
+
+def test_a_process_tells_each_warning_once_and_each_trial_has_its_own(tmp_path: Path) -> None:
+    (tmp_path / "sweeps" / "one").mkdir(parents=True)
+    folder = SweepFolder.at(str(tmp_path / "sweeps" / "one"))
+    told = tmp_path / "told"
+    with open(tmp_path / "out", "ab") as out:
+        subprocess.run([sys.executable, "-c", WARNS, str(folder.path), str(told)], stdout=out, check=True)
+    same, last = "tensorflow:the same of each trial", "tensorflow:of the last"
+    assert told.read_text().splitlines() == [str((same,)), "()", str((last,))]
+    assert printed_text(folder, 1) == f"WARNING:{same}\n"
+
+
 CRASH = """
 import ctypes, os, sys
 from tuner.storage import SweepFolder

@@ -1,19 +1,25 @@
-"""The process of a trial of a training loop: `python -m trainables.scripts.child JOB`, where JOB is a pickled `Job`."""
+"""The process of a trial of a training loop: `python -m trainables.scripts.child JOB`, where JOB is a pickled `Job`.
+
+Or a fork of a process that has imported TensorFlow (see `forker`).
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import io
 import json
 import os
 import pickle
 import random
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from trainables.exceptions import infeasible_in, message_of
 from trainables.scripts.job import Job
@@ -45,9 +51,28 @@ def main() -> int:
             _flush()
 
 
+def run_in_fork(job: str) -> NoReturn:
+    """Runs a loop in this process, and ends it as Python ends one: after its threads, with its exit hooks."""
+    code = 1
+    try:
+        sys.argv = [__file__, job]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True, write_through=True)
+        code = main()
+    finally:
+        try:
+            threading._shutdown()  # type: ignore[attr-defined]
+            atexit._run_exitfuncs()
+            _flush()
+        finally:
+            os._exit(code)
+
+
 def _run(job: Job, tells: IO[bytes], hears: IO[bytes]) -> None:
     sys.path += [path for path in job.paths if path not in sys.path]
-    random.seed(job.seed)
+    _seed(job.seed)
     loop = _loaded(job)
     _seed(job.seed)
     checkpoint = None if job.checkpoint is None else Path(job.checkpoint)
@@ -76,7 +101,8 @@ def _loaded(job: Job) -> Any:
 
 
 def _seed(seed: int) -> None:
-    """Seeds the random numbers of what the loop's file has imported."""
+    """Seeds the random numbers of Python, and of what is imported."""
+    random.seed(seed)
     seeds: dict[str, Callable[[Any], Any]] = {
         "numpy": lambda numpy: numpy.random.seed(seed % 2**32),
         "keras": lambda keras: keras.utils.set_random_seed(seed),

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainables.scripts.forker import ForkedWarden, Forker, Wanted
 from trainables.scripts.lines import LINE_BYTES_MAX, ScriptError
 
 GRACE_S = 10.0
@@ -26,24 +27,27 @@ class ScriptProcess:
 
     Args:
         scratch: a folder of its own, which is removed with it.
+        forker: forks a process for the command's last argument, the file of a job, in place of the command.
     """
 
-    def __init__(self, command: Sequence[str], work_folder: str, environment: Mapping[str, str], scratch: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        work_folder: str,
+        environment: Mapping[str, str],
+        scratch: Path,
+        forker: Forker | None = None,
+    ) -> None:
         self._reports, reports = os.pipe()
         answers, self._answers = os.pipe()
         control, self._control = os.pipe()
         self._status, status = os.pipe()
         os.set_blocking(self._answers, False)
         passed = (control, status, reports, answers)
+        wanted = Wanted(command[-1], work_folder, dict(environment), str(scratch), GRACE_S)
         try:
-            self._warden = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_WARDEN), *map(str, passed), str(GRACE_S), str(scratch), *command],
-                pass_fds=passed,
-                stdin=subprocess.DEVNULL,
-                cwd=work_folder,
-                env=dict(environment),
-                start_new_session=True,
-            )
+            self._warden: ForkedWarden | subprocess.Popen[bytes]
+            self._warden = _forked(forker, wanted, passed) or _plain(command, wanted, passed)
         finally:
             for number in passed:
                 os.close(number)
@@ -173,3 +177,24 @@ class ScriptProcess:
             except subprocess.TimeoutExpired:
                 self._warden.kill()
                 self._warden.wait()
+        if isinstance(self._warden, ForkedWarden):
+            self._warden.forget()
+
+
+def _forked(forker: Forker | None, wanted: Wanted, files: Sequence[int]) -> ForkedWarden | None:
+    """None without a process that forks, or if it is gone."""
+    with contextlib.suppress(OSError):
+        return None if forker is None else forker.start(wanted, files)
+    return None
+
+
+def _plain(command: Sequence[str], wanted: Wanted, files: Sequence[int]) -> subprocess.Popen[bytes]:
+    told = (*map(str, files), str(wanted.grace_s), wanted.scratch)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_WARDEN), *told, *command],
+        pass_fds=files,
+        stdin=subprocess.DEVNULL,
+        cwd=wanted.work_folder,
+        env=wanted.environment,
+        start_new_session=True,
+    )

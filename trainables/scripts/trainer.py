@@ -30,6 +30,7 @@ from trainables.scripts.archive import (
     unpack,
 )
 from trainables.scripts.commands import filled, program, search_path
+from trainables.scripts.forker import Forker
 from trainables.scripts.job import Job
 from trainables.scripts.lines import Line, ObjectiveError, ScriptError, check_epoch, check_objective, parse
 from trainables.scripts.mlflow_server import RunServer, TrialRun
@@ -39,6 +40,7 @@ from trainables.sources import Sources
 _FAILURE = b'{"failure": '
 _OF_A_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME")
 """Variables that would lead what a script logs elsewhere than to its trial's run."""
+LOST = "artifacts that its script logs to MLflow are not kept, as the sweep lies in an object store"
 _FOLDER = str(Path(__file__).resolve().parents[2])
 
 
@@ -113,18 +115,20 @@ class ScriptTrainer:
     Args:
         metric: the objective, which each report must have.
         mode: whether more of it is better.
+        forker: forks the processes of loops; None for processes that import everything themselves.
     """
 
     suffix = ".tar"
     saves_often = True
     """A checkpoint that a script reports is kept as soon as it can be: what is lost is trained again."""
 
-    def __init__(self, script: Script, metric: str, mode: Literal["min", "max"]) -> None:
+    def __init__(self, script: Script, metric: str, mode: Literal["min", "max"], forker: Forker | None = None) -> None:
         self._script, self._metric, self._mode = script, metric, mode
+        self._forker = None if script.command else forker
         self._trial: _Trial | None = None
         self._number = 0
         self._notes: list[str] = []
-        self._has_reported = False
+        self._has_reported = self._has_told = False
         self._folder: str | None = None
         self._server: RunServer | None = None
 
@@ -233,7 +237,7 @@ class ScriptTrainer:
             command = [sys.executable, "-P", "-m", "trainables.scripts.child", str(file)]
             known = environment.get("PYTHONPATH")
             environment["PYTHONPATH"] = os.pathsep.join([_FOLDER, *([known] if known else [])])
-        return ScriptProcess(command, where, environment, folder)
+        return ScriptProcess(command, where, environment, folder, self._forker)
 
     def train_epoch(self) -> ScriptEpoch | None:
         """Lets the script run to its next report; None if it has ended instead, and `stopped` says so.
@@ -249,6 +253,7 @@ class ScriptTrainer:
                 trial.process.answer(True)
             trial.is_answered = True
         line = self._next_line(trial)
+        self._tell_what_is_lost(trial)
         if line is None:
             self._take_end(trial)
             return None
@@ -263,6 +268,12 @@ class ScriptTrainer:
         if "epoch_s" not in line.metrics:
             metrics["epoch_s"] = round(epoch_s, 6)
         return ScriptEpoch(epoch, metrics, epoch_s)
+
+    def _tell_what_is_lost(self, trial: _Trial) -> None:
+        """Says once that artifacts have no place, where a script uses MLflow."""
+        if self._folder is None and trial.run.was_used and not self._has_told:
+            self._has_told = True
+            self._notes.append(LOST)
 
     def _next_line(self, trial: _Trial) -> Line | None:
         while True:

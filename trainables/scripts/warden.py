@@ -7,6 +7,8 @@ SCRATCH PROGRAM …`, where the first four are open files by number. The script 
 A byte `T` on CONTROL asks the script to end (SIGTERM), `K` kills it. When CONTROL closes, which it does whatever
 becomes of the trainer, the script gets GRACE_S to end by itself, SIGTERM, GRACE_S again, and SIGKILL. The last words on
 STATUS are a line of JSON: `{"code": …}` as of subprocess, or `{"error": …}` if the program cannot be started.
+
+A fork calls `main` with a function in place of a program (see `forker`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
 """Linux's PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER."""
@@ -27,8 +30,21 @@ _LEFT_OVER_S = 1.0
 """How long what a script leaves running has to end after SIGTERM."""
 
 
-def main(control: int, status: int, reports: int, answers: int, grace_s: float, command: list[str]) -> None:
-    """Runs the command to its end."""
+def main(
+    control: int,
+    status: int,
+    reports: int,
+    answers: int,
+    grace_s: float,
+    command: list[str] | Callable[[], None],
+    others: Sequence[int] = (),
+) -> None:
+    """Runs the command to its end.
+
+    Args:
+        command: a program and its arguments, or a function that never returns.
+        others: further open files that are not the script's.
+    """
     _prctl(_SET_CHILD_SUBREAPER, 1)
     for number in (control, status, reports, answers):
         os.set_inheritable(number, False)
@@ -39,7 +55,7 @@ def main(control: int, status: int, reports: int, answers: int, grace_s: float, 
     signal.signal(signal.SIGCHLD, lambda *_: None)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    script, error = _started(command, reports, answers)
+    script, error = _started(command, reports, answers, (control, status, woken, wakes, *others))
     for end in (reports, answers):
         os.close(end)
     if error:
@@ -50,15 +66,20 @@ def main(control: int, status: int, reports: int, answers: int, grace_s: float, 
     _tell(status, {"code": code})
 
 
-def _started(command: list[str], reports: int, answers: int) -> tuple[int, str]:
-    """The process of the command; or why there is none."""
+def _started(
+    command: list[str] | Callable[[], None], reports: int, answers: int, own: Sequence[int]
+) -> tuple[int, str]:
+    """The process of the command; or why there is none. `own` are this process's alone."""
     told, tells = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.close(told)
-            tells = _above(tells)
-            _become(command, _above(reports), _above(answers))
+            signal.set_wakeup_fd(-1)
+            here = (tells, reports, answers)
+            tells, reports, answers = map(_above, here)
+            for number in (told, *here, *own):
+                os.close(number)
+            _become(command, reports, answers, tells)
         except OSError as failure:
             os.write(tells, (failure.strerror or str(failure)).encode())
         os._exit(127)
@@ -71,18 +92,27 @@ def _started(command: list[str], reports: int, answers: int) -> tuple[int, str]:
 
 
 def _above(number: int) -> int:
-    """The same open file by a number that is none of the script's own; closed when a program begins."""
-    return os.dup(number) if number > 4 else _above(os.dup(number))
+    """The same open file by another number that is none of the script's own; closed when a program begins."""
+    made = [os.dup(number)]
+    while made[-1] <= 4:
+        made.append(os.dup(number))
+    for low in made[:-1]:
+        os.close(low)
+    return made[-1]
 
 
-def _become(command: list[str], reports: int, answers: int) -> None:
+def _become(command: list[str] | Callable[[], None], reports: int, answers: int, tells: int) -> None:
     os.setsid()
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    os.dup2(reports, 3)
-    os.dup2(answers, 4)
-    os.execvp(command[0], command)
+    for file, place in ((reports, 3), (answers, 4)):
+        os.dup2(file, place)
+        os.close(file)
+    if not callable(command):
+        os.execvp(command[0], command)
+    os.close(tells)
+    command()
 
 
 def _waited(script: int, control: int, woken: int, grace_s: float) -> int:

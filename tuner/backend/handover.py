@@ -12,6 +12,7 @@ from trainables.contract import Data
 from tuner.backend import local_ray
 from tuner.backend.worker import WORK, Common
 from tuner.engine.settings import WorkerSettings
+from tuner.inspection.scripts import is_keras_loop
 from tuner.processes import end_own, own_server, why_plain
 from tuner.processes.shared import packed, write_packed
 
@@ -24,7 +25,8 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     first worker of each node gets a copy from Ray's object store, as bytes: nothing of the user's is imported there.
     """
     content = packed((settings, data))
-    if settings.is_script:
+    is_keras = not settings.is_script or is_keras_loop(settings.trainable, settings.sources)
+    if not is_keras:
         end_own()  # nothing of it needs TensorFlow
     server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
     name = uuid.uuid4().hex
@@ -49,7 +51,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
             token=server.token if server is not None else "",
             why_plain=why,
             work=work,
-            is_script=settings.is_script,
+            is_keras=is_keras,
         )
     finally:
         if file >= 0:

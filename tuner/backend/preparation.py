@@ -15,7 +15,7 @@ from tuner.engine.replay import replay
 from tuner.engine.slots import Slot, local_node, require_room
 from tuner.inspection import Inspected, Inspection
 from tuner.inspection.provenance import TrainingCode
-from tuner.inspection.scripts import is_plainly_script
+from tuner.inspection.scripts import is_keras_loop, is_plainly_script
 from tuner.policy import preload
 from tuner.processes import end_own
 from tuner.recording.warmstart import read_sources, sources_text
@@ -78,7 +78,7 @@ def inspected(
         UsageError: no node has room for a trial.
     """
     is_tried = check.is_new or trains_with.is_changed
-    if is_plainly_script(spec, trains_with.sources):
+    if is_plainly_script(spec, trains_with.sources) and not is_keras_loop(spec.trainable, trains_with.sources):
         end_own()  # nobody needs TensorFlow
     inspection = Inspection(spec, trains_with.sources, is_tried=is_tried, works_in=check.works_in)
     slot = Slot.of(spec.resources)

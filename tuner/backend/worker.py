@@ -46,13 +46,13 @@ class Common:
     why_plain: str = ""
     """Why processes cannot be forked; empty if they can."""
     work: str = WORK
-    is_script: bool = False
-    """Whether trials are processes of a script, for which nobody imports TensorFlow."""
+    is_keras: bool = True
+    """Whether trials need TensorFlow, as those of scripts may not."""
 
     @property
     def is_forked(self) -> bool:
         """Whether a process is forked from one that has imported TensorFlow."""
-        return not (self.why_plain or self.is_script)
+        return self.is_keras and not self.why_plain
 
 
 class Worker:
@@ -164,7 +164,7 @@ class Worker:
 
     def _start(self) -> Process:
         common = self._common
-        if common.why_plain and not common.is_script and not self._has_told_why:
+        if common.why_plain and common.is_keras and not self._has_told_why:
             self._has_told_why = True
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
         for _ in range(STARTS):  # a server may end just now

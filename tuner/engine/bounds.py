@@ -29,11 +29,12 @@ def bounded(report: Report, metric: str) -> tuple[Report, str]:
     epochs = tuple(_epoch(epoch, metric) for epoch in report.epochs)
     checkpoints = tuple(_checkpoint(saved) for saved in report.checkpoints)
     notes = tuple(bounded_text(note, LINE_CHARS_MAX) for note in report.notes[:NOTES_MAX])
+    warnings = tuple(bounded_text(text, LINE_CHARS_MAX) for text in report.warnings[:NOTES_MAX])
     failure = report.failure
     if failure is not None:
         message = bounded_text(failure.message, LINE_CHARS_MAX)
         failure = replace(failure, message=message, traceback=bounded_text(failure.traceback))
-    cut = replace(report, epochs=epochs, checkpoints=checkpoints, failure=failure, notes=notes)
+    cut = replace(report, epochs=epochs, checkpoints=checkpoints, failure=failure, notes=notes, warnings=warnings)
     return cut, _left_out(report, cut)
 
 

@@ -15,7 +15,7 @@ from tuner.base.outcomes import FailureCause, LossCause
 from tuner.base.text import duration_text
 from tuner.engine.assignments import assign
 from tuner.engine.books import Books
-from tuner.engine.bounds import LINE_CHARS_MAX, bounded
+from tuner.engine.bounds import LINE_CHARS_MAX, NOTES_MAX, bounded
 from tuner.engine.budget import plateau, used_up
 from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_text, too_many_infeasible
 from tuner.engine.judging import judge
@@ -66,6 +66,7 @@ class Coordinator:
         """An error with which no trial can continue; the driver raises it."""
         self._log, self._note = log, note
         self._is_closed = self._has_left_out = False
+        self._warned: set[str] = set()
         self.stages = Stages()
         """What workers do before a trial's first epoch; whoever has the workers says it."""
         self._retries = Retries(spec.failures.max_retries)
@@ -147,6 +148,8 @@ class Coordinator:
             self._tell(f"trial {report.trial}: {left_out}")
         for note in report.notes:
             self._tell(f"trial {report.trial}: {note}")
+        for text in report.warnings:
+            self._warn(report.trial, text)
         for saved in report.checkpoints:
             if saved.trial != report.trial:
                 self._books.take_late_checkpoint(saved)
@@ -325,6 +328,12 @@ class Coordinator:
                 return 0
             new = 0 if self.policy.exhausted else max(0, self.spec.num_trials - self.sweep.num_counted)
             return len(self.live) + len(self._queue) + new
+
+    def _warn(self, trial: int, text: str) -> None:
+        """Tells of a warning once, though every process prints it."""
+        if text not in self._warned and len(self._warned) < NOTES_MAX:
+            self._warned.add(text)
+            self._tell(f"trial {trial} warns: {text}")
 
     def _tell(self, line: str) -> None:
         """Tells the log and the user."""

@@ -112,6 +112,8 @@ class Report:
     """On an attempt's first report: whether XLA compiles the trial's steps; None where that was never a question."""
     goes_on: bool = False
     """Whether the process trains on without an answer, as nobody has to be asked before its next report."""
+    warnings: tuple[str, ...] = ()
+    """Of Keras and TensorFlow, which the process has printed for the first time."""
     loss: Loss | None = None
     """Set where the trial's process is gone, while the worker that had it stays."""
 

@@ -27,7 +27,7 @@ from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked
 from tuner.inspection.examine import Inspected, inspect, is_file, is_own
 from tuner.inspection.opened import opened_files, watched
-from tuner.inspection.scripts import is_plainly_loop
+from tuner.inspection.scripts import is_keras_loop, is_plainly_loop
 from tuner.inspection.trying import Tried, is_skipped
 from tuner.inspection.work_folder import SHIPPED_CODE, working_in
 from tuner.processes import Process, Server, how_it_ended, own_server, why_plain
@@ -135,7 +135,9 @@ class Inspection:
             self._handover.flush()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         folder = self._works_in if os.path.isdir(self._works_in) else None
-        server = own_server() if self._is_tried and not why_plain(asked.sources) else None
+        trainable = self._spec.trainable
+        imports = is_plainly_loop(trainable, asked.sources) and is_keras_loop(trainable, asked.sources)
+        server = own_server() if (self._is_tried or imports) and not why_plain(asked.sources) else None
         files = (self._handover.fileno(), self._errors.fileno())
         if server is not None:
             self._child = _forked(server, asked, *files, environment, folder)

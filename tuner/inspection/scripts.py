@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.scripts.commands import file_of, names_in, program, scripts_in
+from trainables.scripts.commands import file_of, is_command, names_in, program, scripts_in
 from trainables.scripts.functions import looks_like_loop
 from trainables.sources import Sources
 from tuner.inspection.hypermodels import epochs_problems
@@ -16,6 +17,8 @@ from tuner.spec.feasible import name_problems
 from tuner.spec.space import nearest, shown
 from tuner.spec.texts import text_warnings
 
+_KERAS = re.compile(rb"^\s*(import|from)\s+(keras|tensorflow)", re.MULTILINE)
+_LEFT_OUT = re.compile(rb"\bkeras\b[^\n]*\b(wrappers|visualization)\b")
 LOOP_TEXT = "a loop of its own, which calls report(epoch, metrics) after each epoch"
 COMMAND_TEXT = "a command, which writes its metrics to $TUNER_REPORT_FD"
 
@@ -94,6 +97,26 @@ def is_plainly_loop(trainable: str, sources: Sources | None) -> bool:
     except (OSError, ImportError):
         return False
     return looks_like_loop(text, name)
+
+
+def is_keras_loop(trainable: str, sources: Sources | None) -> bool:
+    """Whether a loop's own code, or what it imports from beside it, imports Keras or TensorFlow anywhere.
+
+    Code that uses what is left out of Keras's import (`trainables.framework_imports`) imports it itself.
+    """
+    if is_command(trainable):
+        return False
+    texts = _texts(trainable, sources)
+    return any(map(_KERAS.search, texts)) and not any(map(_LEFT_OUT.search, texts))
+
+
+def _texts(trainable: str, sources: Sources | None) -> list[bytes]:
+    if sources is not None:
+        return [content for name, content in sources.files.items() if name.endswith(".py")]
+    try:
+        return [Path(trainable.rpartition(":")[0]).read_bytes()]
+    except OSError:
+        return []
 
 
 def is_plainly_script(spec: SweepSpec, sources: Sources | None) -> bool:

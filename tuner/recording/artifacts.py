@@ -6,7 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+Content = str | Path | Callable[[], str] | Callable[[], Path | None]
 _log = logging.getLogger("tuner.recording")
 
 RETRY_S = 1.0
@@ -14,18 +17,18 @@ RETRY_MAX_S = 30.0
 
 
 class Uploads:
-    """Uploads texts in a daemon thread, and retries each until it succeeds."""
+    """Uploads texts, and folders of files, in a daemon thread, and retries each until it succeeds."""
 
-    def __init__(self, log_text: Callable[[str, str, str], None], reason: Callable[[Exception], str]) -> None:
-        """`log_text` uploads a text; `reason` describes its error in one line."""
-        self._log_text, self._reason = log_text, reason
-        self._waiting: dict[tuple[str, str], str | Callable[[], str]] = {}
-        """(run, name) -> the newest text, or the function that produces it."""
+    def __init__(self, log: Callable[[str, Any, str], None], reason: Callable[[Exception], str]) -> None:
+        """`log` uploads a text, or the files of a folder; `reason` describes its error in one line."""
+        self._log, self._reason = log, reason
+        self._waiting: dict[tuple[str, str], Content] = {}
+        """(run, name) -> the newest, or the function that produces it."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def start(self, run_id: str, text: str | Callable[[], str], name: str) -> None:
-        """Uploads a text, or the result of a function if the text takes long to produce."""
+    def start(self, run_id: str, text: Content, name: str) -> None:
+        """Uploads a text or a folder's files, or what a function returns if that takes long to produce."""
         with self._changed:
             self._waiting[run_id, name] = text
             if self._thread is None:
@@ -57,7 +60,7 @@ class Uploads:
                     self._waiting[run_id, name] = text = written
             try:
                 if written is not None:
-                    self._log_text(run_id, written, name)
+                    self._log(run_id, written, name)
                 delay_s, logged = RETRY_S, ""
             except Exception as error:
                 if logged != (logged := self._reason(error)):
@@ -71,10 +74,10 @@ class Uploads:
                 self._changed.notify_all()
 
 
-def _written(text: str | Callable[[], str], name: str) -> str | None:
-    """The text; None, with a line in the log, if producing it fails."""
+def _written(content: Content, name: str) -> str | Path | None:
+    """What is uploaded; None for nothing, with a line in the log if producing it fails."""
     try:
-        return text if isinstance(text, str) else text()
+        return content() if callable(content) else content
     except Exception as error:
         _log.warning("artifact %s cannot be written: %s: %s", name, type(error).__name__, error)
         return None

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tuner.base.outcomes import Outcome, SweepState
@@ -92,6 +93,8 @@ class RunUpdate:
     end_ms: int | None = None
     texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
     """Artifacts by name. A text that takes long to produce is given as a function, which is called on upload."""
+    files: Callable[[], Path | None] | None = None
+    """A folder whose files are artifacts; None for none."""
     datasets: list[DatasetUsed] = field(default_factory=list)
 
 
@@ -103,12 +106,13 @@ class Planner:
         read_copy: Callable[[dict[str, Any], str], str] | None = None,
         write_report: Callable[[Sweep, SweepState], str] = report,
         read_printed: Callable[[int], str] | None = None,
+        logged_files: Callable[[int], Path | None] | None = None,
     ) -> None:
         """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name;
-        `read_printed` what a trial printed."""
+        `read_printed` what a trial printed; `logged_files` the folder of what its script logged to MLflow."""
         self.sweep = Sweep()
         self._read_copy, self._write_report = read_copy, write_report
-        self._read_printed = read_printed
+        self._read_printed, self._logged_files = read_printed, logged_files
         self._names = Names()
         self._names_told = ""
         self._updates: dict[RunKey, RunUpdate] = {}
@@ -257,6 +261,12 @@ class Planner:
         if self._read_printed is not None and STATUS_BY_OUTCOME[event.outcome] == "FAILED":
             update.texts["printed.txt"] = partial(self._read_printed, event.trial)
         update.status, update.end_ms = STATUS_BY_OUTCOME[event.outcome], _ms(event)
+        self._keep_logged(event.trial)
+
+    def _keep_logged(self, trial: int) -> None:
+        """Uploads what a trial's script has logged: when it ends, and at the sweep's end, as scripts end after it."""
+        if self.sweep.is_script and self._logged_files is not None:
+            self._of(trial).files = partial(self._logged_files, trial)
 
     def _newly_tested(self, event: ev.AnyEvent) -> Trial | None:
         """The ended trial whose test metrics become known with this event, if any."""
@@ -288,6 +298,8 @@ class Planner:
         """Ends all runs, so that none stays RUNNING without a driver, and sums the sweep up in the parent."""
         for trial in self.sweep.unfinished:
             self._of(trial.number).status, self._of(trial.number).end_ms = "KILLED", _ms(event)
+        for number in self.sweep.trials:
+            self._keep_logged(number)
         parent = self._of(PARENT)
         parent.status, parent.end_ms = status, _ms(event)
         parent.tags |= self._note()

@@ -20,6 +20,7 @@ from tuner.base.errors import ServiceError, StorageError, TrackingError
 from tuner.inspection.provenance.copies import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
+from tuner.recording.logged_files import logged_files
 from tuner.recording.names import VERSION
 from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
@@ -88,6 +89,7 @@ class Recorder:
             lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"),
             self._reports.text,
             lambda trial: printed_text(self._folder, trial) or "nothing was printed\n",
+            lambda trial: logged_files(self._folder, trial),
         )
         self._updates: dict[RunKey, RunUpdate] = {}
         self._num_planned = 0

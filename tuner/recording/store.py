@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
@@ -23,6 +24,7 @@ from tuner.recording.attempt import Pulse
 from tuner.recording.client import pages
 from tuner.recording.database import check_database
 from tuner.recording.datasets import DatasetUsed
+from tuner.recording.logged_files import NAME as LOGGED
 from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
@@ -81,7 +83,7 @@ class MlflowStore:
             self._client = MlflowClient(target.uri, registry_uri=target.uri)
             self.experiment_id = self._experiment(target)
             self._find_runs()
-        self.uploads = Uploads(self._client.log_text, lambda error: str(tracking_error(error, target.uri)))
+        self.uploads = Uploads(self._upload, lambda error: str(tracking_error(error, target.uri)))
 
     def apply(self, run: RunKey, update: RunUpdate) -> None:
         """Creates the run unless it exists, and records what is new about it. May be repeated.
@@ -206,6 +208,14 @@ class MlflowStore:
             self._set_status(run, run_id, update.status, update.end_ms)
         for name, text in update.texts.items():
             self.uploads.start(run_id, text, name)
+        if update.files is not None:
+            self.uploads.start(run_id, update.files, LOGGED)
+
+    def _upload(self, run_id: str, content: str | Path, name: str) -> None:
+        if isinstance(content, Path):
+            self._client.log_artifacts(run_id, str(content))
+        else:
+            self._client.log_text(run_id, content, name)
 
     def _log_datasets(self, run_id: str, used: list[DatasetUsed]) -> None:
         inputs = [

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from tuner.base.errors import TunerError
 from tuner.storage import SweepFolder
 from tuner.storage.printed import PrintedFile
+from tuner.worker.warned import WARNINGS_MAX, warnings_in
 
 LOOK_EVERY_S = 0.5
 _MARK_BYTES = 8192
@@ -105,6 +106,8 @@ class Printed:
     _file: PrintedFile | None = None
     _thread: threading.Thread | None = None
     _trial: int = 0
+    _warned: dict[str, None] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     def begin(self, trial: int) -> None:
         """From now on it is this trial that prints."""
@@ -130,9 +133,20 @@ class Printed:
                 return
             with suppress(OSError, TunerError):
                 for stream in self._streams:
-                    self._file.add(stream.news(is_last=is_last))
+                    news = stream.news(is_last=is_last)
+                    self._warned.update(dict.fromkeys(warnings_in(news)))
+                    self._file.add(news)
                 self._file.write(is_last=is_last)
             self._note()
+
+    def take_warnings(self) -> tuple[str, ...]:
+        """Warnings of Keras and TensorFlow that this process has not printed before, since the last call."""
+        with self._lock:
+            new = [text for text in self._warned if text not in self._told]
+            new = new[: WARNINGS_MAX - len(self._told)]
+            self._told.update(new)
+            self._warned.clear()
+            return tuple(new)
 
     def end(self) -> None:
         """The trial prints no more."""

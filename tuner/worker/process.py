@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from trainables.scripts.forker import Forker
 from tuner.processes import wire
 from tuner.processes.generated import remove_generated
 from tuner.processes.shared import read_shared
@@ -28,7 +29,9 @@ def main(connection: socket.socket, kept: dict[str, int]) -> None:
     [file] = kept.values()
     settings, data = read_shared(file)
     os.close(file)
-    training = Training(settings, data, Place(**_received(connection)))
+    is_ready = settings.is_script and not settings.command and "tensorflow" in sys.modules
+    forker = Forker([connection]) if is_ready else None
+    training = Training(settings, data, Place(**_received(connection)), forker)
     while True:
         try:
             assignment = _received(connection)

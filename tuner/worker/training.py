@@ -16,6 +16,7 @@ from typing import Any
 from trainables.contract import Data, DataError
 from trainables.exceptions import CheckpointError
 from trainables.process import set_up_process
+from trainables.scripts.forker import Forker
 from trainables.scripts.trainer import Script, ScriptTrainer
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
@@ -68,10 +69,11 @@ class Training:
 
     Args:
         data: as they were handed over; None to load them here.
+        forker: forks the processes of loops that use Keras.
     """
 
-    def __init__(self, settings: WorkerSettings, data: Data | None, place: Place) -> None:
-        self._settings, self._data, self._place = settings, data, place
+    def __init__(self, settings: WorkerSettings, data: Data | None, place: Place, forker: Forker | None = None) -> None:
+        self._settings, self._data, self._place, self._forker = settings, data, place, forker
         for name, value in settings.environment.items():
             os.environ.setdefault(name, value)
         os.environ.update(gpus.environment(settings.slot.gpus))
@@ -133,6 +135,7 @@ class Training:
                     first_epoch = self._start(notes)
                     self._has_started = True
                 goes_on = not self._train_epochs(epochs)
+                notes += self._trainer.take_notes()
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
             failure, goes_on = failure_of(error), False
@@ -153,6 +156,7 @@ class Training:
             jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
             logged=self._trainer.take_logged() if self._has_started else {},
             goes_on=goes_on,
+            warnings=self._printed.take_warnings(),
         )
 
     def _may_end(self, epochs: list[TrainedEpoch]) -> bool:
@@ -212,7 +216,7 @@ class Training:
     def _load(self, notes: list[str]) -> None:
         self._enter_work_folder(notes)
         with self._watched(LOADING_S):
-            self._trainer = _make_trainer(self._settings, self._data, notes)
+            self._trainer = _make_trainer(self._settings, self._data, self._forker, notes)
         self._data = None
 
     def _enter_work_folder(self, notes: list[str]) -> None:
@@ -316,10 +320,10 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
         faulthandler.dump_traceback_later(min(timeout_s + more_s, LONGEST_S), exit=True)
 
 
-def _make_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
+def _make_trainer(settings: WorkerSettings, data: Data | None, forker: Forker | None, notes: list[str]) -> Any:
     """As the sweep needs it: of scripts, or of Keras models."""
     if settings.is_script:
-        return ScriptTrainer(_script(settings), settings.metric, settings.mode)
+        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker)
     return _make_keras_trainer(settings, data, notes)
 
 

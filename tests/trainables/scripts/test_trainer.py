@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,9 @@ import pytest
 from trainables.exceptions import CheckpointError, Infeasible
 from trainables.scripts import process
 from trainables.scripts.archive import unpack
+from trainables.scripts.forker import Forker
 from trainables.scripts.lines import ObjectiveError, ScriptError
-from trainables.scripts.trainer import Script, ScriptTrainer
+from trainables.scripts.trainer import LOST, Script, ScriptTrainer
 
 Make = Callable[..., ScriptTrainer]
 
@@ -42,9 +44,24 @@ LOOP = """
 """
 
 
-@pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Makes trainers that work in the test's folder."""
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    """One that another process has, as this one may have imported and used anything."""
+    ours, theirs = socket.socketpair()
+    code = (
+        "import socket, sys; from trainables.scripts.forker import serve; serve(socket.socket(fileno=int(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, str(theirs.fileno())]
+    with subprocess.Popen(command, pass_fds=[theirs.fileno()]), ours:
+        theirs.close()
+        yield Forker.at(ours)
+
+
+@pytest.fixture(params=["plain", "forked"])
+def make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forker: Forker, request: pytest.FixtureRequest
+) -> Iterator[Make]:
+    """Makes trainers that work in the test's folder; loops are processes of their own, or forks."""
     own_scratch(tmp_path, monkeypatch)
     monkeypatch.setattr(process, "GRACE_S", 1.0)
     monkeypatch.setattr("trainables.scripts.trainer.GRACE_S", 1.0)
@@ -53,7 +70,9 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     def make(loop: str = "", command: tuple[str, ...] = (), metric: str = "loss", name: str = "main") -> ScriptTrainer:
         (tmp_path / "train.py").write_text(textwrap.dedent(loop))
         script = Script(f"{tmp_path / 'train.py'}:{name}", command=command, work_folder=str(tmp_path))
-        made.append(ScriptTrainer(script, metric, "min"))
+        if command and request.param == "forked":
+            pytest.skip("commands are not forked")
+        made.append(ScriptTrainer(script, metric, "min", forker if request.param == "forked" else None))
         return made[-1]
 
     yield make
@@ -274,6 +293,80 @@ def test_sigterm_runs_what_a_loop_does_at_its_end(make: Make, tmp_path: Path) ->
     assert (tmp_path / "cleaned").exists()
 
 
+def test_a_loop_ends_as_programs_of_python_do(make: Make, tmp_path: Path) -> None:
+    loop = """
+        import atexit, sys, threading, time
+
+        def late():
+            time.sleep(0.3)
+            open("thread", "w").close()
+
+        def main(params, report):
+            atexit.register(lambda: open("exit", "w").close())
+            threading.Thread(target=late).start()
+            assert len(sys.argv) == 2 and sys.stdin.read() == ""
+            report(1, {"loss": 1})
+    """
+    assert losses(start(make(loop)), 2) == [1]
+    assert (tmp_path / "thread").exists() and (tmp_path / "exit").exists()
+
+
+def test_a_forked_loop_shares_what_is_imported_and_nothing_else(make: Make, forker: Forker, tmp_path: Path) -> None:
+    loop = """
+        import os, random
+        import count
+
+        count.NUM += 1
+
+        def main(params, report):
+            os.environ["MINE"] = "1"
+            report(1, {"loss": count.NUM, "mine": len(os.environ.get("KEPT", "")), "random": random.random()})
+            files = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd") if int(name) > 4]
+            held = [os.readlink(file) for file in files if os.path.exists(file)]
+            open("held", "a").write(" ".join(held))
+    """
+    (tmp_path / "count.py").write_text("NUM = 0\n")
+    trainer = make(loop)
+    first, second = (start(trainer).train_epoch() for _ in range(2))
+    assert first is not None and second is not None
+    assert {**first.metrics, "epoch_s": 0} == {**second.metrics, "epoch_s": 0}
+    assert first.metrics["loss"] == 1
+    trainer.end()
+    assert (tmp_path / "held").read_text() == ""  # neither a pipe to its trainer nor one of another trial's
+
+
+def test_a_loop_is_started_plainly_once_the_process_that_forks_is_gone(make: Make, tmp_path: Path) -> None:
+    trainer = make("def main(params, report):\n    report(1, {'loss': 1})")
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    trainer._forker = Forker.at(ours)
+    with ours:
+        assert losses(start(trainer), 1) == [1]
+
+
+def test_that_artifacts_have_no_place_is_said_once(make: Make, tmp_path: Path) -> None:
+    loop = """
+        import json, os, urllib.request
+
+        def main(params, report):
+            if params.logs:
+                request = urllib.request.Request(
+                    os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/experiments/search",
+                    json.dumps({}).encode(),
+                    {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]},
+                )
+                urllib.request.urlopen(request, timeout=30).read()
+            report(1, {"loss": 1})
+            report(2, {"loss": 1})
+    """
+    trainer = make(loop)
+    for logs, folder, notes in ((1, str(tmp_path / "own"), []), (0, None, []), (1, None, [LOST]), (1, None, [])):
+        trainer.place(folder, 3)
+        trainer.start({"epochs": 5, "logs": logs}, 7)
+        losses(trainer, 2)
+        assert trainer.take_notes() == notes
+
+
 def test_children_that_a_loop_leaves_behind_are_ended(make: Make, tmp_path: Path) -> None:
     loop = """
         import subprocess
@@ -287,7 +380,10 @@ def test_children_that_a_loop_leaves_behind_are_ended(make: Make, tmp_path: Path
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-def test_nothing_outlives_a_trainer_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("forker", ["None", "Forker()"])
+def test_nothing_outlives_a_trainer_that_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forker: str
+) -> None:
     own_scratch(tmp_path, monkeypatch)
     (tmp_path / "train.py").write_text(
         "import os, subprocess, time\n"
@@ -300,9 +396,10 @@ def test_nothing_outlives_a_trainer_that_is_killed(tmp_path: Path, monkeypatch: 
     code = (
         "import time\n"
         "from trainables.scripts import process, trainer\n"
+        "from trainables.scripts.forker import Forker\n"
         "process.GRACE_S = 0.2\n"
         f"script = trainer.Script({str(tmp_path / 'train.py') + ':main'!r}, work_folder={str(tmp_path)!r})\n"
-        "one = trainer.ScriptTrainer(script, 'loss', 'min')\n"
+        f"one = trainer.ScriptTrainer(script, 'loss', 'min', {forker})\n"
         "one.start({'epochs': 9}, 1)\n"
         "one.train_epoch()\n"
         "print('ready', flush=True)\n"
