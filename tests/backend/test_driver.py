@@ -174,7 +174,7 @@ def test_a_resume_reads_the_journal_once(is_told: bool, monkeypatch: pytest.Monk
 
 
 def test_a_ray_that_does_not_start_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def start_ray(address: str | None, note: Any) -> None:
+    def start_ray(address: str | None, note: Any, requirements: Any = ()) -> None:
         raise ServiceError("Ray does not start on this machine")
 
     monkeypatch.setattr(session, "start_ray", start_ray)

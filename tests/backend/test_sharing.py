@@ -26,7 +26,7 @@ class Silent:
 
 @pytest.fixture
 def two_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "start_ray", lambda address, note: None)
+    monkeypatch.setattr(session, "start_ray", lambda address, note, requirements: None)
     monkeypatch.setattr(nodes, "cluster_nodes", lambda: [{"CPU": 2.0}, {"CPU": 2.0}])
     monkeypatch.setattr(nodes, "num_hosts", lambda: 2)
 

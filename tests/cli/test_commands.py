@@ -394,7 +394,7 @@ def test_export_says_what_it_cannot_do(root: Path, tmp_path: Path) -> None:
     assert "must end in .keras" in tuner("export", "test", *storage, "-o", str(tmp_path / "x.h5"), exit_code=2).stderr
     new = str(tmp_path / "new.keras")
     assert "has no trial 999" in tuner("export", "test", *storage, "-o", new, "--trial", "999", exit_code=2).stderr
-    assert "keeps no weights" in tuner("export", "test", *storage, "-o", new, exit_code=2).stderr
+    assert "has no checkpoints" in tuner("export", "test", *storage, "-o", new, exit_code=2).stderr
     assert not Path(new).exists()
 
 

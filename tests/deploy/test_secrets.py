@@ -41,6 +41,7 @@ class Careless(Tiny):
     """Puts what it knows into its errors."""
 
     def build_model(self, params):
+        print("a token:", os.environ["SOME_SERVICE_TOKEN"], flush=True)
         if params.units == 3:
             known = {{name: os.environ[name] for name in {names!r}}}
             token = known["SOME_SERVICE_TOKEN"]

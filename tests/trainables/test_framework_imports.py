@@ -25,9 +25,9 @@ WORKER = f"""
 import sys
 from tuner.engine.settings import WorkerSettings
 from tuner.engine.slots import Slot
-from tuner.worker.training import _make_trainer
+from tuner.worker.training import _make_keras_trainer
 settings = WorkerSettings("digits", None, "val_loss", "min", "float32", "", Slot(cpus=1, gpus=0))
-_make_trainer(settings, None, [])
+_make_keras_trainer(settings, None, [])
 assert "tensorflow" in sys.modules and not set({NEVER_NEEDED}) & set(sys.modules), "Keras found them"
 import keras, matplotlib, sklearn.base, tensorflow
 assert keras.Sequential([keras.layers.Dense(1)])(tensorflow.zeros((2, 3))).shape == (2, 1)

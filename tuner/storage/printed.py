@@ -53,6 +53,7 @@ class PrintedFile:
         is_due = is_last or time.monotonic() - self._written_at >= EVERY_S
         if self._new and isinstance(self._first, Path):
             with open_log(self._first, self._folder.base) as file:
+                os.fchmod(file.fileno(), 0o600)  # who knows what a trainable prints
                 file.write(self._new)
             self._new = b""
         elif self._new and is_due:
@@ -82,6 +83,7 @@ def _replace(folder: SweepFolder, path: AnyPath, content: bytes) -> None:
         write_atomically(path, content)
         return
     with open(nofollow.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, folder.base), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
         file.write(content)
 
 

@@ -46,13 +46,12 @@ def old(tmp_path: Path) -> SweepFolder:
 def newer_policy(monkeypatch: pytest.MonkeyPatch) -> int:
     """This version's number is a higher one, as once the policy has changed."""
     for name in (
-        "tuner.engine.replay.VERSION",
-        "tuner.review.explain.VERSION",
         "tuner.review.verification.decisions.VERSION",
-        "tuner.review.verification.checker.VERSION",
+        "tuner.policy.version.VERSION",
         "tuner.policy.VERSION",
     ):
         monkeypatch.setattr(name, VERSION + 1)
+    monkeypatch.setattr("tuner.policy.version._BEFORE_EARLIER", -1)  # as if it decided otherwise than all before
     return VERSION + 1
 
 

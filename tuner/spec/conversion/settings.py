@@ -214,8 +214,8 @@ _SETTERS: dict[str, Callable[[Draft, str, Any], None]] = {
 _NOTES = {
     "n_jobs": "as many trials run as there is room for; resources: {cpus_per_trial: …} to have fewer",
     "max_concurrent_trials": "as many trials run as there is room for; resources: {cpus_per_trial: …} to have fewer",
-    "storage": "sweeps are kept in ./sweeps; another place: --storage",
-    "storage_path": "sweeps are kept in ./sweeps; another place: --storage",
+    "storage": "sweeps are kept in ./sweeps; another place: storage: FOLDER",
+    "storage_path": "sweeps are kept in ./sweeps; another place: storage: FOLDER",
     "points_to_evaluate": "configurations to begin with are written in search.points",
     "load_if_exists": "a sweep is continued with `tuner resume`",
 }
