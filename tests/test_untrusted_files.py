@@ -25,7 +25,7 @@ OWN_CHILDS = {
     "tuner/inspection/background.py",
     "trainables/scripts/child.py",
     "trainables/scripts/forker.py",
-    "trainables/scripts/trainer.py",
+    "trainables/scripts/launching.py",
     "tuner/processes/wire.py",
     "tuner/processes/shared.py",
 }

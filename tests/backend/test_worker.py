@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,4 +148,22 @@ def test_a_process_that_dies_is_told_and_the_next_trial_has_another(common: Comm
     os.kill(following.pid, signal.SIGKILL)
     worker.take(assigned(tmp_path, 3))  # while a report of trial 2 is awaited
     assert epoch_of(worker) == (3, 1), "the death of a trial's process was put down to the next trial"
+    worker.stop()
+
+
+def test_where_nothing_can_be_forked_a_plain_process_trains_and_the_log_says_so(
+    common: Common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = module.node_server
+
+    def node_server(token: str = "", *, is_forked: bool = True) -> Server:
+        if is_forked:
+            raise ConnectionRefusedError("TensorFlow cannot be imported")
+        return start(common.token, is_forked=False)
+
+    monkeypatch.setattr(module, "node_server", node_server)
+    worker = Worker({"assignment": assigned(tmp_path, 0)}, replace(common, why_plain=""))
+    report: Report = worker.train()["report"]
+    assert report.loss is None and report.epochs
+    assert report.notes == ("its process imports TensorFlow itself, as the one that others are forked from ended",)
     worker.stop()

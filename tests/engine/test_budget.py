@@ -156,7 +156,6 @@ by the OOM killer due to high memory usage, (2) ray stop --force was called, or 
             False,
             "node",
         ),
-        ("tuner.backend.worker.WorkerRetired: it holds 900 MiB", 0.1, True, "retired"),
         ("", 0.1, False, "worker"),
     ],
 )

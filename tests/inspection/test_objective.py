@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation import make_spec
-from tuner.inspection.examine import Inspected
+from tuner.inspection import Inspected
 from tuner.inspection.fit import metric_problems
 
 METRICS = ["loss", "val_loss", "val_accuracy", "latency_ms", "val/f1", "learning_rate", "epoch_s"]

@@ -11,7 +11,8 @@ from tests.simulation import make_spec
 from trainables import registry
 from trainables.given import Given, giving
 from tuner.inspection import Inspection
-from tuner.inspection.trying import Tried, try_out
+from tuner.inspection.trying import SKIP_VARIABLE, Tried, try_out
+from tuner.processes import client, owned
 from tuner.spec import SweepSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -230,3 +231,16 @@ def test_a_batch_of_two_folds_shows_what_all_report(tmp_path: Path) -> None:
     found = try_out(spec, trainable, trainable.load_data())
     assert (found.problems, found.warnings) == ([], [])
     assert {"val_mae", "val_mae_std", *(f"val_mae_fold_{fold}" for fold in range(4))} <= set(found.metrics)
+
+
+@pytest.mark.parametrize("also", ["tuner.worker.process", "no.such.module"])
+def test_a_fork_looks_and_a_plain_process_where_nothing_can_be_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also: str
+) -> None:
+    monkeypatch.delenv(SKIP_VARIABLE, raising=False)
+    monkeypatch.setattr(client, "ALSO", ["--also", also])
+    spec = spec_of(tmp_path, HEAD + PLAIN)
+    with owned("local"):
+        inspection = Inspection(spec, is_tried=True)
+        found = inspection.result()
+    assert found.problems == [] and found.path == "fast" and found.data is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,18 +91,19 @@ class Columns:
         return features
 
 
-class Table:
+class Table(ABC):
     """One table with its name for messages."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @abstractmethod
     def columns(self) -> list[str]:
-        raise NotImplementedError
+        """The names of all columns."""
 
+    @abstractmethod
     def chunks(self, columns: Sequence[str]) -> Iterator[Any]:
         """The table as data frames with these columns, a piece at a time."""
-        raise NotImplementedError
 
     def stamp(self) -> tuple[Any, ...] | None:
         """Changes when the table does; None if it lies in memory."""

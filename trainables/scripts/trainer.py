@@ -6,18 +6,17 @@ import contextlib
 import json
 import math
 import os
-import pickle
 import shutil
-import signal
-import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from trainables.ends import how_it_ended
+from trainables.epochs import EpochResult
 from trainables.exceptions import CheckpointError, Infeasible
 from trainables.expressions import with_value_of
 from trainables.scripts.archive import (
@@ -29,47 +28,14 @@ from trainables.scripts.archive import (
     Unpacked,
     unpack,
 )
-from trainables.scripts.commands import filled, program, search_path
 from trainables.scripts.forker import Forker
-from trainables.scripts.job import Job
+from trainables.scripts.launching import Attempt, Script, launched
 from trainables.scripts.lines import Line, ObjectiveError, ScriptError, check_epoch, check_objective, parse
 from trainables.scripts.mlflow_server import RunServer, TrialRun
 from trainables.scripts.process import GRACE_S, ScriptProcess
-from trainables.sources import Sources
 
 _FAILURE = b'{"failure": '
-_OF_A_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_USERNAME")
-"""Variables that would lead what a script logs elsewhere than to its trial's run."""
 LOST = "artifacts that its script logs to MLflow are not kept, as the sweep lies in an object store"
-_FOLDER = str(Path(__file__).resolve().parents[2])
-
-
-@dataclass(frozen=True)
-class Script:
-    """What a sweep runs for each trial: a command, or a loop.
-
-    Attributes:
-        command: a program and its arguments; none for a loop.
-        trainable: a loop, `/path/to/file.py:main`; what it is imported from follows.
-        threads: how many a trial has.
-        work_folder: where it runs; empty for this process's working directory.
-    """
-
-    trainable: str
-    command: tuple[str, ...] = ()
-    sources: Sources | None = None
-    paths: tuple[str, ...] = ()
-    threads: int = 1
-    work_folder: str = ""
-
-
-@dataclass(frozen=True)
-class ScriptEpoch:
-    """One reported epoch, from 1; `epoch_s` are the seconds that the script took for it."""
-
-    epoch: int
-    metrics: dict[str, float]
-    epoch_s: float
 
 
 class _Pipe:
@@ -165,7 +131,9 @@ class ScriptTrainer:
             found = self._unpacked(checkpoint, folder)
             best = None if found.best is None else Packed(found.best, found.header.best_epoch)
             run, heard = self._listen(folder)
-            process = self._process(folder, params, seed, found)
+            attempt = Attempt(self._number, params, seed, self._metric, found.header.epoch, found.newest)
+            environment = self._server.environment() if self._server is not None else {}
+            process = launched(self._script, attempt, folder, environment, self._forker)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -194,52 +162,7 @@ class ScriptTrainer:
             raise CheckpointError(f"must hold the files of epoch {found.header.epoch}, but does not")
         return found
 
-    def _process(self, folder: Path, params: Mapping[str, Any], seed: int, found: Unpacked) -> ScriptProcess:
-        script, path = self._script, None if found.newest is None else str(found.newest)
-        epochs = int(params.get("epochs") or 0)
-        own = {"epochs": epochs, "trial": self._number, "seed": seed}
-        where = script.work_folder if os.path.isdir(script.work_folder) else os.getcwd()
-        environment = {
-            **os.environ,
-            **_thread_limits(script.threads),
-            **(self._server.environment() if self._server is not None else {}),
-            "PATH": search_path(),
-            "PYTHONUNBUFFERED": "1",
-            "TUNER_REPORT_FD": "3",
-            "TUNER_ANSWER_FD": "4",
-            "TUNER_TRIAL": str(self._number),
-            "TUNER_SEED": str(seed),
-            "TUNER_EPOCHS": str(epochs),
-            "TUNER_PARAMS": json.dumps(dict(params)),
-            "TUNER_CHECKPOINT": path or "",
-            "TUNER_CHECKPOINT_EPOCH": str(found.header.epoch),
-        }
-        for name in _OF_A_RUN:
-            environment.pop(name, None)
-        if script.command:
-            command = filled(script.command, {**own, **params})
-            command[0] = program(command, where) or command[0]
-        else:
-            job = Job(
-                trainable=script.trainable,
-                sources=script.sources,
-                paths=script.paths,
-                params=dict(params),
-                objective=self._metric,
-                epochs=epochs,
-                trial=self._number,
-                seed=seed,
-                checkpoint=path,
-                epoch=found.header.epoch,
-            )
-            file = folder / "job"
-            file.write_bytes(pickle.dumps(job))
-            command = [sys.executable, "-P", "-m", "trainables.scripts.child", str(file)]
-            known = environment.get("PYTHONPATH")
-            environment["PYTHONPATH"] = os.pathsep.join([_FOLDER, *([known] if known else [])])
-        return ScriptProcess(command, where, environment, folder, self._forker)
-
-    def train_epoch(self) -> ScriptEpoch | None:
+    def train_epoch(self) -> EpochResult | None:
         """Lets the script run to its next report; None if it has ended instead, and `stopped` says so.
 
         Raises:
@@ -267,7 +190,7 @@ class ScriptTrainer:
         epoch_s = time.monotonic() - began
         if "epoch_s" not in line.metrics:
             metrics["epoch_s"] = round(epoch_s, 6)
-        return ScriptEpoch(epoch, metrics, epoch_s)
+        return EpochResult(epoch, metrics, epoch_s)
 
     def _tell_what_is_lost(self, trial: _Trial) -> None:
         """Says once that artifacts have no place, where a script uses MLflow."""
@@ -323,7 +246,7 @@ class ScriptTrainer:
         code = trial.process.code
         trial.process.close()
         if code != 0:
-            raise ScriptError(how_it_ended(code))
+            raise ScriptError(f"the script {how_it_ended(code)}")
         if not trial.epoch and (names := trial.run.epochs.names):
             check_objective(names, self._metric)
         if not trial.epoch:
@@ -421,21 +344,3 @@ def raised(kind: str, message: str, trace: str, has_reported: bool) -> Exception
     error: Exception = type("ScriptError" if kind == "ObjectiveError" else kind, (known,), {})(message)
     error.add_note(trace)
     return error
-
-
-def how_it_ended(code: int) -> str:
-    """The end of a script, in words."""
-    if code >= 0:
-        return f"the script ended with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return f"the script was killed by {name}"
-
-
-def _thread_limits(threads: int) -> dict[str, str]:
-    """What libraries take for as many threads as a trial has; what the user has set stays."""
-    names: Sequence[str] = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    found = {name: os.environ.get(name, str(threads)) for name in names}
-    return {**found, "TF_FORCE_GPU_ALLOW_GROWTH": os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "true")}

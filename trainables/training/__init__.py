@@ -1,6 +1,6 @@
 """Training: one epoch at a time, on the fast path or through `fit`; checkpoints, warm reuse."""
 
-from trainables.training.base import EpochResult
+from trainables.epochs import EpochResult
 from trainables.training.checkpoint import CheckpointError, Snapshot
 from trainables.training.making import make_trainer
 from trainables.training.metric_names import reported_metric_names

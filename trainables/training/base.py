@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, Literal, TypeVar
 
 import keras
@@ -23,16 +23,7 @@ NAMES = ("training", "validation", "test")
 """What people call the parts of the data."""
 
 
-@dataclass(frozen=True)
-class EpochResult:
-    """One trained and validated epoch, from 1; `epoch_s` are the seconds inside training and validation."""
-
-    epoch: int
-    metrics: dict[str, float]
-    epoch_s: float
-
-
-class OfKeras:
+class OfKeras(ABC):
     """What workers ask of a trainer, and what all of Keras's trainers answer alike."""
 
     suffix = ".npz"
@@ -43,9 +34,9 @@ class OfKeras:
     """Whether a trial that ended itself has trained all that it was to."""
 
     @property
+    @abstractmethod
     def epoch(self) -> int:
         """The trial's epochs so far."""
-        raise NotImplementedError
 
     @property
     def snapshot_epoch(self) -> int:
@@ -57,7 +48,32 @@ class OfKeras:
         return {}
 
 
-class TrialTrainer(ABC, Generic[Trial]):
+class InProgress:
+    """How far a trial is, and which epoch was its best."""
+
+    _progress: Progress
+
+    @property
+    def epoch(self) -> int:
+        """The trial's epochs so far."""
+        return self._progress.epoch
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the trial's best finite objective so far; 0 for none."""
+        return self._progress.best_epoch
+
+    @property
+    def best_value(self) -> float:
+        """The trial's best finite objective so far; NaN for none."""
+        return self._progress.best_value
+
+    def best_snapshot(self) -> Snapshot:
+        """The best epoch's weights alone."""
+        return Snapshot([], replace(self._progress))
+
+
+class TrialTrainer(InProgress, ABC, Generic[Trial]):
     """Trains one trial after another.
 
     Args:
@@ -89,25 +105,6 @@ class TrialTrainer(ABC, Generic[Trial]):
     def data_notes(self) -> list[str]:
         """Which data have no room on the device."""
         return self._device.notes
-
-    @property
-    def epoch(self) -> int:
-        """The trial's epochs so far."""
-        return self._progress.epoch
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch of the trial's best finite objective so far; 0 for none."""
-        return self._progress.best_epoch
-
-    @property
-    def best_value(self) -> float:
-        """The trial's best finite objective so far; NaN for none."""
-        return self._progress.best_value
-
-    def best_snapshot(self) -> Snapshot:
-        """The best epoch's weights alone."""
-        return Snapshot([], replace(self._progress))
 
     def best_model(self) -> keras.Model:
         """A new model with the best epoch's weights; compiled if `build_model` compiles it.

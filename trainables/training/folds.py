@@ -16,9 +16,10 @@ import keras
 import numpy as np
 
 from trainables.contract import Data, Trainable
+from trainables.epochs import EpochResult
 from trainables.expressions import with_value_of
 from trainables.folding import is_told_by_fold
-from trainables.training.base import EpochResult, OfKeras, is_best
+from trainables.training.base import InProgress, OfKeras, is_best
 from trainables.training.checkpoint import CheckpointError, Progress, Snapshot, read_extra, read_progress
 from trainables.training.device import DeviceData
 from trainables.training.jit import JitCompile
@@ -54,7 +55,7 @@ class FoldSnapshot(Snapshot):
         return Snapshot([], self.progress, {**parts, _STATE: state}).to_bytes()
 
 
-class FoldTrainer(OfKeras):
+class FoldTrainer(InProgress, OfKeras):
     """Trains one trial after another, each on all folds; the interface is `Trainer`'s.
 
     Args:
@@ -151,10 +152,6 @@ class FoldTrainer(OfKeras):
         values = [value for part in parts for value in part.values]
         return FoldSnapshot(values, replace(self._progress), {}, parts, state)
 
-    def best_snapshot(self) -> Snapshot:
-        """The best epoch's weights alone, of the best fold."""
-        return Snapshot([], replace(self._progress))
-
     def test_metrics(self) -> dict[str, float]:
         """The means over the folds of their test metrics, each with its weights of the trial's best epoch."""
         if self.best_epoch == 0:
@@ -199,18 +196,6 @@ class FoldTrainer(OfKeras):
     def steps_max(self, steps: int | None) -> None:
         for fold in self._folds:
             fold.steps_max = steps
-
-    @property
-    def epoch(self) -> int:
-        return self._progress.epoch
-
-    @property
-    def best_epoch(self) -> int:
-        return self._progress.best_epoch
-
-    @property
-    def best_value(self) -> float:
-        return self._progress.best_value
 
     @property
     def path(self) -> Path:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Trainable, fit_reason
-from trainables.training.base import EpochResult, OfKeras
+from trainables.epochs import EpochResult
+from trainables.training.base import OfKeras
 from trainables.training.checkpoint import Snapshot
 from trainables.training.fit.data import is_for_fit
 from trainables.training.fit.trainer import FitTrainer

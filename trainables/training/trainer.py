@@ -11,8 +11,9 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Params, Trainable
+from trainables.epochs import EpochResult
 from trainables.isolation import isolated
-from trainables.training.base import EpochResult, TrialTrainer
+from trainables.training.base import TrialTrainer
 from trainables.training.cache import cache_key, jit_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import Split

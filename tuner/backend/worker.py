@@ -26,7 +26,8 @@ from tuner.worker.printed import Mark
 WORK = "tuner.worker.process:main"
 """What the process does."""
 STARTS = 3
-"""How often a process is started at most until it begins."""
+"""How often a process is started at most until it begins; the last time it is no fork."""
+NOT_STARTED = (OSError, subprocess.CalledProcessError)
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Worker:
         """When it was told so, and the kernel's count of memory kills then."""
         self._has_told_why = False
         """Whether the log says why this slot's processes are plain ones."""
+        self._failed_starts = 0
         self._num_reports = 0
         self._printed = Mark()
         outputs.bound_this_process()
         self.take(config["assignment"])
-        with suppress(EndedError):  # which the first report tells
+        with suppress(*NOT_STARTED):  # which the first report tells
             self._tell()
 
     def take(self, assignment: Assignment) -> None:
@@ -107,8 +109,7 @@ class Worker:
             self._end_process()
         self._is_loaded = True
         if report.goes_on:  # while the driver reads
-            with suppress(EndedError):
-                self._tell()
+            self._tell()
         notes, self._notes = self._notes, ()
         return report if not notes else _with_notes(report, notes)
 
@@ -120,15 +121,18 @@ class Worker:
         """
         if self._is_waiting and not self._is_told:
             self._hear_no_more()
-        for _ in range(STARTS):
+        while True:
             try:
                 report: Report = self._tell().receive()
-                self._is_waiting = False
-                return report
-            except ConnectionError as error:  # the server was killed before the process began: nobody's fault
+            except NOT_STARTED as error:  # its server was killed, or cannot import TensorFlow: not the trial's fault
                 self._end_process()
-                why = error
-        raise EndedError(f"could not be started: {why}")
+                self._failed_starts += 1
+                if self._failed_starts >= STARTS:
+                    self._failed_starts = 0
+                    raise EndedError(f"could not be started: {error}") from None
+            else:
+                self._is_waiting, self._failed_starts = False, 0
+                return report
 
     def _hear_no_more(self) -> None:
         """Lets the process come to the end of what it trains of a trial that was taken from it meanwhile."""
@@ -143,7 +147,7 @@ class Worker:
         """The process that trains, once it knows of the trial, and that it is to go on; a new one if there is none.
 
         Raises:
-            EndedError: it cannot be started.
+            OSError, CalledProcessError: it cannot be started.
         """
         process = self._running()
         if not self._is_waiting:
@@ -163,17 +167,15 @@ class Worker:
         return self._process
 
     def _start(self) -> Process:
-        common = self._common
+        common, is_forked = self._common, self._common.is_forked
+        if is_forked and self._failed_starts == STARTS - 1:
+            is_forked = False  # it says itself why TensorFlow cannot be imported
+            self._notes = ("its process imports TensorFlow itself, as the one that others are forked from ended",)
         if common.why_plain and common.is_keras and not self._has_told_why:
             self._has_told_why = True
             self._notes = (f"its process imports TensorFlow itself, as {common.why_plain}",)
-        for _ in range(STARTS):  # a server may end just now
-            try:
-                server = node_server(common.token, is_forked=common.is_forked)
-                return server.start(common.work, is_forked=common.is_forked, data=common.name, give=self._give)
-            except (OSError, subprocess.CalledProcessError) as error:
-                why = error
-        raise EndedError(f"could not be started: {why}")
+        server = node_server(common.token, is_forked=is_forked)
+        return server.start(common.work, is_forked=is_forked, data=common.name, give=self._give)
 
     def _give(self) -> int:
         """Opens the shared settings and data, which this node has not got yet."""

@@ -11,6 +11,7 @@ import typer
 from tuner.api.stopping import stop as stop_sweep
 from tuner.base.errors import StorageError, UsageError
 from tuner.cli.cluster_command import There, ask_there, logs_there
+from tuner.cli.elsewhere import asked_elsewhere
 from tuner.cli.kubernetes_there import Pods
 from tuner.cli.output import ClusterFile, JobServer, KubeNamespace, OnKubernetes, Storage, SweepName, people, print_data
 from tuner.cli.pages import add
@@ -39,10 +40,8 @@ def stop(
 
     Waits for the running epochs to end. Stop it a second time to stop at once.
     """
-    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
-        storage = pods.answer(sweep, ["stop", sweep], storage)
-    if (there := There.asked(cluster, address)) is not None:
-        raise typer.Exit(ask_there(there, sweep, ["stop", sweep], {"--storage": storage}))
+    words = ["stop", sweep]
+    storage = asked_elsewhere(sweep, words, storage, cluster, address, kubernetes, namespace)
     folder, folded = status.open_sweep(StorageRoot.resolve(storage), sweep)
     stop_sweep(folder, folded, people.print)
     folder, folded = status.open_sweep(folder.root, sweep)

@@ -13,8 +13,7 @@ from rich.text import Text
 from tuner.api.looking import load, sweeps
 from tuner.base.outcomes import num_ended
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short, times_text
-from tuner.cli.cluster_command import There, ask_there
-from tuner.cli.kubernetes_there import Pods
+from tuner.cli.elsewhere import asked_elsewhere
 from tuner.cli.output import (
     AsJson,
     ClusterFile,
@@ -64,10 +63,8 @@ def show(
 
     Shows outcomes, times, the use of the slots, and how far the sweep is recorded in MLflow.
     """
-    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
-        storage = pods.answer(sweep, ["show", sweep, *_json(as_json)], storage)
-    if (there := There.asked(cluster, address)) is not None:
-        raise typer.Exit(ask_there(there, sweep, ["show", sweep, *_json(as_json)], {"--storage": storage}))
+    words = ["show", sweep, *_json(as_json)]
+    storage = asked_elsewhere(sweep, words, storage, cluster, address, kubernetes, namespace)
     opened = load(sweep, storage=storage)
     data = opened.show()
     if as_json:
@@ -111,10 +108,8 @@ def trials(
 
     Shows their parameters, epochs, best values, outcomes and reasons.
     """
-    if (pods := Pods.asked(kubernetes, namespace, cluster, address)) is not None:
-        storage = pods.answer(sweep, ["trials", sweep, *_json(as_json)], storage)
-    if (there := There.asked(cluster, address)) is not None:
-        raise typer.Exit(ask_there(there, sweep, ["trials", sweep, *_json(as_json)], {"--storage": storage}))
+    words = ["trials", sweep, *_json(as_json)]
+    storage = asked_elsewhere(sweep, words, storage, cluster, address, kubernetes, namespace)
     opened = load(sweep, storage=storage)
     rows = opened.trials_data()
     if as_json:

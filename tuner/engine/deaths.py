@@ -11,7 +11,6 @@ from tuner.base.secrets import redacted
 LOADING_S = 600.0
 """What importing TensorFlow and loading data may take beyond an epoch's time, where that is limited."""
 
-_RETIRED = re.compile(r"WorkerRetired: (.*)")
 _MEMORY = re.compile(r"OutOfMemoryError|running low on memory")
 _NODE = re.compile(
     r"node (?:has )?died|node was (?:terminated|preempted|drained)|node is (?:dead|terminated)|NodeDiedError", re.I
@@ -31,7 +30,7 @@ def cause_of_death(
     loading_s: float = 0.0,
     kernel_was_out_of_memory: bool = False,
 ) -> tuple[LossCause, str]:
-    """The cause (worker, memory, timeout, node, or retired) and a reason in one line.
+    """The cause (worker, memory, timeout or node) and a reason in one line.
 
     Args:
         details: Ray's text, often many lines.
@@ -40,8 +39,6 @@ def cause_of_death(
         loading_s: the time that the process had beyond that, if it was not ready yet.
         kernel_was_out_of_memory: whether this machine's kernel ran out of memory and killed a process at that time.
     """
-    if retired := _RETIRED.search(details):
-        return "retired", f"its worker made room for a fresh process: {retired[1]}"
     if _MEMORY.search(details):
         return "memory", "the worker was killed because its node ran out of memory"
     if _NODE.search(details):

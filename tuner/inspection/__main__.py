@@ -17,7 +17,8 @@ from typing import IO, Any
 from trainables.contract import Data
 from trainables.learned import Learned
 from tuner.inspection.child import Asked, end_as, imports_keras, in_fork
-from tuner.inspection.examine import Inspected, inspect
+from tuner.inspection.examine import inspect
+from tuner.inspection.inspected import Inspected
 from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.trying import Tried, loading_failed, try_out
 from tuner.inspection.workplace import Place, load_instance, with_data

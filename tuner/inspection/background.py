@@ -15,22 +15,25 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import cloudpickle
 
+from trainables.ends import how_it_ended
 from trainables.given import is_given, lookup
 from trainables.importable import import_folder, is_importable, look_around
 from trainables.sources import Sources
 from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked
-from tuner.inspection.examine import Inspected, inspect, is_file, is_own
+from tuner.inspection.examine import inspect, is_file, is_own
+from tuner.inspection.inspected import Inspected
 from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.scripts import is_keras_loop, is_plainly_loop
 from tuner.inspection.trying import Tried, is_skipped
 from tuner.inspection.work_folder import SHIPPED_CODE, working_in
-from tuner.processes import Process, Server, how_it_ended, own_server, why_plain
+from tuner.processes import Process, Server, own_server, why_plain
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
@@ -140,7 +143,8 @@ class Inspection:
         server = own_server() if (self._is_tried or imports) and not why_plain(asked.sources) else None
         files = (self._handover.fileno(), self._errors.fileno())
         if server is not None:
-            self._child = _forked(server, asked, *files, environment, folder)
+            plain = partial(_plain, asked, *files, environment, folder)
+            self._child = _forked(server, asked, *files, environment, folder, plain)
         else:
             self._child = _plain(asked, *files, environment, folder)
 
@@ -213,10 +217,15 @@ def _plain(
 
 
 class _Fork:
-    """A fork of the process that has imported TensorFlow, as soon as it has."""
+    """A fork of the process that has imported TensorFlow, as soon as it has.
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    Args:
+        plain: starts a process of its own, which says why TensorFlow cannot be imported, if the other one ended at it.
+    """
+
+    def __init__(self, process: Process, plain: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self._process, self._start_plain = process, plain
+        self._plain: subprocess.Popen[bytes] | None = None
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -224,24 +233,39 @@ class _Fork:
 
     def wait(self) -> None:
         """Waits for its end."""
-        self.returncode = self._process.wait()
+        try:
+            self.returncode = self._process.wait()
+        except ConnectionError:
+            self._plain = self._start_plain()
+            self.returncode = self._plain.wait()
 
     def kill(self) -> None:
         """Ends it at once."""
         self._process.close()
+        if self._plain is not None:
+            self._plain.kill()
+            self._plain.wait()
         self.returncode = self.returncode or -signal.SIGKILL
 
 
 def _forked(
-    server: Server, asked: Asked, handover: int, errors: int, environment: dict[str, str], folder: str | None
-) -> _Fork:
+    server: Server,
+    asked: Asked,
+    handover: int,
+    errors: int,
+    environment: dict[str, str],
+    folder: str | None,
+    plain: Callable[[], subprocess.Popen[bytes]],
+) -> _Fork | subprocess.Popen[bytes]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         process = server.start(FORKED, outputs=(nowhere, errors), environment=environment, folder=folder)
+    except ConnectionError:  # it has just ended
+        return plain()
     finally:
         os.close(nowhere)
     process.send(asked, [handover])
-    return _Fork(process)
+    return _Fork(process, plain)
 
 
 def _as_written(spec: SweepSpec) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.sources import Sources
+from tuner.processes.server import die_with
 
 _KERAS = re.compile(rb"^(import|from) (keras|tensorflow)\b", re.MULTILINE)
-_SET_DEATH_SIGNAL = 1
-"""Linux's PR_SET_PDEATHSIG."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +54,14 @@ def imports_keras(trainable: str, sources: Sources | None) -> bool:
 def in_fork(work: Callable[[], None]) -> int:
     """Does some work in a fork of this process, which has imported TensorFlow at most, and not used it; its id."""
     sys.stderr.flush()
+    parent = os.getpid()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: TensorFlow's idle ones
         child = os.fork()
     if child:
         return child
     try:
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+        die_with(parent)
         work()
     except BaseException:
         traceback.print_exc()

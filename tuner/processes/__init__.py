@@ -7,7 +7,7 @@ asked. A process ends with its connection, and how it ended is told. `shared` ma
 Forking needs Linux. Where it cannot be (`forking.why_plain`), the same server starts plain processes.
 """
 
-from tuner.processes.client import EndedError, Process, Server, how_it_ended, node_server
+from tuner.processes.client import EndedError, Process, Server, node_server
 from tuner.processes.forking import may_fork, why_plain
 from tuner.processes.own import begin_own, end_own, own_server, owned, trains_here
 
@@ -17,7 +17,6 @@ __all__ = [
     "Server",
     "begin_own",
     "end_own",
-    "how_it_ended",
     "may_fork",
     "node_server",
     "own_server",

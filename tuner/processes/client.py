@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trainables.ends import how_it_ended
 from tuner.processes import wire
 from tuner.processes.forking import may_fork, server_name
 from tuner.processes.server import Kept, Lacking, Started, Wanted
@@ -36,15 +37,6 @@ class EndedError(Exception):
     def __init__(self, how: str, is_with_server: bool = False) -> None:
         super().__init__(how)
         self.is_with_server = is_with_server
-
-
-def how_it_ended(code: int) -> str:
-    """In words, after the process's name."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"was killed by signal {-code}"
 
 
 class Process:
@@ -113,11 +105,15 @@ class Process:
         raise error
 
     def wait(self) -> int:
-        """Waits for its end; its exit code, or minus the signal: that of SIGKILL if its server is gone."""
+        """Waits for its end; its exit code, or minus the signal: that of SIGKILL if its server is gone.
+
+        Raises:
+            ConnectionError: the server is gone, before the process began.
+        """
         try:
             assert self.pid
-            return int(_answer(self._control).code)
-        except ConnectionError:
+            with contextlib.suppress(ConnectionError):
+                return int(_answer(self._control).code)
             return -signal.SIGKILL
         finally:
             self.close()

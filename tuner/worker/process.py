@@ -15,9 +15,6 @@ from tuner.processes.generated import remove_generated
 from tuner.processes.shared import read_shared
 from tuner.worker.training import Place, Training
 
-WORK = f"{__name__}:main"
-"""As `tuner.processes` calls it."""
-
 
 def main(connection: socket.socket, kept: dict[str, int]) -> None:
     """Answers each assignment with a report, and each None, which means going on, too; until the connection closes.

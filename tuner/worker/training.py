@@ -17,7 +17,8 @@ from trainables.contract import Data, DataError
 from trainables.exceptions import CheckpointError
 from trainables.process import set_up_process
 from trainables.scripts.forker import Forker
-from trainables.scripts.trainer import Script, ScriptTrainer
+from trainables.scripts.launching import Script
+from trainables.scripts.trainer import ScriptTrainer
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of

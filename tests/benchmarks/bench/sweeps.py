@@ -88,7 +88,8 @@ class Sweep:
             return
         with self._journal.open("rb") as file:
             file.seek(self._read)
-            whole = file.read().rpartition(b"\n")[0]
+            written = file.read().partition(b"\0")[0]  # zeros are room ahead, or a write under way
+        whole = written.rpartition(b"\n")[0]
         if whole:
             self._read += len(whole) + 1
             self.events += map(json.loads, whole.splitlines())

@@ -21,8 +21,9 @@ from trainables.exceptions import CheckpointError, Infeasible
 from trainables.scripts import process
 from trainables.scripts.archive import unpack
 from trainables.scripts.forker import Forker
+from trainables.scripts.launching import Script
 from trainables.scripts.lines import ObjectiveError, ScriptError
-from trainables.scripts.trainer import LOST, Script, ScriptTrainer
+from trainables.scripts.trainer import LOST, ScriptTrainer
 
 Make = Callable[..., ScriptTrainer]
 

@@ -20,9 +20,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
+from trainables.epochs import EpochResult
 from trainables.exceptions import message_of
 from trainables.isolation import isolated
-from trainables.training.base import EpochResult, TrialTrainer
+from trainables.training.base import TrialTrainer
 from trainables.training.checkpoint import (
     CheckpointError,
     Progress,
