@@ -189,6 +189,7 @@ class SweepRun:
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,
             learned=self._learned,
+            fixed_params=self._spec.space.fixed,
             work_folder=self._works_in,
             given=lookup(self._spec.trainable) if is_given(self._spec.trainable) else None,
             import_folder=import_folder(self._spec.trainable) if is_importable(self._spec.trainable) else None,

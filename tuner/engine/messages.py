@@ -117,6 +117,12 @@ class Report:
     loss: Loss | None = None
     """Set where the trial's process is gone, while the worker that had it stays."""
 
+    def is_last(self, assignment: Assignment) -> bool:
+        """Whether its trial is over for the process: it has had its last epoch, and nothing failed."""
+        if self.failure is not None or self.loss is not None or self.trial != assignment.trial:
+            return False
+        return bool(self.ended) or bool(self.epochs and self.epochs[-1].epoch >= assignment.epochs_max)
+
     @property
     def started(self) -> TrialStarted | None:
         """The journal's event for an attempt's first report; None for later ones."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from trainables.given import Given
 from trainables.learned import Learned
@@ -47,6 +48,8 @@ class WorkerSettings:
     """Where the trainable's code runs; empty for the worker's own working directory."""
     learned: Learned = field(default_factory=Learned, repr=False)
     """What `load_data` left in the trainable, where data are handed over."""
+    fixed_params: Mapping[str, Any] = field(default_factory=dict)
+    """What the space gives one value in every trial."""
     jit_compile: Literal["auto"] | bool = False
     """Whether XLA compiles a trial's steps; auto: where that is faster."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)

@@ -120,6 +120,13 @@ class Policy:
         num_known = num_own + len(self._earlier.counting(num_own))
         return self._settings.algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
 
+    @property
+    def is_next_certain(self) -> bool:
+        """Whether the next suggestion needs no results: a point, of a grid, or drawn independently in any case."""
+        if self._draws.point() is not None or self._settings.algorithm != "tpe" or not self.space.searched:
+            return True
+        return len(self._observed) + len(self._earlier) < STARTUP_OBSERVATIONS
+
     def good(self) -> list[int]:
         """The trials of this sweep that the model counts as good now, best first; empty while there is no model."""
         return [number for number in self._split().good if number >= 0] if self.has_model else []

@@ -273,11 +273,13 @@ class Training:
             self._save_full()
         is_new = trainer.best_epoch != self._best_written
         if waits and is_new and assignment.wants_weights(trainer.best_value, self._settings.mode):
-            self._saver.save(self._checkpoint("best", trainer.test_metrics()), trainer.best_snapshot())
+            saved = self._checkpoint("best")
+            self._saver.save(saved, trainer.best_snapshot())
             self._best_written, self._must_arrive = trainer.best_epoch, True
+            self._saver.add_test(saved, trainer.test_metrics())
 
     def _save_full(self) -> None:
-        self._saver.save(self._checkpoint("full", {}), self._trainer.snapshot())
+        self._saver.save(self._checkpoint("full"), self._trainer.snapshot())
         self._saved_at, self._saved_epoch = time.monotonic(), self._trainer.snapshot_epoch
 
     def _newest_of_failed(self, notes: list[str]) -> list[SavedCheckpoint]:
@@ -292,11 +294,11 @@ class Training:
             notes.append(f"its newest checkpoint could not be kept: {error_line(error)}")
             return []
 
-    def _checkpoint(self, kind: str, test: dict[str, float | None]) -> SavedCheckpoint:
+    def _checkpoint(self, kind: str) -> SavedCheckpoint:
         trial, attempt, trainer = self._assignment.trial, self._assignment.attempt, self._trainer
         epoch = trainer.snapshot_epoch if kind == "full" else trainer.epoch
         path = self._folder.checkpoint(trial, attempt, epoch, kind, trainer.suffix)
-        return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind, test)
+        return SavedCheckpoint(trial, epoch, path, self._trainer.best_epoch, kind)
 
     def _patience_s(self, epochs: list[TrainedEpoch]) -> float | None:
         """How long a report waits for checkpoints being written; None: for good, as they may be the trial's last."""
