@@ -190,6 +190,13 @@ class Policy:
                 if trial.same_constants:
                     self._draws.avoid(trial.params)
 
+    def begin_with(self, points: Sequence[Params]) -> None:
+        """Takes configurations to suggest first, after the settings' own points; those outside the space are left out.
+
+        What is known of them elsewhere counts for nothing here: they are judged by their own trials.
+        """
+        self._draws.put_first(points)
+
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective after an epoch; NaN or infinite if the trial diverged. Call once an epoch, in order."""
         observed = self._observed[trial]
