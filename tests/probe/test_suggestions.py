@@ -136,3 +136,18 @@ def test_everything_is_json() -> None:
     assert data["learning_rate"]["low"] == 2.3e-4 and data["batch_size"]["choices"] == [16, 32, 64]
     empty = Suggestions(ProbeResult("digits", None, "val_loss", "min", 10)).as_data()
     assert empty == {name: [] if name == "points" else None for name in data}
+
+
+def test_rates_are_those_of_the_base_where_the_sweep_scales_them_with_the_batch_size() -> None:
+    both = probe(rates=(rates("adam", 32, 1e-4, 1e-2), rates("adam", 64, 2e-4, 2e-2)))
+    found = Suggestions(both, ("linear", 32)).learning_rate
+    assert (
+        found is not None
+        and (found.low, found.high) == (1e-4, 1e-2)
+        and "(as rates of batch 32, linear)" in found.why[0]
+    )
+    found = Suggestions(both, ("sqrt", 16)).learning_rate
+    assert found is not None and (found.low, found.high) == (7e-5, 1e-2)
+    assert Suggestions(both, ("linear", 16)).points[0] | {"units": 0} == {
+        "units": 0, "dropout": 0.0, "optimizer": "adam", "learning_rate": 0.0015, "batch_size": 32,
+    }  # fmt: skip

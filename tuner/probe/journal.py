@@ -45,13 +45,14 @@ class _Probed(msgspec.Struct):
     event: str = "probed"
 
 
-def record(root: StorageRoot, result: ProbeResult) -> None:
+def record(root: StorageRoot, suggestions: Suggestions) -> None:
     """Adds a probe; durable on return. A probe of the same trainable and data that ended before counts no more.
 
     Raises:
         StorageError: the storage root cannot be written.
     """
-    points = [dict(point) for point in Suggestions(result).points]
+    result = suggestions.result
+    points = [dict(point) for point in suggestions.points]
     data = msgspec.json.encode(_Probed(result.as_data(), points)) + b"\n"
     path = root.probes / _name(result)
     if isinstance(path, Path):

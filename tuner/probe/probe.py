@@ -30,7 +30,7 @@ class Probe:
     def __init__(self, measured: ProbeResult, spec: SweepSpec, trainable: Any = None) -> None:
         self.result = measured
         """All measurements: range tests, batch sizes, short trainings."""
-        self.suggestions = Suggestions(measured)
+        self.suggestions = Suggestions(measured, _coupling(spec))
         """Bounds, choices and first configurations, each with the reason (`why`)."""
         base = written_fields(spec)
         self._given = trainable
@@ -103,8 +103,15 @@ class Probe:
         }
 
     def __repr__(self) -> str:
-        took = duration_text(sum(self.result.seconds.values()))
+        seconds = self.result.seconds
+        took = duration_text(seconds.get("all", sum(seconds.values())))
         told: Sequence[str] = self.lines()
         return (
             "\n".join([f"<tuner.Probe of {self.result.trainable}, {took}; suggests", *(f"  {t}" for t in told)]) + ">"
         )
+
+
+def _coupling(spec: SweepSpec) -> tuple[str, int] | None:
+    """How the spec couples the learning rate with the batch size."""
+    found = getattr(spec.space.root.get("batch_size"), "coupling", None)
+    return found if found is None or found[1] is not None else None

@@ -12,6 +12,7 @@ from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_sp
 from tuner.base.errors import SpecError
 from tuner.engine.replay import replay, verify
 from tuner.probe.journal import record
+from tuner.probe.suggestions import Suggestions
 from tuner.recording.warmstart import read_sources, sources_text
 from tuner.spec import SweepSpec, dump_yaml
 from tuner.storage import StorageRoot
@@ -32,7 +33,7 @@ def spec_of(**changes: Any) -> SweepSpec:
 
 def test_its_points_come_first_after_those_of_the_spec_and_the_journal_says_so(tmp_path: Path) -> None:
     root = StorageRoot(tmp_path)
-    record(root, probe())
+    record(root, Suggestions(probe()))
     own = {"learning_rate": 0.05, "batch_size": 64, "units": 100}
     spec = spec_of(search={"warm_start": ["probe"], "seed": 3, "points": [own]}, num_trials=12)
     [source] = read_sources(spec, root, "spec")
@@ -56,7 +57,7 @@ def test_its_points_come_first_after_those_of_the_spec_and_the_journal_says_so(t
 
 
 def test_after_a_resume_points_outside_of_the_new_ranges_are_left_out(tmp_path: Path) -> None:
-    record(StorageRoot(tmp_path), probe())
+    record(StorageRoot(tmp_path), Suggestions(probe()))
     [source] = read_sources(spec_of(), StorageRoot(tmp_path), "spec")
     narrow = spec_of(space={**SPACE, "batch_size": {"choices": [64]}})
     policy = replay(narrow, [source.event])
@@ -64,14 +65,14 @@ def test_after_a_resume_points_outside_of_the_new_ranges_are_left_out(tmp_path: 
 
 
 def test_what_does_not_lie_in_the_space_is_told(tmp_path: Path) -> None:
-    record(StorageRoot(tmp_path), probe())
+    record(StorageRoot(tmp_path), Suggestions(probe()))
     wider = spec_of(space={**SPACE, "batch_size": {"choices": [64, 128]}, "depth": {"low": 1, "high": 3}})
     text = sources_text(wider, read_sources(wider, StorageRoot(tmp_path), "spec"))
     assert "begins with 0 of 2" in text and "1 with another batch_size than one of its choices, 1 with no depth" in text
 
 
 def test_parameters_that_are_inactive_beside_it_do_not_matter(tmp_path: Path) -> None:
-    record(StorageRoot(tmp_path), probe(params={"units": 64, "schedule": "constant", "decay_rate": 0.5}))
+    record(StorageRoot(tmp_path), Suggestions(probe(params={"units": 64, "schedule": "constant", "decay_rate": 0.5})))
     space = {
         **SPACE,
         "schedule": {"choices": ["constant", "exponential"]},
@@ -82,7 +83,7 @@ def test_parameters_that_are_inactive_beside_it_do_not_matter(tmp_path: Path) ->
 
 
 def test_a_probe_of_something_else_is_not_used(tmp_path: Path) -> None:
-    record(StorageRoot(tmp_path), probe())
+    record(StorageRoot(tmp_path), Suggestions(probe()))
     rule = (
         r"search\.warm_start\[0\]: there is no probe of mlp with data 'mnist' in .*, only of digits: measure one with"
     )
@@ -93,7 +94,7 @@ def test_a_probe_of_something_else_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_grid_begins_with_it_too(tmp_path: Path) -> None:
-    record(StorageRoot(tmp_path), probe())
+    record(StorageRoot(tmp_path), Suggestions(probe()))
     spec = spec_of(search={"warm_start": ["probe"], "algorithm": "random"})
     [source] = read_sources(spec, StorageRoot(tmp_path), "spec")
     assert "only leaves out" not in sources_text(spec, [source])
