@@ -28,7 +28,7 @@ LabelKind = Literal["integer", "one_hot", "target"]
 
 BUILT_IN = ("digits", "mnist")
 """Names of the built-in data sets that are arrays of examples."""
-NAMES = (*BUILT_IN, "sentences", "seasons")
+NAMES = (*BUILT_IN, "sentences", "seasons", "breast_cancer", "diabetes", "wine", "tones")
 """Names of all built-in data sets: what a spec's `data` may be that is no path."""
 
 _MNIST_KEYS = ("x_train", "y_train", "x_test", "y_test")
