@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "base", "processes", "sweep", "storage", "spec", "policy", "inspection", "report", "recording", "engine",
+    "base", "processes", "sweep", "storage", "spec", "policy", "inspection", "probe", "report", "recording", "engine",
     "worker", "backend", "review", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
@@ -25,7 +25,7 @@ ONLY_IN = {
     "typer": "tuner/cli/",
     "rich": ("tuner/cli/", "tuner/api/console.py", "tuner/api/terminal.py"),
     "IPython": "tuner/api/notebook.py",
-    "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py", "trainables/reading/tables.py"),
+    "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py", "trainables/reading/tables.py", "trainables/columns/"),
     "pyarrow": "trainables/reading/tables.py",
     "ruamel": ("tuner/spec/", "tuner/cluster/"),
 }

@@ -193,8 +193,11 @@ class Trainable(ABC):
     def build_model(self, params: Any) -> keras.Model:
         """A new model, compiled or not. Must depend on `params` and the trainable's data alone."""
 
-    def export_model(self, model: keras.Model, params: Any) -> keras.Model:
-        """What is exported of a trained model; by default itself. It may add what the data had behind them."""
+    def exported(self, model: keras.Model, params: Any) -> keras.Model:
+        """What `tuner export` and `best_model` give of a trained model; by default the model itself.
+
+        Put in front of it what `load_data` did once for all trials, such as the numbering of words.
+        """
         return model
 
 

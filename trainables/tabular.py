@@ -77,7 +77,7 @@ class Tabular(Trainable):
         self._read: _Read | None = None
 
     @property
-    def loss(self) -> Any:  # type: ignore[override]  # by the target, so the instance's own
+    def loss(self) -> Any:
         known = self._told()
         return "sparse_categorical_crossentropy" if known.num_classes else _relative_squared_error(known.deviation)
 
@@ -101,7 +101,7 @@ class Tabular(Trainable):
             raise Infeasible(_NO_PAIRS)
         if params.class_weights == "balanced" and not known.num_classes:
             raise Infeasible(_NO_CLASSES)
-        parts = {
+        parts: dict[str, Any] = {
             name: (_inputs(part[0], params), *part[1:])
             for name in ("train", "validation", "test")
             if (part := getattr(data, name)) is not None
@@ -136,7 +136,7 @@ class Tabular(Trainable):
             found = keras.layers.Rescaling(known.deviation, known.mean, dtype="float32")(found)
         return keras.Model(inputs, found)
 
-    def export_model(self, model: keras.Model, params: Any) -> keras.Model:
+    def exported(self, model: keras.Model, params: Any) -> keras.Model:
         return encodings.with_raw_columns(model, self._told().encoding)
 
     def _told(self) -> _Known:

@@ -67,7 +67,7 @@ def test_a_trial_is_the_same_twice_and_its_export_takes_raw_columns(churn: str, 
     assert np.bincount(y, weights) == pytest.approx([200, 200])
 
     model = trainer.best_model()
-    trainable.export_model(model, trainable.Params(**params)).save(tmp_path / "churn.keras")
+    trainable.exported(model, trainable.Params(**params)).save(tmp_path / "churn.keras")
     exported = keras.saving.load_model(tmp_path / "churn.keras")
     raw = {name.replace("/", "_"): FRAME[name].to_numpy() for name in FRAME.columns[:-1]}
     raw["city"] = FRAME.city.fillna("").to_numpy(object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from trainables.columns.frames import Rows
 from trainables.contract import DataError
 from trainables.reading.labels import Column, Labels, labels_of, nearest
 
+Array = np.ndarray[Any, Any]
 Task = Literal["auto", "classification", "regression"]
 
 NAMES = ("target", "label", "y", "class")
@@ -71,7 +72,7 @@ def labels_in(rows: Rows, target: str, task: Task) -> tuple[Labels, list[str]]:
     return replace(found, notes=()), notes
 
 
-def balance_notes(name: str, labels: Labels, train: np.ndarray) -> list[str]:  # type: ignore[type-arg]
+def balance_notes(name: str, labels: Labels, train: Array) -> list[str]:
     """A line where classes have very different numbers of rows."""
     counts = labels.counts(train)
     if not counts or max(counts.values()) < UNEVEN * min(counts.values()):

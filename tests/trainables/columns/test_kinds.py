@@ -32,7 +32,13 @@ FRAME = pd.DataFrame(
 
 
 def found(frame: pd.DataFrame = FRAME, train: Any = None, **wanted: Any) -> tuple[dict[str, Column], str]:
-    columns, notes = columns_of(frame, np.arange(len(frame)) if train is None else train, Wanted(**wanted), "t.csv", lambda row: f"row {row + 1}")
+    columns, notes = columns_of(
+        frame,
+        np.arange(len(frame)) if train is None else train,
+        Wanted(**wanted),
+        "t.csv",
+        lambda row: f"row {row + 1}",
+    )
     return {column.name: column for column in columns}, "\n".join(notes)
 
 
