@@ -83,7 +83,8 @@ class Search(Section):
     points: list[dict[str, CheckedValue]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
     warm_start: list[Text] = []
-    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial."""
+    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial;
+    `probe` for the configurations that `tuner probe` found best for this trainable, which are run first."""
 
     @field_validator("warm_start")
     @classmethod
