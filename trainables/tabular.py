@@ -2,8 +2,8 @@
 
 `data` is a CSV or Parquet file, a folder of them, or `breast_cancer`, `wine` or `diabetes` of scikit-learn.
 
-Measured: `tuner run tabular` (32 trials, 248 epochs, breast_cancer) ends with a test accuracy of 0.956 in 24 s on 2 cores:
-learning_rate 0.063, batch_size 64, one layer of 32 units, no dropout.
+Measured: `tuner run tabular` (32 trials, 248 epochs, breast_cancer) takes 24 s on 2 cores and ends with a test accuracy
+of 0.956: learning_rate 0.063, batch_size 64, one layer of 32 units, no dropout.
 """
 
 from __future__ import annotations
