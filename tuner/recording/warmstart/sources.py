@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
+from tuner.base.coupling import SCALED, as_suggested, trained_params
 from tuner.base.errors import SpecError
 from tuner.base.outcomes import UNUSABLE
 from tuner.base.secrets import with_credentials, without_credentials
@@ -181,7 +183,9 @@ def _of_trial(spec: SweepSpec, name: str, sweep: Sweep, trial: Trial) -> Earlier
     values = [(epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs]
     bad = trial.outcome in UNUSABLE or any(not math.isfinite(value) for _, value in values)
     epoch, value = next(((at, value) for at, value in reversed(values) if math.isfinite(value)), (0, math.nan))
-    return _made(spec, name, str(trial.number), trial.params, epoch, trial.epochs_max, value, bad)
+    theirs = trained_params(sweep.spec.get("space") or {}, trial.params)
+    params = as_suggested(_written(spec), trial.params, theirs.get("learning_rate"))
+    return _made(spec, name, str(trial.number), params, epoch, trial.epochs_max, value, bad)
 
 
 def _of_experiment(spec: SweepSpec, uri: str, name: str) -> Source:
@@ -208,7 +212,20 @@ def _of_run(spec: SweepSpec, name: str, run: EarlierRun) -> EarlierTrial:
     whole = epochs_max if not run.is_ours and len(run.values) == 1 else min(len(finite), epochs_max)
     epoch, value = (whole, finite[-1]) if finite else (0, math.nan)
     texts = {name: text for name in spec.space if (text := run.param(name)) is not None}
-    return _made(spec, name, run.run_id, from_texts(spec.space, texts), epoch, epochs_max, value, bad)
+    params = from_texts(spec.space, texts)
+    params = as_suggested(_written(spec), params, _number(run.param(SCALED)) or params.get("learning_rate"))
+    return _made(spec, name, run.run_id, params, epoch, epochs_max, value, bad)
+
+
+def _written(spec: SweepSpec) -> dict[str, Any]:
+    return dict(spec.space.model_dump(exclude_defaults=True))
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def _made(
