@@ -97,7 +97,8 @@ class _Measuring:
             self._timed("rates", self._test_rates)
             self._timed("epochs", self._train_epochs)
             self._count_classes()
-        self._send(Done(self._seconds))
+        self._seconds["epochs"] = self._seconds.get("epochs", 0.0) - self._seconds.get("noise_scale", 0.0)
+        self._send(Done({part: seconds for part, seconds in self._seconds.items() if seconds}))
 
     def _timed(self, part: str, measure: Callable[[], None]) -> None:
         began = time.monotonic()
@@ -223,6 +224,7 @@ class _Measuring:
         return list(found.values())
 
     def _train_curve(self, trainer: Any, found: RateRange, seconds: float) -> None:
+        assert found.steepest is not None
         params = self._trained_with(found)
         values, times = list[float](), list[float]()
         until = time.monotonic() + seconds
