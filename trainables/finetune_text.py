@@ -142,8 +142,9 @@ class FinetuneText(Trainable):
 
     def _check(self, params: Any) -> None:
         """Refuses parameters that do nothing."""
-        if params.base != self.fixed_params.get("base"):
-            raise DataError("base: must be one file for all trials, a constant in space")
+        for name in params.model_fields_set.intersection((*reading.OPTIONS, "base", "vocabulary")):
+            if name not in self.fixed_params:
+                raise DataError(f"{name}: must be one value for all trials, a constant in space")
         for name in _OF_THE_ENCODER if self.base else _OF_THE_BASE:
             if name in params.model_fields_set:
                 why = "with base, which has its own" if self.base else "without base"

@@ -28,6 +28,7 @@ class MyModel(Trainable):
 def test_names_and_their_trainables() -> None:
     known = {registry.load(name).__name__: name for name in registry.names()}
     expected = {"Digits": "digits", "FinetuneText": "finetune-text", "Mlp": "mlp", "MnistDense": "mnist-dense"}
+    expected |= {"Timeseries": "timeseries"}
     assert known.items() >= expected.items() and list(known.values()) == sorted(known.values())
 
 
@@ -39,7 +40,8 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 @pytest.mark.parametrize("name", registry.names())
 def test_default_sweeps(name: str) -> None:
     sweep = YAML(typ="safe").load(registry.default_sweep(name))
-    assert sweep["trainable"] == name and sweep["objective"] == {"metric": "val_accuracy", "mode": "max"}
+    aim = {"metric": "val_mae", "mode": "min"} if name == "timeseries" else {"metric": "val_accuracy", "mode": "max"}
+    assert sweep["trainable"] == name and sweep["objective"] == aim
     assert sweep["space"]["learning_rate"] == {"low": 1e-4, "high": 1e-1, "scale": "log"}
     batch_sizes = sweep["space"]["batch_size"]["choices"]
     assert min(batch_sizes) >= 32 and max(batch_sizes) <= 256
