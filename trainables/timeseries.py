@@ -26,12 +26,11 @@ from trainables.series.windows import Split, naive_mae, windows
 if TYPE_CHECKING:
     import keras
 
-_FIXED = ("target", "time_column", "columns", "horizon", "season", "validation_share", "test_share")
-"""Parameters of the data: one value for all trials, so that these are compared by the same forecasts."""
-
 
 class Timeseries(Trainable):
     """Forecasts of one column of a series; dense, convolutional or recurrent, the window searched."""
+
+    constants = ("target", "time_column", "columns", "horizon", "season", "validation_share", "test_share")
 
     class Params(TrainingParams):
         target: str | int | None = None
@@ -119,7 +118,6 @@ class Timeseries(Trainable):
 
     def select_data(self, data: Data, params: Any) -> Data:
         """Windows of the series: x (N, window, columns) and y (N, horizon)."""
-        self._check(params)
         parts = [part for part in (data.train, data.validation, data.test) if part is not None]
         times = np.concatenate([part[0] for part in parts])
         if (np.diff(times) != 1).any():
@@ -147,11 +145,6 @@ class Timeseries(Trainable):
         assert self.scaling is not None
         return network(params, self.num_columns, self.scaling, params.horizon)
 
-    def _check(self, params: Any) -> None:
-        for name in params.model_fields_set.intersection(_FIXED):
-            if name not in self.fixed_params:
-                raise DataError(f"{name}: must be one value for all trials, a constant in space")
-
 
 def _mean(values: Any) -> Any:
     return _ops().mean(values, axis=-1)
@@ -164,4 +157,4 @@ def _ops() -> Any:
 
 
 def _defaults() -> dict[str, Any]:
-    return {name: field.default for name, field in Timeseries.Params.model_fields.items() if name in _FIXED}
+    return {name: Timeseries.Params.model_fields[name].default for name in Timeseries.constants}
