@@ -60,7 +60,7 @@ def probe(
     storage: SpecStorage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure learning rates, batch sizes and epochs before a sweep.
+    """Measure rates, batch sizes and epochs before a sweep.
 
     Trains shortly, and suggests bounds for a sweep. The storage root keeps the result; a spec with
     `search: {warm_start: [probe]}` begins with its points.

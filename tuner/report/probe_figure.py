@@ -49,6 +49,7 @@ def _draw_range(axes: Axes, test: RateRange) -> None:
     axes.set(xlabel="learning rate", ylabel="smoothed training loss", xscale="log")
     axes.set_title(f"{test.optimizer}, batch of {test.batch_size}", loc="left", fontsize=10)
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.0e}"))
     if test.low is not None and test.high is not None:
         axes.axvspan(test.low, test.high, color=_COLORS[0], alpha=_SHADE_ALPHA, lw=0)
         for rate, name in ((test.low, "low"), (test.high, "high")):
@@ -63,12 +64,13 @@ def _draw_range(axes: Axes, test: RateRange) -> None:
     if test.diverged_at is not None:
         axes.axvline(test.diverged_at, color=_COLORS[4], lw=1.2, ls="--")
         axes.annotate(
-            "diverged ", (test.diverged_at, 0.95), xycoords=("data", "axes fraction"), ha="right", va="top",
+            " diverged", (test.diverged_at, 0.5), xycoords=("data", "axes fraction"), rotation=90, va="center",
             fontsize=8, color=_COLORS[4],
         )  # fmt: skip
     if test.losses:
         low, first = min(test.losses), test.losses[0]
-        axes.set_ylim(low - 0.08 * abs(first - low), max(first, low) + 0.6 * max(abs(first - low), 0.1 * abs(first)))
+        fall = max(first - low, 0.1 * abs(first), 1e-9)  # what has exploded is not shown whole
+        axes.set_ylim(low - 0.1 * fall, first + 0.6 * fall)
 
 
 def _draw_epochs(axes: Axes, result: ProbeResult) -> None:
@@ -96,7 +98,7 @@ def _draw_ladder(axes: Axes, result: ProbeResult) -> None:
         return
     sizes = [step.batch_size for step in fitting]
     axes.set_xscale("log", base=2)
-    axes.plot(sizes, [step.examples_per_s for step in fitting], color=_COLORS[0], lw=1.6, marker="o", ms=4)
+    axes.plot(sizes, [step.examples_per_s or 0.0 for step in fitting], color=_COLORS[0], lw=1.6, marker="o", ms=4)
     tried = [*sizes, *(step.batch_size for step in result.ladder.steps if not step.fits)]
     axes.set_xticks(tried, [str(size) for size in tried])
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -106,8 +108,8 @@ def _draw_ladder(axes: Axes, result: ProbeResult) -> None:
     if result.ladder.fastest is not None:
         axes.axvline(result.ladder.fastest, color=_COLORS[1], lw=1.2)
         axes.annotate(
-            " larger ones gain little", (result.ladder.fastest, 0.03), xycoords=("data", "axes fraction"), fontsize=8,
-            color=_COLORS[1], ha="right" if result.ladder.fastest == sizes[-1] else "left",
+            "larger ones gain little ", (result.ladder.fastest, 0.03), xycoords=("data", "axes fraction"), fontsize=8,
+            color=_COLORS[1], ha="right",
         )  # fmt: skip
     for step in result.ladder.steps:
         if not step.fits:
