@@ -36,6 +36,7 @@ class FinetuneText(Trainable):
 
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
+    constants = (*reading.OPTIONS, "base", "vocabulary")
 
     class Params(TrainingParams):
         text_column: str | None = None
@@ -142,8 +143,6 @@ class FinetuneText(Trainable):
 
     def _check(self, params: Any) -> None:
         """Refuses parameters that do nothing."""
-        if params.base != self.fixed_params.get("base"):
-            raise DataError("base: must be one file for all trials, a constant in space")
         for name in _OF_THE_ENCODER if self.base else _OF_THE_BASE:
             if name in params.model_fields_set:
                 why = "with base, which has its own" if self.base else "without base"
