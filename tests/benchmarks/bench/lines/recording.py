@@ -1,4 +1,4 @@
-"""The recorder's processor time on SQLite and PostgreSQL, as a share of all cores' time in sweeps of 0.2 s and 2 s epochs.
+"""The recorder's processor time on SQLite and PostgreSQL, as a share of all cores' time, with epochs of 0.2 s and 2 s.
 
 Counted from the first epoch to the last. The database server's own time is a row of its own, since it usually runs
 elsewhere.
