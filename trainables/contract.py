@@ -191,6 +191,13 @@ class Trainable(ABC):
     def build_model(self, params: Any) -> keras.Model:
         """A new model, compiled or not. Must depend on `params` and the trainable's data alone."""
 
+    def exported(self, model: keras.Model, params: Any) -> keras.Model:
+        """What `tuner export` and `best_model` give of a trained model; by default the model itself.
+
+        Put in front of it what `load_data` did once for all trials, such as the numbering of words.
+        """
+        return model
+
 
 def _loss_function(trainable: Trainable) -> Any:
     """The class attribute `loss` where it is a function of (y_true, y_pred), which Python would bind; else None."""

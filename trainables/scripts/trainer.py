@@ -84,6 +84,7 @@ class ScriptTrainer:
         metric: the objective, which each report must have.
         mode: whether more of it is better.
         forker: forks the processes of loops; None for processes that import everything themselves.
+        takes_last: whether a trial's last epoch counts as its best one.
         keep: keeps what a script logs to MLflow as artifacts, where trials have no folder.
     """
 
@@ -97,9 +98,11 @@ class ScriptTrainer:
         metric: str,
         mode: Literal["min", "max"],
         forker: Forker | None = None,
+        takes_last: bool = False,
         keep: Keep | None = None,
     ) -> None:
-        self._script, self._metric, self._mode, self._keep_file = script, metric, mode, keep
+        self._takes_last, self._keep_file = takes_last, keep
+        self._script, self._metric, self._mode = script, metric, mode
         self._forker = None if script.command else forker
         self._trial: _Trial | None = None
         self._number = 0
@@ -243,7 +246,7 @@ class ScriptTrainer:
     def _keep(self, trial: _Trial, value: float, checkpoint: str | None) -> None:
         """Copies the epoch's checkpoint, which the script may change once it is answered."""
         better = value > trial.top_value if self._mode == "max" else value < trial.top_value
-        is_best = math.isfinite(value) and (better or not trial.top_epoch)
+        is_best = math.isfinite(value) and (better or self._takes_last or not trial.top_epoch)
         if checkpoint is not None:
             trial.newest = Packed(checkpoint, trial.epoch)
         if is_best:

@@ -139,7 +139,9 @@ class Coordinator:
         trial = self.sweep.trials[self._queue.popleft()] if self._queue else self._books.suggest()
         if trial is None:
             return None
-        return assign(trial, self.spec.search.seed, self.policy.judged_at, self._books.retention.bar)
+        values = ((epoch.epoch, self.sweep.value(epoch)) for epoch in trial.epochs)
+        bar, patience = self._books.retention.bar, self.policy.patience
+        return assign(trial, self.spec.search.seed, self.policy.judged_at, bar, patience, values)
 
     def trial_ahead(self, trial: int) -> Assignment | None:
         """What the slot of a live trial trains after it, given out now; None if that is not certain, or too early."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainables.data import NAMES
+from trainables.built_in import NAMES
 from tuner.base.errors import SpecError, UsageError
 from tuner.base.secrets import take_credentials
 from tuner.spec.commands import named_by
