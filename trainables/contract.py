@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainables.phases import Phase
 from trainables.reading.methods import Readers
 
 if TYPE_CHECKING:
@@ -173,6 +174,26 @@ class Trainable(ABC):
         """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
         return ()
 
+    def phases(self, params: Any, model: keras.Model) -> Sequence[Phase]:
+        """The phases of a training: which layers are frozen, and how fast the others learn; one by default.
+
+        Must depend on `params`, and of the model on its layers alone. On the fast path only.
+        """
+        return ()
+
+    def augmentation(self, params: Any) -> Mapping[str, float]:
+        """The strengths of `augment`, by names of your own."""
+        return {}
+
+    def augment(self, inputs: Any, strengths: Mapping[str, Any], seed: Any) -> Any:
+        """The inputs of a training step, changed at random, in TensorFlow. On the fast path only.
+
+        Args:
+            strengths: tensors, of those that are not 0.
+            seed: a tensor of two whole numbers, for functions such as `tf.random.stateless_uniform`; new in each step.
+        """
+        return inputs
+
     def evaluate(self, model: keras.Model, data: Any) -> Mapping[str, Any]:
         """Metrics of your own, by names of their own, of a model after an epoch; none by default.
 
@@ -229,6 +250,16 @@ def fit_reason(trainable: Any) -> str:
 def has_evaluate(trainable: Any) -> bool:
     """Whether a trainable has metrics of its own besides Keras's."""
     return getattr(type(trainable), "evaluate", None) not in (None, Trainable.evaluate)
+
+
+def has_phases(trainable: Any) -> bool:
+    """Whether a trainable divides its training into phases."""
+    return getattr(type(trainable), "phases", None) not in (None, Trainable.phases)
+
+
+def has_augment(trainable: Any) -> bool:
+    """Whether a trainable augments its inputs itself."""
+    return getattr(type(trainable), "augment", None) not in (None, Trainable.augment)
 
 
 def has_folds(trainable: Any) -> bool:
