@@ -102,20 +102,30 @@ class SimulatedCluster:
         """Trials whose attempt has not reported yet."""
         self.rng = np.random.default_rng(seed)
         self.workers: dict[int, tuple[Assignment, int]] = {}
+        self.ahead: dict[int, Assignment] = {}
+        """Trial -> what its slot was given ahead."""
         coordinator.set_slots(slots)
 
     def run(self, steps: int = 1_000_000) -> bool:
         """Until the sweep is over (True), or so many reports were made (False), as if killed then."""
         for _ in range(steps):
             while assignment := self.coordinator.next_trial():
-                done = self.coordinator.sweep.trials[assignment.trial].epochs_trained
-                self.workers[assignment.trial] = (assignment, done if self.rng.random() < 0.5 else 0)
-                self.silent.add(assignment.trial)
+                self._begin(assignment)
             if not self.workers:
                 assert self.coordinator.finished
                 return True
             self._one_report(int(self.rng.choice(sorted(self.workers))))
         return False
+
+    def _begin(self, assignment: Assignment) -> None:
+        done = self.coordinator.sweep.trials[assignment.trial].epochs_trained
+        self.workers[assignment.trial] = (assignment, done if self.rng.random() < 0.5 else 0)
+        self.silent.add(assignment.trial)
+        self._look_ahead(assignment.trial)
+
+    def _look_ahead(self, trial: int) -> None:
+        if (ahead := self.coordinator.trial_ahead(trial)) is not None:
+            self.ahead[trial] = ahead
 
     def _one_report(self, trial: int) -> None:
         assignment, done = self.workers[trial]
@@ -125,9 +135,17 @@ class SimulatedCluster:
             goes_on = False
         else:
             goes_on = self.coordinator.report(self._report(assignment, done))
-        if not goes_on:
-            del self.workers[trial]
-            self.coordinator.release(trial)
+        if goes_on:
+            self._look_ahead(trial)
+            return
+        del self.workers[trial]
+        self.coordinator.release(trial)
+        if (ahead := self.ahead.pop(trial, None)) is None:
+            return
+        if (following := self.coordinator.next_trial(ahead)) is not None:
+            self._begin(following)
+        else:
+            self.coordinator.give_back(ahead.trial)
 
     def _report(self, assignment: Assignment, done: int) -> Report:
         epochs: list[TrainedEpoch] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "base", "processes", "sweep", "storage", "spec", "policy", "inspection", "report", "recording", "engine",
+    "base", "processes", "sweep", "storage", "spec", "policy", "inspection", "probe", "report", "recording", "engine",
     "worker", "backend", "review", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""

@@ -11,6 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -142,6 +143,8 @@ class Trainable(ABC):
     that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
+    fixed_params: Mapping[str, Any] = MappingProxyType({})
+    """What the spec's `space` gives one value in every trial, by name: for `load_data`, which has no `params`."""
 
     def __init__(self, data: str | None = None) -> None:
         self.data = data

@@ -27,7 +27,9 @@ Array = np.ndarray[Any, Any]
 LabelKind = Literal["integer", "one_hot", "target"]
 
 BUILT_IN = ("digits", "mnist")
-"""Names of the built-in data sets."""
+"""Names of the built-in data sets that are arrays of examples."""
+NAMES = (*BUILT_IN, "sentences", "seasons")
+"""Names of all built-in data sets: what a spec's `data` may be that is no path."""
 
 _MNIST_KEYS = ("x_train", "y_train", "x_test", "y_test")
 _NPZ_KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")

@@ -24,6 +24,8 @@ from trainables.exceptions import message_of
 
 LEARNED_BYTES_MAX = 64 << 20
 """More is not kept with the sweep: each process that needs it loads the data itself."""
+_OF_THE_SPEC = ("data", "fixed_params")
+"""Attributes that every process sets itself."""
 _WATCHED_MAX = 1000
 """A container of a module or a class with more entries is not looked into."""
 _SECRET = re.compile(r"passw|secret|token$|credential|api_?key|access_?key", re.IGNORECASE)
@@ -147,7 +149,7 @@ def _places(trainable: Trainable) -> dict[tuple[str, str], Any]:
         (owner, name): value
         for owner, holder in _owners(trainable).items()
         for name, value in vars(holder).items()
-        if not name.startswith("__") and not (owner == "self" and name == "data")
+        if not name.startswith("__") and not (owner == "self" and name in _OF_THE_SPEC)
         if not (owner != "self" and name.startswith("_abc_"))
     }
 

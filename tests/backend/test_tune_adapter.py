@@ -53,7 +53,7 @@ class SlowToLoadWorker(NoTrainingWorker):
 class DeafWorker(NoTrainingWorker):
     """Does not hear of one assignment."""
 
-    def take(self, assignment: Assignment) -> None:
+    def take(self, assignment: Assignment, ahead: Assignment | None = None) -> None:
         if assignment.trial != 7 or assignment.attempt > 1:
             super().take(assignment)
 

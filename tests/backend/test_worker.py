@@ -60,7 +60,7 @@ def _pretend(connection: socket.socket) -> None:
             (),
             0 if epoch == 1 else None,
             (TrainedEpoch(epoch, {}, 0.0),),
-            goes_on=epoch % JUDGED != 0,
+            goes_on=epoch % JUDGED != 0 and epoch < assignment.epochs_max,
         )
         wire.send(connection, report)
 
@@ -117,6 +117,23 @@ def test_what_it_trained_of_a_trial_that_was_taken_from_it_is_forgotten(common: 
     assert epoch_of(worker) == (0, 1)  # it is at the second one now
     worker.take(assigned(tmp_path, 1))
     assert [epoch_of(worker), epoch_of(worker)] == [(1, 1), (1, 2)]
+    worker.stop()
+
+
+def test_what_follows_begins_by_itself_once_a_trial_has_had_its_last_epoch(common: Common, tmp_path: Path) -> None:
+    first = replace(assigned(tmp_path, 0), epochs_max=JUDGED)
+    worker = Worker({"assignment": first, "ahead": assigned(tmp_path, 1)}, common)
+    assert [epoch_of(worker) for _ in range(JUDGED)] == [(0, 1), (0, 2), (0, 3)]
+    assert begun(tmp_path / "1-1"), "it waited for an answer that it did not need"
+    worker.take(assigned(tmp_path, 1))
+    assert [epoch_of(worker) for _ in range(JUDGED)] == [(1, 1), (1, 2), (1, 3)], "it was told of it once more"
+    worker.look_ahead(assigned(tmp_path, 2))
+    time.sleep(0.2)
+    assert not (tmp_path / "2-1").exists(), "a rung may be passed"
+    worker.take(replace(assigned(tmp_path, 3), epochs_max=1), assigned(tmp_path, 4))
+    assert epoch_of(worker) == (3, 1) and begun(tmp_path / "4-1")
+    worker.take(assigned(tmp_path, 5))  # as the driver has changed its mind
+    assert epoch_of(worker) == (5, 1)
     worker.stop()
 
 

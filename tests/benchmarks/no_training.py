@@ -30,8 +30,11 @@ class NoTrainingWorker:
         self._num_reports += 1
         return {**self.step(), "done": False, "training_iteration": self._num_reports}
 
-    def take(self, assignment: Assignment) -> None:
+    def take(self, assignment: Assignment, ahead: Assignment | None = None) -> None:
         self._assignment, self._epoch = assignment, 0
+
+    def look_ahead(self, assignment: Assignment) -> None:
+        """It begins nothing by itself."""
 
     def step(self) -> dict[str, Any]:
         self._epoch += 1

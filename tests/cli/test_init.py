@@ -1,4 +1,4 @@
-"""tuner init --from: what it writes, what it says, and what it refuses."""
+"""tuner init: what it writes, what it says, and what it refuses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trainables import registry
 from tuner.base.errors import UsageError
 from tuner.cli.init_command import init
 from tuner.spec import load_spec
@@ -69,5 +70,43 @@ def test_a_model_beside_it_is_what_is_trained(folder: Path) -> None:
 def test_nothing_is_overwritten_and_something_must_be_named(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"^wandb\.yaml: is there already; name another file with --output$"):
         init(source="wandb.yaml", output="wandb.yaml")
-    with pytest.raises(UsageError, match="needs MODEL, a Python file, or --from FILE"):
+    with pytest.raises(
+        UsageError, match="needs MODEL, a Python file or a trainable that comes with Tuner, or --from FILE"
+    ):
         init()
+
+
+def test_a_trainable_that_comes_with_tuner_gives_its_default_sweep(folder: Path) -> None:
+    for name in registry.names():
+        init(model=name)
+        assert (folder / f"{name}.yaml").read_text() == registry.default_sweep(name).read_text()
+    with pytest.raises(UsageError, match=r"^digits\.yaml: is there already; name another file with --output$"):
+        init(model="digits")
+    init(model="mlp", data="mnist", output="of-mnist.yaml")
+    assert load_spec("of-mnist.yaml").data == "mnist"
+    with pytest.raises(
+        UsageError, match=r"^data: mnist-dense has data of its own, so must be left out, but got 'mnist'"
+    ):
+        init(model="mnist-dense", data="mnist", output="other.yaml")
+    with pytest.raises(UsageError, match="did you mean digits"):
+        init(model="digit")
+    assert not (folder / "digit.yaml").exists()
+
+
+def test_a_class_searches_learning_rate_and_batch_size_and_shows_its_own_parameters(folder: Path) -> None:
+    (folder / "net.py").write_text(MODEL)
+    init(model="net.py", output="ours.yaml")
+    spec = load_spec("ours.yaml")
+    assert (spec.name, spec.objective.metric, spec.objective.mode, spec.epochs.max) == ("net", "val_loss", "min", 10)
+    assert list(spec.space) == ["learning_rate", "batch_size", "units"] and list(spec.space.searched) == [
+        "learning_rate",
+        "batch_size",
+    ]
+    (folder / "sharp.py").write_text(
+        MODEL.replace('"mse"', '"mse"\n    metrics = ("accuracy",)').replace(
+            "float = 64.0", "int = 8\n        epochs: int = 3"
+        )
+    )
+    init(model="sharp.py", output="sharp.yaml")
+    spec = load_spec("sharp.yaml")
+    assert (spec.objective.metric, spec.objective.mode, spec.epochs.max) == ("val_accuracy", "max", 3)

@@ -156,7 +156,23 @@ def test_data_are_looked_for_beside_the_spec_alone(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("data", ["images", "cifar10", "glue/sst2", "~/x.npz", "s3://bucket/x.npz"])
 def test_names_urls_and_home_folders_stay_as_they_are(tmp_path: Path, data: str) -> None:
     (tmp_path / "images").mkdir()
-    assert load_spec(write(tmp_path, GOOD), [f"data={data}"]).data == data
+    own = GOOD.replace("trainable: digits", "trainable: ./my_model.py:MyModel")
+    assert load_spec(write(tmp_path, own), [f"data={data}"]).data == data
+
+
+@pytest.mark.parametrize(("data", "is_path"), [("reviews", True), ("sentences", False), ("revews", False)])
+def test_a_shipped_trainable_takes_a_folder_by_its_name(tmp_path: Path, data: str, is_path: bool) -> None:
+    """The name of a built-in set stays one, whatever lies beside the spec."""
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "sentences").mkdir()
+    text = GOOD.replace("trainable: digits", "trainable: mlp")
+    assert load_spec(write(tmp_path, text), [f"data={data}"]).data == (str(tmp_path / data) if is_path else data)
+
+
+def test_fixed_parameters_are_those_without_alternatives(tmp_path: Path) -> None:
+    space = {"units": 8, "words": {"value": [1, 2]}, "depth": {"value": 2, "when": {"units": 8}}}
+    found = load_spec(write(tmp_path, GOOD)).space.model_validate({**space, "dropout": {"low": 0.0, "high": 0.5}})
+    assert found.fixed == {"units": 8, "words": [1, 2]}
 
 
 @pytest.mark.parametrize("uri", ["/tmp/mlruns", "file:///tmp/x", "foo://x", "mlflow.db"])

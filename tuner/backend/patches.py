@@ -134,7 +134,7 @@ def with_slim_actors(actor: type, common: Any) -> Iterator[None]:
 
     def arguments(trial: Any) -> dict[str, Any]:
         trial.init_local_path()
-        return {"config": {"assignment": trial.config["assignment"]}, "common": common}
+        return {"config": {name: trial.config[name] for name in ("assignment", "ahead")}, "common": common}
 
     with (
         _replaced(class_cache._ActorClassCache, "get", lambda self, trainable: remote),

@@ -102,11 +102,11 @@ class JournalSearcher(Searcher):  # type: ignore[misc]
         assignment = _run().turns.assign(trial_id)
         if assignment is None:
             return Searcher.FINISHED if _run().coordinator.finished or _run().must_stop else None
-        return {"assignment": assignment}
+        return {"assignment": assignment, "ahead": _run().turns.look_ahead(trial_id)}
 
     @_guarded(otherwise=None)
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        _run().turns.end(trial_id, _run().deaths.pop(trial_id, "") if error else None)
+        _run().turns.close(trial_id, _run().deaths.pop(trial_id, "") if error else None)
 
 
 class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -116,13 +116,18 @@ class JournalScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> Any:
         turn, report, worker = trial.trial_id, result["report"], trial.temporary_state.ray_actor
         if _run().turns.take_report(turn, report, worker):
-            return TrialScheduler.STOP if _run().must_stop else TrialScheduler.CONTINUE
+            if _run().must_stop:
+                return TrialScheduler.STOP
+            if (ahead := _run().turns.look_ahead(turn)) is not None:
+                worker.look_ahead.remote(ahead)
+            return TrialScheduler.CONTINUE
         _run().turns.end(turn)
         assignment = None if _run().must_stop else _run().turns.assign(turn)
         if assignment is None:
             ending.foresee()
             return TrialScheduler.STOP
-        worker.take.remote(assignment)  # an actor's tasks run in order: before the step that follows from CONTINUE
+        ahead = _run().turns.look_ahead(turn)
+        worker.take.remote(assignment, ahead)  # an actor's tasks run in order: before the step that follows
         _run().turns.note_alive(assignment.trial, worker, report.node)
         return TrialScheduler.CONTINUE
 

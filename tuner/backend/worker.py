@@ -73,18 +73,27 @@ class Worker:
         self._failed_starts = 0
         self._num_reports = 0
         self._printed = Mark()
+        self._ahead: Assignment | None = None
+        self._begun: Assignment | None = None
+        """What the process has begun ahead of the driver's word."""
         outputs.bound_this_process()
-        self.take(config["assignment"])
+        self.take(config["assignment"], config.get("ahead"))
         with suppress(*NOT_STARTED):  # which the first report tells
             self._tell()
 
-    def take(self, assignment: Assignment) -> None:
-        """Takes the next trial. Only stores it: an error would be lost here."""
-        self._assignment, self._is_told = assignment, False
+    def take(self, assignment: Assignment, ahead: Assignment | None = None) -> None:
+        """Takes the next trial, and perhaps the one after it. Only stores them: an error would be lost here."""
+        if assignment is not self._begun and assignment != self._begun:
+            self._assignment, self._is_told = assignment, False
+        self._begun, self._ahead = None, ahead
+
+    def look_ahead(self, assignment: Assignment) -> None:
+        """Takes what follows once the trial has had its last epoch, whatever the driver makes of that."""
+        self._ahead = assignment
 
     def reset(self, new_config: dict[str, Any], storage: Any = None) -> bool:
         """Goes on with another of Tune's trials."""
-        self.take(new_config["assignment"])
+        self.take(new_config["assignment"], new_config.get("ahead"))
         return True
 
     def train(self) -> dict[str, Any]:
@@ -110,8 +119,18 @@ class Worker:
         self._is_loaded = True
         if report.goes_on:  # while the driver reads
             self._tell()
+        elif self._ahead is not None and report.is_last(self._assignment):
+            self._begin_next()
         notes, self._notes = self._notes, ()
         return report if not notes else _with_notes(report, notes)
+
+    def _begin_next(self) -> None:
+        """Begins the trial that was given out ahead, while the driver reads of the end of the one before."""
+        assert self._ahead is not None
+        self._assignment, self._is_told = self._ahead, False
+        self._begun, self._ahead = self._ahead, None
+        with suppress(*NOT_STARTED):  # which the next report tells
+            self._tell()
 
     def _heard(self) -> Report:
         """The next report of the process.

@@ -9,12 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from tuner.base.errors import UsageError
+from tuner.cli.completion import specs
 from tuner.cli.output import harmless, people
 from tuner.cli.pages import add
+from tuner.spec.writing import new_file, write_new
 
 Model = Annotated[
     str | None,
-    typer.Argument(metavar="MODEL", help="A Python file, or FILE.py:NAME where it holds several.", show_default=False),
+    typer.Argument(
+        metavar="MODEL",
+        help="A Python file, or FILE.py:NAME where it holds several; or a trainable that comes with Tuner.",
+        show_default=False,
+        autocompletion=specs,
+    ),
 ]
 From = Annotated[
     str | None,
@@ -23,31 +30,62 @@ From = Annotated[
 DataOption = Annotated[
     str | None, typer.Option("--data", metavar="DATA", help="A built-in set, a file, or ./file.py:function.")
 ]
-Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the spec.")]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where to write the spec. [default: NAME.yaml for a trainable by its "
+        "name and with --probe, else sweep.yaml]",
+        show_default=False,
+    ),
+]
 
 
-def init(model: Model = None, data: DataOption = None, output: Output = "sweep.yaml", source: From = None) -> None:
+def init(model: Model = None, data: DataOption = None, output: Output = None, source: From = None) -> None:
     """Write a first spec for your model, or from another tool.
 
-    For a KerasTuner model (a HyperModel, or a function of hp) the space is found by building it. A file for --from is
-    read and never run; what has no counterpart here is printed, and stands in the spec as comments.
+    For a KerasTuner model (a HyperModel, or a function of hp) the space is found by building it. For a trainable that
+    comes with Tuner it is its default sweep. A file for --from is read and never run; what has no counterpart here is
+    printed, and stands in the spec as comments.
     """
     if source is None and model is None:
-        raise UsageError("init needs MODEL, a Python file, or --from FILE, a sweep of another tool")
-    target = Path(output)
-    if target.exists():
-        raise UsageError(f"{output}: is there already; name another file with --output")
-    text = _of_model(str(model), data, target) if source is None else _converted(source, model, data, target)
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{output}: cannot be written: {error.strerror or error}") from None
-    people.print(f"wrote {output}; see what it would do: tuner check {output}", markup=False, highlight=False)
+        raise UsageError(
+            "init needs MODEL, a Python file or a trainable that comes with Tuner, or --from FILE, a sweep of another"
+            " tool"
+        )
+    is_named = source is None and is_name(str(model))
+    target = new_file(output or (f"{model}.yaml" if is_named else "sweep.yaml"), "name another file with --output")
+    text = first_spec(str(model), data, target) if source is None else _converted(source, model, data, target)
+    write_spec(target, text)
 
 
-def _of_model(model: str, data: str | None, target: Path) -> str:
-    from tuner.inspection.initial import initial_spec
+def write_spec(target: Path, text: str) -> None:
+    """Writes a spec's text to a new file, and says so.
 
+    Raises:
+        UsageError: it cannot be written, or is there by now.
+    """
+    write_new(target, text)
+    people.print(f"wrote {target}; see what it would do: tuner check {target}", markup=False, highlight=False)
+
+
+def is_name(model: str) -> bool:
+    """Whether it is meant as the name of a trainable that comes with Tuner, rather than as a file."""
+    return not model.endswith(".py") and not set(model) & {":", os.sep}
+
+
+def first_spec(model: str, data: str | None, target: Path) -> str:
+    """The text of a first spec for a model.
+
+    Raises:
+        UsageError: there is no such model, or it does not build.
+    """
+    from tuner.inspection.initial import default_spec, initial_spec
+
+    if is_name(model):
+        return default_spec(model, data)
     path, name, kind = _found(model)
     return initial_spec(model, _beside(path, target), name, kind, data)
 
@@ -91,6 +129,7 @@ def register(app: typer.Typer) -> None:
         app,
         init,
         """
+        tuner init digits
         tuner init model.py
         tuner init model.py:MyHyperModel --data mnist --output mnist.yaml
         tuner init --from wandb.yaml

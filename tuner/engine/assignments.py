@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from tuner.base.patience import Patience
 from tuner.engine.messages import Assignment
 from tuner.sweep import Trial
 
@@ -11,12 +14,21 @@ CHECKPOINTS_TRIED = 3
 """A retry continues from the newest readable one of so many checkpoints, or from the start."""
 
 
-def assign(trial: Trial, sweep_seed: int, judged_at: frozenset[int], keep_above: float | None) -> Assignment:
+def assign(
+    trial: Trial,
+    sweep_seed: int,
+    judged_at: frozenset[int],
+    keep_above: float | None,
+    patience: Patience | None = None,
+    values: Iterable[tuple[int, float]] = (),
+) -> Assignment:
     """The next attempt at an unfinished trial.
 
     Args:
         judged_at: the epochs after which the policy may stop a trial.
         keep_above: what a trial's best value must beat for its weights to be kept; None: they are kept in any case.
+        patience: when a trial has plateaued; None for never.
+        values: the (epoch, objective) of its epochs so far, of use with a patience.
     """
     full = [saved for saved in trial.checkpoints if saved.kind == "full" and saved.epoch <= trial.epochs_trained]
     newest_first = sorted(reversed(full), key=lambda saved: -saved.epoch)
@@ -29,6 +41,8 @@ def assign(trial: Trial, sweep_seed: int, judged_at: frozenset[int], keep_above:
         judged_at=judged_at,
         checkpoints=tuple(saved.path for saved in newest_first[:CHECKPOINTS_TRIED]),
         keep_above=keep_above,
+        patience=patience,
+        values=tuple(values) if patience is not None else (),
     )
 
 

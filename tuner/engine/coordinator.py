@@ -13,6 +13,7 @@ from collections.abc import Callable
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.base.outcomes import FailureCause, LossCause
 from tuner.base.text import duration_text
+from tuner.engine.ahead import is_soon_over, leaves_enough
 from tuner.engine.assignments import assign
 from tuner.engine.books import Books
 from tuner.engine.bounds import LINE_CHARS_MAX, NOTES_MAX, bounded
@@ -60,6 +61,8 @@ class Coordinator:
         self._lacking: str | None = None
         self._decisions_s: deque[float] = deque(maxlen=DECISIONS_KEPT)
         self.live: dict[int, Assignment] = {}
+        self._ahead: dict[int, int] = {}
+        """Trial given out ahead -> the live trial after which its slot trains it."""
         self.stopping: str | None = None
         self.end: ev.SweepEnded | None = None
         self.fatal: TunerError | None = None
@@ -115,20 +118,53 @@ class Coordinator:
         all_out = self.policy.exhausted or self.sweep.num_counted >= self.spec.num_trials
         return all_out and next(self.sweep.unfinished, None) is None
 
-    def next_trial(self) -> Assignment | None:
-        """Work for a free slot, unfinished trials first; None when there is none now."""
+    def next_trial(self, ahead: Assignment | None = None) -> Assignment | None:
+        """Work for a free slot, unfinished trials first; None when there is none now.
+
+        Args:
+            ahead: what the slot was given out ahead.
+        """
         with self.lock:
             self.look_at_clock()
             self._check_budget()
             if self.stopping is not None or len(self.live) >= max(1, self.slots):
                 return None  # with no slots, one trial still waits for a node: Tune's loop needs something to wait for
-            trial = self.sweep.trials[self._queue.popleft()] if self._queue else self._books.suggest()
-            if trial is None:
-                return None
-            keep_above = self._books.retention.bar
-            assignment = assign(trial, self.spec.search.seed, self.policy.judged_at, keep_above)
-            self.live[trial.number] = assignment
+            assignment = ahead or self._next_assignment()
+            if assignment is not None:
+                self._ahead.pop(assignment.trial, None)
+                self.live[assignment.trial] = assignment
             return assignment
+
+    def _next_assignment(self) -> Assignment | None:
+        trial = self.sweep.trials[self._queue.popleft()] if self._queue else self._books.suggest()
+        if trial is None:
+            return None
+        values = ((epoch.epoch, self.sweep.value(epoch)) for epoch in trial.epochs)
+        bar, patience = self._books.retention.bar, self.policy.patience
+        return assign(trial, self.spec.search.seed, self.policy.judged_at, bar, patience, values)
+
+    def trial_ahead(self, trial: int) -> Assignment | None:
+        """What the slot of a live trial trains after it, given out now; None if that is not certain, or too early."""
+        with self.lock:
+            if trial not in self.live or trial in self._ahead.values() or self.stopping is not None:
+                return None
+            is_certain = bool(self._queue) or self.policy.is_next_certain
+            if (
+                not is_certain
+                or not is_soon_over(self.sweep.trials[trial])
+                or not leaves_enough(self._num_left, self.slots)
+            ):
+                return None
+            assignment = self._next_assignment()
+            if assignment is not None:
+                self._ahead[assignment.trial] = trial
+            return assignment
+
+    def give_back(self, trial: int) -> None:
+        """A trial that was given out ahead has no slot: another one gets it."""
+        with self.lock:
+            if self._ahead.pop(trial, None) is not None:
+                self._queue.appendleft(trial)
 
     # Reports of a slot
 
@@ -326,8 +362,13 @@ class Coordinator:
         with self.lock:
             if self.stopping is not None:
                 return 0
-            new = 0 if self.policy.exhausted else max(0, self.spec.num_trials - self.sweep.num_counted)
-            return len(self.live) + len(self._queue) + new
+            return len(self.live) + len(self._ahead) + self._num_left
+
+    @property
+    def _num_left(self) -> int:
+        """How many trials were not given out yet, or wait to be given out again."""
+        new = 0 if self.policy.exhausted else max(0, self.spec.num_trials - self.sweep.num_counted)
+        return len(self._queue) + new
 
     def _warn(self, trial: int, text: str) -> None:
         """Tells of a warning once, though every process prints it."""

@@ -50,7 +50,7 @@ def replay(spec: SweepSpec, events: Iterable[AnyEvent]) -> Policy:
             case TrialEnded():
                 policy.close(event.trial, event.outcome)
             case WarmStarted():
-                policy.learn(earlier_trials(event))
+                tell_earlier(policy, event)
     return policy
 
 
@@ -64,6 +64,12 @@ def suggestion_in(event: TrialSuggested, space: Space) -> Suggestion:
     """The suggestion of an event, with the parameters that the space has."""
     params = {name: value for name, value in event.params.items() if name in space}
     return Suggestion(event.trial, params, event.epochs_max, event.origin)
+
+
+def tell_earlier(policy: Policy, event: WarmStarted) -> None:
+    """Tells a policy what a sweep knew from the start."""
+    policy.learn(earlier_trials(event))
+    policy.begin_with(event.points)
 
 
 def earlier_trials(event: WarmStarted) -> list[EarlierTrial]:
@@ -127,7 +133,7 @@ class _Verifier:
                     self._policy = replay(self._history.spec, self._before)
             case WarmStarted():
                 self._knows_earlier = self._knows_earlier or bool(event.trials)
-                self._policy.learn(earlier_trials(event))
+                tell_earlier(self._policy, event)
         self._before.append(event)
 
     def _is_own(self) -> bool:

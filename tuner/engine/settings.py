@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from trainables.given import Given
 from trainables.learned import Learned
@@ -47,7 +48,11 @@ class WorkerSettings:
     """Where the trainable's code runs; empty for the worker's own working directory."""
     learned: Learned = field(default_factory=Learned, repr=False)
     """What `load_data` left in the trainable, where data are handed over."""
+    fixed_params: Mapping[str, Any] = field(default_factory=dict)
+    """What the space gives one value in every trial."""
     jit_compile: Literal["auto"] | bool = False
     """Whether XLA compiles a trial's steps; auto: where that is faster."""
+    takes_last: bool = False
+    """Whether a trial's last epoch is its result, rather than its best one."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""

@@ -62,6 +62,8 @@ class Turns:
         self._imported = imported
         self._trials: dict[str, int] = {}
         """Turn -> the trial that it is at."""
+        self._ahead: dict[str, Assignment] = {}
+        """Turn -> the trial that its worker begins by itself once the one that it is at is over."""
         self._workers: dict[int, _Worker] = {}
         """Trial -> its worker."""
         self._started_at: dict[str, float] = {}
@@ -84,13 +86,21 @@ class Turns:
 
     def assign(self, turn: str) -> Assignment | None:
         """What the worker of this turn does next; None if there is nothing now."""
-        assignment = self._coordinator.next_trial()
+        assignment = self._coordinator.next_trial(self._ahead.get(turn))
         if assignment is not None:
+            self._ahead.pop(turn, None)
             self._trials[turn] = assignment.trial
             self._workers[assignment.trial] = _Worker(self._clock())
             is_new = turn not in self._started_at
             stage = "tracing" if turn in self._loaded else "starting" if is_new else self._loads
             self._coordinator.stages.enter(assignment.trial, stage)
+        return assignment
+
+    def look_ahead(self, turn: str) -> Assignment | None:
+        """What the worker of this turn does after its trial, where that is certain and was not said before."""
+        assignment = self._coordinator.trial_ahead(self._trials[turn])
+        if assignment is not None:
+            self._ahead[turn] = assignment
         return assignment
 
     def take_report(self, turn: str, report: Report, actor: Any) -> bool:
@@ -115,6 +125,12 @@ class Turns:
     def note_alive(self, trial: int, actor: Any, node: str) -> None:
         """This worker has the trial and has just shown that it lives."""
         self._workers[trial] = _Worker(self._clock(), actor, node)
+
+    def close(self, turn: str, why_died: str | None = None) -> None:
+        """The turn is over; `why_died` as of `end`."""
+        self.end(turn, why_died)
+        if (assignment := self._ahead.pop(turn, None)) is not None:
+            self._coordinator.give_back(assignment.trial)
 
     def end(self, turn: str, why_died: str | None = None) -> None:
         """The worker of this turn has left its trial; `why_died` is what Ray says if its process is gone."""

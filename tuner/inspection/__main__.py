@@ -102,7 +102,7 @@ def _taken(file: IO[bytes]) -> Any:
 
 def _tried(spec: SweepSpec, asked: Asked, data: Data | None, learned: Learned) -> Tried:
     given = pickle.loads(asked.given) if asked.given else None
-    place = Place(spec.trainable, spec.data, asked.sources, given, asked.import_folder, learned)
+    place = Place(spec.trainable, spec.data, asked.sources, given, asked.import_folder, learned, spec.space.fixed)
     try:
         trainable = load_instance(place)
         used = with_data(trainable, data, place.learned)

@@ -138,6 +138,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     num_train, data, learned, folds = None, None, Learned(), None
     try:
         trainable = trainable_class(spec.data)
+        trainable.fixed_params = spec.space.fixed
         # Of the class, or of its own by the data that it was given.
         if not hasattr(trainable, "loss") and not may_compile(trainable_class):
             return _unknown(['trainable: must have a loss, such as loss = "mse"; None where its model has its own'])
@@ -205,6 +206,7 @@ def _completed(spec: SweepSpec, trainable_class: Any) -> Completed:
     """A KerasTuner model's spec, with its data where they can be had; `load_data`'s own faults are told elsewhere."""
     try:
         trainable = trainable_class(spec.data)
+        trainable.fixed_params = spec.space.fixed
         data = None
         with suppress(Exception):
             data = trainable.load_data()

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from trainables import registry
-from trainables.contract import Trainable
+from trainables.contract import Trainable, TrainingParams, epoch_metrics
 from trainables.kerastuner import HyperTrainable
 from trainables.kerastuner.adapter import names_in
 from trainables.kerastuner.spaces import FoundSpace
 from trainables.scripts.functions import Loop
 from tuner.base.errors import UsageError, gist
 from tuner.spec.foreign_parameters import flow
+from tuner.spec.space import shown
+from tuner.spec.writing import commented, flow_line
 
 
 def found_in(model: str) -> tuple[Path, str, type[Trainable]]:
@@ -58,6 +60,8 @@ def initial_spec(model: str, path: Path, name: str, kind: type[Trainable], data:
     Raises:
         UsageError: the model does not build.
     """
+    if not issubclass(kind, HyperTrainable):
+        return _of_class(model, path, name, kind, data)
     found, metric, mode, has_data = _found(name, kind, data)
     lines = [
         f"# Written by: tuner init {model}. Change what you like; `tuner check` shows what it would do.",
@@ -79,13 +83,27 @@ def initial_spec(model: str, path: Path, name: str, kind: type[Trainable], data:
     return "\n".join(lines) + "\n"
 
 
+def default_spec(name: str, data: str | None) -> str:
+    """The text of a shipped trainable's default sweep.
+
+    Raises:
+        UsageError: there is none of this name, or it has data of its own.
+    """
+    try:
+        text, kind = registry.default_sweep(name).read_text(encoding="utf-8"), registry.load(name)
+    except registry.UnknownTrainableError as error:
+        raise UsageError(str(error)) from None
+    if data is None:
+        return text
+    if not kind.takes_data:
+        raise UsageError(f"data: {name} has data of its own, so must be left out, but got {shown(data)}")
+    lines = [line for line in text.splitlines() if not line.startswith("data:")]
+    place = next(index for index, line in enumerate(lines) if line.startswith("trainable:")) + 1
+    return "\n".join([*lines[:place], flow_line({"data": data}), *lines[place:]]) + "\n"
+
+
 def _space_lines(found: FoundSpace) -> list[str]:
-    if not found.num_builds:
-        title = "# The parameters of the model, at their defaults: write ranges or choices for those to search."
-    else:
-        title = (
-            f"# What {found.num_builds} builds of the model found. A parameter that you leave out is searched as here."
-        )
+    title = f"# What {found.num_builds} builds of the model found. A parameter that you leave out is searched as here."
     lines = [title, *(f"# {note}" for note in found.notes), "space:"]
     for name, parameter in found.parameters.items():
         original = f" of {found.originals[name]!r}" if found.originals.get(name, name) != name else ""
@@ -98,8 +116,7 @@ def _found(name: str, kind: type[Trainable], data: str | None) -> tuple[FoundSpa
     """The space, the objective, and whether the model has its data."""
     try:
         trainable = kind(data)
-        if not isinstance(trainable, HyperTrainable):
-            return _of_params(kind), "val_loss", "min", True
+        assert isinstance(trainable, HyperTrainable)
         arrays = None
         try:
             arrays = trainable.load_data()
@@ -114,13 +131,61 @@ def _found(name: str, kind: type[Trainable], data: str | None) -> tuple[FoundSpa
         raise UsageError(f"{name}: must build with all defaults, but it raised {_line(error)}") from None
 
 
-def _of_params(kind: type[Trainable]) -> FoundSpace:
-    fields = {
-        name: info.get_default(call_default_factory=True)
-        for name, info in kind.Params.model_fields.items()
-        if name != "epochs" and not info.is_required()
+def _of_class(model: str, path: Path, name: str, kind: type[Trainable], data: str | None) -> str:
+    """The text for a class: learning rate and batch size are searched, its own parameters stand at their defaults."""
+    metric, mode = class_objective(kind)
+    fields: dict[str, Any] = {
+        "name": _sweep_name(path.stem),
+        "trainable": f"./{path.name}:{name}" if not path.is_absolute() else f"{path}:{name}",
+        **({} if data is None else {"data": data}),
+        "objective": {"metric": metric, "mode": mode},
+        "num_trials": 20,
+        "epochs": {"min": 1, "max": _default(kind, "epochs", 10)},
+        "space": class_space(kind),
     }
-    return FoundSpace(dict(fields), dict(fields))
+    own = next((f"space.{name}" for name in fields["space"] if name not in SEARCHED), "")
+    return commented(
+        fields,
+        {
+            "": [f"Written by: tuner init {model}. Change what you like; `tuner check` shows what it would do."],
+            "objective": ["A metric that the model reports after each epoch."],
+            **(
+                {own: ["The class's own parameters at their defaults: write ranges or choices to search them."]}
+                if own
+                else {}
+            ),
+        },
+    )
+
+
+SEARCHED: dict[str, Any] = {
+    "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
+    "batch_size": {"choices": [32, 64, 128, 256]},
+}
+"""The ranges of a first sweep of a class, as the shipped trainables have them."""
+
+
+def class_space(kind: type[Trainable]) -> dict[str, Any]:
+    """The space of a class's first sweep. Training parameters that the class leaves as they are stay out of it."""
+    found = {name: SEARCHED[name] for name in SEARCHED if name in kind.Params.model_fields}
+    for name, info in kind.Params.model_fields.items():
+        default = info.get_default(call_default_factory=True)
+        common = TrainingParams.model_fields.get(name)
+        is_own = common is None or common.get_default(call_default_factory=True) != default
+        if name != "epochs" and name not in SEARCHED and is_own and not info.is_required():
+            found[name] = {"value": default} if isinstance(default, list | tuple | dict) else default
+    return found
+
+
+def class_objective(kind: type[Trainable]) -> tuple[str, str]:
+    """The validation accuracy where the class has one, else the validation loss."""
+    accuracy = next((name for name in epoch_metrics(kind) if name in ("val_accuracy", "val_acc")), None)
+    return (accuracy, "max") if accuracy else ("val_loss", "min")
+
+
+def _default(kind: type[Trainable], name: str, otherwise: int) -> int:
+    info = kind.Params.model_fields.get(name)
+    return otherwise if info is None or info.is_required() else int(info.default)
 
 
 def _objective(trainable: HyperTrainable) -> tuple[str, str]:

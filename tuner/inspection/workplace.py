@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from trainables.contract import Data, Trainable
 from trainables.given import Given, giving, remember_texts
@@ -30,6 +31,8 @@ class Workplace(Protocol):
     def import_folder(self) -> str | None: ...
     @property
     def learned(self) -> Learned: ...
+    @property
+    def fixed_params(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Place:
     given: Given | None = None
     import_folder: str | None = None
     learned: Learned = field(default_factory=Learned)
+    fixed_params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_instance(place: Workplace) -> Trainable:
@@ -57,7 +61,9 @@ def load_instance(place: Workplace) -> Trainable:
     with giving(place.given):
         kind = load_trainable(place.trainable, place.sources)
         assert not isinstance(kind, Loop), "a loop has a trainer of its own"
-        return kind(place.data)
+        trainable = kind(place.data)
+        trainable.fixed_params = place.fixed_params
+        return trainable
 
 
 def with_data(trainable: Trainable, data: Data | None, learned: Learned) -> Data:

@@ -36,8 +36,8 @@ class Draws:
         self._out: set[Any] = set()
         """The keys of taken configurations."""
         self._tried = Tried(space)
-        known = (completed(space, point) for point in points)
-        self._points = deque(params for params in known if params is not None and self._may_be(params))
+        self._points: deque[Params] = deque()
+        self.put_first(points)
         self._grid: Iterator[Params] | None = None
         self._next: Params | None = None
         """The grid's next configuration, once it has been proposed."""
@@ -51,6 +51,11 @@ class Draws:
     def avoid(self, params: Params) -> None:
         """Marks a configuration as that of an earlier trial; it may lack constants."""
         self._tried.add(params)
+
+    def put_first(self, points: Sequence[Params]) -> None:
+        """Adds configurations to those that come first, behind them; those outside the space are left out."""
+        known = (completed(self._space, point) for point in points)
+        self._points += (params for params in known if params is not None and self._may_be(params))
 
     def __contains__(self, params: Params) -> bool:
         """Whether it is taken, or that of an earlier trial."""

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.base.outcomes import UNUSABLE, Outcome
+from tuner.base.patience import Watch
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.draws import Draws
 from tuner.policy.earlier import EarlierTrial, EarlierTrials, digest
@@ -82,6 +83,9 @@ class Policy:
         self._asha = Asha(self._rungs, settings.reduction_factor)
         self._judged: dict[int, float] = {}
         """Trial that continues -> its loss at its last rung."""
+        self.patience = settings.patience
+        self._watches: dict[int, Watch] = {}
+        """By trial, what looks for its plateau, where the sweep has a patience."""
         self._tpe = TPE(settings.space)
         self._observed = Observations(rungs)
         self._draws = Draws(settings.space, settings.points, settings.feasible)
@@ -119,6 +123,13 @@ class Policy:
         num_own = self._observed.num_with_results
         num_known = num_own + len(self._earlier.counting(num_own))
         return self._settings.algorithm == "tpe" and bool(self.space.searched) and num_known >= STARTUP_OBSERVATIONS
+
+    @property
+    def is_next_certain(self) -> bool:
+        """Whether the next suggestion needs no results: a point, of a grid, or drawn independently in any case."""
+        if self._draws.point() is not None or self._settings.algorithm != "tpe" or not self.space.searched:
+            return True
+        return len(self._observed) + len(self._earlier) < STARTUP_OBSERVATIONS
 
     def good(self) -> list[int]:
         """The trials of this sweep that the model counts as good now, best first; empty while there is no model."""
@@ -179,15 +190,36 @@ class Policy:
                 if trial.same_constants:
                     self._draws.avoid(trial.params)
 
+    def begin_with(self, points: Sequence[Params]) -> None:
+        """Takes configurations to suggest first, after the settings' own points; those outside the space are left out.
+
+        What is known of them elsewhere counts for nothing here: they are judged by their own trials.
+        """
+        self._draws.put_first(points)
+
     def tell(self, trial: int, epoch: int, value: float) -> Decision:
         """Takes the objective after an epoch; NaN or infinite if the trial diverged. Call once an epoch, in order."""
         observed = self._observed[trial]
         if not math.isfinite(value):
             self._spoil(observed)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
-        loss = self._sign * value
+        decision = self._judge(observed, epoch, self._sign * value)
+        why = self._why_plateaued(trial, epoch, value)
+        return Decision(STOP, why, "plateaued") if why and decision.action == CONTINUE else decision
+
+    def _why_plateaued(self, trial: int, epoch: int, value: float) -> str:
+        """Why a trial ends for want of improvement; empty while it may go on."""
+        if self.patience is None:
+            return ""
+        if trial not in self._watches:
+            self._watches[trial] = Watch(self.patience, self._settings.mode)
+        return self._watches[trial].take(epoch, value)
+
+    def _judge(self, observed: Observed, epoch: int, loss: float) -> Decision:
+        trial = observed.number
         observed.epoch = epoch
-        observed.best_loss = min(observed.best_loss, loss)
+        takes_last = self.patience is not None and not self.patience.restore_best
+        observed.best_loss = loss if takes_last else min(observed.best_loss, loss)
         self._best_loss = min(self._best_loss, loss)
         is_last = epoch >= observed.epochs_max
         if not is_last and epoch not in self._levels:
@@ -214,6 +246,7 @@ class Policy:
         """
         observed = self._observed[trial]
         self._judged.pop(trial, None)
+        self._watches.pop(trial, None)
         self._num_infeasible += outcome == "infeasible"
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)

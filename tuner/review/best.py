@@ -21,6 +21,7 @@ from tuner.inspection.provenance.learned import read_learned
 from tuner.inspection.provenance.reading import data_note, sources_of
 from tuner.inspection.work_folder import work_folder_of, working_in
 from tuner.review.status import open_sweep
+from tuner.spec.space import Space
 from tuner.storage import AnyPath, StorageRoot, SweepFolder, exists, read_bytes, write_atomically
 from tuner.sweep import Sweep, Trial
 
@@ -145,6 +146,7 @@ def _built(
     try:
         kind: Any = load_trainable(sweep.spec["trainable"], sources)
         trainable, folds = kind(sweep.spec["data"]), sweep.spec.get("folds")
+        trainable.fixed_params = Space.model_validate(sweep.spec["space"]).fixed
         return restore_model(trainable, trial.params, weights, sweep.spec["precision"], learned, folds)
     except (CheckpointError, MemoryError, TunerError):
         raise

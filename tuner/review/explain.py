@@ -18,7 +18,7 @@ from tuner.sweep import objective_value
 from tuner.sweep.events import AnyEvent, AttemptFailed, EpochReported, TrialEnded, TrialSuggested
 
 ORIGINS = {
-    "point": "one of the spec's points, which come first",
+    "point": "one of the points of the spec or of a probe, which come first",
     "random": "an independent draw, whatever was observed",
     "broad": "of a few independent draws the likeliest among the good trials against all others, by TPE",
     "tpe": "TPE's proposal: of its candidates the likeliest among the good trials against all others",

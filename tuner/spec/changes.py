@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuner.base.errors import SpecError
+from tuner.base.patience import takes_last
 from tuner.spec.loading import spec_from_mapping
 from tuner.spec.messages import line
 from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
@@ -80,6 +81,9 @@ def _changes(
             changes[path] = value
         else:
             problems.append(f"{path}: {_WHY_NOT[section]}, so it cannot change in a resume; start a new sweep")
+    if takes_last(old) != takes_last(new):
+        why = "decides which epoch of a trial is its result, so it cannot change in a resume; start a new sweep"
+        problems.append(f"early_stopping.patience.restore_best: {why}")
     if "num_trials" in changes and after.num_trials < num_suggested:
         problems.append(f"num_trials: {num_suggested} trials have already started, so it cannot be {after.num_trials}")
     if problems:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from trainables.data import NAMES
 from tuner.base.errors import SpecError, UsageError
 from tuner.base.secrets import take_credentials
 from tuner.spec.commands import named_by
@@ -110,7 +111,8 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
         changes["trainable"] = f"{os.path.realpath(folder / file)}:{class_name}"
     if spec.command is not None:
         changes["trainable"] = named_by(spec.command, folder)
-    if spec.data is not None and is_beside(folder, spec.data):
+    is_folder = spec.data not in (None, *NAMES) and not separator and os.path.isdir(folder / str(spec.data))
+    if spec.data is not None and (is_folder or is_beside(folder, spec.data)):
         changes["data"] = os.path.realpath(folder / spec.data)
     elif spec.data is not None and (function := spec.data.rpartition(":"))[0].endswith(".py"):
         changes["data"] = f"{os.path.realpath(folder / function[0])}:{function[2]}"

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from trainables.contract import FOLDS_MAX
+from tuner.base.patience import Patience
 from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.feasible import Conditions, Feasible, name_problems
@@ -94,11 +95,36 @@ class Search(Section):
         return names
 
 
+class PatienceFields(Section):
+    patience: int = Field(ge=0, le=MAX_COUNT)
+    """A trial ends after so many epochs in a row without an improvement of the objective."""
+    min_delta: float = Field(0.0, ge=0)
+    """A value must be better than the best by more than this to count as an improvement."""
+    baseline: float | None = None
+    """An improvement that is not better than this value, too, does not restart the count; null for none."""
+    restore_best: bool = True
+    """Whether a trial's best epoch is its result, whose weights are exported; false for its last epoch."""
+
+
+def parse_patience(written: Any) -> Any:
+    """`patience: 5` is short for `{patience: 5}`."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return {"patience": written}
+    if written is None or isinstance(written, dict | PatienceFields):
+        return written
+    rule = "must be a number of epochs, or {example}, but got {got}"
+    raise PydanticCustomError("rule", rule, {"example": "{patience: …, min_delta: …}", "got": shown(written)})
+
+
 class EarlyStopping(Section):
     algorithm: Literal["asha", "none"] = "asha"
     """Asynchronous successive halving, or train every trial to its end."""
     reduction_factor: int = Field(3, ge=2, le=MAX_COUNT)
     """At each rung, one in this many trials continues; rungs are at epochs.min times the powers of this factor."""
+    patience: Annotated[
+        PatienceFields | None, BeforeValidator(parse_patience, json_schema_input_type=PatienceFields | int | None)
+    ] = None
+    """Ends a trial, as plateaued, whose objective no longer improves; a number of epochs, or a mapping."""
 
 
 class Plateau(Section):
@@ -288,12 +314,19 @@ class SweepSpec(Section):
             epochs_max=self.epochs.max,
             stops_early=self.early_stopping.algorithm == "asha",
             reduction_factor=self.early_stopping.reduction_factor,
+            patience=self.patience,
             seed=self.search.seed,
             num_trials=self.num_trials,
             algorithm=self.search.algorithm,
             points=self.search.points,
             feasible=Feasible(self.feasible),
         )
+
+    @property
+    def patience(self) -> Patience | None:
+        """When a trial has plateaued; None where no rule of the spec says it."""
+        found = self.early_stopping.patience
+        return None if found is None else Patience(**found.model_dump())
 
     @property
     def jit_compile_used(self) -> Literal["auto"] | bool:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from trainables.data import BUILT_IN
+from trainables.data import NAMES
 from tuner.spec.models import STORAGE_SCHEMES, SweepSpec
 from tuner.spec.space import shown
 from tuner.spec.uris import DATABASE_SCHEMES, SERVER_SCHEMES, has_scheme
@@ -127,7 +127,7 @@ def _data_problems(
     data: str | None, nodes: int, folders: list[str], mounts: Mapping[str, str], are_pods: bool
 ) -> list[str]:
     is_function = data is not None and data.rpartition(":")[0].endswith(".py")  # which travels with the code
-    if data is None or data in BUILT_IN or is_function or "://" in data or on_nodes(data, mounts) is not None:
+    if data is None or data in NAMES or is_function or "://" in data or on_nodes(data, mounts) is not None:
         return []
     if any(_is_within(data, folder) for folder in folders):
         return []

@@ -71,14 +71,16 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
-    """What the policy learns from one earlier sweep or experiment; written together with `sweep_started`.
+    """What the policy learns from one earlier sweep, experiment or probe; written together with `sweep_started`.
 
     Each item of `trials` has `trial`, `params`, `epoch`, `epochs_max`, `value` and `bad` (see `tuner.policy.earlier`).
-    They are not trials of this sweep and count in none of its figures.
+    They are not trials of this sweep and count in none of its figures. `points` are configurations of a probe, which
+    the sweep trains first, after those of its spec.
     """
 
     source: str
     trials: list[dict[str, Any]]
+    points: list[Params] = []
 
 
 class SlotsChanged(Event, frozen=True, kw_only=True, gc=False, tag="slots_changed"):

@@ -13,6 +13,7 @@ from typing import Protocol
 from tuner.base.errors import StorageError, TunerError
 from tuner.engine.messages import SavedCheckpoint
 from tuner.storage import AnyPath, SweepFolder, delete, make_folder, write_atomically
+from tuner.sweep.events import Metrics
 
 KEPT = {"full": 3, "best": 1}
 """How many a running trial keeps, by kind. Of full ones, the newest may not be journalled yet, and the one before may
@@ -37,6 +38,8 @@ class CheckpointSaver:
         self._write = write or partial(write_atomically, base=folder.base)
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._under_way: list[Future[SavedCheckpoint]] = []
+        self._tests: dict[str, Metrics] = {}
+        """Test metrics of checkpoints that are being written, by path."""
         self._written: dict[str, list[AnyPath]] = {kind: [] for kind in KEPT}
         self.write_s = 0.0
 
@@ -51,6 +54,10 @@ class CheckpointSaver:
     def save(self, saved: SavedCheckpoint, snapshot: Snapshot) -> None:
         """Starts to write a checkpoint; returns at once."""
         self._under_way.append(self._thread.submit(self._save, saved, snapshot, self._written[saved.kind]))
+
+    def add_test(self, saved: SavedCheckpoint, test: Metrics) -> None:
+        """Adds test metrics to a checkpoint, which were measured while it was written."""
+        self._tests[saved.path] = test
 
     def taken(self, wait_s: float | None = 0.0) -> list[SavedCheckpoint]:
         """The checkpoints that reached storage since the last call.
@@ -77,7 +84,11 @@ class CheckpointSaver:
                 raise error
             num_done += 1
         done, self._under_way = self._under_way[:num_done], self._under_way[num_done:]
-        return [future.result() for future in done]
+        return [self._with_test(future.result()) for future in done]
+
+    def _with_test(self, saved: SavedCheckpoint) -> SavedCheckpoint:
+        test = self._tests.pop(saved.path, None)
+        return saved if test is None else replace(saved, test=test)
 
     def _save(self, saved: SavedCheckpoint, snapshot: Snapshot, written: list[AnyPath]) -> SavedCheckpoint:
         started_s = time.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from trainables.data import BUILT_IN
+from trainables.data import NAMES
 
 WHOLE_BYTES = 64 << 20
 """A file up to this size is read whole."""
@@ -30,7 +30,7 @@ def source_digest(data: str | None) -> dict[str, Any]:
     """
     if data is None:
         return {"kind": "none"}
-    if data in BUILT_IN:
+    if data in NAMES:
         return {"kind": "built-in", "name": data}
     if "://" in data:
         return _object(data)

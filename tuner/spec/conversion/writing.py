@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
-from typing import Any
-
 from tuner.spec.conversion.draft import Draft
 from tuner.spec.reading import printable
+from tuner.spec.writing import flow_line
 
 
 def spec_text(draft: Draft, source: str) -> str:
@@ -22,21 +19,7 @@ def spec_text(draft: Draft, source: str) -> str:
     for name, value in fields.items():
         if name == "space" and value:
             lines.append("space:")
-            lines += [f"  {_flow({parameter: written})}" for parameter, written in value.items()]
+            lines += [f"  {flow_line({parameter: written})}" for parameter, written in value.items()]
         else:
-            lines.append(_flow({name: value}))
+            lines.append(flow_line({name: value}))
     return "\n".join(lines) + "\n"
-
-
-def _flow(entry: Mapping[str, Any]) -> str:
-    """`name: value` on one line."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = True
-    yaml.width = 2**20
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    stream = io.StringIO()
-    yaml.dump(dict(entry), stream)
-    text = stream.getvalue().strip()
-    return text.removeprefix("{").removesuffix("}")

@@ -66,6 +66,12 @@ class Space(RootModel[_Parameters]):
         """The names of the parameters that are not constants."""
         return [name for name, parameter in self.items() if not isinstance(parameter, Constant)]
 
+    @property
+    def fixed(self) -> dict[str, Value]:
+        """The parameters that have one value in every trial."""
+        constants = ((name, p) for name, p in self.items() if isinstance(p, Constant) and not p.when)
+        return {name: constant.value for name, constant in constants}
+
     @cached_property
     def dimensions(self) -> dict[str, Float | Int | Choice]:
         """What is searched, by label: `depth`, and `units[0]`, `units[1]`, … of a list."""

@@ -1,0 +1,1 @@
+"""Measures a trainable before its first sweep: learning rates, batch sizes, epochs."""
