@@ -31,6 +31,17 @@ class DataError(Exception):
     """The training data cannot be had or has the wrong form; the message says what to do."""
 
 
+class ParamError(DataError):
+    """What a parameter names, such as a file, cannot be had; the message says what to do."""
+
+    def __init__(self, param: str, rule: str) -> None:
+        super().__init__(f"{param} {rule}")
+        self.param, self.rule = param, rule
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.param, self.rule)
+
+
 class EvaluateError(ValueError):
     """What a trainable's `evaluate` returns cannot be recorded; the message says what to do."""
 
@@ -143,6 +154,8 @@ class Trainable(ABC):
     that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
+    file_params: ClassVar[Sequence[str]] = ()
+    """The parameters that may name files: such a constant of a spec is relative to the spec's folder."""
     fixed_params: Mapping[str, Any] = MappingProxyType({})
     """What the spec's `space` gives one value in every trial, by name: for `load_data`, which has no `params`."""
 
@@ -176,6 +189,10 @@ class Trainable(ABC):
     def callbacks(self, params: Any) -> Sequence[Any]:
         """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
         return ()
+
+    def model_key(self, params: Any) -> str | None:
+        """Equal for parameters whose models have equal graphs; None to compare the models' configurations."""
+        return None
 
     def phases(self, params: Any, model: keras.Model) -> Sequence[Phase]:
         """The phases of a training: which layers are frozen, and how fast the others learn; one by default.

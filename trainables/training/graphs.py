@@ -126,7 +126,12 @@ class CompiledModel:
         self._set(params, steps_per_epoch, recipe)
 
     def go_on(
-        self, values: list[Any], params: Params, steps_per_epoch: int, seed: int, recipe: Recipe = Recipe()  # noqa: B008
+        self,
+        values: list[Any],
+        params: Params,
+        steps_per_epoch: int,
+        seed: int,
+        recipe: Recipe = Recipe(),  # noqa: B008
     ) -> None:
         """Puts it into the state of a trial that other trials have interrupted."""
         self.assign(values)

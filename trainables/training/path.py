@@ -123,8 +123,8 @@ class Trainer(OfKeras):
         for name, has in (("phases", has_phases), ("augment", has_augment)):
             if has(self._arguments[0]):
                 raise TypeError(
-                    f"{name} must have an effect, but has none in trials that train through keras.Model.fit ({self.why}):"
-                    f" leave out what needs fit, or {name}"
+                    f"{name} has no effect where trials train through keras.Model.fit ({self.why}): leave out what needs"
+                    f" fit, or {name}"
                 )
 
     def _running(self) -> WarmTrainer | FitTrainer:

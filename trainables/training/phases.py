@@ -107,7 +107,9 @@ class PhasedModel:
     def __init__(self, model: Any, plan: Plan) -> None:
         self._plan = plan
         self._layers = layers_of(model)
-        self._as_built = [(layer.trainable, [v.trainable for v in layer._trainable_variables]) for layer in self._layers]
+        self._as_built = [
+            (layer.trainable, [v.trainable for v in layer._trainable_variables]) for layer in self._layers
+        ]
         self._model = model
         self.learning: list[Any] = []
         """The weights that learn in any phase: what the optimizer is built for."""

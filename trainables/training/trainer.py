@@ -176,7 +176,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
                 parts = {"training": train, "validation": validation, **({} if test is None else {"test": test})}
                 check_fixed_batch(size, params.batch_size, {name: part.num_examples for name, part in parts.items()})
             recipe = Recipe.of(trainable, params, model)
-            key = cache_key(model, params) + recipe.structure
+            key = cache_key(model, params, trainable.model_key(params)) + recipe.structure
             values = [variable.numpy() for variable in model.variables]
             self._collect_garbage(sum(value.nbytes for value in values))
             jit = bool(self._choices.known(key))
