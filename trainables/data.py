@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainables import remote
+from trainables.built_in import BUILT_IN
 from trainables.contract import Data, DataError
 from trainables.framework_imports import import_tensorflow_quietly
 from trainables.room import NoRoomError, check_directory, check_room
@@ -25,11 +26,6 @@ from trainables.stored import ObjectsError
 
 Array = np.ndarray[Any, Any]
 LabelKind = Literal["integer", "one_hot", "target"]
-
-BUILT_IN = ("digits", "mnist")
-"""Names of the built-in data sets that are arrays of examples."""
-NAMES = (*BUILT_IN, "sentences", "seasons")
-"""Names of all built-in data sets: what a spec's `data` may be that is no path."""
 
 _MNIST_KEYS = ("x_train", "y_train", "x_test", "y_test")
 _NPZ_KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
