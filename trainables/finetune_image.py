@@ -29,6 +29,7 @@ class FinetuneImage(ImageClassifier):
     """
 
     name = "finetune-image"
+    constants = ("base", "weights", "image_size", "input_range")
     file_params = ("base", "weights")
 
     class Params(ImageParams):

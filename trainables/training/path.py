@@ -122,10 +122,8 @@ class Trainer(OfKeras):
         """
         for name, has in (("phases", has_phases), ("augment", has_augment)):
             if has(self._arguments[0]):
-                raise TypeError(
-                    f"{name} has no effect where trials train through keras.Model.fit ({self.why}): leave out what needs"
-                    f" fit, or {name}"
-                )
+                where = f"where trials train through keras.Model.fit ({self.why})"
+                raise TypeError(f"{name} has no effect {where}: leave out what needs fit, or {name}")
 
     def _running(self) -> WarmTrainer | FitTrainer:
         if self._current is None:

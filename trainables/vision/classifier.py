@@ -37,6 +37,7 @@ class ImageClassifier(Trainable):
 
     metrics = ("accuracy",)
     Params: ClassVar[type[ImageParams]] = ImageParams
+    constants: ClassVar[tuple[str, ...]] = ("image_size",)
     name: ClassVar[str]
     """As a spec names it."""
 

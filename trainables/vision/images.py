@@ -11,9 +11,10 @@ import numpy as np
 
 from trainables import data as data_sets
 from trainables import remote
+from trainables.built_in import BUILT_IN
 from trainables.contract import Data, DataError
 
-HOW = f"{', '.join(data_sets.BUILT_IN)}, a folder with a folder of images for each class, or an .npz file"
+HOW = f"{', '.join(BUILT_IN)}, a folder with a folder of images for each class, or an .npz file"
 _DIGITS_SIDE = 8
 
 
@@ -32,7 +33,7 @@ class Form:
 
 def is_folder(data: str) -> bool:
     """Whether a spec's `data` is a folder of images, rather than arrays."""
-    if data in data_sets.BUILT_IN or data.endswith(".npz"):
+    if data in BUILT_IN or data.endswith(".npz"):
         return False
     return remote.is_url(data) or os.path.isdir(os.path.expanduser(data))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.fashion import FOLDER
+from trainables.vision import bases
 
-pytestmark = [
-    pytest.mark.slow(40),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.skipif(not FOLDER.is_dir() and os.environ.get("CI") != "true", reason="no dataset-fashion-mnist"),
-]
-LABELS, EPOCHS, HEAD_EPOCHS = 60, 12, 4
+pytestmark = [pytest.mark.slow(40), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+LABELS, EPOCHS, HEAD_EPOCHS = 200, 20, 5
 TRIAL = {
     "learning_rate": 0.01, "base_learning_rate": 0.002, "batch_size": 16, "epochs": EPOCHS, "head_epochs": HEAD_EPOCHS,
     "dropout": 0.0,
@@ -26,14 +22,13 @@ TRIAL = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pretrained base, and digits as images (28, 28): few to train on, all to validate with."""
+    """The base that comes with Tuner, and digits as images (28, 28): few to train on, all to validate with."""
     import keras
 
-    from tests.fashion import pretrained
     from trainables.data import digits
 
     folder = tmp_path_factory.mktemp("files")
-    pretrained(4000, 3, (8, 16)).save(folder / "base.keras")
+    shutil.copy(bases._SMALL_FILE, folder / "base.keras")
     data = digits()
 
     def images(x: Any) -> Any:
@@ -90,8 +85,6 @@ def from_scratch(trainer: Any, seed: int) -> float:
     """The same model with new weights, all of which learn from the first epoch on at the better of two rates."""
     from dataclasses import replace
 
-    from trainables.vision import bases
-
     ((key, kept),) = bases._loaded.items()
     rng = np.random.default_rng(seed)
     new = [rng.normal(0, (2 / np.prod(v.shape[:-1])) ** 0.5, v.shape) if v.ndim == 4 else v for v in kept.values]
@@ -107,19 +100,18 @@ def from_scratch(trainer: Any, seed: int) -> float:
 
 
 def test_it_beats_a_training_from_scratch_and_is_as_good_as_by_hand(files: Path, trainer: Any) -> None:
-    seeds = range(3)
+    seeds = range(2)
     tuned = [trained(trainer, seed, head_factor=0.2) for seed in seeds]
     assert trainer.traces == 3, "one of each phase, and of the validation"
     scratch = [from_scratch(trainer, seed) for seed in seeds]
     hand = [by_hand(files, seed) for seed in seeds]
-    print(tuned, scratch, hand)
-    assert np.mean(tuned) > np.mean(scratch) + 0.03
-    assert np.mean(tuned) == pytest.approx(np.mean(hand), abs=0.05)
+    assert np.mean(tuned) > np.mean(scratch) + 0.2
+    assert np.mean(tuned) == pytest.approx(np.mean(hand), abs=0.12)
 
 
 def test_the_same_trial_twice_and_after_a_break(files: Path, trainer: Any) -> None:
     changes = {"flip": 0.5, "rotation": 0.1, "zoom": 0.2, "contrast": 0.3, "dropout": 0.2, "layer_decay": 0.5}
-    trained(trainer, 1, 5, **changes)
+    trained(trainer, 1, HEAD_EPOCHS + 1, **changes)
     whole = trainer.snapshot()
     again = new_trainer(files)
     trained(again, 1, HEAD_EPOCHS, **changes)
