@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from tuner.base.coupling import trained_params
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.base.outcomes import FailureCause, LossCause
 from tuner.base.text import duration_text
@@ -141,7 +142,8 @@ class Coordinator:
             return None
         values = ((epoch.epoch, self.sweep.value(epoch)) for epoch in trial.epochs)
         bar, patience = self._books.retention.bar, self.policy.patience
-        return assign(trial, self.spec.search.seed, self.policy.judged_at, bar, patience, values)
+        params = trained_params(self.sweep.spec.get("space") or {}, trial.params)
+        return assign(trial, self.spec.search.seed, self.policy.judged_at, bar, patience, values, params)
 
     def trial_ahead(self, trial: int) -> Assignment | None:
         """What the slot of a live trial trains after it, given out now; None if that is not certain, or too early."""

@@ -21,7 +21,7 @@ from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeate
 
 _ANYTHING = (
     *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
-    *("requirements", "jit_compile"),
+    *("requirements", "jit_compile", "deterministic"),
 )
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {
@@ -133,6 +133,8 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
             problems.append(f"{path}: is {shown(old.value)} in all trials so far, so it cannot change")
         elif old.when != new.when:
             problems.append(f"{path}.when: decides which trials have {name}, so it cannot change")
+        elif getattr(old, "coupling", None) != getattr(new, "coupling", None):
+            problems.append(f"{path}.scale_learning_rate: decides the learning rate of a trial, so it cannot change")
         elif isinstance(old, Repeated) and isinstance(new, Repeated) and old.repeat != new.repeat:
             problems.append(f"{path}.repeat: decides how many values of {name} a trial has, so it cannot change")
         elif not isinstance(old, Constant):

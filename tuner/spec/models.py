@@ -26,7 +26,7 @@ from tuner.spec.feasible import Conditions, Feasible, name_problems
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, JitCompile, Seconds, Text
 from tuner.spec.requirements import Requirement, pinned, twice
 from tuner.spec.search_settings import SearchSettings
-from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
+from tuner.spec.space import Constant, Float, Int, Repeated, Space, has_lists, nearest, shown
 from tuner.spec.space.base import CheckedValue
 from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
 from tuner.storage.objectstore import is_url
@@ -83,7 +83,8 @@ class Search(Section):
     points: list[dict[str, CheckedValue]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
     warm_start: list[Text] = []
-    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial."""
+    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial;
+    `probe` for the configurations that `tuner probe` found best for this trainable, which are run first."""
 
     @field_validator("warm_start")
     @classmethod
@@ -261,6 +262,9 @@ class SweepSpec(Section):
     jit_compile: JitCompile | None = None
     """Whether XLA compiles a trial's steps: true, false, or auto, which times both ways before a model's first epoch
     and takes the faster one; null for auto with GPUs, and false without."""
+    deterministic: bool = False
+    """Whether the same trial gives the same numbers on a GPU, too, as it does on a CPU: TensorFlow then takes only
+    deterministic ops, which are slower."""
     requirements: list[Requirement] = []
     """Packages that the trainable needs besides Tuner's own, each pinned: [albumentations==1.4.18]. A cluster's jobs
     install them; on Kubernetes the image has them."""
@@ -369,6 +373,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
     if "space" in spec.model_fields_set:
         for path, rule in name_problems(spec.feasible, [*dict.fromkeys([*spec.space, *ALWAYS_IN_SPACE])]):
             yield ("space", "feasible"), path, rule
+    yield from coupling_problems(spec.space)
     batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
     if batch_size is not None and gpus > 1 and not isinstance(batch_size, Repeated):
         sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()
@@ -390,6 +395,20 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
         wrong = [value for value in ends if not isinstance(value, int) or isinstance(value, bool) or value < 1]
         if wrong:
             yield (), "space.epochs", f"must be whole numbers of at least 1, but got {shown(wrong[0])}"
+
+
+def coupling_problems(space: Space) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """A `scale_learning_rate` that is not the batch size's, or that has no rate to scale."""
+    for name, parameter in space.items():
+        element = parameter.element if isinstance(parameter, Repeated) else parameter
+        if isinstance(element, Constant) or element.scale_learning_rate is None:
+            continue
+        path = f"space.{name}.scale_learning_rate"
+        if name != "batch_size":
+            yield ("space",), path, "must stand at batch_size, which alone scales the learning rate"
+        elif element.coupling and "learning_rate" not in space:
+            rule = "needs learning_rate in the space, which it scales; write learning_rate: 0.001 for the same in each"
+            yield ("space",), path, f"{rule} trial"
 
 
 def json_schema() -> dict[str, Any]:
