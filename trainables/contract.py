@@ -43,6 +43,9 @@ class TrainingParams(BaseModel):
     """The rate at the start, and the peak after a warm-up."""
     batch_size: int = Field(32, ge=1)
     """Examples a step; the last step of an epoch takes what is left."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """The most examples of a batch that are trained at once: their gradients are added up, and the step is that of the
+    whole batch. None, or what is not below batch_size, for all at once."""
     epochs: int = Field(10, ge=1)
     """Passes over the training set in a whole training; early stopping may end it before."""
     optimizer: Literal["sgd", "adagrad", "rmsprop", "adam", "adamw"] = "adam"

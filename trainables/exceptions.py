@@ -15,6 +15,10 @@ class CheckpointError(Exception):
     """A checkpoint cannot be read, or it is of another model."""
 
 
+class PartsError(ValueError):
+    """A model's batches cannot be trained in parts; the message says why."""
+
+
 class Infeasible(Exception):
     """A configuration that cannot or should not be trained, such as a model that is too large.
 

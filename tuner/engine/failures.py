@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
-from trainables.exceptions import infeasible_in
+from trainables.exceptions import PartsError, infeasible_in
 from trainables.scripts.lines import ObjectiveError
 from trainables.sources import ChangedSourceError
 from tuner.base.errors import StorageError, bounded_text, gist, said_by
@@ -35,6 +36,19 @@ def failure_of(error: BaseException) -> Failure:
             return Failure("code", redacted(said_by(error)), details)
         case _:
             return Failure("memory" if _is_memory(error) else "error", error_line(error), details)
+
+
+def with_parts(failure: Failure, error: BaseException, at_once: int | None, is_in_parts: bool) -> Failure:
+    """A failure with what it means for how many examples of a batch are trained at once.
+
+    Args:
+        at_once: how many they were, where that is known.
+        is_in_parts: whether they were so few because memory had run out before.
+    """
+    if isinstance(error, PartsError) and is_in_parts:
+        return replace(failure, cause="memory", message=f"memory ran out, and {redacted(said_by(error))}")
+    is_in_step = type(error).__name__ == "ResourceExhaustedError"
+    return replace(failure, at_once=at_once) if is_in_step and at_once else failure
 
 
 def breaks_process(error: BaseException) -> bool:
