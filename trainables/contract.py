@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainables.counts import COUNTS
 from trainables.reading.methods import Readers
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ class Trainable(ABC):
 
     Class attributes `loss` and `metrics` are what `keras.Model.compile` takes, functions of your own among them; each
     trial's model has losses and metrics of its own. `loss = None` where the model computes its own.
-    An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; a metric with a value
-    for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras names them;
-    those of a model with its own `train_step` are what that returns.
+    An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate`, `epoch_s` and its counts; a metric
+    with a value for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras
+    names them; those of a model with its own `train_step` are what that returns.
 
     A trial trains through `keras.Model.fit` where `build_model` returns a compiled model, or the class has `callbacks`,
     `class_weight` or `fit_options`; see `trainables.training.path`. A class whose models are compiled needs no `loss`,
@@ -263,7 +264,7 @@ def epoch_metrics(trainable: type[Trainable]) -> list[str]:
     parts = [getattr(trainable, "loss", None), *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
     trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
-    return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s"]
+    return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s", *COUNTS]
 
 
 def _is_for_outputs(part: Any) -> bool:
