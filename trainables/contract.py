@@ -146,6 +146,8 @@ class Trainable(ABC):
     that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
+    constants: ClassVar[tuple[str, ...]] = ()
+    """Parameters that `load_data` reads: a spec's `space` may hold them as constants alone."""
     fixed_params: Mapping[str, Any] = MappingProxyType({})
     """What the spec's `space` gives one value in every trial, by name: for `load_data`, which has no `params`."""
 
