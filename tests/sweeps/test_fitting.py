@@ -33,7 +33,7 @@ def test_a_trial_whose_batch_has_no_room_is_trained_in_parts_and_ends_when_it_no
             {"batch_size": 16, "examples_max": 1000, "epochs": 12},
             {"batch_size": 40, "examples_max": 1000, "epochs": 30},
         ]},
-        early_stopping={"algorithm": "none", "patience": {"patience": 2, "min_delta": 0.05, "restore_best": False}},
+        early_stopping={"algorithm": "none", "patience": {"patience": 2, "min_delta": 50, "restore_best": False}},
         failures={"max_retries": 0},
         resources=ONE_SLOT,
     )  # fmt: skip

@@ -160,7 +160,7 @@ def _svg(draw: Callable[[Figure], None], height_in: float = HEIGHT_IN) -> str:
     return text[text.index("<svg") :]
 
 
-def _columns(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
+def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
