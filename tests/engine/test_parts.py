@@ -61,8 +61,8 @@ def test_what_no_smaller_part_can_mend_counts_at_once() -> None:
     exhausted = ResourceExhaustedError("OOM when allocating")
     assert with_parts(failure_of(exhausted), exhausted, 64, False).at_once == 64
     assert with_parts(failure_of(exhausted), exhausted, None, False).at_once == 0  # the model itself has no room
-    for error in (MemoryError("no room"), ValueError("wrong")):
-        assert with_parts(failure_of(error), error, 64, False) == failure_of(error)
+    error = ValueError("wrong")
+    assert with_parts(failure_of(error), error, 64, False) == failure_of(error)
 
 
 def test_a_model_that_cannot_be_trained_in_parts_is_out_of_memory_for_good() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from trainables.contract import Data, Trainable, has_evaluate
 from trainables.counts import MICRO_BATCH_SIZE
-from trainables.exceptions import PartsError, infeasible_in
+from trainables.exceptions import PartsError, infeasible_in, is_out_of_memory
 from trainables.probing.cut import cut
 from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
@@ -267,7 +267,7 @@ def _trained(trainer: Any, params: Mapping[str, Any], checkpoint: bytes | None =
         except ProbeError as error:
             if isinstance(error.cause, PartsError) and exhausted is not None:
                 raise exhausted from None
-            if type(error.cause).__name__ != "ResourceExhaustedError" or (trainer.at_once or 1) == 1:
+            if not is_out_of_memory(error.cause) or (trainer.at_once or 1) == 1:
                 raise
             exhausted, trainer.parts_max = error, trainer.at_once // 2
 
