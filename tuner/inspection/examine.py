@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.contract import Data, DataError, ParamError, Params, Trainable, epoch_metrics
 from trainables.exceptions import Infeasible, infeasible_in
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
@@ -165,6 +165,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
                 )
         else:
             of_data.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
+    except ParamError as error:
+        of_data.append(f"space.{error.param}: {error.rule}")
     except DataError as error:
         of_data.append(f"data: {error}")
     except (Exception, SystemExit) as error:
