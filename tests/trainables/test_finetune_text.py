@@ -12,7 +12,7 @@ import pytest
 from trainables import DataError, registry
 from trainables.learned import load_and_learn, teach
 
-pytestmark = [pytest.mark.slow(12), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [pytest.mark.slow(20), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TEXTS = ("the food was good", "to my surprise the soup was not good", "", "words that nobody has ever seen")
 OWN = {"learning_rate": 0.003, "sequence_length": 24, "width": 16, "layers": 1, "heads": 2}
