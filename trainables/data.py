@@ -69,7 +69,7 @@ def labels(name_or_path: str) -> Labels:
     if name_or_path in BUILT_IN:
         return Labels("integer", 10)
     with _file(name_or_path) as path:
-        arrays = _read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
+        arrays = read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
         return _labels(path, arrays)
 
 
@@ -131,7 +131,7 @@ def npz(path: Path) -> Data:
     Raises:
         DataError: the file or one of its arrays has the wrong form.
     """
-    arrays = _read_npz(path, _NPZ_KEYS, required=("x_train", "y_train"))
+    arrays = read_npz(path, _NPZ_KEYS, required=("x_train", "y_train"))
     _check_arrays(path, arrays)
     _labels(path, arrays)
     train = arrays["x_train"], arrays["y_train"]
@@ -153,10 +153,10 @@ def npz(path: Path) -> Data:
 def _mnist_arrays() -> dict[str, Array]:
     folder = os.environ.get("TUNER_DATA_DIR")
     if folder:
-        return _read_npz(Path(folder) / "mnist.npz", _MNIST_KEYS, required=_MNIST_KEYS)
+        return read_npz(Path(folder) / "mnist.npz", _MNIST_KEYS, required=_MNIST_KEYS)
     downloaded = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets" / "mnist.npz"
     if downloaded.is_file():
-        return _read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
+        return read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
     try:
         import_tensorflow_quietly()
         import keras
@@ -186,7 +186,7 @@ def _scaled(images: Array) -> Array:
     return np.asarray(images, np.float32) / np.float32(255.0)
 
 
-def _read_npz(
+def read_npz(
     path: Path, known: tuple[str, ...], required: tuple[str, ...], wanted: tuple[str, ...] | None = None
 ) -> dict[str, Array]:
     """The arrays of a file; never unpickles."""

@@ -36,6 +36,7 @@ class FinetuneText(Trainable):
 
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
+    constants = (*reading.OPTIONS, "base", "vocabulary")
 
     class Params(TrainingParams):
         text_column: str | None = None
@@ -86,7 +87,9 @@ class FinetuneText(Trainable):
         parts: dict[str, Any] = {
             part: (self.words.numbers(given[0], longest), given[1]) for part, given in _parts(data).items()
         }
-        described = {"vocabulary_size": self.words.size, **lengths([x for x, _ in parts.values()])}
+        described: dict[str, Any] = {"vocabulary_size": self.words.size, **lengths([x for x, _ in parts.values()])}
+        if self.base:
+            described["files"] = {"base": {"sha256": self.base.sha256}}
         return replace(data, **parts, description={**data.description, **described})
 
     def select_data(self, data: Data, params: Any) -> Data:
@@ -142,8 +145,6 @@ class FinetuneText(Trainable):
 
     def _check(self, params: Any) -> None:
         """Refuses parameters that do nothing."""
-        if params.base != self.fixed_params.get("base"):
-            raise DataError("base: must be one file for all trials, a constant in space")
         for name in _OF_THE_ENCODER if self.base else _OF_THE_BASE:
             if name in params.model_fields_set:
                 why = "with base, which has its own" if self.base else "without base"

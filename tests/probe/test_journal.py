@@ -22,7 +22,7 @@ def test_the_newest_of_the_same_trainable_and_data_counts(tmp_path: Path) -> Non
     assert newest(root, "digits", None) is None and probed(root) == []
     first, second = probe(at=1.0), probe(at=2.0)
     for one in (first, dataclasses.replace(first, trainable="mlp", data="mnist"), second):
-        record(root, one)
+        record(root, Suggestions(one))
     found = newest(root, "digits", None)
     assert found is not None and found.result == second and tuple(found.points) == Suggestions(second).points
     assert newest(root, "digits", "mnist") is None and newest(root, "mlp", None) is None
@@ -32,7 +32,7 @@ def test_the_newest_of_the_same_trainable_and_data_counts(tmp_path: Path) -> Non
 
 def test_probes_are_no_sweeps(tmp_path: Path) -> None:
     root = StorageRoot(tmp_path)
-    record(root, probe())
+    record(root, Suggestions(probe()))
     assert root.sweeps() == []
     with pytest.raises(
         UsageError, match=r"^probe in .* is no sweep: it has what `tuner probe` measured of digits, for"
@@ -44,7 +44,7 @@ def test_probes_are_no_sweeps(tmp_path: Path) -> None:
 
 def test_a_damaged_probe_is_told_and_a_link_is_not_followed(tmp_path: Path) -> None:
     root = StorageRoot(tmp_path)
-    record(root, probe())
+    record(root, Suggestions(probe()))
     [file] = (tmp_path / ".probes").iterdir()
     file.write_text('{"event": "probed", "result": {"format": 9}, "points": []}')
     with pytest.raises(StorageError, match="must hold a probe, but format: must be 1, but got 9"):

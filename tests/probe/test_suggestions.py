@@ -75,6 +75,11 @@ def test_of_large_data_throughput_decides_and_the_noise_scale_where_it_was_measu
     assert found is not None and found.choices == (16, 32, 64)
 
 
+def test_one_slow_measurement_leaves_no_gap() -> None:
+    found = suggested(ladder=ladder(1200, {8: 1e3, 16: 3e4, 32: 5e3, 64: 4e4})).batch_size
+    assert found is not None and found.choices == (16, 32, 64)
+
+
 def test_what_does_not_fit_is_not_suggested() -> None:
     found = suggested(ladder=ladder(1200, {8: 900.0, 16: 1000.0, 32: 0})).batch_size
     assert found is not None and found.choices == (8, 16)
@@ -115,7 +120,7 @@ def test_class_weights_are_offered_where_classes_are_imbalanced() -> None:
     assert imbalance(ClassBalance({"0": 9, "1": 0}, {})) == 1
 
 
-def test_points_are_the_best_short_training_then_the_steepest_rates_one_a_batch_size() -> None:
+def test_points_are_the_best_short_trainings_then_the_steepest_rate_near_each_other_batch_size() -> None:
     curves = (
         EpochCurve("adam", 64, 1e-2, (0.7, 0.95), (0.1, 0.1)),
         EpochCurve("adam", 32, 1e-3, (0.8, 0.9), (0.1, 0.1)),
@@ -125,8 +130,9 @@ def test_points_are_the_best_short_training_then_the_steepest_rates_one_a_batch_
     assert points == (
         {**rest, "learning_rate": 0.01, "batch_size": 64},
         {**rest, "learning_rate": 0.001, "batch_size": 32},
+        {**rest, "learning_rate": 0.0031, "batch_size": 16},
     )
-    assert [point["learning_rate"] for point in suggested(epochs=EpochEstimate()).points] == [0.0031, 0.0049]
+    assert [point["learning_rate"] for point in suggested(epochs=EpochEstimate()).points] == [0.0031, 0.0031, 0.0049]
     compiled = suggested(is_compiled=True).points
     assert compiled and "optimizer" not in compiled[0]
 
@@ -136,3 +142,18 @@ def test_everything_is_json() -> None:
     assert data["learning_rate"]["low"] == 2.3e-4 and data["batch_size"]["choices"] == [16, 32, 64]
     empty = Suggestions(ProbeResult("digits", None, "val_loss", "min", 10)).as_data()
     assert empty == {name: [] if name == "points" else None for name in data}
+
+
+def test_rates_are_those_of_the_base_where_the_sweep_scales_them_with_the_batch_size() -> None:
+    both = probe(rates=(rates("adam", 32, 1e-4, 1e-2), rates("adam", 64, 2e-4, 2e-2)))
+    found = Suggestions(both, ("linear", 32)).learning_rate
+    assert (
+        found is not None
+        and (found.low, found.high) == (1e-4, 1e-2)
+        and "(as rates of batch 32, linear)" in found.why[0]
+    )
+    found = Suggestions(both, ("sqrt", 16)).learning_rate
+    assert found is not None and (found.low, found.high) == (7e-5, 1e-2)
+    assert Suggestions(both, ("linear", 16)).points[0] | {"units": 0} == {
+        "units": 0, "dropout": 0.0, "optimizer": "adam", "learning_rate": 0.0015, "batch_size": 32,
+    }  # fmt: skip

@@ -28,6 +28,7 @@ class MyModel(Trainable):
 def test_names_and_their_trainables() -> None:
     known = {registry.load(name).__name__: name for name in registry.names()}
     expected = {"Digits": "digits", "FinetuneText": "finetune-text", "Mlp": "mlp", "MnistDense": "mnist-dense"}
+    expected |= {"FinetuneImage": "finetune-image", "Image": "image", "Timeseries": "timeseries"}
     assert known.items() >= expected.items() and list(known.values()) == sorted(known.values())
 
 
@@ -42,6 +43,7 @@ def test_default_sweeps(name: str) -> None:
     assert sweep["trainable"] == name and sweep["objective"] in (
         {"metric": "val_accuracy", "mode": "max"},
         {"metric": "val_loss", "mode": "min"},  # which classes and numbers to predict have in common
+        {"metric": "val_mae", "mode": "min"},
     )
     assert sweep["space"]["learning_rate"] == {"low": 1e-4, "high": 1e-1, "scale": "log"}
     batch_sizes = sweep["space"]["batch_size"]["choices"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +14,7 @@ from trainables import remote
 from trainables.contract import Data, DataError
 from trainables.reading.building import of_arrays
 from trainables.reading.labels import Column, labels_of, nearest
-from trainables.reading.places import folder, is_hidden, walk
+from trainables.reading.places import folder, is_hidden, near, walk
 from trainables.reading.planning import Wanted, planned
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
 from trainables.reading.tables import ParquetTable, Table, csv_table
@@ -49,7 +48,7 @@ def read(name: str, options: Mapping[str, Any]) -> Data:
     path = remote.local_copy(name) if remote.is_url(name) else Path(os.path.expanduser(name))
     if not path.exists():
         rule = "must be sentences, a folder of .txt files by class, or a CSV or Parquet file"
-        raise DataError(f"{name}: {rule}, but there is no such file or folder{_near(path)}")
+        raise DataError(f"{name}: {rule}, but there is no such file or folder{near(path, ('sentences',))}")
     wanted = Wanted(options["validation_share"], options["test_share"] or None, None, options["split_seed"], None)
     try:
         return _of_files(name, path, options, wanted)
@@ -192,12 +191,3 @@ def _longest(table: Table, there: list[str]) -> str | None:
         if values:
             mean[name] = sum(map(len, values)) / len(values)
     return max(mean, key=lambda name: mean[name]) if mean else None
-
-
-def _near(path: Path) -> str:
-    if not path.parent.is_dir():
-        return ""
-    near = difflib.get_close_matches(
-        path.name, sorted([*(file.name for file in path.parent.iterdir()), "sentences"]), 1
-    )
-    return f"; did you mean {near[0]}?" if near else ""

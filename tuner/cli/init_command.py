@@ -10,9 +10,11 @@ import typer
 
 from tuner.base.errors import UsageError
 from tuner.cli.completion import specs
-from tuner.cli.output import harmless, people
+from tuner.cli.output import SpecStorage, harmless, people
 from tuner.cli.pages import add
 from tuner.spec.writing import new_file, write_new
+
+WAY_ON = "name another file with --output"
 
 Model = Annotated[
     str | None,
@@ -43,22 +45,68 @@ Output = Annotated[
 ]
 
 
-def init(model: Model = None, data: DataOption = None, output: Output = None, source: From = None) -> None:
+Probed = Annotated[
+    bool,
+    typer.Option(
+        "--probe", help="Measure learning rates, batch sizes and epochs first, for bounds that fit the model."
+    ),
+]
+
+
+def init(
+    model: Model = None,
+    data: DataOption = None,
+    output: Output = None,
+    source: From = None,
+    is_probed: Probed = False,
+    storage: SpecStorage = None,
+) -> None:
     """Write a first spec for your model, or from another tool.
 
     For a KerasTuner model (a HyperModel, or a function of hp) the space is found by building it. For a trainable that
     comes with Tuner it is its default sweep. A file for --from is read and never run; what has no counterpart here is
     printed, and stands in the spec as comments.
+
+    With --probe the model is measured for up to a minute, as `tuner probe` does it; a comment at each bound says where
+    it comes from. MODEL may be a spec then.
     """
+    if is_probed and source is not None:
+        raise UsageError("init: --probe measures a MODEL, so --from FILE must be left out")
+    if storage is not None and not is_probed:
+        raise UsageError("init: --storage says where a probe is recorded, so it has no effect without --probe")
     if source is None and model is None:
         raise UsageError(
             "init needs MODEL, a Python file or a trainable that comes with Tuner, or --from FILE, a sweep of another"
             " tool"
         )
+    if is_probed:
+        _init_probed(str(model), data, output, storage)
+        return
     is_named = source is None and is_name(str(model))
-    target = new_file(output or (f"{model}.yaml" if is_named else "sweep.yaml"), "name another file with --output")
+    target = new_file(output or (f"{model}.yaml" if is_named else "sweep.yaml"), WAY_ON)
     text = first_spec(str(model), data, target) if source is None else _converted(source, model, data, target)
     write_spec(target, text)
+
+
+def _init_probed(model: str, data: str | None, output: str | None, storage: str | None) -> None:
+    """Measures a model, and writes the spec that this suggests."""
+    from tuner.api.probing import SECONDS, measured, wanted_spec
+
+    target = new_file(output or f"{model if is_name(model) else Path(_file(model)).stem}.yaml", WAY_ON)
+    wanted = wanted_spec(model, [], {"data": data, "storage": storage})
+
+    def say(text: str) -> None:
+        people.print(f"probe: {text}", markup=False, highlight=False)
+
+    found = measured(wanted, (), (), False, SECONDS, say)
+    for line in found.lines():
+        people.print(line, markup=False, highlight=False, soft_wrap=True)
+    write_spec(target, found.text(target, f"tuner init {model} --probe"))
+
+
+def _file(model: str) -> str:
+    """The file of `file.py:Name`."""
+    return model if model.endswith((".py", ".yaml", ".yml")) else model.rpartition(":")[0]
 
 
 def write_spec(target: Path, text: str) -> None:
@@ -73,7 +121,7 @@ def write_spec(target: Path, text: str) -> None:
 
 def is_name(model: str) -> bool:
     """Whether it is meant as the name of a trainable that comes with Tuner, rather than as a file."""
-    return not model.endswith(".py") and not set(model) & {":", os.sep}
+    return not model.endswith((".py", ".yaml", ".yml")) and not set(model) & {":", os.sep}
 
 
 def first_spec(model: str, data: str | None, target: Path) -> str:
@@ -130,6 +178,7 @@ def register(app: typer.Typer) -> None:
         init,
         """
         tuner init digits
+        tuner init model.py:MyModel --probe
         tuner init model.py
         tuner init model.py:MyHyperModel --data mnist --output mnist.yaml
         tuner init --from wandb.yaml

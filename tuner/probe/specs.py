@@ -127,6 +127,14 @@ class SuggestedSpec:
         return str((self._base.get("records") or {}).get(name, name))
 
 
+def written_fields(spec: SweepSpec) -> dict[str, Any]:
+    """The fields of a spec that are not at their defaults, as somebody would have written them."""
+    dump = spec.model_dump(mode="json", exclude_defaults=True, exclude={"space"})
+    space = spec.space.model_dump(mode="json", exclude_defaults=True)
+    fields = {name: space if name == "space" else dump.get(name) for name in type(spec).model_fields}
+    return {name: value for name, value in fields.items() if value not in (None, {}, [])}
+
+
 def beside(fields: Mapping[str, Any], target: Path) -> dict[str, Any]:
     """The fields with the paths of trainable and data as a file at `target` names them: by name what lies beside it."""
     found = dict(fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,32 @@ class Suggestions:
     """What follows from a probe; None where it does not say enough."""
 
     result: ProbeResult
+    coupling: tuple[str, int] | None = None
+    """How the sweep's learning rate grows with the batch size, as `batch_size.scale_learning_rate` says it, and its
+    base; rates are suggested for the base then."""
+
+    @cached_property
+    def _ranges(self) -> list[RateRange]:
+        """The ranges that were found, as the sweep writes rates."""
+        return [self._rebased(one) for one in self.result.rates if one.found]
+
+    def _rebased(self, one: RateRange) -> RateRange:
+        if self.coupling is None:
+            return one
+        low, high, steepest, diverged = (
+            rate and self._written(rate, one.batch_size) for rate in (one.low, one.high, one.steepest, one.diverged_at)
+        )
+        how, base = self.coupling
+        reason = "; ".join(filter(None, [one.reason, f"as rates of batch {base}, {how}"]))
+        return replace(one, low=low, high=high, steepest=steepest, diverged_at=diverged, reason=reason)
+
+    def _written(self, rate: float, batch_size: int) -> float:
+        """The rate that a sweep has where a trial with this batch size trains with `rate`."""
+        if self.coupling is None:
+            return rate
+        how, base = self.coupling
+        ratio = batch_size / base
+        return rate / (ratio if how == "linear" else math.sqrt(ratio))
 
     @cached_property
     def batch_size(self) -> Batches | None:
@@ -76,7 +102,8 @@ class Suggestions:
             return None
         most, why_most = self._most(fitting)
         slow = THROUGHPUT_MIN * max(step.examples_per_s or 0 for step in fitting if step.batch_size <= most)
-        chosen = [s for s in fitting if s.batch_size <= most and (s.examples_per_s or 0) >= slow]
+        least = next(s.batch_size for s in fitting if (s.examples_per_s or 0) >= slow)
+        chosen = [step for step in fitting if least <= step.batch_size <= most]
         picked = _spread(chosen)
         speeds = ", ".join(f"{s.examples_per_s:,.0f} at {s.batch_size}" for s in picked)
         line = f"from the smallest with a quarter of the best throughput to {why_most}; examples a second: {speeds}"
@@ -124,8 +151,7 @@ class Suggestions:
     def rates_of(self, optimizers: Sequence[str] | None) -> Rates | None:
         """The bounds for these optimizers together; by default for the one whose loss fell furthest."""
         sizes = self.batch_size.choices if self.batch_size else ()
-        found = [one for one in self.result.rates if one.found]
-        found = [one for one in found if one.batch_size in sizes] or found
+        found = [one for one in self._ranges if one.batch_size in sizes] or self._ranges
         if optimizers is None and found:
             best = min(found, key=lambda one: min(one.losses))
             optimizers = [best.optimizer]
@@ -164,16 +190,20 @@ class Suggestions:
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:
-        """Configurations to begin with, best first: those of the short trainings, then the steepest of each range."""
+        """Configurations to begin with, one a batch size: those of the short trainings, best first; then those with the
+        rate at which the loss fell fastest, of the nearest batch size that was measured."""
         rates, batches = self.learning_rate, self.batch_size
         if rates is None:
             return ()
-        sizes = batches.choices if batches else tuple({one.batch_size for one in self.result.rates})
+        sizes = batches.choices if batches else tuple({one.batch_size for one in self._ranges})
         sign = -1 if self.result.mode == "max" else 1
         curves = [curve for curve in self.result.epochs.curves if curve.values]
         curves = sorted(curves, key=lambda curve: min(sign * value for value in curve.values))
-        wanted = [(curve.optimizer, curve.batch_size, curve.learning_rate) for curve in curves]
-        wanted += [(one.optimizer, one.batch_size, one.steepest) for one in self.result.rates if one.steepest]
+        wanted = [(c.optimizer, c.batch_size, self._written(c.learning_rate, c.batch_size)) for c in curves]
+        for size in sizes:
+            ranges = [one for one in self._ranges if one.steepest and one.optimizer == rates.optimizer]
+            near = min(ranges, key=lambda one: abs(math.log(one.batch_size / size)), default=None)
+            wanted += [] if near is None else [(near.optimizer, size, near.steepest or math.nan)]
         kept = {size: rate for name, size, rate in reversed(wanted) if name == rates.optimizer and size in sizes}
         order = list(dict.fromkeys(size for _, size, _ in wanted if size in kept))
         return tuple(

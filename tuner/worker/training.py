@@ -332,7 +332,8 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 def _make_trainer(settings: WorkerSettings, data: Data | None, forker: Forker | None, notes: list[str]) -> Any:
     """As the sweep needs it: of scripts, or of Keras models."""
     if settings.is_script:
-        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker, settings.takes_last)
+        script, keep = _script(settings), SweepFolder.at(settings.sweep).keep_logged
+        return ScriptTrainer(script, settings.metric, settings.mode, forker, settings.takes_last, keep)
     return _make_keras_trainer(settings, data, notes)
 
 
@@ -350,7 +351,7 @@ def _script(settings: WorkerSettings) -> Script:
 
 def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
-    set_up_process(settings.slot.threads)
+    set_up_process(settings.slot.threads, settings.deterministic)
     devices = _gpus(settings.slot.gpus, notes)
     from trainables.training import make_trainer
 
