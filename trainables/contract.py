@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainables.counts import COUNTS
+from trainables.phases import Phase
 from trainables.reading.methods import Readers
 
 if TYPE_CHECKING:
@@ -28,6 +30,17 @@ FOLDS_MAX = 100
 
 class DataError(Exception):
     """The training data cannot be had or has the wrong form; the message says what to do."""
+
+
+class ParamError(DataError):
+    """What a parameter names, such as a file, cannot be had; the message says what to do."""
+
+    def __init__(self, param: str, rule: str) -> None:
+        super().__init__(f"{param} {rule}")
+        self.param, self.rule = param, rule
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.param, self.rule)
 
 
 class EvaluateError(ValueError):
@@ -43,6 +56,9 @@ class TrainingParams(BaseModel):
     """The rate at the start, and the peak after a warm-up."""
     batch_size: int = Field(32, ge=1)
     """Examples a step; the last step of an epoch takes what is left."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """The most examples of a batch that are trained at once: their gradients are added up, and the step is that of the
+    whole batch. None, or what is not below batch_size, for all at once."""
     epochs: int = Field(10, ge=1)
     """Passes over the training set in a whole training; early stopping may end it before."""
     optimizer: Literal["sgd", "adagrad", "rmsprop", "adam", "adamw"] = "adam"
@@ -123,9 +139,9 @@ class Trainable(ABC):
 
     Class attributes `loss` and `metrics` are what `keras.Model.compile` takes, functions of your own among them; each
     trial's model has losses and metrics of its own. `loss = None` where the model computes its own.
-    An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate` and `epoch_s`; a metric with a value
-    for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras names them;
-    those of a model with its own `train_step` are what that returns.
+    An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate`, `epoch_s` and its counts; a metric
+    with a value for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras
+    names them; those of a model with its own `train_step` are what that returns.
 
     A trial trains through `keras.Model.fit` where `build_model` returns a compiled model, or the class has `callbacks`,
     `class_weight` or `fit_options`; see `trainables.training.path`. A class whose models are compiled needs no `loss`,
@@ -142,6 +158,8 @@ class Trainable(ABC):
     that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
+    file_params: ClassVar[Sequence[str]] = ()
+    """The parameters that may name files: such a constant of a spec is relative to the spec's folder."""
     constants: ClassVar[tuple[str, ...]] = ()
     """Parameters that `load_data` reads: a spec's `space` may hold them as constants alone."""
     fixed_params: Mapping[str, Any] = MappingProxyType({})
@@ -177,6 +195,30 @@ class Trainable(ABC):
     def callbacks(self, params: Any) -> Sequence[Any]:
         """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
         return ()
+
+    def model_key(self, params: Any) -> str | None:
+        """Equal for parameters whose models have equal graphs; None to compare the models' configurations."""
+        return None
+
+    def phases(self, params: Any, model: keras.Model) -> Sequence[Phase]:
+        """The phases of a training: which layers are frozen, and how fast the others learn; one by default.
+
+        Must depend on `params`, and of the model on its layers alone. On the fast path only.
+        """
+        return ()
+
+    def augmentation(self, params: Any) -> Mapping[str, float]:
+        """The strengths of `augment`, by names of your own."""
+        return {}
+
+    def augment(self, inputs: Any, strengths: Mapping[str, Any], seed: Any) -> Any:
+        """The inputs of a training step, changed at random, in TensorFlow. On the fast path only.
+
+        Args:
+            strengths: tensors, of those that are not 0.
+            seed: a tensor of two whole numbers, for functions such as `tf.random.stateless_uniform`; new in each step.
+        """
+        return inputs
 
     def evaluate(self, model: keras.Model, data: Any) -> Mapping[str, Any]:
         """Metrics of your own, by names of their own, of a model after an epoch; none by default.
@@ -243,6 +285,16 @@ def has_evaluate(trainable: Any) -> bool:
     return getattr(type(trainable), "evaluate", None) not in (None, Trainable.evaluate)
 
 
+def has_phases(trainable: Any) -> bool:
+    """Whether a trainable divides its training into phases."""
+    return getattr(type(trainable), "phases", None) not in (None, Trainable.phases)
+
+
+def has_augment(trainable: Any) -> bool:
+    """Whether a trainable augments its inputs itself."""
+    return getattr(type(trainable), "augment", None) not in (None, Trainable.augment)
+
+
 def has_folds(trainable: Any) -> bool:
     """Whether a trainable divides its data into folds itself."""
     return getattr(type(trainable), "folds", None) not in (None, Trainable.folds)
@@ -262,7 +314,7 @@ def epoch_metrics(trainable: type[Trainable]) -> list[str]:
     parts = [getattr(trainable, "loss", None), *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
     trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
-    return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s"]
+    return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s", *COUNTS]
 
 
 def _is_for_outputs(part: Any) -> bool:

@@ -21,7 +21,7 @@ def test_the_rate_goes_from_where_the_loss_falls_to_where_it_turns_at_any_sugges
     found = suggested().learning_rate
     assert found is not None and (found.optimizer, found.low, found.high) == ("adam", 2.3e-4, 6e-2)
     assert [line[:32] for line in found.why] == ["range test of adam at batch 32: ", "range test of adam at batch 64: "]
-    assert "the loss fell from 0.00023 on, fastest at 0.0031, up to 0.042, where it diverged at 0.084" in found.why[0]
+    assert "the loss fell from 0.00023 on, fastest at 0.0031, up to 0.042; it diverged at 0.084" in found.why[0]
 
 
 def test_of_several_optimizers_the_one_whose_loss_fell_furthest_and_the_others_are_told() -> None:
@@ -72,6 +72,11 @@ def test_of_large_data_throughput_decides_and_the_noise_scale_where_it_was_measu
     found = suggested(**large, noise_scale=NoiseScale(900, 500, 2000)).batch_size
     assert found is not None and found.choices == (128, 256, 512) and "about 900 (500 to 2,000)" in found.why[2]
     found = suggested(**large, noise_scale=NoiseScale(40, 30, 70)).batch_size
+    assert found is not None and found.choices == (16, 32, 64)
+
+
+def test_one_slow_measurement_leaves_no_gap() -> None:
+    found = suggested(ladder=ladder(1200, {8: 1e3, 16: 3e4, 32: 5e3, 64: 4e4})).batch_size
     assert found is not None and found.choices == (16, 32, 64)
 
 

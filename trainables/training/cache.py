@@ -17,7 +17,7 @@ from trainables.training.optimizers import static_key
 _CAPACITY = 8
 _NOT_IN_THE_MODEL = frozenset(
     {
-        *("learning_rate", "batch_size", "epochs", "optimizer", "momentum", "weight_decay"),
+        *("learning_rate", "batch_size", "micro_batch_size", "epochs", "optimizer", "momentum", "weight_decay"),
         *("schedule", "decay_rate", "decay_steps", "staircase", "warmup_epochs"),
     }
 )
@@ -47,12 +47,15 @@ class ModelCache:
             self._models.popitem(last=False)
 
 
-def cache_key(model: Any, params: Params) -> str:
+def cache_key(model: Any, params: Params, known: str | None = None) -> str:
     """Equal only for models with equal graphs: by their configuration where Keras knows all of it, else by params.
 
     What XLA compiles is kept apart by `jit_key`.
+
+    Args:
+        known: what the trainable itself says of the model, which counts instead.
     """
-    text = architecture(model)
+    text = architecture(model) if known is None else known
     if text is None:
         text = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
     return f"{static_key(params)} {keras.config.dtype_policy().name} {text}"

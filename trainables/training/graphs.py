@@ -12,6 +12,8 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 from trainables.contract import Params, Trainable
+from trainables.exceptions import PartsError
+from trainables.training.augmentation import Augmentation
 from trainables.training.device import Split
 from trainables.training.fixed_batch import fixed_batch_size, of_size
 from trainables.training.fresh import fresh
@@ -27,7 +29,10 @@ from trainables.training.jit import Choice, by_xla, faster, reason_against, time
 from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
+from trainables.training.parts import in_parts, rows_of, with_gradients
+from trainables.training.phases import PhasedModel
 from trainables.training.pipeline_draws import begin_epoch
+from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.streaming import over_batches
 
@@ -41,6 +46,7 @@ class CompiledModel:
         model: the Keras model.
         reusable: whether `reset` brings back all state that its graphs hold.
         jit: whether XLA compiles its steps.
+        parts: the most examples of a batch that are trained at once; None for all of them.
     """
 
     def __init__(
@@ -52,9 +58,11 @@ class CompiledModel:
         on_trace: Callable[[], None],
         replicas: Replicas,
         jit: bool = False,
+        recipe: Recipe = Recipe(),  # noqa: B008 - it is frozen
     ) -> None:
         self.model = model
         self.jit = jit
+        self.parts: int | None = None
         self._compiled_sizes: set[Any] = set()
         self._fixed_batch = fixed_batch_size(model)
         self._replicas = replicas
@@ -76,7 +84,15 @@ class CompiledModel:
                 "a model without call must have a test_step, which validates it; or give it a call(self, inputs)"
             )
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
-        model.optimizer.build(model.trainable_variables)
+        self._phased = PhasedModel(model, recipe.plan) if recipe.plan is not None else None
+        model.optimizer.build(model.trainable_variables if self._phased is None else self._phased.learning)
+        if self._phased is not None:
+            self._phased.take(self.optimizer.keras)
+        self._augmentation = Augmentation(trainable, tuple(recipe.strengths)) if recipe.strengths else None
+        self._num_phases = 1 if recipe.plan is None else len(recipe.plan.ends)
+        self._phase = 0
+        self._is_regularized = any(variable.regularizer is not None for variable in model.variables)
+        """Frozen weights have no penalty, which is part of the validation's loss, too."""
         replicas.weigh_gradients(model.optimizer)
         self._initial_optimizer = [_compact(variable.numpy()) for variable in model.optimizer.variables]
 
@@ -84,6 +100,12 @@ class CompiledModel:
     def variables(self) -> list[Any]:
         """The model's variables, then the optimizer's, then what else its steps touch: the state between two epochs."""
         return [*self.model.variables, *self.model.optimizer.variables, *self._hidden]
+
+    @property
+    def _numbers(self) -> list[Any]:
+        """What a trial sets before its training: numbers of its parameters, which the graphs read."""
+        own = [part.variables for part in (self._phased, self._augmentation) if part is not None]
+        return [*self.optimizer.variables, *(variable for variables in own for variable in variables)]
 
     @property
     def initial_values(self) -> list[Any]:
@@ -102,16 +124,31 @@ class CompiledModel:
         """Whether `reset` can give these values to the model."""
         return [tuple(v.shape) for v in self.model.variables] == [value.shape for value in model_values]
 
-    def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int) -> None:
+    def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int, recipe: Recipe = Recipe()) -> None:  # noqa: B008
         """Puts it into the state of a new model with these values that has not been trained."""
         self.assign([*model_values, *self._initial_optimizer, *self._initial_hidden])
-        self.optimizer.set(params, steps_per_epoch)
+        self._set(params, steps_per_epoch, recipe)
 
-    def go_on(self, values: list[Any], params: Params, steps_per_epoch: int, seed: int) -> None:
+    def go_on(
+        self,
+        values: list[Any],
+        params: Params,
+        steps_per_epoch: int,
+        seed: int,
+        recipe: Recipe = Recipe(),  # noqa: B008
+    ) -> None:
         """Puts it into the state of a trial that other trials have interrupted."""
         self.assign(values)
-        self.optimizer.set(params, steps_per_epoch)
+        self._set(params, steps_per_epoch, recipe)
         self._seed = seed
+
+    def _set(self, params: Params, steps_per_epoch: int, recipe: Recipe) -> None:
+        """Gives all that is a variable the numbers of a trial."""
+        self.optimizer.set(params, steps_per_epoch)
+        if self._phased is not None and recipe.plan is not None:
+            self._phased.set(recipe.plan, steps_per_epoch)
+        if self._augmentation is not None:
+            self._augmentation.set(recipe.strengths)
 
     def assign(self, values: list[Any]) -> None:
         """Gives the model's variables these values, and the optimizer's where there are as many."""
@@ -125,18 +162,31 @@ class CompiledModel:
             UnkeptStateError: its steps change what no checkpoint can hold.
         """
         is_new = not self._graphs
-        self._graph(train, training=True)
-        self._graph(validation, training=False)
+        for _ in self._each_phase():
+            self._graph(train, training=True)
+            self._graph(validation, training=False)
         if is_new and self._replicas.count == 1:
             self._find_hidden()
-        self._warm_up(self._graph(train, training=True)[0], train, training=True)
-        self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+        for _ in self._each_phase():
+            self._warm_up(self._graph(train, training=True)[0], train, training=True)
+            self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+
+    def _each_phase(self) -> Iterator[int]:
+        """Takes it through the phases of a training, one after another, and back to the first."""
+        yield from map(self._enter, range(self._num_phases))
+        self._enter(0)
+
+    def _enter(self, phase: int) -> int:
+        """Lets the graphs be those of a phase."""
+        self._phase = phase
+        return phase
 
     def choose_jit(self, train: Split, validation: Split, batch_size: int) -> Choice:
         """Takes XLA where its steps are faster, and forgets the graphs of the other way; leaves the state changed."""
         why_not = reason_against(self.model, self.graphs, self.reusable and self._replicas.count == 1)
         if why_not:
             return Choice(False, why_not)
+        self._enter(self._num_phases - 1)  # as a rule the one in which most learns
 
         def seconds(jit: bool) -> Callable[[int], float]:
             def run(steps: int) -> float:
@@ -160,26 +210,32 @@ class CompiledModel:
         """
         sizes = [(train, batch_size, True), (validation, self._evaluation_size(validation, evaluation_size_max), False)]
         for split, size, training in sizes:
-            key = (training, split.is_streamed, str(split.spec), size, split.num_examples % size)
-            if not self.jit or not self.reusable or key in self._compiled_sizes:
-                continue
-            with xla_errors():  # a whole batch, and one as small as the last of an epoch
-                self._run(self._graph(split, training)[0], split, size, size + split.num_examples % size, training)
-            self._compiled_sizes.add(key)
+            for phase in self._each_phase():
+                key = (training, split.is_streamed, str(split.spec), size, self.parts, split.num_examples % size, phase)
+                if not self.jit or not self.reusable or key in self._compiled_sizes:
+                    continue
+                with xla_errors():  # a whole batch, and one as small as the last of an epoch
+                    self._run(self._graph(split, training)[0], split, size, size + split.num_examples % size, training)
+                self._compiled_sizes.add(key)
 
     def _run(self, graph: Any, split: Split, batch_size: int, count: int, training: bool) -> Any:
         """An epoch over so many examples, or over all where there are fewer."""
         if split.is_streamed:
-            return graph(split.batches(batch_size, None).take(1).cache().repeat(max(1, count // batch_size)))
+            batches = split.batches(batch_size, None).take(1).cache().repeat(max(1, count // batch_size))
+            return graph(batches, *self._of_parts(training))
         arguments = [tf.constant(batch_size)] + ([tf.constant([0, 0], tf.int64)] if training else [])
-        return graph(split.first(min(count, split.num_examples)), *arguments)
+        return graph(split.first(min(count, split.num_examples)), *arguments, *self._of_parts(training))
+
+    def _of_parts(self, training: bool) -> list[Any]:
+        """The last argument of the graph of an epoch that trains batches in parts."""
+        return [tf.constant(self.parts)] if training and self.parts is not None else []
 
     def _evaluation_size(self, split: Split, at_most: int) -> int:
         return self._fixed_batch or self._replicas.evaluation_batch(split.num_examples, at_most)
 
     def _find_hidden(self) -> None:
         """Takes up the variables that its steps touch and neither model nor optimizer have."""
-        own = [*self.model.variables, *self.model.optimizer.variables, *self.optimizer.variables]
+        own = [*self.model.variables, *self.model.optimizer.variables, *self._numbers]
         of_metrics = [variable for metric in self.model.metrics for variable in metric.variables]
         for graph in self.graphs:
             check_ops(graph)
@@ -198,7 +254,7 @@ class CompiledModel:
         """Trains one epoch over `split` in an order that depends on the seed and the epoch alone."""
         self.model.reset_metrics()
         self._seed = seed
-        begin_epoch(seed, epoch)
+        self._begin(seed, epoch)
         graph, names = self._graph(split, training=True)
         if split.is_streamed:
             num_steps = self._replicas.steps(split.num_examples, batch_size)
@@ -206,9 +262,16 @@ class CompiledModel:
         else:
             arguments = [split.source, tf.constant(batch_size), tf.constant([seed, epoch], tf.int64)]
         with xla_errors():
-            values = graph(*arguments)
+            values = graph(*arguments, *self._of_parts(training=True))
         self._replicas.settle(self.model)
         return dict(zip(names, map(float, values.numpy()), strict=True))
+
+    def _begin(self, seed: int, epoch: int) -> None:
+        begin_epoch(seed, epoch)
+        if self._phased is not None:
+            self._phase = self._phased.begin_epoch(epoch)
+        if self._augmentation is not None:
+            self._augmentation.seed(seed)
 
     def evaluate(self, split: Split, batch_size_max: int) -> dict[str, float]:
         """The metrics on `split`, in inference mode."""
@@ -225,18 +288,28 @@ class CompiledModel:
     def _graph(self, split: Split, training: bool) -> tuple[Any, list[str]]:
         """The traced graph of an epoch and the names of the values that it returns."""
         spec = split.spec
-        key = (training, split.is_streamed, str(spec), self.jit)
+        is_in_parts = training and self.parts is not None
+        phase = self._phase if training or self._is_regularized else 0
+        key = (training, split.is_streamed, str(spec), phase, is_in_parts, self.jit)
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
+            if self._phased is not None:
+                self._phased.freeze(phase)
+            if training and self._augmentation is not None:
+                step = self._augmentation.before(step, self.model.optimizer)
             step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
             run_step = self._replicas.over_all(_recording(step, names))
+            kept: list[Any] | None = [] if is_in_parts else None
+            if kept is not None:
+                self._check_parts()
+                run_step = with_gradients(run_step, self.model.optimizer, kept)
             run_step = by_xla(run_step) if self.jit else run_step
             with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
                 if split.is_streamed:
-                    graph = self._trace_streamed_epoch(run_step, spec, training, names)
+                    graph = self._trace_streamed_epoch(run_step, spec, training, names, kept)
                 else:
-                    graph = self._trace_array_epoch(run_step, spec, training, names)
+                    graph = self._trace_array_epoch(run_step, spec, training, names, kept)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
             self._graphs[key] = graph, [*names, "learning_rate"] if training else names
         return self._graphs[key]
@@ -247,20 +320,42 @@ class CompiledModel:
             return
         self._warm.add(id(graph))
         if split.is_streamed:
-            graph(split.batches(1, None).take(0))
+            graph(split.batches(1, None).take(0), *self._of_parts(training))
         else:
-            graph(split.first(0), tf.constant(1), *([tf.constant([0, 0], tf.int64)] if training else []))
+            seed = [tf.constant([0, 0], tf.int64)] if training else []
+            graph(split.first(0), tf.constant(1), *seed, *self._of_parts(training))
 
-    def _trace_array_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
+    def _check_parts(self) -> None:
+        if self._replicas.count > 1:
+            raise PartsError("a batch cannot be trained in parts of micro_batch_size examples on several GPUs")
+        if self._fixed_batch is not None:
+            raise PartsError(
+                f"a batch cannot be trained in parts of micro_batch_size examples, as the model takes batches of"
+                f" {self._fixed_batch} examples only"
+            )
+
+    def _trace_array_epoch(
+        self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str], kept: list[Any] | None
+    ) -> Any:
+        """`kept` as of `in_parts`; None for whole batches."""
         fewest = self._replicas.count if training else 1
 
-        def epoch(source: Any, batch_size: Any, *seed: Any) -> Any:
+        def epoch(source: Any, batch_size: Any, *others: Any) -> Any:
             self._on_trace()
+            seed = others[:1]
             num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
             order: Any = tf.random.experimental.stateless_shuffle(tf.range(num_examples), *seed) if training else None
 
             def step(start: Any, values: Any) -> Any:
                 stop = tf.minimum(start + batch_size, num_examples)
+                if kept is not None:
+
+                    def part_of(first: Any, last: Any) -> Any:
+                        rows = order[start + first : start + last]
+                        return tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
+
+                    optimizer = self.model.optimizer
+                    return stop, in_parts(run_step, part_of, stop - start, others[1], optimizer, kept)
                 if training:
                     rows = order[start:stop]
                     batch = tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
@@ -279,15 +374,29 @@ class CompiledModel:
             return self._with_learning_rate(values) if training else values
 
         arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
+        arguments += [] if kept is None else [tf.TensorSpec([], tf.int32)]
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
 
-    def _trace_streamed_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
-        def epoch(batches: Any) -> Any:
+    def _trace_streamed_epoch(
+        self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str], kept: list[Any] | None
+    ) -> Any:
+        def epoch(batches: Any, *at_most: Any) -> Any:
             self._on_trace()
-            values = self._of_all(over_batches(run_step, batches, spec), names, training)
+            step = run_step if kept is None else self._batch_in_parts(run_step, at_most[0], kept)
+            values = self._of_all(over_batches(step, batches, spec), names, training)
             return self._with_learning_rate(values) if training else values
 
-        return tf.function(epoch, autograph=False).get_concrete_function(tf.data.DatasetSpec(spec))
+        arguments = [tf.data.DatasetSpec(spec)] + ([] if kept is None else [tf.TensorSpec([], tf.int32)])
+        return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
+
+    def _batch_in_parts(self, part: Callable[[Any], Any], at_most: Any, kept: list[Any]) -> Callable[[Any], Any]:
+        """The step on a whole batch, trained in parts."""
+
+        def step(batch: Any) -> Any:
+            size = tf.shape(tf.nest.flatten(batch)[0])[0]
+            return in_parts(part, rows_of(batch), size, at_most, self.model.optimizer, kept)
+
+        return step
 
     def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
         """The epoch's metrics over the examples of all devices, in the place of the last step's."""
@@ -305,7 +414,7 @@ class CompiledModel:
     def _has_hidden_state(self, graph: Any) -> bool:
         """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""
         known = [*self.variables, *(v for m in self.model.metrics for v in m.variables)]
-        known_ids = {id(part) for part in self._replicas.parts([*known, *self.optimizer.variables])}
+        known_ids = {id(part) for part in self._replicas.parts([*known, *self._numbers])}
         if any(id(variable) not in known_ids for variable in graph.graph.variables):
             return True
         return any(node.op.startswith(_STATEFUL_OPS) for node in nodes(graph))

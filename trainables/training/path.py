@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from trainables.contract import Data, Trainable, fit_reason
+from trainables.contract import Data, Trainable, fit_reason, has_augment, has_phases
 from trainables.epochs import EpochResult
 from trainables.training.base import OfKeras
 from trainables.training.checkpoint import Snapshot
@@ -66,6 +66,8 @@ class Trainer(OfKeras):
         self._notes: list[str] = []
         self.steps_max: int | None = None
         """Of an epoch through `fit`, for a first look; None for all."""
+        self.parts_max: int | None = None
+        """Of the next trials, the most examples of a batch that are trained at once; None for no limit."""
 
     def place(self, folder: str | None, trial: int | str) -> None:
         """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
@@ -88,6 +90,7 @@ class Trainer(OfKeras):
         if self._path == "fast":
             try:
                 self._current = self._of_fast()
+                self._current.parts_max = self.parts_max
                 self._current.start(params, seed, checkpoint)
                 self._tell_choice(self._current.choice)
                 return
@@ -95,7 +98,7 @@ class Trainer(OfKeras):
                 self._path, self.why = "fit", "build_model returns a compiled model"
                 self._fast = None
         fit = self._current = self._of_fit()
-        fit.steps_max = self.steps_max
+        fit.steps_max, fit.parts_max = self.steps_max, self.parts_max
         fit.folder, fit.trial, fit.notes = self._folder, self._number, self._notes
         fit.start(params, seed, checkpoint)
 
@@ -110,8 +113,20 @@ class Trainer(OfKeras):
         return self._fast
 
     def _of_fit(self) -> FitTrainer:
+        self._check_recipe()
         self._fit = self._fit or FitTrainer(*self._arguments)
         return self._fit
+
+    def _check_recipe(self) -> None:
+        """Refuses what has no effect on the fit path.
+
+        Raises:
+            TypeError: the trainable has it.
+        """
+        for name, has in (("phases", has_phases), ("augment", has_augment)):
+            if has(self._arguments[0]):
+                where = f"where trials train through keras.Model.fit ({self.why})"
+                raise TypeError(f"{name} has no effect {where}: leave out what needs fit, or {name}")
 
     def _running(self) -> WarmTrainer | FitTrainer:
         if self._current is None:
@@ -165,6 +180,11 @@ class Trainer(OfKeras):
         """The parameters that the trainable's code has read in this trial; None on the fast path, where training
         itself reads some."""
         return self._fit.params_read if self._fit is not None and self._current is self._fit else None
+
+    @property
+    def at_once(self) -> int | None:
+        """How many examples the running trial trains at once, as far as it is known."""
+        return self._current.at_once if self._current is not None else None
 
     @property
     def graphs(self) -> list[Any]:

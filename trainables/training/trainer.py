@@ -11,6 +11,7 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Params, Trainable
+from trainables.counts import with_counts
 from trainables.epochs import EpochResult
 from trainables.isolation import isolated
 from trainables.training.base import TrialTrainer
@@ -22,7 +23,10 @@ from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.jit import Choice, JitChoices, JitCompile
 from trainables.training.naming import first_names
+from trainables.training.parts import parts_of
 from trainables.training.pipeline_draws import reproducible_draws
+from trainables.training.reads import valid_params
+from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.shared import Shared
 
@@ -49,6 +53,12 @@ class _Trial:
     test: Split | None
     evaluation: Evaluation | None
     """What the trainable itself evaluates after each epoch."""
+    recipe: Recipe
+
+    @property
+    def evaluation_size(self) -> int:
+        """The most examples that are evaluated at once."""
+        return (self.compiled.parts or self.params.batch_size) * _EVALUATION_FACTOR
 
 
 class WarmTrainer(TrialTrainer[_Trial]):
@@ -64,6 +74,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
         jit_compile: whether XLA compiles a trial's steps; auto: where that is faster.
 
     Attributes:
+        parts_max: of the next trials, the most examples of a batch that are trained at once; None for no limit.
+        at_once: how many examples the running trial trains at once; None before its model is there.
         choice: what was found where a model's steps were timed for the running trial; else None.
     """
 
@@ -82,6 +94,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
         self._jit_compile = jit_compile
         self._choices = JitChoices(jit_compile, len(devices), self._shared.jit)
         self.choice: Choice | None = None
+        self.parts_max: int | None = None
+        self.at_once: int | None = None
         self._cache, self._seeder = self._shared.cache, self._shared.seeder
         self._replicas = Replicas(devices)
         self._parked: list[Any] | None = None
@@ -122,8 +136,9 @@ class WarmTrainer(TrialTrainer[_Trial]):
             Exception: whatever the trainable's own code raises.
         """
         self._end_trial()
+        self.at_once = None
         seed %= 2**32
-        valid = self._trainable.Params(**params)
+        valid = valid_params(self._trainable, params)
         keras.config.set_dtype_policy(self._precision)
         if valid.batch_size < self._replicas.count:
             raise ValueError(
@@ -136,7 +151,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
 
         trial, values = isolated(self._trainable, self._data, prepare)
         compiled, steps = trial.compiled, self._replicas.steps(trial.train.num_examples, valid.batch_size)
-        compiled.reset(values, valid, steps)
+        compiled.reset(values, valid, steps, trial.recipe)
         self._progress = Progress()
         if checkpoint is not None:
             num_model_variables = len(compiled.model.variables)
@@ -144,7 +159,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
                 checkpoint = checkpoint(bytes_max(compiled.variables, num_model_variables))
             state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
             self._as_before(trial, self._progress.jit_compile)
-            compiled.reset(values, valid, steps)
+            compiled.reset(values, valid, steps, trial.recipe)
             compiled.assign(state)
         self._progress.jit_compile = None if self._jit_compile is False else compiled.jit
         self._trial = trial
@@ -173,7 +188,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
             if (size := fixed_batch_size(model)) is not None:
                 parts = {"training": train, "validation": validation, **({} if test is None else {"test": test})}
                 check_fixed_batch(size, params.batch_size, {name: part.num_examples for name, part in parts.items()})
-            key = cache_key(model, params)
+            recipe = Recipe.of(trainable, params, model)
+            key = cache_key(model, params, trainable.model_key(params)) + recipe.structure
             values = [variable.numpy() for variable in model.variables]
             self._collect_garbage(sum(value.nbytes for value in values))
             jit = bool(self._choices.known(key))
@@ -181,18 +197,20 @@ class WarmTrainer(TrialTrainer[_Trial]):
             if compiled is None or not compiled.takes(values):
                 with self._replicas.scope():
                     compiled = CompiledModel(
-                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas, jit
+                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas, jit, recipe
                     )
+            compiled.parts = parts_of(params.batch_size, params.micro_batch_size, self.parts_max)
+            self.at_once = compiled.parts or params.batch_size
             compiled.prepare(train, validation)
             if compiled.model is model:
                 values = compiled.initial_values
-            sizes = params.batch_size, params.batch_size * _EVALUATION_FACTOR
+            sizes = params.batch_size, self.at_once * _EVALUATION_FACTOR
             self.choice = None
             if is_new:
                 self.choice = self._choices.choose(key, lambda: compiled.choose_jit(train, validation, sizes[0]))
             compiled.compile_ahead(train, validation, *sizes)
         evaluation = Evaluation.of(trainable, data)
-        return _Trial(params, seed, key, compiled, train, validation, test, evaluation), values
+        return _Trial(params, seed, key, compiled, train, validation, test, evaluation, recipe), values
 
     def _as_before(self, trial: _Trial, jit: bool | None) -> None:
         """Goes on as a trial's checkpoint says, where the sweep leaves it open; the state is to be reset."""
@@ -201,8 +219,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
             compiled.jit = bool(jit)
             with first_names(self._trainable):
                 compiled.prepare(trial.train, trial.validation)
-                size = trial.params.batch_size
-                compiled.compile_ahead(trial.train, trial.validation, size, size * _EVALUATION_FACTOR)
+                compiled.compile_ahead(trial.train, trial.validation, trial.params.batch_size, trial.evaluation_size)
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
@@ -213,7 +230,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         epoch = self._progress.epoch + 1
         started_s = time.perf_counter()
         metrics = trial.compiled.train(trial.train, trial.params.batch_size, trial.seed, epoch)
-        validated = trial.compiled.evaluate(trial.validation, trial.params.batch_size * _EVALUATION_FACTOR)
+        validated = trial.compiled.evaluate(trial.validation, trial.evaluation_size)
         metrics |= {f"val_{name}": value for name, value in validated.items()}
         if trial.evaluation is not None:
             self._seeder.restart_epoch(trial.seed, epoch)
@@ -221,6 +238,9 @@ class WarmTrainer(TrialTrainer[_Trial]):
         epoch_s = time.perf_counter() - started_s
         metrics["epoch_s"] = epoch_s
         self._trial = trial
+        steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
+        samples = min(steps * trial.params.batch_size, trial.train.num_examples)
+        metrics = with_counts(metrics, epoch * steps, epoch * samples, steps, trial.compiled.parts)
         self._progress.epoch = epoch
         metrics = self._judged(metrics, trial.compiled.model)
         return EpochResult(epoch, metrics, epoch_s)
@@ -238,7 +258,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         current = [variable.numpy() for variable in trial.compiled.model.variables]
         try:
             trial.compiled.assign(self._progress.best_values)
-            metrics = trial.compiled.evaluate(trial.test, trial.params.batch_size * _EVALUATION_FACTOR)
+            metrics = trial.compiled.evaluate(trial.test, trial.evaluation_size)
             own = {}
             if trial.evaluation is not None:
                 self._seeder.restart_epoch(trial.seed, self.best_epoch)
@@ -265,7 +285,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         trial = self._running()
         self._cache.take(jit_key(trial.key, trial.compiled.jit))
         steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
-        trial.compiled.go_on(self._parked, trial.params, steps, trial.seed)
+        trial.compiled.go_on(self._parked, trial.params, steps, trial.seed, trial.recipe)
         self._parked = None
 
     def forget(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.contract import Data, DataError, ParamError, Params, Trainable, epoch_metrics
 from trainables.exceptions import Infeasible, infeasible_in
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
@@ -28,7 +28,14 @@ from tuner.base.errors import gist, said_by
 from tuner.inspection.configurations import draws, idle_training_params
 from tuner.inspection.describing import data_warnings, described
 from tuner.inspection.digests import array_digests
-from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems, taken_texts
+from tuner.inspection.fit import (
+    batch_size_problems,
+    extremes,
+    metric_problems,
+    param_problems,
+    taken_texts,
+    unknown_name_problems,
+)
 from tuner.inspection.folds import folds_of, metrics_of
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.inspected import Inspected
@@ -74,7 +81,7 @@ def load_trainable(trainable: str, sources: Sources | None = None) -> type[Train
     if is_given(trainable):
         return lookup(trainable).trainable
     if is_importable(trainable):
-        return load_importable(trainable)
+        return load_importable(trainable, sources)
     if is_file(trainable):
         path, _, class_name = trainable.rpartition(":")
         return registry.load_file(Path(path), class_name, sources)
@@ -132,6 +139,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         problems, hyper_warnings = param_problems(spec, known, trainable_class.constants), []
         if "space" not in spec.model_fields_set:
             problems.append("space: is required, but is missing")
+    problems += [] if problems and is_adapted(trainable_class) else unknown_name_problems(spec, known)
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []
@@ -165,6 +173,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
                 )
         else:
             of_data.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
+    except ParamError as error:
+        of_data.append(f"space.{error.param}: {error.rule}")
     except DataError as error:
         of_data.append(f"data: {error}")
     except (Exception, SystemExit) as error:

@@ -102,7 +102,8 @@ class Suggestions:
             return None
         most, why_most = self._most(fitting)
         slow = THROUGHPUT_MIN * max(step.examples_per_s or 0 for step in fitting if step.batch_size <= most)
-        chosen = [s for s in fitting if s.batch_size <= most and (s.examples_per_s or 0) >= slow]
+        least = next(s.batch_size for s in fitting if (s.examples_per_s or 0) >= slow)
+        chosen = [step for step in fitting if least <= step.batch_size <= most]
         picked = _spread(chosen)
         speeds = ", ".join(f"{s.examples_per_s:,.0f} at {s.batch_size}" for s in picked)
         line = f"from the smallest with a quarter of the best throughput to {why_most}; examples a second: {speeds}"
@@ -243,12 +244,11 @@ def _spread(steps: Sequence[BatchStep]) -> list[BatchStep]:
 
 
 def _range_line(one: RateRange) -> str:
-    ends = f"{one.diverged_at:.2g}" if one.diverged_at is not None else None
-    turns = f"it diverged at {ends}" if ends else "it turned"
+    turns = ", where it turned" if one.diverged_at is None else f"; it diverged at {one.diverged_at:.2g}"
     note = f" ({one.reason})" if one.reason else ""
     return (
         f"range test of {one.optimizer} at batch {one.batch_size}: the loss fell from {_low(one):.2g} on,"
-        f" fastest at {one.steepest or math.nan:.2g}, up to {_high(one):.2g}, where {turns}{note}"
+        f" fastest at {one.steepest or math.nan:.2g}, up to {_high(one):.2g}{turns}{note}"
     )
 
 
