@@ -37,6 +37,7 @@ class FinetuneText(Trainable):
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
     constants = (*reading.OPTIONS, "base", "vocabulary")
+    file_params = ("base", "vocabulary")
 
     class Params(TrainingParams):
         text_column: str | None = None
