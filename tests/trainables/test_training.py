@@ -210,3 +210,19 @@ def mnist_trainer() -> Any:
 
     trainable = registry.load("mnist-dense")()
     return WarmTrainer(trainable, trainable.load_data(), "val_accuracy", "max")
+
+
+def test_only_a_number_that_is_a_lists_length_is_not_handed_over() -> None:
+    from pydantic import ValidationError
+
+    from trainables import contract
+    from trainables.training.reads import valid_params
+
+    class Listed:
+        class Params(contract.Params):
+            units: list[int]
+
+    handed = valid_params(Listed, {"learning_rate": 0.1, "depth": 2, "units": [4, 5]})
+    assert handed.units == [4, 5] and not hasattr(handed, "depth")
+    with pytest.raises(ValidationError, match="depth"):
+        valid_params(Listed, {"depth": 3, "units": [4, 5]})

@@ -23,6 +23,7 @@ from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.jit import Choice, JitChoices, JitCompile
 from trainables.training.naming import first_names
 from trainables.training.pipeline_draws import reproducible_draws
+from trainables.training.reads import valid_params
 from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.shared import Shared
@@ -125,7 +126,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         """
         self._end_trial()
         seed %= 2**32
-        valid = self._trainable.Params(**params)
+        valid = valid_params(self._trainable, params)
         keras.config.set_dtype_policy(self._precision)
         if valid.batch_size < self._replicas.count:
             raise ValueError(

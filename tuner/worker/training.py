@@ -332,7 +332,8 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 def _make_trainer(settings: WorkerSettings, data: Data | None, forker: Forker | None, notes: list[str]) -> Any:
     """As the sweep needs it: of scripts, or of Keras models."""
     if settings.is_script:
-        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker, settings.takes_last)
+        script, keep = _script(settings), SweepFolder.at(settings.sweep).keep_logged
+        return ScriptTrainer(script, settings.metric, settings.mode, forker, settings.takes_last, keep)
     return _make_keras_trainer(settings, data, notes)
 
 
