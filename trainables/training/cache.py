@@ -17,7 +17,7 @@ from trainables.training.optimizers import static_key
 _CAPACITY = 8
 _NOT_IN_THE_MODEL = frozenset(
     {
-        *("learning_rate", "batch_size", "epochs", "optimizer", "momentum", "weight_decay"),
+        *("learning_rate", "batch_size", "micro_batch_size", "epochs", "optimizer", "momentum", "weight_decay"),
         *("schedule", "decay_rate", "decay_steps", "staircase", "warmup_epochs"),
     }
 )

@@ -90,7 +90,7 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         if folds:
             found.metrics = all_fold_names(found.metrics, FOLDS_TRIED, len(folds))
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
-        known = TRAINING_PARAMS if ours else ("batch_size", "epochs")
+        known = TRAINING_PARAMS if ours else ("batch_size", "micro_batch_size", "epochs")
         built: set[str] | None = getattr(
             trainable, "names_built", None
         )  # a KerasTuner model may tune its training, too
