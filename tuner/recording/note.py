@@ -66,7 +66,7 @@ def _commands(sweep: Sweep) -> str:
             "```",
             f"tuner resume {name}      # goes on where it stopped",
             f"tuner export {name}      # the best trial's model",
-            f"tuner run spec.yaml      # the same sweep anew elsewhere, from the artifact spec.yaml",
+            "tuner run spec.yaml      # the same sweep anew elsewhere, from the artifact spec.yaml",
             "```",
         ]
     )
