@@ -166,3 +166,22 @@ def test_the_last_epoch_is_the_best_one_where_that_is_asked_for() -> None:
             assert (trainer.best_epoch, trainer.best_value) == (best, values[best - 1])
             if takes_last:
                 check_alike(trainer.best_snapshot().progress.best_values, [v.numpy() for v in trainer.model.variables])
+
+
+@pytest.mark.parametrize("base", [Plain, PlainStreamed])
+def test_each_part_of_a_batch_is_augmented_by_draws_of_its_own(base: type[Any]) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Augmented(base):  # type: ignore[misc]
+        def augmentation(self, params: Any) -> dict[str, float]:
+            return {"noise": 0.1}
+
+        def augment(self, inputs: Any, strengths: Any, seed: Any) -> Any:
+            tf.py_function(lambda key: seen.append(tuple(key.numpy().tolist())), [seed], [])
+            return inputs + strengths["noise"] * tf.random.stateless_normal(tf.shape(inputs), seed)
+
+    trainable = Augmented()
+    trainer = make_trainer(trainable, trainable.load_data(), "val_loss", "min")
+    trainer.start({"batch_size": 128, "micro_batch_size": 32, "epochs": 1}, 1)
+    counts = trainer.train_epoch().metrics
+    assert len(seen) == len(set(seen)) > 3 * counts["steps"], "parts of one batch had the same draws"

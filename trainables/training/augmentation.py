@@ -14,12 +14,17 @@ from trainables.contract import Params, Trainable, has_augment
 class Augmentation:
     """The `augment` of a trainable, for one model.
 
-    Its draws depend on the trial's seed and the optimizer's step alone, so they are the same after a resume.
+    Its draws depend on the trial's seed, the optimizer's step and the part of the batch alone, so they are the same
+    after a resume.
+
+    Attributes:
+        first: in a graph, the number of the first example of the part of a batch that is trained; 0 of a whole one.
     """
 
     def __init__(self, trainable: Trainable, names: tuple[str, ...]) -> None:
         self._trainable, self._names = trainable, names
         self._strengths = tf.Variable(tf.zeros([len(names)]), trainable=False, name="augmentation_strengths")
+        self.first: Any = 0
         self._seed = tf.Variable(0, dtype=tf.int64, trainable=False, name="augmentation_seed")
 
     @property
@@ -37,6 +42,7 @@ class Augmentation:
 
     def before(self, step: Callable[[Any], Any], optimizer: Any) -> Callable[[Any], Any]:
         """A training step on inputs that are augmented."""
+        self.first = 0
 
         def augmented(batch: Any) -> Any:
             inputs, *rest = batch if isinstance(batch, tuple) else (batch,)
@@ -44,7 +50,8 @@ class Augmentation:
             count = tf.cast(tf.convert_to_tensor(optimizer.iterations), tf.int64)
             context = tf.distribute.get_replica_context()
             replica = tf.cast(0 if context is None else context.replica_id_in_sync_group, tf.int64)
-            seed = tf.stack([tf.convert_to_tensor(self._seed), count * 64 + replica])
+            first = tf.cast(self.first, tf.int64)
+            seed = tf.stack([tf.convert_to_tensor(self._seed), first * 2**40 + count * 64 + replica])
             inputs = self._trainable.augment(inputs, strengths, seed)
             return step((inputs, *rest) if isinstance(batch, tuple) else inputs)
 

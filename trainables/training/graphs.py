@@ -351,6 +351,7 @@ class CompiledModel:
                 if kept is not None:
 
                     def part_of(first: Any, last: Any) -> Any:
+                        self._begin_part(first)
                         rows = order[start + first : start + last]
                         return tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
 
@@ -394,9 +395,20 @@ class CompiledModel:
 
         def step(batch: Any) -> Any:
             size = tf.shape(tf.nest.flatten(batch)[0])[0]
-            return in_parts(part, rows_of(batch), size, at_most, self.model.optimizer, kept)
+            rows = rows_of(batch)
+
+            def part_of(first: Any, last: Any) -> Any:
+                self._begin_part(first)
+                return rows(first, last)
+
+            return in_parts(part, part_of, size, at_most, self.model.optimizer, kept)
 
         return step
+
+    def _begin_part(self, first: Any) -> None:
+        """Tells what draws for each part of a batch which one is traced."""
+        if self._augmentation is not None:
+            self._augmentation.first = first
 
     def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
         """The epoch's metrics over the examples of all devices, in the place of the last step's."""
