@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from trainables.contract import Params, Trainable
+from trainables.contract import RATE_NAMES, Params, Trainable
 from trainables.training.device import Split
 from trainables.training.fixed_batch import fixed_batch_size, of_size
 from trainables.training.fresh import fresh
@@ -77,6 +77,7 @@ class CompiledModel:
             )
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
         model.optimizer.build(model.trainable_variables)
+        self.optimizer.place_numbers()
         replicas.weigh_gradients(model.optimizer)
         self._initial_optimizer = [_compact(variable.numpy()) for variable in model.optimizer.variables]
 
@@ -105,6 +106,7 @@ class CompiledModel:
     def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int) -> None:
         """Puts it into the state of a new model with these values that has not been trained."""
         self.assign([*model_values, *self._initial_optimizer, *self._initial_hidden])
+        self.optimizer.begin(params)
         self.optimizer.set(params, steps_per_epoch)
 
     def go_on(self, values: list[Any], params: Params, steps_per_epoch: int, seed: int) -> None:
@@ -238,7 +240,7 @@ class CompiledModel:
                 else:
                     graph = self._trace_array_epoch(run_step, spec, training, names)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
-            self._graphs[key] = graph, [*names, "learning_rate"] if training else names
+            self._graphs[key] = graph, [*names, *RATE_NAMES] if training else names
         return self._graphs[key]
 
     def _warm_up(self, graph: Any, split: Split, training: bool) -> None:
@@ -256,6 +258,7 @@ class CompiledModel:
 
         def epoch(source: Any, batch_size: Any, *seed: Any) -> Any:
             self._on_trace()
+            first_step = tf.identity(self.model.optimizer.iterations)
             num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
             order: Any = tf.random.experimental.stateless_shuffle(tf.range(num_examples), *seed) if training else None
 
@@ -276,7 +279,7 @@ class CompiledModel:
                 parallel_iterations=1,
             )
             values = self._of_all(values, names, training)
-            return self._with_learning_rate(values) if training else values
+            return self._with_rates(values, first_step) if training else values
 
         arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
@@ -284,8 +287,9 @@ class CompiledModel:
     def _trace_streamed_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
         def epoch(batches: Any) -> Any:
             self._on_trace()
+            first_step = tf.identity(self.model.optimizer.iterations)
             values = self._of_all(over_batches(run_step, batches, spec), names, training)
-            return self._with_learning_rate(values) if training else values
+            return self._with_rates(values, first_step) if training else values
 
         return tf.function(epoch, autograph=False).get_concrete_function(tf.data.DatasetSpec(spec))
 
@@ -297,10 +301,11 @@ class CompiledModel:
         results = numbers(results)
         return tf.stack([tf.cast(results[name], tf.float32) for name in names])
 
-    def _with_learning_rate(self, values: Any) -> Any:
-        """Appends the rate at the last optimizer step."""
+    def _with_rates(self, values: Any, first_step: Any) -> Any:
+        """Appends `RATE_NAMES` of the optimizer steps since `first_step`; of the step before where there was none."""
         last_step = tf.maximum(tf.convert_to_tensor(self.model.optimizer.iterations) - 1, 0)
-        return tf.concat([values, [self.optimizer.schedule(last_step)]], axis=0)
+        rates = self.optimizer.schedule(tf.range(tf.minimum(first_step, last_step), last_step + 1))
+        return tf.concat([values, [rates[-1], rates[0], rates[-1], tf.reduce_mean(rates)]], axis=0)
 
     def _has_hidden_state(self, graph: Any) -> bool:
         """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""
