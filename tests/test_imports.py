@@ -25,7 +25,7 @@ ONLY_IN = {
     "typer": "tuner/cli/",
     "rich": ("tuner/cli/", "tuner/api/console.py", "tuner/api/terminal.py"),
     "IPython": "tuner/api/notebook.py",
-    "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py", "trainables/reading/tables.py"),
+    "pandas": ("tuner/api/frames.py", "tuner/api/sweep.py", "trainables/reading/", "trainables/columns/"),
     "pyarrow": "trainables/reading/tables.py",
     "ruamel": ("tuner/spec/", "tuner/cluster/"),
 }

@@ -134,6 +134,8 @@ class Trainable(ABC):
     that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
+    constants: ClassVar[tuple[str, ...]] = ()
+    """Parameters that `load_data` reads: a spec's `space` may hold them as constants alone."""
     fixed_params: Mapping[str, Any] = MappingProxyType({})
     """What the spec's `space` gives one value in every trial, by name: for `load_data`, which has no `params`."""
 
@@ -182,6 +184,13 @@ class Trainable(ABC):
     @abstractmethod
     def build_model(self, params: Any) -> keras.Model:
         """A new model, compiled or not. Must depend on `params` and the trainable's data alone."""
+
+    def exported(self, model: keras.Model, params: Any) -> keras.Model:
+        """What `tuner export` and `best_model` give of a trained model; by default the model itself.
+
+        Put in front of it what `load_data` did once for all trials, such as the numbering of words.
+        """
+        return model
 
 
 def _loss_function(trainable: Trainable) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainables import remote
+from trainables.built_in import BUILT_IN
 from trainables.contract import Data, DataError
 from trainables.framework_imports import import_tensorflow_quietly
 from trainables.room import NoRoomError, check_directory, check_room
@@ -25,11 +26,6 @@ from trainables.stored import ObjectsError
 
 Array = np.ndarray[Any, Any]
 LabelKind = Literal["integer", "one_hot", "target"]
-
-BUILT_IN = ("digits", "mnist")
-"""Names of the built-in data sets that are arrays of examples."""
-NAMES = (*BUILT_IN, "sentences", "seasons")
-"""Names of all built-in data sets: what a spec's `data` may be that is no path."""
 
 _MNIST_KEYS = ("x_train", "y_train", "x_test", "y_test")
 _NPZ_KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
@@ -73,7 +69,7 @@ def labels(name_or_path: str) -> Labels:
     if name_or_path in BUILT_IN:
         return Labels("integer", 10)
     with _file(name_or_path) as path:
-        arrays = _read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
+        arrays = read_npz(path, _NPZ_KEYS, required=("y_train",), wanted=("y_train", "y_val", "y_test"))
         return _labels(path, arrays)
 
 
@@ -135,7 +131,7 @@ def npz(path: Path) -> Data:
     Raises:
         DataError: the file or one of its arrays has the wrong form.
     """
-    arrays = _read_npz(path, _NPZ_KEYS, required=("x_train", "y_train"))
+    arrays = read_npz(path, _NPZ_KEYS, required=("x_train", "y_train"))
     _check_arrays(path, arrays)
     _labels(path, arrays)
     train = arrays["x_train"], arrays["y_train"]
@@ -157,10 +153,10 @@ def npz(path: Path) -> Data:
 def _mnist_arrays() -> dict[str, Array]:
     folder = os.environ.get("TUNER_DATA_DIR")
     if folder:
-        return _read_npz(Path(folder) / "mnist.npz", _MNIST_KEYS, required=_MNIST_KEYS)
+        return read_npz(Path(folder) / "mnist.npz", _MNIST_KEYS, required=_MNIST_KEYS)
     downloaded = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets" / "mnist.npz"
     if downloaded.is_file():
-        return _read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
+        return read_npz(downloaded, _MNIST_KEYS, required=_MNIST_KEYS)
     try:
         import_tensorflow_quietly()
         import keras
@@ -190,7 +186,7 @@ def _scaled(images: Array) -> Array:
     return np.asarray(images, np.float32) / np.float32(255.0)
 
 
-def _read_npz(
+def read_npz(
     path: Path, known: tuple[str, ...], required: tuple[str, ...], wanted: tuple[str, ...] | None = None
 ) -> dict[str, Array]:
     """The arrays of a file; never unpickles."""

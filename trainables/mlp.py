@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from trainables import data as data_sets
+from trainables.built_in import BUILT_IN
 from trainables.contract import Data, DataError, Trainable
 from trainables.contract import Params as TrainingParams
 
@@ -39,7 +40,7 @@ class Mlp(Trainable):
     def __init__(self, data: str | None = None) -> None:
         super().__init__(data)
         if data is None:
-            names = ", ".join(data_sets.BUILT_IN)
+            names = ", ".join(BUILT_IN)
             raise DataError(f"mlp must be given data, one of {names} or an .npz file, but got none")
         self._labels = data_sets.labels(data)
         loss, metrics, self._activation = _LOSSES[self._labels.kind]

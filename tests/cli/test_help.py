@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from tests.cli.test_commands import tuner
 from tests.simulation import make_spec, new_sweep
+from trainables import registry
 from tuner.cli import commands, completion, help_command
 from tuner.cli.app import app
 
@@ -153,7 +154,7 @@ def test_specs_are_completed_by_trainables_and_files(tmp_path: Path, monkeypatch
     for name in ("mine.yaml", "mine.txt", ".hidden.yaml"):
         Path(name).touch()
     Path("more").mkdir()
-    assert completion.specs("") == ["digits", "mlp", "mnist-dense", "mine.yaml", "more/"]
+    assert completion.specs("") == [*registry.names(), "mine.yaml", "more/"]
     assert completion.specs("mi") == ["mine.yaml"] and completion.specs("none/x") == []
 
 

@@ -50,6 +50,10 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("tracking.uri=http://127.0.0.1:5000", {"tracking.uri": "http://127.0.0.1:5000"}),
     ("early_stopping.reduction_factor=4", {"early_stopping.reduction_factor": 4}),
     ("early_stopping={algorithm: none}", {"early_stopping.algorithm": "none"}),
+    ("early_stopping.patience=5", {
+        "early_stopping.patience.patience": 5, "early_stopping.patience.min_delta": 0.0,
+        "early_stopping.patience.baseline": None, "early_stopping.patience.restore_best": True,
+    }),
     ("name=test", {}),
     ("storage=null", {}),
     ("space.learning_rate.high=0.3", {"space.learning_rate.high": 0.3}),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.simulation import make_spec
+from trainables import registry
 from tuner.base.errors import SpecError, UsageError
 from tuner.inspection import load_checked
 from tuner.spec import dump_yaml, load_spec, spec_from_mapping
@@ -151,6 +152,15 @@ def test_data_are_looked_for_beside_the_spec_alone(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path / "sub")
     spec = load_spec(write(tmp_path, GOOD), [f"data={data}"])
     assert spec.data == str(tmp_path / Path(data).name)
+
+
+def test_data_of_a_default_sweep_are_looked_for_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "churn.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    assert load_spec(registry.default_sweep("tabular"), ["data=churn.csv"]).data == str(tmp_path / "churn.csv")
+    assert load_spec(registry.default_sweep("mlp"), ["data=./x.npz"]).data == str(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize("data", ["images", "cifar10", "glue/sst2", "~/x.npz", "s3://bucket/x.npz"])

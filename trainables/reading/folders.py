@@ -17,7 +17,7 @@ from trainables.reading.splitting import PARTS, TEST, TRAIN, VALIDATION
 
 Array = np.ndarray[Any, Any]
 
-_PART_FOLDERS = {
+PART_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),
     **dict.fromkeys(("validation", "valid", "val"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
@@ -86,7 +86,7 @@ def find(given: Any, what: str, suffixes: tuple[str, ...], wanted: Wanted) -> Fo
 
 def _files(name: str, root: Path, what: str, suffixes: tuple[str, ...], left_out: list[str]) -> Iterator[_File]:
     inside = _folders(root)
-    parts = {folder: _PART_FOLDERS[folder.name.lower()] for folder in inside if folder.name.lower() in _PART_FOLDERS}
+    parts = {folder: PART_FOLDERS[folder.name.lower()] for folder in inside if folder.name.lower() in PART_FOLDERS}
     if TRAIN not in parts.values() or len(parts) < 2:
         yield from _of_classes(name, root, TRAIN, what, suffixes, left_out)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def folder(given: Any) -> Named:
     name = _text(given)
     path = remote.local_copy(name) if remote.is_url(name) else Path(os.path.expanduser(name))
     if not path.exists():
-        raise DataError(f"{name}: must be a folder, but there is none{_near(path)}")
+        raise DataError(f"{name}: must be a folder, but there is none{near(path)}")
     if not path.is_dir():
         raise DataError(f"{name}: must be a folder, but is a file")
     return name, path
@@ -81,7 +81,7 @@ def _files(given: Any, suffixes: tuple[str, ...]) -> list[Named]:
     matches = sorted(found for found in glob.glob(os.path.expanduser(name), recursive=True) if os.path.isfile(found))
     if not matches:
         what = "a pattern that files match" if glob.has_magic(name) else "a file"
-        raise DataError(f"{name}: must be {what}, but there is none{_near(path)}")
+        raise DataError(f"{name}: must be {what}, but there is none{near(path)}")
     return [(match, Path(match)) for match in matches]
 
 
@@ -100,8 +100,9 @@ def _text(given: Any) -> str:
     return str(given)
 
 
-def _near(path: Path) -> str:
+def near(path: Path, names: Sequence[str] = ()) -> str:
+    """What ends a message about a path that there is not: the nearest file or name, or where it was looked for."""
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent} either (relative paths begin in {os.getcwd()})"
-    near = difflib.get_close_matches(path.name, sorted(other.name for other in path.parent.iterdir()), 1)
-    return f"; did you mean {near[0]}?" if near else f" (relative paths begin in {os.getcwd()})"
+    found = difflib.get_close_matches(path.name, sorted([*(other.name for other in path.parent.iterdir()), *names]), 1)
+    return f"; did you mean {found[0]}?" if found else f" (relative paths begin in {os.getcwd()})"

@@ -146,7 +146,7 @@ class CsvTable(Table):
 
     def __init__(self, named: places.Named, separator: str) -> None:
         super().__init__(named[0])
-        self._path, self._separator = named[1], separator
+        self._path, self.separator = named[1], separator
 
     def columns(self) -> list[str]:
         opened = gzip.open if self._path.name.endswith(".gz") else open
@@ -154,7 +154,7 @@ class CsvTable(Table):
             _readable(self.name, "a CSV file with a header"),
             opened(self._path, "rt", encoding="utf-8-sig", newline="") as file,
         ):
-            return next(csv.reader(file, delimiter=self._separator, skipinitialspace=True), [])
+            return next(csv.reader(file, delimiter=self.separator, skipinitialspace=True), [])
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Any]:
         import pandas as pd
@@ -165,12 +165,12 @@ class CsvTable(Table):
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-                with pd.read_csv(self._path, sep=self._separator, **options) as reader:
+                with pd.read_csv(self._path, sep=self.separator, **options) as reader:
                     for chunk in reader:
                         yield chunk[list(columns)]
 
     def stamp(self) -> tuple[Any, ...]:
-        return (*places.stamp(self._path), self._separator)
+        return (*places.stamp(self._path), self.separator)
 
     def separated_by(self) -> str:
         there = self.columns()

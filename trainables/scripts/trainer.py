@@ -82,13 +82,22 @@ class ScriptTrainer:
         metric: the objective, which each report must have.
         mode: whether more of it is better.
         forker: forks the processes of loops; None for processes that import everything themselves.
+        takes_last: whether a trial's last epoch counts as its best one.
     """
 
     suffix = ".tar"
     saves_often = True
     """A checkpoint that a script reports is kept as soon as it can be: what is lost is trained again."""
 
-    def __init__(self, script: Script, metric: str, mode: Literal["min", "max"], forker: Forker | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        metric: str,
+        mode: Literal["min", "max"],
+        forker: Forker | None = None,
+        takes_last: bool = False,
+    ) -> None:
+        self._takes_last = takes_last
         self._script, self._metric, self._mode = script, metric, mode
         self._forker = None if script.command else forker
         self._trial: _Trial | None = None
@@ -234,7 +243,7 @@ class ScriptTrainer:
     def _keep(self, trial: _Trial, value: float, checkpoint: str | None) -> None:
         """Copies the epoch's checkpoint, which the script may change once it is answered."""
         better = value > trial.top_value if self._mode == "max" else value < trial.top_value
-        is_best = math.isfinite(value) and (better or not trial.top_epoch)
+        is_best = math.isfinite(value) and (better or self._takes_last or not trial.top_epoch)
         if checkpoint is not None:
             trial.newest = Packed(checkpoint, trial.epoch)
         if is_best:

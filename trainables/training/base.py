@@ -137,7 +137,7 @@ class TrialTrainer(InProgress, ABC, Generic[Trial]):
         return metrics
 
     def _keep_best(self, metrics: dict[str, float], model: Any) -> None:
-        if is_best(metrics, self._metric, self._mode, self._progress):
+        if is_best(metrics, self._metric, self._mode, self._progress, self._shared.takes_last):
             self._keep(metrics[self._metric], model)
 
     def _keep(self, value: float, model: Any) -> None:
@@ -164,10 +164,16 @@ class TrialTrainer(InProgress, ABC, Generic[Trial]):
         return self._trial
 
 
-def is_best(metrics: Mapping[str, float], metric: str, mode: Literal["min", "max"], progress: Progress) -> bool:
-    """Whether an epoch's objective is finite, as its losses are, and better than those before."""
+def is_best(
+    metrics: Mapping[str, float],
+    metric: str,
+    mode: Literal["min", "max"],
+    progress: Progress,
+    takes_last: bool = False,
+) -> bool:
+    """Whether an epoch's objective is finite, as its losses are, and better than those before, where that matters."""
     value, best = metrics.get(metric, math.nan), progress.best_value
     losses = (metrics.get(name, 0.0) for name in ("loss", "val_loss"))  # a model's own step may report none
     if not all(map(math.isfinite, (value, *losses))):
         return False
-    return progress.best_epoch == 0 or (value > best if mode == "max" else value < best)
+    return takes_last or progress.best_epoch == 0 or (value > best if mode == "max" else value < best)

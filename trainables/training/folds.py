@@ -72,7 +72,9 @@ class FoldTrainer(InProgress, OfKeras):
         precision: str = "float32",
         devices: Sequence[str] = (),
         jit_compile: JitCompile = False,
+        takes_last: bool = False,
     ) -> None:
+        self._takes_last = takes_last
         self._metric, self._mode = metric, mode
         is_fit = training_path(trainable, None, folds[0])[0] == "fit"
         shared = Shared(DeviceData(room=0 if is_fit else None))
@@ -119,7 +121,7 @@ class FoldTrainer(InProgress, OfKeras):
                 seconds += result.epoch_s
             self._progress.epoch += 1
             metrics = {**with_value_of(self._metric, over_folds(state.metrics)), "epoch_s": seconds}
-            if is_best(metrics, self._metric, self._mode, self._progress):
+            if is_best(metrics, self._metric, self._mode, self._progress, self._takes_last):
                 self._keep_as_best(metrics[self._metric])
         except BaseException:
             self._forget()

@@ -51,7 +51,7 @@ def restore_model(
     num_trainings = FOLDS_MAX if has_folds(trainable) else folds or 1
     data = checkpoint(num_trainings * best_bytes_max(model.variables))
     assign(model.variables, read_best(data, model.variables))
-    return model
+    return trainable.exported(model, valid)
 
 
 def _built(trainable: Trainable, params: Any, learned: Learned) -> Any:

@@ -16,5 +16,7 @@ class Shared:
     device: DeviceData = field(default_factory=DeviceData)
     cache: ModelCache = field(default_factory=ModelCache)
     seeder: Seeder = field(default_factory=Seeder)
+    takes_last: bool = False
+    """Whether a trial's last epoch counts as its best one."""
     jit: dict[str, bool] = field(default_factory=dict)
     """By the key of each model that was timed, whether XLA compiles its steps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuner.base.coupling import SCALED, scaled_rate
 from tuner.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def trial_number(sweep: Sweep, trial: str | int) -> int:
 
 def explanation_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
     """What `tuner explain --json` prints."""
-    data = {
+    data: dict[str, Any] = {
         "sweep": sweep.name,
         "trial": found.trial,
         "params": found.params,
@@ -69,6 +70,8 @@ def explanation_data(sweep: Sweep, found: Explanation) -> dict[str, Any]:
         "outcome": found.outcome or "unfinished",
         "reason": found.reason,
     }
+    if (rate := scaled_rate(sweep.spec.get("space") or {}, found.params)) is not None:
+        data[SCALED] = rate
     return {**data, "policies": list(found.policies)} if found.other_policies else data
 
 

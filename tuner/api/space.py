@@ -11,6 +11,7 @@ from tuner.spec.space import Written, WrittenChoice, WrittenFloat, WrittenInt
 Value = bool | int | float | str | None | list[Any] | tuple[Any, ...]
 Conditions = Mapping[str, Value]
 Repeat = str | int | None
+Scaling = Literal["none", "linear", "sqrt"] | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Float:
         num: the number of values on the grid, instead of a step.
         when: the parameter is active only if earlier parameters have these values, such as {"schedule": "exponential"}.
         repeat: a list of such numbers, as many as this earlier parameter says, or always so many.
+        scale_learning_rate: "linear" or "sqrt", of batch_size alone: the learning rate is that of a batch of `base`
+            examples, and grows with the batch size or its square root.
+        base: the batch size for which the learning rate holds as it is.
     """
 
     low: float
@@ -34,6 +38,8 @@ class Float:
     num: int | None = None
     when: Conditions | None = None
     repeat: Repeat = None
+    scale_learning_rate: Scaling = None
+    base: int | None = None
 
     def written(self) -> Written:
         """As it is written in a spec."""
@@ -51,6 +57,8 @@ class Int:
     num: int | None = None
     when: Conditions | None = None
     repeat: Repeat = None
+    scale_learning_rate: Scaling = None
+    base: int | None = None
 
     def written(self) -> Written:
         """As it is written in a spec."""
@@ -61,21 +69,30 @@ class Int:
 class Choice:
     """One of several values without an order: `Choice("relu", "tanh")`, `Choice([64], [128, 64])`.
 
-    `when` and `repeat` as for `Float`.
+    The keywords as for `Float`.
     """
 
     choices: tuple[Value, ...]
     when: Conditions | None = None
     repeat: Repeat = None
+    scale_learning_rate: Scaling = None
+    base: int | None = None
 
-    def __init__(self, *choices: Value, when: Conditions | None = None, repeat: Repeat = None) -> None:
-        object.__setattr__(self, "choices", choices)
-        object.__setattr__(self, "when", when)
-        object.__setattr__(self, "repeat", repeat)
+    def __init__(
+        self,
+        *choices: Value,
+        when: Conditions | None = None,
+        repeat: Repeat = None,
+        scale_learning_rate: Scaling = None,
+        base: int | None = None,
+    ) -> None:
+        given = {"when": when, "repeat": repeat, "scale_learning_rate": scale_learning_rate, "base": base}
+        for name, value in {"choices": choices, **given}.items():
+            object.__setattr__(self, name, value)
 
     def written(self) -> Written:
         """As it is written in a spec."""
-        return WrittenChoice(choices=list(self.choices), **_given(when=self.when, repeat=self.repeat))
+        return WrittenChoice(choices=list(self.choices), **_given(**_common(self)))
 
 
 @dataclass(frozen=True)
@@ -102,10 +119,13 @@ def minimize(metric: str) -> Objective:
 
 def _range(kind: type[Written], given: Float | Int) -> Written:
     scale = {True: "log", False: "linear"}.get(given.log, given.log) if isinstance(given.log, bool) else given.log
-    fields = _given(
-        scale=None if scale == "linear" else scale, step=given.step, num=given.num, when=given.when, repeat=given.repeat
-    )
+    fields = _given(scale=None if scale == "linear" else scale, step=given.step, num=given.num, **_common(given))
     return kind(low=given.low, high=given.high, **fields)
+
+
+def _common(given: Float | Int | Choice) -> dict[str, Any]:
+    names = ("when", "repeat", "scale_learning_rate", "base")
+    return {name: getattr(given, name) for name in names}
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tuner.api.places import spec_path
 from tuner.base.errors import UsageError
 from tuner.inspection import checked
 from tuner.spec import SweepSpec, spec_from_mapping
-from tuner.spec.loading import is_beside
+from tuner.spec.loading import folder_of, is_beside
 from tuner.spec.reading import printable, read_yaml
 from tuner.spec.space import shown
 
@@ -73,7 +73,7 @@ def _base(spec: AnySpec | None, function: str) -> tuple[dict[str, Any], str, Pat
             return {str(name): _field(str(name), value) for name, value in spec.items()}, function, here
         case str() | os.PathLike():
             path = spec_path(os.fspath(spec))
-            return read_yaml(path), printable(str(path)), path.parent
+            return read_yaml(path), printable(str(path)), folder_of(path)
     rule = "must be a YAML file, a shipped trainable's name, a mapping or a SweepSpec"
     raise UsageError(f"{function}: spec: {rule}, but got {shown(spec)}")
 

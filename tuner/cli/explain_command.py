@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.api.data import explanation_data, trial_number
+from tuner.base.coupling import coupling_of, coupling_text, scaled_rate
 from tuner.base.text import params_text, short
+from tuner.base.words import number_text
 from tuner.cli.output import AsJson, Storage, SweepName, harmless, print_json
 from tuner.cli.pages import add
 from tuner.cli.tables import tables
@@ -84,6 +86,9 @@ def _rows(sweep: Sweep, found: Explanation) -> list[tuple[str, str]]:
     for failed in found.failures:
         used = "" if failed.counts else " (no retry used)"
         rows.append((f"attempt {failed.attempt}", f"{failed.cause}: {failed.reason}{used}"))
+    space = sweep.spec.get("space") or {}
+    if (coupling := coupling_of(space)) and (rate := scaled_rate(space, found.params)) is not None:
+        rows.append(("learning rate", f"{number_text(rate)} in training: it {coupling_text(coupling)}"))
     if (jit := sweep.trials[found.trial].jit_compile) is not None:
         rows.append(("XLA", f"{'compiled' if jit else 'did not compile'} its steps"))
     return [*rows, ("end", _end(sweep, found))]

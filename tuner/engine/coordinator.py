@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from tuner.base.coupling import trained_params
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.base.outcomes import FailureCause, LossCause
 from tuner.base.text import duration_text
@@ -139,7 +140,10 @@ class Coordinator:
         trial = self.sweep.trials[self._queue.popleft()] if self._queue else self._books.suggest()
         if trial is None:
             return None
-        return assign(trial, self.spec.search.seed, self.policy.judged_at, self._books.retention.bar)
+        values = ((epoch.epoch, self.sweep.value(epoch)) for epoch in trial.epochs)
+        bar, patience = self._books.retention.bar, self.policy.patience
+        params = trained_params(self.sweep.spec.get("space") or {}, trial.params)
+        return assign(trial, self.spec.search.seed, self.policy.judged_at, bar, patience, values, params)
 
     def trial_ahead(self, trial: int) -> Assignment | None:
         """What the slot of a live trial trains after it, given out now; None if that is not certain, or too early."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tuner.base.outcomes import FailureCause, Outcome
+from tuner.base.patience import is_plateau
 from tuner.policy import STOP
 from tuner.sweep import Sweep, Trial
 
@@ -27,7 +28,9 @@ def decided_end(sweep: Sweep, trial: Trial, max_retries: int) -> TrialEnd | None
         last = trial.epochs[-1]
         if not math.isfinite(sweep.value(last)):
             return TrialEnd("diverged", last.reason)
-        return TrialEnd("completed" if last.epoch >= trial.epochs_max else "stopped", last.reason)
+        if last.epoch >= trial.epochs_max:
+            return TrialEnd("completed", last.reason)
+        return TrialEnd("plateaued" if is_plateau(last.reason) else "stopped", last.reason)
     failure = trial.last_failure
     if failure is not None and trial.failures > max_retries:
         return failed_end(failure.cause, failure.reason)

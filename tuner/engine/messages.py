@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from tuner.base.outcomes import LossCause, WorkerCause
+from tuner.base.patience import Patience, Watch
 from tuner.base.words import Params
 from tuner.sweep import Mode, is_better
 from tuner.sweep.events import CheckpointSaved, Metrics, TrialStarted
@@ -26,6 +27,20 @@ class Assignment:
     """Paths in the sweep's folder to continue from, newest first; empty: from the start."""
     keep_above: float | None = None
     """Weights with a worse best value than this will not be kept and need not be written; None: write all."""
+    patience: Patience | None = None
+    """When the trial has plateaued: the worker reports that epoch and waits for the answer."""
+    values: tuple[tuple[int, float], ...] = ()
+    """With a patience, the (epoch, objective) of the trial's epochs so far."""
+
+    def watch(self, epoch: int, mode: Mode) -> Watch | None:
+        """What looks for the trial's plateau after this epoch, from which an attempt continues; None for nothing."""
+        if self.patience is None:
+            return None
+        watch = Watch(self.patience, mode)
+        for reached, value in self.values:
+            if reached <= epoch:
+                watch.take(reached, value)
+        return watch
 
     def wants_weights(self, best_value: float, mode: Mode) -> bool:
         """Whether the sweep may keep weights with this best value; of equal values it keeps the first."""

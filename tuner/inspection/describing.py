@@ -42,7 +42,8 @@ def data_text(described: Mapping[str, Any]) -> str:
     told = [f"{name} {count}" for name, count in list(counts.items())[:_CLASSES_TOLD]]
     more = f" and {len(counts) - _CLASSES_TOLD} more" if len(counts) > _CLASSES_TOLD else ""
     classes = f"classes of train: {', '.join(told)}{more}" if told else ""
-    return "; ".join(filter(None, [str(described.get("source") or ""), examples, classes]))
+    baseline = str(described.get("baseline") or "")
+    return "; ".join(filter(None, [str(described.get("source") or ""), examples, classes, baseline]))
 
 
 def data_warnings(data: Data) -> list[str]:

@@ -129,7 +129,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         spec, problems = whole.spec, whole.problems
         hyper_warnings = whole.warnings
     else:
-        problems, hyper_warnings = param_problems(spec, known), []
+        problems, hyper_warnings = param_problems(spec, known, trainable_class.constants), []
         if "space" not in spec.model_fields_set:
             problems.append("space: is required, but is missing")
     metrics: list[str] = []

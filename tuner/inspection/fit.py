@@ -14,14 +14,30 @@ from tuner.base.meant import fix
 from tuner.inspection.objective import expression_problems, is_meant_as_expression
 from tuner.spec import SweepSpec
 from tuner.spec.messages import literals
-from tuner.spec.space import AnyParameter, Choice, Float, Int, Repeated, Space, Value, nearest, number_text, shown
+from tuner.spec.space import (
+    AnyParameter,
+    Choice,
+    Constant,
+    Float,
+    Int,
+    Repeated,
+    Space,
+    Value,
+    nearest,
+    number_text,
+    shown,
+)
 
 IN_EVERY_TRIAL = ("learning_rate", "batch_size", "epochs")
 """What MLflow shows of each trial."""
 
 
-def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
-    """Parameters of the space that the trainable does not know, or whose bounds it refuses."""
+def param_problems(spec: SweepSpec, known: type[Params], constants: Sequence[str] = ()) -> list[str]:
+    """Parameters of the space that the trainable does not know, or whose bounds it refuses.
+
+    Args:
+        constants: parameters that may not be searched.
+    """
     problems = []
     common = Params if issubclass(known, Params) else known
     for name, parameter in spec.space.items():
@@ -34,6 +50,8 @@ def param_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
         for place, value in extremes(parameter, spec.space, name):
             refused = _refusals(known, name, value) or _refusals(common, name, value)
             problems += [f"{path}{place}: {rule}" for rule in refused]
+        if name in constants and (not isinstance(parameter, Constant) or parameter.when):
+            problems.append(f"{path}: must be a constant, as the data depend on it")
         if parameter.when and (name in IN_EVERY_TRIAL or known.model_fields[name].is_required()):
             problems.append(f"{path}.when: every trial needs a value of {name}, so it must have no condition")
     problems += [

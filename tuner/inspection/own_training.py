@@ -76,6 +76,15 @@ def jit_without_effect(spec: SweepSpec, found: Any) -> list[str]:
     return []
 
 
+def scaling_without_effect(spec: SweepSpec, found: Any) -> list[str]:
+    """A `scale_learning_rate` of models whose rate `build_model` sets."""
+    parameter = spec.space.root.get("batch_size")
+    if not found.compiles or not getattr(parameter, "coupling", None):
+        return []
+    rule = "has no effect, as build_model compiles the model with a rate of its own: leave it out, and scale the rate"
+    return [f"space.batch_size.scale_learning_rate: {rule} in build_model"]
+
+
 def batch_size_without_effect(spec: SweepSpec, data: Any) -> list[str]:
     """A searched batch size, where the data come in batches of their own."""
     parameter = spec.space.root.get("batch_size")

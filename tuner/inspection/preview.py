@@ -49,7 +49,7 @@ def preview(spec: SweepSpec, num_train: int | None) -> Preview:
     if len(spec.search.points) > spec.num_trials:
         num = len(spec.search.points)
         warnings.append(f"search.points: of {num} points the first {spec.num_trials} run only, as num_trials says")
-    if spec.search.warm_start and spec.search.algorithm != "tpe":
+    if set(spec.search.warm_start) - {"probe"} and spec.search.algorithm != "tpe":
         warnings.append(f"search.warm_start: {spec.search.algorithm} only leaves out what earlier trials tried")
     full, expected = _epochs(spec, draws[:num_trials], num_trials)
     if spec.budget.epochs is not None and spec.budget.epochs < expected:

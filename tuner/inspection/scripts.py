@@ -77,6 +77,11 @@ def _common(spec: SweepSpec) -> list[str]:
         problems.append(f"precision: has no effect on a script, but got {shown(spec.precision)}: leave it out")
     if spec.jit_compile is not None:
         problems.append(f"jit_compile: has no effect on a script, but got {shown(spec.jit_compile)}: leave it out")
+    problems += [
+        f"space.{name}.scale_learning_rate: has no effect on a script, which sets its own rate: leave it out"
+        for name, parameter in spec.space.items()
+        if getattr(parameter, "coupling", None)
+    ]
     if spec.folds is not None:
         problems.append("folds: has no effect on a script, which divides its data itself: leave it out")
     known = [*spec.space]  # no script has learning_rate and batch_size besides

@@ -24,7 +24,7 @@ from tuner.inspection.configurations import (
     questions,
     structure_text,
 )
-from tuner.inspection.own_training import idle_defaults, jit_without_effect
+from tuner.inspection.own_training import idle_defaults, jit_without_effect, scaling_without_effect
 from tuner.spec import SweepSpec
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     except ProbeError as error:
         return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
     idle = idle_training_params(spec, trainable.Params, drawn, found.read) if ours else {}
-    problems = [f"trainable: {problem}" for problem in found.problems]
+    problems = [*(f"trainable: {problem}" for problem in found.problems), *scaling_without_effect(spec, found)]
     return Tried(
         found.metrics,
         problems,

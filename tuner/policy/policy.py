@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.base.outcomes import UNUSABLE, Outcome
+from tuner.base.patience import Watch
 from tuner.policy.asha import Asha, rung_epochs, second_looks
 from tuner.policy.draws import Draws
 from tuner.policy.earlier import EarlierTrial, EarlierTrials, digest
@@ -82,6 +83,9 @@ class Policy:
         self._asha = Asha(self._rungs, settings.reduction_factor)
         self._judged: dict[int, float] = {}
         """Trial that continues -> its loss at its last rung."""
+        self.patience = settings.patience
+        self._watches: dict[int, Watch] = {}
+        """By trial, what looks for its plateau, where the sweep has a patience."""
         self._tpe = TPE(settings.space)
         self._observed = Observations(rungs)
         self._draws = Draws(settings.space, settings.points, settings.feasible)
@@ -199,9 +203,23 @@ class Policy:
         if not math.isfinite(value):
             self._spoil(observed)
             return Decision(STOP, f"the loss or the objective is not finite after epoch {epoch}", "diverged")
-        loss = self._sign * value
+        decision = self._judge(observed, epoch, self._sign * value)
+        why = self._why_plateaued(trial, epoch, value)
+        return Decision(STOP, why, "plateaued") if why and decision.action == CONTINUE else decision
+
+    def _why_plateaued(self, trial: int, epoch: int, value: float) -> str:
+        """Why a trial ends for want of improvement; empty while it may go on."""
+        if self.patience is None:
+            return ""
+        if trial not in self._watches:
+            self._watches[trial] = Watch(self.patience, self._settings.mode)
+        return self._watches[trial].take(epoch, value)
+
+    def _judge(self, observed: Observed, epoch: int, loss: float) -> Decision:
+        trial = observed.number
         observed.epoch = epoch
-        observed.best_loss = min(observed.best_loss, loss)
+        takes_last = self.patience is not None and not self.patience.restore_best
+        observed.best_loss = loss if takes_last else min(observed.best_loss, loss)
         self._best_loss = min(self._best_loss, loss)
         is_last = epoch >= observed.epochs_max
         if not is_last and epoch not in self._levels:
@@ -228,6 +246,7 @@ class Policy:
         """
         observed = self._observed[trial]
         self._judged.pop(trial, None)
+        self._watches.pop(trial, None)
         self._num_infeasible += outcome == "infeasible"
         if outcome in UNUSABLE and not observed.bad:
             self._spoil(observed)

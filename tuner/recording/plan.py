@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tuner.base.coupling import SCALED, scaled_rate
 from tuner.base.outcomes import Outcome, SweepState
 from tuner.base.words import Params
 from tuner.inspection.describing import data_text
@@ -238,10 +239,12 @@ class Planner:
             if name in trial.used and name not in params:
                 values[name] = trial.used[name]
         values |= {name: params[other] for name, other in records.items() if other in params}
+        if (rate := scaled_rate(space, params)) is not None and SCALED not in space:
+            values[SCALED] = rate
         lists = lengths(space)
         values |= flat_values(lists, params)
         of_lists = (key for name, length in lists.items() for key in flat_names(name, length))
-        names = dict.fromkeys((*space, *of_lists, *(() if self.sweep.is_script else TRAINING_PARAMS), *params))
+        names = dict.fromkeys((*space, *of_lists, *(() if self.sweep.is_script else TRAINING_PARAMS), *values))
         waits = trial.outcome is None and not trial.used
         late = {name for name in _SAID_LATER if waits and name not in (*space, *params, *records)}
         return {name: param_text(values[name]) if name in values else INACTIVE for name in names if name not in late}

@@ -8,8 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tuner.base.coupling import SCALED, Coupling, coupling_of, coupling_text, scaled_rate
 from tuner.base.outcomes import SweepState
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text
+from tuner.base.words import Params
 from tuner.report import figures
 from tuner.report.curves import searched
 from tuner.spec import dump_yaml
@@ -42,7 +44,7 @@ def report_page(sweep: Sweep, state: SweepState) -> str:
         best=_best(sweep),
         figures=[(title, about, _image(draw(sweep))) for title, about, draw in _figures(sweep)],
         metric=sweep.metric,
-        trials=[_row(trial) for trial in sweep.ranked()[:TRIALS_SHOWN]],
+        trials=[_row(sweep, trial) for trial in sweep.ranked()[:TRIALS_SHOWN]],
         num_usable=len(sweep.ranked()),
         num_trials=len(sweep.trials),
         spec_yaml=dump_yaml(sweep.spec),
@@ -63,6 +65,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         ("trials", f"{sweep.num_counted} of {sweep.num_trials}: {counts or 'none yet'}"),
         *([("infeasible", text)] if (text := _infeasible(sweep)) else []),
+        *([("learning rate", coupling_text(coupling))] if (coupling := _coupling(sweep)) else []),
         ("epochs", str(sweep.num_epochs)),
         ("time", f"{duration_text(sweep.wall_s)} running, {duration_text(sweep.training_s)} of training"),
         ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
@@ -79,9 +82,19 @@ def _best(sweep: Sweep) -> dict[str, Any] | None:
         "trial": trial.number,
         "epoch": trial.best_epoch,
         "value": metric_text(trial.best_value),
-        "params": {name: params_text({name: value}).partition("=")[2] for name, value in trial.params.items()},
+        "params": {name: params_text({name: value}).partition("=")[2] for name, value in _params(sweep, trial).items()},
         "tested": {name if name.startswith("test_") else f"test_{name}": text for name, text in tested.items()},
     }
+
+
+def _params(sweep: Sweep, trial: Trial) -> Params:
+    """A trial's parameters, with the rate that it trained with where its batch size scales the rate."""
+    rate = scaled_rate(sweep.spec.get("space") or {}, trial.params)
+    return trial.params if rate is None else {**trial.params, SCALED: rate}
+
+
+def _coupling(sweep: Sweep) -> Coupling | None:
+    return coupling_of(sweep.spec.get("space") or {})
 
 
 def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
@@ -99,13 +112,13 @@ def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
     return found if searched(sweep) else [it for it in found if it[1] is not dots]
 
 
-def _row(trial: Trial) -> dict[str, Any]:
+def _row(sweep: Sweep, trial: Trial) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "outcome": trial.state,
         "value": metric_text(trial.best_value),
         "epoch": f"{trial.best_epoch} of {trial.epochs_trained}",
-        "params": params_text(trial.params),
+        "params": params_text(_params(sweep, trial)),
         "origin": trial.origin,
     }
 

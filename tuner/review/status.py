@@ -11,6 +11,7 @@ from tuner.base.hints import option
 from tuner.base.outcomes import SweepState
 from tuner.base.secrets import without_credentials
 from tuner.base.words import nearest
+from tuner.probe.journal import NAME, probed
 from tuner.recording import Cursor, backlog, check_place, misplaced, read_cursor, recorder_standing
 from tuner.recording.database import sqlite_file
 from tuner.storage import DATABASE, StorageRoot, SweepFolder
@@ -67,6 +68,9 @@ def find_history(root: StorageRoot, name: str) -> History:
     """Opens a sweep's history, even if its folder is a copy; raises like `open_history`."""
     folder = root.sweep(name)
     if not folder.exists():
+        if name == NAME and (measured := probed(root)):
+            rule = "is no sweep: it has what `tuner probe` measured of"
+            raise UsageError(f"{NAME} in {root.path} {rule} {', '.join(measured[:5])}, for search.warm_start: [{NAME}]")
         names = [other.name for other in root.sweeps()]
         hint = (
             nearest(name, names) if names else f"; there are no sweeps there ({option('storage')} selects another root)"

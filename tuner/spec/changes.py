@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuner.base.errors import SpecError
+from tuner.base.patience import takes_last
 from tuner.spec.loading import spec_from_mapping
 from tuner.spec.messages import line
 from tuner.spec.models import ALWAYS_IN_SPACE, SweepSpec
@@ -80,6 +81,9 @@ def _changes(
             changes[path] = value
         else:
             problems.append(f"{path}: {_WHY_NOT[section]}, so it cannot change in a resume; start a new sweep")
+    if takes_last(old) != takes_last(new):
+        why = "decides which epoch of a trial is its result, so it cannot change in a resume; start a new sweep"
+        problems.append(f"early_stopping.patience.restore_best: {why}")
     if "num_trials" in changes and after.num_trials < num_suggested:
         problems.append(f"num_trials: {num_suggested} trials have already started, so it cannot be {after.num_trials}")
     if problems:
@@ -129,6 +133,8 @@ def _space_changes(was: SweepSpec, after: SweepSpec) -> tuple[dict[str, Any], li
             problems.append(f"{path}: is {shown(old.value)} in all trials so far, so it cannot change")
         elif old.when != new.when:
             problems.append(f"{path}.when: decides which trials have {name}, so it cannot change")
+        elif getattr(old, "coupling", None) != getattr(new, "coupling", None):
+            problems.append(f"{path}.scale_learning_rate: decides the learning rate of a trial, so it cannot change")
         elif isinstance(old, Repeated) and isinstance(new, Repeated) and old.repeat != new.repeat:
             problems.append(f"{path}.repeat: decides how many values of {name} a trial has, so it cannot change")
         elif not isinstance(old, Constant):

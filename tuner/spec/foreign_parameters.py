@@ -23,7 +23,7 @@ _WORDS = {
     "scale": ("distribution", "sampling", "dist", "prior", "log", "log_scale", "scaling"),
     "when": ("parent_name", "parent_values", "condition", "conditions", "depends_on"),
     "search.points": ("default", "init", "initial"),
-    None: ("name", "ordered", "type", "dtype", "probabilities", "mu", "sigma", "mean", "std", "base", "description"),
+    None: ("name", "ordered", "type", "dtype", "probabilities", "mu", "sigma", "mean", "std", "description"),
 }  # fmt: skip
 """Our field, or the path of one elsewhere; None where there is no counterpart -> words of others."""
 _THEIRS = {word: ours for ours, words in _WORDS.items() for word in words}

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainables.data import NAMES
+import trainables
+from trainables.built_in import NAMES
 from tuner.base.errors import SpecError, UsageError
 from tuner.base.secrets import take_credentials
 from tuner.spec.commands import named_by
@@ -50,8 +51,13 @@ def load_spec(
         apply_override(written, override)
     if name is not None:
         written["name"] = name
-    folder = None if is_shipped else path.parent
+    folder = None if is_shipped else folder_of(path)
     return spec_from_mapping(written, source=printable(str(path)), folder=folder, is_new=is_new)
+
+
+def folder_of(path: Path) -> Path:
+    """Where a spec's relative paths begin: in its folder; for a shipped default sweep, in the working directory."""
+    return Path() if path.resolve().parent == Path(trainables.__file__).parent.resolve() else path.parent
 
 
 def spec_from_mapping(

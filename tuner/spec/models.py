@@ -19,13 +19,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from trainables.contract import FOLDS_MAX
+from tuner.base.patience import Patience
 from tuner.spec.commands import Command, command_problems, with_trainable
 from tuner.spec.expressions import canonical, has_own_name
 from tuner.spec.feasible import Conditions, Feasible, name_problems
 from tuner.spec.fields import MAX_COUNT, MIN_WORKER_BYTES, Bytes, Count, JitCompile, Seconds, Text
 from tuner.spec.requirements import Requirement, pinned, twice
 from tuner.spec.search_settings import SearchSettings
-from tuner.spec.space import Float, Int, Repeated, Space, has_lists, nearest, shown
+from tuner.spec.space import Constant, Float, Int, Repeated, Space, has_lists, nearest, shown
 from tuner.spec.space.base import CheckedValue
 from tuner.spec.uris import SERVER_SCHEMES, broken_rule, has_scheme, listed
 from tuner.storage.objectstore import is_url
@@ -82,7 +83,8 @@ class Search(Section):
     points: list[dict[str, CheckedValue]] = []
     """Configurations that are run first, in this order: each a mapping of the searched parameters to values."""
     warm_start: list[Text] = []
-    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial."""
+    """Earlier sweeps in the storage root, or MLflow experiments, that the search learns from before its first trial;
+    `probe` for the configurations that `tuner probe` found best for this trainable, which are run first."""
 
     @field_validator("warm_start")
     @classmethod
@@ -94,11 +96,36 @@ class Search(Section):
         return names
 
 
+class PatienceFields(Section):
+    patience: int = Field(ge=0, le=MAX_COUNT)
+    """A trial ends after so many epochs in a row without an improvement of the objective."""
+    min_delta: float = Field(0.0, ge=0)
+    """A value must be better than the best by more than this to count as an improvement."""
+    baseline: float | None = None
+    """An improvement that is not better than this value, too, does not restart the count; null for none."""
+    restore_best: bool = True
+    """Whether a trial's best epoch is its result, whose weights are exported; false for its last epoch."""
+
+
+def parse_patience(written: Any) -> Any:
+    """`patience: 5` is short for `{patience: 5}`."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return {"patience": written}
+    if written is None or isinstance(written, dict | PatienceFields):
+        return written
+    rule = "must be a number of epochs, or {example}, but got {got}"
+    raise PydanticCustomError("rule", rule, {"example": "{patience: …, min_delta: …}", "got": shown(written)})
+
+
 class EarlyStopping(Section):
     algorithm: Literal["asha", "none"] = "asha"
     """Asynchronous successive halving, or train every trial to its end."""
     reduction_factor: int = Field(3, ge=2, le=MAX_COUNT)
     """At each rung, one in this many trials continues; rungs are at epochs.min times the powers of this factor."""
+    patience: Annotated[
+        PatienceFields | None, BeforeValidator(parse_patience, json_schema_input_type=PatienceFields | int | None)
+    ] = None
+    """Ends a trial, as plateaued, whose objective no longer improves; a number of epochs, or a mapping."""
 
 
 class Plateau(Section):
@@ -288,12 +315,19 @@ class SweepSpec(Section):
             epochs_max=self.epochs.max,
             stops_early=self.early_stopping.algorithm == "asha",
             reduction_factor=self.early_stopping.reduction_factor,
+            patience=self.patience,
             seed=self.search.seed,
             num_trials=self.num_trials,
             algorithm=self.search.algorithm,
             points=self.search.points,
             feasible=Feasible(self.feasible),
         )
+
+    @property
+    def patience(self) -> Patience | None:
+        """When a trial has plateaued; None where no rule of the spec says it."""
+        found = self.early_stopping.patience
+        return None if found is None else Patience(**found.model_dump())
 
     @property
     def jit_compile_used(self) -> Literal["auto"] | bool:
@@ -336,6 +370,7 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
     if "space" in spec.model_fields_set:
         for path, rule in name_problems(spec.feasible, [*dict.fromkeys([*spec.space, *ALWAYS_IN_SPACE])]):
             yield ("space", "feasible"), path, rule
+    yield from coupling_problems(spec.space)
     batch_size, gpus = spec.space.root.get("batch_size"), spec.resources.gpus_per_trial
     if batch_size is not None and gpus > 1 and not isinstance(batch_size, Repeated):
         sizes = [batch_size.low] if isinstance(batch_size, Float | Int) else batch_size.values()
@@ -357,6 +392,20 @@ def across_problems(spec: SweepSpec) -> Iterator[tuple[tuple[str, ...], str, str
         wrong = [value for value in ends if not isinstance(value, int) or isinstance(value, bool) or value < 1]
         if wrong:
             yield (), "space.epochs", f"must be whole numbers of at least 1, but got {shown(wrong[0])}"
+
+
+def coupling_problems(space: Space) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """A `scale_learning_rate` that is not the batch size's, or that has no rate to scale."""
+    for name, parameter in space.items():
+        element = parameter.element if isinstance(parameter, Repeated) else parameter
+        if isinstance(element, Constant) or element.scale_learning_rate is None:
+            continue
+        path = f"space.{name}.scale_learning_rate"
+        if name != "batch_size":
+            yield ("space",), path, "must stand at batch_size, which alone scales the learning rate"
+        elif element.coupling and "learning_rate" not in space:
+            rule = "needs learning_rate in the space, which it scales; write learning_rate: 0.001 for the same in each"
+            yield ("space",), path, f"{rule} trial"
 
 
 def json_schema() -> dict[str, Any]:

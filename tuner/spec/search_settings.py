@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tuner.base.patience import Patience
 from tuner.spec.feasible import Feasible
 from tuner.spec.space import Params, Space
 
@@ -26,6 +27,8 @@ class SearchSettings:
     """Whether ASHA stops trials at the rungs. Without it, trials are only compared there."""
     reduction_factor: int = 3
     """At each rung, one in this many trials continues."""
+    patience: Patience | None = None
+    """When a trial has plateaued; None for never."""
     seed: int = 0
     """The seed of all randomness."""
     num_trials: int | None = None

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from trainables.data import NAMES
+from trainables.built_in import NAMES
 from tuner.spec.models import STORAGE_SCHEMES, SweepSpec
 from tuner.spec.space import shown
 from tuner.spec.uris import DATABASE_SCHEMES, SERVER_SCHEMES, has_scheme

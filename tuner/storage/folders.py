@@ -114,6 +114,11 @@ class StorageRoot(_Place):
         """The file with the root's id, which stays the same when the root is moved (see `tuner.storage.identity`)."""
         return self.path / ".root" / "id.json"
 
+    @property
+    def probes(self) -> AnyPath:
+        """The folder of what `tuner probe` measured, a file a probe (see `tuner.probe.journal`)."""
+        return self.path / ".probes"
+
     def sweep(self, name: str) -> SweepFolder:
         """The folder of a sweep, whether or not it exists.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tuner.base.outcomes import TRIAL_STATES, UNFINISHED, UNUSABLE, Outcome, TrialState
+from tuner.base.patience import takes_last
 from tuner.base.words import Params
 from tuner.sweep import events as ev
 
@@ -179,6 +180,8 @@ class Sweep:
         self.num_infeasible = 0
         self.best: Trial | None = None
         self._unfinished: dict[int, Trial] = {}
+        self._takes_last = False
+        """Whether a trial's last epoch is its result, rather than its best one."""
 
     @property
     def name(self) -> str:
@@ -294,6 +297,7 @@ class Sweep:
         match event:
             case ev.SweepStarted():
                 self.spec, self.versions = copy.deepcopy(event.spec), event.versions
+                self._takes_last = takes_last(self.spec)
                 self.sweep_id = event.sweep_id or f"{self.name}-{event.at:.6f}"
                 self.root_id, self.url, self.copied_from = event.root_id, event.url, event.copied_from
                 self.work_folder, self.is_script = event.work_folder, event.script
@@ -302,6 +306,7 @@ class Sweep:
                 self.spans.append(DriverSpan(at, at))
             case ev.SweepResumed():
                 self.spec = with_changes(self.spec, event.changes)
+                self._takes_last = takes_last(self.spec)
                 self.versions = event.versions or self.versions
                 self._know(event)
                 self.ended = self.interrupted = None
@@ -372,9 +377,11 @@ class Sweep:
         value = self.value(event)
         if not math.isfinite(value):
             return
-        if trial.best_epoch == 0 or is_better(value, trial.best_value, self.mode):
+        if self._takes_last or trial.best_epoch == 0 or is_better(value, trial.best_value, self.mode):
             trial.best_epoch, trial.best_value, trial.best_seq = event.epoch, value, event.seq
-        if trial.usable and (self.best is None or is_better(trial.best_value, self.best.best_value, self.mode)):
+        if self._takes_last and trial is self.best:  # its value may have become worse
+            self.best = self.ranked()[0]
+        elif trial.usable and (self.best is None or is_better(trial.best_value, self.best.best_value, self.mode)):
             self.best = trial
 
 

@@ -20,6 +20,7 @@ from trainables.scripts.forker import Forker
 from trainables.scripts.launching import Script
 from trainables.scripts.trainer import ScriptTrainer
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
+from tuner.base.patience import Watch
 from tuner.engine.deaths import LOADING_S
 from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
 from tuner.engine.messages import (
@@ -89,6 +90,8 @@ class Training:
         """Takes the next trial."""
         self._assignment = assignment
         self._has_started, self._passed_over = False, list[str]()
+        self._watch: Watch | None = None
+        self._has_plateaued = False
         self._saved_at = time.monotonic()
         self._best_written, self._must_arrive, self._saved_epoch = 0, False, 0
         self._saver.begin_trial()
@@ -163,7 +166,7 @@ class Training:
     def _may_end(self, epochs: list[TrainedEpoch]) -> bool:
         """Whether this report may be the last one of the trial."""
         last = epochs[-1].epoch if epochs else 0
-        is_over = self._has_started and bool(self._trainer.stopped)
+        is_over = self._has_started and (bool(self._trainer.stopped) or self._has_plateaued)
         return is_over or last >= self._assignment.epochs_max or last in self._assignment.judged_at
 
     def _ended(self, failure: Failure | None) -> str:
@@ -189,15 +192,17 @@ class Training:
                 self._save_what_is_due(waits=True)
                 return True
             epochs.append(TrainedEpoch(result.epoch, result.metrics, result.epoch_s))
+            value = objective_value(result.metrics, self._settings.metric)
+            self._has_plateaued = self._watch is not None and bool(self._watch.take(result.epoch, value))
             waits = (
-                result.epoch in self._assignment.judged_at
+                self._has_plateaued
+                or result.epoch in self._assignment.judged_at
                 or result.epoch >= self._assignment.epochs_max
                 or bool(self._trainer.stopped)
             )
             self._memory.look()
             self._save_what_is_due(waits)
-            is_finite = math.isfinite(objective_value(result.metrics, self._settings.metric))
-            if waits or not is_finite or self._memory.is_outgrown:
+            if waits or not math.isfinite(value) or self._memory.is_outgrown:
                 return True
             if time.monotonic() >= until:
                 return False
@@ -248,6 +253,7 @@ class Training:
         if assignment.checkpoints and not self._trainer.epoch:
             notes.append("no checkpoint could be read: it starts anew")
         self._saved_at, self._saved_epoch = time.monotonic(), self._trainer.epoch
+        self._watch = assignment.watch(self._trainer.epoch, self._settings.mode)
         notes += self._trainer.take_notes()
         return int(self._trainer.epoch)
 
@@ -326,7 +332,7 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 def _make_trainer(settings: WorkerSettings, data: Data | None, forker: Forker | None, notes: list[str]) -> Any:
     """As the sweep needs it: of scripts, or of Keras models."""
     if settings.is_script:
-        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker)
+        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker, settings.takes_last)
     return _make_keras_trainer(settings, data, notes)
 
 
@@ -360,6 +366,7 @@ def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list
             jit_compile=settings.jit_compile,
             folds=settings.folds,
             folds_seed=settings.folds_seed,
+            takes_last=settings.takes_last,
         )
     except DataError as error:
         raise DataFault(str(error)) from error

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from trainables.data import NAMES
+from trainables.built_in import NAMES
 
 WHOLE_BYTES = 64 << 20
 """A file up to this size is read whole."""

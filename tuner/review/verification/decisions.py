@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tuner.base.outcomes import UNUSABLE, Outcome
+from tuner.base.patience import is_plateau, takes_last
 from tuner.engine.replay import Recomputed, recompute
 from tuner.policy import VERSION, Policy
 from tuner.policy.asha import rung_epochs
@@ -75,8 +76,9 @@ def expected_end(sweep: Sweep, trial: Trial) -> tuple[Outcome, str] | None:
     if last is not None and last.decision == STOP:
         if not math.isfinite(sweep.value(last)):
             return "diverged", last.reason
-        is_whole = last.epoch >= trial.epochs_max
-        return "completed" if is_whole else "stopped", last.reason
+        if last.epoch >= trial.epochs_max:
+            return "completed", last.reason
+        return "plateaued" if is_plateau(last.reason) else "stopped", last.reason
     failure = trial.last_failure
     if failure is not None and trial.failures > int(sweep.spec["failures"]["max_retries"]):
         return "out_of_memory" if failure.cause == "memory" else "failed", failure.reason
@@ -111,7 +113,8 @@ def expected_observation(sweep: Sweep, trial: Trial, rungs: frozenset[int]) -> t
         if not math.isfinite(at_epoch):
             bad = True
             continue
-        best = at_epoch if math.isnan(best) or is_better(at_epoch, best, sweep.mode) else best
+        is_best = math.isnan(best) or takes_last(sweep.spec) or is_better(at_epoch, best, sweep.mode)
+        best = at_epoch if is_best else best
         if epoch.epoch in rungs or epoch.epoch >= trial.epochs_max:
             level, value = epoch.epoch, best
     if trial.outcome in ("plateaued", "completed") and not bad and not math.isnan(best):
@@ -140,10 +143,11 @@ def check_best(sweep: Sweep, found: Findings) -> None:
 
 
 def _best_epoch(sweep: Sweep, trial: Trial) -> tuple[float, int]:
-    """The best finite value of all epochs, and the first epoch that reached it."""
+    """The best finite value of all epochs, and the first epoch that reached it; or the last, as the spec says."""
     best, at_epoch = math.nan, 0
     for epoch in trial.epochs:
         value = sweep.value(epoch)
-        if math.isfinite(value) and (not at_epoch or is_better(value, best, sweep.mode)):
+        is_best = not at_epoch or takes_last(sweep.spec) or is_better(value, best, sweep.mode)
+        if math.isfinite(value) and is_best:
             best, at_epoch = value, epoch.epoch
     return best, at_epoch

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from tuner.base.secrets import NO_CREDENTIALS, has_credentials
@@ -76,6 +76,33 @@ class BaseParameter(BaseModel):
     when: Annotated[dict[str, _Wanted] | None, BeforeValidator(_check_conditions)] = None
     """Active only when each of these earlier parameters has this value, or one of these values. A list that is itself
     a value of that parameter stands for this value."""
+
+
+class Searched(BaseParameter):
+    """What a parameter with several values may have."""
+
+    scale_learning_rate: Literal["none", "linear", "sqrt"] | None = None
+    """Of batch_size alone: the learning rate is that of a batch of `base` examples, and grows with the batch size, or
+    with its square root."""
+    base: int | None = Field(None, ge=1)
+    """The batch size for which the learning rate holds as it is."""
+
+    @model_validator(mode="after")
+    def _check_base(self) -> Any:
+        if self.base is None and self.scale_learning_rate in ("linear", "sqrt"):
+            rule = "is required with scale_learning_rate, but is missing: the batch size, such as 32, for which"
+            rule += " learning_rate holds as it is"
+            raise PydanticCustomError("rule", "{rule}", {"field": "base", "rule": rule})
+        if self.base is not None and self.scale_learning_rate is None:
+            rule = "has no effect without scale_learning_rate (linear or sqrt)"
+            raise broken("base", rule, shown(self.base))
+        return self
+
+    @property
+    def coupling(self) -> tuple[str, int | None] | None:
+        """How the learning rate grows with it; None for not at all."""
+        how = self.scale_learning_rate
+        return None if how in (None, "none") else (str(how), self.base)
 
 
 def broken(field: str, rule: str, received: str) -> PydanticCustomError:

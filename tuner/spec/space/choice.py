@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from tuner.base.words import Value, shown, value_key
-from tuner.spec.space.base import BaseParameter, CheckedValue, broken
+from tuner.spec.space.base import CheckedValue, Searched, broken
 
 
-class Choice(BaseParameter):
+class Choice(Searched):
     """One of several values, without an order: numbers, text, true, false, null, or lists of them."""
 
     choices: list[CheckedValue] = Field(min_length=1)

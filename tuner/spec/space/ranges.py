@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tuner.base.words import Value, number_text
-from tuner.spec.space.base import BaseParameter, broken
+from tuner.spec.space.base import Searched, broken
 from tuner.spec.space.spread import Spread
 
 _MOST_STEPS = 1e12
@@ -22,7 +22,7 @@ MAX_NUM = 10_000
 """The most values of a range with `num`; for more, leave `num` out."""
 
 
-class _Range(BaseParameter):
+class _Range(Searched):
     scale: Literal["linear", "log"] = "linear"
     """Whether values or their logarithms are evenly distributed."""
     num: int | None = Field(None, ge=2, le=MAX_NUM)
