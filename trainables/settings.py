@@ -40,6 +40,8 @@ SCHEDULE_PARAMS = {
 CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
 """Only one of them may have a value."""
 
+_TWO = (0.5, 0.75)
+"""The milestones where none are given, as parts of the training."""
 EARLIEST = (
     "optimizer",
     "momentum",
@@ -124,8 +126,9 @@ class ScheduleParams(BaseModel):
     staircase: bool = False
     """Fall at whole multiples of decay_steps only; else continuously, as lr0 * exp(-k * step) does (exponential,
     inverse_time)."""
-    milestones: tuple[Annotated[float, Field(gt=0)], ...] = Field((), max_length=32)
-    """The ends of the epochs after which the rate falls, counted after the warm-up; may be fractions (step)."""
+    milestones: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(None, max_length=32)
+    """The epochs after which the rate falls, counted after the warm-up; may be fractions. None: after half and three
+    quarters of the training (step)."""
     milestone_factors: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(None, max_length=32)
     """A factor for each milestone, in the place of decay_rate (step)."""
     end_learning_rate: float = Field(0.0001, ge=0)
@@ -167,7 +170,7 @@ class ScheduleParams(BaseModel):
     @model_validator(mode="after")
     def _a_factor_for_each(self) -> ScheduleParams:
         settings = Settings(self)
-        factors, count = settings.milestone_factors, len(settings.milestones)
+        factors, count = settings.milestone_factors, len(settings.milestones or _TWO)
         if factors is not None and len(factors) != count:
             raise ValueError(f"milestone_factors must be as many as milestones ({count}), but got {len(factors)}")
         return self
@@ -187,6 +190,11 @@ class Settings:
 
     def __getattr__(self, name: str) -> Any:
         return _DEFAULTS[name] if name in self._own else getattr(self._params, name)
+
+    def milestone_epochs(self, epochs: float) -> tuple[float, ...]:
+        """The milestones of a training with so many epochs after its warm-up."""
+        given = self.milestones
+        return tuple(part * epochs for part in _TWO) if given is None else tuple(given)
 
     def is_given(self, name: str) -> bool:
         """Whether the trial has a value for it, rather than a default."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trainables import registry
-from trainables.contract import Data, DataError, epoch_metrics
+from trainables.contract import RATE_NAMES, Data, DataError, epoch_metrics
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

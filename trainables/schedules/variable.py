@@ -104,8 +104,9 @@ def _values(params: Params, steps_per_epoch: int) -> dict[str, float]:
 def _milestones(params: Params, steps_per_epoch: int) -> tuple[list[float], list[float]]:
     """The last steps before each fall, and the rates before, between and after them; filled up to their full length."""
     settings = Settings(params)
-    factors = settings.milestone_factors or [params.decay_rate] * len(settings.milestones)
-    falls = sorted(zip(settings.milestones, factors, strict=True))
+    milestones = settings.milestone_epochs(max(params.epochs - params.warmup_epochs, 0))
+    factors = settings.milestone_factors or [params.decay_rate] * len(milestones)
+    falls = sorted(zip(milestones, factors, strict=True))
     steps = [round(epochs * steps_per_epoch) - 1 for epochs, _ in falls]
     rates = list(params.learning_rate * np.cumprod([1.0, *(factor for _, factor in falls)]))
     missing = _MILESTONES_MAX - len(falls)
