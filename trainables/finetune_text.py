@@ -87,7 +87,9 @@ class FinetuneText(Trainable):
         parts: dict[str, Any] = {
             part: (self.words.numbers(given[0], longest), given[1]) for part, given in _parts(data).items()
         }
-        described = {"vocabulary_size": self.words.size, **lengths([x for x, _ in parts.values()])}
+        described: dict[str, Any] = {"vocabulary_size": self.words.size, **lengths([x for x, _ in parts.values()])}
+        if self.base:
+            described["files"] = {"base": {"sha256": self.base.sha256}}
         return replace(data, **parts, description={**data.description, **described})
 
     def select_data(self, data: Data, params: Any) -> Data:

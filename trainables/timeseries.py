@@ -127,7 +127,8 @@ class Timeseries(Trainable):
         split, horizon, window = Split(ends[0], ends[1], ends[-1]), params.horizon, params.window
         if window + horizon > split.train:
             rule = f"at most {split.train - horizon}, as training has {split.train} times and horizon is {horizon}"
-            raise DataError(f"window: must be {rule}, but got {window}")
+            message = f"window: must be {rule}, but got {window}"
+            raise DataError(message) from Infeasible(message)  # of the smallest window a mistake in the spec
         needed_bytes = 2 * values.nbytes * window
         if needed_bytes > (free := free_bytes()):
             raise Infeasible(

@@ -106,6 +106,7 @@ def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     from tuner.backend.worker import Common
     from tuner.engine.coordinator import Coordinator
     from tuner.engine.slots import Slot
+    from tuner.policy import preload
     from tuner.spec import spec_from_mapping
     from tuner.storage import StorageRoot
     from tuner.storage.journal import create_sweep, read_events
@@ -139,6 +140,7 @@ def tuner(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     coordinator = Coordinator(spec, journal, log=print)
     coordinator.set_slots(options.slots)
     policy_s = [0.0]
+    preload()  # as a driver does beside Ray's start, and stock with its import of HyperOptSearch
     for name in ("ask", "tell", "close"):
         setattr(coordinator.policy, name, _timed(getattr(coordinator.policy, name), policy_s))
     tune_adapter.fit(coordinator, Common(Slot(1, 0), None, "none", []), worker=NoTrainingWorker)

@@ -115,7 +115,7 @@ def test_class_weights_are_offered_where_classes_are_imbalanced() -> None:
     assert imbalance(ClassBalance({"0": 9, "1": 0}, {})) == 1
 
 
-def test_points_are_the_best_short_training_then_the_steepest_rates_one_a_batch_size() -> None:
+def test_points_are_the_best_short_trainings_then_the_steepest_rate_near_each_other_batch_size() -> None:
     curves = (
         EpochCurve("adam", 64, 1e-2, (0.7, 0.95), (0.1, 0.1)),
         EpochCurve("adam", 32, 1e-3, (0.8, 0.9), (0.1, 0.1)),
@@ -125,8 +125,9 @@ def test_points_are_the_best_short_training_then_the_steepest_rates_one_a_batch_
     assert points == (
         {**rest, "learning_rate": 0.01, "batch_size": 64},
         {**rest, "learning_rate": 0.001, "batch_size": 32},
+        {**rest, "learning_rate": 0.0031, "batch_size": 16},
     )
-    assert [point["learning_rate"] for point in suggested(epochs=EpochEstimate()).points] == [0.0031, 0.0049]
+    assert [point["learning_rate"] for point in suggested(epochs=EpochEstimate()).points] == [0.0031, 0.0031, 0.0049]
     compiled = suggested(is_compiled=True).points
     assert compiled and "optimizer" not in compiled[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -122,18 +123,18 @@ class Database:
         """Status, start and end of each active run by its name, which must be unique."""
         rows = self.rows(f"select name, status, start_time, end_time from runs r where {self._active}")
         assert len({name for name, *_ in rows}) == len(rows), "a run was made twice"
-        return {name: (status, start, end) for name, status, start, end in rows}
+        return {_short(name): (status, start, end) for name, status, start, end in rows}
 
     def values(self, table: str, name: str) -> dict[str, str]:
         """Params or tags of a run."""
-        query = f"select t.key, t.value from {table} t join runs r on r.run_uuid = t.run_uuid where r.name = '{name}'"
+        query = f"select t.key, t.value from {table} t join runs r on r.run_uuid = t.run_uuid where {_named(name)}"
         return dict(self.rows(query))  # type: ignore[arg-type]
 
     def metric(self, name: str, key: str) -> list[tuple[int, int, float | None]]:
         """Step, time and value (None for NaN) of every row of a run's metric."""
         return self.rows(  # type: ignore[return-value]
             "select m.step, m.timestamp, case when m.is_nan then null else m.value end from metrics m"
-            f" join runs r on r.run_uuid = m.run_uuid where r.name = '{name}' and m.key = '{key}' order by 1, 2"
+            f" join runs r on r.run_uuid = m.run_uuid where {_named(name)} and m.key = '{key}' order by 1, 2"
         )
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -148,7 +149,22 @@ class Database:
             "metrics": self.rows(f"select r.name, t.key, t.step, t.timestamp, {value} from metrics t {run}"),
             "newest": self.rows(f"select r.name, t.key, t.step, {value} from latest_metrics t {run}"),
         }
-        return {what: sorted(rows, key=repr) for what, rows in found.items()}
+        return {what: sorted(map(_comparable, rows), key=repr) for what, rows in found.items()}
+
+
+def _short(name: str) -> str:
+    """A trial's run is called `trial 7` here, without its parameters."""
+    return name.split(" · ")[0]
+
+
+def _comparable(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Without the experiment's id, which a link in the sweep's description has."""
+    name, *rest = row
+    return _short(name), *(re.sub(r"#/experiments/\d+/", "", item) if isinstance(item, str) else item for item in rest)
+
+
+def _named(name: str) -> str:
+    return f"(r.name = '{name}' or r.name like '{name} · %')"
 
 
 @pytest.fixture(scope="session")

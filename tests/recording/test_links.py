@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import pytest
 
 from tuner.recording import read_cursor, record
 from tuner.recording.links import experiments_page, trials_page
+from tuner.recording.view import TAG, view_key
+from tuner.recording.view_tag import ensure_view
 from tuner.storage import StorageRoot
 from tuner.storage.journal import read_events
 from tuner.sweep import fold
@@ -40,9 +43,8 @@ def test_the_page_of_trials_has_the_sweeps_own_best_first(
         record(story.folder)
     folder = StorageRoot(tmp_path).sweep("s")
     experiment = read_cursor(folder).experiment_id
-    path, _, query = urlsplit(trials_page("http://host:1/", experiment, fold(read_events(folder)))).fragment.partition(
-        "?"
-    )
+    sweep = fold(read_events(folder))
+    path, _, query = urlsplit(trials_page("http://host:1/", experiment, sweep, has_view=False)).fragment.partition("?")
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     assert (path, asked["workflowType"]) == (f"/experiments/{experiment}/runs", "machine_learning")
 
@@ -50,4 +52,12 @@ def test_the_page_of_trials_has_the_sweeps_own_best_first(
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     runs = client.search_runs([experiment], asked["searchFilter"], order_by=[order])
     assert {run.data.tags["tuner.sweep"] for run in runs} == {"s"}
-    assert [int(run.data.tags["tuner.trial"]) for run in runs if "tuner.trial" in run.data.tags] == best_first
+    assert [int(run.data.tags["tuner.trial"]) for run in runs] == best_first
+
+    shared = json.loads(client.get_experiment(experiment).tags[f"{TAG}{view_key(sweep)}"])
+    assert (shared["searchFilter"], shared["orderByKey"]) == (asked["searchFilter"], asked["orderByKey"])
+    assert trials_page("http://host:1", experiment, sweep).endswith(f"viewStateShareKey={view_key(sweep)}")
+    client.delete_experiment_tag(experiment, f"{TAG}{view_key(sweep)}")
+    assert ensure_view(f"sqlite:///{tmp_path}/mlflow.db", experiment, sweep), "an earlier version recorded it"
+    assert json.loads(client.get_experiment(experiment).tags[f"{TAG}{view_key(sweep)}"]) == shared
+    assert not ensure_view(f"sqlite:///{tmp_path}/none.db", experiment, sweep)

@@ -41,7 +41,7 @@ def test_a_suggested_trial_is_a_run_with_the_same_params_as_all_others(story: St
     assert planned(story) == {
         3: RunUpdate(
             new=NewRun(
-                "trial 3",
+                "trial 3 · lr 0.00001 · batch 32",
                 START_MS + 1000,
                 {
                     "tuner.sweep": "s",

@@ -15,7 +15,8 @@ def network(params: Any, columns: int, scaling: Scaling, horizon: int) -> Any:
     import keras
 
     window = keras.Input((params.window, columns), name="window")
-    scaled = keras.layers.Rescaling(list(scaling.factors), list(scaling.offsets), name="scaled")(window)
+    scale = keras.layers.Rescaling(list(scaling.factors), list(scaling.offsets), name="scaled", dtype="float32")
+    scaled = scale(window)
     x = keras.layers.Dropout(params.dropout)(_BODIES[params.cell](scaled, params))
     ahead = keras.layers.Dense(horizon, name="ahead", dtype="float32")(x)
     if params.from_last_value:

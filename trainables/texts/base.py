@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -45,6 +46,10 @@ class Base:
         known = None if vocabulary is None else _words_in(vocabulary)
         words, length = _words_and_length(model, name, known)
         return cls(name, content, words, length, features(model).input_shape[1])
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
 
     def model(self) -> Any:
         """A new model from numbers of words to (B, W), with the file's weights."""

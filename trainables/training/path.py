@@ -182,6 +182,11 @@ class Trainer(OfKeras):
             self._fit.end()
 
     @property
+    def trial(self) -> Any:
+        """The running trial as its path keeps it, for what measures its steps."""
+        return self._running()._running()
+
+    @property
     def model(self) -> Any:
         """The trial's model."""
         return self._running().model

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuner.base.errors import UsageError
 from tuner.cli.completion import specs
-from tuner.cli.output import harmless, people
+from tuner.cli.output import SpecStorage, harmless, people
 from tuner.cli.pages import add
 from tuner.spec.writing import new_file, write_new
+
+if TYPE_CHECKING:
+    from tuner.spec import SweepSpec
+WAY_ON = "name another file with --output"
 
 Model = Annotated[
     str | None,
@@ -43,22 +49,98 @@ Output = Annotated[
 ]
 
 
-def init(model: Model = None, data: DataOption = None, output: Output = None, source: From = None) -> None:
+Probed = Annotated[
+    bool,
+    typer.Option(
+        "--probe", help="Measure learning rates, batch sizes and epochs first, for bounds that fit the model."
+    ),
+]
+
+
+def init(
+    model: Model = None,
+    data: DataOption = None,
+    output: Output = None,
+    source: From = None,
+    is_probed: Probed = False,
+    storage: SpecStorage = None,
+) -> None:
     """Write a first spec for your model, or from another tool.
 
     For a KerasTuner model (a HyperModel, or a function of hp) the space is found by building it. For a trainable that
     comes with Tuner it is its default sweep. A file for --from is read and never run; what has no counterpart here is
     printed, and stands in the spec as comments.
+
+    With --probe the model is measured for up to a minute, as `tuner probe` does it; a comment at each bound says where
+    it comes from. MODEL may be a spec then.
     """
+    if is_probed and source is not None:
+        raise UsageError("init: --probe measures a MODEL, so --from FILE must be left out")
+    if storage is not None and not is_probed:
+        raise UsageError("init: --storage says where a probe is recorded, so it has no effect without --probe")
     if source is None and model is None:
         raise UsageError(
             "init needs MODEL, a Python file or a trainable that comes with Tuner, or --from FILE, a sweep of another"
             " tool"
         )
+    if is_probed:
+        _init_probed(str(model), data, output, storage)
+        return
     is_named = source is None and is_name(str(model))
-    target = new_file(output or (f"{model}.yaml" if is_named else "sweep.yaml"), "name another file with --output")
+    target = new_file(output or (f"{model}.yaml" if is_named else "sweep.yaml"), WAY_ON)
     text = first_spec(str(model), data, target) if source is None else _converted(source, model, data, target)
     write_spec(target, text)
+
+
+def _init_probed(model: str, data: str | None, output: str | None, storage: str | None) -> None:
+    """Measures a model, and writes the spec that this suggests."""
+    from tuner.probe.probe import run_probe
+    from tuner.probe.probing import Wanted
+    from tuner.storage import StorageRoot
+
+    target = new_file(output or f"{model if is_name(model) else Path(_file(model)).stem}.yaml", WAY_ON)
+    spec = spec_to_probe(model, data, target, storage)
+    root = StorageRoot.resolve(storage, spec.storage)
+    found = run_probe(spec, model, Wanted(), root, lambda text: people.print(text, markup=False, highlight=False))
+    for line in found.lines():
+        people.print(line, markup=False, highlight=False, soft_wrap=True)
+    write_spec(target, found.text(target, f"tuner init {model} --probe"))
+
+
+def spec_to_probe(model: str, data: str | None, target: Path, storage: str | None) -> SweepSpec:
+    """What is to be measured: a spec, a shipped trainable's default sweep, or the first spec of a file.
+
+    Args:
+        storage: the storage root that was asked for; the written spec names it, so that it finds its probe.
+    """
+    from tuner.inspection import load_checked
+    from tuner.spec import spec_from_mapping
+    from tuner.spec.reading import parsed_yaml
+
+    if model.endswith((".yaml", ".yml")):
+        spec = load_checked(Path(model))
+    else:
+        with _seeing_gpus():
+            text = first_spec(model, data, target)
+        spec = spec_from_mapping(parsed_yaml(text, model), model, target.resolve().parent, is_new=True)
+    changes = {} if storage is None or "://" in storage else {"storage": storage}
+    return spec.model_copy(update=changes if data is None else {**changes, "data": data})
+
+
+@contextmanager
+def _seeing_gpus() -> Iterator[None]:
+    """Finding a model hides the GPUs from this process; afterwards those that it starts see them again."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    try:
+        yield
+    finally:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        os.environ.update({} if before is None else {"CUDA_VISIBLE_DEVICES": before})
+
+
+def _file(model: str) -> str:
+    """The file of `file.py:Name`."""
+    return model if model.endswith((".py", ".yaml", ".yml")) else model.rpartition(":")[0]
 
 
 def write_spec(target: Path, text: str) -> None:
@@ -73,7 +155,7 @@ def write_spec(target: Path, text: str) -> None:
 
 def is_name(model: str) -> bool:
     """Whether it is meant as the name of a trainable that comes with Tuner, rather than as a file."""
-    return not model.endswith(".py") and not set(model) & {":", os.sep}
+    return not model.endswith((".py", ".yaml", ".yml")) and not set(model) & {":", os.sep}
 
 
 def first_spec(model: str, data: str | None, target: Path) -> str:
@@ -130,6 +212,7 @@ def register(app: typer.Typer) -> None:
         init,
         """
         tuner init digits
+        tuner init model.py:MyModel --probe
         tuner init model.py
         tuner init model.py:MyHyperModel --data mnist --output mnist.yaml
         tuner init --from wandb.yaml

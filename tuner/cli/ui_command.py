@@ -102,6 +102,7 @@ def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) ->
     """Prints the page with the trials of a sweep, if it is recorded in the store at `uri`."""
     from tuner.recording import read_cursor
     from tuner.recording.links import trials_page
+    from tuner.recording.view_tag import ensure_view
     from tuner.review import status
 
     if opened is None:
@@ -109,7 +110,8 @@ def _tell_page(base: str, uri: str, opened: tuple[SweepFolder, Sweep] | None) ->
     folder, sweep = opened
     cursor = read_cursor(folder)
     if cursor.experiment_id and status.recorded_at(folder, sweep, cursor) == uri:
-        page = trials_page(base, cursor.experiment_id, sweep)
+        has_view = ensure_view(with_credentials(uri), cursor.experiment_id, sweep)
+        page = trials_page(base, cursor.experiment_id, sweep, has_view)
         people.print(f"trials of {sweep.name}, best first: {page}")
 
 

@@ -34,7 +34,7 @@ class Cost:
 
     def lines(self) -> list[str]:
         """What people are told of it."""
-        times = ", ".join(f"{duration_text(self.wall_s(slots))} on {slots}" for slots in SLOTS)
+        times = ", ".join(f"{_text(self.wall_s(slots))} on {slots}" for slots in SLOTS)
         return [
             f"{self.num_trials} trials train about {self.epochs:,} epochs of {self.epoch_s:.2g} s:"
             f" {times} slots like the one measured, without the start of workers"
@@ -49,6 +49,10 @@ class Cost:
             "epoch_s": self.epoch_s,
             "wall_s": by_slots,
         }
+
+
+def _text(seconds: float) -> str:
+    return duration_text(seconds) if seconds >= 1 else "under 1 s"
 
 
 def sweep_cost(spec: SweepSpec, result: ProbeResult, batch_sizes: Sequence[int]) -> Cost | None:

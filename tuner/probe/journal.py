@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -45,6 +46,22 @@ class _Probed(msgspec.Struct):
     event: str = "probed"
 
 
+def prepare(root: StorageRoot) -> None:
+    """Makes sure that a probe can be recorded, before there is one.
+
+    Raises:
+        StorageError: the storage root cannot be written.
+    """
+    if isinstance(path := root.probes, Path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            reason = "" if os.access(path, os.W_OK) else "it is not"
+        except OSError as error:
+            reason = str(error.strerror or error)
+        if reason:
+            raise StorageError(f"{root.path}: the storage root must be writable, but {reason}")
+
+
 def record(root: StorageRoot, suggestions: Suggestions) -> None:
     """Adds a probe; durable on return. A probe of the same trainable and data that ended before counts no more.
 
@@ -54,13 +71,8 @@ def record(root: StorageRoot, suggestions: Suggestions) -> None:
     result = suggestions.result
     points = [dict(point) for point in suggestions.points]
     data = msgspec.json.encode(_Probed(result.as_data(), points)) + b"\n"
-    path = root.probes / _name(result)
-    if isinstance(path, Path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{root.path}: the storage root must be writable, but {error.strerror}") from error
-    write_atomically(path, data, _base(root))
+    prepare(root)
+    write_atomically(root.probes / _name(result), data, _base(root))
 
 
 def newest(root: StorageRoot, trainable: str, data: str | None) -> JournalledProbe | None:

@@ -146,7 +146,7 @@ class ProbeResult:
     """None where y are not classes."""
     noise_scale: NoiseScale | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """By part: start, rates, ladder, epochs, noise_scale."""
+    """By part: start (imports, data and models), rates, ladder, epochs, noise_scale; their sum is the whole time."""
     notes: tuple[str, ...] = ()
     """What was left out, and what to know about the numbers."""
     is_compiled: bool = False

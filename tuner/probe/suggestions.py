@@ -189,7 +189,8 @@ class Suggestions:
 
     @cached_property
     def points(self) -> tuple[dict[str, Any], ...]:
-        """Configurations to begin with, best first: those of the short trainings, then the steepest of each range."""
+        """Configurations to begin with, one a batch size: those of the short trainings, best first; then those with the
+        rate at which the loss fell fastest, of the nearest batch size that was measured."""
         rates, batches = self.learning_rate, self.batch_size
         if rates is None:
             return ()
@@ -198,7 +199,10 @@ class Suggestions:
         curves = [curve for curve in self.result.epochs.curves if curve.values]
         curves = sorted(curves, key=lambda curve: min(sign * value for value in curve.values))
         wanted = [(c.optimizer, c.batch_size, self._written(c.learning_rate, c.batch_size)) for c in curves]
-        wanted += [(one.optimizer, one.batch_size, one.steepest) for one in self._ranges if one.steepest]
+        for size in sizes:
+            ranges = [one for one in self._ranges if one.steepest and one.optimizer == rates.optimizer]
+            near = min(ranges, key=lambda one: abs(math.log(one.batch_size / size)), default=None)
+            wanted += [] if near is None else [(near.optimizer, size, near.steepest or math.nan)]
         kept = {size: rate for name, size, rate in reversed(wanted) if name == rates.optimizer and size in sizes}
         order = list(dict.fromkeys(size for _, size, _ in wanted if size in kept))
         return tuple(

@@ -14,8 +14,9 @@ import json
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from tuner.spec.expressions import has_own_name
 from tuner.sweep import events as ev
@@ -134,6 +135,13 @@ class Names:
             names.see(event)
         return names
 
+    @classmethod
+    def of_spec(cls, spec: Mapping[str, Any]) -> Names:
+        """The names that a sweep has from its start."""
+        names = cls()
+        names._see_spec(spec)
+        return names
+
     def see(self, event: ev.AnyEvent) -> None:
         """Takes the names of the journal's next event."""
         match event:
@@ -146,10 +154,13 @@ class Names:
             case ev.CheckpointSaved():
                 self._metrics.add(_tested(name) for name in event.test)
             case ev.SweepStarted():
-                self._params.add(event.spec.get("space") or {})
-                self._objective = str((event.spec.get("objective") or {}).get("metric", ""))
-                if self._is_expression:
-                    self._metrics.reserve(OBJECTIVE)
+                self._see_spec(event.spec)
+
+    def _see_spec(self, spec: Mapping[str, Any]) -> None:
+        self._params.add(spec.get("space") or {})
+        self._objective = str((spec.get("objective") or {}).get("metric", ""))
+        if self._is_expression:
+            self._metrics.reserve(OBJECTIVE)
 
     def metric(self, name: str) -> str:
         """The key of a metric that a trainable reports, or of the objective."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tuner.base.coupling import SCALED, scaled_rate
 from tuner.base.outcomes import Outcome, SweepState
@@ -20,11 +20,14 @@ from tuner.base.words import Params
 from tuner.inspection.describing import data_text
 from tuner.inspection.provenance.copies import copied_names, copy_name
 from tuner.recording.datasets import DatasetUsed, datasets_used
+from tuner.recording.links import trials_fragment
 from tuner.recording.lists import flat_names, flat_values, lengths
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
-from tuner.recording.note import note
+from tuner.recording.note import note, run_name
 from tuner.recording.report import report
 from tuner.recording.values import INACTIVE, param_text, tag_text
+from tuner.recording.view import TAG as VIEW
+from tuner.recording.view import view, view_key
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
@@ -60,7 +63,15 @@ class RunOf:
     run: RunKey
 
 
-Tags = dict[str, str | RunOf]
+@dataclass(frozen=True)
+class InExperiment:
+    """The value of a tag that names its experiment, by this placeholder for its id."""
+
+    text: str
+    PLACEHOLDER: ClassVar[str] = "EXPERIMENT-ID"
+
+
+Tags = dict[str, str | RunOf | InExperiment]
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,8 @@ class RunUpdate:
     files: Callable[[], Path | None] | None = None
     """A folder whose files are artifacts; None for none."""
     datasets: list[DatasetUsed] = field(default_factory=list)
+    of_experiment: dict[str, str] = field(default_factory=dict)
+    """Tags of the experiment that the run is in."""
 
 
 class Planner:
@@ -179,8 +192,13 @@ class Planner:
         update = self._of(PARENT)
         update.new = NewRun(self.sweep.name, _ms(event), self._tags() | self._note())
         update.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
+        self._tell_view()
         self._tell_data(event.data)
         self._keep_code(event.code)
+
+    def _tell_view(self) -> None:
+        """How the page of runs shows this sweep."""
+        self._of(PARENT).of_experiment[f"{VIEW}{view_key(self.sweep)}"] = view(self.sweep)
 
     def _tell_data(self, data: dict[str, Any]) -> None:
         """What the data are: as MLflow's data sets, as a tag, and in full as data.json."""
@@ -197,7 +215,9 @@ class Planner:
                 self._of(PARENT).texts[copy_name(code, name)] = partial(self._read_copy, code, name)
 
     def _note(self) -> Tags:
-        return {"mlflow.note.content": tag_text(note(self.sweep, any(self._names.changed().values())))}
+        page = trials_fragment(InExperiment.PLACEHOLDER, self.sweep)
+        text = note(self.sweep, any(self._names.changed().values()), page)
+        return {"mlflow.note.content": InExperiment(tag_text(text))}
 
     def _tell_names(self) -> None:
         """Writes names.json, if it changed or the spec is written."""
@@ -211,7 +231,7 @@ class Planner:
     def _suggest(self, event: ev.TrialSuggested) -> None:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
         update = self._of(event.trial)
-        update.new = NewRun(f"trial {event.trial}", _ms(event), tags)
+        update.new = NewRun(run_name(event.trial, event.params), _ms(event), tags)
         self._tell_params(self.sweep.trials[event.trial])
 
     def _tell_params(self, trial: Trial) -> None:
@@ -322,6 +342,7 @@ class Planner:
             self._of(run).status, self._of(run).end_ms = "RUNNING", None
         self._of(PARENT).tags |= self._note()
         self._of(PARENT).texts["spec.yaml"] = dump_yaml(self.sweep.spec)
+        self._tell_view()
 
     def _test_rows(self, trial: Trial, event: ev.AnyEvent, step: int = 0) -> list[Row]:
         tested = trial.test_metrics.items()

@@ -25,7 +25,7 @@ from tuner.recording.client import pages
 from tuner.recording.database import check_database
 from tuner.recording.datasets import DatasetUsed
 from tuner.recording.logged_files import NAME as LOGGED
-from tuner.recording.plan import NewRun, RunKey, RunOf, RunUpdate, Tags
+from tuner.recording.plan import InExperiment, NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
 from tuner.recording.sqlite import create_database, forget_connections
@@ -193,7 +193,14 @@ class MlflowStore:
         return self.runs[run]
 
     def _resolved(self, tags: Tags) -> dict[str, str]:
-        return {name: self.runs[value.run] if isinstance(value, RunOf) else value for name, value in tags.items()}
+        return {name: self._text(value) for name, value in tags.items()}
+
+    def _text(self, value: str | RunOf | InExperiment) -> str:
+        if isinstance(value, RunOf):
+            return self.runs[value.run]
+        if isinstance(value, InExperiment):
+            return value.text.replace(value.PLACEHOLDER, self.experiment_id)
+        return value
 
     def _record(self, run: RunKey, run_id: str, update: RunUpdate) -> None:
         params = [Param(name, text) for name, text in update.params.items()]
@@ -204,6 +211,8 @@ class MlflowStore:
             self._log_entities(run_id, entities[start : start + _BATCH])
         if update.datasets:
             self._log_datasets(run_id, update.datasets)
+        for name, value in update.of_experiment.items():
+            self._tag_experiment(name, value)
         if update.status is not None:
             self._set_status(run, run_id, update.status, update.end_ms)
         for name, text in update.texts.items():
@@ -231,6 +240,16 @@ class MlflowStore:
         except MlflowException as error:
             self._check_refusal(error, run_id, [])
             _log.warning("MLflow refuses the data sets of run %s: %s", run_id, one_line(error))
+
+    def _tag_experiment(self, name: str, text: str) -> None:
+        """Sets a tag of the experiment; whoever may log runs there may not be allowed to."""
+        try:
+            self._client.set_experiment_tag(self.experiment_id, name, text)
+            self._pulse.beat()
+        except MlflowException as error:
+            if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED"):
+                raise
+            _log.warning("MLflow refuses a view of the experiment: %s", one_line(error))
 
     def _log_entities(self, run_id: str, entities: list[_Entity]) -> None:
         """Usually one request; the client splits batches over MLflow's limits. A refused batch is split in half."""

@@ -35,7 +35,12 @@ def read_yaml(path: Path, version: tuple[int, int] = (1, 2)) -> dict[str, Any]:
         SpecError: it holds values that a spec cannot hold; one line each.
     """
     name = printable(str(path))
-    written = _parse(_read_text(path, name), f"{name}: must be YAML", version)
+    return parsed_yaml(_read_text(path, name), name, version)
+
+
+def parsed_yaml(text: str, name: str, version: tuple[int, int] = (1, 2)) -> dict[str, Any]:
+    """As `read_yaml`, of a text; `name` is what errors call it."""
+    written = _parse(text, f"{name}: must be YAML", version)
     if not isinstance(written, dict):
         raise UsageError(f"{name}: must hold a mapping such as `name: my-sweep`, but got {shown(written)}")
     plain: dict[str, Any] = _plain(written, name)

@@ -21,7 +21,7 @@ from tuner.sweep import events as ev
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
-    "batch_size": {"choices": [32, 64]},
+    "batch_size": {"choices": [16, 32, 64]},
     "units": {"low": 16, "high": 128},
     "dropout": 0.5,
 }
@@ -38,7 +38,7 @@ def test_its_points_come_first_after_those_of_the_spec_and_the_journal_says_so(t
     spec = spec_of(search={"warm_start": ["probe"], "seed": 3, "points": [own]}, num_trials=12)
     [source] = read_sources(spec, root, "spec")
     assert sources_text(spec, [source]).startswith(
-        "the sweep begins with 2 of 2 configurations of the probe of digits of"
+        "the sweep begins with 3 of 3 configurations of the probe of digits of"
     )
     assert source.event.trials == [] and source.event.source.startswith("probe of digits")
     started = ev.SweepStarted(spec=spec.resolved(), versions={}, seed=3, sweep_id="0" * 32)
@@ -49,10 +49,10 @@ def test_its_points_come_first_after_those_of_the_spec_and_the_journal_says_so(t
     journal.close()
     events = read_events(root.sweep(spec.name))
     suggested = [event for event in events if isinstance(event, ev.TrialSuggested)]
-    assert [event.origin for event in suggested[:4]] == ["point", "point", "point", "random"] and len(suggested) == 12
+    assert [event.origin for event in suggested[:5]] == [*["point"] * 4, "random"] and len(suggested) == 12
     assert suggested[0].params == {**own, "dropout": 0.5, "epochs": 27}
     first = {"learning_rate": 0.003, "batch_size": 32, "units": 64, "dropout": 0.5, "epochs": 27}
-    assert suggested[1].params == first and suggested[2].params["batch_size"] == 64
+    assert suggested[1].params == first and [event.params["batch_size"] for event in suggested[2:4]] == [16, 64]
     assert verify(events) == []
 
 
@@ -68,7 +68,7 @@ def test_what_does_not_lie_in_the_space_is_told(tmp_path: Path) -> None:
     record(StorageRoot(tmp_path), Suggestions(probe()))
     wider = spec_of(space={**SPACE, "batch_size": {"choices": [64, 128]}, "depth": {"low": 1, "high": 3}})
     text = sources_text(wider, read_sources(wider, StorageRoot(tmp_path), "spec"))
-    assert "begins with 0 of 2" in text and "1 with another batch_size than one of its choices, 1 with no depth" in text
+    assert "begins with 0 of 3" in text and "2 with another batch_size than one of its choices, 1 with no depth" in text
 
 
 def test_parameters_that_are_inactive_beside_it_do_not_matter(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_parameters_that_are_inactive_beside_it_do_not_matter(tmp_path: Path) ->
         "decay_rate": {"low": 0.1, "high": 0.9, "when": {"schedule": "exponential"}},
     }
     [source] = read_sources(spec_of(space=space), StorageRoot(tmp_path), "spec")
-    assert len(source.points) == 2 and "decay_rate" not in source.points[0]
+    assert len(source.points) == 3 and "decay_rate" not in source.points[0]
 
 
 def test_a_probe_of_something_else_is_not_used(tmp_path: Path) -> None:
@@ -99,4 +99,4 @@ def test_a_grid_begins_with_it_too(tmp_path: Path) -> None:
     [source] = read_sources(spec, StorageRoot(tmp_path), "spec")
     assert "only leaves out" not in sources_text(spec, [source])
     policy = replay(spec, [source.event])
-    assert [policy.ask().origin for _ in range(3)] == ["point", "point", "random"]  # type: ignore[union-attr]
+    assert [policy.ask().origin for _ in range(4)] == [*["point"] * 3, "random"]  # type: ignore[union-attr]

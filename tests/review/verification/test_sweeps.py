@@ -84,7 +84,7 @@ def only(verified: Verification) -> Finding:
 
 
 def test_a_lost_row_and_a_second_run_in_the_database_are_told(folder: SweepFolder) -> None:
-    run = "select run_uuid from runs where name = 'trial 3'"
+    run = "select run_uuid from runs where name like 'trial 3 ·%'"
     execute(folder, f"delete from metrics where key = 'loss' and step = 1 and run_uuid = ({run})")
     finding = only(verify_sweep(folder))
     assert finding.kind == "lost" and finding.message.startswith("trial 3: row loss ")

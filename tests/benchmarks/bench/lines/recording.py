@@ -1,4 +1,4 @@
-"""The recorder's processor time on SQLite and PostgreSQL, as a share of all cores' time in a sweep of 0.2 s epochs.
+"""The recorder's processor time on SQLite and PostgreSQL, as a share of all cores' time, with epochs of 0.2 s and 2 s.
 
 Counted from the first epoch to the last. The database server's own time is a row of its own, since it usually runs
 elsewhere.
@@ -21,11 +21,12 @@ RECORDER = "tuner.recording"
 
 
 def sides(options: Options) -> Mapping[str, Callable[[], Figures]]:
-    seconds, units, num_trials = EPOCHS["short"]
-    asked = spec(units, calibrated(seconds, units), options.size(num_trials, 6))
-    found: dict[str, Callable[[], Figures]] = {"SQLite": partial(measured, asked)}
-    if not Postgres.is_missing():
-        found["PostgreSQL"] = partial(on_postgres, asked)
+    found: dict[str, Callable[[], Figures]] = {}
+    for length, (seconds, units, num_trials) in EPOCHS.items():
+        asked = spec(units, calibrated(seconds, units), options.size(num_trials, 6))
+        found[f"SQLite, {length} epochs"] = partial(measured, asked)
+        if not Postgres.is_missing():
+            found[f"PostgreSQL, {length} epochs"] = partial(on_postgres, asked)
     return found
 
 
@@ -74,9 +75,9 @@ def rows(rounds: Rounds, options: Options) -> list[Row]:
         row(line, f"share of all cores' time, {side}", values(rounds, side, "share"), "%", Goal("<=", 0.01))
         for side in rounds[0]
     ]
-    if "PostgreSQL" in rounds[0]:
-        measured = values(rounds, "PostgreSQL", "server_share")
-        found.append(row(line, "share of all cores' time, the PostgreSQL server's own", measured, "%"))
+    for side in (side for side in rounds[0] if side.startswith("PostgreSQL")):
+        measured = values(rounds, side, "server_share")
+        found.append(row(line, f"share of all cores' time, the server's own, {side}", measured, "%"))
     if missing := Postgres.is_missing():
         found.append(Row(line, "share of all cores' time, PostgreSQL", None, "%", Goal("<=", 0.01), missing))
     return found

@@ -1,0 +1,1 @@
+"""Rules and measurements of learning rates, batch sizes and epochs before a sweep. Rules need no TensorFlow."""

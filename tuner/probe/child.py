@@ -1,0 +1,303 @@
+"""What a probe's process does: it measures a trainable as a worker would train it, and sends each finding at once.
+
+One process tests rates and epochs; another one, which may die for want of memory, climbs the ladder of batch sizes.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from trainables.contract import Data, Trainable
+from tuner.base.errors import UsageError
+from tuner.inspection.shapes import num_examples
+from tuner.inspection.trying import failure_line, said
+from tuner.inspection.workplace import Place, load_instance, with_data
+from tuner.probe.configuration import MEASURED, batch_sizes, configuration, optimizers
+from tuner.probe.messages import About, Asked, Doing, Done, Failed, Note, Rung
+from tuner.probe.result import ClassBalance, EpochCurve, NoiseScale, RateRange
+from tuner.processes import wire
+from tuner.spec import spec_from_mapping
+
+WORK = "tuner.probe.child:main"
+RUNG_SECONDS = 0.4
+"""What one batch size's throughput takes, besides its start."""
+CURVE_EPOCHS_MAX = 30
+NOISE_AFTER_EPOCHS = 2
+NOISE_BATCH_MAX = 32
+
+
+class NotMeasuredError(Exception):
+    """The probe was asked for what it cannot measure; the message says what to do."""
+
+
+def main(connection: socket.socket, kept: dict[str, int]) -> None:
+    """Measures what it is asked through the connection."""
+    asked: Asked = wire.receive(connection)[0]
+
+    def send(message: Any) -> None:
+        wire.send(connection, message)
+
+    sys.path += [path for path in asked.paths if path not in sys.path]
+    try:
+        _Measuring(asked, send).run()
+    except (NotMeasuredError, UsageError) as error:
+        send(Failed(str(error)))
+    except (Exception, SystemExit) as error:
+        send(Failed(_line(error, asked)))
+
+
+def _line(error: BaseException, asked: Asked) -> str:
+    from trainables.probing.failure import ProbeError, what_it_did
+
+    raised = error
+    if not isinstance(raised, ProbeError):
+        raised = ProbeError(what_it_did(error, "training"), error)
+    trainable = str(asked.spec["trainable"])
+    return failure_line(raised, trainable, trainable.rpartition(":")[2])
+
+
+class _Measuring:
+    def __init__(self, asked: Asked, send: Callable[[Any], None]) -> None:
+        from trainables.process import set_up_process
+
+        self._asked, self._send = asked, send
+        began = time.monotonic()
+        self._until = began + asked.seconds
+        self._spec = spec = spec_from_mapping(asked.spec)
+        set_up_process(spec.resources.threads)
+        given = pickle.loads(asked.given) if asked.given else None
+        place = Place(spec.trainable, spec.data, None, given, asked.import_folder, asked.learned, spec.space.fixed)
+        self._trainable = load_instance(place)
+        self._data = self._of_first_fold(with_data(self._trainable, None, place.learned))
+        defaults = defaults_of(self._trainable)
+        self._params = configuration(spec, defaults)
+        self._optimizers = optimizers(spec, asked.optimizers, defaults.get("optimizer"))
+        count = num_examples(self._data.train)
+        self._batch_sizes = batch_sizes(spec, asked.batch_sizes, defaults.get("batch_size"), count)
+        self._seconds = {"start": time.monotonic() - began}
+        self._ranges: list[RateRange] = []
+        self._stepped: Any = None
+
+    def _of_first_fold(self, data: Data) -> Data:
+        from trainables.folding import fold_data
+
+        folds = fold_data(self._trainable, data, self._spec.folds, self._spec.search.seed)
+        return folds[0] if folds else data
+
+    def run(self) -> None:
+        if self._asked.part == "ladder":
+            self._timed("ladder", self._climb)
+        else:
+            self._timed("rates", self._test_rates)
+            self._timed("epochs", self._train_epochs)
+            self._count_classes()
+        self._seconds["epochs"] = self._seconds.get("epochs", 0.0) - self._seconds.get("noise_scale", 0.0)
+        self._send(Done({part: seconds for part, seconds in self._seconds.items() if seconds}))
+
+    def _timed(self, part: str, measure: Callable[[], None]) -> None:
+        began = time.monotonic()
+        measure()
+        self._seconds[part] = time.monotonic() - began
+
+    def _left(self) -> float:
+        return self._until - time.monotonic()
+
+    def _with(self, batch_size: int | None, optimizer: str | None) -> dict[str, Any]:
+        """The configuration with these, where the trainable has such parameters."""
+        asked = dict(self._params)
+        known = getattr(self._trainable.Params, "model_fields", {})
+        for name, value in (("batch_size", batch_size), ("optimizer", optimizer)):
+            if value is not None and (name in known or name in asked):
+                asked[name] = value
+        return asked
+
+    def _stepping(self) -> Any:
+        from trainables.measuring.stepping import Stepping
+
+        return Stepping(self._trainable, self._data, self._spec.precision)
+
+    def _climb(self) -> None:
+        from trainables.measuring.ladder import Rung as Measured
+        from trainables.measuring.ladder import ended
+        from trainables.measuring.measure import lacks_memory, throughput
+
+        stepping, rungs = self._stepping(), list[Measured]()
+        for size in self._batch_sizes:
+            if rungs and (ended(rungs, max(self._batch_sizes)) or self._left() < 0):
+                return
+            self._send(Rung(size))
+            try:
+                found = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
+            except Exception as error:
+                if lacks_memory(error):
+                    self._send(Rung(size, reason=f"it is out of memory ({_gist(error)})"))
+                    return
+                self._send(Rung(size, reason=_gist(error)))  # such as a model of one batch size
+                continue
+            rungs.append(Measured(size, found.examples_per_s))
+            self._send(Rung(size, found.examples_per_s, found.peak_memory_bytes))
+
+    def _test_rates(self) -> None:
+        stepping, until = self._stepping(), time.monotonic() + self._asked.seconds / 2
+        about: About | None = None
+        for optimizer in self._optimizers:
+            for size in self._batch_sizes:
+                if about is not None and time.monotonic() > until:
+                    self._send(Note(f"no time was left for the rates of {optimizer} at a batch of {size}"))
+                    continue
+                found = self._test_range(stepping, size, optimizer)
+                self._ranges.append(found)
+                if about is None:
+                    about = self._told_about(stepping)
+                self._send(found)
+                if about.says_batch_size:
+                    break
+            if about is not None and about.is_compiled:
+                break
+
+    def _test_range(self, stepping: Any, size: int, optimizer: str) -> RateRange:
+        from trainables.measuring.measure import range_losses
+        from trainables.measuring.range_test import analysed
+
+        self._send(Doing(f"learning rates of {optimizer} at a batch of {size}"))
+        rates, losses = range_losses(stepping, self._with(size, optimizer))
+        if not losses:
+            raise NotMeasuredError(
+                "its `fit` must call model.fit with the callbacks that it is given, but no step was seen"
+            )
+        if stepping.is_compiled:
+            optimizer = self._own_optimizer(stepping.optimizer)
+        found = analysed(rates, losses)
+        count = len(found.smoothed)
+        return RateRange(
+            optimizer, stepping.batch_size(size), found.low, found.high, found.steepest, found.diverged_at,
+            tuple(rates[:count]), found.smoothed, found.reason,
+        )  # fmt: skip
+
+    def _own_optimizer(self, own: str) -> str:
+        wrong = [name for name in self._asked.optimizers if name != own]
+        if wrong:
+            raise NotMeasuredError(
+                f"--optimizer: the model is compiled with {own}, so there is no other, but got {wrong[0]}; leave it"
+                " out, or let build_model return a model that is not compiled"
+            )
+        return own
+
+    def _told_about(self, stepping: Any) -> About:
+        self._stepped = stepping
+        params = {name: value for name, value in self._params.items() if name not in MEASURED}
+        about = About(stepping.num_examples, params, stepping.is_compiled, stepping.says_batch_size)
+        self._send(about)
+        if about.says_batch_size:
+            self._send(Note("the training data are batched already, so no other batch size is measured"))
+        return about
+
+    def _train_epochs(self) -> None:
+        from trainables.training import Trainer
+
+        chosen = self._chosen()
+        trainer = Trainer(
+            self._trainable, self._data, self._spec.objective.metric, self._spec.objective.mode, self._spec.precision
+        )
+        share = max(self._left() - (3 if self._asked.noise_scale else 0), 1) / max(1, len(chosen))
+        for found in chosen:
+            text = f"epochs of {found.optimizer} at a batch of {found.batch_size}, rate {found.steepest:.2g}"
+            self._send(Doing(text))
+            self._train_curve(trainer, found, share)
+        if self._asked.noise_scale:
+            self._timed("noise_scale", lambda: self._measure_noise(trainer, chosen))
+        trainer.end()
+
+    def _chosen(self) -> list[RateRange]:
+        """Of each batch size the range whose loss fell furthest."""
+        found: dict[int, RateRange] = {}
+        for one in self._ranges:
+            best = found.get(one.batch_size)
+            if one.found and (best is None or min(one.losses) < min(best.losses)):
+                found[one.batch_size] = one
+        return list(found.values())
+
+    def _train_curve(self, trainer: Any, found: RateRange, seconds: float) -> None:
+        assert found.steepest is not None
+        params = self._trained_with(found)
+        values, times = list[float](), list[float]()
+        until = time.monotonic() + seconds
+        trainer.start({**params, "epochs": CURVE_EPOCHS_MAX}, 0)
+        while len(values) < CURVE_EPOCHS_MAX and not trainer.stopped:
+            if values and time.monotonic() + times[-1] > until:
+                break
+            result = trainer.train_epoch()
+            value = float(result.metrics.get(self._spec.objective.metric, math.nan))
+            if not math.isfinite(value):
+                break
+            values.append(value)
+            times.append(result.epoch_s)
+        if values:
+            self._send(EpochCurve(found.optimizer, found.batch_size, found.steepest, tuple(values), tuple(times)))
+
+    def _trained_with(self, found: RateRange) -> dict[str, Any]:
+        """The configuration at the steepest rate of a range, which stays constant."""
+        from trainables.measuring.stepping import CONSTANT
+
+        known = getattr(self._trainable.Params, "model_fields", {})
+        rate = {name: value for name, value in {**CONSTANT, "learning_rate": found.steepest}.items() if name in known}
+        return {**self._with(found.batch_size, None if self._stepped.is_compiled else found.optimizer), **rate}
+
+    def _measure_noise(self, trainer: Any, chosen: list[RateRange]) -> None:
+        """Early in a training: the scale grows without end where the gradient vanishes."""
+        from trainables.measuring.measure import gradient_noise
+
+        self._send(Doing("gradient noise scale"))
+        if not chosen:
+            self._send(Note("no gradient noise scale: no rate was found to train with"))
+            return
+        first = chosen[0]
+        trainer.start({**self._trained_with(first), "epochs": CURVE_EPOCHS_MAX}, 0)
+        for _ in range(NOISE_AFTER_EPOCHS):
+            trainer.train_epoch()
+        train = trainer.trial.train
+        split: Any = getattr(train, "source", None) if trainer.path == "fit" else train
+        is_split = hasattr(split, "is_streamed")
+        small = min(first.batch_size, NOISE_BATCH_MAX)
+        found = gradient_noise(trainer.model, split, small) if is_split else "it needs training data in arrays"
+        if isinstance(found, str):
+            self._send(Note(f"no gradient noise scale: {found}"))
+        else:
+            self._send(NoiseScale(*found, after_epochs=trainer.epoch))
+
+    def _count_classes(self) -> None:
+        from trainables.measuring.classes import balanced_weights, class_counts
+
+        train = self._data.train
+        is_classes = "crossentropy" in str(_loss_name(self._trainable, self._stepped.model)).lower()
+        if not is_classes or not isinstance(train, tuple) or len(train) < 2:
+            return
+        try:
+            counts = class_counts(train[1], self._data.class_names)
+        except (TypeError, ValueError):  # y of several outputs
+            return
+        if counts is not None:
+            self._send(ClassBalance(counts, balanced_weights(counts)))
+
+
+def defaults_of(trainable: Trainable) -> dict[str, Any]:
+    """The defaults of its parameters, where they have any."""
+    fields = getattr(trainable.Params, "model_fields", {})
+    return {
+        name: info.get_default(call_default_factory=True) for name, info in fields.items() if not info.is_required()
+    }
+
+
+def _loss_name(trainable: Trainable, model: Any) -> str:
+    loss = getattr(trainable, "loss", None) or getattr(model, "loss", None)
+    return loss if isinstance(loss, str) else str(getattr(loss, "name", getattr(loss, "__name__", "")))
+
+
+def _gist(error: BaseException) -> str:
+    return f"{type(error).__name__}: {said(error)}"[:200]

@@ -1,0 +1,81 @@
+"""What a probe's process is asked, and what it sends: plain values, each as soon as it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trainables.learned import Learned
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured, and of which trainable."""
+
+    part: Literal["rates", "ladder"]
+    spec: dict[str, Any]
+    """As it fits the trainable."""
+    seconds: float
+    """What all of it may take; the first range test, and the first rung, are whole in any case."""
+    batch_sizes: tuple[int, ...] = ()
+    """Those asked for; or the rungs of the ladder."""
+    optimizers: tuple[str, ...] = ()
+    """Those asked for."""
+    noise_scale: bool = False
+    given: bytes = field(default=b"", repr=False)
+    """A class that a program gave, pickled by value."""
+    import_folder: str | None = None
+    learned: Learned = field(default_factory=Learned)
+    paths: tuple[str, ...] = ()
+    """Where the parent's process imports from."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The user's code raised, or cannot be measured; a line for people."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line for people about what was measured, or was not."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Doing:
+    """A line for people: what is measured now."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known once a first model was trained."""
+
+    train_examples: int
+    params: Mapping[str, Any]
+    """The configuration that is measured, without what the probe sets."""
+    is_compiled: bool
+    says_batch_size: bool
+    """Whether the data say the batch size."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A batch size of the ladder; without a speed it is only begun or, for a reason, was not measured."""
+
+    batch_size: int
+    examples_per_s: float | None = None
+    peak_memory_bytes: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing follows; the seconds of each part."""
+
+    seconds: Mapping[str, float]

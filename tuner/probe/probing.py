@@ -1,0 +1,258 @@
+"""The probe as its caller sees it: one process measures rates and epochs, a second one climbs the ladder."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cloudpickle
+
+from trainables.given import is_given, lookup
+from trainables.importable import import_folder, is_importable
+from trainables.measuring import epochs as epochs_rule
+from trainables.measuring import ladder
+from tuner.base.errors import UsageError
+from tuner.inspection import Inspection
+from tuner.inspection.inspected import Inspected
+from tuner.probe.child import WORK
+from tuner.probe.configuration import batch_sizes, optimizers
+from tuner.probe.messages import About, Asked, Doing, Done, Failed, Note, Rung
+from tuner.probe.result import (
+    BatchStep,
+    ClassBalance,
+    EpochCurve,
+    EpochEstimate,
+    Ladder,
+    NoiseScale,
+    ProbeResult,
+    RateRange,
+)
+from tuner.processes import EndedError, Server, begin_own, node_server, own_server, why_plain
+from tuner.spec import SweepSpec
+
+SECONDS = 60.0
+"""What a probe may take."""
+SECONDS_MIN = 5.0
+_START_S = 12.0
+"""Of the budget, for imports, data and the first model of both processes."""
+_LADDER_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure besides what the spec says."""
+
+    batch_sizes: tuple[int, ...] = ()
+    optimizers: tuple[str, ...] = ()
+    noise_scale: bool = False
+    seconds: float = SECONDS
+
+
+@dataclass
+class _Found:
+    """What the processes have sent so far."""
+
+    about: About | None = None
+    rates: list[RateRange] = field(default_factory=list)
+    rungs: dict[int, Rung] = field(default_factory=dict)
+    curves: list[EpochCurve] = field(default_factory=list)
+    classes: ClassBalance | None = None
+    noise_scale: NoiseScale | None = None
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, message: Any, say: Callable[[str], None]) -> None:
+        match message:
+            case Doing():
+                say(message.text)
+            case Note():
+                self.notes.append(message.text)
+            case About():
+                self.about = message
+            case RateRange():
+                self.rates.append(message)
+            case EpochCurve():
+                self.curves.append(message)
+            case ClassBalance():
+                self.classes = message
+            case NoiseScale():
+                self.noise_scale = message
+            case Rung():
+                if message.examples_per_s is None and not message.reason:
+                    say(f"batch size {message.batch_size}")
+                self.rungs[message.batch_size] = message
+            case Done():
+                for part, seconds in message.seconds.items():
+                    self.seconds[part] = self.seconds.get(part, 0.0) + seconds
+
+
+def probe(spec: SweepSpec, source: str, wanted: Wanted, say: Callable[[str], None] = lambda text: None) -> ProbeResult:
+    """Measures a spec's trainable.
+
+    Args:
+        source: what the spec came from, for messages.
+        say: is told what is measured now.
+
+    Raises:
+        SpecError: the spec does not fit the trainable, or the trainable's code raised.
+        UsageError: what is wanted cannot be measured.
+    """
+    began = time.monotonic()
+    if not wanted.seconds >= SECONDS_MIN or not math.isfinite(wanted.seconds):
+        raise UsageError(f"--seconds: must be at least {SECONDS_MIN:g}, but got {wanted.seconds:g}")
+    optimizers(spec, wanted.optimizers, None)
+    begin_own()  # TensorFlow's import takes the longest
+    say(f"looking at {spec.trainable} and its data")
+    inspected = Inspection(spec).result()
+    if inspected.is_script:
+        raise UsageError(
+            f"probe: {spec.trainable} is a program of its own, whose steps cannot be measured; search its rate and"
+            " batch size over wide ranges with `tuner run`, or write it as a Trainable"
+        )
+    resolved = inspected.resolve(spec, source)
+    asked, found = _asked(resolved, inspected, wanted), _Found()
+    with _server() as (server, is_forked):
+        if how := _measure(server, is_forked, asked, found, say):
+            raise UsageError(f"probe: the process that trains {spec.trainable} {how}; try a smaller --batch-size")
+        left = max(1.0, wanted.seconds - (time.monotonic() - began))
+        sizes = _rungs(found)
+        climb = replace(asked, part="ladder", batch_sizes=sizes, seconds=left)
+        if how := _measure(server, is_forked, climb, found, say):
+            _note_death(found, how)
+    measured = sum(seconds for part, seconds in found.seconds.items() if part != "start")
+    found.seconds["start"] = time.monotonic() - began - measured
+    return _result(resolved, found, sizes)
+
+
+def _note_death(found: _Found, how: str) -> None:
+    """The batch size that the process had begun is the one that does not fit."""
+    if not found.rungs:
+        found.notes.append(f"no batch sizes: the process that measures them {how}")
+        return
+    last = list(found.rungs.values())[-1]
+    if last.examples_per_s is None:
+        found.rungs[last.batch_size] = replace(last, reason=f"the process {how}")
+
+
+def _asked(spec: SweepSpec, inspected: Inspected, wanted: Wanted) -> Asked:
+    trainable = spec.trainable
+    batch_sizes(spec, wanted.batch_sizes, None, inspected.num_train)
+    folder = import_folder(trainable) if is_importable(trainable) else None
+    return Asked(
+        "rates",
+        spec.resolved(),
+        max(2.0, (wanted.seconds - _START_S) * (1 - _LADDER_SHARE)),
+        wanted.batch_sizes,
+        wanted.optimizers,
+        wanted.noise_scale,
+        cloudpickle.dumps(lookup(trainable)) if is_given(trainable) else b"",
+        None if folder is None else os.path.abspath(folder),
+        inspected.learned,
+        tuple(sys.path) if is_importable(trainable) or is_given(trainable) else (),
+    )
+
+
+@contextmanager
+def _server() -> Iterator[tuple[Server, bool]]:
+    """What starts the processes, and whether it forks them."""
+    server = own_server() if not why_plain() else None
+    if server is not None:
+        yield server, True
+    else:
+        yield node_server(is_forked=False), False
+
+
+def _measure(server: Server, is_forked: bool, asked: Asked, found: _Found, say: Callable[[str], None]) -> str:
+    """Takes what a process sends until it is done; how it ended if it died before.
+
+    Raises:
+        UsageError: the user's code raised, or cannot be measured.
+    """
+    with tempfile.TemporaryFile() as printed:  # what user code prints is no output of the command
+        process = server.start(WORK, outputs=(printed.fileno(), printed.fileno()), is_forked=is_forked)
+        process.send(asked)
+        try:
+            while True:
+                message = process.receive()
+                if isinstance(message, Failed):
+                    raise UsageError(message.line)
+                found.take(message, say)
+                if isinstance(message, Done):
+                    return ""
+        except EndedError as error:
+            return str(error)
+        finally:
+            process.close()
+
+
+def _rungs(found: _Found) -> tuple[int, ...]:
+    """The batch sizes of the ladder."""
+    assert found.about is not None
+    if found.about.says_batch_size:
+        return (found.rates[0].batch_size,)
+    return tuple(ladder.sizes(found.about.train_examples))
+
+
+def _result(spec: SweepSpec, found: _Found, sizes: Sequence[int]) -> ProbeResult:
+    about = found.about
+    assert about is not None
+    return ProbeResult(
+        spec.trainable,
+        spec.data,
+        spec.objective.metric,
+        spec.objective.mode,
+        about.train_examples,
+        about.params,
+        tuple(found.rates),
+        _ladder(found, about.train_examples, sizes),
+        _epochs(found, spec),
+        found.classes,
+        found.noise_scale,
+        found.seconds,
+        tuple(found.notes),
+        about.is_compiled,
+        time.time(),
+    )
+
+
+def _ladder(found: _Found, num_examples: int, sizes: Sequence[int]) -> Ladder:
+    rungs = [ladder.Rung(rung.batch_size, rung.examples_per_s, rung.reason) for rung in found.rungs.values()]
+    steps = [_batch_step(rung, num_examples) for rung in found.rungs.values()]
+    ended = ladder.ended(rungs, num_examples) if rungs else ""
+    if rungs and not ended and len(rungs) < len(sizes):
+        ended = "no time was left for larger ones"
+    return Ladder(tuple(steps), ladder.largest(rungs), ladder.fastest(rungs), ended)
+
+
+def _batch_step(rung: Rung, num_examples: int) -> BatchStep:
+    speed = rung.examples_per_s
+    return BatchStep(
+        rung.batch_size,
+        speed,
+        rung.peak_memory_bytes,
+        -(-num_examples // rung.batch_size),
+        None if speed is None else num_examples / speed,
+        speed is not None,
+        rung.reason,
+    )
+
+
+def _epochs(found: _Found, spec: SweepSpec) -> EpochEstimate:
+    """Of the best curve; the others are there to be seen."""
+    mode = spec.objective.mode
+    curves = [curve for curve in found.curves if epochs_rule.flattens(curve.values, mode) is not None]
+    if not curves:
+        told = "no two epochs fit into the time" if found.curves else "no rate was found to train with"
+        return EpochEstimate(tuple(found.curves), None, None, told)
+    best = (max if mode == "max" else min)(curves, key=lambda curve: (max if mode == "max" else min)(curve.values))
+    flat = epochs_rule.flattens(best.values, mode)
+    assert flat is not None
+    told = f"at a batch of {best.batch_size} and a rate of {best.learning_rate:.2g}: {flat.reason}"
+    return EpochEstimate(tuple(found.curves), flat.improves_until, flat.suggested_max, told)
