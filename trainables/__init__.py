@@ -1,7 +1,7 @@
 """What a sweep trains, in Keras alone: each trainable has its model, data and default sweep; all train the same way.
 
 A trainable of your own needs three names: `from trainables import Data, Trainable, TrainingParams`. `Infeasible` is for
-configurations that cannot be trained.
+configurations that cannot be trained, `Phase` for trainings in phases.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trainables.contract import Data, DataError, Trainable, TrainingParams
     from trainables.exceptions import Infeasible
+    from trainables.phases import Phase
 
-__all__ = ["Data", "DataError", "Infeasible", "Trainable", "TrainingParams"]
+__all__ = ["Data", "DataError", "Infeasible", "Phase", "Trainable", "TrainingParams"]
 
 if not TYPE_CHECKING:
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from trainables.phases import Phase
 from trainables.reading.methods import Readers
 from trainables.settings import OptimizerParams, ScheduleParams
 
@@ -31,6 +32,17 @@ FOLDS_MAX = 100
 
 class DataError(Exception):
     """The training data cannot be had or has the wrong form; the message says what to do."""
+
+
+class ParamError(DataError):
+    """What a parameter names, such as a file, cannot be had; the message says what to do."""
+
+    def __init__(self, param: str, rule: str) -> None:
+        super().__init__(f"{param} {rule}")
+        self.param, self.rule = param, rule
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.param, self.rule)
 
 
 class EvaluateError(ValueError):
@@ -134,6 +146,8 @@ class Trainable(ABC):
     that returns them."""
     takes_data: ClassVar[bool] = True
     """Whether the spec's `data` has an effect; False where the trainable has its own in any case."""
+    file_params: ClassVar[Sequence[str]] = ()
+    """The parameters that may name files: such a constant of a spec is relative to the spec's folder."""
     constants: ClassVar[tuple[str, ...]] = ()
     """Parameters that `load_data` reads: a spec's `space` may hold them as constants alone."""
     fixed_params: Mapping[str, Any] = MappingProxyType({})
@@ -169,6 +183,30 @@ class Trainable(ABC):
     def callbacks(self, params: Any) -> Sequence[Any]:
         """New Keras callbacks for a trial with these parameters. Their state is kept in its checkpoints."""
         return ()
+
+    def model_key(self, params: Any) -> str | None:
+        """Equal for parameters whose models have equal graphs; None to compare the models' configurations."""
+        return None
+
+    def phases(self, params: Any, model: keras.Model) -> Sequence[Phase]:
+        """The phases of a training: which layers are frozen, and how fast the others learn; one by default.
+
+        Must depend on `params`, and of the model on its layers alone. On the fast path only.
+        """
+        return ()
+
+    def augmentation(self, params: Any) -> Mapping[str, float]:
+        """The strengths of `augment`, by names of your own."""
+        return {}
+
+    def augment(self, inputs: Any, strengths: Mapping[str, Any], seed: Any) -> Any:
+        """The inputs of a training step, changed at random, in TensorFlow. On the fast path only.
+
+        Args:
+            strengths: tensors, of those that are not 0.
+            seed: a tensor of two whole numbers, for functions such as `tf.random.stateless_uniform`; new in each step.
+        """
+        return inputs
 
     def evaluate(self, model: keras.Model, data: Any) -> Mapping[str, Any]:
         """Metrics of your own, by names of their own, of a model after an epoch; none by default.
@@ -233,6 +271,16 @@ def fit_reason(trainable: Any) -> str:
 def has_evaluate(trainable: Any) -> bool:
     """Whether a trainable has metrics of its own besides Keras's."""
     return getattr(type(trainable), "evaluate", None) not in (None, Trainable.evaluate)
+
+
+def has_phases(trainable: Any) -> bool:
+    """Whether a trainable divides its training into phases."""
+    return getattr(type(trainable), "phases", None) not in (None, Trainable.phases)
+
+
+def has_augment(trainable: Any) -> bool:
+    """Whether a trainable augments its inputs itself."""
+    return getattr(type(trainable), "augment", None) not in (None, Trainable.augment)
 
 
 def has_folds(trainable: Any) -> bool:

@@ -14,8 +14,11 @@ def import_frameworks() -> None:
     importlib.import_module("trainables.training")
 
 
-def set_up_process(threads: int) -> None:
+def set_up_process(threads: int, is_deterministic: bool = False) -> None:
     """Imports TensorFlow and Keras as workers do, and limits TensorFlow to so many threads.
+
+    Args:
+        is_deterministic: whether TensorFlow takes only ops that give the same result each time, on GPUs, too.
 
     Must come before any other import of them, unless they were imported by `import_frameworks`, and before TensorFlow
     runs an op.
@@ -25,6 +28,8 @@ def set_up_process(threads: int) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if is_deterministic:
+        tf.config.experimental.enable_op_determinism()
 
 
 def _import_tensorflow() -> None:

@@ -104,7 +104,8 @@ class OptimizerParams(BaseModel):
 
     @model_validator(mode="after")
     def _one_clipping(self) -> OptimizerParams:
-        given = [name for name in CLIPPING if getattr(Settings(self), name) is not None]
+        values = _unread(self)
+        given = [name for name in CLIPPING if values[name] is not None]
         if len(given) > 1:
             raise ValueError(f"only one of {', '.join(CLIPPING)} may be given, but got {' and '.join(given)}")
         return self
@@ -169,8 +170,8 @@ class ScheduleParams(BaseModel):
 
     @model_validator(mode="after")
     def _a_factor_for_each(self) -> ScheduleParams:
-        settings = Settings(self)
-        factors, count = settings.milestone_factors, len(settings.milestones or _TWO)
+        values = _unread(self)
+        factors, count = values["milestone_factors"], len(values["milestones"] or _TWO)
         if factors is not None and len(factors) != count:
             raise ValueError(f"milestone_factors must be as many as milestones ({count}), but got {len(factors)}")
         return self
@@ -199,6 +200,13 @@ class Settings:
     def is_given(self, name: str) -> bool:
         """Whether the trial has a value for it, rather than a default."""
         return name in self._params.model_fields_set and name not in self._own
+
+
+def _unread(params: Any) -> dict[str, Any]:
+    """The values of parameters, without what notes that they are read."""
+    values = object.__getattribute__(params, "__dict__")
+    own = own_names(type(params))
+    return {name: _DEFAULTS[name] if name in own else values.get(name) for name in NAMES}
 
 
 def own_names(known: type[Any]) -> frozenset[str]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuner.api.functions import check, resume, run
     from tuner.api.looking import best_model, compare, load, sweeps
+    from tuner.api.probing import probe
     from tuner.api.space import Choice, Float, Int, Objective, maximize, minimize
     from tuner.api.sweep import Best, Sweep
     from tuner.base.errors import (
@@ -70,6 +71,7 @@ __all__ = [
     "load",
     "maximize",
     "minimize",
+    "probe",
     "resume",
     "run",
     "sweeps",
@@ -77,6 +79,7 @@ __all__ = [
 
 _PLACES = {
     "tuner.api.functions": ("check", "resume", "run"),
+    "tuner.api.probing": ("probe",),
     "tuner.api.looking": ("best_model", "compare", "load", "sweeps"),
     "tuner.api.space": ("Choice", "Float", "Int", "Objective", "maximize", "minimize"),
     "tuner.api.sweep": ("Best", "Sweep"),
@@ -85,6 +88,17 @@ _PLACES = {
 """Where the names are; all others are errors."""
 
 if not TYPE_CHECKING:
+    import sys
+    from types import ModuleType
+
+    class _Package(ModuleType):
+        """Keeps `tuner.probe` the function: an import of the room of that name would put the room in its place."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name != "probe" or not isinstance(value, ModuleType):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package
 
     def __getattr__(name: str) -> Any:
         """Imports what a name needs once it is asked for: `import tuner` itself takes no time."""

@@ -28,7 +28,7 @@ class MyModel(Trainable):
 def test_names_and_their_trainables() -> None:
     known = {registry.load(name).__name__: name for name in registry.names()}
     expected = {"Digits": "digits", "FinetuneText": "finetune-text", "Mlp": "mlp", "MnistDense": "mnist-dense"}
-    expected |= {"Timeseries": "timeseries"}
+    expected |= {"FinetuneImage": "finetune-image", "Image": "image", "Timeseries": "timeseries"}
     assert known.items() >= expected.items() and list(known.values()) == sorted(known.values())
 
 

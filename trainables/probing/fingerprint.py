@@ -22,6 +22,7 @@ from trainables.training.cache import architecture
 from trainables.training.fit.data import fit_part
 from trainables.training.graphs import new_model
 from trainables.training.naming import first_names
+from trainables.training.recipe import Recipe
 
 SEED = 1
 _OWN_GENERATOR = "give keras.random a keras.random.SeedGenerator that is an attribute of the layer"
@@ -52,6 +53,7 @@ def _fingerprint(trainable: Trainable, data: Data, params: Any, precision: str) 
         "metrics": _text(getattr(trainable, "metrics", None)),
         "compiled": _text(model.get_compile_config()) if getattr(model, "compiled", False) else "no",
         "fit": _of_fit(trainable, params),
+        "recipe": str(Recipe.of(trainable, params, model)),
     }
 
 

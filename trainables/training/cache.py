@@ -44,15 +44,18 @@ class ModelCache:
             self._models.popitem(last=False)
 
 
-def cache_key(model: Any, params: Params) -> str:
+def cache_key(model: Any, params: Params, known: str | None = None) -> str:
     """Equal only for models with equal graphs: by their configuration where Keras knows all of it, else by params.
 
     What XLA compiles is kept apart by `jit_key`.
+
+    Args:
+        known: what the trainable itself says of the model, which counts instead.
     """
-    text = architecture(model)
+    text = architecture(model) if known is None else known
     if text is None:
-        known = {*_NOT_IN_THE_MODEL, *NAMES} - own_names(type(params))
-        text = json.dumps(params.model_dump(exclude=known), sort_keys=True, default=repr)
+        of_training = {*_NOT_IN_THE_MODEL, *NAMES} - own_names(type(params))
+        text = json.dumps(params.model_dump(exclude=of_training), sort_keys=True, default=repr)
     return f"{static_key(params)} {keras.config.dtype_policy().name} {text}"
 
 

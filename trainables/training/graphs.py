@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 from trainables.contract import RATE_NAMES, Params, Trainable
+from trainables.training.augmentation import Augmentation
 from trainables.training.device import Split
 from trainables.training.fixed_batch import fixed_batch_size, of_size
 from trainables.training.fresh import fresh
@@ -27,7 +28,9 @@ from trainables.training.jit import Choice, by_xla, faster, reason_against, time
 from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
+from trainables.training.phases import PhasedModel
 from trainables.training.pipeline_draws import begin_epoch
+from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.streaming import over_batches
 
@@ -52,6 +55,7 @@ class CompiledModel:
         on_trace: Callable[[], None],
         replicas: Replicas,
         jit: bool = False,
+        recipe: Recipe = Recipe(),  # noqa: B008 - it is frozen
     ) -> None:
         self.model = model
         self.jit = jit
@@ -76,8 +80,16 @@ class CompiledModel:
                 "a model without call must have a test_step, which validates it; or give it a call(self, inputs)"
             )
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
-        model.optimizer.build(model.trainable_variables)
+        self._phased = PhasedModel(model, recipe.plan) if recipe.plan is not None else None
+        model.optimizer.build(model.trainable_variables if self._phased is None else self._phased.learning)
         self.optimizer.place_numbers()
+        if self._phased is not None:
+            self._phased.take(self.optimizer.keras)
+        self._augmentation = Augmentation(trainable, tuple(recipe.strengths)) if recipe.strengths else None
+        self._num_phases = 1 if recipe.plan is None else len(recipe.plan.ends)
+        self._phase = 0
+        self._is_regularized = any(variable.regularizer is not None for variable in model.variables)
+        """Frozen weights have no penalty, which is part of the validation's loss, too."""
         replicas.weigh_gradients(model.optimizer)
         self._initial_optimizer = [_compact(variable.numpy()) for variable in model.optimizer.variables]
 
@@ -85,6 +97,12 @@ class CompiledModel:
     def variables(self) -> list[Any]:
         """The model's variables, then the optimizer's, then what else its steps touch: the state between two epochs."""
         return [*self.model.variables, *self.model.optimizer.variables, *self._hidden]
+
+    @property
+    def _numbers(self) -> list[Any]:
+        """What a trial sets before its training: numbers of its parameters, which the graphs read."""
+        own = [part.variables for part in (self._phased, self._augmentation) if part is not None]
+        return [*self.optimizer.variables, *(variable for variables in own for variable in variables)]
 
     @property
     def initial_values(self) -> list[Any]:
@@ -103,17 +121,32 @@ class CompiledModel:
         """Whether `reset` can give these values to the model."""
         return [tuple(v.shape) for v in self.model.variables] == [value.shape for value in model_values]
 
-    def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int) -> None:
+    def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int, recipe: Recipe = Recipe()) -> None:  # noqa: B008
         """Puts it into the state of a new model with these values that has not been trained."""
         self.assign([*model_values, *self._initial_optimizer, *self._initial_hidden])
         self.optimizer.begin(params)
-        self.optimizer.set(params, steps_per_epoch)
+        self._set(params, steps_per_epoch, recipe)
 
-    def go_on(self, values: list[Any], params: Params, steps_per_epoch: int, seed: int) -> None:
+    def go_on(
+        self,
+        values: list[Any],
+        params: Params,
+        steps_per_epoch: int,
+        seed: int,
+        recipe: Recipe = Recipe(),  # noqa: B008
+    ) -> None:
         """Puts it into the state of a trial that other trials have interrupted."""
         self.assign(values)
-        self.optimizer.set(params, steps_per_epoch)
+        self._set(params, steps_per_epoch, recipe)
         self._seed = seed
+
+    def _set(self, params: Params, steps_per_epoch: int, recipe: Recipe) -> None:
+        """Gives all that is a variable the numbers of a trial."""
+        self.optimizer.set(params, steps_per_epoch)
+        if self._phased is not None and recipe.plan is not None:
+            self._phased.set(recipe.plan, steps_per_epoch)
+        if self._augmentation is not None:
+            self._augmentation.set(recipe.strengths)
 
     def assign(self, values: list[Any]) -> None:
         """Gives the model's variables these values, and the optimizer's where there are as many."""
@@ -127,18 +160,31 @@ class CompiledModel:
             UnkeptStateError: its steps change what no checkpoint can hold.
         """
         is_new = not self._graphs
-        self._graph(train, training=True)
-        self._graph(validation, training=False)
+        for _ in self._each_phase():
+            self._graph(train, training=True)
+            self._graph(validation, training=False)
         if is_new and self._replicas.count == 1:
             self._find_hidden()
-        self._warm_up(self._graph(train, training=True)[0], train, training=True)
-        self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+        for _ in self._each_phase():
+            self._warm_up(self._graph(train, training=True)[0], train, training=True)
+            self._warm_up(self._graph(validation, training=False)[0], validation, training=False)
+
+    def _each_phase(self) -> Iterator[int]:
+        """Takes it through the phases of a training, one after another, and back to the first."""
+        yield from map(self._enter, range(self._num_phases))
+        self._enter(0)
+
+    def _enter(self, phase: int) -> int:
+        """Lets the graphs be those of a phase."""
+        self._phase = phase
+        return phase
 
     def choose_jit(self, train: Split, validation: Split, batch_size: int) -> Choice:
         """Takes XLA where its steps are faster, and forgets the graphs of the other way; leaves the state changed."""
         why_not = reason_against(self.model, self.graphs, self.reusable and self._replicas.count == 1)
         if why_not:
             return Choice(False, why_not)
+        self._enter(self._num_phases - 1)  # as a rule the one in which most learns
 
         def seconds(jit: bool) -> Callable[[int], float]:
             def run(steps: int) -> float:
@@ -162,12 +208,13 @@ class CompiledModel:
         """
         sizes = [(train, batch_size, True), (validation, self._evaluation_size(validation, evaluation_size_max), False)]
         for split, size, training in sizes:
-            key = (training, split.is_streamed, str(split.spec), size, split.num_examples % size)
-            if not self.jit or not self.reusable or key in self._compiled_sizes:
-                continue
-            with xla_errors():  # a whole batch, and one as small as the last of an epoch
-                self._run(self._graph(split, training)[0], split, size, size + split.num_examples % size, training)
-            self._compiled_sizes.add(key)
+            for phase in self._each_phase():
+                key = (training, split.is_streamed, str(split.spec), size, split.num_examples % size, phase)
+                if not self.jit or not self.reusable or key in self._compiled_sizes:
+                    continue
+                with xla_errors():  # a whole batch, and one as small as the last of an epoch
+                    self._run(self._graph(split, training)[0], split, size, size + split.num_examples % size, training)
+                self._compiled_sizes.add(key)
 
     def _run(self, graph: Any, split: Split, batch_size: int, count: int, training: bool) -> Any:
         """An epoch over so many examples, or over all where there are fewer."""
@@ -181,7 +228,7 @@ class CompiledModel:
 
     def _find_hidden(self) -> None:
         """Takes up the variables that its steps touch and neither model nor optimizer have."""
-        own = [*self.model.variables, *self.model.optimizer.variables, *self.optimizer.variables]
+        own = [*self.model.variables, *self.model.optimizer.variables, *self._numbers]
         of_metrics = [variable for metric in self.model.metrics for variable in metric.variables]
         for graph in self.graphs:
             check_ops(graph)
@@ -200,7 +247,7 @@ class CompiledModel:
         """Trains one epoch over `split` in an order that depends on the seed and the epoch alone."""
         self.model.reset_metrics()
         self._seed = seed
-        begin_epoch(seed, epoch)
+        self._begin(seed, epoch)
         graph, names = self._graph(split, training=True)
         if split.is_streamed:
             num_steps = self._replicas.steps(split.num_examples, batch_size)
@@ -211,6 +258,13 @@ class CompiledModel:
             values = graph(*arguments)
         self._replicas.settle(self.model)
         return dict(zip(names, map(float, values.numpy()), strict=True))
+
+    def _begin(self, seed: int, epoch: int) -> None:
+        begin_epoch(seed, epoch)
+        if self._phased is not None:
+            self._phase = self._phased.begin_epoch(epoch)
+        if self._augmentation is not None:
+            self._augmentation.seed(seed)
 
     def evaluate(self, split: Split, batch_size_max: int) -> dict[str, float]:
         """The metrics on `split`, in inference mode."""
@@ -227,10 +281,15 @@ class CompiledModel:
     def _graph(self, split: Split, training: bool) -> tuple[Any, list[str]]:
         """The traced graph of an epoch and the names of the values that it returns."""
         spec = split.spec
-        key = (training, split.is_streamed, str(spec), self.jit)
+        phase = self._phase if training or self._is_regularized else 0
+        key = (training, split.is_streamed, str(spec), phase, self.jit)
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
+            if self._phased is not None:
+                self._phased.freeze(phase)
+            if training and self._augmentation is not None:
+                step = self._augmentation.before(step, self.model.optimizer)
             step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
             run_step = self._replicas.over_all(_recording(step, names))
             run_step = by_xla(run_step) if self.jit else run_step
@@ -310,7 +369,7 @@ class CompiledModel:
     def _has_hidden_state(self, graph: Any) -> bool:
         """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""
         known = [*self.variables, *(v for m in self.model.metrics for v in m.variables)]
-        known_ids = {id(part) for part in self._replicas.parts([*known, *self.optimizer.variables])}
+        known_ids = {id(part) for part in self._replicas.parts([*known, *self._numbers])}
         if any(id(variable) not in known_ids for variable in graph.graph.variables):
             return True
         return any(node.op.startswith(_STATEFUL_OPS) for node in nodes(graph))

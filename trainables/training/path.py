@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from trainables.contract import Data, Trainable, fit_reason
+from trainables.contract import Data, Trainable, fit_reason, has_augment, has_phases
 from trainables.epochs import EpochResult
 from trainables.training.base import OfKeras
 from trainables.training.checkpoint import Snapshot
@@ -110,8 +110,20 @@ class Trainer(OfKeras):
         return self._fast
 
     def _of_fit(self) -> FitTrainer:
+        self._check_recipe()
         self._fit = self._fit or FitTrainer(*self._arguments)
         return self._fit
+
+    def _check_recipe(self) -> None:
+        """Refuses what has no effect on the fit path.
+
+        Raises:
+            TypeError: the trainable has it.
+        """
+        for name, has in (("phases", has_phases), ("augment", has_augment)):
+            if has(self._arguments[0]):
+                where = f"where trials train through keras.Model.fit ({self.why})"
+                raise TypeError(f"{name} has no effect {where}: leave out what needs fit, or {name}")
 
     def _running(self) -> WarmTrainer | FitTrainer:
         if self._current is None:

@@ -25,6 +25,7 @@ from trainables.training.jit import Choice, JitChoices, JitCompile
 from trainables.training.naming import first_names
 from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.plateaus import keep_plateau, plateau_of
+from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.shared import Shared
 from trainables.training.values import value_of
@@ -52,6 +53,7 @@ class _Trial:
     test: Split | None
     evaluation: Evaluation | None
     """What the trainable itself evaluates after each epoch."""
+    recipe: Recipe
 
 
 class WarmTrainer(TrialTrainer[_Trial]):
@@ -139,7 +141,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
 
         trial, values = isolated(self._trainable, self._data, prepare)
         compiled, steps = trial.compiled, self._replicas.steps(trial.train.num_examples, valid.batch_size)
-        compiled.reset(values, valid, steps)
+        compiled.reset(values, valid, steps, trial.recipe)
         self._progress = Progress()
         if checkpoint is not None:
             num_model_variables = len(compiled.model.variables)
@@ -147,7 +149,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
                 checkpoint = checkpoint(bytes_max(compiled.variables, num_model_variables))
             state, self._progress = read_checkpoint(checkpoint, compiled.variables, num_model_variables)
             self._as_before(trial, self._progress.jit_compile)
-            compiled.reset(values, valid, steps)
+            compiled.reset(values, valid, steps, trial.recipe)
             compiled.assign(state)
         self._progress.jit_compile = None if self._jit_compile is False else compiled.jit
         self._trial = trial
@@ -176,7 +178,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
             if (size := fixed_batch_size(model)) is not None:
                 parts = {"training": train, "validation": validation, **({} if test is None else {"test": test})}
                 check_fixed_batch(size, params.batch_size, {name: part.num_examples for name, part in parts.items()})
-            key = cache_key(model, params)
+            recipe = Recipe.of(trainable, params, model)
+            key = cache_key(model, params, trainable.model_key(params)) + recipe.structure
             values = [variable.numpy() for variable in model.variables]
             self._collect_garbage(sum(value.nbytes for value in values))
             jit = bool(self._choices.known(key))
@@ -184,7 +187,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
             if compiled is None or not compiled.takes(values):
                 with self._replicas.scope():
                     compiled = CompiledModel(
-                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas, jit
+                        model, trainable, params, train.first(size or 1), self._count_trace, self._replicas, jit, recipe
                     )
             compiled.prepare(train, validation)
             if compiled.model is model:
@@ -195,7 +198,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
                 self.choice = self._choices.choose(key, lambda: compiled.choose_jit(train, validation, sizes[0]))
             compiled.compile_ahead(train, validation, *sizes)
         evaluation = Evaluation.of(trainable, data)
-        return _Trial(params, seed, key, compiled, train, validation, test, evaluation), values
+        return _Trial(params, seed, key, compiled, train, validation, test, evaluation, recipe), values
 
     def _as_before(self, trial: _Trial, jit: bool | None) -> None:
         """Goes on as a trial's checkpoint says, where the sweep leaves it open; the state is to be reset."""
@@ -272,7 +275,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         trial = self._running()
         self._cache.take(jit_key(trial.key, trial.compiled.jit))
         steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
-        trial.compiled.go_on(self._parked, trial.params, steps, trial.seed)
+        trial.compiled.go_on(self._parked, trial.params, steps, trial.seed, trial.recipe)
         self._parked = None
 
     def forget(self) -> None:

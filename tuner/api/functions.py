@@ -53,6 +53,7 @@ def run(
     folds: int | None = None,
     precision: str | None = None,
     jit_compile: Literal["auto"] | bool | None = None,
+    deterministic: bool | None = None,
     or_resume: bool = False,
     with_changed_code: bool = False,
     with_changed_data: bool = False,
@@ -83,7 +84,7 @@ def run(
         validation_data: (x, y) arrays to validate a KerasTuner model on.
         validation_split: without them, the share of the last training examples to validate on. Default: 0.2.
         search, early_stopping, budget, resources, failures, checkpoints, tracking, folds, precision,
-            jit_compile: as in a YAML file.
+            jit_compile, deterministic: as in a YAML file.
         storage: the storage root. Default: the spec's, else $TUNER_STORAGE or ./sweeps.
         or_resume: if there is a sweep of this name, resume it, with the changes of the spec.
         with_changed_code: with `or_resume`, use the current code, not the code that the sweep was trained with.
@@ -116,6 +117,7 @@ def run(
         "space": space, "data": data, "search": search, "early_stopping": early_stopping, "budget": budget,
         "resources": resources, "failures": failures, "checkpoints": checkpoints, "tracking": tracking,
         "folds": folds, "precision": precision, "jit_compile": jit_compile,
+        "deterministic": deterministic,
     }  # fmt: skip
     place = place_text(storage)
     wanted = _asked(spec, keywords, place, or_resume)

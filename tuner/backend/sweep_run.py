@@ -179,6 +179,7 @@ class SweepRun:
             mode=self._spec.objective.mode,
             precision=self._spec.precision,
             jit_compile=self._spec.jit_compile_used,
+            deterministic=self._spec.deterministic,
             takes_last=self._spec.patience is not None and not self._spec.patience.restore_best,
             folds=self._spec.folds,
             folds_seed=self._spec.search.seed,

@@ -24,6 +24,7 @@ class Entry:
 GROUPS = {
     "Search": (
         Entry("init", "Write a first spec for your model, or from another tool.", "init_command"),
+        Entry("probe", "Measure rates, batch sizes and epochs before a sweep.", "probe_command"),
         Entry("check", "Check a spec or a cluster file before anything runs.", "spec_commands"),
         Entry("run", "Run a sweep to its end.", "run_commands"),
         Entry("resume", "Continue a sweep; budgets and ranges may change.", "run_commands"),

@@ -54,7 +54,7 @@ def main() -> None:
 def _import_tensorflow_beside() -> None:
     """Begins it first of all where a sweep is to train on this machine, as nothing else takes as long."""
     given = sys.argv[1:]
-    if given[:1] not in (["run"], ["resume"]) or len(given) < 2 or "--help" in given or "--cluster" in given:
+    if given[:1] not in (["run"], ["resume"], ["probe"]) or len(given) < 2 or "--help" in given or "--cluster" in given:
         return
     address = next((given[at + 1 : at + 2] for at, word in enumerate(given) if word == "--address"), [])
     address += [word.partition("=")[2] for word in given if word.startswith("--address=")]

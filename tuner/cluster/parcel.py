@@ -22,6 +22,8 @@ from tuner.cluster.imports import imported_modules, module_name, texts
 from tuner.cluster.including import SECRET, included, is_secret_in, name_in, place
 from tuner.inspection.work_folder import SHIPPED_CODE
 from tuner.spec import SweepSpec
+from tuner.spec.loading import file_params
+from tuner.spec.space import Constant, Space
 
 _NOISE = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "mlflow.db", "sweeps", "dist", "build", "venv"}
 NOT_IMPORTED = "not imported"
@@ -40,6 +42,8 @@ class Parcel:
     """Place in the job's working directory -> the file here."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Name relative to the code's folder, a folder's with a slash -> why."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Parameter that names a file -> its place."""
     roots: tuple[Path, ...] = ()
     """The folder of the code, and that of the spec: what lies in them can be included."""
 
@@ -48,7 +52,9 @@ class Parcel:
         file, _, function = (spec.data or "").rpartition(":")
         place = next((name for name, path in self.files.items() if str(path) == file), None)
         data = f"{place}:{function}" if place is not None else spec.data
-        return spec.model_copy(update={"trainable": self.trainable, "data": data})
+        files = {name: Constant(value=place) for name, place in self.params.items()}
+        space = Space({**dict(spec.space.items()), **files}) if files else spec.space
+        return spec.model_copy(update={"trainable": self.trainable, "data": data, "space": space})
 
     @property
     def size_bytes(self) -> int:
@@ -105,8 +111,10 @@ def parcel_of(
     code |= code_of_data(spec, root)
     where = [folder for folder in (root, beside.resolve() if beside is not None else None) if folder is not None]
     roots = tuple(dict.fromkeys(where))
+    of_params = _files_of_params(spec)
+    params = {param: place for param, (place, _) in of_params.items()}
     if not roots:
-        return Parcel(spec.trainable)
+        return Parcel(spec.trainable, dict(of_params.values()), params=params)
     seen = {path for path in also if root is not None and path.is_relative_to(root)}
     kept, left_out = _sorted_out(root, code | seen, seen) if root is not None else (set(), {})
     files = {f"{SHIPPED_CODE}/{path.relative_to(root).as_posix()}": path for path in sorted(kept) if root is not None}
@@ -119,7 +127,17 @@ def parcel_of(
     left_out = {name: why for name, why in left_out.items() if f"{SHIPPED_CODE}/{name}" not in files}
     for folder in (folder for folder in roots if not is_installed(folder)):
         left_out |= _beside(folder, set(files.values()), left_out, spec)
-    return Parcel(trainable, files, left_out, roots)
+    return Parcel(trainable, files | dict(of_params.values()), left_out, params, roots)
+
+
+def _files_of_params(spec: SweepSpec) -> dict[str, tuple[str, Path]]:
+    """Of each parameter that names a file of this machine: the file's place, and the file."""
+    fixed, found = spec.space.fixed, {}
+    for name in file_params(spec.trainable):
+        path = Path(str(fixed.get(name) or ""))
+        if path.is_absolute() and path.is_file():
+            found[name] = f"{SHIPPED_CODE}/{name}-{path.name}", path
+    return found
 
 
 def names_in_code(parcel: Parcel) -> dict[str, str]:

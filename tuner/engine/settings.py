@@ -52,6 +52,8 @@ class WorkerSettings:
     """What the space gives one value in every trial."""
     jit_compile: Literal["auto"] | bool = False
     """Whether XLA compiles a trial's steps; auto: where that is faster."""
+    deterministic: bool = False
+    """Whether TensorFlow takes only deterministic ops."""
     takes_last: bool = False
     """Whether a trial's last epoch is its result, rather than its best one."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)

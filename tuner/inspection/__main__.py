@@ -69,14 +69,14 @@ def _look_and_try(spec: SweepSpec, asked: Asked, file: IO[bytes]) -> None:
     from trainables.process import set_up_process
 
     if asked.is_looked_at:
-        set_up_process(spec.resources.threads)
+        set_up_process(spec.resources.threads, spec.deterministic)
     else:
         is_ready = imports_keras(spec.trainable, asked.sources)
         if is_ready:
-            set_up_process(spec.resources.threads)
+            set_up_process(spec.resources.threads, spec.deterministic)
         look = in_fork(lambda: _look(spec, asked, file))
         if not is_ready:  # while the data are loaded
-            set_up_process(spec.resources.threads)
+            set_up_process(spec.resources.threads, spec.deterministic)
         end_as(look, lambda: file.seek(0, os.SEEK_END) > 0)
     file.seek(0)
     found = pickle.load(file)

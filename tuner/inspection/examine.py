@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from trainables import registry
-from trainables.contract import Data, DataError, Params, Trainable, epoch_metrics
+from trainables.contract import Data, DataError, ParamError, Params, Trainable, epoch_metrics
 from trainables.exceptions import Infeasible, infeasible_in
 from trainables.given import is_given, lookup
 from trainables.importable import is_importable, load_importable
@@ -23,6 +23,7 @@ from trainables.learned import Learned, load_and_learn
 from trainables.project import module_in_package
 from trainables.scripts.commands import is_command
 from trainables.scripts.functions import Loop
+from trainables.settings import NAMES
 from trainables.sources import Sources
 from tuner.base.errors import gist, said_by
 from tuner.inspection.configurations import draws, idle_training_params
@@ -166,6 +167,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
                 )
         else:
             of_data.append(f"trainable: load_data must return a Data, but it returned {what(data)}")
+    except ParamError as error:
+        of_data.append(f"space.{error.param}: {error.rule}")
     except DataError as error:
         of_data.append(f"data: {error}")
     except (Exception, SystemExit) as error:
@@ -196,8 +199,8 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     space = spec.space if is_adapted(trainable_class) else None
     is_ours = not problems and not is_own(spec.trainable)
     idle = idle_training_params(spec, known, draws(spec)) if is_ours else {}
-    untried = not problems and not is_tried and not may_compile(trainable_class)
-    wrong = mismatches(spec, known, draws(spec)) if is_ours or untried else []
+    is_judged = is_ours or not (problems or is_tried or may_compile(trainable_class))
+    wrong = mismatches(spec, known, draws(spec)) if is_judged and {*NAMES} & {*spec.space} else []
     warnings += taker_warnings(spec, known, draws(spec)) if is_ours else []
     defaults = defaults_of(known, data)
     metrics = metrics if problems else with_objective(spec, metrics)

@@ -77,6 +77,8 @@ def _common(spec: SweepSpec) -> list[str]:
         problems.append(f"precision: has no effect on a script, but got {shown(spec.precision)}: leave it out")
     if spec.jit_compile is not None:
         problems.append(f"jit_compile: has no effect on a script, but got {shown(spec.jit_compile)}: leave it out")
+    if spec.deterministic:
+        problems.append("deterministic: has no effect on a script, which uses TensorFlow itself: leave it out")
     problems += [
         f"space.{name}.scale_learning_rate: has no effect on a script, which sets its own rate: leave it out"
         for name, parameter in spec.space.items()

@@ -29,7 +29,7 @@ _COLORS = {"completed": _BLUE, "stopped": _GREY, "plateaued": _GREY, "unfinished
 _SHADES = LinearSegmentedColormap.from_list("epochs", ["#b4cbe3", "#0b2f5c"])
 """Colors from few epochs to many."""
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -148,7 +148,7 @@ def slots_figure(sweep: Sweep) -> str:
 
 def _svg(draw: Callable[[Figure], None], height_in: float = HEIGHT_IN) -> str:
     """A figure as an `<svg>` element. Its text stays text, so that a browser can search and scale it."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         draw(figure)
         out = io.StringIO()

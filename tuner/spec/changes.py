@@ -21,7 +21,7 @@ from tuner.spec.space import AnyParameter, Choice, Constant, Float, Int, Repeate
 
 _ANYTHING = (
     *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
-    *("requirements", "jit_compile"),
+    *("requirements", "jit_compile", "deterministic"),
 )
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {

@@ -22,7 +22,7 @@ from tuner.spec.foreign_parameters import Advice
 from tuner.spec.messages import lines
 from tuner.spec.models import ALWAYS_IN_SPACE, ANY_ACROSS, Search, SweepSpec, Tracking, across_problems
 from tuner.spec.reading import MAX_PROBLEMS, apply_override, bounded, printable, read_yaml
-from tuner.spec.space import Parameter, Space, completed, condition_problems, point_problems
+from tuner.spec.space import Constant, Parameter, Space, completed, condition_problems, point_problems
 from tuner.spec.texts import null_problems
 
 
@@ -109,6 +109,10 @@ def _without_credentials(written: Mapping[str, Any]) -> dict[str, Any]:
     return {**written, "tracking": {**tracking, "uri": take_credentials(uri)}}
 
 
+_FILES = (".keras", ".h5")
+"""How the names of models' files end."""
+
+
 def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
     """Resolves the paths in a spec relative to its file, so that it works from any working directory."""
     changes: dict[str, Any] = {}
@@ -124,7 +128,27 @@ def _with_absolute_paths(spec: SweepSpec, folder: Path) -> SweepSpec:
         changes["data"] = f"{os.path.realpath(folder / function[0])}:{function[2]}"
     if not all(path.isprintable() for path in changes.values()):
         raise UsageError(f"{printable(str(folder))}: the name of a spec's folder must be printable text")
-    return spec.model_copy(update=changes)
+    return spec.model_copy(update={**changes, **_with_absolute_files(spec, folder)})
+
+
+def _with_absolute_files(spec: SweepSpec, folder: Path) -> dict[str, Any]:
+    """The space, where constants of it name files beside the spec: those parameters of shipped trainables that may."""
+    constants = {name: spec.space[name] for name in file_params(spec.trainable) if name in spec.space}
+    found: dict[str, Any] = {}
+    for name, constant in constants.items():
+        value = constant.value if isinstance(constant, Constant) else None
+        if not isinstance(value, str) or "://" in value or value.startswith("~"):
+            continue
+        if value.endswith(_FILES) or os.path.isfile(folder / value):
+            found[name] = constant.model_copy(update={"value": os.path.realpath(folder / value)})
+    return {"space": Space({**dict(spec.space.items()), **found})} if found else {}
+
+
+def file_params(trainable: str) -> Sequence[str]:
+    """The parameters that may name files beside the spec; those of users' own are read in the spec's folder anyway."""
+    from trainables import registry
+
+    return registry.load(trainable).file_params if trainable in registry.names() else ()
 
 
 def _valid_rest(places: Iterable[Sequence[Any]], written: Mapping[str, Any]) -> tuple[SweepSpec | None, list[str]]:

@@ -262,6 +262,9 @@ class SweepSpec(Section):
     jit_compile: JitCompile | None = None
     """Whether XLA compiles a trial's steps: true, false, or auto, which times both ways before a model's first epoch
     and takes the faster one; null for auto with GPUs, and false without."""
+    deterministic: bool = False
+    """Whether the same trial gives the same numbers on a GPU, too, as it does on a CPU: TensorFlow then takes only
+    deterministic ops, which are slower."""
     requirements: list[Requirement] = []
     """Packages that the trainable needs besides Tuner's own, each pinned: [albumentations==1.4.18]. A cluster's jobs
     install them; on Kubernetes the image has them."""

@@ -350,7 +350,7 @@ def _script(settings: WorkerSettings) -> Script:
 
 def _make_keras_trainer(settings: WorkerSettings, data: Data | None, notes: list[str]) -> Any:
     """Imports TensorFlow, on as many threads and as much of the GPUs as the trial has, and everything that needs it."""
-    set_up_process(settings.slot.threads)
+    set_up_process(settings.slot.threads, settings.deterministic)
     devices = _gpus(settings.slot.gpus, notes)
     from trainables.training import make_trainer
 

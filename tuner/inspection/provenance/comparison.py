@@ -112,14 +112,21 @@ def data_changes(kept: Manifest, today: Manifest) -> tuple[list[str], list[str]]
 
     Arrays that were compared whole decide; files are looked at where they were not. A file's time alone is no change.
     """
+    of_files = _file_changes(kept, today)
     before, now = kept.get("arrays") or {}, today.get("arrays") or {}
     changes = [_array_change(name, before.get(name), now.get(name)) for name in sorted({*before, *now})] if now else []
     changes = [text for text in changes if text]
     compared = bool(before) and bool(now) and all(array.get("whole") for array in (*before.values(), *now.values()))
     of_source, told = source_changes(kept.get("source") or {}, today.get("source") or {})
     if compared and not changes:
-        return [], []
-    return [*of_source, *changes], told
+        return of_files, []
+    return [*of_files, *of_source, *changes], told
+
+
+def _file_changes(kept: Manifest, today: Manifest) -> list[str]:
+    """How files that parameters name differ, such as a model that is fine-tuned."""
+    before, now = ((manifest.get("described") or {}).get("files") or {} for manifest in (kept, today))
+    return [f"{name} is another file" for name in sorted(before.keys() & now.keys()) if before[name] != now[name]]
 
 
 def source_changes(kept: Manifest, today: Manifest) -> tuple[list[str], list[str]]:
