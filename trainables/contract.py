@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from trainables.counts import COUNTS
 from trainables.phases import Phase
 from trainables.reading.methods import Readers
 from trainables.settings import OptimizerParams, ScheduleParams
@@ -61,6 +62,9 @@ class TrainingParams(OptimizerParams, ScheduleParams):
     """The rate at the start, and the peak after a warm-up."""
     batch_size: int = Field(32, ge=1)
     """Examples a step; the last step of an epoch takes what is left."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """The most examples of a batch that are trained at once: their gradients are added up, and the step is that of the
+    whole batch. None, or what is not below batch_size, for all at once."""
     epochs: int = Field(10, ge=1)
     """Passes over the training set in a whole training; early stopping may end it before."""
 
@@ -127,9 +131,9 @@ class Trainable(ABC):
 
     Class attributes `loss` and `metrics` are what `keras.Model.compile` takes, functions of your own among them; each
     trial's model has losses and metrics of its own. `loss = None` where the model computes its own.
-    An epoch's metrics are `loss`, each metric, their `val_` twins, `RATE_NAMES` and `epoch_s`; a metric with a value
-    for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras names them;
-    those of a model with its own `train_step` are what that returns.
+    An epoch's metrics are `loss`, each metric, their `val_` twins, `RATE_NAMES`, `epoch_s` and its counts; a metric
+    with a value for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras
+    names them; those of a model with its own `train_step` are what that returns.
 
     A trial trains through `keras.Model.fit` where `build_model` returns a compiled model, or the class has `callbacks`,
     `class_weight` or `fit_options`; see `trainables.training.path`. A class whose models are compiled needs no `loss`,
@@ -302,7 +306,7 @@ def epoch_metrics(trainable: type[Trainable]) -> list[str]:
     parts = [getattr(trainable, "loss", None), *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
     trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
-    return [*trained, *(f"val_{name}" for name in trained), *RATE_NAMES, "epoch_s"]
+    return [*trained, *(f"val_{name}" for name in trained), *RATE_NAMES, "epoch_s", *COUNTS]
 
 
 def _is_for_outputs(part: Any) -> bool:

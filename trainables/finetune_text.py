@@ -9,16 +9,19 @@ cores: learning_rate 0.0023, batch_size 64, one layer of width 32 with 2 heads, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from trainables.contract import Data, DataError, Trainable
+from trainables.contract import Data, DataError, ParamError, Trainable
 from trainables.contract import Params as TrainingParams
+from trainables.exceptions import Infeasible
+from trainables.phases import Phase
 from trainables.texts import reading
-from trainables.texts.base import Base
+from trainables.texts.base import Base, lora_layers
 from trainables.texts.words import VOCABULARY_MAX, lengths, limited, padded, words_of
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ Array = np.ndarray[Any, Any]
 
 _LENGTH_MAX = 1024
 _OF_THE_ENCODER = ("vocabulary_size", "width", "layers", "heads")
-_OF_THE_BASE = ("lora_rank", "freeze_base")
+_OF_THE_BASE = ("lora_rank", "freeze_base", "head_epochs", "base_learning_rate")
 
 
 class FinetuneText(Trainable):
@@ -37,6 +40,7 @@ class FinetuneText(Trainable):
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
     constants = (*reading.OPTIONS, "base", "vocabulary")
+    file_params = ("base", "vocabulary")
 
     class Params(TrainingParams):
         text_column: str | None = None
@@ -70,6 +74,10 @@ class FinetuneText(Trainable):
         """Train the last layer alone."""
         lora_rank: int = Field(0, ge=0)
         """Freeze the base, and train matrices of this rank beside its kernels and embeddings; 0 for none."""
+        head_epochs: int = Field(0, ge=0)
+        """Epochs in which the last layer is trained alone, before the base learns with it."""
+        base_learning_rate: float | None = Field(None, gt=0)
+        """The rate of the base, or of the matrices beside its weights; by default learning_rate."""
 
     def __init__(self, data: str | None = None) -> None:
         super().__init__(data)
@@ -119,6 +127,16 @@ class FinetuneText(Trainable):
             features.trainable = False
         return encoder.classifier(features, self.num_classes, params.dropout)
 
+    def phases(self, params: Any, model: keras.Model) -> Sequence[Phase]:
+        base = next((layer for layer in model.layers if hasattr(layer, "layers")), None)
+        if self.base is None or base is None or not base.trainable_variables:
+            return ()
+        if not params.head_epochs and params.base_learning_rate is None:
+            return ()
+        factor = 1.0 if params.base_learning_rate is None else params.base_learning_rate / params.learning_rate
+        learning = lora_layers(base) if params.lora_rank else [base]
+        return (Phase(params.head_epochs, {base: 0.0}), Phase(rates=dict.fromkeys(learning, factor)))
+
     def exported(self, model: keras.Model, params: Any) -> keras.Model:
         """Takes texts; adapted matrices are added to the kernels."""
         from trainables.texts import encoder
@@ -130,7 +148,7 @@ class FinetuneText(Trainable):
     def _read_base(self) -> Base | None:
         name, vocabulary = self.fixed_params.get("base"), self.fixed_params.get("vocabulary")
         if name is None and vocabulary is not None:
-            raise DataError("vocabulary: has no effect without base, whose words it holds; leave it out")
+            raise ParamError("vocabulary", "has no effect without base, whose words it holds; leave it out")
         return None if name is None else Base.read(str(name), vocabulary)
 
     def _size(self, params: Any) -> int:
@@ -148,10 +166,11 @@ class FinetuneText(Trainable):
         for name in _OF_THE_ENCODER if self.base else _OF_THE_BASE:
             if name in params.model_fields_set:
                 why = "with base, which has its own" if self.base else "without base"
-                raise DataError(f"{name}: has no effect {why}; leave it out")
+                raise ParamError(name, f"has no effect {why}; leave it out")
         at_most = self.base.length if self.base else None
         if at_most and (length := self._length(params) or 0) > at_most:
-            raise DataError(f"sequence_length: must be at most {at_most}, for which the base is made, but got {length}")
+            rule = f"must be at most {at_most}, for which the base is made, but got {length}"
+            raise ParamError("sequence_length", rule) from Infeasible(f"sequence_length {rule}")
 
 
 def _options() -> dict[str, Any]:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from trainables import downloads
 from trainables.contract import DataError
 
 SCHEMES = ("s3", "gs")
@@ -28,7 +29,8 @@ def local_copy(url: str) -> Path:
     """The file, or the folder, that a URL names, as it lies in this machine's cache: $XDG_CACHE_HOME/tuner/data.
 
     The first process on a machine downloads it, and others wait for that one. What was written anew there is
-    downloaded anew, beside the older copy. Credentials are those of the environment.
+    downloaded anew, beside the older copy. Credentials are those of the environment. All copies together have at most
+    $TUNER_CACHE_BYTES, as far as running processes do not use more.
 
     Raises:
         DataError: no such object, no access, or no such scheme.
@@ -43,7 +45,10 @@ def local_copy(url: str) -> Path:
         folder = _cache() / _key(url, objects)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
+                downloads.remove_partial(folder)
+                downloads.make_room(folder.parent, sum(int(info.get("size") or 0) for info in objects.values()))
                 _download(fs, path, list(objects), folder)
+            downloads.hold(folder)
     except DataError:
         raise
     except Exception as error:  # each store has its own kinds, none of which is a base of all

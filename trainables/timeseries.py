@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from trainables.contract import Data, DataError, Trainable
+from trainables.contract import Data, DataError, ParamError, Trainable
 from trainables.contract import Params as TrainingParams
 from trainables.exceptions import Infeasible
 from trainables.room import GIB, free_bytes
@@ -99,7 +99,7 @@ class Timeseries(Trainable):
         self.scaling = Scaling.of(series.values[: split.train], series.target, series.name)
         target = series.values[:, series.target]
         if season >= split.train - horizon:
-            raise DataError(f"season: must be less than the {split.train} times of training, but got {season}")
+            raise ParamError("season", f"must be less than the {split.train} times of training, but got {season}")
         self.naive_mae = naive_mae(target, split.origins("train", max(season, 1), horizon), horizon, season) or 1.0
         on_validation = naive_mae(target, split.origins("validation", 1, horizon), horizon, season)
         what = f"the value of {season} times before" if season else "the last value"
@@ -127,8 +127,8 @@ class Timeseries(Trainable):
         split, horizon, window = Split(ends[0], ends[1], ends[-1]), params.horizon, params.window
         if window + horizon > split.train:
             rule = f"at most {split.train - horizon}, as training has {split.train} times and horizon is {horizon}"
-            message = f"window: must be {rule}, but got {window}"
-            raise DataError(message) from Infeasible(message)  # of the smallest window a mistake in the spec
+            rule = f"must be {rule}, but got {window}"  # where it is the smallest window, a mistake in the spec
+            raise ParamError("window", rule) from Infeasible(f"window {rule}")
         needed_bytes = 2 * values.nbytes * window
         if needed_bytes > (free := free_bytes()):
             raise Infeasible(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.inspection.test_inspection import BODY, HEAD
-from tests.simulation import make_spec, new_sweep
+from tests.simulation import coordinator_of, make_spec, new_sweep
 from tuner.spec import dump_yaml
 
 pytestmark = pytest.mark.slow
@@ -56,6 +56,19 @@ def test_a_reader_of_a_log_that_leaves_changes_no_exit_code(tmp_path: Path, opti
     script = '"$@" | head -1; echo "${PIPESTATUS[0]}"'
     done = subprocess.run(["bash", "-c", script, "bash", *logs], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("a worker said this\n0\n", "")
+
+
+def test_a_reader_of_a_trial_that_prints_nothing_leaves_nobody_who_follows(tmp_path: Path) -> None:
+    journal = new_sweep(tmp_path, make_spec())  # its driver is this process
+    coordinator_of(journal).next_trial()
+    command = [*TUNER, "logs", make_spec().name, "--storage", str(tmp_path), "--trial", "0", "--follow"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.stdout.close()
+        assert (process.wait(60), process.stderr.read()) == (0, "")
+    journal.close()
 
 
 def test_a_reader_that_leaves_gets_no_traceback() -> None:

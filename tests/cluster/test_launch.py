@@ -107,6 +107,7 @@ def test_leaving_a_sweep_attaching_stopping_and_resuming_from_a_laptop(site: Sit
         assert site.json("show", "twice", *server)["state"] == "finished"
         assert len(site.json("trials", "twice", *server)) == 5
         assert "all 5 trials ended" in site("logs", "twice", *server)
+        assert "has no trial 9" in site("logs", "twice", "--trial", "9", "--follow", *server, exit_code=2)
         assert "no driver is at work" in site("stop", "twice", *server, exit_code=2)
 
 

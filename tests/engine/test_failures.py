@@ -22,6 +22,9 @@ class InternalError(OpError): ...
 class ResourceExhaustedError(OpError): ...
 
 
+class UnknownError(OpError): ...
+
+
 @pytest.mark.parametrize(
     ("error", "cause", "breaks"),
     [
@@ -30,6 +33,8 @@ class ResourceExhaustedError(OpError): ...
         (SystemExit(3), "error", False),
         (MemoryError("no room"), "memory", True),
         (ResourceExhaustedError("OOM when allocating"), "memory", True),
+        (InternalError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes"), "memory", True),
+        (UnknownError("ResourceExhaustedError: OOM"), "memory", True),
         (InternalError("the GPU fell off the bus"), "error", True),
         (InvalidArgumentError("shapes differ"), "error", False),
         (StorageError("s3://bucket: gone"), "storage", False),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tests.simulation import make_spec
 from trainables.contract import Params
-from tuner.inspection.fit import batch_size_problems, metric_problems, param_problems
+from tuner.inspection.fit import batch_size_problems, metric_problems, param_problems, unknown_name_problems
 
 
 class Known(Params):
@@ -85,3 +85,38 @@ def test_an_objective_is_one_of_the_metrics() -> None:
     assert metric_problems(make_spec(), ["loss", "val_accuracy"]) == []
     [problem] = metric_problems(make_spec(objective__metric="val_acuracy"), ["loss", "val_accuracy"])
     assert problem.endswith("but got 'val_acuracy'; did you mean 'val_accuracy'?")
+
+
+class Listed(Params):
+    units: list[int] = Field(default_factory=list)
+    depth_max: int = 3
+
+
+@pytest.mark.parametrize(
+    ("counter", "found"),
+    [
+        ("depth", []),
+        ("depht_max", ["space.depht_max: the trainable has no such parameter; did you mean 'depth_max'?"]),
+    ],
+)
+def test_a_length_need_be_no_parameter_of_the_trainable(counter: str, found: list[str]) -> None:
+    units = {"low": 4, "high": 9, "repeat": counter}
+    assert param_problems(make_spec(space={counter: {"low": 1, "high": 3}, "units": units}), Listed) == found
+
+
+class WithoutBatches(BaseModel):
+    lr: float = 0.1
+    units: int = 8
+
+
+def test_conditions_and_points_name_what_the_trainable_has() -> None:
+    space = {"lr": {"low": 0.1, "high": 0.5}, "units": 8}
+    points = [{"learning_rate": 0.2, "lr": 0.2}]
+    spec = make_spec(space=space, feasible="batch_size * units < 512", search__points=points)
+    assert unknown_name_problems(spec, WithoutBatches) == [  # type: ignore[arg-type]
+        "feasible: must name parameters of the space, but got 'batch_size'; known: lr, units",
+        "search.points[0].learning_rate: the trainable has no such parameter; known: lr, units",
+    ]
+    assert unknown_name_problems(make_spec(feasible="batch_size * learning_rate < 5"), Known) == []
+    renamed = make_spec(space={"width": 8, **space}, feasible="learning_rate < 5", records={"learning_rate": "lr"})
+    assert len(unknown_name_problems(renamed, Known)) == 1

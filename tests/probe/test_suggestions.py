@@ -75,6 +75,11 @@ def test_of_large_data_throughput_decides_and_the_noise_scale_where_it_was_measu
     assert found is not None and found.choices == (16, 32, 64)
 
 
+def test_one_slow_measurement_leaves_no_gap() -> None:
+    found = suggested(ladder=ladder(1200, {8: 1e3, 16: 3e4, 32: 5e3, 64: 4e4})).batch_size
+    assert found is not None and found.choices == (16, 32, 64)
+
+
 def test_what_does_not_fit_is_not_suggested() -> None:
     found = suggested(ladder=ladder(1200, {8: 900.0, 16: 1000.0, 32: 0})).batch_size
     assert found is not None and found.choices == (8, 16)

@@ -66,6 +66,29 @@ def test_the_page_tells_the_best_trial_and_shows_four_figures(tmp_path: Path) ->
         assert ElementTree.fromstring(base64.b64decode(data)).tag.endswith("svg")
 
 
+def test_learning_curves_are_drawn_over_epochs_steps_or_samples(tmp_path: Path) -> None:
+    sweep = swept(tmp_path, num_trials=6)
+    for trial in sweep.trials.values():
+        for epoch in trial.epochs:
+            epoch.metrics.update(steps=10.0 * epoch.epoch, samples=300.0 * epoch.epoch, steps_per_epoch=10.0)
+    page = _Page(report_page(sweep, "finished"))
+    assert len(page.images) == 6 and page.tags.count("input") == 3 == page.tags.count("label")
+    assert all(over in page.texts for over in ("epochs", "steps", "samples"))
+    drawn = [base64.b64decode(image.partition(",")[2]).decode() for image in page.images]
+    assert [label in drawn[1 + n] for n, label in enumerate(("epoch", "optimizer steps", "examples seen"))] == [
+        True
+    ] * 3
+    sweep.trials[0].epochs[-1].metrics.clear()  # as of an earlier version
+    assert len(_Page(report_page(sweep, "finished")).images) == 4
+
+
+def test_a_rate_that_follows_the_batch_size_is_told(tmp_path: Path) -> None:
+    batch_size = {"choices": [32, 64], "scale_learning_rate": "linear", "base": 32}
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "batch_size": batch_size}
+    text = _Page(report_page(swept(tmp_path, space=space, num_trials=4), "finished")).text
+    assert "grows with the batch size, from its value at 32" in text and "scaled_learning_rate" in text
+
+
 def test_choices_are_text_and_nothing_else(tmp_path: Path) -> None:
     space = {"layer": {"choices": [NASTY, "$a$"]}, "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}}
     parsed = _Page(report_page(swept(tmp_path, space=space, num_trials=12), "finished"))

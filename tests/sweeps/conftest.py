@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers import MlflowServer
 from tuner.engine.replay import verify
 from tuner.spec import dump_yaml
 from tuner.storage import StorageRoot, SweepFolder
@@ -64,6 +65,17 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
         create_database(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def mlflow_server(tmp_path: Path, mlflow_database: Path) -> Iterator[MlflowServer]:
+    """A tracking server with an SQLite store, not started."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(mlflow_database.read_bytes())
+    server = MlflowServer(f"sqlite:///{folder}/mlflow.db", folder)
+    yield server
+    server.stop()
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers import MlflowServer
 from tests.sweeps.conftest import ONE_SLOT, Cli, kill_group
 from tuner.engine.replay import verify
 from tuner.spec import dump_yaml
@@ -47,7 +48,7 @@ SHELL = """
     done
 """
 LOGS = """
-    import sys
+    import sys, time
     import mlflow
 
     with mlflow.start_run(run_name="mine"):
@@ -56,7 +57,11 @@ LOGS = """
         for epoch in range(2):
             mlflow.log_metric("loss", float(sys.argv[1]) / (epoch + 1), step=epoch)
             mlflow.log_metric("other", epoch, step=epoch)
+    time.sleep(0.5)
+    with mlflow.start_run(run_id=mlflow.last_active_run().info.run_id):
         mlflow.log_text("kept", "notes/a.txt")
+        mlflow.log_text("", "empty.txt")
+        assert mlflow.artifacts.load_text(mlflow.get_artifact_uri("notes/a.txt")) == "kept"
 """
 KERAS = """
     import sys
@@ -129,14 +134,22 @@ def test_a_loop_that_uses_keras_is_forked_with_tensorflow_imported_and_warns_onc
     assert [trial["outcome"] for trial in cli.json("trials", "script")] == ["completed"] * 2
 
 
-def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["a folder", "a bucket"])
+def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(
+    cli: Cli, tmp_path: Path, s3_root: str, mlflow_server: MlflowServer, place: str
+) -> None:
     import mlflow
     from mlflow import MlflowClient
 
     (tmp_path / "train.py").write_text(textwrap.dedent(LOGS))
-    cli("run", spec(tmp_path, command="python train.py {rate}"))
+    uri, more = f"sqlite:///{cli.root}/mlflow.db", {}
+    if place == "a bucket":
+        mlflow_server.start()
+        cli.root, uri = s3_root, mlflow_server.url
+        more = {"storage": s3_root, "tracking": {"uri": uri}}
+    cli("run", spec(tmp_path, command="python train.py {rate}", epochs={"min": 1, "max": 2}, **more))
     cli("verify", "script")
-    client = MlflowClient(f"sqlite:///{cli.root}/mlflow.db")
+    client = MlflowClient(uri)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     [parent] = [run for run in runs if "tuner.trial" not in run.data.tags]
     assert len(runs) == 3
@@ -145,5 +158,9 @@ def test_what_a_command_logs_to_mlflow_is_in_its_trials_run(cli: Cli, tmp_path: 
             assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
             assert (run.data.params["kind"], run.data.tags["by"]) == ("own", "me")
             assert [row.step for row in client.get_metric_history(run.info.run_id, "other")] == [1, 2]
-            assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/notes/a.txt") == "kept"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.yaml", "sweeps", "train.py"]
+            files = [item.path for item in client.list_artifacts(run.info.run_id)]
+            assert files == ["empty.txt", "notes"]
+            mlflow.set_tracking_uri(uri)
+            assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/notes/a.txt") == "kept"
+    left = {path.name for path in tmp_path.iterdir()} - {"server"}
+    assert left == {"sweep.yaml", "train.py"} | ({"sweeps"} if place == "a folder" else set())

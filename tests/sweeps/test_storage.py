@@ -32,17 +32,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-@pytest.fixture
-def mlflow_server(tmp_path: Path, mlflow_database: Path) -> Iterator[MlflowServer]:
-    """A tracking server with an SQLite store, not started."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    (folder / "mlflow.db").write_bytes(mlflow_database.read_bytes())
-    server = MlflowServer(f"sqlite:///{folder}/mlflow.db", folder)
-    yield server
-    server.stop()
-
-
 def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
     cli: Cli, tiny_spec: Callable[..., str], small_disk: Path
 ) -> None:

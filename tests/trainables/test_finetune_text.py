@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from trainables import DataError, registry
 from trainables.learned import load_and_learn, teach
 
-pytestmark = [pytest.mark.slow(12), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [pytest.mark.slow(20), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TEXTS = ("the food was good", "to my surprise the soup was not good", "", "words that nobody has ever seen")
 OWN = {"learning_rate": 0.003, "sequence_length": 24, "width": 16, "layers": 1, "heads": 2}
@@ -73,7 +74,7 @@ def test_an_encoder_of_its_own(tmp_path: Path) -> None:
     assert trainer.model.count_params() < model.count_params()
     assert np.isfinite(probabilities(exported(trainable, trainer, fewer, tmp_path / "fewer.keras"))).all()
 
-    with pytest.raises(DataError, match="lora_rank: has no effect without base; leave it out"):
+    with pytest.raises(DataError, match="lora_rank has no effect without base; leave it out"):
         trainable.select_data(data, trainable.Params(lora_rank=2))
 
 
@@ -114,6 +115,32 @@ def test_a_base_is_adapted_frozen_or_trained(base: Path, tmp_path: Path, how: di
         assert trained(trainable, data, params, 2)[1] == epochs  # what is adapted begins by the trial's seed
 
 
+@pytest.mark.parametrize("how", [{"lora_rank": 2}, {}], ids=str)
+def test_the_head_is_trained_first_and_the_base_at_a_rate_of_its_own(base: Path, how: dict[str, Any]) -> None:
+    trainable, data = made({"base": str(base)})
+    params = {"base": str(base), "learning_rate": 0.003, "head_epochs": 1, "base_learning_rate": 1e-4, **how}
+    from trainables.training import WarmTrainer
+
+    trainer = WarmTrainer(trainable, data, "val_accuracy", "max")
+    trainer.start(params, 3)
+
+    def values() -> dict[str, Any]:
+        return {v.path: v.numpy() for v in trainer.model.variables if "seed" not in v.path}
+
+    found = [values()]
+    for _ in range(2):
+        trainer.train_epoch()
+        found.append(values())
+    moved = [{p for p in before if (before[p] != after[p]).any()} for before, after in itertools.pairwise(found)]
+    assert {path.split("/")[-2] for path in moved[0]} == {"classes"}
+    of_base = moved[1] - moved[0]
+    assert of_base and all("lora_" in path for path in of_base) == bool(how)
+    traces = trainer.traces
+    trainer.start({**params, "base_learning_rate": 1e-3}, 3)
+    trainer.train_epoch()
+    assert trainer.traces == traces
+
+
 def test_a_base_of_numbers_of_words_needs_their_words(tmp_path: Path) -> None:
     import keras
 
@@ -127,9 +154,9 @@ def test_a_base_of_numbers_of_words_needs_their_words(tmp_path: Path) -> None:
     fixed = {"base": str(path), "vocabulary": str(words)}
     trainable, data = made(fixed)
     assert trainable.select_data(data, trainable.Params(**fixed)).train[0].shape == (800, 6)
-    with pytest.raises(DataError, match="sequence_length: must be at most 6, for which the base is made, but got 9"):
+    with pytest.raises(DataError, match="sequence_length must be at most 6, for which the base is made, but got 9"):
         trainable.select_data(data, trainable.Params(**fixed, sequence_length=9))
-    with pytest.raises(DataError, match="width: has no effect with base, which has its own"):
+    with pytest.raises(DataError, match="width has no effect with base, which has its own"):
         trainable.select_data(data, trainable.Params(**fixed, width=9))
     trainer, _ = trained(trainable, data, fixed, 1)
     assert probabilities(exported(trainable, trainer, fixed, tmp_path / "tuned.keras")).shape == (4, 2)
@@ -139,12 +166,12 @@ def test_what_is_no_base(tmp_path: Path) -> None:
     import keras
 
     (tmp_path / "none.keras").write_bytes(b"no model")
-    with pytest.raises(DataError, match=r"base: .*none.keras must be a .keras file that Keras can load alone, but"):
+    with pytest.raises(DataError, match=r"base .*none.keras must be a .keras file that Keras can load alone, but"):
         made({"base": str(tmp_path / "none.keras")})
-    with pytest.raises(DataError, match=r"base: .*gone.keras cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"base .*gone.keras cannot be read: No such file"):
         made({"base": str(tmp_path / "gone.keras")})
     keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten()]).save(tmp_path / "image.keras")
     with pytest.raises(DataError, match=r"must take texts by a TextVectorization layer.*float32 of shape"):
         made({"base": str(tmp_path / "image.keras")})
-    with pytest.raises(DataError, match="vocabulary: has no effect without base"):
+    with pytest.raises(DataError, match="vocabulary has no effect without base"):
         made({"vocabulary": "words.txt"})

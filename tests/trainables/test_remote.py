@@ -63,6 +63,34 @@ def test_a_file_of_a_web_server_is_downloaded_once_and_anew_when_it_changes(tmp_
         server.shutdown()
 
 
+def test_downloads_are_bounded_and_what_a_process_uses_stays(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for name in "abcd":
+        (folder / name).write_bytes(name.encode() * 1000)
+    monkeypatch.setenv("TUNER_CACHE_BYTES", "2500")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        first = local_copy(f"{url}/a")
+        code = f"from trainables.remote import local_copy; print(local_copy('{url}/b'))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        second = Path(done.stdout.strip())
+        assert second.exists()
+        (cache / f"{second.parent.name}.half").mkdir()
+        third = local_copy(f"{url}/c")
+        assert first.exists() and third.exists() and not second.exists()
+        assert local_copy(f"{url}/d").exists() and first.exists() and third.exists()
+        assert local_copy(f"{url}/b").read_bytes() == b"b" * 1000 and not list(cache.glob("*.half"))
+        monkeypatch.setenv("TUNER_CACHE_BYTES", "2 GB")
+        (folder / "e").write_text("e")
+        with pytest.raises(DataError, match="TUNER_CACHE_BYTES must be a number of bytes"):
+            local_copy(f"{url}/e")
+        server.shutdown()
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
         pass
@@ -77,7 +105,7 @@ def test_an_object_is_read_as_a_file_would_be_and_kept(s3_server: S3Server, s3_r
     assert first.name == "faces.npz" and first.parent.parent == cache
     put(s3_server, url, packed(30))
     assert len(data_sets.load(url).train[0]) == 27 and local_copy(url) != first
-    assert sorted(path.suffix for path in cache.iterdir()) == ["", "", ".lock", ".lock"]
+    assert sorted(path.suffix for path in cache.iterdir()) == ["", "", ".lock", ".lock", ".used", ".used"]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 
 from trainables import registry
 
-pytestmark = [pytest.mark.slow(10), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [pytest.mark.slow(7), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 FIXED = {"horizon": 3, "season": 24, "test_share": 0.1}
 TRIAL = {**FIXED, "learning_rate": 0.003, "batch_size": 64, "window": 12, "units": 16, "cell": "dense"}

@@ -176,7 +176,7 @@ def test_an_unbuilt_model_of_builtin_layers_is_built_on_the_data(tmp_path: Path)
     values = [trainer.train_epoch().metrics["val_mae"] for _ in range(10)]
     assert trainer.best_value == min(values) < values[0] / 2
     assert set(epoch_metrics(mlp)) == {  # type: ignore[arg-type]
-        *("loss", "mae", "val_loss", "val_mae", *RATE_NAMES, "epoch_s")
+        *("loss", "mae", "val_loss", "val_mae", *RATE_NAMES, "epoch_s", "steps", "samples", "steps_per_epoch")
     }
 
 
@@ -210,3 +210,19 @@ def mnist_trainer() -> Any:
 
     trainable = registry.load("mnist-dense")()
     return WarmTrainer(trainable, trainable.load_data(), "val_accuracy", "max")
+
+
+def test_only_a_number_that_is_a_lists_length_is_not_handed_over() -> None:
+    from pydantic import ValidationError
+
+    from trainables import contract
+    from trainables.training.reads import valid_params
+
+    class Listed:
+        class Params(contract.Params):
+            units: list[int]
+
+    handed = valid_params(Listed, {"learning_rate": 0.1, "depth": 2, "units": [4, 5]})
+    assert handed.units == [4, 5] and not hasattr(handed, "depth")
+    with pytest.raises(ValidationError, match="depth"):
+        valid_params(Listed, {"depth": 3, "units": [4, 5]})

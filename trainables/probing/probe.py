@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from trainables.contract import Data, Trainable, has_evaluate
-from trainables.exceptions import infeasible_in
+from trainables.counts import MICRO_BATCH_SIZE
+from trainables.exceptions import PartsError, infeasible_in, is_out_of_memory
 from trainables.probing.cut import cut
 from trainables.probing.effects import Effects, Question, look_for_effects
 from trainables.probing.failure import ProbeError, what_it_did
@@ -102,6 +103,11 @@ def _try_one(
 ) -> None:
     """Trains a batch of one configuration, and adds what it shows."""
     first = _trained(trainer, params)
+    if trainer.parts_max is not None:
+        found.warnings.append(
+            f"trainable: memory ran out in a batch; trials train such batches in parts, here of {trainer.parts_max}"
+            " examples, and batch normalization takes the statistics of each part"
+        )
     if not is_first:
         if set(first) != set(found.metrics):
             found.problems.append(_other_names(found.metrics, first))
@@ -246,11 +252,24 @@ def doing(what: str, is_exact: bool = False) -> Iterator[None]:
 
 
 def _trained(trainer: Any, params: Mapping[str, Any], checkpoint: bytes | None = None) -> dict[str, float]:
-    """The metrics of a trial's first epoch, or of the next one after a checkpoint."""
-    with doing("building and compiling the model" if checkpoint is None else "going on from a checkpoint"):
-        trainer.start(dict(params), SEED, checkpoint)
-    with doing("training the first batch"):
-        return dict(trainer.train_epoch().metrics)
+    """The metrics of a trial's first epoch, or of the next one after a checkpoint.
+
+    Where memory runs out in a batch, it is trained in smaller and smaller parts, as in a sweep.
+    """
+    exhausted: ProbeError | None = None
+    while True:
+        try:
+            with doing("building and compiling the model" if checkpoint is None else "going on from a checkpoint"):
+                trainer.start(dict(params), SEED, checkpoint)
+            with doing("training the first batch"):
+                metrics = dict(trainer.train_epoch().metrics)
+            return {name: value for name, value in metrics.items() if name != MICRO_BATCH_SIZE}
+        except ProbeError as error:
+            if isinstance(error.cause, PartsError) and exhausted is not None:
+                raise exhausted from None
+            if not is_out_of_memory(error.cause) or (trainer.at_once or 1) == 1:
+                raise
+            exhausted, trainer.parts_max = error, trainer.at_once // 2
 
 
 def _go_on_after_a_break(trainer: Any, params: Mapping[str, Any], first: dict[str, float], found: Probed) -> None:

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from trainables.scripts.mlflow_artifacts import PREFIX, KeptArtifacts, body_of
 from trainables.scripts.mlflow_epochs import LoggedEpochs
 
 _BODY_BYTES_MAX = 16 << 20
@@ -31,6 +32,8 @@ class TrialRun:
     Attributes:
         epochs: of its metrics.
         params, tags: what it has logged besides, since they were taken.
+        kept: takes its artifacts; None where they are written to a folder.
+        takes_artifact, took_artifact_at: whether one is being kept, and when the last one was (monotonic seconds).
     """
 
     def __init__(self, name: str, objective: str, artifacts: str, on_epoch: Callable[[], None]) -> None:
@@ -38,6 +41,8 @@ class TrialRun:
         self.epochs = LoggedEpochs(objective, on_epoch)
         self.run_id = secrets.token_hex(16)
         self.was_used = False
+        self.kept: KeptArtifacts | None = None
+        self.takes_artifact, self.took_artifact_at = False, 0.0
         self._lock = threading.Lock()
         self._new: dict[str, dict[str, str]] = {"params": {}, "tags": {}}
         self._runs: dict[str, dict[str, Any]] = {}
@@ -226,7 +231,32 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self._body())
 
-    do_PATCH = do_PUT = do_DELETE = do_POST
+    do_PATCH = do_DELETE = do_POST
+
+    def do_PUT(self) -> None:
+        """An artifact; nothing else is sent so."""
+        path, body = (
+            self._artifact(),
+            body_of(self.rfile, *map(self.headers.get, ("Content-Length", "Transfer-Encoding"))),
+        )
+        run = self.owner.run
+        if path is None or run is None or run.kept is None or not self._is_allowed():
+            self.close_connection = True
+            return self._send(404, b"{}", "application/json")
+        run.takes_artifact = True
+        try:
+            run.kept.put(path, body)
+        except (KeyError, OSError, ValueError) as error:
+            self.close_connection = True
+            return self._send(400, json.dumps({"message": str(error)}).encode(), "application/json")
+        finally:
+            run.takes_artifact, run.took_artifact_at = False, time.monotonic()
+        return self._send(200, b"{}", "application/json")
+
+    def _artifact(self) -> str | None:
+        """The path of the artifact that is asked for; None for none."""
+        path = unquote(urlsplit(self.path).path)
+        return path.removeprefix(PREFIX) if path.startswith(f"{PREFIX}/") else None
 
     def _body(self) -> dict[str, Any]:
         size = int(self.headers.get("Content-Length") or 0)
@@ -244,15 +274,22 @@ class _Handler(BaseHTTPRequestHandler):
         if path in ("/health", "/version"):
             return self._send(200, b"OK" if path == "/health" else b"3.0.0", "text/plain")
         run = self.owner.run
-        if not self.owner.is_allowed(self.headers.get("Authorization")) or run is None:
+        if not self._is_allowed() or run is None:
             code, answer = 401, {"error_code": "UNAUTHENTICATED", "message": "this is the server of one trial's script"}
         else:
             try:
+                if run.kept is not None and path.startswith(PREFIX):
+                    if (artifact := self._artifact()) is not None:
+                        return self._send(200, run.kept.read(artifact), "application/octet-stream")
+                    return self._send(200, json.dumps(run.kept.listed(asked["path"])).encode(), "application/json")
                 answer = run.answer(path.partition("/mlflow/")[2], asked)
             except (KeyError, TypeError, ValueError, AttributeError):
                 text = f"{path} is not known to the server of a trial's script"
                 code, answer = 404, {"error_code": "ENDPOINT_NOT_FOUND", "message": text}
         return self._send(code, json.dumps(answer).encode(), "application/json")
+
+    def _is_allowed(self) -> bool:
+        return self.owner.is_allowed(self.headers.get("Authorization"))
 
     def _send(self, code: int, content: bytes, kind: str) -> None:
         self.send_response(code)

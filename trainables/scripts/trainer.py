@@ -31,11 +31,11 @@ from trainables.scripts.archive import (
 from trainables.scripts.forker import Forker
 from trainables.scripts.launching import Attempt, Script, launched
 from trainables.scripts.lines import Line, ObjectiveError, ScriptError, check_epoch, check_objective, parse
+from trainables.scripts.mlflow_artifacts import URI, Keep, KeptArtifacts
 from trainables.scripts.mlflow_server import RunServer, TrialRun
 from trainables.scripts.process import GRACE_S, ScriptProcess
 
 _FAILURE = b'{"failure": '
-LOST = "artifacts that its script logs to MLflow are not kept, as the sweep lies in an object store"
 
 
 class _Pipe:
@@ -64,6 +64,8 @@ class _Trial:
     epoch: int
     is_answered: bool = True
     is_told_to_stop: bool = False
+    had_grace: bool = False
+    """Whether it was waited for after its last epoch."""
     reports: bool = False
     """Whether it reports by lines; else what it logs to MLflow are its epochs."""
     is_logged: bool = False
@@ -83,6 +85,7 @@ class ScriptTrainer:
         mode: whether more of it is better.
         forker: forks the processes of loops; None for processes that import everything themselves.
         takes_last: whether a trial's last epoch counts as its best one.
+        keep: keeps what a script logs to MLflow as artifacts, where trials have no folder.
     """
 
     suffix = ".tar"
@@ -96,14 +99,15 @@ class ScriptTrainer:
         mode: Literal["min", "max"],
         forker: Forker | None = None,
         takes_last: bool = False,
+        keep: Keep | None = None,
     ) -> None:
-        self._takes_last = takes_last
+        self._takes_last, self._keep_file = takes_last, keep
         self._script, self._metric, self._mode = script, metric, mode
         self._forker = None if script.command else forker
         self._trial: _Trial | None = None
         self._number = 0
         self._notes: list[str] = []
-        self._has_reported = self._has_told = False
+        self._has_reported = False
         self._folder: str | None = None
         self._server: RunServer | None = None
 
@@ -156,7 +160,11 @@ class ScriptTrainer:
         heard, tells = os.pipe()
         os.set_blocking(tells, False)
         place = Path(self._folder, "mlflow") if self._folder is not None else scratch / "mlflow"
-        run = self._server.run = TrialRun(f"trial {self._number}", self._metric, place.as_uri(), _Pipe(tells).tell)
+        is_kept = self._folder is None and self._keep_file is not None
+        uri = URI if is_kept else place.as_uri()
+        run = self._server.run = TrialRun(f"trial {self._number}", self._metric, uri, _Pipe(tells).tell)
+        if is_kept and self._keep_file is not None:
+            run.kept = KeptArtifacts(self._number, place, self._keep_file, lambda text: self._notes.append(text))
         return run, heard
 
     def _unpacked(self, checkpoint: bytes | Callable[[int], bytes] | None, folder: Path) -> Unpacked:
@@ -185,7 +193,6 @@ class ScriptTrainer:
                 trial.process.answer(True)
             trial.is_answered = True
         line = self._next_line(trial)
-        self._tell_what_is_lost(trial)
         if line is None:
             self._take_end(trial)
             return None
@@ -194,18 +201,14 @@ class ScriptTrainer:
         metrics = self._with_objective({"epoch_s": 0.0, **line.metrics})
         trial.epoch, trial.is_answered = epoch, False
         self._keep(trial, metrics[self._metric], line.checkpoint)
+        epoch_s = time.monotonic() - began
         if epoch >= int(trial.params.get("epochs") or 0):
             self._tell_to_stop(trial)
-        epoch_s = time.monotonic() - began
+            if trial.run.was_used:
+                self._wait_for_artifacts(trial)
         if "epoch_s" not in line.metrics:
             metrics["epoch_s"] = round(epoch_s, 6)
         return EpochResult(epoch, metrics, epoch_s)
-
-    def _tell_what_is_lost(self, trial: _Trial) -> None:
-        """Says once that artifacts have no place, where a script uses MLflow."""
-        if self._folder is None and trial.run.was_used and not self._has_told:
-            self._has_told = True
-            self._notes.append(LOST)
 
     def _next_line(self, trial: _Trial) -> Line | None:
         while True:
@@ -272,15 +275,22 @@ class ScriptTrainer:
             trial.process.answer(False)
         trial.is_answered = trial.is_told_to_stop = True
 
+    def _wait_for_artifacts(self, trial: _Trial) -> None:
+        """Lets a script that logs to MLflow end: its model often comes last, and needs this process."""
+        trial.had_grace = True
+        while not trial.process.wait(GRACE_S):
+            if not trial.run.takes_artifact and time.monotonic() - trial.run.took_artifact_at >= GRACE_S:
+                return
+
     def end(self) -> None:
         """Ends the trial's script: it is told to stop, gets SIGTERM if it does not, and SIGKILL at last."""
         trial, self._trial = self._trial, None
         if trial is None:
             return
-        is_whole = trial.is_told_to_stop
+        is_whole = trial.is_told_to_stop and not trial.had_grace
         self._tell_to_stop(trial)
         hears = not self._script.command and not trial.is_logged
-        trial.process.end(GRACE_S if hears or is_whole else 0.0)
+        trial.process.end(GRACE_S if is_whole or (hears and not trial.had_grace) else 0.0)
         os.close(trial.heard)
 
     def _running(self) -> _Trial:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables import remote
-from trainables.contract import DataError
+from trainables.contract import ParamError
 from trainables.framework_imports import import_tensorflow_quietly
 from trainables.texts.encoder import mean_of_words
 from trainables.texts.words import Words
@@ -39,7 +39,7 @@ class Base:
             vocabulary: a file of the words, for a model that takes their numbers.
 
         Raises:
-            DataError: there is none, Keras cannot load it alone, or it does not take texts.
+            ParamError: there is none, Keras cannot load it alone, or it does not take texts.
         """
         content = _content(name, "base")
         model = _loaded(content, name)
@@ -72,7 +72,7 @@ def _content(name: str, option: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{option}: {name} cannot be read: {error.strerror or error}") from None
+        raise ParamError(option, f"{name} cannot be read: {error.strerror or error}") from None
 
 
 def _words_in(name: str) -> Words:
@@ -80,10 +80,10 @@ def _words_in(name: str) -> Words:
     try:
         lines = _content(name, "vocabulary").decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise DataError(f"vocabulary: {name} must be text in UTF-8") from None
+        raise ParamError("vocabulary", f"{name} must be text in UTF-8") from None
     words = tuple(lines[2:] if lines[:2] == ["", "[UNK]"] else lines)
     if not words or len(set(words)) < len(words) or "" in words:
-        raise DataError(f"vocabulary: {name} must hold a word a line, each once")
+        raise ParamError("vocabulary", f"{name} must hold a word a line, each once")
     return Words(words)
 
 
@@ -98,30 +98,34 @@ def _loaded(content: bytes, name: str) -> Any:
             return keras.saving.load_model(path, compile=False)
         except Exception as error:  # of Keras and HDF5, which have many kinds
             why = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f"base: {name} must be a .keras file that Keras can load alone, but: {why}") from error
+            raise ParamError("base", f"{name} must be a .keras file that Keras can load alone, but: {why}") from error
 
 
 def _words_and_length(model: Any, name: str, known: Words | None) -> tuple[Words, int | None]:
     if len(model.inputs) != 1:
-        raise DataError(f"base: {name} must take one input, texts or numbers of words, but takes {len(model.inputs)}")
+        raise ParamError(
+            "base", f"{name} must take one input, texts or numbers of words, but takes {len(model.inputs)}"
+        )
     [given] = model.inputs
     if (layer := _vectorization(model)) is not None:
         if known is not None:
-            raise DataError(f"vocabulary: has no effect, as {name} has its own; leave it out")
+            raise ParamError("vocabulary", f"has no effect, as {name} has its own; leave it out")
         config = layer.get_config()
         if config["output_mode"] != "int":
-            raise DataError(f"base: {name} must take each word's number, but its words are {config['output_mode']}")
+            raise ParamError("base", f"{name} must take each word's number, but its words are {config['output_mode']}")
         options = {key: config[key] for key in _OPTIONS}
         return Words(tuple(map(str, layer.get_vocabulary()[2:])), options), config["output_sequence_length"]
     if given.dtype == "string" or len(given.shape) != 2:
-        raise DataError(
-            f"base: {name} must take texts by a TextVectorization layer, or numbers of words of shape (texts, words),"
-            f" but takes {given.dtype} of shape {tuple(given.shape)}"
+        raise ParamError(
+            "base",
+            f"{name} must take texts by a TextVectorization layer, or numbers of words of shape (texts, words),"
+            f" but takes {given.dtype} of shape {tuple(given.shape)}",
         )
     if known is None:
-        raise DataError(
-            f"base: {name} takes numbers of words, so its words must be known: name a file with a word a line, in the"
-            " order of TextVectorization.get_vocabulary(), as vocabulary"
+        raise ParamError(
+            "base",
+            f"{name} takes numbers of words, so its words must be known: name a file with a word a line, in the"
+            " order of TextVectorization.get_vocabulary(), as vocabulary",
         )
     return known, given.shape[1]
 
@@ -148,7 +152,7 @@ def adapt(model: Any, rank: int) -> None:
     """Freezes a model but for matrices of this rank beside its kernels and embeddings (LoRA, Hu et al. 2021).
 
     Raises:
-        DataError: no layer has such.
+        ParamError: no layer has such.
     """
     adapted = 0
     for layer in model._flatten_layers(include_self=False):
@@ -156,15 +160,23 @@ def adapt(model: Any, rank: int) -> None:
             layer.enable_lora(rank)
             adapted += 1
     if not adapted:
-        raise DataError("lora_rank: no layer of the base can be adapted (Dense, EinsumDense, Embedding); leave it out")
+        raise ParamError(
+            "lora_rank",
+            "has no effect: no layer of the base can be adapted (Dense, EinsumDense, Embedding); leave it out",
+        )
     for variable in model.variables:
         if "lora_" not in variable.name:
             variable.trainable = False
 
 
+def lora_layers(model: Any) -> list[Any]:
+    """The layers that are adapted."""
+    return [layer for layer in model._flatten_layers() if getattr(layer, "lora_enabled", False)]
+
+
 def without_lora(model: Any) -> Any:
     """The same function with the adapted matrices added to the kernels; the model itself where it has none."""
-    if not any(getattr(layer, "lora_enabled", False) for layer in model._flatten_layers()):
+    if not lora_layers(model):
         return model
     plain = type(model).from_config(_without_rank(model.get_config()))
     with tempfile.TemporaryDirectory() as folder:  # Keras adds them up as it writes

@@ -16,7 +16,7 @@ from trainables.training.graphs import CompiledModel
 from trainables.training.optimizers import static_key
 
 _CAPACITY = 8
-_NOT_IN_THE_MODEL = ("learning_rate", "batch_size", "epochs")
+_NOT_IN_THE_MODEL = ("learning_rate", "batch_size", "micro_batch_size", "epochs")
 """Besides the parameters of optimizer and schedule."""
 _WITH_OTHER_STATE = (
     "Normalization",

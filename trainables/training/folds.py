@@ -200,6 +200,16 @@ class FoldTrainer(InProgress, OfKeras):
             fold.steps_max = steps
 
     @property
+    def parts_max(self) -> int | None:
+        """Of the next trials, the most examples of a batch that are trained at once; None for no limit."""
+        return self._folds[0].parts_max
+
+    @parts_max.setter
+    def parts_max(self, size: int | None) -> None:
+        for fold in self._folds:
+            fold.parts_max = size
+
+    @property
     def path(self) -> Path:
         return self._folds[0].path
 
@@ -226,6 +236,10 @@ class FoldTrainer(InProgress, OfKeras):
     @property
     def params_read(self) -> frozenset[str] | None:
         return self._folds[0].params_read
+
+    @property
+    def at_once(self) -> int | None:
+        return next((fold.at_once for fold in self._folds if fold.at_once), None)
 
     @property
     def graphs(self) -> list[Any]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 from trainables.contract import RATE_NAMES, Params, Trainable
+from trainables.exceptions import PartsError
 from trainables.training.augmentation import Augmentation
 from trainables.training.device import Split
 from trainables.training.fixed_batch import fixed_batch_size, of_size
@@ -28,6 +29,7 @@ from trainables.training.jit import Choice, by_xla, faster, reason_against, time
 from trainables.training.kept_draws import KeptDraws
 from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
+from trainables.training.parts import in_parts, rows_of, with_gradients
 from trainables.training.phases import PhasedModel
 from trainables.training.pipeline_draws import begin_epoch
 from trainables.training.recipe import Recipe
@@ -44,6 +46,7 @@ class CompiledModel:
         model: the Keras model.
         reusable: whether `reset` brings back all state that its graphs hold.
         jit: whether XLA compiles its steps.
+        parts: the most examples of a batch that are trained at once; None for all of them.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class CompiledModel:
     ) -> None:
         self.model = model
         self.jit = jit
+        self.parts: int | None = None
         self._compiled_sizes: set[Any] = set()
         self._fixed_batch = fixed_batch_size(model)
         self._replicas = replicas
@@ -209,7 +213,7 @@ class CompiledModel:
         sizes = [(train, batch_size, True), (validation, self._evaluation_size(validation, evaluation_size_max), False)]
         for split, size, training in sizes:
             for phase in self._each_phase():
-                key = (training, split.is_streamed, str(split.spec), size, split.num_examples % size, phase)
+                key = (training, split.is_streamed, str(split.spec), size, self.parts, split.num_examples % size, phase)
                 if not self.jit or not self.reusable or key in self._compiled_sizes:
                     continue
                 with xla_errors():  # a whole batch, and one as small as the last of an epoch
@@ -219,9 +223,14 @@ class CompiledModel:
     def _run(self, graph: Any, split: Split, batch_size: int, count: int, training: bool) -> Any:
         """An epoch over so many examples, or over all where there are fewer."""
         if split.is_streamed:
-            return graph(split.batches(batch_size, None).take(1).cache().repeat(max(1, count // batch_size)))
+            batches = split.batches(batch_size, None).take(1).cache().repeat(max(1, count // batch_size))
+            return graph(batches, *self._of_parts(training))
         arguments = [tf.constant(batch_size)] + ([tf.constant([0, 0], tf.int64)] if training else [])
-        return graph(split.first(min(count, split.num_examples)), *arguments)
+        return graph(split.first(min(count, split.num_examples)), *arguments, *self._of_parts(training))
+
+    def _of_parts(self, training: bool) -> list[Any]:
+        """The last argument of the graph of an epoch that trains batches in parts."""
+        return [tf.constant(self.parts)] if training and self.parts is not None else []
 
     def _evaluation_size(self, split: Split, at_most: int) -> int:
         return self._fixed_batch or self._replicas.evaluation_batch(split.num_examples, at_most)
@@ -255,7 +264,7 @@ class CompiledModel:
         else:
             arguments = [split.source, tf.constant(batch_size), tf.constant([seed, epoch], tf.int64)]
         with xla_errors():
-            values = graph(*arguments)
+            values = graph(*arguments, *self._of_parts(training=True))
         self._replicas.settle(self.model)
         return dict(zip(names, map(float, values.numpy()), strict=True))
 
@@ -281,8 +290,9 @@ class CompiledModel:
     def _graph(self, split: Split, training: bool) -> tuple[Any, list[str]]:
         """The traced graph of an epoch and the names of the values that it returns."""
         spec = split.spec
+        is_in_parts = training and self.parts is not None
         phase = self._phase if training or self._is_regularized else 0
-        key = (training, split.is_streamed, str(spec), phase, self.jit)
+        key = (training, split.is_streamed, str(spec), phase, is_in_parts, self.jit)
         if key not in self._graphs:
             names: list[str] = []
             step = self.model.train_step if training else self.model.test_step
@@ -292,12 +302,16 @@ class CompiledModel:
                 step = self._augmentation.before(step, self.model.optimizer)
             step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
             run_step = self._replicas.over_all(_recording(step, names))
+            kept: list[Any] | None = [] if is_in_parts else None
+            if kept is not None:
+                self._check_parts()
+                run_step = with_gradients(run_step, self.model.optimizer, kept)
             run_step = by_xla(run_step) if self.jit else run_step
             with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
                 if split.is_streamed:
-                    graph = self._trace_streamed_epoch(run_step, spec, training, names)
+                    graph = self._trace_streamed_epoch(run_step, spec, training, names, kept)
                 else:
-                    graph = self._trace_array_epoch(run_step, spec, training, names)
+                    graph = self._trace_array_epoch(run_step, spec, training, names, kept)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
             self._graphs[key] = graph, [*names, *RATE_NAMES] if training else names
         return self._graphs[key]
@@ -308,21 +322,43 @@ class CompiledModel:
             return
         self._warm.add(id(graph))
         if split.is_streamed:
-            graph(split.batches(1, None).take(0))
+            graph(split.batches(1, None).take(0), *self._of_parts(training))
         else:
-            graph(split.first(0), tf.constant(1), *([tf.constant([0, 0], tf.int64)] if training else []))
+            seed = [tf.constant([0, 0], tf.int64)] if training else []
+            graph(split.first(0), tf.constant(1), *seed, *self._of_parts(training))
 
-    def _trace_array_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
+    def _check_parts(self) -> None:
+        if self._replicas.count > 1:
+            raise PartsError("a batch cannot be trained in parts of micro_batch_size examples on several GPUs")
+        if self._fixed_batch is not None:
+            raise PartsError(
+                f"a batch cannot be trained in parts of micro_batch_size examples, as the model takes batches of"
+                f" {self._fixed_batch} examples only"
+            )
+
+    def _trace_array_epoch(
+        self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str], kept: list[Any] | None
+    ) -> Any:
+        """`kept` as of `in_parts`; None for whole batches."""
         fewest = self._replicas.count if training else 1
 
-        def epoch(source: Any, batch_size: Any, *seed: Any) -> Any:
+        def epoch(source: Any, batch_size: Any, *others: Any) -> Any:
             self._on_trace()
             first_step = tf.identity(self.model.optimizer.iterations)
+            seed = others[:1]
             num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
             order: Any = tf.random.experimental.stateless_shuffle(tf.range(num_examples), *seed) if training else None
 
             def step(start: Any, values: Any) -> Any:
                 stop = tf.minimum(start + batch_size, num_examples)
+                if kept is not None:
+
+                    def part_of(first: Any, last: Any) -> Any:
+                        rows = order[start + first : start + last]
+                        return tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
+
+                    optimizer = self.model.optimizer
+                    return stop, in_parts(run_step, part_of, stop - start, others[1], optimizer, kept)
                 if training:
                     rows = order[start:stop]
                     batch = tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
@@ -341,16 +377,30 @@ class CompiledModel:
             return self._with_rates(values, first_step) if training else values
 
         arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
+        arguments += [] if kept is None else [tf.TensorSpec([], tf.int32)]
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
 
-    def _trace_streamed_epoch(self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str]) -> Any:
-        def epoch(batches: Any) -> Any:
+    def _trace_streamed_epoch(
+        self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str], kept: list[Any] | None
+    ) -> Any:
+        def epoch(batches: Any, *at_most: Any) -> Any:
             self._on_trace()
             first_step = tf.identity(self.model.optimizer.iterations)
-            values = self._of_all(over_batches(run_step, batches, spec), names, training)
+            step = run_step if kept is None else self._batch_in_parts(run_step, at_most[0], kept)
+            values = self._of_all(over_batches(step, batches, spec), names, training)
             return self._with_rates(values, first_step) if training else values
 
-        return tf.function(epoch, autograph=False).get_concrete_function(tf.data.DatasetSpec(spec))
+        arguments = [tf.data.DatasetSpec(spec)] + ([] if kept is None else [tf.TensorSpec([], tf.int32)])
+        return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
+
+    def _batch_in_parts(self, part: Callable[[Any], Any], at_most: Any, kept: list[Any]) -> Callable[[Any], Any]:
+        """The step on a whole batch, trained in parts."""
+
+        def step(batch: Any) -> Any:
+            size = tf.shape(tf.nest.flatten(batch)[0])[0]
+            return in_parts(part, rows_of(batch), size, at_most, self.model.optimizer, kept)
+
+        return step
 
     def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
         """The epoch's metrics over the examples of all devices, in the place of the last step's."""

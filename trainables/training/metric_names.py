@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Params, Trainable
+from trainables.counts import COUNTS, MICRO_BATCH_SIZE
 from trainables.training.batching import like
 from trainables.training.device import DeviceData
 from trainables.training.evaluating import Evaluation
@@ -43,7 +44,7 @@ def reported_metric_names(trainable: Trainable, data: Data, params: Params, prec
         names = compiled.metric_names(train, validation)
         if (evaluation := Evaluation.of(trainable, data)) is not None:
             names += evaluation.after_epoch(model, compiled.variables, names)
-        return [*names, "epoch_s"]
+        return [*names, "epoch_s", *(name for name in COUNTS if name not in names)]
 
 
 def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str) -> list[str]:
@@ -53,7 +54,7 @@ def _names_of_fit(trainable: Trainable, data: Data, params: Any, precision: str)
     trainer.start({"epochs": 1, **params.model_dump()}, 0)
     names = list(trainer.train_epoch().metrics)
     trainer.end()
-    return names
+    return [name for name in names if name != MICRO_BATCH_SIZE]
 
 
 def _first(part: Any, count: int = 1) -> Any:

@@ -66,6 +66,8 @@ class Trainer(OfKeras):
         self._notes: list[str] = []
         self.steps_max: int | None = None
         """Of an epoch through `fit`, for a first look; None for all."""
+        self.parts_max: int | None = None
+        """Of the next trials, the most examples of a batch that are trained at once; None for no limit."""
 
     def place(self, folder: str | None, trial: int | str) -> None:
         """Says where the files of the next trial's callbacks lie; without, in a temporary folder.
@@ -88,6 +90,7 @@ class Trainer(OfKeras):
         if self._path == "fast":
             try:
                 self._current = self._of_fast()
+                self._current.parts_max = self.parts_max
                 self._current.start(params, seed, checkpoint)
                 self._tell_choice(self._current.choice)
                 return
@@ -95,7 +98,7 @@ class Trainer(OfKeras):
                 self._path, self.why = "fit", "build_model returns a compiled model"
                 self._fast = None
         fit = self._current = self._of_fit()
-        fit.steps_max = self.steps_max
+        fit.steps_max, fit.parts_max = self.steps_max, self.parts_max
         fit.folder, fit.trial, fit.notes = self._folder, self._number, self._notes
         fit.start(params, seed, checkpoint)
 
@@ -177,6 +180,11 @@ class Trainer(OfKeras):
         """The parameters that the trainable's code has read in this trial; None on the fast path, where training
         itself reads some."""
         return self._fit.params_read if self._fit is not None and self._current is self._fit else None
+
+    @property
+    def at_once(self) -> int | None:
+        """How many examples the running trial trains at once, as far as it is known."""
+        return self._current.at_once if self._current is not None else None
 
     @property
     def graphs(self) -> list[Any]:

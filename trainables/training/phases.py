@@ -145,7 +145,8 @@ class PhasedModel:
             self._layers, self._plan.factors[phase], self._as_built, strict=True
         ):
             for variable, as_built in zip(layer._trainable_variables, of_variables, strict=True):
-                variable.trainable = as_built if factor is None else factor > 0
+                is_kept = factor is None or (factor > 0 and getattr(layer, "lora_enabled", False))
+                variable.trainable = as_built if is_kept else bool(factor)  # LoRA's own matrices learn alone
             layer._trainable = own if factor is None else factor > 0
             if layer._trainable:
                 is_learning.add(id(layer))

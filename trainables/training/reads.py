@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +14,7 @@ def valid_params(trainable: Any, params: dict[str, Any]) -> Any:
     """A trial's parameters as the trainable has them.
 
     Params that are no TrainingParams may know nothing of `epochs`, `learning_rate` and `batch_size`, which every sweep
-    has.
+    has; and none need know of a number that a list shows by its length.
 
     Raises:
         ValidationError: one is unknown or has a wrong value.
@@ -21,7 +22,17 @@ def valid_params(trainable: Any, params: dict[str, Any]) -> Any:
     known = trainable.Params.model_fields
     if trainable.Params.model_config.get("extra") == "allow":
         return trainable.Params(**params)
-    return trainable.Params(**{name: params[name] for name in params if name in known or name not in _OF_EVERY_TRIAL})
+    lengths = [len(value) for value in params.values() if isinstance(value, list)]
+    handed = {
+        name: value
+        for name, value in params.items()
+        if name in known or (name not in _OF_EVERY_TRIAL and not _is_length(value, lengths))
+    }
+    return trainable.Params(**handed)
+
+
+def _is_length(value: Any, lengths: Sequence[int]) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in lengths
 
 
 def watched(params: BaseModel) -> tuple[Any, set[str]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import keras
 
 from trainables.contract import Data, Params, Trainable
+from trainables.counts import with_counts
 from trainables.epochs import EpochResult
 from trainables.isolation import isolated
 from trainables.training.averages import averaged
@@ -23,8 +24,10 @@ from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.jit import Choice, JitChoices, JitCompile
 from trainables.training.naming import first_names
+from trainables.training.parts import parts_of
 from trainables.training.pipeline_draws import reproducible_draws
 from trainables.training.plateaus import keep_plateau, plateau_of
+from trainables.training.reads import valid_params
 from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.shared import Shared
@@ -55,6 +58,11 @@ class _Trial:
     """What the trainable itself evaluates after each epoch."""
     recipe: Recipe
 
+    @property
+    def evaluation_size(self) -> int:
+        """The most examples that are evaluated at once."""
+        return (self.compiled.parts or self.params.batch_size) * _EVALUATION_FACTOR
+
 
 class WarmTrainer(TrialTrainer[_Trial]):
     """Trains one trial after another, and keeps what they share: the data on the device and compiled models.
@@ -69,6 +77,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
         jit_compile: whether XLA compiles a trial's steps; auto: where that is faster.
 
     Attributes:
+        parts_max: of the next trials, the most examples of a batch that are trained at once; None for no limit.
+        at_once: how many examples the running trial trains at once; None before its model is there.
         choice: what was found where a model's steps were timed for the running trial; else None.
     """
 
@@ -87,6 +97,8 @@ class WarmTrainer(TrialTrainer[_Trial]):
         self._jit_compile = jit_compile
         self._choices = JitChoices(jit_compile, len(devices), self._shared.jit)
         self.choice: Choice | None = None
+        self.parts_max: int | None = None
+        self.at_once: int | None = None
         self._cache, self._seeder = self._shared.cache, self._shared.seeder
         self._replicas = Replicas(devices)
         self._parked: list[Any] | None = None
@@ -127,8 +139,9 @@ class WarmTrainer(TrialTrainer[_Trial]):
             Exception: whatever the trainable's own code raises.
         """
         self._end_trial()
+        self.at_once = None
         seed %= 2**32
-        valid = self._trainable.Params(**params)
+        valid = valid_params(self._trainable, params)
         keras.config.set_dtype_policy(self._precision)
         if valid.batch_size < self._replicas.count:
             raise ValueError(
@@ -189,10 +202,12 @@ class WarmTrainer(TrialTrainer[_Trial]):
                     compiled = CompiledModel(
                         model, trainable, params, train.first(size or 1), self._count_trace, self._replicas, jit, recipe
                     )
+            compiled.parts = parts_of(params.batch_size, params.micro_batch_size, self.parts_max)
+            self.at_once = compiled.parts or params.batch_size
             compiled.prepare(train, validation)
             if compiled.model is model:
                 values = compiled.initial_values
-            sizes = params.batch_size, params.batch_size * _EVALUATION_FACTOR
+            sizes = params.batch_size, self.at_once * _EVALUATION_FACTOR
             self.choice = None
             if is_new:
                 self.choice = self._choices.choose(key, lambda: compiled.choose_jit(train, validation, sizes[0]))
@@ -207,8 +222,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
             compiled.jit = bool(jit)
             with first_names(self._trainable):
                 compiled.prepare(trial.train, trial.validation)
-                size = trial.params.batch_size
-                compiled.compile_ahead(trial.train, trial.validation, size, size * _EVALUATION_FACTOR)
+                compiled.compile_ahead(trial.train, trial.validation, trial.params.batch_size, trial.evaluation_size)
 
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
@@ -222,7 +236,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         started_s = time.perf_counter()
         metrics = trial.compiled.train(trial.train, trial.params.batch_size, trial.seed, epoch)
         with averaged(trial.compiled.model):
-            validated = trial.compiled.evaluate(trial.validation, trial.params.batch_size * _EVALUATION_FACTOR)
+            validated = trial.compiled.evaluate(trial.validation, trial.evaluation_size)
             metrics |= {f"val_{name}": value for name, value in validated.items()}
             if trial.evaluation is not None:
                 self._seeder.restart_epoch(trial.seed, epoch)
@@ -230,6 +244,9 @@ class WarmTrainer(TrialTrainer[_Trial]):
         epoch_s = time.perf_counter() - started_s
         metrics["epoch_s"] = epoch_s
         self._trial = trial
+        steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
+        samples = min(steps * trial.params.batch_size, trial.train.num_examples)
+        metrics = with_counts(metrics, epoch * steps, epoch * samples, steps, trial.compiled.parts)
         self._progress.epoch = epoch
         keep_plateau(self._progress, trial.params, metrics)
         metrics = self._judged(metrics, trial.compiled.model)
@@ -248,7 +265,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         current = [variable.numpy() for variable in trial.compiled.model.variables]
         try:
             trial.compiled.assign(self._progress.best_values)
-            metrics = trial.compiled.evaluate(trial.test, trial.params.batch_size * _EVALUATION_FACTOR)
+            metrics = trial.compiled.evaluate(trial.test, trial.evaluation_size)
             own = {}
             if trial.evaluation is not None:
                 self._seeder.restart_epoch(trial.seed, self.best_epoch)

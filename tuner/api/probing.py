@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from tuner.api.looking import Place, place_text
 from tuner.api.writing import Asked, asked
 from tuner.base.errors import UsageError
 from tuner.probe.probe import Probe
-from tuner.spec.reading import apply_override, read_yaml
+from tuner.spec.reading import apply_override, parsed_yaml
 from tuner.storage import StorageRoot
 
 if TYPE_CHECKING:
@@ -94,12 +93,13 @@ def measured(
     say: Callable[[str], None],
 ) -> Probe:
     """The probe of a spec, kept in its storage root."""
-    from tuner.probe.journal import record
+    from tuner.probe.journal import prepare, record
     from tuner.probe.probing import Wanted
     from tuner.probe.probing import probe as measure
     from tuner.processes import own_server, owned
 
     root = StorageRoot.resolve(None, wanted.spec.storage)
+    prepare(root)
     given = wanted.given
     options = Wanted(tuple(batch_sizes), tuple(optimizers), noise_scale, seconds)
     is_ours = own_server() is None  # a server that was there before is its owner's to end
@@ -146,10 +146,7 @@ def _of_file(target: str, data: Any) -> dict[str, Any]:
     with _no_cards():
         path, name, kind = found_in(target)
         text = initial_spec(target, path.resolve(), name, kind, None if data is None else str(data))
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "sweep.yaml"
-        written.write_text(text, encoding="utf-8")
-        return read_yaml(written)
+    return parsed_yaml(text, target)
 
 
 def _of_class(target: Any) -> dict[str, Any]:

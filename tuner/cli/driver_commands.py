@@ -13,7 +13,17 @@ from tuner.base.errors import StorageError, UsageError
 from tuner.cli.cluster_command import There, ask_there, logs_there
 from tuner.cli.elsewhere import asked_elsewhere
 from tuner.cli.kubernetes_there import Pods
-from tuner.cli.output import ClusterFile, JobServer, KubeNamespace, OnKubernetes, Storage, SweepName, people, print_data
+from tuner.cli.output import (
+    ClusterFile,
+    JobServer,
+    KubeNamespace,
+    OnKubernetes,
+    Storage,
+    SweepName,
+    has_reader,
+    people,
+    print_data,
+)
 from tuner.cli.pages import add
 from tuner.review import status
 from tuner.storage import StorageRoot, SweepFolder
@@ -103,9 +113,7 @@ def _print_trial(
     namespace: str | None,
 ) -> None:
     """Prints what a trial printed, here or where its sweep runs."""
-    asked = ["logs", sweep, "--trial", str(trial)]
-    if is_followed and (there is not None or kubernetes):
-        raise UsageError("logs: --follow with --trial works where the sweep's storage is; leave out --follow")
+    asked = ["logs", sweep, "--trial", str(trial), *(["--follow"] if is_followed else [])]
     if (pods := Pods.asked(kubernetes, namespace, None, None)) is not None:
         storage = pods.answer(sweep, asked, storage)
     if there is not None:
@@ -117,7 +125,7 @@ def _print_trial(
     while True:
         is_over = not is_followed or read_holder(folder.lease) is None or _has_ended(folder, trial)
         text = printed_text(folder, trial) or ""
-        if not print_data(text[len(told) :] if text.startswith(told) else text) or is_over:
+        if not print_data(text[len(told) :] if text.startswith(told) else text) or is_over or not has_reader():
             break
         told = text
         time.sleep(LOOK_EVERY_S)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,8 +14,6 @@ from tuner.cli.output import SpecStorage, harmless, people
 from tuner.cli.pages import add
 from tuner.spec.writing import new_file, write_new
 
-if TYPE_CHECKING:
-    from tuner.spec import SweepSpec
 WAY_ON = "name another file with --output"
 
 Model = Annotated[
@@ -94,48 +90,18 @@ def init(
 
 def _init_probed(model: str, data: str | None, output: str | None, storage: str | None) -> None:
     """Measures a model, and writes the spec that this suggests."""
-    from tuner.probe.probe import run_probe
-    from tuner.probe.probing import Wanted
-    from tuner.storage import StorageRoot
+    from tuner.api.probing import SECONDS, measured, wanted_spec
 
     target = new_file(output or f"{model if is_name(model) else Path(_file(model)).stem}.yaml", WAY_ON)
-    spec = spec_to_probe(model, data, target, storage)
-    root = StorageRoot.resolve(storage, spec.storage)
-    found = run_probe(spec, model, Wanted(), root, lambda text: people.print(text, markup=False, highlight=False))
+    wanted = wanted_spec(model, [], {"data": data, "storage": storage})
+
+    def say(text: str) -> None:
+        people.print(f"probe: {text}", markup=False, highlight=False)
+
+    found = measured(wanted, (), (), False, SECONDS, say)
     for line in found.lines():
         people.print(line, markup=False, highlight=False, soft_wrap=True)
     write_spec(target, found.text(target, f"tuner init {model} --probe"))
-
-
-def spec_to_probe(model: str, data: str | None, target: Path, storage: str | None) -> SweepSpec:
-    """What is to be measured: a spec, a shipped trainable's default sweep, or the first spec of a file.
-
-    Args:
-        storage: the storage root that was asked for; the written spec names it, so that it finds its probe.
-    """
-    from tuner.inspection import load_checked
-    from tuner.spec import spec_from_mapping
-    from tuner.spec.reading import parsed_yaml
-
-    if model.endswith((".yaml", ".yml")):
-        spec = load_checked(Path(model))
-    else:
-        with _seeing_gpus():
-            text = first_spec(model, data, target)
-        spec = spec_from_mapping(parsed_yaml(text, model), model, target.resolve().parent, is_new=True)
-    changes = {} if storage is None or "://" in storage else {"storage": storage}
-    return spec.model_copy(update=changes if data is None else {**changes, "data": data})
-
-
-@contextmanager
-def _seeing_gpus() -> Iterator[None]:
-    """Finding a model hides the GPUs from this process; afterwards those that it starts see them again."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    try:
-        yield
-    finally:
-        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-        os.environ.update({} if before is None else {"CUDA_VISIBLE_DEVICES": before})
 
 
 def _file(model: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
 from functools import cache
 from pathlib import Path
@@ -180,3 +181,13 @@ def print_data(text: str, out: TextIO | None = None) -> bool:
     except BrokenPipeError:
         return False
     return True
+
+
+def has_reader() -> bool:
+    """Whether somebody may still read standard output, as nobody does once an ssh connection is closed."""
+    look = select.poll()
+    try:
+        look.register(sys.stdout, 0)
+    except (OSError, ValueError):  # it is no file
+        return True
+    return not look.poll(0)

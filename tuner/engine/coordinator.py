@@ -23,7 +23,7 @@ from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_tex
 from tuner.engine.judging import judge
 from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.objective import with_objective
-from tuner.engine.retries import Retries
+from tuner.engine.retries import Retries, fewer_at_once, parts_text
 from tuner.engine.stages import Stages
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
@@ -203,6 +203,8 @@ class Coordinator:
         goes_on = self._take_epochs(trial, report)
         if failure is not None and goes_on and failure.cause == "infeasible":
             self._end_infeasible(trial, failure.message)
+        elif failure is not None and goes_on and (size := fewer_at_once(failure.at_once)) is not None:
+            self._train_in_parts(trial, report.attempt, failure, size)
         elif failure is not None and goes_on:
             self._fail(trial, report.attempt, "memory" if failure.cause == "memory" else "error", failure.message)
         elif failure is not None and trial.outcome is not None:
@@ -216,6 +218,16 @@ class Coordinator:
         why = too_many_infeasible(self.sweep.ended_trials[self._ended_before :])
         if why:
             self.stop(why, ev.SweepEnded(reason=why, state="stopped"))
+
+    def _train_in_parts(self, trial: Trial, attempt: int, failure: Failure, size: int) -> None:
+        """Memory ran out: the next attempt trains the same batches in smaller parts, which uses up no retry."""
+        reason = bounded_text(parts_text(failure.message, failure.at_once, size), LINE_CHARS_MAX)
+        self._tell(f"trial {trial.number}: {reason}")
+        self._books.append(
+            ev.AttemptFailed(
+                trial=trial.number, attempt=attempt, cause="memory", reason=reason, counts=False, micro_batch_size=size
+            )
+        )
 
     def _give_up(self, failure: Failure) -> None:
         """Stops the sweep at an error with which no trial can continue.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
-from trainables.exceptions import infeasible_in
+from trainables.exceptions import PartsError, infeasible_in, is_out_of_memory
 from trainables.scripts.lines import ObjectiveError
 from trainables.sources import ChangedSourceError
 from tuner.base.errors import StorageError, bounded_text, gist, said_by
@@ -34,7 +35,19 @@ def failure_of(error: BaseException) -> Failure:
         case ChangedSourceError():
             return Failure("code", redacted(said_by(error)), details)
         case _:
-            return Failure("memory" if _is_memory(error) else "error", error_line(error), details)
+            return Failure("memory" if is_out_of_memory(error) else "error", error_line(error), details)
+
+
+def with_parts(failure: Failure, error: BaseException, at_once: int | None, is_in_parts: bool) -> Failure:
+    """A failure with what it means for how many examples of a batch are trained at once.
+
+    Args:
+        at_once: how many they were, where that is known.
+        is_in_parts: whether they were so few because memory had run out before.
+    """
+    if isinstance(error, PartsError) and is_in_parts:
+        return replace(failure, cause="memory", message=f"memory ran out, and {redacted(said_by(error))}")
+    return replace(failure, at_once=at_once) if failure.cause == "memory" and at_once else failure
 
 
 def breaks_process(error: BaseException) -> bool:
@@ -43,7 +56,7 @@ def breaks_process(error: BaseException) -> bool:
     A wrong argument is the trial's fault alone.
     """
     names = {kind.__name__ for kind in type(error).__mro__}
-    return _is_memory(error) or ("OpError" in names and "InvalidArgumentError" not in names)
+    return is_out_of_memory(error) or ("OpError" in names and "InvalidArgumentError" not in names)
 
 
 def error_line(error: BaseException) -> str:
@@ -51,7 +64,3 @@ def error_line(error: BaseException) -> str:
     lines = [line for line in gist(error).splitlines() if line.strip()]
     name = type(error).__name__
     return redacted(f"{name}: {lines[-1].strip()}")[:LINE_CHARS_MAX] if lines else name
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

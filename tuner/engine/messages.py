@@ -27,6 +27,8 @@ class Assignment:
     """Paths in the sweep's folder to continue from, newest first; empty: from the start."""
     keep_above: float | None = None
     """Weights with a worse best value than this will not be kept and need not be written; None: write all."""
+    micro_batch_size: int | None = None
+    """The most examples of a batch that are trained at once since memory ran out; None where it did not."""
     patience: Patience | None = None
     """When the trial has plateaued: the worker reports that epoch and waits for the answer."""
     values: tuple[tuple[int, float], ...] = ()
@@ -84,6 +86,8 @@ class Failure:
     cause: WorkerCause
     message: str
     traceback: str
+    at_once: int = 0
+    """With memory: how many examples were trained at once; 0 where fewer of them are no way out."""
 
 
 @dataclass(frozen=True)

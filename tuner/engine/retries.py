@@ -12,6 +12,19 @@ LOSSES_FORGIVEN = 10
 """A trial that loses its machine more often than this is suspected to be the reason."""
 
 
+def fewer_at_once(at_once: int) -> int | None:
+    """How many examples of a batch are trained at once after memory ran out with so many; None if not fewer."""
+    return at_once // 2 or None
+
+
+def parts_text(reason: str, at_once: int, size: int) -> str:
+    """The reason of an attempt that failed with `at_once` examples and is followed by one with `size` of them."""
+    return (
+        f"memory ran out with {at_once} examples at once; its batches are trained in parts of {size} now, with the same"
+        f" steps (but batch normalization takes the statistics of each part): {reason}"
+    )
+
+
 class Retries:
     """Counts the failures since a driver's start.
 

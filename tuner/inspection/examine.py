@@ -29,7 +29,14 @@ from tuner.base.errors import gist, said_by
 from tuner.inspection.configurations import draws, idle_training_params
 from tuner.inspection.describing import data_warnings, described
 from tuner.inspection.digests import array_digests
-from tuner.inspection.fit import batch_size_problems, extremes, metric_problems, param_problems, taken_texts
+from tuner.inspection.fit import (
+    batch_size_problems,
+    extremes,
+    metric_problems,
+    param_problems,
+    taken_texts,
+    unknown_name_problems,
+)
 from tuner.inspection.folds import folds_of, metrics_of
 from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.inspected import Inspected
@@ -134,6 +141,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
         problems, hyper_warnings = param_problems(spec, known, trainable_class.constants), []
         if "space" not in spec.model_fields_set:
             problems.append("space: is required, but is missing")
+    problems += [] if problems and is_adapted(trainable_class) else unknown_name_problems(spec, known)
     metrics: list[str] = []
     of_metric: list[str] = []
     of_data: list[str] = []

@@ -13,7 +13,9 @@ from trainables.exceptions import Infeasible
 from tuner.base.meant import fix
 from tuner.inspection.objective import expression_problems, is_meant_as_expression
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import name_problems
 from tuner.spec.messages import literals
+from tuner.spec.models import ALWAYS_IN_SPACE
 from tuner.spec.space import (
     AnyParameter,
     Choice,
@@ -45,6 +47,8 @@ def param_problems(spec: SweepSpec, known: type[Params], constants: Sequence[str
         if name == "epochs" and not issubclass(known, Params):
             continue  # how long a trial trains is the sweep's to say, whatever its Params are
         if name not in known.model_fields:
+            if is_length_alone(name, spec.space, known):
+                continue
             problems.append(f"{path}: the trainable has no such parameter{nearest(name, known.model_fields)}")
             continue
         for place, value in extremes(parameter, spec.space, name):
@@ -73,6 +77,28 @@ def param_problems(spec: SweepSpec, known: type[Params], constants: Sequence[str
             if isinstance(value, int) and value > spec.epochs.max
         ]
     return problems
+
+
+def is_length_alone(name: str, space: Space, known: type[Params]) -> bool:
+    """Whether a parameter says how long a list is and is nothing else to the trainable, which has the list.
+
+    One whose name is close to a parameter that the space does not have is probably a mistake.
+    """
+    lists = [other for other, one in space.items() if isinstance(one, Repeated) and one.repeat == name]
+    free = [field for field in known.model_fields if field not in space]
+    return any(other in known.model_fields for other in lists) and "did you mean" not in nearest(name, free, 0.75)
+
+
+def unknown_name_problems(spec: SweepSpec, known: type[Params]) -> list[str]:
+    """Names in conditions and points that a spec may have for most trainables, but that this one does not know."""
+    there = [*spec.space, *(n for n in ALWAYS_IN_SPACE if n in known.model_fields and n not in spec.records)]
+    found = [f"{path}: {rule}" for path, rule in name_problems(spec.feasible, there)]
+    return found + [
+        f"search.points[{index}].{name}: the trainable has no such parameter{nearest(name, there)}"
+        for index, point in enumerate(spec.search.points)
+        for name in point
+        if name not in there and name in ALWAYS_IN_SPACE
+    ]
 
 
 def taken_texts(known: type[Params]) -> dict[str, frozenset[str]]:

@@ -94,7 +94,11 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         if folds:
             found.metrics = all_fold_names(found.metrics, FOLDS_TRIED, len(folds))
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
-        known = set(TRAINING_PARAMS) - own_names(type(trainable).Params) if ours else {"batch_size", "epochs"}
+        known = (
+            set(TRAINING_PARAMS) - own_names(type(trainable).Params)
+            if ours
+            else {"batch_size", "micro_batch_size", "epochs"}
+        )
         built: set[str] | None = getattr(
             trainable, "names_built", None
         )  # a KerasTuner model may tune its training, too

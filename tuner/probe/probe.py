@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,39 +11,11 @@ from typing import Any
 from tuner.base.errors import UsageError
 from tuner.base.text import duration_text
 from tuner.probe.cost import Cost
-from tuner.probe.journal import prepare, record
-from tuner.probe.probing import Wanted, probe
 from tuner.probe.result import ProbeResult
 from tuner.probe.specs import SuggestedSpec, written_fields
 from tuner.probe.suggestions import Suggestions
 from tuner.spec import SweepSpec
 from tuner.spec.writing import new_file, write_new
-from tuner.storage import StorageRoot
-
-
-def run_probe(
-    spec: SweepSpec,
-    source: str,
-    wanted: Wanted,
-    root: StorageRoot,
-    say: Callable[[str], None] = lambda text: None,
-    trainable: Any = None,
-) -> Probe:
-    """Measures a spec's trainable, and records the probe in the storage root.
-
-    Args:
-        source: what the spec came from, for messages.
-        say: is told what is measured now.
-        trainable: the class, where a program passed it by value.
-
-    Raises:
-        SpecError, UsageError: as `tuner.probe.probing.probe`.
-        StorageError: the storage root cannot be written.
-    """
-    prepare(root)
-    found = Probe(probe(spec, source, wanted, say), spec, trainable)
-    record(root, found.suggestions)
-    return found
 
 
 class Probe:

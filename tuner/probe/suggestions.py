@@ -102,7 +102,8 @@ class Suggestions:
             return None
         most, why_most = self._most(fitting)
         slow = THROUGHPUT_MIN * max(step.examples_per_s or 0 for step in fitting if step.batch_size <= most)
-        chosen = [s for s in fitting if s.batch_size <= most and (s.examples_per_s or 0) >= slow]
+        least = next(s.batch_size for s in fitting if (s.examples_per_s or 0) >= slow)
+        chosen = [step for step in fitting if least <= step.batch_size <= most]
         picked = _spread(chosen)
         speeds = ", ".join(f"{s.examples_per_s:,.0f} at {s.batch_size}" for s in picked)
         line = f"from the smallest with a quarter of the best throughput to {why_most}; examples a second: {speeds}"

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Content = str | Path | Callable[[], str] | Callable[[], Path | None]
+from tuner.recording.logged_files import Downloaded
+
+Written = str | Path | Downloaded
+Content = Written | Callable[[], str] | Callable[[], Path | Downloaded | None]
 _log = logging.getLogger("tuner.recording")
 
 RETRY_S = 1.0
@@ -74,7 +77,7 @@ class Uploads:
                 self._changed.notify_all()
 
 
-def _written(content: Content, name: str) -> str | Path | None:
+def _written(content: Content, name: str) -> Written | None:
     """What is uploaded; None for nothing, with a line in the log if producing it fails."""
     try:
         return content() if callable(content) else content

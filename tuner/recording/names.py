@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from tuner.base.coupling import SCALED, coupling_of
 from tuner.spec.expressions import has_own_name
 from tuner.sweep import events as ev
 
@@ -157,7 +158,8 @@ class Names:
                 self._see_spec(event.spec)
 
     def _see_spec(self, spec: Mapping[str, Any]) -> None:
-        self._params.add(spec.get("space") or {})
+        space = spec.get("space") or {}
+        self._params.add([*space, SCALED] if coupling_of(space) else space)
         self._objective = str((spec.get("objective") or {}).get("metric", ""))
         if self._is_expression:
             self._metrics.reserve(OBJECTIVE)

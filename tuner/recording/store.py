@@ -19,12 +19,13 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 
 from tuner.base.errors import TrackingError
-from tuner.recording.artifacts import Uploads
+from tuner.recording.artifacts import Uploads, Written
 from tuner.recording.attempt import Pulse
 from tuner.recording.client import pages
 from tuner.recording.database import check_database
 from tuner.recording.datasets import DatasetUsed
 from tuner.recording.logged_files import NAME as LOGGED
+from tuner.recording.logged_files import Downloaded
 from tuner.recording.plan import InExperiment, NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
@@ -220,8 +221,11 @@ class MlflowStore:
         if update.files is not None:
             self.uploads.start(run_id, update.files, LOGGED)
 
-    def _upload(self, run_id: str, content: str | Path, name: str) -> None:
-        if isinstance(content, Path):
+    def _upload(self, run_id: str, content: Written, name: str) -> None:
+        if isinstance(content, Downloaded):
+            self._client.log_artifacts(run_id, str(content.path))
+            content.remove()
+        elif isinstance(content, Path):
             self._client.log_artifacts(run_id, str(content))
         else:
             self._client.log_text(run_id, content, name)

@@ -10,6 +10,7 @@ from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 from typing import Any
 
+from trainables.counts import SAMPLES, STEPS
 from tuner.sweep import Sweep, Trial, is_better
 from tuner.sweep.events import EpochReported
 
@@ -45,10 +46,17 @@ def best_so_far(sweep: Sweep) -> list[tuple[int, float]]:
     return steps
 
 
-def learning_curve(sweep: Sweep, trial: Trial) -> list[tuple[int, float]]:
-    """(epoch, objective value) of a trial, for finite values."""
-    values = ((epoch.epoch, sweep.value(epoch)) for epoch in trial.epochs)
-    return [(epoch, value) for epoch, value in values if math.isfinite(value)]
+def learning_curve(sweep: Sweep, trial: Trial, over: str = "epochs") -> list[tuple[float, float]]:
+    """(epoch, objective value) of a trial, for finite values; or over its optimizer steps, or its examples."""
+    places = (epoch.epoch if over == "epochs" else epoch.metrics.get(over) for epoch in trial.epochs)
+    values = zip(places, map(sweep.value, trial.epochs), strict=True)
+    return [(place, value) for place, value in values if place is not None and math.isfinite(value)]
+
+
+def curve_axes(sweep: Sweep) -> list[str]:
+    """What learning curves can be drawn over: what every trial that has trained reports."""
+    last = [trial.epochs[-1].metrics for trial in sweep.trials.values() if trial.epochs]
+    return ["epochs", *(name for name in (STEPS, SAMPLES) if last and all(name in metrics for metrics in last))]
 
 
 def searched(sweep: Sweep) -> dict[str, dict[str, Any]]:

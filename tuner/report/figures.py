@@ -57,12 +57,15 @@ def best_figure(sweep: Sweep) -> str:
     return _svg(draw)
 
 
-def curves_figure(sweep: Sweep) -> str:
-    """The learning curve of every trial, with the best one on top."""
+_X_LABELS = {"epochs": "epoch", "steps": "optimizer steps", "samples": "examples seen"}
+
+
+def curves_figure(sweep: Sweep, over: str = "epochs") -> str:
+    """The learning curve of every trial over epochs, steps or samples, with the best one on top."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        curves = {number: learning_curve(sweep, trial) for number, trial in sweep.trials.items()}
+        curves = {number: learning_curve(sweep, trial, over) for number, trial in sweep.trials.items()}
         lines = [curve for curve in curves.values() if len(curve) > 1]
         axes.add_collection(LineCollection(lines, colors=_GREY, lw=0.7, alpha=0.6, rasterized=len(lines) > VECTORS_MAX))
         single = [curve[0] for curve in curves.values() if len(curve) == 1]
@@ -72,7 +75,7 @@ def curves_figure(sweep: Sweep) -> str:
             axes.plot(*_columns(best), color=_BLUE, lw=2, marker=".", label=f"trial {sweep.best.number}, the best")
             axes.legend(frameon=False)
         axes.autoscale_view()
-        axes.set(xlabel="epoch", ylabel=sweep.metric)
+        axes.set(xlabel=_X_LABELS[over], ylabel=sweep.metric)
         _limit(axes, [value for curve in curves.values() for _, value in curve], sweep.mode)
 
     return _svg(draw)
@@ -157,7 +160,7 @@ def _svg(draw: Callable[[Figure], None], height_in: float = HEIGHT_IN) -> str:
     return text[text.index("<svg") :]
 
 
-def _columns(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
+def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 

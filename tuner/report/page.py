@@ -13,7 +13,7 @@ from tuner.base.outcomes import SweepState
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text
 from tuner.base.words import Params
 from tuner.report import figures
-from tuner.report.curves import searched
+from tuner.report.curves import curve_axes, searched
 from tuner.spec import dump_yaml
 from tuner.spec.feasible import infeasible_figures
 from tuner.sweep import Sweep, Trial
@@ -42,7 +42,7 @@ def report_page(sweep: Sweep, state: SweepState) -> str:
         goal=f"the {'highest' if sweep.mode == 'max' else 'lowest'} {sweep.metric}",
         facts=_facts(sweep),
         best=_best(sweep),
-        figures=[(title, about, _image(draw(sweep))) for title, about, draw in _figures(sweep)],
+        figures=[(title, about, _views(sweep, draw)) for title, about, draw in _figures(sweep)],
         metric=sweep.metric,
         trials=[_row(sweep, trial) for trial in sweep.ranked()[:TRIALS_SHOWN]],
         num_usable=len(sweep.ranked()),
@@ -110,6 +110,13 @@ def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
         ("Slots", bars, figures.slots_figure),
     ]
     return found if searched(sweep) else [it for it in found if it[1] is not dots]
+
+
+def _views(sweep: Sweep, draw: Any) -> list[tuple[str, str]]:
+    """A figure as images, each with what a reader chooses it by; learning curves have one for each x axis."""
+    if draw is not figures.curves_figure:
+        return [("", _image(draw(sweep)))]
+    return [(over, _image(figures.curves_figure(sweep, over))) for over in curve_axes(sweep)]
 
 
 def _row(sweep: Sweep, trial: Trial) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuner.base.errors import ForeignFileError, UsageError
 from tuner.storage import nofollow, objectstore
-from tuner.storage.files import AnyPath, exists, names
+from tuner.storage.files import AnyPath, exists, names, write_atomically
 from tuner.storage.names import (
     CHECKPOINTS,
     OWN_FILES,
@@ -308,6 +308,18 @@ class SweepFolder(_Place):
     def callback_files(self, trial: int) -> Path:
         """What a trial's Keras callbacks write to relative paths: logs and files of their own."""
         return self.local / "callbacks" / trial_name(trial)
+
+    def logged(self, trial: int) -> AnyPath:
+        """The artifacts that a trial's script has logged to MLflow."""
+        return self.path / "logged" / trial_name(trial) if self.is_remote else self.callback_files(trial) / "mlflow"
+
+    def keep_logged(self, trial: int, name: str, file: Path) -> None:
+        """Keeps a file as an artifact that a trial's script has logged.
+
+        Raises:
+            OSError, StorageError: it cannot be read or written.
+        """
+        write_atomically(self.logged(trial) / name, file.read_bytes())
 
     def printed(self, trial: int, *, is_end: bool = False) -> AnyPath:
         """The file with what a trial printed first, or with the end of what it printed after that."""

@@ -166,13 +166,17 @@ class CheckpointsDeleted(Event, frozen=True, kw_only=True, gc=False, tag="checkp
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, gc=False, tag="attempt_failed"):
-    """An attempt failed. `counts`: whether it uses up one of the trial's retries."""
+    """An attempt failed. `counts`: whether it uses up one of the trial's retries.
+
+    `micro_batch_size`: memory ran out, and the trial's next attempts train at most so many examples of a batch at once.
+    """
 
     trial: int
     attempt: int
     cause: FailureCause
     reason: str
     counts: bool = True
+    micro_batch_size: int | None = None
 
 
 class TrialEnded(Event, frozen=True, kw_only=True, gc=False, tag="trial_ended"):

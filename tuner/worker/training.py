@@ -22,7 +22,7 @@ from trainables.scripts.trainer import ScriptTrainer
 from tuner.base.errors import ForeignFileError, StorageError, TooLargeError
 from tuner.base.patience import Watch
 from tuner.engine.deaths import LOADING_S
-from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of
+from tuner.engine.failures import DataFault, breaks_process, error_line, failure_of, with_parts
 from tuner.engine.messages import (
     Assignment,
     Failure,
@@ -142,7 +142,9 @@ class Training:
                 notes += self._trainer.take_notes()
                 checkpoints += self._saver.taken(self._patience_s(epochs))
         except BaseException as error:  # KeyboardInterrupt and SystemExit of user code, too: Ctrl-C does not get here
-            failure, goes_on = failure_of(error), False
+            at_once = getattr(self._trainer, "at_once", None)
+            is_in_parts = self._assignment.micro_batch_size is not None
+            failure, goes_on = with_parts(failure_of(error), error, at_once, is_in_parts), False
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
         self._printed.copy(is_last=failure is not None or self._may_end(epochs))
@@ -239,6 +241,7 @@ class Training:
         self._enter_work_folder([])  # the user's code may have left it
         assignment = self._assignment
         self._trainer.place(self._callback_files(), assignment.trial)
+        self._trainer.parts_max = assignment.micro_batch_size
         for path in assignment.checkpoints:
             try:
                 with self._watched():
@@ -332,7 +335,8 @@ def _watch(timeout_s: float | None, more_s: float = 0.0) -> None:
 def _make_trainer(settings: WorkerSettings, data: Data | None, forker: Forker | None, notes: list[str]) -> Any:
     """As the sweep needs it: of scripts, or of Keras models."""
     if settings.is_script:
-        return ScriptTrainer(_script(settings), settings.metric, settings.mode, forker, settings.takes_last)
+        script, keep = _script(settings), SweepFolder.at(settings.sweep).keep_logged
+        return ScriptTrainer(script, settings.metric, settings.mode, forker, settings.takes_last, keep)
     return _make_keras_trainer(settings, data, notes)
 
 

@@ -86,12 +86,14 @@ def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().splitlines()
 
 
-@pytest.mark.parametrize("command", ["show", "trials", "stop"])
+@pytest.mark.parametrize("command", ["show", "trials", "stop", "logs --trial 3 --follow"])
 def test_a_command_runs_on_the_head_through_kubectl_s_tunnel(there: Path, command: str) -> None:
     has_job(there, "Running")
-    tuner(command, "mine", "--kubernetes", "--namespace", "team", exit_code=7)
+    name, *options = command.split()
+    tuner(name, "mine", *options, "--kubernetes", "--namespace", "team", exit_code=7)
     (script,) = Shell.scripts
-    assert script.endswith(f'exec "$python" -m tuner.cli.main {command} mine --storage s3://bucket/sweeps')
+    words = " ".join([name, "mine", *options])
+    assert script.endswith(f'exec "$python" -m tuner.cli.main {words} --storage s3://bucket/sweeps')
     assert "TUNER_ASKED_BY=--kubernetes --namespace team" in script
     assert "port-forward service/mine-abcde-head-svc :8265 --address=127.0.0.1 --namespace=team" in calls(there)
     asked = "get rayjobs.ray.io/mine --namespace=team --ignore-not-found --output=json"

@@ -14,7 +14,6 @@ class Lists(Trainable):
     loss = "sparse_categorical_crossentropy"
 
     class Params(TrainingParams):
-        depth: int = 1
         units: tuple[int, ...] = (4,)
         hidden: list[int] | None = None
 

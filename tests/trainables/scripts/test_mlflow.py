@@ -6,11 +6,12 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trainables.scripts import mlflow_epochs
+from trainables.scripts import mlflow_artifacts, mlflow_epochs
 from trainables.scripts.mlflow_epochs import LoggedEpochs
 from trainables.scripts.mlflow_server import RunServer, TrialRun
 
@@ -109,3 +110,39 @@ def test_what_is_not_known_is_refused_as_mlflow_does(server: RunServer, path: st
         ask(server, path, {})
     assert caught.value.code == 404 and json.loads(caught.value.read())["error_code"] == "ENDPOINT_NOT_FOUND"
     caught.value.close()
+
+
+def artifact(server: RunServer, path: str, data: bytes | None = None) -> bytes:
+    told = server.environment()
+    url = f"{told['MLFLOW_TRACKING_URI']}/api/2.0/mlflow-artifacts/artifacts{path}"
+    headers = {"Authorization": f"Bearer {told['MLFLOW_TRACKING_TOKEN']}"}
+    request = urllib.request.Request(url, data, headers, method="GET" if data is None else "PUT")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def test_artifacts_are_kept_up_to_a_bound_and_can_be_read_again(
+    server: RunServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, told = dict[str, bytes](), list[str]()
+
+    def keep(trial: int, name: str, path: Path) -> None:
+        kept[name] = path.read_bytes()
+
+    assert server.run is not None
+    server.run.kept = mlflow_artifacts.KeptArtifacts(3, tmp_path / "files", keep, told.append)
+    monkeypatch.setattr(mlflow_artifacts, "FILES_MAX", 2)
+    for name in ("model/a", "b", "c", "d"):
+        artifact(server, f"/run/{name}", name.encode())
+    assert kept == {"model/a": b"model/a", "b": b"b"}
+    [line] = told
+    assert line.startswith("the artifact c of its script is not kept") and "at most 2 files and 1024 MiB" in line
+    assert artifact(server, "/run/model/a") == b"model/a"
+    assert json.loads(artifact(server, "?path=run"))["files"][-1] == {"path": "model", "is_dir": True}
+    assert json.loads(artifact(server, "?path=run/model"))["files"] == [{"path": "a", "is_dir": False, "file_size": 7}]
+    for path in ("/run/none", "/other/b", "/run/../files/b", "?path=elsewhere/b"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            artifact(server, path)
+        assert caught.value.code == 404
+        caught.value.close()

@@ -23,7 +23,7 @@ from trainables.scripts.archive import unpack
 from trainables.scripts.forker import Forker
 from trainables.scripts.launching import Script
 from trainables.scripts.lines import ObjectiveError, ScriptError
-from trainables.scripts.trainer import LOST, ScriptTrainer
+from trainables.scripts.trainer import ScriptTrainer
 
 Make = Callable[..., ScriptTrainer]
 
@@ -345,27 +345,44 @@ def test_a_loop_is_started_plainly_once_the_process_that_forks_is_gone(make: Mak
         assert losses(start(trainer), 1) == [1]
 
 
-def test_that_artifacts_have_no_place_is_said_once(make: Make, tmp_path: Path) -> None:
+def test_artifacts_that_come_after_the_last_epoch_are_kept(make: Make, tmp_path: Path) -> None:
     loop = """
-        import json, os, urllib.request
+        import os, time, urllib.request
 
         def main(params, report):
-            if params.logs:
+            for epoch in range(1, 9):
+                if not report(epoch, {"loss": 1}):
+                    break
+            for name, data in (("a/b%20c.txt", b"kept"), ("empty", iter([b""])), ("../out", b"x")):
+                time.sleep(0.3)
                 request = urllib.request.Request(
-                    os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/experiments/search",
-                    json.dumps({}).encode(),
+                    os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow-artifacts/artifacts/run/" + name,
+                    data,
                     {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]},
+                    method="PUT",
                 )
-                urllib.request.urlopen(request, timeout=30).read()
-            report(1, {"loss": 1})
-            report(2, {"loss": 1})
+                try:
+                    urllib.request.urlopen(request, timeout=30).read()
+                except urllib.error.HTTPError as error:
+                    open("refused", "w").write(str(error.code))
+            time.sleep(0.3)
+            open("ended", "w").close()
     """
+    kept: list[tuple[int, str, bytes]] = []
+
+    def keep(trial: int, name: str, path: Path) -> None:
+        kept.append((trial, name, path.read_bytes()))
+        if name == "empty":
+            raise OSError("the store is away")
+
     trainer = make(loop)
-    for logs, folder, notes in ((1, str(tmp_path / "own"), []), (0, None, []), (1, None, [LOST]), (1, None, [])):
-        trainer.place(folder, 3)
-        trainer.start({"epochs": 5, "logs": logs}, 7)
-        losses(trainer, 2)
-        assert trainer.take_notes() == notes
+    trainer._keep_file = keep
+    start(trainer, epochs=2)
+    trainer._running().run.was_used = True  # as MLflow's client asks for its run first
+    assert losses(trainer, 2) == [1, 1]
+    assert (tmp_path / "ended").exists() and (tmp_path / "refused").read_text() == "400"
+    assert kept == [(3, "a/b c.txt", b"kept"), (3, "empty", b"")]
+    assert trainer.take_notes() == ["the artifact empty of its script is not kept: the store is away"]
 
 
 def test_children_that_a_loop_leaves_behind_are_ended(make: Make, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_columns_and_times(tmp_path: Path) -> None:
         ({"y": VALUES}, {"time_column": "dat"}, "time_column must be a column, but there is no dat"),
         ({"date": ["2024-01-02", "2024-01-01"] * 30, "y": VALUES}, {}, "in order of date, but row 2 is before row 1"),
         ({"date": ["monday"] * N, "y": VALUES}, {}, "column date must hold times, but got 'monday' in row 1"),
-        ({"y": VALUES}, {"season": 48}, "season: must be less than the 48 times of training, but got 48"),
+        ({"y": VALUES}, {"season": 48}, "season must be less than the 48 times of training, but got 48"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(tmp_path: Path, columns: Any, fixed: dict[str, Any], message: str) -> None:
@@ -123,7 +123,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, columns: Any, fixed: dict[str, An
 def test_what_trials_may_not_ask_for(tmp_path: Path) -> None:
     trainable, data = loaded(table(tmp_path, y=VALUES))
     with pytest.raises(
-        DataError, match="window: must be at most 47, as training has 48 times and horizon is 1, but got"
+        DataError, match="window must be at most 47, as training has 48 times and horizon is 1, but got"
     ):
         trainable.select_data(data, Timeseries.Params(window=48))
     from trainables.folding import fold_data

@@ -23,6 +23,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
     Attributes:
         logs: the newest epoch's, as the last callback saw them.
+        batches: of the newest epoch.
         stopped_by: the class of the callback that has set `model.stop_training`.
     """
 
@@ -36,6 +37,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         self._restored: CallbackState | None = None
         self._has_begun = self._has_ended = False
         self.logs: dict[str, Any] = {}
+        self.batches = 0
         self.stopped_by = ""
         self._end_logs: Any = None
 
@@ -69,6 +71,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             super().on_train_end(self._end_logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.batches = 0
         self._each("on_epoch_begin", epoch, pythonify_logs(logs))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -77,6 +80,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._after_step()
+        self.batches = batch + 1
         self._each("on_train_batch_end", batch, pythonify_logs(logs))
 
     def _each(self, event: str, number: int, logs: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,8 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainables.contract import Data, Trainable
+from trainables.counts import with_counts
 from trainables.epochs import EpochResult
-from trainables.exceptions import message_of
+from trainables.exceptions import PartsError, message_of
 from trainables.isolation import isolated
 from trainables.training.averages import averaged
 from trainables.training.base import TrialTrainer
@@ -53,6 +55,7 @@ from trainables.training.graphs import assign, new_model
 from trainables.training.jit import JitCompile
 from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
+from trainables.training.parts import parts_of, train_step_in_parts
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
 from trainables.training.plateaus import keep_plateau, plateau_of
 from trainables.training.reads import valid_params, watched
@@ -87,6 +90,8 @@ class _Trial:
     validation_batch_size: int
     options: dict[str, Any]
     rates: RateReader
+    parts: int | None
+    """The most examples of a batch that are trained at once; None for all of them."""
     optimizer: Any
     """That it was compiled with at its start."""
     evaluation: Evaluation | None
@@ -99,6 +104,8 @@ class FitTrainer(TrialTrainer[_Trial]):
     Attributes:
         folder: where a trial's callbacks write files of relative paths; None for a temporary folder.
         trial: the trial's number, for files that lie elsewhere.
+        parts_max: of the next trials, the most examples of a batch that are trained at once; None for no limit.
+        at_once: how many examples the running trial trains at once; None where that is not known, or not yet.
         steps_max: of an epoch and of a validation, for a first look at a trial; None for all of them.
         stopped: why the trial ended itself; empty while it goes on.
         compiles: whether `build_model` has compiled the trial's model.
@@ -132,6 +139,8 @@ class FitTrainer(TrialTrainer[_Trial]):
         self.trial: int | str = 0
         self.stopped = ""
         self.steps_max: int | None = None
+        self.parts_max: int | None = None
+        self.at_once: int | None = None
         self.used: dict[str, int | float] = {}
         self.notes: list[str] = []
 
@@ -154,7 +163,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         self._end_trial()
         gc.collect()  # models hold cycles, which Python may leave for long
         seed %= 2**32
-        self.stopped, self._progress = "", Progress()
+        self.stopped, self._progress, self.at_once = "", Progress(), None
         valid, self._read = watched(valid_params(self._trainable, params))
 
         def begin(trainable: Trainable, data: Data) -> _Trial:
@@ -187,9 +196,10 @@ class FitTrainer(TrialTrainer[_Trial]):
                 train = with_sample_weight(train, weights)
             train.end_epoch(seed, 0)
             variables = state_variables(model, train.first, self._strategy)
+            parts = self._in_parts(model, valid, train, batch_size)
         without_final_average(model)
         shuffle = bool(options.pop("shuffle", True))
-        validation_batch_size = int(options.pop("validation_batch_size", batch_size))
+        validation_batch_size = int(options.pop("validation_batch_size", parts or batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
         callbacks = new_callbacks(trainable, valid)
         self._has_averages = not any(isinstance(callback, keras.callbacks.SwapEMAWeights) for callback in callbacks)
@@ -205,12 +215,24 @@ class FitTrainer(TrialTrainer[_Trial]):
             self.used["batch_size"] = batch_size
         elif (size := _rows(train.first())) is not None:
             self.used["batch_size"] = size
+        self.at_once = parts or int(self.used.get("batch_size") or 0) or None
         listed = TrialCallbacks(callbacks, model, first_epoch + epochs, steps, rates.after_step)
         return _Trial(
             trainable,
             valid, seed, model, variables, listed, train, validation, test, batch_size, epochs, first_epoch, shuffle,
-            validation_batch_size, options, rates, model.optimizer, Evaluation.of(trainable, data),
+            validation_batch_size, options, rates, parts, model.optimizer, Evaluation.of(trainable, data),
         )  # fmt: skip
+
+    def _in_parts(self, model: Any, params: Any, train: FitPart, batch_size: int) -> int | None:
+        """Lets the model train batches in parts where it must; the most examples of one, None for whole batches."""
+        size = sys.maxsize if train.is_batched else batch_size
+        parts = parts_of(size, getattr(params, "micro_batch_size", None), self.parts_max)
+        if parts is None:
+            return None
+        if self._strategy is not None:
+            raise PartsError("a batch cannot be trained in parts of micro_batch_size examples on several GPUs")
+        train_step_in_parts(model, parts)
+        return parts
 
     def scope(self) -> AbstractContextManager[Any]:
         """Where variables are made."""
@@ -269,6 +291,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         self._progress.validated = validated
         metrics |= validated | own | trial.rates.of_epoch() | {"epoch_s": epoch_s}
         self._trial, self._progress.epoch = trial, epoch
+        metrics = self._counted(trial, metrics)
         if trial.model.optimizer is not trial.optimizer:
             self._progress.compiled_after = self._progress.compiled_after or epoch
         if schedule is not None:
@@ -280,6 +303,20 @@ class FitTrainer(TrialTrainer[_Trial]):
         if self.stopped or epoch >= trial.epochs:
             trial.callbacks.finish()
         return EpochResult(epoch, metrics, epoch_s)
+
+    def _counted(self, trial: _Trial, metrics: dict[str, float]) -> dict[str, float]:
+        """An epoch's metrics with its counts. Where the data come in batches, each counts as many as the first one."""
+        steps, before = trial.callbacks.batches, self._progress.epoch - 1
+        size = int(self.used.get("batch_size") or 0)
+        samples = steps * size
+        if not trial.train.is_batched:
+            samples = min(samples, int(trial.train.source.num_examples))
+        if not self._progress.steps:  # a checkpoint of an earlier version has none
+            self._progress.steps, self._progress.samples = before * steps, before * samples
+        self._progress.steps += steps
+        self._progress.samples += samples
+        so_far = self._progress.steps, self._progress.samples if size else None
+        return with_counts(metrics, *so_far, steps, trial.parts)
 
     def _fit(self, trial: _Trial, epoch: int) -> None:
         """One epoch, from 1, of `fit`, or of the trainable's own."""

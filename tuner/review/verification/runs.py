@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from tuner.base.coupling import SCALED, scaled_rate
 from tuner.base.outcomes import Outcome
 from tuner.recording.lists import flat_values, is_flat_name, lengths
 from tuner.recording.names import Names, best_objective_key, earlier_key
@@ -134,6 +135,8 @@ def _params(sweep: Sweep, trial: Trial) -> Iterator[tuple[str, str]]:
     """The same set for every trial of the sweep."""
     space, records = sweep.spec["space"], sweep.spec.get("records", {})
     yield from ((name, param_text(value)) for name, value in flat_values(lengths(space), trial.params).items())
+    if (rate := scaled_rate(space, trial.params)) is not None and SCALED not in space:
+        yield SCALED, param_text(rate)
     for name in {*space, *(() if sweep.is_script else _ALWAYS), *trial.params}:
         if records.get(name) in trial.params:
             yield name, param_text(trial.params[records[name]])
