@@ -1,6 +1,6 @@
 """Trainables of modules: of an installed package, of one in a folder of `sys.path`, or of the project around the spec.
 
-`package.module:Class` in a spec. Workers import it as this process does; a kept copy of it is only looked at.
+`package.module:Class` in a spec. Workers import it as this process does, or what was kept of its package.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from trainables.kerastuner.adapter import of_module
 from trainables.project import holding
 from trainables.registry import UnknownTrainableError, checked
 from trainables.scripts.functions import Loop, loop_of
+from trainables.sources import Sources, activate
 
 _STAYS = "RAY_CHDIR_TO_TRIAL_DIR"
 """Is 0 in the jobs of a cluster, whose working directory is the shipped folder, elsewhere on each node."""
@@ -32,8 +33,11 @@ def is_importable(trainable: str) -> bool:
     return is_module and not module.endswith(".py") and module not in ("python", "command") and name.isidentifier()
 
 
-def load_importable(trainable: str) -> type[Trainable] | Loop:
+def load_importable(trainable: str, sources: Sources | None = None) -> type[Trainable] | Loop:
     """The class.
+
+    Args:
+        sources: its package as it was kept, which is imported from there; by default it is as it is.
 
     Raises:
         UnknownTrainableError: there is no such module, or no such trainable in it.
@@ -45,6 +49,8 @@ def load_importable(trainable: str) -> type[Trainable] | Loop:
         where = "neither installed nor in the project around the spec (its root or src/)"
         raise UnknownTrainableError(f"{name}: must be a module that Python finds, but there is none: {where}")
     standin.provide()
+    if sources is not None and (folder := import_folder(trainable)) is not None:
+        activate(Path(os.path.abspath(folder)), sources)
     module = importlib.import_module(name)
     found = getattr(module, class_name, None)
     if not (inspect.isclass(found) and issubclass(found, Trainable) and not inspect.isabstract(found)):

@@ -121,8 +121,8 @@ def compare(model: str, seeds: int, num_trials: int | None, folder: Path) -> Non
     unknowing = spec_from_mapping({**shipped.resolved(), "space": {**shipped.resolved()["space"], **KNOWING_NOTHING}})
     trainable = registry.load(shipped.trainable)(shipped.data)
     trainer = Trainer(trainable, trainable.load_data(), shipped.objective.metric, shipped.objective.mode)
-    rates, batches = suggested.space["learning_rate"], suggested.space["batch_size"]
-    print(f"{model}: probed in {sum(probe.result.seconds.values()):.0f} s: {rates}, {batches}, {suggested.epochs}")
+    space = {name: probe.spec["space"][name] for name in ("learning_rate", "batch_size")}
+    print(f"{model}: probed in {sum(probe.result.seconds.values()):.0f} s: {space}, epochs {probe.spec['epochs']}")
     wide: dict[str, list[Run]] = {"shipped": [], "knowing nothing": []}
     narrow = []
     for seed in range(seeds):

@@ -21,7 +21,7 @@ def test_the_rate_goes_from_where_the_loss_falls_to_where_it_turns_at_any_sugges
     found = suggested().learning_rate
     assert found is not None and (found.optimizer, found.low, found.high) == ("adam", 2.3e-4, 6e-2)
     assert [line[:32] for line in found.why] == ["range test of adam at batch 32: ", "range test of adam at batch 64: "]
-    assert "the loss fell from 0.00023 on, fastest at 0.0031, up to 0.042, where it diverged at 0.084" in found.why[0]
+    assert "the loss fell from 0.00023 on, fastest at 0.0031, up to 0.042; it diverged at 0.084" in found.why[0]
 
 
 def test_of_several_optimizers_the_one_whose_loss_fell_furthest_and_the_others_are_told() -> None:

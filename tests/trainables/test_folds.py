@@ -74,7 +74,7 @@ def test_workers_know_one_interface() -> None:
     from trainables.training import Trainer
     from trainables.training.folds import FoldTrainer
 
-    of_one_fold = {"model", "park", "unpark", "forget", "keep_as_best"}
+    of_one_fold = {"model", "trial", "park", "unpark", "forget", "keep_as_best"}
     assert {name for name in dir(Trainer) if not name.startswith("_")} - of_one_fold <= set(dir(FoldTrainer))
 
 

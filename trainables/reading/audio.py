@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trainables.contract import Data, DataError
-from trainables.reading import folders, node_cache
+from trainables.reading import folders, node_cache, places
 from trainables.reading.building import of_rows
 from trainables.reading.folders import Found
 from trainables.reading.planning import Wanted
@@ -47,6 +49,34 @@ def read(given: Any, sequence_length: int | None, wanted: Wanted, in_memory_byte
         "reader": "from_audio_folder", "source": found.name, "seed": wanted.seed, "sampling_rate": rate
     }  # fmt: skip
     return of_rows(found.plan, rows, _never, description, in_memory_bytes, sampling_rate=rate)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """What the headers of the files of a folder say; those that cannot be read are not among them.
+
+    Attributes:
+        rate: samples a second of the first file.
+        samples: of each file.
+    """
+
+    rate: int
+    samples: list[int]
+
+
+def lengths(given: Any) -> Lengths:
+    """How long the WAV files of a folder are.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    rate, samples = 0, []
+    for path in places.walk(places.folder(given)[1]):
+        if path.name.lower().endswith(SUFFIXES):
+            with suppress(wave.Error, EOFError, OSError), wave.open(str(path), "rb") as file:
+                rate = rate or file.getframerate()
+                samples.append(file.getnframes())
+    return Lengths(rate, samples)
 
 
 def _never(numbers: Array) -> Any:

@@ -18,7 +18,7 @@ from trainables.reading.rows import decoded
 
 Array = np.ndarray[Any, Any]
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 _CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _INTERPOLATIONS = ("area", "bicubic", "bilinear", "gaussian", "lanczos3", "lanczos5", "mitchellcubic", "nearest")
 _BATCH_BYTES = 8 * 2**20

@@ -95,7 +95,7 @@ def _loaded(job: Job) -> Any:
     from trainables.registry import load_file
 
     if is_importable(job.trainable):
-        return load_importable(job.trainable)
+        return load_importable(job.trainable, job.sources)
     path, _, name = job.trainable.rpartition(":")
     return load_file(Path(path), name, job.sources)
 

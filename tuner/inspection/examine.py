@@ -83,7 +83,7 @@ def load_trainable(trainable: str, sources: Sources | None = None) -> type[Train
     if is_given(trainable):
         return lookup(trainable).trainable
     if is_importable(trainable):
-        return load_importable(trainable)
+        return load_importable(trainable, sources)
     if is_file(trainable):
         path, _, class_name = trainable.rpartition(":")
         return registry.load_file(Path(path), class_name, sources)

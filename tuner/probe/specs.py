@@ -131,8 +131,16 @@ def written_fields(spec: SweepSpec) -> dict[str, Any]:
     """The fields of a spec that are not at their defaults, as somebody would have written them."""
     dump = spec.model_dump(mode="json", exclude_defaults=True, exclude={"space"})
     space = spec.space.model_dump(mode="json", exclude_defaults=True)
+    space = {name: _when_last(parameter) for name, parameter in space.items()}
     fields = {name: space if name == "space" else dump.get(name) for name in type(spec).model_fields}
     return {name: value for name, value in fields.items() if value not in (None, {}, [])}
+
+
+def _when_last(parameter: Any) -> Any:
+    """A parameter in the order in which people write it."""
+    if not isinstance(parameter, dict) or "when" not in parameter:
+        return parameter
+    return {**{key: value for key, value in parameter.items() if key != "when"}, "when": parameter["when"]}
 
 
 def beside(fields: Mapping[str, Any], target: Path) -> dict[str, Any]:

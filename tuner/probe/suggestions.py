@@ -244,12 +244,11 @@ def _spread(steps: Sequence[BatchStep]) -> list[BatchStep]:
 
 
 def _range_line(one: RateRange) -> str:
-    ends = f"{one.diverged_at:.2g}" if one.diverged_at is not None else None
-    turns = f"it diverged at {ends}" if ends else "it turned"
+    turns = ", where it turned" if one.diverged_at is None else f"; it diverged at {one.diverged_at:.2g}"
     note = f" ({one.reason})" if one.reason else ""
     return (
         f"range test of {one.optimizer} at batch {one.batch_size}: the loss fell from {_low(one):.2g} on,"
-        f" fastest at {one.steepest or math.nan:.2g}, up to {_high(one):.2g}, where {turns}{note}"
+        f" fastest at {one.steepest or math.nan:.2g}, up to {_high(one):.2g}{turns}{note}"
     )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,3 +262,64 @@ def test_code_is_kept_on_an_object_store_alike(memory_root: str, mine: Path) -> 
     damaged = {**code.manifest, "digest": "../../../secret"}
     with pytest.raises(StorageError, match="its journal must say what code it was trained with, but is damaged there"):
         read_code(folder, damaged)
+
+
+LOADS = """
+import pickle, sys
+from pathlib import Path
+from trainables.importable import load_importable, look_in
+
+trainable, folder, sources = pickle.load(sys.stdin.buffer)
+look_in(folder)
+kind = load_importable(trainable, sources)
+print(kind.SCALE, kind.TEXT)
+"""
+OF_PACKAGE = """
+from importlib.resources import files
+from trainables import Trainable
+from .parts.scale import SCALE
+
+class Mine(Trainable):
+    SCALE = SCALE
+    TEXT = (files(__package__) / "words.txt").read_text()
+    def load_data(self): ...
+    def build_model(self, params): ...
+"""
+
+
+def loaded(trainable: str, folder: Path, code: TrainingCode) -> str:
+    """What a worker has of the class."""
+    asked = pickle.dumps((trainable, str(folder), code.sources))
+    done = subprocess.run([sys.executable, "-c", LOADS], input=asked, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def test_an_edited_package_goes_on_as_it_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "src" / "kept_package"
+    (package / "parts").mkdir(parents=True)
+    for name, text in (
+        ("__init__.py", ""),
+        ("model.py", OF_PACKAGE),
+        ("parts/scale.py", "SCALE = 1\n"),
+        ("words.txt", "a"),
+    ):
+        (package / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path / "src"))
+    trainable, told = "kept_package.model:Mine", list[str]()
+    spec = make_spec(trainable=trainable)
+    begins = starting(trainable, told.append)
+    folder = SweepFolder(tmp_path / "sweeps" / "test")
+    known = {"code": begins.manifest, "data": DATA, "versions": versions()}
+    started = ev.SweepStarted(spec=spec.resolved(), seed=1, sweep_id="0" * 32, **known)
+    create_sweep(folder, dump_yaml(spec.resolved()), started, files=copied_files(begins.new)).close()
+    assert resume(folder, folded(folder)) == (TrainingCode(None), [])
+    (package / "parts" / "scale.py").write_text("SCALE = 2\n")
+    (package / "words.txt").write_text("b")
+    code, [line] = resume(folder, folded(folder))
+    assert "parts/scale.py" in line and "started with and today's kept_package/words.txt;" in line
+    assert loaded(trainable, tmp_path / "src", code) == "1 b"
+    taken, _ = resume(folder, folded(folder), code=True)
+    assert loaded(trainable, tmp_path / "src", taken) == "2 b"
+    (package / "model.py").unlink()
+    with pytest.raises(UsageError, match=r"model\.py is gone|are gone"):
+        resume(folder, folded(folder))

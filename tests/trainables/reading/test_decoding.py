@@ -177,3 +177,19 @@ def test_a_damaged_or_unlike_record_is_named(tmp_path: Path) -> None:
     write(other, 1, x=tf.train.Feature())
     path.write_bytes(whole + other.read_bytes())
     assert "record 21 must have the features of the first one, but has no x" in told()
+
+
+def test_images_of_every_kind_are_read(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from trainables.reading.images import SUFFIXES
+
+    for number, label in enumerate(("dark", "light")):
+        (tmp_path / label).mkdir()
+        for suffix in SUFFIXES:
+            Image.fromarray(np.full((8, 8, 3), 200 * number + 20, np.uint8)).save(tmp_path / label / f"a{suffix}")
+    data = Data.from_image_folder(tmp_path, validation=0.5, seed=1)
+    pixels = np.concatenate([data.train[0], data.validation[0]])
+    labels = np.concatenate([data.train[1], data.validation[1]])
+    assert len(pixels) == 2 * len(SUFFIXES)
+    assert (abs(pixels - (200.0 * labels + 20)[:, None, None, None]) < 4).all()

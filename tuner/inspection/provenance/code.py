@@ -76,8 +76,19 @@ def is_shipped(trainable: str) -> bool:
 
 
 def runs_as_it_is(trainable: str) -> bool:
-    """Whether a trainable's kept copy is only looked at: other than a file's it cannot be imported."""
+    """Whether a trainable's kept copy is only looked at, unless `is_kept_package`."""
     return is_given(trainable) or is_importable(trainable) or is_command(trainable)
+
+
+def is_kept_package(trainable: str, kept: Mapping[str, Any]) -> bool:
+    """Whether what was kept of a module's package can be imported: all of it, by names from where it lies."""
+    if not is_importable(trainable):
+        return False
+    file, folder = importable_file(trainable), import_folder(trainable)
+    if file is None or folder is None or "more" in kept:
+        return False
+    root = Path(folder).resolve()
+    return file.is_relative_to(root) and _name(file, root) == kept["main"]
 
 
 def main_file(trainable: str) -> Path:

@@ -12,7 +12,7 @@ from tuner.inspection.provenance.code import collect, is_shipped, is_sound, runs
 from tuner.inspection.provenance.comparison import compare_code, listed, source_changes
 from tuner.inspection.provenance.copies import copied_names, read_code, read_copy
 from tuner.inspection.provenance.files import source_digest
-from tuner.inspection.provenance.training_code import check_given, difference_text
+from tuner.inspection.provenance.training_code import as_they_are, check_given, difference_text, is_importable_as_kept
 from tuner.inspection.work_folder import find_module
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, Trial
@@ -45,13 +45,15 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
             f"{error}; put it back, or build it by today's files: {option('with_changed_code', True)}"
         ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
+    follows = f"the model is built by the code that trial {trial.number} was trained with"
+    again = f"{option('with_changed_code', True)} takes today's"
+    if is_importable_as_kept(trainable, kept, today):
+        return sources, difference_text(today, f"{follows}{as_they_are(today)}; {again}")
     if runs_as_it_is(trainable) and today and today.is_program:
         ways = f"take the code as it was, or {option('with_changed_code', True)}"
         raise UsageError(difference_text(today, f"the model of trial {trial.number} is built by that code: {ways}"))
     if runs_as_it_is(trainable) or (is_shipped(trainable) and not today):
         return None, ""
-    follows = f"the model is built by the code that trial {trial.number} was trained with"
-    again = f"{option('with_changed_code', True)} takes today's"
     return sources, difference_text(today, f"{follows}; {again}") if today else ""
 
 

@@ -16,6 +16,7 @@ from tuner.inspection.provenance.code import (
     collect,
     extended,
     installed_version,
+    is_kept_package,
     is_shipped,
     main_file,
     runs_as_it_is,
@@ -102,6 +103,10 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
             f"{error}; put it back, or go on with today's files: {option('with_changed_code', True)}"
         ) from error
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
+    if is_importable_as_kept(trainable, kept, today):
+        follows = f"it goes on with the code that it was started with{as_they_are(today)}"
+        note(difference_text(today, f"{follows}; {option('with_changed_code', True)} takes today's"))
+        return TrainingCode(sources)
     if runs_as_it_is(trainable):
         if today and today.is_program:
             new = "the new one" if is_given(trainable) else "today's"
@@ -121,6 +126,18 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
         again = f"{option('with_changed_code', True)} takes today's"
         note(difference_text(today, f"it goes on with the code that it was started with; {again}"))
     return TrainingCode(None if is_shipped(trainable) and not today else sources)
+
+
+def is_importable_as_kept(trainable: str, kept: Mapping[str, Any], today: Today) -> bool:
+    """Whether a package's program text has changed, and what it was can be imported in its place."""
+    lost = [name for name in today.lost if name.endswith(".py") or " " in name]
+    return today.is_program and not today.is_gone and not lost and is_kept_package(trainable, kept)
+
+
+def as_they_are(today: Today) -> str:
+    """Which changed files of a package are today's in any case, as no copies of them are kept."""
+    others = [name for name in (*today.changed, *today.added) if not name.endswith(".py") and " " not in name]
+    return f" and today's {listed(others)}" if others else ""
 
 
 def check_given(trainable: str) -> None:
