@@ -1,4 +1,14 @@
-"""`finetune-image`: a classifier of images on a base that was trained before."""
+"""`finetune-image`: a classifier of images on a base that was trained before.
+
+Measured by `python -m tests.benchmarks.finetuning` on 200 labelled digits, with the base `small`, which was trained on
+Fashion-MNIST; 20 epochs, validation accuracy of the best one, mean and standard deviation of five seeds:
+
+- in two phases: 0.842 ± 0.060; with a layer_decay of 0.7: 0.869 ± 0.047
+- the same recipe by hand in plain Keras: 0.783 ± 0.059
+- the same model with new weights, at the better of two rates: 0.684 ± 0.116
+
+With 100 labels: 0.563 ± 0.034, 0.576 ± 0.051, 0.531 ± 0.120 and 0.442 ± 0.117.
+"""
 
 from __future__ import annotations
 

@@ -219,3 +219,17 @@ def test_links_are_followed_and_a_missing_file_is_none(tmp_path: Path) -> None:
     parcel = parcel_of(spec(trainable=f"{tmp_path / 'model.py'}:M"), [str(tmp_path / "linked")], tmp_path)
     assert parcel.files["linked/data.txt"].read_text() == "x"
     assert parcel_of(spec(trainable=f"{tmp_path / 'none.py'}:M")).size_bytes == 0
+
+
+def test_a_base_of_a_shipped_trainable_travels_and_is_named_by_its_place(tmp_path: Path) -> None:
+    (tmp_path / "base.keras").write_bytes(b"weights")
+    text = "name: x\ntrainable: finetune-image\ndata: digits\nobjective: {metric: val_loss, mode: min}\n"
+    text += "num_trials: 1\nepochs: {max: 1}\nspace: {base: ./base.keras, weights: none, learning_rate: 0.1}\n"
+    (tmp_path / "sweep.yaml").write_text(text)
+    loaded = load_spec(tmp_path / "sweep.yaml")
+    assert loaded.space.fixed["base"] == str(tmp_path / "base.keras"), "beside the spec, wherever it is run"
+    parcel = parcel_of(loaded)
+    assert parcel.files == {"code/base-base.keras": tmp_path / "base.keras"} and not parcel.left_out
+    shipped = parcel.shipped(loaded).space.fixed
+    assert shipped == {"base": "code/base-base.keras", "weights": "none", "learning_rate": 0.1}
+    assert not opened_problems(loaded, parcel, [str(tmp_path / "base.keras")], [])

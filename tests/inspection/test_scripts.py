@@ -79,6 +79,7 @@ def test_a_loop_needs_no_training_parameters(folder: Path, name: str) -> None:
         ({"trainable": "./train.py:mian"}, "did you mean main?"),
         ({"trainable": "./train.py:main", "data": "digits"}, "data: has no effect, as a script reads its data itself"),
         ({"trainable": "./train.py:main", "precision": "mixed_bfloat16"}, "precision: has no effect on a script"),
+        ({"trainable": "./train.py:main", "deterministic": True}, "deterministic: has no effect on a script"),
         ({"trainable": "./train.py:main", "folds": 3}, "folds: has no effect on a script"),
         ({"trainable": "./train.py:main", "space": {"epochs": {"choices": [9]}}}, "must not be above epochs.max (4)"),
         ({"command": ["pyton", "train.py"]}, "command[0]: must be a program, but there is none: 'pyton'"),

@@ -26,7 +26,7 @@ from trainables.vision import applications
 
 SMALL = "small"
 """The base that comes with Tuner."""
-_SMALL_FILE = Path(__file__).with_name("small.keras")
+SMALL_FILE = Path(__file__).with_name("small.keras")
 _KEPT_BYTES_MAX = 48 << 20
 """A file up to this size is handed to the workers and kept with the sweep; a larger one is read where it lies."""
 _PRESET = re.compile(r"[a-z0-9][a-z0-9_.-]*$|(kaggle|hf)://.+$")
@@ -195,7 +195,7 @@ def _load(base: Base, side: int | None) -> Loaded:
     import keras
 
     if base.name == SMALL:
-        return _of_model(keras.saving.load_model(_SMALL_FILE, compile=False), base.name)
+        return _of_model(keras.saving.load_model(SMALL_FILE, compile=False), base.name)
     if "base" in base.sha256:
         return _of_model(_read_model(base), base.name)
     if base.name in applications.PREPROCESSING:

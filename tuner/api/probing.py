@@ -6,24 +6,26 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainables.given import giving
 from tuner.api.classes import named
 from tuner.api.hypermodels import is_model
 from tuner.api.looking import Place, place_text
 from tuner.api.writing import Asked, asked
-from tuner.base.errors import UsageError
+from tuner.base.errors import SpecError, UsageError
 from tuner.probe.probe import Probe
+from tuner.spec import spec_from_mapping
 from tuner.spec.reading import apply_override, parsed_yaml
 from tuner.storage import StorageRoot
 
-if TYPE_CHECKING:
-    pass
-
 SECONDS = 60.0
 """What a probe takes at most, unless it is told otherwise."""
+FIRST = "tuner.probe"
+"""What messages call a spec that was made for a class."""
+_SAID_BY_DATA = "space.batch_size: has no effect"
 FIGURES = (".png", ".svg", ".pdf")
 
 
@@ -104,7 +106,15 @@ def measured(
     options = Wanted(tuple(batch_sizes), tuple(optimizers), noise_scale, seconds)
     is_ours = own_server() is None  # a server that was there before is its owner's to end
     with giving(given), owned(None) if is_ours else _nothing():
-        result = measure(wanted.spec, wanted.source, options, say)
+        try:
+            result = measure(wanted.spec, wanted.source, options, say)
+        except SpecError as error:
+            if not (wanted.source == FIRST and all(line.startswith(_SAID_BY_DATA) for line in error.problems)):
+                raise
+            space = {name: one for name, one in wanted.spec.space.model_dump().items() if name != "batch_size"}
+            changed = spec_from_mapping({**wanted.spec.resolved(), "space": space})
+            wanted = replace(wanted, spec=changed)
+            result = measure(wanted.spec, wanted.source, options, say)
     found = Probe(result, wanted.spec, None if given is None else given.trainable)
     record(root, found.suggestions)
     return found
@@ -121,29 +131,29 @@ def wanted_spec(target: Any, overrides: Sequence[str], keywords: Mapping[str, An
         written = _of_file(target, keywords.get("data"))
         for override in overrides:
             apply_override(written, override)
-        return asked(written, keywords, "tuner.probe")
+        return asked(written, keywords, FIRST)
     if isinstance(target, type) or is_model(target):
         written = _of_class(target)
         for override in overrides:
             apply_override(written, override)
-        return asked(written, {**keywords, "trainable": target}, "tuner.probe")
+        return asked(written, {**keywords, "trainable": target}, FIRST)
     if isinstance(target, str) and overrides:
         from tuner.api.places import spec_path
         from tuner.inspection import load_checked
 
         path = spec_path(target)
         loaded = load_checked(path, overrides)
-        return asked(loaded, keywords, "tuner.probe")
+        return asked(loaded, keywords, FIRST)
     if overrides:
         raise UsageError("set: is for files and names; give the fields of a mapping themselves")
-    return asked(target, keywords, "tuner.probe")
+    return asked(target, keywords, FIRST)
 
 
 def _of_file(target: str, data: Any) -> dict[str, Any]:
     """The first spec of a class, or a KerasTuner model, in a file."""
     from tuner.inspection.initial import found_in, initial_spec
 
-    with _no_cards():
+    with _no_cards(), _without_chatter():
         path, name, kind = found_in(target)
         text = initial_spec(target, path.resolve(), name, kind, None if data is None else str(data))
     return parsed_yaml(text, target)
@@ -205,6 +215,21 @@ def _no_cards() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """TensorFlow's import writes to standard error whatever it is told; what the user's code raises is told anyway."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextmanager

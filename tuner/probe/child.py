@@ -28,6 +28,12 @@ WORK = "tuner.probe.child:main"
 RUNG_SECONDS = 0.4
 """What one batch size's throughput takes, besides its start."""
 CURVE_EPOCHS_MAX = 30
+CURVE_EPOCHS_MIN = 2
+"""One epoch shows nothing, and the first one takes longer."""
+SECONDS_MIN = 5.0
+"""What a part may take however long its start took."""
+MANY = 2**16
+"""Training examples, where nobody knows how many there are until some were trained."""
 NOISE_AFTER_EPOCHS = 2
 NOISE_BATCH_MAX = 32
 
@@ -68,7 +74,6 @@ class _Measuring:
 
         self._asked, self._send = asked, send
         began = time.monotonic()
-        self._until = began + asked.seconds
         self._spec = spec = spec_from_mapping(asked.spec)
         set_up_process(spec.resources.threads)
         given = pickle.loads(asked.given) if asked.given else None
@@ -80,7 +85,8 @@ class _Measuring:
         self._optimizers = optimizers(spec, asked.optimizers, defaults.get("optimizer"))
         count = num_examples(self._data.train)
         self._batch_sizes = batch_sizes(spec, asked.batch_sizes, defaults.get("batch_size"), count)
-        self._seconds = {"start": time.monotonic() - began}
+        self._ready = time.monotonic()
+        self._seconds = {"start": self._ready - began}
         self._ranges: list[RateRange] = []
         self._stepped: Any = None
 
@@ -106,7 +112,7 @@ class _Measuring:
         self._seconds[part] = time.monotonic() - began
 
     def _left(self) -> float:
-        return self._until - time.monotonic()
+        return max(self._asked.until, self._ready + SECONDS_MIN) - time.monotonic()
 
     def _with(self, batch_size: int | None, optimizer: str | None) -> dict[str, Any]:
         """The configuration with these, where the trainable has such parameters."""
@@ -124,42 +130,70 @@ class _Measuring:
 
     def _climb(self) -> None:
         from trainables.measuring.ladder import Rung as Measured
-        from trainables.measuring.ladder import ended
+        from trainables.measuring.ladder import ended, sizes
         from trainables.measuring.measure import lacks_memory, throughput
 
         stepping, rungs = self._stepping(), list[Measured]()
-        for size in self._batch_sizes:
-            if rungs and (ended(rungs, max(self._batch_sizes)) or self._left() < 0):
+        count = num_examples(self._data.train) or MANY
+        for size in sizes(count):
+            if rungs and (ended(rungs, count) or self._left() < 0):
                 return
             self._send(Rung(size))
             try:
                 found = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
             except Exception as error:
+                if not rungs and (lacks_memory(error) or size * 2 > count):
+                    raise
                 if lacks_memory(error):
-                    self._send(Rung(size, reason=f"it is out of memory ({_gist(error)})"))
+                    self._send(Rung(size, reason=f"out of memory: {_gist(error)}"))
                     return
                 self._send(Rung(size, reason=_gist(error)))  # such as a model of one batch size
                 continue
+            if not rungs:
+                self._tell_about(stepping)
+                count = stepping.num_examples
+            if stepping.says_batch_size:
+                size = stepping.batch_size(size)
             rungs.append(Measured(size, found.examples_per_s))
             self._send(Rung(size, found.examples_per_s, found.peak_memory_bytes))
+            if stepping.says_batch_size:
+                return
+
+    def _tell_about(self, stepping: Any) -> None:
+        params = {name: value for name, value in self._params.items() if name not in MEASURED}
+        self._send(About(stepping.num_examples, params, stepping.is_compiled, stepping.says_batch_size))
+        if stepping.says_batch_size:
+            self._send(Note("the training data are batched already, so no other batch size is measured"))
 
     def _test_rates(self) -> None:
-        stepping, until = self._stepping(), time.monotonic() + self._asked.seconds / 2
-        about: About | None = None
+        from trainables.measuring.measure import lacks_memory
+
+        stepping, until = self._stepping(), time.monotonic() + self._left() / 2
+        self._stepped = stepping
         for optimizer in self._optimizers:
-            for size in self._batch_sizes:
-                if about is not None and time.monotonic() > until:
+            for size in self._fitting():
+                if self._ranges and time.monotonic() > until:
                     self._send(Note(f"no time was left for the rates of {optimizer} at a batch of {size}"))
                     continue
-                found = self._test_range(stepping, size, optimizer)
-                self._ranges.append(found)
-                if about is None:
-                    about = self._told_about(stepping)
-                self._send(found)
-                if about.says_batch_size:
+                try:
+                    self._ranges.append(self._test_range(stepping, size, optimizer))
+                except Exception as error:
+                    if not self._ranges or not lacks_memory(error):
+                        raise
+                    self._send(Note(f"no rates of {optimizer} at a batch of {size}: out of memory"))
+                    continue
+                self._send(self._ranges[-1])
+                if stepping.says_batch_size:
                     break
-            if about is not None and about.is_compiled:
+            if stepping.is_compiled:
                 break
+
+    def _fitting(self) -> list[int]:
+        """The batch sizes of the range tests that fit; the largest that does where none of them does."""
+        most = self._asked.fits_max
+        if most is None:
+            return self._batch_sizes
+        return [size for size in self._batch_sizes if size <= most] or [most]
 
     def _test_range(self, stepping: Any, size: int, optimizer: str) -> RateRange:
         from trainables.measuring.measure import range_losses
@@ -188,15 +222,6 @@ class _Measuring:
                 " out, or let build_model return a model that is not compiled"
             )
         return own
-
-    def _told_about(self, stepping: Any) -> About:
-        self._stepped = stepping
-        params = {name: value for name, value in self._params.items() if name not in MEASURED}
-        about = About(stepping.num_examples, params, stepping.is_compiled, stepping.says_batch_size)
-        self._send(about)
-        if about.says_batch_size:
-            self._send(Note("the training data are batched already, so no other batch size is measured"))
-        return about
 
     def _train_epochs(self) -> None:
         from trainables.training import Trainer
@@ -230,7 +255,7 @@ class _Measuring:
         until = time.monotonic() + seconds
         trainer.start({**params, "epochs": CURVE_EPOCHS_MAX}, 0)
         while len(values) < CURVE_EPOCHS_MAX and not trainer.stopped:
-            if values and time.monotonic() + times[-1] > until:
+            if len(values) >= CURVE_EPOCHS_MIN and time.monotonic() + times[-1] > until:
                 break
             result = trainer.train_epoch()
             value = float(result.metrics.get(self._spec.objective.metric, math.nan))

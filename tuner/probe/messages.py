@@ -16,10 +16,12 @@ class Asked:
     part: Literal["rates", "ladder"]
     spec: dict[str, Any]
     """As it fits the trainable."""
-    seconds: float
-    """What all of it may take; the first range test, and the first rung, are whole in any case."""
+    until: float
+    """By `time.monotonic`; the first range test, and the first rung, are whole in any case."""
     batch_sizes: tuple[int, ...] = ()
-    """Those asked for; or the rungs of the ladder."""
+    """Those asked for."""
+    fits_max: int | None = None
+    """The largest batch size that fits, where larger ones do not."""
     optimizers: tuple[str, ...] = ()
     """Those asked for."""
     noise_scale: bool = False

@@ -1,4 +1,4 @@
-"""The probe as its caller sees it: one process measures rates and epochs, a second one climbs the ladder."""
+"""The probe as its caller sees it: one process climbs the ladder of batch sizes, another measures rates and epochs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,9 +40,8 @@ from tuner.spec import SweepSpec
 SECONDS = 60.0
 """What a probe may take."""
 SECONDS_MIN = 5.0
-_START_S = 12.0
-"""Of the budget, for imports, data and the first model of both processes."""
-_LADDER_SHARE = 0.25
+_LADDER_SHARE, _RATES_SHARE = 0.4, 0.95
+"""When the ladder, and when rates and epochs should be done, as parts of the whole time."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,11 @@ class _Found:
             case Rung():
                 if message.examples_per_s is None and not message.reason:
                     say(f"batch size {message.batch_size}")
+                elif self.about is not None and self.about.says_batch_size:
+                    self.rungs.clear()
                 self.rungs[message.batch_size] = message
             case Done():
+                self.rungs = {size: rung for size, rung in self.rungs.items() if rung.examples_per_s or rung.reason}
                 for part, seconds in message.seconds.items():
                     self.seconds[part] = self.seconds.get(part, 0.0) + seconds
 
@@ -117,18 +119,38 @@ def probe(spec: SweepSpec, source: str, wanted: Wanted, say: Callable[[str], Non
             " batch size over wide ranges with `tuner run`, or write it as a Trainable"
         )
     resolved = inspected.resolve(spec, source)
-    asked, found = _asked(resolved, inspected, wanted), _Found()
+    asked, found = _asked(resolved, inspected, wanted, began + _LADDER_SHARE * wanted.seconds), _Found()
     with _server() as (server, is_forked):
-        if how := _measure(server, is_forked, asked, found, say):
-            raise UsageError(f"probe: the process that trains {spec.trainable} {how}; try a smaller --batch-size")
-        left = max(1.0, wanted.seconds - (time.monotonic() - began))
-        sizes = _rungs(found)
-        climb = replace(asked, part="ladder", batch_sizes=sizes, seconds=left)
-        if how := _measure(server, is_forked, climb, found, say):
+        how = _measure(server, is_forked, asked, found, say)
+        if how:
             _note_death(found, how)
+        if found.about is None:
+            raise UsageError(
+                f"probe: the process that trains {spec.trainable} {how or 'trained nothing'}; its own"
+                " messages are shown by `tuner check`"
+            )
+        rates = replace(
+            asked, part="rates", until=began + _RATES_SHARE * wanted.seconds, fits_max=_fits_max(found, wanted)
+        )
+        if how := _measure(server, is_forked, rates, found, say):
+            raise UsageError(f"probe: the process that trains {spec.trainable} {how}; try a smaller --batch-size")
     measured = sum(seconds for part, seconds in found.seconds.items() if part != "start")
     found.seconds["start"] = time.monotonic() - began - measured
-    return _result(resolved, found, sizes)
+    return _result(resolved, found)
+
+
+def _fits_max(found: _Found, wanted: Wanted) -> int | None:
+    """The largest batch size that fits, where a larger one was seen not to; None where all fit that were tried."""
+    assert found.about is not None
+    unfit = [size for size, rung in found.rungs.items() if rung.examples_per_s is None]
+    fitting = [size for size, rung in found.rungs.items() if rung.examples_per_s is not None]
+    if not fitting or not unfit or max(unfit) < max(fitting):
+        return None
+    left_out = [size for size in wanted.batch_sizes if size > max(fitting)]
+    if left_out:
+        text = ", ".join(map(str, left_out))
+        found.notes.append(f"no rates at a batch of {text}: {min(unfit)} does not fit")
+    return max(fitting)
 
 
 def _note_death(found: _Found, how: str) -> None:
@@ -141,15 +163,16 @@ def _note_death(found: _Found, how: str) -> None:
         found.rungs[last.batch_size] = replace(last, reason=f"the process {how}")
 
 
-def _asked(spec: SweepSpec, inspected: Inspected, wanted: Wanted) -> Asked:
+def _asked(spec: SweepSpec, inspected: Inspected, wanted: Wanted, until: float) -> Asked:
     trainable = spec.trainable
     batch_sizes(spec, wanted.batch_sizes, None, inspected.num_train)
     folder = import_folder(trainable) if is_importable(trainable) else None
     return Asked(
-        "rates",
+        "ladder",
         spec.resolved(),
-        max(2.0, (wanted.seconds - _START_S) * (1 - _LADDER_SHARE)),
+        until,
         wanted.batch_sizes,
+        None,
         wanted.optimizers,
         wanted.noise_scale,
         cloudpickle.dumps(lookup(trainable)) if is_given(trainable) else b"",
@@ -192,15 +215,7 @@ def _measure(server: Server, is_forked: bool, asked: Asked, found: _Found, say: 
             process.close()
 
 
-def _rungs(found: _Found) -> tuple[int, ...]:
-    """The batch sizes of the ladder."""
-    assert found.about is not None
-    if found.about.says_batch_size:
-        return (found.rates[0].batch_size,)
-    return tuple(ladder.sizes(found.about.train_examples))
-
-
-def _result(spec: SweepSpec, found: _Found, sizes: Sequence[int]) -> ProbeResult:
+def _result(spec: SweepSpec, found: _Found) -> ProbeResult:
     about = found.about
     assert about is not None
     return ProbeResult(
@@ -211,7 +226,7 @@ def _result(spec: SweepSpec, found: _Found, sizes: Sequence[int]) -> ProbeResult
         about.train_examples,
         about.params,
         tuple(found.rates),
-        _ladder(found, about.train_examples, sizes),
+        _ladder(found, about.train_examples),
         _epochs(found, spec),
         found.classes,
         found.noise_scale,
@@ -222,13 +237,14 @@ def _result(spec: SweepSpec, found: _Found, sizes: Sequence[int]) -> ProbeResult
     )
 
 
-def _ladder(found: _Found, num_examples: int, sizes: Sequence[int]) -> Ladder:
+def _ladder(found: _Found, num_examples: int) -> Ladder:
+    assert found.about is not None
     rungs = [ladder.Rung(rung.batch_size, rung.examples_per_s, rung.reason) for rung in found.rungs.values()]
     steps = [_batch_step(rung, num_examples) for rung in found.rungs.values()]
-    ended = ladder.ended(rungs, num_examples) if rungs else ""
-    if rungs and not ended and len(rungs) < len(sizes):
-        ended = "no time was left for larger ones"
-    return Ladder(tuple(steps), ladder.largest(rungs), ladder.fastest(rungs), ended)
+    ended = "the data say the batch size" if found.about.says_batch_size else ladder.ended(rungs, num_examples)
+    return Ladder(
+        tuple(steps), ladder.largest(rungs), ladder.fastest(rungs), ended or "no time was left for larger ones"
+    )
 
 
 def _batch_step(rung: Rung, num_examples: int) -> BatchStep:

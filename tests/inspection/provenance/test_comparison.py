@@ -153,3 +153,10 @@ def test_arrays_that_come_and_go_and_data_sets() -> None:
     assert data_changes(before, {"arrays": {"train.x": X, "test": other}})[0] == [
         "test has the elements TensorSpec(4), but had TensorSpec(3)"
     ]
+
+
+def test_a_file_that_a_parameter_names_is_compared_though_the_data_are_the_same() -> None:
+    before, today = ({"arrays": {"train.x": X}, "described": {"files": {"base": {"sha256": n}}}} for n in "ab")
+    assert data_changes(before, today) == (["base is another file"], [])
+    assert data_changes(before, before) == ([], [])
+    assert data_changes(before, {"arrays": {"train.x": X}}) == ([], []), "an older journal knows none"
