@@ -128,23 +128,38 @@ def trainables(as_json: AsJson = False) -> None:
 
     Shows their parameters, defaults and default sweeps.
     """
-    from trainables import registry
+    from trainables import TrainingParams, registry
 
-    rows = []
-    for name in registry.names():
-        trainable = registry.load(name)
-        defaults = {key: info.default for key, info in trainable.Params.model_fields.items()}
-        about = (trainable.__doc__ or "").strip().splitlines()[0]
-        rows.append(
-            {"name": name, "about": about, "params": defaults, "default_sweep": str(registry.default_sweep(name))}
-        )
+    rows = [_about(registry.load(name), name, registry.default_sweep(name)) for name in registry.names()]
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        tables.print(f"[bold]{row['name']}[/bold]  {escape(str(row['about']))}")
-        tables.print(f"  parameters     {params_text(row['params'])}", markup=False)  # type: ignore[arg-type]
+        tables.print(f"[bold]{row['name']}[/bold]  {escape(row['about'])}")
+        tables.print(
+            f"  parameters     {params_text({key: row['params'][key] for key in row['own_params']})}", markup=False
+        )
+        tables.print(f"  data           {row['data']}", markup=False)
         tables.print(f"  default sweep  {row['default_sweep']}", markup=False)
+    tables.print(f"All have         {', '.join(TrainingParams.model_fields)}", markup=False)
+
+
+def _about(trainable: Any, name: str, default_sweep: Path) -> dict[str, Any]:
+    """What is said of a shipped trainable; its class and its default sweep say it."""
+    from trainables import TrainingParams
+    from tuner.spec.reading import parsed_yaml
+
+    defaults = {key: info.default for key, info in trainable.Params.model_fields.items()}
+    data = parsed_yaml(default_sweep.read_text(encoding="utf-8"), default_sweep.name).get("data")
+    return {
+        "name": name,
+        "about": (trainable.__doc__ or "").strip().splitlines()[0],
+        "params": defaults,
+        "own_params": [key for key in defaults if key not in TrainingParams.model_fields],
+        "takes_data": trainable.takes_data,
+        "data": f"your own; {data} in the default sweep" if trainable.takes_data else "its own",
+        "default_sweep": str(default_sweep),
+    }
 
 
 def register(app: typer.Typer) -> None:

@@ -64,9 +64,9 @@ def _commands(sweep: Sweep) -> str:
     return "\n".join(
         [
             "```",
-            f"tuner resume {name}      # goes on; --num-trials N for more",
+            f"tuner resume {name}      # goes on where it stopped",
             f"tuner export {name}      # the best trial's model",
-            f"tuner run spec.yaml --name {name}-again   # the same sweep anew, from the artifact spec.yaml",
+            "tuner run spec.yaml      # the same sweep anew elsewhere, from the artifact spec.yaml",
             "```",
         ]
     )
