@@ -12,18 +12,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from trainables.counts import COUNTS
 from trainables.phases import Phase
 from trainables.reading.methods import Readers
+from trainables.settings import OptimizerParams, ScheduleParams
 
 if TYPE_CHECKING:
     import keras
 
 
+RATE_NAMES = ("learning_rate", "learning_rate_first", "learning_rate_last", "learning_rate_mean")
+"""The learning rate at an epoch's last optimizer step, at its first, at its last again, and the mean of its steps'."""
 FOLDS_MAX = 100
 """The most folds of cross-validation."""
 
@@ -47,8 +50,11 @@ class EvaluateError(ValueError):
     """What a trainable's `evaluate` returns cannot be recorded; the message says what to do."""
 
 
-class TrainingParams(BaseModel):
-    """The training parameters that every trainable has; a trainable's own `Params` adds to them."""
+class TrainingParams(OptimizerParams, ScheduleParams):
+    """The training parameters that every trainable has; a trainable's own `Params` adds to them.
+
+    Those of optimizer and schedule are in `trainables.settings`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -61,20 +67,6 @@ class TrainingParams(BaseModel):
     whole batch. None, or what is not below batch_size, for all at once."""
     epochs: int = Field(10, ge=1)
     """Passes over the training set in a whole training; early stopping may end it before."""
-    optimizer: Literal["sgd", "adagrad", "rmsprop", "adam", "adamw"] = "adam"
-    momentum: float = Field(0.0, ge=0, lt=1)
-    """Of sgd and rmsprop."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Decoupled weight decay a step (Loshchilov and Hutter 2019), of every optimizer; 0 for none."""
-    schedule: Literal["constant", "exponential", "cosine"] = "constant"
-    decay_rate: float = Field(0.5, gt=0, le=1)
-    """Factor on the learning rate in each decay_steps (exponential)."""
-    decay_steps: int = Field(1000, ge=1)
-    """Optimizer steps in which the rate falls by decay_rate (exponential)."""
-    staircase: bool = False
-    """Fall at whole multiples of decay_steps only; else continuously, as lr0 * exp(-k * step) does."""
-    warmup_epochs: float = Field(0.0, ge=0)
-    """Linear warm-up from 0 in front of any schedule, in epochs."""
 
 
 Params = TrainingParams
@@ -139,7 +131,7 @@ class Trainable(ABC):
 
     Class attributes `loss` and `metrics` are what `keras.Model.compile` takes, functions of your own among them; each
     trial's model has losses and metrics of its own. `loss = None` where the model computes its own.
-    An epoch's metrics are `loss`, each metric, their `val_` twins, `learning_rate`, `epoch_s` and its counts; a metric
+    An epoch's metrics are `loss`, each metric, their `val_` twins, `RATE_NAMES`, `epoch_s` and its counts; a metric
     with a value for each class has `f1_score_0`, `f1_score_1` and so on. Metrics of several outputs are named as Keras
     names them; those of a model with its own `train_step` are what that returns.
 
@@ -314,7 +306,7 @@ def epoch_metrics(trainable: type[Trainable]) -> list[str]:
     parts = [getattr(trainable, "loss", None), *trainable.metrics]
     is_plain = not isinstance(trainable.metrics, Mapping) and not any(map(_is_for_outputs, parts))
     trained = ["loss", *(metric_name(metric) for metric in trainable.metrics if is_plain)]
-    return [*trained, *(f"val_{name}" for name in trained), "learning_rate", "epoch_s", *COUNTS]
+    return [*trained, *(f"val_{name}" for name in trained), *RATE_NAMES, "epoch_s", *COUNTS]
 
 
 def _is_for_outputs(part: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.contract import FOLDS_MAX, Data, DataError, Trainable, has_folds
+from trainables.contract import FOLDS_MAX, RATE_NAMES, Data, DataError, Trainable, has_folds
 from trainables.counts import COUNTS, MICRO_BATCH_SIZE
 from trainables.isolation import isolated, read_only
 
@@ -170,7 +170,8 @@ def all_fold_names(names: Sequence[str], known: int, count: int) -> list[str]:
 
 def is_told_by_fold(name: str, names: Sequence[str]) -> bool:
     """Whether each fold's value is recorded: of validation and of the trainable's own metrics, not of training."""
-    return name not in ("learning_rate", "epoch_s", *COUNTS, MICRO_BATCH_SIZE) and f"val_{name}" not in names
+    others = (*RATE_NAMES, "epoch_s", *COUNTS, MICRO_BATCH_SIZE)
+    return name not in others and f"val_{name}" not in names
 
 
 def _of_folds(name: str, count: int) -> list[str]:

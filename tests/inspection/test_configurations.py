@@ -50,22 +50,26 @@ def test_each_parameter_is_asked_where_it_is_active() -> None:
 @pytest.mark.parametrize(
     ("space", "read", "idle"),
     [
-        ({"momentum": RATE}, set(), {"momentum": "only sgd and rmsprop take it, but optimizer is always adam"}),
-        ({"momentum": RATE}, {"momentum"}, {}),
-        ({"optimizer": {"choices": ["adam", "sgd"]}, "momentum": RATE}, set(), {}),
+        ({"decay_rate": RATE}, {"decay_rate"}, {}),
         (
-            {"optimizer": {"choices": ["adam", "sgd"]}, "momentum": {**RATE, "when": {"optimizer": "adam"}}},
+            {"decay_rate": RATE},
             set(),
-            {"momentum": "only sgd and rmsprop take it, but optimizer is always adam"},
+            {"decay_rate": "only exponential and step and inverse_time take it, but schedule is always constant"},
         ),
-        ({"decay_rate": RATE}, set(), {"decay_rate": "only exponential takes it, but schedule is always constant"}),
+        ({"ema_momentum": RATE}, set(), {"ema_momentum": "only true takes it, but use_ema is always false"}),
+        ({"ema_momentum": RATE, "use_ema": True}, set(), {}),
         (
             {"schedule": "cosine", "decay_steps": {"low": 1, "high": 9}},
             set(),
             {"decay_steps": "schedule is always cos"},
         ),
         ({"schedule": {"choices": ["constant", "exponential"]}, "decay_rate": RATE}, set(), {}),
-        ({"optimizer": {"choices": ["adam", "adamw"]}}, set(), {"optimizer": "adam and adamw are the same"}),
+        (
+            {"optimizer": {"choices": ["adam", "adamw"]}, "weight_decay": RATE},
+            set(),
+            {"optimizer": "adam and adamw are the same"},
+        ),
+        ({"optimizer": {"choices": ["adam", "adamw"]}}, set(), {}),  # whose weight decays by default
         ({"optimizer": {"choices": ["adam", "adamw", "sgd"]}, "weight_decay": RATE}, set(), {}),
         ({"momentum": 0.9}, set(), {}),
     ],

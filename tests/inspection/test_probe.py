@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulation import make_spec
 from trainables import counts, registry
+from trainables.contract import RATE_NAMES
 from trainables.given import Given, giving
 from tuner.inspection import Inspection
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, try_out
@@ -100,7 +101,7 @@ def test_what_a_batch_shows(tmp_path: Path, body: str, path: str, without_effect
     log = tmp_path / "log.csv"
     found = tried(tmp_path, HEAD + body.replace("FILE", repr(str(log))))
     assert (found.problems, found.warnings, found.not_looked_at, found.path) == ([], [], [], path)
-    assert {"loss", "mae", "val_loss", "val_mae", "learning_rate", "epoch_s", *counts.COUNTS} == set(found.metrics)
+    assert {"loss", "mae", "val_loss", "val_mae", *RATE_NAMES, "epoch_s", *counts.COUNTS} == set(found.metrics)
     assert set(found.without_effect) == set(without_effect)
     assert all(without_effect[name] in why for name, why in found.without_effect.items())
     assert not log.exists()

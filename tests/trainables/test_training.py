@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from trainables import registry
-from trainables.contract import Data, DataError, epoch_metrics
+from trainables.contract import RATE_NAMES, Data, DataError, epoch_metrics
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -176,7 +176,7 @@ def test_an_unbuilt_model_of_builtin_layers_is_built_on_the_data(tmp_path: Path)
     values = [trainer.train_epoch().metrics["val_mae"] for _ in range(10)]
     assert trainer.best_value == min(values) < values[0] / 2
     assert set(epoch_metrics(mlp)) == {  # type: ignore[arg-type]
-        *("loss", "mae", "val_loss", "val_mae", "learning_rate", "epoch_s", "steps", "samples", "steps_per_epoch")
+        *("loss", "mae", "val_loss", "val_mae", *RATE_NAMES, "epoch_s", "steps", "samples", "steps_per_epoch")
     }
 
 

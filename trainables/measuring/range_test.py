@@ -76,7 +76,7 @@ def analysed(rates: Sequence[float], losses: Sequence[float]) -> Range:
     fall = first - float(curve[bottom])
     if fall < max(4 * _NOISE * noise, _FALL_MIN * abs(first)) or bottom == 0:
         told = "the loss did not fall at any rate" if diverged_at is None else "the loss diverged before it fell"
-        return Range(None, None, None, diverged_at, tuple(curve), told)
+        return Range(None, None, None, diverged_at, tuple(map(float, curve)), told)
     slack = max(_BEGUN * fall, min(2 * _NOISE * noise, 0.5 * fall))
     before = [at for at in range(bottom) if curve[at] >= first - slack]
     begin = before[-1] + 1 if before else 0

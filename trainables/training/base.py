@@ -13,6 +13,7 @@ import keras
 from trainables.contract import Data, Trainable
 from trainables.expressions import with_value_of
 from trainables.isolation import isolated, read_only
+from trainables.training.averages import best_values
 from trainables.training.checkpoint import Progress, Snapshot
 from trainables.training.graphs import assign
 from trainables.training.naming import first_names
@@ -141,7 +142,11 @@ class TrialTrainer(InProgress, ABC, Generic[Trial]):
 
     def _keep(self, value: float, model: Any) -> None:
         self._progress.best_epoch, self._progress.best_value = self._progress.epoch, value
-        self._progress.best_values = [variable.numpy() for variable in model.variables]
+        self._progress.best_values = self._best_values(model)
+
+    def _best_values(self, model: Any) -> list[Any]:
+        """The values of the model's variables to keep of its newest epoch."""
+        return best_values(model)
 
     @property
     @abstractmethod

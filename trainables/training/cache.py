@@ -11,16 +11,13 @@ from typing import Any
 import keras
 
 from trainables.contract import Params
+from trainables.settings import NAMES, own_names
 from trainables.training.graphs import CompiledModel
 from trainables.training.optimizers import static_key
 
 _CAPACITY = 8
-_NOT_IN_THE_MODEL = frozenset(
-    {
-        *("learning_rate", "batch_size", "micro_batch_size", "epochs", "optimizer", "momentum", "weight_decay"),
-        *("schedule", "decay_rate", "decay_steps", "staircase", "warmup_epochs"),
-    }
-)
+_NOT_IN_THE_MODEL = ("learning_rate", "batch_size", "micro_batch_size", "epochs")
+"""Besides the parameters of optimizer and schedule."""
 _WITH_OTHER_STATE = (
     "Normalization",
     "Discretization",
@@ -57,7 +54,8 @@ def cache_key(model: Any, params: Params, known: str | None = None) -> str:
     """
     text = architecture(model) if known is None else known
     if text is None:
-        text = json.dumps(params.model_dump(exclude=set(_NOT_IN_THE_MODEL)), sort_keys=True, default=repr)
+        of_training = {*_NOT_IN_THE_MODEL, *NAMES} - own_names(type(params))
+        text = json.dumps(params.model_dump(exclude=of_training), sort_keys=True, default=repr)
     return f"{static_key(params)} {keras.config.dtype_policy().name} {text}"
 
 

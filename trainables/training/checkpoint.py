@@ -22,7 +22,10 @@ _ENTRY_BYTES = 512
 _HEADER_BYTES_MAX = 2**16
 _EXTRA = "callbacks"
 _EPOCHS_MAX = 2**53
-_LATER: dict[str, Any] = {"validated": {}, "compiled_after": 0, "jit_compile": None, "steps": 0, "samples": 0}
+_LATER: dict[str, Any] = {
+    **{"validated": {}, "compiled_after": 0, "jit_compile": None, "plateau": {}},
+    **{"steps": 0, "samples": 0},
+}
 """Entries of the header that are left out where they say nothing, as older versions do not know them."""
 _VALUES_OF_A_VARIABLE = 16
 """A full checkpoint has each variable, the same of the best epoch, and what the optimizer keeps: four at most."""
@@ -42,6 +45,8 @@ class Progress:
     """On the fit path: the epoch after which a callback compiled the model anew; 0 for none."""
     jit_compile: bool | None = None
     """Whether XLA compiles the trial's steps; None where that was never a question."""
+    plateau: dict[str, Any] = field(default_factory=dict)
+    """What the rule of the schedule `plateau` knows; empty for other schedules, and before the first epoch."""
     steps: int = 0
     """On the fit path: batches so far."""
     samples: int = 0

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trainables.contract import Data, EvaluateError, Trainable, has_evaluate
+from trainables.contract import RATE_NAMES, Data, EvaluateError, Trainable, has_evaluate
 from trainables.isolation import isolated
 from trainables.training.graphs import assign
+from trainables.training.values import value_of
 
 VALUES_MAX = 1000
 """Of one metric: each is a line in the journal and a metric in MLflow."""
@@ -41,7 +42,7 @@ class Evaluation:
             Exception: whatever it raises.
         """
         found = own_metrics(self.trainable, model, variables, self.validation)
-        taken = {*reported, *(name.removeprefix("val_") for name in reported), "learning_rate", "epoch_s"}
+        taken = {*reported, *(name.removeprefix("val_") for name in reported), *RATE_NAMES, "epoch_s"}
         for name in found:
             if name in taken or name.removeprefix("val_") in taken:
                 raise EvaluateError(
@@ -65,12 +66,6 @@ def own_metrics(trainable: Trainable, model: Any, variables: Sequence[Any], part
         assign(list(variables), kept)
         model.stop_training = is_stopped
     return _numbers(returned)
-
-
-def value_of(variable: Any) -> Any:
-    """A variable's value; of a Keras variable on one device as a tensor, which costs no copy."""
-    inner: Any = getattr(variable, "value", None)
-    return inner.read_value() if type(inner).__name__ == "ResourceVariable" else variable.numpy()
 
 
 def _numbers(returned: Any) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from trainables.contract import Params, Trainable
+from trainables.contract import RATE_NAMES, Params, Trainable
 from trainables.exceptions import PartsError
 from trainables.training.augmentation import Augmentation
 from trainables.training.device import Split
@@ -86,6 +86,7 @@ class CompiledModel:
         replicas.once(model.test_step, example)  # makes the variables of loss and metrics
         self._phased = PhasedModel(model, recipe.plan) if recipe.plan is not None else None
         model.optimizer.build(model.trainable_variables if self._phased is None else self._phased.learning)
+        self.optimizer.place_numbers()
         if self._phased is not None:
             self._phased.take(self.optimizer.keras)
         self._augmentation = Augmentation(trainable, tuple(recipe.strengths)) if recipe.strengths else None
@@ -127,6 +128,7 @@ class CompiledModel:
     def reset(self, model_values: list[Any], params: Params, steps_per_epoch: int, recipe: Recipe = Recipe()) -> None:  # noqa: B008
         """Puts it into the state of a new model with these values that has not been trained."""
         self.assign([*model_values, *self._initial_optimizer, *self._initial_hidden])
+        self.optimizer.begin(params)
         self._set(params, steps_per_epoch, recipe)
 
     def go_on(
@@ -311,7 +313,7 @@ class CompiledModel:
                 else:
                     graph = self._trace_array_epoch(run_step, spec, training, names, kept)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
-            self._graphs[key] = graph, [*names, "learning_rate"] if training else names
+            self._graphs[key] = graph, [*names, *RATE_NAMES] if training else names
         return self._graphs[key]
 
     def _warm_up(self, graph: Any, split: Split, training: bool) -> None:
@@ -342,6 +344,7 @@ class CompiledModel:
 
         def epoch(source: Any, batch_size: Any, *others: Any) -> Any:
             self._on_trace()
+            first_step = tf.identity(self.model.optimizer.iterations)
             seed = others[:1]
             num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
             order: Any = tf.random.experimental.stateless_shuffle(tf.range(num_examples), *seed) if training else None
@@ -372,7 +375,7 @@ class CompiledModel:
                 parallel_iterations=1,
             )
             values = self._of_all(values, names, training)
-            return self._with_learning_rate(values) if training else values
+            return self._with_rates(values, first_step) if training else values
 
         arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
         arguments += [] if kept is None else [tf.TensorSpec([], tf.int32)]
@@ -383,9 +386,10 @@ class CompiledModel:
     ) -> Any:
         def epoch(batches: Any, *at_most: Any) -> Any:
             self._on_trace()
+            first_step = tf.identity(self.model.optimizer.iterations)
             step = run_step if kept is None else self._batch_in_parts(run_step, at_most[0], kept)
             values = self._of_all(over_batches(step, batches, spec), names, training)
-            return self._with_learning_rate(values) if training else values
+            return self._with_rates(values, first_step) if training else values
 
         arguments = [tf.data.DatasetSpec(spec)] + ([] if kept is None else [tf.TensorSpec([], tf.int32)])
         return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
@@ -418,10 +422,11 @@ class CompiledModel:
         results = numbers(results)
         return tf.stack([tf.cast(results[name], tf.float32) for name in names])
 
-    def _with_learning_rate(self, values: Any) -> Any:
-        """Appends the rate at the last optimizer step."""
+    def _with_rates(self, values: Any, first_step: Any) -> Any:
+        """Appends `RATE_NAMES` of the optimizer steps since `first_step`; of the step before where there was none."""
         last_step = tf.maximum(tf.convert_to_tensor(self.model.optimizer.iterations) - 1, 0)
-        return tf.concat([values, [self.optimizer.schedule(last_step)]], axis=0)
+        rates = self.optimizer.schedule(tf.range(tf.minimum(first_step, last_step), last_step + 1))
+        return tf.concat([values, [rates[-1], rates[0], rates[-1], tf.reduce_mean(rates)]], axis=0)
 
     def _has_hidden_state(self, graph: Any) -> bool:
         """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""

@@ -1,7 +1,9 @@
-"""Optimizers whose numbers are variables: rate, schedule, momentum and weight decay change without a new trace."""
+"""Optimizers whose numbers are variables: none of them is traced anew for another rate, schedule, momentum or decay."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 import keras
@@ -9,43 +11,30 @@ import tensorflow as tf
 
 from trainables.contract import Params
 from trainables.schedules import VariableSchedule
+from trainables.settings import CLIPPING, OPTIMIZER_PARAMS, Settings
+from trainables.training.optimizer_numbers import Number
+
+_CLASSES = {
+    "sgd": keras.optimizers.SGD,
+    "adagrad": keras.optimizers.Adagrad,
+    "adadelta": keras.optimizers.Adadelta,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+    "adamax": keras.optimizers.Adamax,
+    "lion": keras.optimizers.Lion,
+    "adafactor": keras.optimizers.Adafactor,
+}
+_SWITCHES = ("nesterov", "centered", "amsgrad")
+"""What is in the graph or not."""
+_STATE = "initial_accumulator_value"
+"""What the optimizer's state begins with, and no graph knows."""
 
 
-class TunableSGD(keras.optimizers.SGD):  # type: ignore[misc]
-    """SGD with a variable as momentum (Keras bakes its own into the graph)."""
-
-    def __init__(self, momentum_value: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self.momentum_value = momentum_value
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if not self.momentums:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        momentum = self.momentums[self._get_variable_index(variable)]
-        step = tf.cast(gradient, variable.dtype) * tf.cast(learning_rate, variable.dtype)
-        self.assign(momentum, momentum * tf.cast(self.momentum_value, variable.dtype) - step)
-        self.assign_add(variable, momentum)
-
-
-class TunableRMSprop(keras.optimizers.RMSprop):  # type: ignore[misc]
-    """RMSprop with a variable as momentum."""
-
-    def __init__(self, momentum_value: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self.momentum_value = momentum_value
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if not self._momentums:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        index = self._get_variable_index(variable)
-        velocity, momentum = self._velocities[index], self._momentums[index]
-        gradient = tf.cast(gradient, variable.dtype)
-        self.assign(velocity, self.rho * velocity + (1 - self.rho) * tf.square(gradient))
-        step = tf.cast(learning_rate, variable.dtype) * gradient / tf.sqrt(velocity + self.epsilon)
-        self.assign(momentum, tf.cast(self.momentum_value, variable.dtype) * momentum + step)
-        self.assign_sub(variable, momentum)
+def keras_optimizer(params: Params, learning_rate: Any) -> Any:
+    """Keras's own optimizer with a trial's parameters as constants."""
+    return _class_of(params)(learning_rate=learning_rate, **_switches(params), **_numbers(params))
 
 
 class TunableOptimizer:
@@ -58,37 +47,71 @@ class TunableOptimizer:
 
     def __init__(self, params: Params) -> None:
         self.schedule = VariableSchedule()
-        self._momentum = tf.Variable(0.0, trainable=False, name="momentum_value")
-        self._weight_decay = tf.Variable(0.0, trainable=False, name="weight_decay_value")
-        # Keras makes momentum's state and weight decay's ops only where they are not zero: see `static_key`.
-        options: dict[str, Any] = {"learning_rate": self.schedule}
-        if params.weight_decay > 0:
-            options["weight_decay"] = 0.5
-        momentum = {"momentum": 0.5 if params.momentum > 0 else 0.0, "momentum_value": self._momentum}
-        match params.optimizer:
-            case "sgd":
-                self.keras = TunableSGD(**options, **momentum)
-            case "rmsprop":
-                self.keras = TunableRMSprop(**options, **momentum)
-            case "adagrad":
-                self.keras = keras.optimizers.Adagrad(**options)
-            case "adam" | "adamw":  # in Keras too, AdamW is Adam with a default of weight decay
-                self.keras = keras.optimizers.Adam(**options)
-        if params.weight_decay > 0:
-            self.keras.weight_decay = self._weight_decay
+        self.keras = keras_optimizer(params, self.schedule)
+        self._numbers = {name: Number(name) for name in _numbers(params) if name != _STATE}
+
+    def place_numbers(self) -> None:
+        """Puts variables in the place of the constants, once Keras has made the optimizer's state."""
+        for name, number in self._numbers.items():
+            setattr(self.keras, name, number)
 
     @property
     def variables(self) -> list[Any]:
-        return [self.schedule.variable, self._momentum, self._weight_decay]
+        return [*self.schedule.variables, *(number.variable for number in self._numbers.values())]
 
     def set(self, params: Params, steps_per_epoch: int) -> None:
-        """Gives learning rate, schedule, momentum and weight decay the values of a trial."""
+        """Gives all numbers the values of a trial."""
         self.schedule.set(params, steps_per_epoch)
-        self._momentum.assign(params.momentum)
-        self._weight_decay.assign(params.weight_decay)
+        values = _numbers(params)
+        for name, number in self._numbers.items():
+            number.set(values[name])
+
+    def begin(self, params: Params) -> None:
+        """Gives the optimizer's state the values that a trial begins with, where they are among its parameters."""
+        if _STATE in (values := _numbers(params)):
+            for variable in filter(None.__ne__, self.keras._accumulators):
+                variable.assign(tf.fill(variable.shape, tf.cast(values[_STATE], variable.dtype)))
 
 
-def static_key(params: Params) -> tuple[str, bool, bool]:
+def static_key(params: Params) -> tuple[Any, ...]:
     """What of the optimizer is part of the graph; all else is a variable."""
-    takes_momentum = params.optimizer in ("sgd", "rmsprop")
-    return params.optimizer.replace("adamw", "adam"), takes_momentum and params.momentum > 0, params.weight_decay > 0
+    return _class_of(params).__name__, tuple(sorted(_numbers(params))), tuple(sorted(_switches(params)))
+
+
+def weight_decay_of(params: Params) -> float:
+    """A trial's weight decay; Keras's default for AdamW where nothing gives one."""
+    if params.optimizer == "adamw" and not params.weight_decay and not Settings(params).is_given("weight_decay"):
+        return float(_defaults(keras.optimizers.AdamW)["weight_decay"])
+    return params.weight_decay
+
+
+def _class_of(params: Params) -> Any:
+    """Keras's class; Adam and AdamW are the same but for the default of their weight decay."""
+    return _CLASSES["adam" if params.optimizer == "adamw" else params.optimizer]
+
+
+def _switches(params: Params) -> dict[str, bool]:
+    """Those that are on: each makes another graph."""
+    settings = Settings(params)
+    names = [name for name in OPTIMIZER_PARAMS[params.optimizer] if name in _SWITCHES]
+    return {name: True for name in (*names, "use_ema") if getattr(settings, name)}
+
+
+def _numbers(params: Params) -> dict[str, float]:
+    """The numbers of a trial's optimizer, by Keras's names; what it does not have at 0 or None is left out."""
+    settings, defaults = Settings(params), _defaults(_class_of(params))
+    numbers = {}
+    for name in OPTIMIZER_PARAMS[params.optimizer]:
+        if name not in _SWITCHES:
+            value = getattr(settings, name)
+            numbers[name] = defaults[name] if value is None else value
+    found = {**numbers, "weight_decay": weight_decay_of(params)}
+    found = {name: value for name, value in found.items() if value or name not in ("momentum", "weight_decay")}
+    found |= {name: value for name in CLIPPING if (value := getattr(settings, name)) is not None}
+    return found | ({"ema_momentum": settings.ema_momentum} if settings.use_ema else {})
+
+
+@functools.cache
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    """The defaults of a Keras class's arguments."""
+    return {name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()}

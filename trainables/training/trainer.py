@@ -14,21 +14,24 @@ from trainables.contract import Data, Params, Trainable
 from trainables.counts import with_counts
 from trainables.epochs import EpochResult
 from trainables.isolation import isolated
+from trainables.training.averages import averaged
 from trainables.training.base import TrialTrainer
 from trainables.training.cache import cache_key, jit_key
 from trainables.training.checkpoint import Progress, Snapshot, bytes_max, read_checkpoint
 from trainables.training.device import Split
-from trainables.training.evaluating import Evaluation, value_of
+from trainables.training.evaluating import Evaluation
 from trainables.training.fixed_batch import check_fixed_batch, fixed_batch_size
 from trainables.training.graphs import CompiledModel, new_model, whole_model
 from trainables.training.jit import Choice, JitChoices, JitCompile
 from trainables.training.naming import first_names
 from trainables.training.parts import parts_of
 from trainables.training.pipeline_draws import reproducible_draws
+from trainables.training.plateaus import keep_plateau, plateau_of
 from trainables.training.reads import valid_params
 from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
 from trainables.training.shared import Shared
+from trainables.training.values import value_of
 
 _EVALUATION_FACTOR = 4
 """Evaluation keeps no activations for a backward pass, so it has room for larger batches than training."""
@@ -228,13 +231,16 @@ class WarmTrainer(TrialTrainer[_Trial]):
             None  # until the epoch is whole: a model in which an exception left half an epoch is not used again
         )
         epoch = self._progress.epoch + 1
+        if (rule := plateau_of(self._progress, trial.params)) is not None:
+            trial.compiled.optimizer.schedule.set_rate(rule.rate)
         started_s = time.perf_counter()
         metrics = trial.compiled.train(trial.train, trial.params.batch_size, trial.seed, epoch)
-        validated = trial.compiled.evaluate(trial.validation, trial.evaluation_size)
-        metrics |= {f"val_{name}": value for name, value in validated.items()}
-        if trial.evaluation is not None:
-            self._seeder.restart_epoch(trial.seed, epoch)
-            metrics |= trial.evaluation.after_epoch(trial.compiled.model, trial.compiled.variables, set(metrics))
+        with averaged(trial.compiled.model):
+            validated = trial.compiled.evaluate(trial.validation, trial.evaluation_size)
+            metrics |= {f"val_{name}": value for name, value in validated.items()}
+            if trial.evaluation is not None:
+                self._seeder.restart_epoch(trial.seed, epoch)
+                metrics |= trial.evaluation.after_epoch(trial.compiled.model, trial.compiled.variables, set(metrics))
         epoch_s = time.perf_counter() - started_s
         metrics["epoch_s"] = epoch_s
         self._trial = trial
@@ -242,6 +248,7 @@ class WarmTrainer(TrialTrainer[_Trial]):
         samples = min(steps * trial.params.batch_size, trial.train.num_examples)
         metrics = with_counts(metrics, epoch * steps, epoch * samples, steps, trial.compiled.parts)
         self._progress.epoch = epoch
+        keep_plateau(self._progress, trial.params, metrics)
         metrics = self._judged(metrics, trial.compiled.model)
         return EpochResult(epoch, metrics, epoch_s)
 

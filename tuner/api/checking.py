@@ -30,7 +30,7 @@ def check_spec(
     inspected = Inspection(
         spec, is_tried=address is None, works_in=works_in
     ).result()  # elsewhere it may need what is there
-    inspected = inspected.strictly(is_strict)
+    inspected = inspected.of_new().strictly(is_strict)
     resolved = inspected.resolve(spec, source)
     slots = Slot.of(resolved.resources).count(nodes_of(address))
     warnings = [] if slots else ["resources: no node has room for one trial"]

@@ -96,7 +96,8 @@ def inspected(
         if inspection.in_background:
             _import_what_comes()
             observer.phase("waiting for the trainable's check")
-        found = inspection.result().strictly(check.is_strict)
+        found = inspection.result()
+        found = (found.of_new() if check.is_new else found).strictly(check.is_strict)
         if unshared:
             raise SpecError(check.source, [*found.problems, *unshared])
         resolved = found.resolve(spec, check.source)

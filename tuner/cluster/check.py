@@ -104,7 +104,7 @@ def looked_at(spec: SweepSpec, file: Path, include: Sequence[str]) -> tuple[Insp
         UsageError: what is to be included cannot be.
     """
     works_in = work_folder(spec.trainable, str(file))
-    inspected = Inspection(spec, is_tried=True, works_in=works_in, is_watched=True).result().elsewhere(spec)
+    inspected = Inspection(spec, is_tried=True, works_in=works_in, is_watched=True).result().of_new().elsewhere(spec)
     also = [Path(path) for path in inspected.opened if path.endswith(".py")]
     beside = Path(works_in) if works_in else None
     return inspected, parcel_of(spec, include, beside, also)

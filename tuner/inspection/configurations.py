@@ -9,6 +9,8 @@ import numpy as np
 
 from trainables.contract import Params, TrainingParams
 from trainables.probing.effects import Question
+from trainables.settings import own_names
+from tuner.inspection.takers import ONLY_WITH
 from tuner.policy import Policy
 from tuner.spec import SweepSpec
 from tuner.spec.feasible import Feasible
@@ -19,13 +21,6 @@ NUM_DRAWS = 64
 NUM_BASES = 4
 """Configurations in which a parameter is given other values before it is said to have no effect."""
 
-_ONLY_WITH = {
-    "momentum": ("optimizer", ("sgd", "rmsprop")),
-    "decay_rate": ("schedule", ("exponential",)),
-    "decay_steps": ("schedule", ("exponential",)),
-    "staircase": ("schedule", ("exponential",)),
-}
-"""Training parameters that have an effect with some values of another one alone."""
 _SAME_OPTIMIZERS = (["adam", "adamw"], ["adamw", "adam"])
 TRAINING_PARAMS = tuple(TrainingParams.model_fields)
 
@@ -116,23 +111,28 @@ def idle_training_params(
         read: parameters that the trainable's own code asks for, which may give them another use.
     """
     defaults = {name: info.get_default(call_default_factory=True) for name, info in known.model_fields.items()}
-    idle = {}
+    idle, own = {}, own_names(known)
     for name in spec.space.searched:
         active = [{**defaults, **params} for params in drawn if name in params]
-        if name in read or not active:
+        if name in read or name in own or not active:
             continue
-        if name in _ONLY_WITH:
-            other, takers = _ONLY_WITH[name]
-            found = sorted({str(params[other]) for params in active})
-            if not set(found) & set(takers):
+        if name in ONLY_WITH:
+            other, takers = ONLY_WITH[name]
+            found = {params[other] for params in active}
+            if not found & set(takers):
                 idle[name] = (
-                    f"only {' and '.join(takers)} {'takes' if len(takers) == 1 else 'take'} it, but {other} is"
-                    f" always {' or '.join(found)}"
+                    f"only {' and '.join(map(_text, takers))} {'takes' if len(takers) == 1 else 'take'} it, but {other}"
+                    f" is always {' or '.join(sorted(map(_text, found)))}"
                 )
         parameter = spec.space[name]
-        if name == "optimizer" and isinstance(parameter, Choice) and parameter.choices in _SAME_OPTIMIZERS:
+        is_same = isinstance(parameter, Choice) and parameter.choices in _SAME_OPTIMIZERS
+        if name == "optimizer" and is_same and all("weight_decay" in params for params in drawn):
             idle[name] = "adam and adamw are the same here: weight_decay alone makes the difference"
     return idle
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def effect_lines(reasons: Mapping[str, str]) -> list[str]:

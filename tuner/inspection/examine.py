@@ -23,6 +23,7 @@ from trainables.learned import Learned, load_and_learn
 from trainables.project import module_in_package
 from trainables.scripts.commands import is_command
 from trainables.scripts.functions import Loop
+from trainables.settings import NAMES
 from trainables.sources import Sources
 from tuner.base.errors import gist, said_by
 from tuner.inspection.configurations import draws, idle_training_params
@@ -45,6 +46,7 @@ from tuner.inspection.own_training import batch_size_without_effect, defaults_of
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, command_findings, loop_findings
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
+from tuner.inspection.takers import mismatches, taker_warnings
 from tuner.spec import SweepSpec
 from tuner.spec.requirements import missing_here
 from tuner.spec.space import cut
@@ -203,12 +205,16 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     handed = data if is_shared and not learned.left_out else None
     imported = _imported_beside(spec.trainable)
     space = spec.space if is_adapted(trainable_class) else None
-    idle = {} if problems or is_own(spec.trainable) else idle_training_params(spec, known, draws(spec))
+    is_ours = not problems and not is_own(spec.trainable)
+    idle = idle_training_params(spec, known, draws(spec)) if is_ours else {}
+    is_judged = is_ours or not (problems or is_tried or may_compile(trainable_class))
+    wrong = mismatches(spec, known, draws(spec)) if is_judged and {*NAMES} & {*spec.space} else []
+    warnings += taker_warnings(spec, known, draws(spec)) if is_ours else []
     defaults = defaults_of(known, data)
     metrics = metrics if problems else with_objective(spec, metrics)
     return Inspected(
         defaults, metrics, num_train, problems, handed, warnings, digests, imported, learned, idle, space=space,
-        num_folds=len(folds or ()),
+        num_folds=len(folds or ()), mismatches=wrong,
     )  # fmt: skip
 
 

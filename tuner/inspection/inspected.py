@@ -37,6 +37,8 @@ class Inspected:
     """What `load_data` left in the trainable, for workers and for the sweep's folder."""
     without_effect: dict[str, str] = field(default_factory=dict)
     """Searched parameters that change nothing, and why."""
+    mismatches: list[str] = field(default_factory=list)
+    """Parameters that the chosen optimizer lacks, and the like: problems of a new sweep, not of one that goes on."""
     not_looked_at: list[str] = field(default_factory=list)
     """Searched parameters of which nobody had time to see whether they change anything."""
     path: str = ""
@@ -73,12 +75,17 @@ class Inspected:
             problems=[*self.problems, *tried.problems, *of_metric],
             warnings=[*self.warnings, *tried.warnings],
             without_effect=tried.without_effect,
+            mismatches=tried.mismatches,
             not_looked_at=tried.not_looked_at,
             path=tried.path,
             why=tried.why,
             opened=[*self.opened, *tried.opened],
             defaults={name: value for name, value in self.defaults.items() if name not in tried.idle_defaults},
         )
+
+    def of_new(self) -> Inspected:
+        """With what is wrong in a new sweep alone among the problems."""
+        return replace(self, problems=[*self.problems, *self.mismatches], mismatches=[])
 
     def strictly(self, is_strict: bool) -> Inspected:
         """If it is strict, what has no effect is a problem; that nobody looks for it is one, too."""

@@ -15,6 +15,7 @@ from trainables.exceptions import infeasible_in
 from trainables.folding import all_fold_names, fold_data
 from trainables.given import is_given
 from trainables.probing.failure import ProbeError, own_place, way_out
+from trainables.settings import own_names
 from tuner.base.errors import gist
 from tuner.inspection.configurations import (
     TRAINING_PARAMS,
@@ -25,6 +26,7 @@ from tuner.inspection.configurations import (
     structure_text,
 )
 from tuner.inspection.own_training import idle_defaults, jit_without_effect, scaling_without_effect
+from tuner.inspection.takers import mismatches, taker_warnings
 from tuner.spec import SweepSpec
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Tried:
     warnings: list[str] = field(default_factory=list)
     without_effect: dict[str, str] = field(default_factory=dict)
     """Searched parameters that change nothing, and why."""
+    mismatches: list[str] = field(default_factory=list)
+    """As of `Inspected`."""
     not_looked_at: list[str] = field(default_factory=list)
     """Searched parameters for which no time was left."""
     path: str = ""
@@ -90,7 +94,11 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
         if folds:
             found.metrics = all_fold_names(found.metrics, FOLDS_TRIED, len(folds))
         ours = found.path == "fast" or not found.compiles  # the optimizer is made of the training parameters
-        known = TRAINING_PARAMS if ours else ("batch_size", "micro_batch_size", "epochs")
+        known = (
+            set(TRAINING_PARAMS) - own_names(type(trainable).Params)
+            if ours
+            else {"batch_size", "micro_batch_size", "epochs"}
+        )
         built: set[str] | None = getattr(
             trainable, "names_built", None
         )  # a KerasTuner model may tune its training, too
@@ -101,12 +109,19 @@ def try_out(spec: SweepSpec, trainable: Trainable, data: Data) -> Tried:
     except ProbeError as error:
         return Tried(problems=[failure_line(error, spec.trainable, type(trainable).__name__)])
     idle = idle_training_params(spec, trainable.Params, drawn, found.read) if ours else {}
+    partly = taker_warnings(spec, trainable.Params, drawn) if ours else []
+    wrong = mismatches(spec, trainable.Params, drawn, found.read) if ours else []
     problems = [*(f"trainable: {problem}" for problem in found.problems), *scaling_without_effect(spec, found)]
     return Tried(
         found.metrics,
         problems,
-        [*found.warnings, *jit_without_effect(spec, found)],
+        [
+            *found.warnings,
+            *jit_without_effect(spec, found),
+            *partly,
+        ],
         {**effects.without, **idle},
+        wrong,
         effects.not_looked_at,
         found.path,
         found.why,

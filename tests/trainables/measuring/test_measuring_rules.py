@@ -64,6 +64,7 @@ def test_a_loss_that_never_falls_has_no_range(seed: int) -> None:
     assert (found.low, found.high, found.steepest) == (None, None, None) and "did not fall" in found.reason
     assert analysed(RATES, [2.3 + n / 100 for n in range(len(RATES))]).low is None
     assert "not finite" in analysed(RATES, [math.nan]).reason
+    assert {type(loss) for loss in found.smoothed} == {float}  # as JSON takes them
 
 
 def test_a_loss_that_falls_to_the_end_goes_to_the_highest_rate() -> None:

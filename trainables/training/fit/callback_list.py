@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         model: the trial's.
         epochs: of the whole training, which callbacks see in their `params`.
         steps: batches an epoch; None where it is not known.
+        after_step: called after each step, before they are told of it.
 
     Attributes:
         logs: the newest epoch's, as the last callback saw them.
@@ -25,7 +27,10 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         stopped_by: the class of the callback that has set `model.stop_training`.
     """
 
-    def __init__(self, callbacks: list[Any], model: Any, epochs: int, steps: int | None) -> None:
+    def __init__(
+        self, callbacks: list[Any], model: Any, epochs: int, steps: int | None, after_step: Callable[[], None]
+    ) -> None:
+        self._after_step = after_step if callbacks else _nothing
         super().__init__(callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
         self._async_train = self._async_test = self._async_predict = False  # in order, and never behind a checkpoint
         self._kept = CallbackState.empty()
@@ -74,6 +79,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         self._each("on_epoch_end", epoch, self.logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._after_step()
         self.batches = batch + 1
         self._each("on_train_batch_end", batch, pythonify_logs(logs))
 
@@ -84,3 +90,7 @@ class TrialCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             getattr(callback, event)(number, logs)
             if self.model.stop_training and not was_stopped:
                 self.stopped_by = type(callback).__name__
+
+
+def _nothing() -> None:
+    """Where no callback can change the rate."""

@@ -10,15 +10,9 @@ import tensorflow as tf
 
 from trainables.contract import TrainingParams
 from trainables.schedules import VariableSchedule
+from trainables.training.averages import averaged, inner_optimizer
 from trainables.training.fresh import fresh
-
-_OPTIMIZERS = {
-    "sgd": keras.optimizers.SGD,
-    "adagrad": keras.optimizers.Adagrad,
-    "rmsprop": keras.optimizers.RMSprop,
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.Adam,  # in Keras too, AdamW is Adam with a default of weight decay
-}
+from trainables.training.optimizers import keras_optimizer
 
 
 def compiled_model(model: Any, trainable: Any, params: Any, steps: int | None, epochs: int, jit: bool = False) -> None:
@@ -45,14 +39,17 @@ def _optimizer(params: TrainingParams, steps: int | None, epochs: int) -> Any:
     """Keras's own, whose rate callbacks may set where the schedule is constant."""
     rate: Any = params.learning_rate
     if params.schedule != "constant" or params.warmup_epochs:
-        if steps is None:
+        if steps is None and (params.schedule != "plateau" or params.warmup_epochs):
             raise TypeError("a schedule or a warm-up needs the number of steps: give steps_per_epoch in fit_options")
         rate = VariableSchedule()
-        rate.set(params.model_copy(update={"epochs": epochs}), steps)
-    options: dict[str, Any] = {"weight_decay": params.weight_decay} if params.weight_decay else {}
-    if params.optimizer in ("sgd", "rmsprop"):
-        options["momentum"] = params.momentum
-    return _OPTIMIZERS[params.optimizer](learning_rate=rate, **options)
+        rate.set(params.model_copy(update={"epochs": epochs}), steps or 1)
+    return keras_optimizer(params, rate)
+
+
+def schedule_of(model: Any) -> VariableSchedule | None:
+    """The schedule that the training parameters have given a model; None where its rate is a constant or its own."""
+    schedule = getattr(inner_optimizer(model), "_learning_rate", None)
+    return schedule if isinstance(schedule, VariableSchedule) else None
 
 
 def state_variables(model: Any, example: Callable[[], Any], strategy: Any) -> list[Any]:
@@ -114,6 +111,18 @@ def without_final_average(model: Any) -> None:
     for optimizer in optimizers_of(model):
         if getattr(optimizer, "use_ema", False):
             optimizer.finalize_variable_values = lambda var_list: None
+
+
+def validate_averages(model: Any) -> None:
+    """Lets `fit` validate the moving averages of the weights, where the optimizer keeps them."""
+    evaluate = model.evaluate
+
+    def evaluate_averages(*arguments: Any, **options: Any) -> Any:
+        with averaged(model):
+            return evaluate(*arguments, **options)
+
+    if getattr(inner_optimizer(model), "use_ema", False):
+        model.evaluate = evaluate_averages
 
 
 def _value(variable: Any) -> Any:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import keras
@@ -25,6 +26,7 @@ from trainables.counts import with_counts
 from trainables.epochs import EpochResult
 from trainables.exceptions import PartsError, message_of
 from trainables.isolation import isolated
+from trainables.training.averages import averaged
 from trainables.training.base import TrialTrainer
 from trainables.training.checkpoint import (
     CheckpointError,
@@ -40,7 +42,13 @@ from trainables.training.fit.callback_files import go_on, place_files
 from trainables.training.fit.callback_list import TrialCallbacks
 from trainables.training.fit.callback_state import CallbackState
 from trainables.training.fit.data import FitPart, fit_part, with_sample_weight
-from trainables.training.fit.model import compiled_model, state_variables, without_final_average
+from trainables.training.fit.model import (
+    compiled_model,
+    schedule_of,
+    state_variables,
+    validate_averages,
+    without_final_average,
+)
 from trainables.training.fit.options import FitOptionsError, fit_options, new_callbacks
 from trainables.training.fit.rates import RateReader
 from trainables.training.graphs import assign, new_model
@@ -49,6 +57,7 @@ from trainables.training.naming import first_names
 from trainables.training.numbers import numbers
 from trainables.training.parts import parts_of, train_step_in_parts
 from trainables.training.pipeline_draws import begin_epoch, reproducible_draws
+from trainables.training.plateaus import keep_plateau, plateau_of
 from trainables.training.reads import valid_params, watched
 from trainables.training.seeding import EpochSeeder
 from trainables.training.shared import Shared
@@ -124,6 +133,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         self._read: set[str] = set()
         self._temporary: str | None = None
         self._has_told = False
+        self._has_averages = True
         self.compiles = False
         self.folder: str | None = None
         self.trial: int | str = 0
@@ -192,6 +202,9 @@ class FitTrainer(TrialTrainer[_Trial]):
         validation_batch_size = int(options.pop("validation_batch_size", parts or batch_size))
         first_epoch = int(options.pop("initial_epoch", 0))
         callbacks = new_callbacks(trainable, valid)
+        self._has_averages = not any(isinstance(callback, keras.callbacks.SwapEMAWeights) for callback in callbacks)
+        if self._has_averages:
+            validate_averages(model)
         placed = place_files(callbacks, self._files, self.trial)
         if placed and not self._has_told:
             self._has_told = True  # it is the same of each trial
@@ -203,7 +216,7 @@ class FitTrainer(TrialTrainer[_Trial]):
         elif (size := _rows(train.first())) is not None:
             self.used["batch_size"] = size
         self.at_once = parts or int(self.used.get("batch_size") or 0) or None
-        listed = TrialCallbacks(callbacks, model, first_epoch + epochs, steps)
+        listed = TrialCallbacks(callbacks, model, first_epoch + epochs, steps, rates.after_step)
         return _Trial(
             trainable,
             valid, seed, model, variables, listed, train, validation, test, batch_size, epochs, first_epoch, shuffle,
@@ -258,6 +271,9 @@ class FitTrainer(TrialTrainer[_Trial]):
         epoch = self._progress.epoch + 1
         begin_epoch(trial.seed, epoch)
         self._seeder.begin_epoch(trial.seed, epoch)
+        schedule = None if self.compiles else schedule_of(trial.model)
+        if schedule is not None and (rule := plateau_of(self._progress, trial.params)) is not None:
+            schedule.set_rate(rule.rate)
         trial.rates.begin_epoch()
         began_s = time.perf_counter()
         with first_names(trial.trainable):  # of metrics given as text, which Keras makes in the first step
@@ -269,7 +285,8 @@ class FitTrainer(TrialTrainer[_Trial]):
             validated = self._progress.validated or self._validated(trial)
         own = {}
         if trial.evaluation is not None:
-            own = trial.evaluation.after_epoch(trial.model, trial.variables, {*metrics, *validated})
+            with averaged(trial.model) if self._has_averages else nullcontext():
+                own = trial.evaluation.after_epoch(trial.model, trial.variables, {*metrics, *validated})
         epoch_s = time.perf_counter() - began_s
         self._progress.validated = validated
         metrics |= validated | own | trial.rates.of_epoch() | {"epoch_s": epoch_s}
@@ -277,6 +294,8 @@ class FitTrainer(TrialTrainer[_Trial]):
         metrics = self._counted(trial, metrics)
         if trial.model.optimizer is not trial.optimizer:
             self._progress.compiled_after = self._progress.compiled_after or epoch
+        if schedule is not None:
+            keep_plateau(self._progress, trial.params, metrics)
         metrics = self._judged(metrics, trial.model)
         if trial.model.stop_training:
             by = trial.callbacks.stopped_by or "model.stop_training"
@@ -334,7 +353,14 @@ class FitTrainer(TrialTrainer[_Trial]):
     def _evaluated(self, trial: _Trial, part: FitPart) -> dict[str, float]:
         batches = part.validation(trial.validation_batch_size)
         steps = trial.options.get("validation_steps") if part is trial.validation else None
-        return _numbers(trial.model.evaluate(batches, steps=steps, verbose=0, return_dict=True))
+        # Not the model's `evaluate` for test data: the best weights, which are there then, are averages already.
+        evaluate = (
+            trial.model.evaluate if part is trial.validation else partial(type(trial.model).evaluate, trial.model)
+        )
+        return _numbers(evaluate(batches, steps=steps, verbose=0, return_dict=True))
+
+    def _best_values(self, model: Any) -> list[Any]:
+        return super()._best_values(model) if self._has_averages else [variable.numpy() for variable in model.variables]
 
     def snapshot(self) -> Snapshot:
         """The trial as it stands, the state of its callbacks included.
