@@ -8,6 +8,8 @@ from dataclasses import dataclass
 FIRST = 8
 GAIN_MIN = 1.1
 """A doubling that trains less than this many times the examples a second gains nothing."""
+DOUBTFUL = 0.7
+"""A size that trains less than this many times the examples a second of a smaller one is measured again."""
 NEARLY = 0.9
 """Of the best throughput: enough for the smallest size that has it to be named."""
 
@@ -43,6 +45,11 @@ def ended(rungs: Sequence[Rung], num_examples: int) -> str:
     if len(speeds) >= 3 and max(speeds[-2:]) < GAIN_MIN * max(speeds[:-2]):
         return "the throughput stopped growing"
     return ""
+
+
+def is_doubtful(rungs: Sequence[Rung], examples_per_s: float) -> bool:
+    """Whether a size is so much slower than a smaller one that something else must have slowed it down."""
+    return any(examples_per_s < DOUBTFUL * (rung.examples_per_s or 0.0) for rung in rungs)
 
 
 def fastest(rungs: Sequence[Rung]) -> int | None:

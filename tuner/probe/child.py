@@ -130,7 +130,7 @@ class _Measuring:
 
     def _climb(self) -> None:
         from trainables.measuring.ladder import Rung as Measured
-        from trainables.measuring.ladder import ended, sizes
+        from trainables.measuring.ladder import ended, is_doubtful, sizes
         from trainables.measuring.measure import lacks_memory, throughput
 
         stepping, rungs = self._stepping(), list[Measured]()
@@ -141,6 +141,9 @@ class _Measuring:
             self._send(Rung(size))
             try:
                 found = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
+                if is_doubtful(rungs, found.examples_per_s):
+                    again = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
+                    found = max(found, again, key=lambda one: one.examples_per_s)
             except Exception as error:
                 if not rungs and (lacks_memory(error) or size * 2 > count):
                     raise

@@ -9,7 +9,7 @@ import pytest
 
 from trainables.measuring.classes import balanced_weights, class_counts
 from trainables.measuring.epochs import flattens
-from trainables.measuring.ladder import Rung, ended, fastest, largest, sizes
+from trainables.measuring.ladder import Rung, ended, fastest, is_doubtful, largest, sizes
 from trainables.measuring.noise_scale import noise_scale
 from trainables.measuring.range_test import Range, analysed, growing, has_diverged
 
@@ -99,6 +99,12 @@ def test_a_ladder_ends_at_memory_examples_or_throughput() -> None:
     assert fastest([*flat, Rung(128, 370.0)]) == 32
     assert largest([*flat, Rung(128, None, "no memory")]) == 64
     assert (fastest([Rung(8, None)]), largest([])) == (None, None)
+
+
+def test_a_size_that_is_much_slower_than_a_smaller_one_is_doubted() -> None:
+    rungs = [Rung(8, 1000.0), Rung(16, None, "of one batch size"), Rung(32, 1900.0)]
+    assert [is_doubtful(rungs, speed) for speed in (1200.0, 1400.0, 4000.0)] == [True, False, False]
+    assert not is_doubtful([], 1.0)
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
