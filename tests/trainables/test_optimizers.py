@@ -88,6 +88,18 @@ def test_clipping_and_averages_are_keras_own(given: dict[str, Any]) -> None:
     check("sgd", {"momentum": 0.5, **given})
 
 
+def test_each_step_evaluates_its_schedule_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainables.contract import Params
+    from trainables.schedules import VariableSchedule
+    from trainables.training.optimizers import TunableOptimizer
+
+    evaluate, steps = VariableSchedule.__call__, []
+    monkeypatch.setattr(VariableSchedule, "__call__", lambda self, step: (steps.append(step), evaluate(self, step))[1])
+    tunable = TunableOptimizer(Params(optimizer="adamw"))
+    weights_after(tunable.keras, lambda variables: tunable.place_numbers())
+    assert len(steps) == 1
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_no_number_of_an_optimizer_makes_a_new_trace(make_trainer: MakeTrainer, name: str) -> None:
     trainer = make_trainer("Plain")

@@ -93,6 +93,14 @@ def test_a_step_is_scheduled_as_one() -> None:
     check_alike(trained(Plain, **schedule)[2], trained(Plain, micro_batch_size=10, **schedule)[2])
 
 
+@pytest.mark.parametrize("kind", [Plain, WithCallbacks])
+def test_averages_are_those_of_whole_batches(kind: type[Any]) -> None:
+    average = {"use_ema": True, "ema_momentum": 0.8}
+    whole, in_parts = (trained(kind, **average, micro_batch_size=size)[1] for size in (64, 24))
+    assert in_parts["val_loss"] == pytest.approx(whole["val_loss"], rel=1e-4)
+    assert in_parts["val_loss"] != pytest.approx(trained(kind, micro_batch_size=24)[1]["val_loss"], rel=1e-2)
+
+
 def test_data_that_come_in_batches_are_trained_in_parts_as_well() -> None:
     check_alike(trained(Batched)[2], trained(Batched, at_most=24)[2])
 

@@ -63,6 +63,25 @@ def test_factors_are_factors_and_counts_begin_with_the_phase(make: Callable[...,
     assert step.max() == pytest.approx(0.25 * 0.01, rel=1e-2), "Adam's first step is as long as its rate"
 
 
+def test_averages_of_weights_that_learn_later_begin_with_them(make: Callable[..., Any]) -> None:
+    trainer = make()
+    trainer.start({**TRIAL, "use_ema": True, "ema_momentum": 0.5, "upper": 1.0}, 3)
+    built, first = weights(trainer), after(trainer, 2)
+    frozen = _averages(trainer)["upper/kernel"]
+    np.testing.assert_allclose(frozen, built["upper/kernel"], rtol=1e-5)
+    then = after(trainer, 2)
+    average = _averages(trainer)["upper/kernel"]
+    moved = np.abs(then["upper/kernel"] - first["upper/kernel"]).max()
+    assert 0 < np.abs(average - then["upper/kernel"]).max() < moved
+
+
+def _averages(trainer: Any) -> dict[str, Any]:
+    from trainables.training.averages import averaged
+
+    with averaged(trainer.model):
+        return weights(trainer)
+
+
 def test_no_number_retraces_and_a_break_changes_nothing(make: Callable[..., Any]) -> None:
     trainer, params = make(), {**TRIAL, "noise": 0.1}
     trainer.start(params, 3)

@@ -54,6 +54,7 @@ class TunableOptimizer:
         """Puts variables in the place of the constants, once Keras has made the optimizer's state."""
         for name, number in self._numbers.items():
             setattr(self.keras, name, number)
+        _evaluate_rate_once(self.keras)
 
     @property
     def variables(self) -> list[Any]:
@@ -71,6 +72,23 @@ class TunableOptimizer:
         if _STATE in (values := _numbers(params)):
             for variable in filter(None.__ne__, self.keras._accumulators):
                 variable.assign(tf.fill(variable.shape, tf.cast(values[_STATE], variable.dtype)))
+
+
+def _evaluate_rate_once(optimizer: Any) -> None:
+    """Lets each step of an optimizer evaluate its schedule once; Keras does so for each weight that decays."""
+    inner = optimizer.apply
+
+    def apply(*args: Any, **options: Any) -> Any:
+        if tf.distribute.has_strategy():
+            return inner(*args, **options)
+        rate = optimizer.learning_rate
+        optimizer.__dict__["_get_current_learning_rate"] = lambda: rate
+        try:
+            return inner(*args, **options)
+        finally:
+            del optimizer.__dict__["_get_current_learning_rate"]
+
+    optimizer.__dict__["apply"] = apply
 
 
 def static_key(params: Params) -> tuple[Any, ...]:
