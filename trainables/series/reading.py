@@ -118,7 +118,7 @@ def _of_table(table: Table, options: Mapping[str, Any]) -> Series:
     for name in map(str, named):
         if name not in there:
             raise DataError(f"{table.name}: must have a column {name}, but has none{nearest(name, there)}")
-    columns = tuple(name for name in options["columns"] or there if name != time)
+    columns = tuple(name for name in map(str, options["columns"] or there) if name != time)
     values = np.stack([_numbers(table, frame[name], name) for name in columns], axis=1) if columns else np.empty((0, 0))
     return _series(table.name, values, columns, options)
 
@@ -133,7 +133,7 @@ def _time_column(table: Table, frame: Any, options: Mapping[str, Any]) -> str | 
                 f"{table.name}: time_column must be a column, but there is no {wanted}{nearest(str(wanted), there)}"
             )
         return str(wanted)
-    kept = {*(options["columns"] or ()), options["target"]}
+    kept = {*map(str, options["columns"] or ()), str(options["target"])}
     for name in there:
         if name in kept or name.strip().lower() not in _TIME_NAMES:
             continue

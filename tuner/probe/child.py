@@ -75,7 +75,7 @@ class _Measuring:
         self._asked, self._send = asked, send
         began = time.monotonic()
         self._spec = spec = spec_from_mapping(asked.spec)
-        set_up_process(spec.resources.threads)
+        set_up_process(spec.resources.threads, spec.deterministic)
         given = pickle.loads(asked.given) if asked.given else None
         place = Place(spec.trainable, spec.data, None, given, asked.import_folder, asked.learned, spec.space.fixed)
         self._trainable = load_instance(place)
