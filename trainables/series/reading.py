@@ -16,7 +16,7 @@ from trainables.contract import DataError
 from trainables.data import read_npz
 from trainables.reading import places
 from trainables.reading.labels import nearest
-from trainables.reading.tables import ParquetTable, Table, csv_table
+from trainables.reading.tables import Table, table_of
 from trainables.reading.times import check_order, whole
 from trainables.series import seasons
 
@@ -69,15 +69,7 @@ def read(name: str, options: Mapping[str, Any]) -> Series:
         return _of_arrays(name, path, options)
     if not path.name.lower().endswith(_TABLES):
         raise DataError(f"{name}: must be {_RULE}, but is {path.name}")
-    return _of_table(_table(name, path), options)
-
-
-def _table(name: str, path: Path) -> Table:
-    if path.name.lower().endswith((".parquet", ".pq")):
-        return ParquetTable((name, path))
-    [table] = csv_table("\t" if path.name.lower().endswith(".tsv") else ",")(str(path))
-    table.name = name
-    return table
+    return _of_table(table_of(name, path), options)
 
 
 def _of_arrays(name: str, path: Path, options: Mapping[str, Any]) -> Series:
