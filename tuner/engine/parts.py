@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from trainables.counts import MICRO_BATCH_SIZE
 from tuner.engine.retries import fewer_at_once
@@ -24,7 +25,7 @@ def known_at_once(sweep: Sweep, trial: Trial) -> int:
     return min((int(size) for size in sizes if _is_count(size)), default=0) if _is_count(batch_size) else 0
 
 
-def _is_count(size: object) -> bool:
+def _is_count(size: object) -> TypeGuard[int | float]:
     return isinstance(size, int | float) and not isinstance(size, bool) and 1 <= size < 2**31
 
 
