@@ -109,6 +109,21 @@ def test_no_number_retraces_and_a_break_changes_nothing(make: Callable[..., Any]
     assert not changed(whole, after(fresh, 3)), "in another trainer"
 
 
+def test_a_probe_tests_rates_in_the_first_phase_and_speed_in_the_last() -> None:
+    from trainables.measuring.stepping import Stepping
+
+    trainable = registry.load_file(HERE / "phased.py", "TwoPhases")()
+    stepping = Stepping(trainable, trainable.load_data())
+    found = stepping.run(TRIAL, [0.001] * 12, lambda steps: False)
+    assert len(found.losses) == 12 and np.isfinite(found.losses).all()
+    before = weights(stepping.trainer)
+    assert stepping.seconds_per_step(TRIAL, 0.0) > 0
+    stepping.trainer.start(TRIAL, 0)
+    assert np.array_equal(weights(stepping.trainer)["upper/kernel"], before["upper/kernel"]), "frozen in the first one"
+    stepping.seconds_per_step(TRIAL, 0.0)
+    assert not np.array_equal(weights(stepping.trainer)["upper/kernel"], before["upper/kernel"])
+
+
 def test_what_phases_cannot_be(make: Callable[..., Any]) -> None:
     import keras
 

@@ -44,7 +44,7 @@ def assign(
         judged_at=judged_at,
         checkpoints=tuple(saved.path for saved in newest_first[:CHECKPOINTS_TRIED]),
         keep_above=keep_above,
-        micro_batch_size=trial.micro_batch_size,
+        micro_batch_size=trial.micro_batch_size or None,
         patience=patience,
         values=tuple(values) if patience is not None else (),
     )

@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from tuner.base.coupling import trained_params
 from tuner.base.errors import StorageError, TunerError, UsageError, bounded_text
 from tuner.base.outcomes import FailureCause, LossCause
@@ -23,6 +25,7 @@ from tuner.engine.endings import TrialEnd, decided_end, failed_end, finished_tex
 from tuner.engine.judging import judge
 from tuner.engine.messages import Assignment, Failure, Report
 from tuner.engine.objective import with_objective
+from tuner.engine.parts import WHOLE, fewer_after_error, is_in_parts_after_kill, known_at_once, whole_text
 from tuner.engine.retries import Retries, fewer_at_once, parts_text
 from tuner.engine.stages import Stages
 from tuner.policy import Policy
@@ -203,8 +206,11 @@ class Coordinator:
         goes_on = self._take_epochs(trial, report)
         if failure is not None and goes_on and failure.cause == "infeasible":
             self._end_infeasible(trial, failure.message)
-        elif failure is not None and goes_on and (size := fewer_at_once(failure.at_once)) is not None:
-            self._train_in_parts(trial, report.attempt, failure, size)
+        elif failure is not None and goes_on and (size := fewer_after_error(trial, failure.at_once)):
+            reason = parts_text(failure.message, failure.at_once, size)
+            self._go_on_in_parts(trial, report.attempt, reason, size)
+        elif failure is not None and goes_on and failure.needs_whole and is_in_parts_after_kill(trial):
+            self._go_on_in_parts(trial, report.attempt, whole_text(failure.message), WHOLE)
         elif failure is not None and goes_on:
             self._fail(trial, report.attempt, "memory" if failure.cause == "memory" else "error", failure.message)
         elif failure is not None and trial.outcome is not None:
@@ -219,9 +225,9 @@ class Coordinator:
         if why:
             self.stop(why, ev.SweepEnded(reason=why, state="stopped"))
 
-    def _train_in_parts(self, trial: Trial, attempt: int, failure: Failure, size: int) -> None:
-        """Memory ran out: the next attempt trains the same batches in smaller parts, which uses up no retry."""
-        reason = bounded_text(parts_text(failure.message, failure.at_once, size), LINE_CHARS_MAX)
+    def _go_on_in_parts(self, trial: Trial, attempt: int, reason: str, size: int) -> None:
+        """Memory ran out: the next attempt trains the same batches in other parts, which uses up no retry."""
+        reason = bounded_text(reason, LINE_CHARS_MAX)
         self._tell(f"trial {trial.number}: {reason}")
         self._books.append(
             ev.AttemptFailed(
@@ -263,7 +269,9 @@ class Coordinator:
                 return
             self._log(f"trial {trial}, attempt {assignment.attempt}: {reason}. {bounded_text(details)}".rstrip(". "))
             if cause != "retired":
-                self._fail(self.sweep.trials[trial], assignment.attempt, cause, reason)
+                lost = self.sweep.trials[trial]
+                at_once = known_at_once(self.sweep, lost) if cause == "memory" else 0
+                self._fail(lost, assignment.attempt, cause, reason, at_once)
 
     def release(self, trial: int) -> None:
         """The slot of this trial is free."""
@@ -289,12 +297,17 @@ class Coordinator:
         again.slots, again._lacking = self.slots, self._lacking
         return again
 
-    def _fail(self, trial: Trial, attempt: int, cause: FailureCause, reason: str) -> None:
+    def _fail(self, trial: Trial, attempt: int, cause: FailureCause, reason: str, at_once: int = 0) -> None:
+        """Takes a failed attempt; with `at_once` examples in memory, the next one trains with half of them."""
         reason = bounded_text(reason, LINE_CHARS_MAX)
         counts = self._retries.count(trial.number, cause)
         failed = ev.AttemptFailed(trial=trial.number, attempt=attempt, cause=cause, reason=reason, counts=counts)
         if counts and self._retries.ends_trial(trial.failures):
             self._end(trial, failed_end(cause, reason), failed)
+        elif size := fewer_at_once(at_once):
+            text = bounded_text(parts_text(reason, at_once, size), LINE_CHARS_MAX)
+            self._tell(f"trial {trial.number}: {text}")
+            self._books.append(replace(failed, reason=text, micro_batch_size=size))
         else:
             self._books.append(failed)
         why = self._retries.hopeless(self.sweep.num_epochs - self._epochs_before, reason)

@@ -46,7 +46,8 @@ def with_parts(failure: Failure, error: BaseException, at_once: int | None, is_i
         is_in_parts: whether they were so few because memory had run out before.
     """
     if isinstance(error, PartsError) and is_in_parts:
-        return replace(failure, cause="memory", message=f"memory ran out, and {redacted(said_by(error))}")
+        text = f"memory ran out, and {redacted(said_by(error))}"
+        return replace(failure, cause="memory", message=text, needs_whole=True)
     return replace(failure, at_once=at_once) if failure.cause == "memory" and at_once else failure
 
 

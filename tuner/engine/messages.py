@@ -88,6 +88,8 @@ class Failure:
     traceback: str
     at_once: int = 0
     """With memory: how many examples were trained at once; 0 where fewer of them are no way out."""
+    needs_whole: bool = False
+    """With memory: the model cannot be trained in parts of a batch, as it was to be since memory ran out."""
 
 
 @dataclass(frozen=True)

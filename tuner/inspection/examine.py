@@ -42,7 +42,13 @@ from tuner.inspection.hypermodels import Completed, completed, is_adapted
 from tuner.inspection.inspected import Inspected
 from tuner.inspection.names import name_problems
 from tuner.inspection.objective import with_objective
-from tuner.inspection.own_training import batch_size_without_effect, defaults_of, may_compile, takes_batches
+from tuner.inspection.own_training import (
+    batch_size_without_effect,
+    defaults_of,
+    may_compile,
+    parts_without_effect,
+    takes_batches,
+)
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.scripts import COMMAND_TEXT, LOOP_TEXT, ScriptFindings, command_findings, loop_findings
 from tuner.inspection.shapes import data_problems, is_python, num_examples, what
@@ -192,7 +198,7 @@ def _inspect_class(spec: SweepSpec, trainable_class: type[Trainable], is_tried: 
     is_shared = isinstance(data, Data) and _is_arrays(data)
     is_unused = spec.data is not None and not trainable_class.takes_data
     warnings = ["data: has no effect, as the trainable has its own"] if is_unused else []
-    warnings += [*text_warnings(spec, taken_texts(known)), *hyper_warnings]
+    warnings += [*text_warnings(spec, taken_texts(known)), *hyper_warnings, *parts_without_effect(spec, known, data)]
     warnings += data_warnings(data) if isinstance(data, Data) and not problems else []
     warnings += [
         f"trainable: its {name} may have no effect: {why}" for name, why in _ELSEWHERE if hasattr(trainable_class, name)

@@ -14,6 +14,7 @@ from trainables.kerastuner.spaces import FoundSpace
 from trainables.kerastuner.standin import is_stand_in
 from tuner.inspection.fit import extremes
 from tuner.spec import SweepSpec
+from tuner.spec.feasible import value_problems
 from tuner.spec.space import AnyParameter, Space, nearest, shown
 
 OURS = ("batch_size", "epochs")
@@ -59,7 +60,7 @@ def completed(spec: SweepSpec, trainable: HyperTrainable, data: Data | None) -> 
         path = ".".join(str(part) for part in message["loc"][:1])
         return Completed(spec, [*unknown, f"space{path and '.'}{path}: {message['msg']}"], warnings)
     complete = spec.model_copy(update={"space": whole})
-    return Completed(complete, [*unknown, *epochs_problems(complete)], warnings)
+    return Completed(complete, [*unknown, *epochs_problems(complete), *feasible_problems(complete)], warnings)
 
 
 def _laid_over(found: FoundSpace, written: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,6 +94,11 @@ def _unconditional(parameter: Any) -> Any:
     if not isinstance(parameter, dict):
         return parameter
     return {name: value for name, value in parameter.items() if name != "when"}
+
+
+def feasible_problems(spec: SweepSpec) -> list[str]:
+    """Conditions that are none, or that no configuration of a whole space meets."""
+    return [f"{path}: {rule}" for path, rule in value_problems(spec.feasible, spec.space, spec.search.seed)]
 
 
 def epochs_problems(spec: SweepSpec) -> list[str]:

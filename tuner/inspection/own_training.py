@@ -7,9 +7,11 @@ import sys
 from typing import Any
 
 from trainables.contract import Trainable, TrainingParams, fit_reason
+from tuner.inspection.fit import extremes
 from tuner.inspection.shapes import is_batched, is_python
 from tuner.spec import SweepSpec
 from tuner.spec.models import ALWAYS_IN_SPACE
+from tuner.spec.space import AnyParameter
 
 _COMPILES = ".compile("
 
@@ -91,6 +93,26 @@ def batch_size_without_effect(spec: SweepSpec, data: Any) -> list[str]:
     if parameter is None or "batch_size" not in spec.space.searched or not says_batch_size(data):
         return []
     return ["space.batch_size: has no effect, as the training data are batched already: leave it out of the space"]
+
+
+def parts_without_effect(spec: SweepSpec, known: type[Any], data: Any) -> list[str]:
+    """A micro_batch_size that is below no batch size of the space."""
+    part, whole = (spec.space.root.get(name) for name in ("micro_batch_size", "batch_size"))
+    if part is None or not has_training_params(known) or says_batch_size(data):
+        return []
+    default = known.model_fields["batch_size"].get_default(call_default_factory=True)
+    smallest = min(_counts(part), default=0)
+    largest = max(_counts(whole), default=0) if whole is not None else int(default)
+    if not largest or smallest < largest:
+        return []
+    text = f"has no effect, as it is at least {smallest} and batch_size is at most {largest}"
+    return [f"space.micro_batch_size: {text}: batches are trained in parts of fewer examples only"]
+
+
+def _counts(parameter: AnyParameter) -> list[int]:
+    """The numbers that bound a parameter."""
+    bounds = (value for _, value in extremes(parameter))
+    return [value for value in bounds if isinstance(value, int) and not isinstance(value, bool)]
 
 
 def says_batch_size(data: Any) -> bool:

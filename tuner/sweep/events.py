@@ -168,7 +168,8 @@ class CheckpointsDeleted(Event, frozen=True, kw_only=True, gc=False, tag="checkp
 class AttemptFailed(Event, frozen=True, kw_only=True, gc=False, tag="attempt_failed"):
     """An attempt failed. `counts`: whether it uses up one of the trial's retries.
 
-    `micro_batch_size`: memory ran out, and the trial's next attempts train at most so many examples of a batch at once.
+    `micro_batch_size`: memory ran out, and the trial's next attempts train at most so many examples of a batch at once;
+    0 for whole batches again, as the model cannot be trained in parts.
     """
 
     trial: int

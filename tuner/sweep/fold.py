@@ -43,7 +43,8 @@ class Trial:
     """Attempts whose failure counts against the trial's retries."""
     last_failure: ev.AttemptFailed | None = None
     micro_batch_size: int | None = None
-    """The most examples of a batch that are trained at once since memory ran out; None where it did not."""
+    """The most examples of a batch that are trained at once since memory ran out; None where it did not, 0 where the
+    model turned out to need whole batches."""
     outcome: Outcome | None = None
     reason: str = ""
     checkpoints: list[ev.CheckpointSaved] = field(default_factory=list)
@@ -358,7 +359,8 @@ class Sweep:
                 trial.checkpoints = best if event.keeps_best else []
             case ev.AttemptFailed():
                 trial.attempts = max(trial.attempts, event.attempt)
-                trial.micro_batch_size = event.micro_batch_size or trial.micro_batch_size
+                if event.micro_batch_size is not None:
+                    trial.micro_batch_size = event.micro_batch_size
                 if event.counts:
                     trial.failures += 1
                     trial.last_failure = event
