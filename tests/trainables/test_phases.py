@@ -110,3 +110,14 @@ def test_what_phases_cannot_be(make: Callable[..., Any]) -> None:
     assert plan_of([], model) is None
     plan = plan_of([Phase(0), Phase(2), Phase()], model)
     assert plan is not None and [plan.phase_at(epoch) for epoch in (1, 2, 3, 99)] == [0, 0, 1, 1]
+
+
+def test_measured_steps_are_all_of_one_phase() -> None:
+    from trainables.measuring.measure import range_losses
+    from trainables.measuring.stepping import Stepping
+
+    trainable = registry.load_file(HERE / "phased.py", "TwoPhases")()
+    stepping = Stepping(trainable, trainable.load_data())
+    rates, losses = range_losses(stepping, TRIAL)
+    assert rates[-1] > 0.1 and np.isfinite(losses[:80]).all()
+    assert stepping.seconds_per_step(TRIAL, 0.05) > 0 and stepping.trainer.trial.compiled.last_phase_epoch == 3

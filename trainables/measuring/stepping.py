@@ -107,10 +107,11 @@ class Stepping:
         self._learn(trial.compiled.model, trial.train.num_examples)
         size, most = trial.params.batch_size, max(1, trial.train.num_examples // trial.params.batch_size)
         count, found = min(2, most), list[float]()
+        epoch = trial.compiled.last_phase_epoch  # as a rule it takes the longest, and the most memory
         for number in itertools.count():
             part = _first(trial.train, count * size)
             began = time.perf_counter()
-            trial.compiled.train(part, size, SEED, number + 1)
+            trial.compiled.train(part, size, SEED + number, epoch)
             took = time.perf_counter() - began
             found += [took / count] if number else []  # the first one may have made something ready
             is_over = bool(found) and time.perf_counter() + took > until
@@ -134,7 +135,7 @@ class Stepping:
             if rate is not None:
                 trial.compiled.optimizer.set(trial.params.model_copy(update={"learning_rate": rate}), 1)
             began = time.perf_counter()
-            metrics = trial.compiled.train(batch, size, SEED, number + 1)
+            metrics = trial.compiled.train(batch, size, SEED + number, 1)  # of the first phase, whatever the step
             steps.seconds.append(time.perf_counter() - began)
             steps.losses.append(metrics.get("loss", math.nan))
             if ends(steps):
