@@ -31,6 +31,7 @@ class Infeasible(Exception):
 
 _OUT_OF_MEMORY = re.compile(
     r"RESOURCE_EXHAUSTED|ResourceExhausted|MemoryError|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|Out of memory while"
+    r"|[Ff]ailed to allocate memory"
 )
 
 

@@ -78,6 +78,8 @@ class FinetuneImage(ImageClassifier):
 
     def load_data(self) -> Data:
         self.base = bases.find(self.fixed("base"), self.fixed("weights"))
+        if self.fixed_params.get("weights") is not None and self.base.name not in applications.PREPROCESSING:
+            raise ParamError("weights", f"has no effect, as {self.base.name} has its own; leave it out")
         found = bases.loaded(self.base, None) if self._is_needed_first() else None
         self.own_side, self.own_channels = (found.side, found.channels) if found else (None, 3)
         data = super().load_data()

@@ -20,6 +20,7 @@ from trainables.contract import Data, DataError, ParamError, Trainable
 from trainables.contract import Params as TrainingParams
 from trainables.exceptions import Infeasible
 from trainables.phases import Phase
+from trainables.reading.labels import balanced_weights
 from trainables.texts import reading
 from trainables.texts.base import Base, lora_layers
 from trainables.texts.words import VOCABULARY_MAX, lengths, limited, padded, words_of
@@ -109,7 +110,7 @@ class FinetuneText(Trainable):
             for part, given in _parts(data).items()
         }
         if params.class_weights == "balanced":
-            parts["train"] = (*parts["train"], _balanced(parts["train"][1]))
+            parts["train"] = (*parts["train"], balanced_weights(parts["train"][1]))
         return replace(data, **parts)
 
     def build_model(self, params: Any) -> keras.Model:
@@ -182,10 +183,3 @@ def _options() -> dict[str, Any]:
 def _parts(data: Data) -> dict[str, Any]:
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     return {name: part for name, part in parts.items() if part is not None}
-
-
-def _balanced(y: Array) -> Array:
-    """Of each example the number of examples / (classes * examples of its class), as scikit-learn has it."""
-    counts = np.bincount(y)
-    weights: Array = (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)[y]
-    return weights

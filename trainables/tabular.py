@@ -23,7 +23,7 @@ from trainables.contract import Data, DataError, Trainable
 from trainables.contract import Params as TrainingParams
 from trainables.exceptions import Infeasible
 from trainables.reading.building import of_arrays
-from trainables.reading.labels import Labels, nearest
+from trainables.reading.labels import Labels, balanced_weights, nearest
 from trainables.reading.planning import Plan, Wanted, planned
 from trainables.reading.splitting import TRAIN
 
@@ -61,7 +61,7 @@ class Tabular(Trainable):
         class_weights: Literal["none", "balanced"] = "none"
         """`balanced` gives each class the same weight in the loss, however few its rows are."""
         target: str = ""
-        """The column to predict; by default one named target, label or y, else the last one. A constant."""
+        """The column to predict; by default one named target, label, y or class, else the last one. A constant."""
         task: Literal["auto", "classification", "regression"] = "auto"
         """Whether the target holds classes; by default it does if it holds text, two values, or whole numbers from 0
         on without a gap. A constant."""
@@ -228,11 +228,7 @@ def _inputs(by_name: Any, params: Any) -> dict[str, Any]:
 
 def _weights(y: Any, class_weights: str) -> Any:
     """A weight for each training row."""
-    if class_weights == "none":
-        return np.ones(len(y), np.float32)
-    counts = np.bincount(y)
-    weights = len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    return weights.astype(np.float32)[y]
+    return np.ones(len(y), np.float32) if class_weights == "none" else balanced_weights(y)
 
 
 def _relative_squared_error(deviation: float) -> Any:

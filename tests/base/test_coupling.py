@@ -32,6 +32,11 @@ def test_without_it_the_parameters_are_those_that_were_suggested(written: dict[s
     assert trained_params(written, params) == params == as_suggested(written, params, 0.01)
 
 
+@pytest.mark.parametrize("params", [{}, {"learning_rate": None, "batch_size": 64}, {"learning_rate": 0.1}])
+def test_without_a_rate_nothing_is_scaled(params: dict[str, Any]) -> None:
+    assert scaled_rate(space("linear"), params) is None and trained_params(space("linear"), params) == params
+
+
 @given(
     rate=st.floats(1e-6, 10),
     size=st.integers(1, 4096),

@@ -90,6 +90,21 @@ def test_no_number_retraces_and_a_break_changes_nothing(make: Callable[..., Any]
     assert not changed(whole, after(fresh, 3)), "in another trainer"
 
 
+def test_a_probe_tests_rates_in_the_first_phase_and_speed_in_the_last() -> None:
+    from trainables.measuring.stepping import Stepping
+
+    trainable = registry.load_file(HERE / "phased.py", "TwoPhases")()
+    stepping = Stepping(trainable, trainable.load_data())
+    found = stepping.run(TRIAL, [0.001] * 12, lambda steps: False)
+    assert len(found.losses) == 12 and np.isfinite(found.losses).all()
+    before = weights(stepping.trainer)
+    assert stepping.seconds_per_step(TRIAL, 0.0) > 0
+    stepping.trainer.start(TRIAL, 0)
+    assert np.array_equal(weights(stepping.trainer)["upper/kernel"], before["upper/kernel"]), "frozen in the first one"
+    stepping.seconds_per_step(TRIAL, 0.0)
+    assert not np.array_equal(weights(stepping.trainer)["upper/kernel"], before["upper/kernel"])
+
+
 def test_what_phases_cannot_be(make: Callable[..., Any]) -> None:
     import keras
 
@@ -110,14 +125,3 @@ def test_what_phases_cannot_be(make: Callable[..., Any]) -> None:
     assert plan_of([], model) is None
     plan = plan_of([Phase(0), Phase(2), Phase()], model)
     assert plan is not None and [plan.phase_at(epoch) for epoch in (1, 2, 3, 99)] == [0, 0, 1, 1]
-
-
-def test_measured_steps_are_all_of_one_phase() -> None:
-    from trainables.measuring.measure import range_losses
-    from trainables.measuring.stepping import Stepping
-
-    trainable = registry.load_file(HERE / "phased.py", "TwoPhases")()
-    stepping = Stepping(trainable, trainable.load_data())
-    rates, losses = range_losses(stepping, TRIAL)
-    assert rates[-1] > 0.1 and np.isfinite(losses[:80]).all()
-    assert stepping.seconds_per_step(TRIAL, 0.05) > 0 and stepping.trainer.trial.compiled.last_phase_epoch == 3

@@ -19,7 +19,6 @@ from trainables.measuring.stepping import Stepping
 from trainables.training.device import Split
 
 NOISE_PAIRS = 100
-_NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|Unable to allocate|failed to allocate memory")
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,6 @@ def peak_bytes() -> int:
 
 def _cards() -> list[str]:
     return [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices("GPU")]
-
-
-def lacks_memory(error: BaseException) -> bool:
-    """Whether an exception says that there was not memory enough."""
-    return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def gradient_noise(model: Any, split: Split, small: int, pairs: int = NOISE_PAIRS) -> tuple[float, float, float] | str:

@@ -23,6 +23,8 @@ from trainables.training.shuffling import shuffled
 SEED = 0
 SHOWN_MAX = 256
 """Examples that are validated where a validation is of no interest."""
+LATE = 10**6
+"""An epoch in the last phase of a training, whose steps take the longest."""
 WARM = 3
 """The first steps through `fit` may make something ready, and are not timed."""
 CONSTANT = {"schedule": "constant", "warmup_epochs": 0.0}
@@ -107,11 +109,10 @@ class Stepping:
         self._learn(trial.compiled.model, trial.train.num_examples)
         size, most = trial.params.batch_size, max(1, trial.train.num_examples // trial.params.batch_size)
         count, found = min(2, most), list[float]()
-        epoch = trial.compiled.last_phase_epoch  # as a rule it takes the longest, and the most memory
         for number in itertools.count():
             part = _first(trial.train, count * size)
             began = time.perf_counter()
-            trial.compiled.train(part, size, SEED + number, epoch)
+            trial.compiled.train(part, size, SEED, LATE + number)
             took = time.perf_counter() - began
             found += [took / count] if number else []  # the first one may have made something ready
             is_over = bool(found) and time.perf_counter() + took > until
@@ -135,7 +136,7 @@ class Stepping:
             if rate is not None:
                 trial.compiled.optimizer.set(trial.params.model_copy(update={"learning_rate": rate}), 1)
             began = time.perf_counter()
-            metrics = trial.compiled.train(batch, size, SEED + number, 1)  # of the first phase, whatever the step
+            metrics = trial.compiled.train(batch, size, SEED, _epoch_of(number, trial))
             steps.seconds.append(time.perf_counter() - began)
             steps.losses.append(metrics.get("loss", math.nan))
             if ends(steps):
@@ -258,6 +259,12 @@ def _hooked(trainable: Trainable, hook: _Hook) -> Trainable:
     hooked = copy.copy(trainable)
     object.__setattr__(hooked, "__class__", made)
     return hooked
+
+
+def _epoch_of(step: int, trial: Any) -> int:
+    """Each step counts as an epoch, within the first phase: a later one counts its steps from where it begins."""
+    plan = trial.recipe.plan
+    return step + 1 if plan is None else int(min(step + 1, plan.ends[0]))
 
 
 def _endless() -> Iterator[None]:

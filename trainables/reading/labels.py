@@ -140,6 +140,13 @@ def class_weights(wanted: Any, labels: Labels, train: Array, name: str) -> dict[
     return found
 
 
+def balanced_weights(y: Array) -> Array:
+    """Of each example the number of examples / (classes * examples of its class), as scikit-learn has it."""
+    counts = np.bincount(y)
+    weights: Array = (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)[y]
+    return weights
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """What ends a message about a name that there is not."""
     near = difflib.get_close_matches(name, names, 1)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -214,6 +215,13 @@ def csv_table(separator: str) -> Callable[[Any], list[Table]]:
     if not isinstance(separator, str) or len(separator) != 1:
         raise DataError(f"separator must be one character, but got {separator!r}")
     return lambda given: [CsvTable(named, separator) for named in places.files(given, (".csv", ".csv.gz"))]
+
+
+def table_of(name: str, path: Path) -> Table:
+    """The table of one CSV, TSV or Parquet file, which messages call by this name."""
+    if path.name.lower().endswith((".parquet", ".pq")):
+        return ParquetTable((name, path))
+    return CsvTable((name, path), "\t" if path.name.lower().endswith(".tsv") else ",")
 
 
 def read(given: Any, kind: Any, columns: Columns, wanted: Wanted, in_memory_bytes: int) -> Data:

@@ -16,7 +16,7 @@ from trainables.contract import DataError
 from trainables.data import read_npz
 from trainables.reading import places
 from trainables.reading.labels import nearest
-from trainables.reading.tables import ParquetTable, Table, csv_table
+from trainables.reading.tables import Table, table_of
 from trainables.reading.times import check_order, whole
 from trainables.series import seasons
 
@@ -69,15 +69,7 @@ def read(name: str, options: Mapping[str, Any]) -> Series:
         return _of_arrays(name, path, options)
     if not path.name.lower().endswith(_TABLES):
         raise DataError(f"{name}: must be {_RULE}, but is {path.name}")
-    return _of_table(_table(name, path), options)
-
-
-def _table(name: str, path: Path) -> Table:
-    if path.name.lower().endswith((".parquet", ".pq")):
-        return ParquetTable((name, path))
-    [table] = csv_table("\t" if path.name.lower().endswith(".tsv") else ",")(str(path))
-    table.name = name
-    return table
+    return _of_table(table_of(name, path), options)
 
 
 def _of_arrays(name: str, path: Path, options: Mapping[str, Any]) -> Series:
@@ -118,7 +110,7 @@ def _of_table(table: Table, options: Mapping[str, Any]) -> Series:
     for name in map(str, named):
         if name not in there:
             raise DataError(f"{table.name}: must have a column {name}, but has none{nearest(name, there)}")
-    columns = tuple(name for name in options["columns"] or there if name != time)
+    columns = tuple(name for name in map(str, options["columns"] or there) if name != time)
     values = np.stack([_numbers(table, frame[name], name) for name in columns], axis=1) if columns else np.empty((0, 0))
     return _series(table.name, values, columns, options)
 
@@ -133,7 +125,7 @@ def _time_column(table: Table, frame: Any, options: Mapping[str, Any]) -> str | 
                 f"{table.name}: time_column must be a column, but there is no {wanted}{nearest(str(wanted), there)}"
             )
         return str(wanted)
-    kept = {*(options["columns"] or ()), options["target"]}
+    kept = {*map(str, options["columns"] or ()), str(options["target"])}
     for name in there:
         if name in kept or name.strip().lower() not in _TIME_NAMES:
             continue

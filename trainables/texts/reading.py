@@ -17,7 +17,7 @@ from trainables.reading.labels import Column, labels_of, nearest
 from trainables.reading.places import folder, is_hidden, near, walk
 from trainables.reading.planning import Wanted, planned
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
-from trainables.reading.tables import ParquetTable, Table, csv_table
+from trainables.reading.tables import Table, table_of
 from trainables.texts.sentences import sentences
 
 Array = np.ndarray[Any, Any]
@@ -82,22 +82,14 @@ def _tables(name: str, path: Path) -> list[tuple[int, Table]]:
         if not path.name.lower().endswith(TABLES):
             rule = "must be a folder of .txt files by class, or a CSV or Parquet file (.csv, .tsv, .parquet)"
             raise DataError(f"{name}: {rule}, but is {path.name}")
-        return [(TRAIN, _table(name, path))]
+        return [(TRAIN, table_of(name, path))]
     found = [file for file in walk(path) if file.name.lower().endswith(TABLES) and file.parent == path]
     if any(folder.is_dir() and not is_hidden(folder.name) for folder in path.iterdir()) or not found:
         return []
     parts = [_PART_NAMES.get(file.name.partition(".")[0].lower(), TRAIN) for file in found]
     if TRAIN not in parts:
         raise DataError(f"{name}: must hold a table to train on, but holds {', '.join(file.name for file in found)}")
-    return [(part, _table(f"{name.rstrip('/')}/{file.name}", file)) for part, file in zip(parts, found, strict=True)]
-
-
-def _table(name: str, path: Path) -> Table:
-    if path.name.lower().endswith((".parquet", ".pq")):
-        return ParquetTable((name, path))
-    [table] = csv_table("\t" if path.name.lower().endswith(".tsv") else ",")(str(path))
-    table.name = name
-    return table
+    return [(part, table_of(f"{name.rstrip('/')}/{file.name}", file)) for part, file in zip(parts, found, strict=True)]
 
 
 def _of_tables(name: str, tables: list[tuple[int, Table]], text_column: Any, label_column: Any, wanted: Wanted) -> Data:

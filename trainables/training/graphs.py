@@ -268,11 +268,6 @@ class CompiledModel:
         self._replicas.settle(self.model)
         return dict(zip(names, map(float, values.numpy()), strict=True))
 
-    @property
-    def last_phase_epoch(self) -> int:
-        """The first epoch of the last phase."""
-        return 1 if self._phased is None else self._phased.last_phase_epoch
-
     def _begin(self, seed: int, epoch: int) -> None:
         begin_epoch(seed, epoch)
         if self._phased is not None:

@@ -131,11 +131,6 @@ class PhasedModel:
         """What `set` and `begin_epoch` assign."""
         return [self._factors, self._begun]
 
-    @property
-    def last_phase_epoch(self) -> int:
-        """The first epoch of the last phase of the plan that was set."""
-        return int(self._plan.ends[-2]) + 1 if len(self._plan.ends) > 1 else 1
-
     def set(self, plan: Plan, steps_per_epoch: int) -> None:
         """Takes the numbers of a trial's plan, which has the same structure."""
         self._plan, self._phase = plan, -1

@@ -18,12 +18,14 @@ from tuner.api.writing import Asked, asked
 from tuner.base.errors import SpecError, UsageError
 from tuner.probe.probe import Probe
 from tuner.spec import spec_from_mapping
-from tuner.spec.reading import apply_override, parsed_yaml
+from tuner.spec.reading import apply_override, parsed_yaml, printable
 from tuner.storage import StorageRoot
 
 SECONDS = 60.0
 """What a probe takes at most, unless it is told otherwise."""
-FIRST = "tuner.probe"
+CALLER = "tuner.probe"
+"""What messages call a spec that a program gives."""
+FIRST = "tuner.probe's first spec"
 """What messages call a spec that was made for a class."""
 _SAID_BY_DATA = "space.batch_size: has no effect"
 FIGURES = (".png", ".svg", ".pdf")
@@ -142,11 +144,10 @@ def wanted_spec(target: Any, overrides: Sequence[str], keywords: Mapping[str, An
         from tuner.inspection import load_checked
 
         path = spec_path(target)
-        loaded = load_checked(path, overrides)
-        return asked(loaded, keywords, FIRST)
+        return replace(asked(load_checked(path, overrides), keywords, CALLER), source=printable(str(path)))
     if overrides:
         raise UsageError("set: is for files and names; give the fields of a mapping themselves")
-    return asked(target, keywords, FIRST)
+    return asked(target, keywords, CALLER)
 
 
 def _of_file(target: str, data: Any) -> dict[str, Any]:

@@ -39,9 +39,11 @@ def coupling_of(space: Mapping[str, Any]) -> Coupling | None:
 def scaled_rate(space: Mapping[str, Any], params: Mapping[str, Any]) -> float | None:
     """The rate that a trial with these parameters trains with; None where the batch size does not scale it."""
     coupling = coupling_of(space)
-    if coupling is None or not {"learning_rate", "batch_size"} <= params.keys():
+    rate: Any = params.get("learning_rate")
+    batch_size: Any = params.get("batch_size")
+    if coupling is None or not _is_positive(rate) or not _is_positive(batch_size):
         return None
-    return float(params["learning_rate"] * coupling.factor(params["batch_size"]))
+    return float(rate * coupling.factor(batch_size))
 
 
 def trained_params(space: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:

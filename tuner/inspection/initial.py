@@ -182,7 +182,8 @@ def class_space(kind: type[Trainable]) -> dict[str, Any]:
 
 def class_objective(kind: type[Trainable]) -> tuple[str, str]:
     """The validation accuracy where the class has one, else the validation loss."""
-    accuracy = next((name for name in epoch_metrics(kind) if name in ("val_accuracy", "val_acc")), None)
+    known = [] if isinstance(kind.metrics, property) else epoch_metrics(kind)  # a property's depend on its data
+    accuracy = next((name for name in known if name in ("val_accuracy", "val_acc")), None)
     return (accuracy, "max") if accuracy else ("val_loss", "min")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainables.contract import Data, Trainable
+from trainables.exceptions import is_out_of_memory
 from tuner.base.errors import UsageError
 from tuner.inspection.shapes import num_examples
 from tuner.inspection.trying import failure_line, said
@@ -79,7 +80,7 @@ class _Measuring:
         self._asked, self._send = asked, send
         began = time.monotonic()
         self._spec = spec = spec_from_mapping(asked.spec)
-        set_up_process(spec.resources.threads)
+        set_up_process(spec.resources.threads, spec.deterministic)
         given = pickle.loads(asked.given) if asked.given else None
         place = Place(spec.trainable, spec.data, None, given, asked.import_folder, asked.learned, spec.space.fixed)
         self._trainable = load_instance(place)
@@ -135,7 +136,7 @@ class _Measuring:
     def _climb(self) -> None:
         from trainables.measuring.ladder import Rung as Measured
         from trainables.measuring.ladder import ended, is_doubtful, sizes
-        from trainables.measuring.measure import lacks_memory, throughput
+        from trainables.measuring.measure import throughput
 
         stepping, rungs = self._stepping(), list[Measured]()
         count = num_examples(self._data.train) or MANY
@@ -150,9 +151,9 @@ class _Measuring:
                     again = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
                     found = max(found, again, key=lambda one: one.examples_per_s)
             except Exception as error:
-                if not rungs and (lacks_memory(error) or isinstance(error, MISTAKES)):
+                if not rungs and (is_out_of_memory(error) or isinstance(error, MISTAKES)):
                     raise
-                if lacks_memory(error):
+                if is_out_of_memory(error):
                     self._send(Rung(size, reason=f"out of memory: {_gist(error)}"))
                     break
                 failure = error
@@ -182,8 +183,6 @@ class _Measuring:
             self._send(Note(f"{why}, so no other batch size is measured"))
 
     def _test_rates(self) -> None:
-        from trainables.measuring.measure import lacks_memory
-
         stepping, until = self._stepping(), time.monotonic() + self._left() / 2
         self._stepped = stepping
         for optimizer in self._optimizers:
@@ -194,7 +193,7 @@ class _Measuring:
                 try:
                     self._ranges.append(self._test_range(stepping, size, optimizer))
                 except Exception as error:
-                    if not self._ranges or not lacks_memory(error):
+                    if not self._ranges or not is_out_of_memory(error):
                         raise
                     self._send(Note(f"no rates of {optimizer} at a batch of {size}: out of memory"))
                     continue

@@ -103,8 +103,7 @@ class Probe:
         }
 
     def __repr__(self) -> str:
-        seconds = self.result.seconds
-        took = duration_text(seconds.get("all", sum(seconds.values())))
+        took = duration_text(sum(self.result.seconds.values()))
         told: Sequence[str] = self.lines()
         return (
             "\n".join([f"<tuner.Probe of {self.result.trainable}, {took}; suggests", *(f"  {t}" for t in told)]) + ">"

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from tuner.base.words import number_text
-from tuner.probe.result import BatchStep, ClassBalance, ProbeResult, RateRange
+from tuner.probe.result import BatchStep, ProbeResult, RateRange
 
 THROUGHPUT_MIN = 0.25
 """A batch size is suggested from this share of the best throughput on."""
@@ -129,7 +129,7 @@ class Suggestions:
     def _thumb(self) -> str:
         n, classes = self.result.train_examples, self.result.classes
         is_small = n < SMALL_EXAMPLES
-        is_imbalanced = classes is not None and imbalance(classes) >= IMBALANCED
+        is_imbalanced = classes is not None and classes.ratio >= IMBALANCED
         rule = "32 to 64" if is_small or is_imbalanced else "128 to 256"
         what = f"{'small' if is_small else 'large'}{', imbalanced' if is_imbalanced else ''} data ({n:,} examples)"
         of_all = "32 to 64 for small or imbalanced data, 128 to 256 for large and balanced"
@@ -177,7 +177,7 @@ class Suggestions:
     def class_weights(self) -> ClassWeights | None:
         """Offered where classes are imbalanced."""
         classes = self.result.classes
-        if classes is None or imbalance(classes) < IMBALANCED:
+        if classes is None or classes.ratio < IMBALANCED:
             return None
         counts = _few({name: f"{count:,}" for name, count in classes.counts.items()})
         return ClassWeights(
@@ -232,12 +232,6 @@ class Suggestions:
             "class_weights": weights and {"weights": dict(weights.weights), "why": list(weights.why)},
             "points": [dict(point) for point in self.points],
         }
-
-
-def imbalance(classes: ClassBalance) -> float:
-    """The largest class's count over the smallest one's; classes without examples do not count."""
-    counts = [count for count in classes.counts.values() if count]
-    return max(counts) / min(counts) if counts else 1.0
 
 
 def _spread(steps: Sequence[BatchStep]) -> list[BatchStep]:

@@ -36,9 +36,11 @@ def new_file(output: str, way_on: str = "name another file") -> Path:
     """The file that a spec is to be written to.
 
     Raises:
-        UsageError: it is there already.
+        UsageError: it is there already, or its folder is not.
     """
     target = Path(output)
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{printable(output)}: cannot be written: there is no folder {printable(str(target.parent))}")
     if os.path.lexists(target):
         raise UsageError(f"{printable(output)}: is there already; {way_on}")
     return target

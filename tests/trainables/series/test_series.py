@@ -96,6 +96,8 @@ def test_columns_and_times(tmp_path: Path) -> None:
     path = table(tmp_path, year=np.arange(1900, 1900 + N), y=VALUES)
     assert loaded(path)[1].feature_names == ("y",)
     assert loaded(path, columns=["year", "y"])[1].feature_names == ("year", "y")
+    path = table(tmp_path, **{"0": VALUES, "1": VALUES[::-1]})
+    assert loaded(path, columns=[1, 0], target=0)[1].feature_names == ("1", "0")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert bases.find("MobileNetV2", "none") == bases.find("MobileNetV2", None) == bases.Base("MobileNetV2")
 
 
+def test_weights_are_of_models_of_keras_applications_alone(tmp_path: Path) -> None:
+    (tmp_path / "base.keras").write_bytes(b"none")
+    trainable = FinetuneImage("digits")
+    trainable.fixed_params = {"base": str(tmp_path / "base.keras"), "weights": "none"}
+    with pytest.raises(ParamError, match=r"^weights has no effect, as .*base\.keras has its own; leave it out$"):
+        trainable.load_data()
+
+
 def test_arrays_become_images(tmp_path: Path) -> None:
     def read(**arrays: Any) -> Any:
         np.savez(tmp_path / "x.npz", **arrays)
