@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_commands import tuner
 from trainables import registry
 from tuner.base.errors import UsageError
 from tuner.cli.init_command import init
@@ -43,6 +44,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wandb.yaml").write_text(WANDB)
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--batch-size", "32"], ["--optimizer", "adam"], ["--noise-scale"], ["--seconds", "9"], ["--storage", "root"]],
+)
+def test_options_of_a_probe_need_one(given: list[str], folder: Path) -> None:
+    errors = tuner("init", "digits", *given, exit_code=2).stderr
+    assert errors.startswith(f"init: {given[0]} says") and errors.endswith("so it has no effect without --probe\n")
+    assert not (folder / "digits.yaml").exists()
+
+
+def test_options_of_a_probe_are_read_as_by_probe(folder: Path) -> None:
+    errors = tuner("init", "digits", "--probe", "--optimizer", "lionn", exit_code=2).stderr
+    assert "--optimizer: must be one of" in errors and "did you mean lion?" in errors
+    assert "--seconds: must be at least 5" in tuner("init", "digits", "--probe", "--seconds", "1", exit_code=2).stderr
 
 
 def test_what_has_no_counterpart_is_in_the_file_and_on_standard_error(

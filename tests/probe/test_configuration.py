@@ -10,6 +10,7 @@ from tuner.base.errors import UsageError
 from tuner.probe.configuration import batch_sizes, configuration, optimizers
 from tuner.probe.messages import About, Done, Rung
 from tuner.probe.probing import Wanted, _fits_max, _Found, _ladder
+from tuner.probe.result import EpochCurve
 from tuner.spec import SweepSpec, spec_from_mapping
 
 
@@ -80,3 +81,13 @@ def test_a_size_that_was_only_begun_does_not_count() -> None:
     for message in (Rung(8, 100.0, 1), Rung(16), Done({"ladder": 1.0})):
         found.take(message, lambda text: None)
     assert list(found.rungs) == [8] and _fits_max(found, Wanted()) is None
+
+
+def test_a_size_that_was_trained_counts_where_the_ladder_had_no_time() -> None:
+    curve = EpochCurve("adam", 32, 1e-2, (0.5, 0.6), (2.0, 1.0))
+    found = _Found(about=About(1000, {}, False, False), curves=[curve], rungs={8: Rung(8, 500.0, 1)})
+    ladder = _ladder(found, 1000)
+    assert [(step.batch_size, step.examples_per_s) for step in ladder.steps] == [(8, 500.0), (32, 1000.0)]
+    assert (ladder.largest_fitting, ladder.fastest, ladder.ended) == (32, 32, "no time was left for larger ones")
+    found.rungs[16] = Rung(16, reason="out of memory")
+    assert [step.batch_size for step in _ladder(found, 1000).steps] == [8, 16]

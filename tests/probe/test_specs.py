@@ -78,8 +78,19 @@ def test_the_optimizer_is_written_where_several_were_measured_or_the_spec_names_
 
 def test_parameters_by_other_names_and_models_that_compile_themselves() -> None:
     named = written(probe(is_compiled=True), space={"lr": 0.1}, records={"learning_rate": "lr"})
-    assert named.fields["space"] == {"lr": {"low": 2.3e-4, "high": 6e-2, "scale": "log"}}
-    assert written(probe(is_compiled=True), space={"units": 3}).fields["space"] == {"units": 3}
+    assert named.fields["space"]["lr"] == {"low": 2.3e-4, "high": 6e-2, "scale": "log"}
+    own = written(probe(is_compiled=True), space={"units": 3})
+    assert own.fields["space"] == {"units": 3, "batch_size": {"choices": [16, 32, 64]}}
+    assert own.comments["space"][0] == (
+        "the model sets its learning rate itself; good ones lie between 0.00023 and 0.06"
+    )
+
+
+def test_a_batch_size_without_effect_is_in_neither_space_nor_points() -> None:
+    found = written(probe(takes_batch_size=False), space={"units": 3})
+    assert found.fields["space"] == {"units": 3, "learning_rate": {"low": 2.3e-4, "high": 6e-2, "scale": "log"}}
+    points = Suggestions(probe(takes_batch_size=False)).points
+    assert points and all("batch_size" not in point for point in points) and found.cost is not None
 
 
 def test_points_outside_of_the_new_bounds_are_left_out_and_told() -> None:

@@ -44,7 +44,7 @@ def throughput(stepping: Stepping, params: Mapping[str, Any], batch_size: int, s
     """
     forget_peak()
     step_s = stepping.seconds_per_step(params, seconds)
-    return Throughput(batch_size / max(step_s, 1e-9), peak_bytes())
+    return Throughput(stepping.batch_size(batch_size) / max(step_s, 1e-9), peak_bytes())
 
 
 def forget_peak() -> None:

@@ -12,6 +12,7 @@ from tuner.base.errors import UsageError
 from tuner.cli.completion import specs
 from tuner.cli.output import SpecStorage, harmless, people
 from tuner.cli.pages import add
+from tuner.cli.probe_command import BatchSizes, Noise, Optimizers, names_in, whole_numbers
 from tuner.spec.writing import new_file, write_new
 
 WAY_ON = "name another file with --output"
@@ -51,6 +52,10 @@ Probed = Annotated[
         "--probe", help="Measure learning rates, batch sizes and epochs first, for bounds that fit the model."
     ),
 ]
+Seconds = Annotated[
+    float | None,
+    typer.Option("--seconds", metavar="S", help="Seconds that the probe may take. [default: 60]", show_default=False),
+]
 
 
 def init(
@@ -60,6 +65,10 @@ def init(
     source: From = None,
     is_probed: Probed = False,
     storage: SpecStorage = None,
+    batch_size: BatchSizes = None,
+    optimizer: Optimizers = None,
+    noise_scale: Noise = False,
+    seconds: Seconds = None,
 ) -> None:
     """Write a first spec for your model, or from another tool.
 
@@ -72,15 +81,16 @@ def init(
     """
     if is_probed and source is not None:
         raise UsageError("init: --probe measures a MODEL, so --from FILE must be left out")
-    if storage is not None and not is_probed:
-        raise UsageError("init: --storage says where a probe is recorded, so it has no effect without --probe")
+    if not is_probed:
+        _refuse_options_of_probe(storage, batch_size, optimizer, noise_scale, seconds)
     if source is None and model is None:
         raise UsageError(
             "init needs MODEL, a Python file or a trainable that comes with Tuner, or --from FILE, a sweep of another"
             " tool"
         )
     if is_probed:
-        _init_probed(str(model), data, output, storage)
+        options = (whole_numbers(batch_size), names_in(optimizer), noise_scale, seconds)
+        _init_probed(str(model), data, output, storage, options)
         return
     is_named = source is None and is_name(str(model))
     target = new_file(output or (f"{model}.yaml" if is_named else "sweep.yaml"), WAY_ON)
@@ -88,7 +98,28 @@ def init(
     write_spec(target, text)
 
 
-def _init_probed(model: str, data: str | None, output: str | None, storage: str | None) -> None:
+def _refuse_options_of_probe(
+    storage: str | None, batch_size: str | None, optimizer: str | None, noise_scale: bool, seconds: float | None
+) -> None:
+    if storage is not None:
+        raise UsageError("init: --storage says where a probe is recorded, so it has no effect without --probe")
+    given = {
+        "--batch-size": batch_size is not None,
+        "--optimizer": optimizer is not None,
+        "--noise-scale": noise_scale,
+        "--seconds": seconds is not None,
+    }
+    for option in (name for name, is_given in given.items() if is_given):
+        raise UsageError(f"init: {option} says how a probe measures, so it has no effect without --probe")
+
+
+def _init_probed(
+    model: str,
+    data: str | None,
+    output: str | None,
+    storage: str | None,
+    options: tuple[list[int], list[str], bool, float | None],
+) -> None:
     """Measures a model, and writes the spec that this suggests."""
     from tuner.api.probing import SECONDS, measured, wanted_spec
 
@@ -98,7 +129,8 @@ def _init_probed(model: str, data: str | None, output: str | None, storage: str 
     def say(text: str) -> None:
         people.print(f"probe: {text}", markup=False, highlight=False)
 
-    found = measured(wanted, (), (), False, SECONDS, say)
+    sizes, names, noise_scale, seconds = options
+    found = measured(wanted, sizes, names, noise_scale, SECONDS if seconds is None else seconds, say)
     for line in found.lines():
         people.print(line, markup=False, highlight=False, soft_wrap=True)
     write_spec(target, found.text(target, f"tuner init {model} --probe"))

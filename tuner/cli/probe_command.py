@@ -68,7 +68,7 @@ def probe(
     from tuner.api.probing import check_figure, draw, measured, wanted_spec
     from tuner.spec.writing import new_file
 
-    sizes, names = _whole_numbers(batch_size), _names(optimizer)
+    sizes, names = whole_numbers(batch_size), names_in(optimizer)
     check_figure(figure)
     if output is not None:
         new_file(output)
@@ -90,7 +90,12 @@ def _say(text: str) -> None:
     people.print(f"probe: {text}", markup=False, highlight=False)
 
 
-def _whole_numbers(text: str | None) -> list[int]:
+def whole_numbers(text: str | None) -> list[int]:
+    """The batch sizes of `32,128`.
+
+    Raises:
+        UsageError: they are none.
+    """
     if text is None:
         return []
     try:
@@ -99,7 +104,8 @@ def _whole_numbers(text: str | None) -> list[int]:
         raise UsageError(f"--batch-size: must be whole numbers such as 32,128, but got {text}") from None
 
 
-def _names(text: str | None) -> list[str]:
+def names_in(text: str | None) -> list[str]:
+    """The optimizers of `adam,sgd`."""
     return [] if text is None else [part.strip() for part in text.split(",")]
 
 
@@ -142,7 +148,7 @@ def _tell_ladder(result: ProbeResult) -> None:
     table = new_table("batch", "examples/s", "memory", "steps/epoch", "s/epoch", "")
     for step in result.ladder.steps:
         remark = step.reason
-        if step.batch_size == result.ladder.fastest:
+        if step.batch_size == result.ladder.fastest != result.ladder.largest_fitting:
             remark = "larger ones gain little"
         cells = (
             ("-", "-")

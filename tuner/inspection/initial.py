@@ -46,7 +46,10 @@ def found_in(model: str) -> tuple[Path, str, type[Trainable]]:
         raise UsageError(str(error.args[0])) from None
     except UsageError:
         raise
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        way = f"a program of its own is searched by a spec with `command: [python, {path.name}, …]`"
+        raise UsageError(f"{path}: must import without an error, but it raised {_line(error)}; {way}") from None
+    except Exception as error:
         raise UsageError(f"{path}: must import without an error, but it raised {_line(error)}") from None
 
 

@@ -10,7 +10,7 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trainables.contract import Data, Trainable
@@ -28,6 +28,8 @@ from tuner.spec import spec_from_mapping
 WORK = "tuner.probe.child:main"
 RUNG_SECONDS = 0.4
 """What one batch size's throughput takes, besides its start."""
+STEPS_TIMED = 4
+"""A batch size's throughput takes so many steps at least."""
 CURVE_EPOCHS_MAX = 30
 CURVE_EPOCHS_MIN = 2
 """One epoch shows nothing, and the first one takes longer."""
@@ -35,6 +37,8 @@ SECONDS_MIN = 5.0
 """What a part may take however long its start took."""
 MANY = 2**16
 """Training examples, where nobody knows how many there are until some were trained."""
+MISTAKES = (NameError, AttributeError, ImportError, TypeError)
+"""What code raises at any batch size, so that no further one is tried."""
 NOISE_AFTER_EPOCHS = 2
 NOISE_BATCH_MAX = 32
 
@@ -136,9 +140,10 @@ class _Measuring:
 
         stepping, rungs = self._stepping(), list[Measured]()
         count = num_examples(self._data.train) or MANY
+        is_fixed, failure = False, None
         for size in sizes(count):
-            if rungs and (ended(rungs, count) or self._left() < 0):
-                return
+            if (rungs and ended(rungs, count)) or (self._left() < _needed(rungs) and (rungs or failure)):
+                break
             self._send(Rung(size))
             try:
                 found = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
@@ -146,28 +151,36 @@ class _Measuring:
                     again = throughput(stepping, self._with(size, self._optimizers[0]), size, RUNG_SECONDS)
                     found = max(found, again, key=lambda one: one.examples_per_s)
             except Exception as error:
-                if not rungs and (is_out_of_memory(error) or size * 2 > count):
+                if not rungs and (is_out_of_memory(error) or isinstance(error, MISTAKES)):
                     raise
                 if is_out_of_memory(error):
                     self._send(Rung(size, reason=f"out of memory: {_gist(error)}"))
-                    return
+                    break
+                failure = error
                 self._send(Rung(size, reason=_gist(error)))  # such as a model of one batch size
                 continue
             if not rungs:
-                self._tell_about(stepping)
+                is_fixed = _is_fixed(stepping, size)
+                self._tell_about(stepping, is_fixed)
                 count = stepping.num_examples
-            if stepping.says_batch_size:
+            if is_fixed:
                 size = stepping.batch_size(size)
             rungs.append(Measured(size, found.examples_per_s))
             self._send(Rung(size, found.examples_per_s, found.peak_memory_bytes))
-            if stepping.says_batch_size:
-                return
+            if is_fixed:
+                break
+        if failure is not None and not rungs:
+            raise failure
 
-    def _tell_about(self, stepping: Any) -> None:
+    def _tell_about(self, stepping: Any, is_fixed: bool) -> None:
         params = {name: value for name, value in self._params.items() if name not in MEASURED}
-        self._send(About(stepping.num_examples, params, stepping.is_compiled, stepping.says_batch_size))
-        if stepping.says_batch_size:
-            self._send(Note("the training data are batched already, so no other batch size is measured"))
+        takes = not is_fixed and "batch_size" in getattr(self._trainable.Params, "model_fields", {})
+        self._send(About(stepping.num_examples, params, stepping.is_compiled, is_fixed, takes))
+        if is_fixed:
+            why = (
+                "the training data are batched already" if stepping.says_batch_size else "its `fit` says the batch size"
+            )
+            self._send(Note(f"{why}, so no other batch size is measured"))
 
     def _test_rates(self) -> None:
         stepping, until = self._stepping(), time.monotonic() + self._left() / 2
@@ -185,7 +198,7 @@ class _Measuring:
                     self._send(Note(f"no rates of {optimizer} at a batch of {size}: out of memory"))
                     continue
                 self._send(self._ranges[-1])
-                if stepping.says_batch_size:
+                if _is_fixed(stepping, size):
                     break
             if stepping.is_compiled:
                 break
@@ -201,7 +214,7 @@ class _Measuring:
         from trainables.measuring.measure import range_losses
         from trainables.measuring.range_test import analysed
 
-        self._send(Doing(f"learning rates of {optimizer} at a batch of {size}"))
+        self._send(Doing(f"learning rates of {optimizer} at a batch of {size}", size))
         rates, losses = range_losses(stepping, self._with(size, optimizer))
         if not losses:
             raise NotMeasuredError(
@@ -235,7 +248,7 @@ class _Measuring:
         share = max(self._left() - (3 if self._asked.noise_scale else 0), 1) / max(1, len(chosen))
         for found in chosen:
             text = f"epochs of {found.optimizer} at a batch of {found.batch_size}, rate {found.steepest:.2g}"
-            self._send(Doing(text))
+            self._send(Doing(text, found.batch_size))
             self._train_curve(trainer, found, share)
         if self._asked.noise_scale:
             self._timed("noise_scale", lambda: self._measure_noise(trainer, chosen))
@@ -319,6 +332,16 @@ def defaults_of(trainable: Trainable) -> dict[str, Any]:
     return {
         name: info.get_default(call_default_factory=True) for name, info in fields.items() if not info.is_required()
     }
+
+
+def _is_fixed(stepping: Any, asked: int) -> bool:
+    """Whether another batch size is trained than is asked for: that of the data, or of a `fit` of its own."""
+    return bool(stepping.says_batch_size) or stepping.batch_size(asked) != asked
+
+
+def _needed(rungs: Sequence[Any]) -> float:
+    """Seconds of the few steps that the next batch size takes at least, at the throughput of the last one."""
+    return STEPS_TIMED * 2 * rungs[-1].batch_size / rungs[-1].examples_per_s if rungs else 0.0
 
 
 def _loss_name(trainable: Trainable, model: Any) -> str:

@@ -52,6 +52,8 @@ class Doing:
     """A line for people: what is measured now."""
 
     text: str
+    batch_size: int | None = None
+    """The batch size that it is measured at."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class About:
     """The configuration that is measured, without what the probe sets."""
     is_compiled: bool
     says_batch_size: bool
-    """Whether the data say the batch size."""
+    """Whether the data, or a `fit` of its own, say the batch size."""
+    takes_batch_size: bool = True
+    """Whether a parameter batch_size acts."""
 
 
 @dataclass(frozen=True)

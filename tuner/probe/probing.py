@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,6 +40,8 @@ from tuner.spec import SweepSpec
 SECONDS = 60.0
 """What a probe may take."""
 SECONDS_MIN = 5.0
+TRIES_MAX = 3
+"""Processes that measure rates: each after the first one because the one before died."""
 _LADDER_SHARE, _RATES_SHARE = 0.4, 0.95
 """When the ladder, and when rates and epochs should be done, as parts of the whole time."""
 
@@ -66,10 +68,24 @@ class _Found:
     noise_scale: NoiseScale | None = None
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    batch_size: int | None = None
+    """The one that rates or epochs are measured at now."""
+
+    ladder_began: float | None = None
+    """By `time.monotonic`, for a ladder whose process cannot say its seconds any more."""
+
+    def begin_rates(self) -> None:
+        """What a process that died had measured is measured anew."""
+        self.rates, self.curves, self.batch_size = [], [], None
+
+    def fitting(self, below: float = math.inf) -> list[int]:
+        """The batch sizes that were seen to fit."""
+        return [size for size, rung in self.rungs.items() if rung.examples_per_s is not None and size < below]
 
     def take(self, message: Any, say: Callable[[str], None]) -> None:
         match message:
             case Doing():
+                self.batch_size = message.batch_size
                 say(message.text)
             case Note():
                 self.notes.append(message.text)
@@ -84,6 +100,7 @@ class _Found:
             case NoiseScale():
                 self.noise_scale = message
             case Rung():
+                self.ladder_began = self.ladder_began or time.monotonic()
                 if message.examples_per_s is None and not message.reason:
                     say(f"batch size {message.batch_size}")
                 elif self.about is not None and self.about.says_batch_size:
@@ -132,8 +149,7 @@ def probe(spec: SweepSpec, source: str, wanted: Wanted, say: Callable[[str], Non
         rates = replace(
             asked, part="rates", until=began + _RATES_SHARE * wanted.seconds, fits_max=_fits_max(found, wanted)
         )
-        if how := _measure(server, is_forked, rates, found, say):
-            raise UsageError(f"probe: the process that trains {spec.trainable} {how}; try a smaller --batch-size")
+        _measure_rates(server, is_forked, rates, found, say)
     measured = sum(seconds for part, seconds in found.seconds.items() if part != "start")
     found.seconds["start"] = time.monotonic() - began - measured
     return _result(resolved, found)
@@ -143,7 +159,7 @@ def _fits_max(found: _Found, wanted: Wanted) -> int | None:
     """The largest batch size that fits, where a larger one was seen not to; None where all fit that were tried."""
     assert found.about is not None
     unfit = [size for size, rung in found.rungs.items() if rung.examples_per_s is None]
-    fitting = [size for size, rung in found.rungs.items() if rung.examples_per_s is not None]
+    fitting = found.fitting()
     if not fitting or not unfit or max(unfit) < max(fitting):
         return None
     left_out = [size for size in wanted.batch_sizes if size > max(fitting)]
@@ -158,9 +174,14 @@ def _note_death(found: _Found, how: str) -> None:
     if not found.rungs:
         found.notes.append(f"no batch sizes: the process that measures them {how}")
         return
+    found.seconds["ladder"] = time.monotonic() - (found.ladder_began or time.monotonic())
     last = list(found.rungs.values())[-1]
     if last.examples_per_s is None:
-        found.rungs[last.batch_size] = replace(last, reason=f"the process {how}")
+        found.rungs[last.batch_size] = replace(last, reason=_died(how))
+
+
+def _died(how: str) -> str:
+    return f"the process {how}" + ("; most likely memory ran out" if "SIGKILL" in how else "")
 
 
 def _asked(spec: SweepSpec, inspected: Inspected, wanted: Wanted, until: float) -> Asked:
@@ -215,6 +236,27 @@ def _measure(server: Server, is_forked: bool, asked: Asked, found: _Found, say: 
             process.close()
 
 
+def _measure_rates(server: Server, is_forked: bool, asked: Asked, found: _Found, say: Callable[[str], None]) -> None:
+    """Measures rates and epochs; where the process dies, again at smaller batch sizes.
+
+    Raises:
+        UsageError: it died at no smaller one, too, or as `_measure` has it.
+    """
+    for _ in range(TRIES_MAX):
+        found.begin_rates()
+        if not (how := _measure(server, is_forked, asked, found, say)):
+            return
+        died_at = found.batch_size
+        smaller = found.fitting(below=died_at or 0)
+        if died_at is None or not smaller:
+            break
+        found.notes.append(f"no rates at a batch of {died_at}: {_died(how)}")
+        rungs = {size: found.rungs[size] for size in smaller}
+        found.rungs = {**rungs, died_at: Rung(died_at, reason=_died(how))}
+        asked = replace(asked, fits_max=max(smaller))
+    raise UsageError(f"probe: the process that trains {asked.spec['trainable']} {how}; try a smaller --batch-size")
+
+
 def _result(spec: SweepSpec, found: _Found) -> ProbeResult:
     about = found.about
     assert about is not None
@@ -233,18 +275,33 @@ def _result(spec: SweepSpec, found: _Found) -> ProbeResult:
         found.seconds,
         tuple(found.notes),
         about.is_compiled,
+        about.takes_batch_size,
         time.time(),
     )
 
 
 def _ladder(found: _Found, num_examples: int) -> Ladder:
     assert found.about is not None
-    rungs = [ladder.Rung(rung.batch_size, rung.examples_per_s, rung.reason) for rung in found.rungs.values()]
-    steps = [_batch_step(rung, num_examples) for rung in found.rungs.values()]
-    ended = "the data say the batch size" if found.about.says_batch_size else ladder.ended(rungs, num_examples)
-    return Ladder(
-        tuple(steps), ladder.largest(rungs), ladder.fastest(rungs), ended or "no time was left for larger ones"
-    )
+    measured = list(found.rungs.values())
+    ended = ladder.ended(_rungs(measured), num_examples)
+    if found.about.says_batch_size:
+        ended = "the data, or a `fit` of its own, say the batch size"
+    if not ended:
+        measured += _trained(found, num_examples)
+        ended = "no time was left for larger ones"
+    rungs, steps = _rungs(measured), [_batch_step(rung, num_examples) for rung in measured]
+    return Ladder(tuple(steps), ladder.largest(rungs), ladder.fastest(rungs), ended)
+
+
+def _rungs(measured: Sequence[Rung]) -> list[ladder.Rung]:
+    return [ladder.Rung(rung.batch_size, rung.examples_per_s, rung.reason) for rung in measured]
+
+
+def _trained(found: _Found, num_examples: int) -> list[Rung]:
+    """Batch sizes that the ladder had no time for and that were trained all the same, at the speed of whole epochs."""
+    last = max(found.rungs, default=0)
+    times = {curve.batch_size: min(curve.epoch_s) for curve in found.curves if curve.epoch_s}
+    return [Rung(size, num_examples / times[size]) for size in sorted(times) if size > last]
 
 
 def _batch_step(rung: Rung, num_examples: int) -> BatchStep:

@@ -151,6 +151,8 @@ class ProbeResult:
     """What was left out, and what to know about the numbers."""
     is_compiled: bool = False
     """Whether `build_model` compiles: its optimizer is the model's own."""
+    takes_batch_size: bool = True
+    """Whether a parameter batch_size acts: the trainable has one, and neither its data nor its `fit` say another."""
     at: float = 0.0
     """Unix seconds of its end."""
 

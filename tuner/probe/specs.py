@@ -65,7 +65,7 @@ class SuggestedSpec:
         self._set_epochs(fields)
         self._set_search(fields)
         if weights := self._suggestions.class_weights:
-            self.comments["space"] = list(weights.why)
+            self.comments.setdefault("space", []).extend(weights.why)
         return fields
 
     def _set_rate(self, space: dict[str, Any]) -> None:
@@ -77,6 +77,11 @@ class SuggestedSpec:
             reasons = [one.reason for one in result.rates if one.reason] or ["no range test found one"]
             if name in space:
                 self.comments[f"space.{name}"] = [f"not from the probe: {reasons[0]}"]
+            elif rates is not None:
+                told = (
+                    f"the model sets its learning rate itself; good ones lie between {rates.low:g} and {rates.high:g}"
+                )
+                self.comments["space"] = [told, *rates.why]
             return
         space[name] = {**_kept(space.get(name)), "low": rates.low, "high": rates.high, "scale": "log"}
         self.comments[f"space.{name}"] = list(rates.why)
@@ -92,7 +97,7 @@ class SuggestedSpec:
 
     def _set_batches(self, space: dict[str, Any]) -> None:
         name, batches = self._name("batch_size"), self._suggestions.batch_size
-        if batches is None or (self._suggestions.result.is_compiled and name not in space):
+        if batches is None:
             return
         space[name] = {**_kept(space.get(name)), "choices": list(batches.choices)}
         self.comments[f"space.{name}"] = list(batches.why)

@@ -98,7 +98,7 @@ class Suggestions:
     def batch_size(self) -> Batches | None:
         """Batch sizes that fit, are fast enough and leave enough steps."""
         fitting = [step for step in self.result.ladder.steps if step.fits and step.examples_per_s]
-        if not fitting:
+        if not fitting or not self.result.takes_batch_size:
             return None
         most, why_most = self._most(fitting)
         slow = THROUGHPUT_MIN * max(step.examples_per_s or 0 for step in fitting if step.batch_size <= most)
@@ -207,7 +207,12 @@ class Suggestions:
         kept = {size: rate for name, size, rate in reversed(wanted) if name == rates.optimizer and size in sizes}
         order = list(dict.fromkeys(size for _, size, _ in wanted if size in kept))
         return tuple(
-            {**self.result.params, **self._optimizer, "learning_rate": _within(kept[size], rates), "batch_size": size}
+            {
+                **self.result.params,
+                **self._optimizer,
+                "learning_rate": _within(kept[size], rates),
+                **({"batch_size": size} if self.result.takes_batch_size else {}),
+            }
             for size in order[:POINTS_MAX]
         )
 
