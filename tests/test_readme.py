@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from trainables.contract import TrainingParams
+from trainables.settings import NAMES
 from tuner.base.errors import SpecError
 from tuner.inspection import inspect, load_checked
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
@@ -125,7 +126,7 @@ def test_what_people_from_elsewhere_are_told_to_write_is_valid() -> None:
     for code in (code for cell in cells for code in re.findall(r"`(\w[^`]*: .+?)`", cell) if "…" not in code):
         written = YAML(typ="safe", pure=True).load(code)
         name = next(iter(written))
-        if name in ("units", "rate", "act", "norm"):
+        if name in ("units", "rate", "act", "norm", *NAMES):
             written = {"space": {**GOOD["space"], **written}}
         elif name in ("when", "scale", "step", "mode"):
             continue

@@ -1,4 +1,4 @@
-"""Parameters that the chosen optimizer lacks, and values that do not go together."""
+"""Parameters that the chosen optimizer or schedule lacks, and values that do not go together."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tuner.inspection.takers import mismatches, taker_warnings
 
 RATE = {"low": 0.1, "high": 0.9}
 TWO = {"choices": ["sgd", "adam"]}
+SCHEDULES = {"choices": ["constant", "exponential", "cosine"]}
 
 
 class Own(Params):
@@ -46,6 +47,26 @@ def lines_of(space: dict[str, Any], known: type[Any] = Params, read: set[str] = 
             {"optimizer": TWO, "momentum": {**RATE, "when": {"optimizer": ["sgd", "adam"]}}},
             "space.momentum.when.optimizer: adam has no momentum",
         ),
+        (
+            {"schedule": "cosine", "decay_rate": 0.3},
+            "space.decay_rate: cosine has no decay_rate; only exponential, step and inverse_time have it: leave it out,"
+            " or choose another schedule",
+        ),
+        ({"decay_steps": 100}, "space.decay_steps: constant has no decay_steps; only exponential, polynomial and"),
+        ({"schedule": "exponential", "milestones": {"value": [3, 5]}}, "space.milestones: exponential has no"),
+        (
+            {"schedule": {"choices": ["cosine", "step"]}, "plateau_patience": 3},
+            "space.plateau_patience: cosine and step",
+        ),
+        (
+            {"schedule": SCHEDULES, "alpha": {"value": 0.1, "when": {"schedule": "exponential"}}},
+            "space.alpha.when.schedule: exponential has no alpha; only cosine and cosine_restarts have it",
+        ),
+        (
+            {"schedule": SCHEDULES, "decay_rate": {**RATE, "when": {"schedule": ["exponential", "cosine"]}}},
+            "space.decay_rate.when.schedule: cosine has no decay_rate",
+        ),
+        ({"ema_momentum": 0.5}, "space.ema_momentum: has an effect with use_ema only: leave it out, or add use_ema"),
         ({"clipnorm": 1.0, "clipvalue": 0.5}, "space: only one of clipnorm, global_clipnorm, clipvalue may be given"),
     ],
 )
@@ -63,6 +84,12 @@ def test_what_no_chosen_optimizer_takes_is_an_error(space: dict[str, Any], line:
         {"momentum": 0.0, "nesterov": False},
         {"optimizer": "adagrad", "initial_accumulator_value": 0.5, "epsilon": 1e-5, "clipnorm": 1.0},
         {"optimizer": "adafactor", "epsilon_1": 1e-20, "clip_threshold": RATE},
+        {"schedule": "exponential", "decay_rate": 0.3, "decay_steps": 100, "staircase": True, "warmup_epochs": 1},
+        {"schedule": SCHEDULES, "decay_rate": {**RATE, "when": {"schedule": "exponential"}}, "decay_steps": 100},
+        {"schedule": "cosine", "decay_rate": 0.5, "decay_steps": 1000, "staircase": False},
+        {"schedule": "cosine", "decay_steps": {"low": 1, "high": 9}},
+        {"use_ema": True, "ema_momentum": 0.5},
+        {"use_ema": {"choices": [True, False]}, "ema_momentum": 0.5},
     ],
 )
 def test_what_a_chosen_optimizer_takes_is_none(space: dict[str, Any]) -> None:
@@ -70,7 +97,7 @@ def test_what_a_chosen_optimizer_takes_is_none(space: dict[str, Any]) -> None:
 
 
 def test_what_the_trainable_reads_or_has_for_itself_is_none() -> None:
-    assert not lines_of({"momentum": 0.9}, read={"momentum"})
+    assert not lines_of({"momentum": 0.9, "alpha": 0.3}, read={"momentum", "alpha"})
     assert not lines_of({"rho": 7.0, "epsilon": "mine"}, Own)
     assert Own().rho == 5.0
 
@@ -81,6 +108,13 @@ def test_what_has_no_effect_in_some_trials_is_told() -> None:
     assert line == (
         "space.momentum: adam has no momentum, so it has no effect there; add when: {optimizer: [rmsprop, sgd]}"
     )
+    spec = make_spec(space={"schedule": SCHEDULES, "decay_steps": 100, "decay_rate": RATE, "batch_size": 8})
+    assert taker_warnings(spec, Params, draws(spec)) == [
+        "space.decay_steps: constant and cosine have no decay_steps, so it has no effect there; write {value: 100,"
+        " when: {schedule: exponential}}",
+        "space.decay_rate: constant and cosine have no decay_rate, so it has no effect there; add when: {schedule:"
+        " exponential}",
+    ]
     spec = make_spec(space={"optimizer": {"choices": ["sgd", "adadelta"]}, "batch_size": 8})
     assert [line.partition(" for")[0] for line in taker_warnings(spec, Own, draws(spec))] == [
         "trainable: its Params have epsilon",

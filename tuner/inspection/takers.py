@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trainables.contract import Params, TrainingParams
 from trainables.settings import NAMES, OPTIMIZER_PARAMS, SCHEDULE_PARAMS, own_names
 from tuner.spec import SweepSpec
+from tuner.spec.space import shown
 
 
 def _takers(table: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -20,8 +21,10 @@ def _takers(table: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
 
 OPTIMIZERS = _takers(OPTIMIZER_PARAMS)
 """By parameter, the optimizers that have it."""
+SCHEDULES = _takers(SCHEDULE_PARAMS)
+"""By parameter, the schedules that have it."""
 ONLY_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
-    **{name: ("schedule", takers) for name, takers in _takers(SCHEDULE_PARAMS).items()},
+    **{name: ("schedule", takers) for name, takers in SCHEDULES.items()},
     "ema_momentum": ("use_ema", (True,)),
 }
 """Other training parameters that have an effect with some values of another one alone."""
@@ -30,34 +33,61 @@ ONLY_WITH: dict[str, tuple[str, tuple[Any, ...]]] = {
 def mismatches(
     spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping[str, Any]], read: Iterable[str] = ()
 ) -> list[str]:
-    """Parameters of the space that the chosen optimizer does not have, and values that do not go together.
+    """Parameters of the space that the chosen optimizer or schedule does not have, and values that do not go together.
 
     Args:
         read: parameters that the trainable's own code asks for, which may give them another use.
     """
     if not issubclass(known, TrainingParams):
         return []
-    names = [name for name in spec.space if name in OPTIMIZERS and name not in own_names(known)]
-    lines = [_mismatch(spec, known, drawn, name) for name in names if name not in set(read)]
-    return [*filter(None, lines), *_not_together(known, drawn)]
+    left_out = {*read, *own_names(known)}
+    lines = [
+        _mismatch(spec, known, drawn, name, kind, table[name])
+        for name in spec.space
+        for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES))
+        if name in table and name not in left_out
+    ]
+    average = [] if "ema_momentum" in left_out else [_idle_average(spec, known, drawn)]
+    return [*filter(None, [*lines, *average]), *_not_together(known, drawn)]
 
 
-def _mismatch(spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Why a parameter fits none of the optimizers that it is active with; empty where it fits."""
-    parameter, takers = spec.space[name], OPTIMIZERS[name]
+def _mismatch(
+    spec: SweepSpec,
+    known: type[Params],
+    drawn: Sequence[Mapping[str, Any]],
+    name: str,
+    kind: str,
+    takers: Sequence[str],
+) -> str:
+    """Why a parameter fits none of the optimizers (or schedules) that it is active with; empty where it fits."""
+    active = _given(known, drawn, name)
+    if not active:
+        return ""
+    found = sorted({params.get(kind, known.model_fields[kind].default) for params in active})
+    only = f"only {_and(takers)} {'has' if len(takers) == 1 else 'have'} it"
+    wanted = (spec.space[name].when or {}).get(kind, [])
+    wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
+    if lacking := [one for one in wanted if one not in takers]:
+        return f"space.{name}.when.{kind}: {_and(lacking)} {_has(lacking)} no {name}; {only}"
+    is_told = kind == "schedule" and name in spec.space.searched  # with all else that is searched without effect
+    if is_told or set(found) & set(takers):
+        return ""
+    return f"space.{name}: {_and(found)} {_has(found)} no {name}; {only}: leave it out, or choose another {kind}"
+
+
+def _idle_average(spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping[str, Any]]) -> str:
+    """A line about a constant ema_momentum without an average."""
+    active = [] if "ema_momentum" in spec.space.searched else _given(known, drawn, "ema_momentum")
+    if not active or any(params.get("use_ema", known.model_fields["use_ema"].default) for params in active):
+        return ""
+    return "space.ema_momentum: has an effect with use_ema only: leave it out, or add use_ema: true"
+
+
+def _given(known: type[Params], drawn: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """The configurations with a parameter; none where all have its default."""
     default = known.model_fields[name].default
     active = [params for params in drawn if name in params]
-    if not active or all(params[name] == default for params in active):
-        return ""
-    only = f"only {_and(takers)} {'has' if len(takers) == 1 else 'have'} it"
-    wanted = (parameter.when or {}).get("optimizer", [])
-    wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
-    if lacking := [optimizer for optimizer in wanted if optimizer not in takers]:
-        return f"space.{name}.when.optimizer: {_and(lacking)} {_has(lacking)} no {name}; {only}"
-    found = sorted({params.get("optimizer", known.model_fields["optimizer"].default) for params in active})
-    if set(found) & set(takers):
-        return ""
-    return f"space.{name}: {_and(found)} {_has(found)} no {name}; {only}: leave it out, or choose another optimizer"
+    return [] if all(params[name] == default for params in active) else active
 
 
 def _not_together(known: type[Params], drawn: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -74,7 +104,7 @@ def _not_together(known: type[Params], drawn: Sequence[Mapping[str, Any]]) -> li
 
 
 def taker_warnings(spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Parameters of the optimizer without effect in some trials, and those that the trainable has for itself."""
+    """Parameters without effect in some trials, as optimizer or schedule lack them or the trainable has its own."""
     if not issubclass(known, TrainingParams):
         return []
     own = own_names(known)
@@ -85,18 +115,33 @@ def taker_warnings(spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping
         f"trainable: its Params have {name} for themselves, so optimizer and schedule keep Keras's default"
         for name in sorted(own & taken)
     ]
-    names = [name for name in spec.space.searched if name in OPTIMIZERS and name not in own]
-    return [*lines, *filter(None, (_partly(drawn, name) for name in names))]
+    partly = [
+        _partly(spec, known, drawn, name, kind, table[name])
+        for name in spec.space
+        for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES))
+        if name in table and name not in own
+    ]
+    return [*lines, *filter(None, partly)]
 
 
-def _partly(drawn: Sequence[Mapping[str, Any]], name: str) -> str:
-    """A line about a parameter that is searched with optimizers that have it and with others."""
-    found = sorted({str(params["optimizer"]) for params in drawn if name in params and "optimizer" in params})
-    lacking, takers = ([kind for kind in found if (kind in OPTIMIZERS[name]) is is_taker] for is_taker in (False, True))
-    if not lacking or not takers:
+def _partly(
+    spec: SweepSpec,
+    known: type[Params],
+    drawn: Sequence[Mapping[str, Any]],
+    name: str,
+    kind: str,
+    takers: Sequence[str],
+) -> str:
+    """A line about a parameter that is given with optimizers (or schedules) that have it and with others."""
+    active = _given(known, drawn, name)
+    found = sorted({str(params[kind]) for params in active if kind in params})
+    lacking, having = ([one for one in found if (one in takers) is is_taker] for is_taker in (False, True))
+    if not lacking or not having:
         return ""
-    when = f"when: {{optimizer: {takers[0] if len(takers) == 1 else '[' + ', '.join(takers) + ']'}}}"
-    return f"space.{name}: {_and(lacking)} {_has(lacking)} no {name}, so it has no effect there; add {when}"
+    when = f"when: {{{kind}: {having[0] if len(having) == 1 else '[' + ', '.join(having) + ']'}}}"
+    is_searched = name in spec.space.searched
+    way = f"add {when}" if is_searched else f"write {{value: {shown(active[0][name])}, {when}}}"
+    return f"space.{name}: {_and(lacking)} {_has(lacking)} no {name}, so it has no effect there; {way}"
 
 
 def _has(names: Sequence[str]) -> str:
