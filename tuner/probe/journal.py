@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tuner.base.coupling import Coupling
 from tuner.base.errors import StorageError
 from tuner.base.words import Params, shown
 from tuner.probe.result import ProbeFormatError, ProbeResult, from_data
@@ -33,6 +34,15 @@ class JournalledProbe:
     points: list[Params]
     """The configurations that a sweep may begin with, as they were suggested then."""
     path: str
+    coupling: tuple[str, int] | None = None
+    """As of `Suggestions`: the points' rates are those of its base."""
+
+    def trained_rate(self, point: Params) -> Any:
+        """The rate that a point is to be trained with; None if it has none."""
+        rate, batch_size = point.get("learning_rate"), point.get("batch_size")
+        if self.coupling is None or not isinstance(rate, float) or not isinstance(batch_size, int):
+            return rate
+        return rate * Coupling(*self.coupling).factor(batch_size)
 
     @property
     def at(self) -> str:
@@ -44,6 +54,7 @@ class _Probed(msgspec.Struct):
     result: dict[str, Any]
     points: list[Params]
     event: str = "probed"
+    coupling: tuple[str, int] | None = None
 
 
 def prepare(root: StorageRoot) -> None:
@@ -70,7 +81,7 @@ def record(root: StorageRoot, suggestions: Suggestions) -> None:
     """
     result = suggestions.result
     points = [dict(point) for point in suggestions.points]
-    data = msgspec.json.encode(_Probed(result.as_data(), points)) + b"\n"
+    data = msgspec.json.encode(_Probed(result.as_data(), points, coupling=suggestions.coupling)) + b"\n"
     prepare(root)
     write_atomically(root.probes / _name(result), data, _base(root))
 
@@ -122,7 +133,7 @@ def _read(root: StorageRoot, name: str) -> JournalledProbe:
     path = root.probes / name
     try:
         found = msgspec.json.decode(read_bytes(path, _base(root), bytes_max=BYTES_MAX), type=_Probed)
-        return JournalledProbe(from_data(found.result), found.points, str(path))
+        return JournalledProbe(from_data(found.result), found.points, str(path), found.coupling)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ProbeFormatError) as error:
         raise StorageError(f"{path}: must hold a probe, but {error}; remove it, or probe again") from None
     except FileNotFoundError as error:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.probe.measured import probe
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec
+from tuner.base.coupling import trained_params
 from tuner.base.errors import SpecError
 from tuner.engine.replay import replay, verify
 from tuner.probe.journal import record
@@ -69,6 +70,21 @@ def test_what_does_not_lie_in_the_space_is_told(tmp_path: Path) -> None:
     wider = spec_of(space={**SPACE, "batch_size": {"choices": [64, 128]}, "depth": {"low": 1, "high": 3}})
     text = sources_text(wider, read_sources(wider, StorageRoot(tmp_path), "spec"))
     assert "begins with 0 of 3" in text and "2 with another batch_size than one of its choices, 1 with no depth" in text
+
+
+@pytest.mark.parametrize("of_probe", [None, ("linear", 32), ("sqrt", 16)])
+@pytest.mark.parametrize("of_sweep", [None, ("linear", 32), ("sqrt", 64)])
+def test_points_train_with_the_rates_that_were_measured(tmp_path: Path, of_probe: Any, of_sweep: Any) -> None:
+    def coupled(how: Any) -> dict[str, Any]:
+        scaled = dict(zip(("scale_learning_rate", "base"), how, strict=True)) if how else {}
+        return {**SPACE, "batch_size": {"choices": [16, 32, 64], **scaled}}
+
+    suggestions = Suggestions(probe(), of_probe)
+    record(StorageRoot(tmp_path), suggestions)
+    [source] = read_sources(spec_of(space=coupled(of_sweep)), StorageRoot(tmp_path), "spec")
+    trained = [trained_params(coupled(of_sweep), point)["learning_rate"] for point in source.points]
+    meant = [trained_params(coupled(of_probe), point)["learning_rate"] for point in suggestions.points]
+    assert trained == pytest.approx(meant) and len(meant) == 3
 
 
 def test_parameters_that_are_inactive_beside_it_do_not_matter(tmp_path: Path) -> None:

@@ -124,8 +124,9 @@ def of_probe(spec: SweepSpec, probe: JournalledProbe) -> Source:
     what = "probe" if spec.data is None else f"probe with data {shown(spec.data)}"
     source = Source(f"{what} of {spec.trainable} of {probe.at}", "probe")
     for point in probe.points:
+        suggested = as_suggested(_written(spec), point, probe.trained_rate(point))
         try:
-            params = fitted(spec.space, _active(spec.space, point))
+            params = fitted(spec.space, _active(spec.space, suggested))
         except UnfitError as reason:
             source.unfit[str(reason)] += 1
             continue
