@@ -47,7 +47,7 @@ def test_the_spec_of_a_probe_runs_and_begins_with_its_points(cli: Cli, tmp_path:
     assert "\ntrainable: ./own.py:Own\n" in text and "# range test of adam at batch" in text
     assert "classes are imbalanced" in text and "slots like the one measured" in text
     rate, sizes = spec.space["learning_rate"], spec.space["batch_size"]
-    assert 1e-5 < rate.low < rate.high < 10 and set(sizes.choices) <= {8, 16, 32, 64}  # type: ignore[union-attr]
+    assert 1e-5 < rate.low < rate.high <= 10 and set(sizes.choices) <= {8, 16, 32, 64}  # type: ignore[union-attr]
     assert list(spec.space) == ["learning_rate", "batch_size", "units"] and spec.search.warm_start == ["probe"]
     assert (spec.objective.metric, spec.storage) == ("val_accuracy", str(cli.root))
     assert "is there already" in cli("init", f"{tmp_path}/own.py", "--probe", "-o", str(file), exit_code=2).stderr

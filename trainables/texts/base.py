@@ -95,7 +95,7 @@ def _loaded(content: bytes, name: str) -> Any:
         path = Path(folder) / "base.keras"
         path.write_bytes(content)
         try:
-            return keras.saving.load_model(path, compile=False)
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # of Keras and HDF5, which have many kinds
             why = " ".join(str(error).split())[:200] or type(error).__name__
             raise ParamError("base", f"{name} must be a .keras file that Keras can load alone, but: {why}") from error

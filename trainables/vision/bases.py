@@ -195,7 +195,7 @@ def _load(base: Base, side: int | None) -> Loaded:
     import keras
 
     if base.name == SMALL:
-        return _of_model(keras.saving.load_model(SMALL_FILE, compile=False), base.name)
+        return _of_model(keras.saving.load_model(SMALL_FILE, compile=False, safe_mode=True), base.name)
     if "base" in base.sha256:
         return _of_model(_read_model(base), base.name)
     if base.name in applications.PREPROCESSING:
@@ -215,7 +215,9 @@ def _read_model(base: Base) -> Any:
 
     try:
         with _file(base, "base", base.name) as path:
-            return keras.saving.load_model(path, compile=False)
+            if not path.endswith(".keras"):  # of other formats, Keras would run what they hold
+                raise ParamError("base", f"{base.name}: must be a .keras file")
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except ParamError:
         raise
     except Exception as error:

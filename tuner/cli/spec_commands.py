@@ -141,7 +141,11 @@ def trainables(as_json: AsJson = False) -> None:
         )
         tables.print(f"  data           {row['data']}", markup=False)
         tables.print(f"  default sweep  {row['default_sweep']}", markup=False)
-    tables.print(f"All have         {', '.join(TrainingParams.model_fields)}", markup=False)
+    first = ("learning_rate", "batch_size", "epochs", "optimizer")
+    tables.print(
+        f"All have         {', '.join([*first, *(key for key in TrainingParams.model_fields if key not in first)])}",
+        markup=False,
+    )
 
 
 def _about(trainable: Any, name: str, default_sweep: Path) -> dict[str, Any]:
