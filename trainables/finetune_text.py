@@ -32,6 +32,7 @@ Array = np.ndarray[Any, Any]
 
 _LENGTH_MAX = 1024
 _OF_THE_ENCODER = ("vocabulary_size", "width", "layers", "heads")
+_OF_A_BASE_THAT_LEARNS = ("lora_rank", "head_epochs", "base_learning_rate")
 _OF_THE_BASE = ("lora_rank", "freeze_base", "head_epochs", "base_learning_rate")
 
 
@@ -168,6 +169,10 @@ class FinetuneText(Trainable):
             if name in params.model_fields_set:
                 why = "with base, which has its own" if self.base else "without base"
                 raise ParamError(name, f"has no effect {why}; leave it out")
+        if self.fixed_params.get("freeze_base"):
+            for name in _OF_A_BASE_THAT_LEARNS:
+                if name in params.model_fields_set and getattr(params, name):
+                    raise ParamError(name, "has no effect with freeze_base: true; leave one of them out")
         at_most = self.base.length if self.base else None
         if at_most and (length := self._length(params) or 0) > at_most:
             rule = f"must be at most {at_most}, for which the base is made, but got {length}"

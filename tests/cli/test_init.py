@@ -35,7 +35,7 @@ class Net(Trainable):
         return Data(train=([], []), validation=([], []))
 
     def build_model(self, params):
-        raise NotImplementedError
+        raise AssertionError("nothing here builds a model")
 """
 
 

@@ -160,6 +160,11 @@ def test_a_base_of_numbers_of_words_needs_their_words(tmp_path: Path) -> None:
         trainable.select_data(data, trainable.Params(**fixed, width=9))
     trainer, _ = trained(trainable, data, fixed, 1)
     assert probabilities(exported(trainable, trainer, fixed, tmp_path / "tuned.keras")).shape == (4, 2)
+    frozen = {**fixed, "freeze_base": True}
+    trainable, data = made(frozen)
+    with pytest.raises(DataError, match="lora_rank has no effect with freeze_base: true; leave one of them out"):
+        trainable.select_data(data, trainable.Params(**frozen, lora_rank=2))
+    assert trainable.select_data(data, trainable.Params(**frozen, lora_rank=0)).train[0].shape == (800, 6)
 
 
 def test_what_is_no_base(tmp_path: Path) -> None:

@@ -15,14 +15,11 @@ from trainables.contract import DataError
 from trainables.reading import places
 from trainables.reading.folders import PART_FOLDERS
 from trainables.reading.splitting import TEST, TRAIN
-from trainables.reading.tables import CsvTable, ParquetTable, Table
+from trainables.reading.tables import PARQUET, SUFFIXES, CsvTable, Table, table_of
 from trainables.room import GIB, free_bytes
 
 BUILT_IN = ("breast_cancer", "wine", "diabetes")
 """Tables that scikit-learn ships."""
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq")
-_PARQUET = (".parquet", ".pq")
-_SEPARATORS = (";", "\t", "|")
 _FRAME_BYTES_A_BYTE = 3
 """Memory that the frame of a CSV file takes, at most as a rule, for each byte of the file."""
 _MEASURES = ("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points",
@@ -111,7 +108,7 @@ def _tables(data: str) -> tuple[list[Table], list[int], list[str]]:
         is_asked = "did you mean" in str(error) or "there is none" not in str(error) or "/" in data
         hint = "" if is_asked else f"; did you mean {near[0]}?" if near else f"; built-in are {', '.join(BUILT_IN)}"
         raise DataError(f"{error}{hint}") from None
-    kinds = {name.lower().endswith(_PARQUET) for name, _ in named}
+    kinds = {name.lower().endswith(PARQUET) for name, _ in named}
     if len(kinds) > 1:
         raise DataError(f"{data}: must hold CSV files or Parquet files, but holds both")
     if other := next((name for name, _ in named if not name.lower().endswith(SUFFIXES)), None):
@@ -122,21 +119,13 @@ def _tables(data: str) -> tuple[list[Table], list[int], list[str]]:
             f"{data}: takes some {size_bytes / GIB:.1f} GiB of memory, but {free / GIB:.1f} GiB are free; a trainable"
             " of your own streams such files with Data.from_csv or Data.from_parquet"
         )
-    tables: list[Table] = [ParquetTable(one) for one in named] if True in kinds else [_csv(one) for one in named]
+    tables = [table_of(*one) for one in named]
     notes = [
         f"{table.name}: its columns are separated by {table.separator!r}"
         for table in tables
         if isinstance(table, CsvTable) and table.separator != ","
     ]
     return tables, _parts(data, named), notes
-
-
-def _csv(named: places.Named) -> CsvTable:
-    """A CSV table with the separator that its header has."""
-    table = CsvTable(named, ",")
-    header = table.columns()
-    found = next((other for other in _SEPARATORS if len(header) == 1 and other in header[0]), None)
-    return CsvTable(named, found) if found else table
 
 
 def _parts(data: str, named: list[places.Named]) -> list[int]:

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 PART_FOLDERS = {
     **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("validation", "valid", "val"), VALIDATION),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
 }
 

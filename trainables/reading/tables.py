@@ -32,6 +32,9 @@ _OTHER_FILES = {
 }
 """How files begin that people take for CSV."""
 _SEPARATORS = (";", "\t", "|", ",")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq")
+"""Of files that hold a table."""
+PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -218,10 +221,16 @@ def csv_table(separator: str) -> Callable[[Any], list[Table]]:
 
 
 def table_of(name: str, path: Path) -> Table:
-    """The table of one CSV, TSV or Parquet file, which messages call by this name."""
-    if path.name.lower().endswith((".parquet", ".pq")):
+    """The table of one CSV, TSV or Parquet file, which messages call by this name.
+
+    A CSV file's columns are separated by what its header has, where that is no comma.
+    """
+    if path.name.lower().endswith(PARQUET):
         return ParquetTable((name, path))
-    return CsvTable((name, path), "\t" if path.name.lower().endswith(".tsv") else ",")
+    table = CsvTable((name, path), ",")
+    header = table.columns()
+    found = next((other for other in _SEPARATORS if len(header) == 1 and other in header[0]), None)
+    return CsvTable((name, path), found) if found else table
 
 
 def read(given: Any, kind: Any, columns: Columns, wanted: Wanted, in_memory_bytes: int) -> Data:

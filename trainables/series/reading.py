@@ -16,7 +16,7 @@ from trainables.contract import DataError
 from trainables.data import read_npz
 from trainables.reading import places
 from trainables.reading.labels import nearest
-from trainables.reading.tables import Table, table_of
+from trainables.reading.tables import SUFFIXES, Table, table_of
 from trainables.reading.times import check_order, whole
 from trainables.series import seasons
 
@@ -24,7 +24,6 @@ Array = np.ndarray[Any, Any]
 
 OPTIONS = ("target", "time_column", "columns")
 """What `read` is told."""
-_TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq")
 _TARGET_NAMES = ("target", "y", "value")
 _TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "hour", "day", "month", "year", "")
 _RULE = "seasons, a CSV or Parquet file with a row for each time, or an .npz file"
@@ -67,7 +66,7 @@ def read(name: str, options: Mapping[str, Any]) -> Series:
         raise DataError(f"{name}: must be {_RULE}, but {got}")
     if path.name.lower().endswith(".npz"):
         return _of_arrays(name, path, options)
-    if not path.name.lower().endswith(_TABLES):
+    if not path.name.lower().endswith(SUFFIXES):
         raise DataError(f"{name}: must be {_RULE}, but is {path.name}")
     return _of_table(table_of(name, path), options)
 

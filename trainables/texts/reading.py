@@ -13,22 +13,20 @@ import numpy as np
 from trainables import remote
 from trainables.contract import Data, DataError
 from trainables.reading.building import of_arrays
+from trainables.reading.folders import PART_FOLDERS
 from trainables.reading.labels import Column, labels_of, nearest
 from trainables.reading.places import folder, is_hidden, near, walk
 from trainables.reading.planning import Wanted, planned
 from trainables.reading.splitting import TEST, TRAIN, VALIDATION
-from trainables.reading.tables import Table, table_of
+from trainables.reading.tables import SUFFIXES, Table, table_of
 from trainables.texts.sentences import sentences
 
 Array = np.ndarray[Any, Any]
 
 OPTIONS = ("text_column", "label_column", "validation_share", "test_share", "split_seed")
 """What `read` is told."""
-TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq")
 _TEXT_NAMES = ("text", "texts", "sentence", "review", "content", "message", "comment", "body", "document", "tweet")
 _LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "intent", "y")
-_PART_NAMES = {"train": TRAIN, "training": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION,
-               "dev": VALIDATION, "test": TEST}  # fmt: skip
 _IN_MEMORY_BYTES = 1 << 62
 _SEEN_ROWS = 1000
 
@@ -68,9 +66,8 @@ def _of_files(name: str, path: Path, options: Mapping[str, Any], wanted: Wanted)
 
 def _of_folder(name: str, wanted: Wanted) -> Data:
     shown, root = folder(name)
-    inside = {path.name.lower() for path in root.iterdir() if path.is_dir()}
-    has_validation = bool(inside & {"validation", "valid", "val"}) and bool(inside & {"train", "training"})
-    share = None if has_validation else wanted.validation
+    parts = {PART_FOLDERS.get(path.name.lower()) for path in root.iterdir() if path.is_dir()}
+    share = None if {TRAIN, VALIDATION} <= parts else wanted.validation
     return Data.from_text_folder(
         shown, validation=share, test=wanted.test, seed=wanted.seed, in_memory_bytes=_IN_MEMORY_BYTES
     )
@@ -79,14 +76,14 @@ def _of_folder(name: str, wanted: Wanted) -> Data:
 def _tables(name: str, path: Path) -> list[tuple[int, Table]]:
     """The tables that a path names, each with the part of the data that it is; none for a folder of texts."""
     if path.is_file():
-        if not path.name.lower().endswith(TABLES):
+        if not path.name.lower().endswith(SUFFIXES):
             rule = "must be a folder of .txt files by class, or a CSV or Parquet file (.csv, .tsv, .parquet)"
             raise DataError(f"{name}: {rule}, but is {path.name}")
         return [(TRAIN, table_of(name, path))]
-    found = [file for file in walk(path) if file.name.lower().endswith(TABLES) and file.parent == path]
+    found = [file for file in walk(path) if file.name.lower().endswith(SUFFIXES) and file.parent == path]
     if any(folder.is_dir() and not is_hidden(folder.name) for folder in path.iterdir()) or not found:
         return []
-    parts = [_PART_NAMES.get(file.name.partition(".")[0].lower(), TRAIN) for file in found]
+    parts = [PART_FOLDERS.get(file.name.partition(".")[0].lower(), TRAIN) for file in found]
     if TRAIN not in parts:
         raise DataError(f"{name}: must hold a table to train on, but holds {', '.join(file.name for file in found)}")
     return [(part, table_of(f"{name.rstrip('/')}/{file.name}", file)) for part, file in zip(parts, found, strict=True)]
@@ -139,14 +136,13 @@ def columns(table: Table, text: Any, label: Any) -> tuple[str, str, tuple[str, .
     there = table.columns()
     for option, name in (("text_column", text), ("label_column", label)):
         if name is not None and name not in there:
-            hint = table.separated_by() or nearest(str(name), there)
+            hint = nearest(str(name), there)
             raise DataError(f"{table.name}: {option} must be a column, but there is no {name}{hint}")
     if text is not None and text == label:
         raise DataError(f"{table.name}: text_column and label_column must be two columns, but both are {text}")
     if len(there) < 2:
-        hint = " (or its columns are separated by another character than a comma)" if table.separated_by() else ""
         got = there[0] if there else "nothing"
-        raise DataError(f"{table.name}: must have a column of texts and one of classes, but has {got} alone{hint}")
+        raise DataError(f"{table.name}: must have a column of texts and one of classes, but has {got} alone")
     text_by_name = text or _named([name for name in there if name != label], _TEXT_NAMES)
     label_by_name = label or _named([name for name in there if name != text_by_name], _LABEL_NAMES)
     text = text_by_name or _longest(table, [name for name in there if name != label_by_name])

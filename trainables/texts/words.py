@@ -52,13 +52,15 @@ class Words:
         import tensorflow as tf
 
         with tf.device("CPU:0"):
-            layer = self.layer(sequence_length)
+            layer = self.layer(None)  # pads each batch to its own longest text
             parts = [
-                np.asarray(layer(tf.constant(texts[first : first + _BATCH].tolist()))).astype(np.int32)
+                np.asarray(layer(tf.constant(texts[first : first + _BATCH].tolist())))[:, :sequence_length]
                 for first in range(0, len(texts), _BATCH)
             ]
-        numbers = np.concatenate(parts)
-        return np.ascontiguousarray(numbers[:, : max(1, int((numbers != 0).sum(axis=1).max()))])
+        numbers = np.zeros((len(texts), max(1, *(part.shape[1] for part in parts))), np.int32)
+        for first, part in zip(range(0, len(texts), _BATCH), parts, strict=True):
+            numbers[first : first + len(part), : part.shape[1]] = part
+        return numbers
 
 
 def words_of(texts: Array, name: str) -> Words:

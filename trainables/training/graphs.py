@@ -15,6 +15,7 @@ from trainables.contract import RATE_NAMES, Params, Trainable
 from trainables.exceptions import PartsError
 from trainables.training.augmentation import Augmentation
 from trainables.training.device import Split
+from trainables.training.epoch_graphs import EpochTracer, recording
 from trainables.training.fixed_batch import fixed_batch_size, of_size
 from trainables.training.fresh import fresh
 from trainables.training.hidden_state import (
@@ -27,14 +28,12 @@ from trainables.training.hidden_state import (
 )
 from trainables.training.jit import Choice, by_xla, faster, reason_against, timed, xla_errors
 from trainables.training.kept_draws import KeptDraws
-from trainables.training.numbers import numbers
 from trainables.training.optimizers import TunableOptimizer
-from trainables.training.parts import in_parts, rows_of, with_gradients
+from trainables.training.parts import with_gradients
 from trainables.training.phases import PhasedModel
 from trainables.training.pipeline_draws import begin_epoch
 from trainables.training.recipe import Recipe
 from trainables.training.replicas import Replicas
-from trainables.training.streaming import over_batches
 
 _STATEFUL_OPS = ("Random", "TruncatedNormal", "Multinomial", "PyFunc", "EagerPyFunc", "StatefulRandom")
 
@@ -67,7 +66,6 @@ class CompiledModel:
         self._fixed_batch = fixed_batch_size(model)
         self._replicas = replicas
         self.optimizer = TunableOptimizer(params)
-        self._on_trace = on_trace
         self.reusable = True
         self._graphs: dict[Any, tuple[Any, list[str]]] = {}
         self._warm: set[int] = set()
@@ -90,6 +88,7 @@ class CompiledModel:
         if self._phased is not None:
             self._phased.take(self.optimizer.keras)
         self._augmentation = Augmentation(trainable, tuple(recipe.strengths)) if recipe.strengths else None
+        self._tracer = EpochTracer(model, self.optimizer, self._augmentation, replicas, on_trace)
         self._num_phases = 1 if recipe.plan is None else len(recipe.plan.ends)
         self._phase = 0
         self._is_regularized = any(variable.regularizer is not None for variable in model.variables)
@@ -301,17 +300,15 @@ class CompiledModel:
             if training and self._augmentation is not None:
                 step = self._augmentation.before(step, self.model.optimizer)
             step = step if self._fixed_batch is None else of_size(step, self._fixed_batch)
-            run_step = self._replicas.over_all(_recording(step, names))
+            run_step = self._replicas.over_all(recording(step, names))
             kept: list[Any] | None = [] if is_in_parts else None
             if kept is not None:
                 self._check_parts()
                 run_step = with_gradients(run_step, self.model.optimizer, kept)
             run_step = by_xla(run_step) if self.jit else run_step
             with _forgotten_gradients(), self._draws.within() if self._replicas.count == 1 else nullcontext():
-                if split.is_streamed:
-                    graph = self._trace_streamed_epoch(run_step, spec, training, names, kept)
-                else:
-                    graph = self._trace_array_epoch(run_step, spec, training, names, kept)
+                trace = self._tracer.streamed if split.is_streamed else self._tracer.over_arrays
+                graph = trace(run_step, spec, training, names, kept)
             self.reusable = self.reusable and not self._has_hidden_state(graph)
             self._graphs[key] = graph, [*names, *RATE_NAMES] if training else names
         return self._graphs[key]
@@ -336,98 +333,6 @@ class CompiledModel:
                 f" {self._fixed_batch} examples only"
             )
 
-    def _trace_array_epoch(
-        self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str], kept: list[Any] | None
-    ) -> Any:
-        """`kept` as of `in_parts`; None for whole batches."""
-        fewest = self._replicas.count if training else 1
-
-        def epoch(source: Any, batch_size: Any, *others: Any) -> Any:
-            self._on_trace()
-            first_step = tf.identity(self.model.optimizer.iterations)
-            seed = others[:1]
-            num_examples = tf.shape(tf.nest.flatten(source)[0])[0]
-            order: Any = tf.random.experimental.stateless_shuffle(tf.range(num_examples), *seed) if training else None
-
-            def step(start: Any, values: Any) -> Any:
-                stop = tf.minimum(start + batch_size, num_examples)
-                if kept is not None:
-
-                    def part_of(first: Any, last: Any) -> Any:
-                        self._begin_part(first)
-                        rows = order[start + first : start + last]
-                        return tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
-
-                    optimizer = self.model.optimizer
-                    return stop, in_parts(run_step, part_of, stop - start, others[1], optimizer, kept)
-                if training:
-                    rows = order[start:stop]
-                    batch = tf.nest.map_structure(lambda array: tf.gather(array, rows), source)
-                else:
-                    batch = tf.nest.map_structure(lambda array: array[start:stop], source)
-                return stop, run_step(batch)
-
-            _, values = tf.while_loop(
-                lambda start, _: start + fewest <= num_examples,
-                step,
-                (tf.constant(0), tf.zeros([0])),
-                shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
-                parallel_iterations=1,
-            )
-            values = self._of_all(values, names, training)
-            return self._with_rates(values, first_step) if training else values
-
-        arguments = [spec, tf.TensorSpec([], tf.int32)] + ([tf.TensorSpec([2], tf.int64)] if training else [])
-        arguments += [] if kept is None else [tf.TensorSpec([], tf.int32)]
-        return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
-
-    def _trace_streamed_epoch(
-        self, run_step: Callable[[Any], Any], spec: Any, training: bool, names: list[str], kept: list[Any] | None
-    ) -> Any:
-        def epoch(batches: Any, *at_most: Any) -> Any:
-            self._on_trace()
-            first_step = tf.identity(self.model.optimizer.iterations)
-            step = run_step if kept is None else self._batch_in_parts(run_step, at_most[0], kept)
-            values = self._of_all(over_batches(step, batches, spec), names, training)
-            return self._with_rates(values, first_step) if training else values
-
-        arguments = [tf.data.DatasetSpec(spec)] + ([] if kept is None else [tf.TensorSpec([], tf.int32)])
-        return tf.function(epoch, autograph=False).get_concrete_function(*arguments)
-
-    def _batch_in_parts(self, part: Callable[[Any], Any], at_most: Any, kept: list[Any]) -> Callable[[Any], Any]:
-        """The step on a whole batch, trained in parts."""
-
-        def step(batch: Any) -> Any:
-            size = tf.shape(tf.nest.flatten(batch)[0])[0]
-            rows = rows_of(batch)
-
-            def part_of(first: Any, last: Any) -> Any:
-                self._begin_part(first)
-                return rows(first, last)
-
-            return in_parts(part, part_of, size, at_most, self.model.optimizer, kept)
-
-        return step
-
-    def _begin_part(self, first: Any) -> None:
-        """Tells what draws for each part of a batch which one is traced."""
-        if self._augmentation is not None:
-            self._augmentation.first = first
-
-    def _of_all(self, values: Any, names: list[str], training: bool) -> Any:
-        """The epoch's metrics over the examples of all devices, in the place of the last step's."""
-        results = self._replicas.results(self.model, training)
-        if results is None:
-            return values
-        results = numbers(results)
-        return tf.stack([tf.cast(results[name], tf.float32) for name in names])
-
-    def _with_rates(self, values: Any, first_step: Any) -> Any:
-        """Appends `RATE_NAMES` of the optimizer steps since `first_step`; of the step before where there was none."""
-        last_step = tf.maximum(tf.convert_to_tensor(self.model.optimizer.iterations) - 1, 0)
-        rates = self.optimizer.schedule(tf.range(tf.minimum(first_step, last_step), last_step + 1))
-        return tf.concat([values, [rates[-1], rates[0], rates[-1], tf.reduce_mean(rates)]], axis=0)
-
     def _has_hidden_state(self, graph: Any) -> bool:
         """Whether the graph holds state that `reset` does not know: other variables, or stateful random ops."""
         known = [*self.variables, *(v for m in self.model.metrics for v in m.variables)]
@@ -435,17 +340,6 @@ class CompiledModel:
         if any(id(variable) not in known_ids for variable in graph.graph.variables):
             return True
         return any(node.op.startswith(_STATEFUL_OPS) for node in nodes(graph))
-
-
-def _recording(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], Any]:
-    """The step with its metrics as one vector, their names left in `names` while it is traced."""
-
-    def run(batch: Any) -> Any:
-        metrics = numbers(step(batch))
-        names[:] = metrics
-        return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
-
-    return run
 
 
 def new_model(trainable: Trainable, params: Params, inputs: Callable[[], Any]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -41,33 +42,46 @@ def mismatches(
     if not issubclass(known, TrainingParams):
         return []
     left_out = {*read, *own_names(known)}
-    lines = [
-        _mismatch(spec, known, drawn, name, kind, table[name])
-        for name in spec.space
-        for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES))
-        if name in table and name not in left_out
-    ]
+    lines = map(_mismatch, _taken(spec, known, drawn, left_out))
     average = [] if "ema_momentum" in left_out else [_idle_average(spec, known, drawn)]
     return [*filter(None, [*lines, *average]), *_not_together(known, drawn)]
 
 
-def _mismatch(
-    spec: SweepSpec,
-    known: type[Params],
-    drawn: Sequence[Mapping[str, Any]],
-    name: str,
-    kind: str,
-    takers: Sequence[str],
-) -> str:
+@dataclass(frozen=True)
+class _Taken:
+    """A parameter of the space that some of the optimizers (or schedules) take."""
+
+    spec: SweepSpec
+    name: str
+    kind: str
+    """optimizer or schedule."""
+    takers: Sequence[str]
+    active: Sequence[Mapping[str, Any]]
+    """The configurations that give it; see `_given`."""
+    default: str
+    """The optimizer, or schedule, where none is given."""
+
+
+def _taken(
+    spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping[str, Any]], left_out: Iterable[str]
+) -> Iterator[_Taken]:
+    for name in spec.space:
+        for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if name in table and name not in left_out:
+                active = _given(known, drawn, name)
+                yield _Taken(spec, name, kind, table[name], active, known.model_fields[kind].default)
+
+
+def _mismatch(one: _Taken) -> str:
     """Why a parameter fits none of the optimizers (or schedules) that it is active with; empty where it fits."""
-    active = _given(known, drawn, name)
-    if not active:
+    if not one.active:
         return ""
-    found = sorted({params.get(kind, known.model_fields[kind].default) for params in active})
+    spec, name, kind, takers = one.spec, one.name, one.kind, one.takers
+    found = sorted({params.get(kind, one.default) for params in one.active})
     only = f"only {_and(takers)} {'has' if len(takers) == 1 else 'have'} it"
     wanted = (spec.space[name].when or {}).get(kind, [])
     wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
-    if lacking := [one for one in wanted if one not in takers]:
+    if lacking := [other for other in wanted if other not in takers]:
         return f"space.{name}.when.{kind}: {_and(lacking)} {_has(lacking)} no {name}; {only}"
     is_told = kind == "schedule" and name in spec.space.searched  # with all else that is searched without effect
     if is_told or set(found) & set(takers):
@@ -115,32 +129,19 @@ def taker_warnings(spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping
         f"trainable: its Params have {name} for themselves, so optimizer and schedule keep Keras's default"
         for name in sorted(own & taken)
     ]
-    partly = [
-        _partly(spec, known, drawn, name, kind, table[name])
-        for name in spec.space
-        for kind, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES))
-        if name in table and name not in own
-    ]
-    return [*lines, *filter(None, partly)]
+    return [*lines, *filter(None, map(_partly, _taken(spec, known, drawn, own)))]
 
 
-def _partly(
-    spec: SweepSpec,
-    known: type[Params],
-    drawn: Sequence[Mapping[str, Any]],
-    name: str,
-    kind: str,
-    takers: Sequence[str],
-) -> str:
+def _partly(one: _Taken) -> str:
     """A line about a parameter that is given with optimizers (or schedules) that have it and with others."""
-    active = _given(known, drawn, name)
-    found = sorted({str(params[kind]) for params in active if kind in params})
-    lacking, having = ([one for one in found if (one in takers) is is_taker] for is_taker in (False, True))
+    name, kind = one.name, one.kind
+    found = sorted({str(params[kind]) for params in one.active if kind in params})
+    lacking, having = ([other for other in found if (other in one.takers) is takes] for takes in (False, True))
     if not lacking or not having:
         return ""
     when = f"when: {{{kind}: {having[0] if len(having) == 1 else '[' + ', '.join(having) + ']'}}}"
-    is_searched = name in spec.space.searched
-    way = f"add {when}" if is_searched else f"write {{value: {shown(active[0][name])}, {when}}}"
+    is_searched = name in one.spec.space.searched
+    way = f"add {when}" if is_searched else f"write {{value: {shown(one.active[0][name])}, {when}}}"
     return f"space.{name}: {_and(lacking)} {_has(lacking)} no {name}, so it has no effect there; {way}"
 
 

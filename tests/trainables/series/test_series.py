@@ -69,6 +69,13 @@ def test_naive_forecasts_by_hand() -> None:
     assert naive_mae(series, range(2, 5), 2, 2) == pytest.approx(np.mean([1, 2, 2, 2, 2, 1]))
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_file_says_by_its_header_what_separates_its_columns(tmp_path: Path, separator: str) -> None:
+    path = table(tmp_path, date=np.arange(N), a=VALUES, b=VALUES[::-1])
+    path.write_text(path.read_text().replace(",", separator))
+    assert loaded(path)[1].feature_names == ("a", "b")
+
+
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "npz", "npz-columns"])
 def test_files_give_the_same_series(tmp_path: Path, kind: str) -> None:
     other, fixed = np.arange(N)[::-1] * 1.0, {}

@@ -34,6 +34,12 @@ def table(tmp_path: Path, name: str = "reviews.csv", **columns: Any) -> Path:
     return tmp_path / name
 
 
+def test_columns_may_be_separated_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("text;label\n" + "".join(f"{text};{label}\n" for text, label in zip(TEXTS, LABELS, strict=True)))
+    assert read(path).class_names == ("no", "yes")
+
+
 @pytest.mark.parametrize("name", ["reviews.csv", "reviews.tsv", "reviews.csv.gz", "reviews.parquet"])
 def test_a_table_by_usual_names_is_split_with_each_class_in_proportion(tmp_path: Path, name: str) -> None:
     data = read(table(tmp_path, name), test_share=0.1)
