@@ -1,4 +1,4 @@
-"""Which trials are given out ahead: before their slot is free, where no result can change what it trains next.
+"""Which trials are given out ahead: before their slot is free, where what it trains next is chosen without results.
 
 The process then begins the next trial when the one before has had its last epoch, without waiting for an answer.
 """
