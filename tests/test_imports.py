@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    "base", "processes", "sweep", "storage", "spec", "policy", "inspection", "probe", "report", "recording", "engine",
-    "worker", "backend", "review", "cluster", "api", "cli",
+    "base", "processes", "sweep", "storage", "spec", "policy", "analysis", "inspection", "probe", "report", "recording",
+    "engine", "worker", "backend", "review", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
@@ -19,6 +19,8 @@ ONLY_IN = {
     "mlflow": "tuner/recording/",
     "hyperopt": "tuner/policy/",
     "matplotlib": "tuner/report/",
+    "altair": "tuner/report/",
+    "vl_convert": "tuner/report/",
     "jinja2": "tuner/report/",
     "tensorflow": ("trainables/", "tuner/worker/training.py"),
     "keras": ("trainables/", "tuner/api/looking.py", "tuner/api/sweep.py"),  # for types alone

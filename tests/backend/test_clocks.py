@@ -11,8 +11,8 @@ import pytest
 from tests.engine.test_coordinator import check_history
 from tests.simulation import SimulatedCluster, accuracy, make_spec, new_sweep
 from tests.storage.journal.test_clock import Machine
+from tuner.analysis.curves import turns
 from tuner.engine.coordinator import Coordinator, clock_text
-from tuner.report.curves import turns
 from tuner.storage import SweepFolder
 from tuner.storage.journal import Journal, read_events
 from tuner.sweep import Sweep, fold

@@ -76,7 +76,7 @@ def compare(*names: str | Sweep, storage: Place | None = None) -> dict[str, Any]
     Raises:
         UsageError: fewer than two different sweeps, or their objectives differ.
     """
-    from tuner.report.comparison import compare as compared
+    from tuner.analysis.comparison import compare as compared
     from tuner.review import status
 
     places = [(one.storage, one.name) if isinstance(one, Sweep) else (place_text(storage), one) for one in names]

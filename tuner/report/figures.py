@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from tuner.report.curves import best_so_far, flat_params, learning_curve, searched, shown_range, turns
+from tuner.analysis.curves import best_so_far, flat_params, learning_curve, searched, shown_range, turns
 from tuner.spec.space import unquoted
 from tuner.sweep import Sweep
 

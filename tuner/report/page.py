@@ -8,12 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tuner.analysis.curves import curve_axes, searched
 from tuner.base.coupling import SCALED, Coupling, coupling_of, coupling_text, scaled_rate
 from tuner.base.outcomes import SweepState
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text
 from tuner.base.words import Params
 from tuner.report import figures
-from tuner.report.curves import curve_axes, searched
 from tuner.spec import dump_yaml
 from tuner.spec.feasible import infeasible_figures
 from tuner.sweep import Sweep, Trial

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tuner.analysis.comparison import compare, differences
 from tuner.base.errors import UsageError
-from tuner.report.comparison import compare, differences
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tuner.analysis.curves import best_after, best_so_far
 from tuner.base.errors import UsageError
-from tuner.report.curves import best_after, best_so_far
 from tuner.sweep import Sweep, is_better
 
 SHARES = (0.25, 0.5, 1.0)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.report.curves import best_after, best_so_far, learning_curve, searched, shown_range, turns
+from tuner.analysis.curves import best_after, best_so_far, learning_curve, searched, shown_range, turns
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
 
