@@ -70,11 +70,12 @@ def pid_of(cli: Cli, trial: int, attempt: int) -> int:
 
 
 def test_forks_the_process_that_forked_them_and_the_driver_are_killed_and_leave_nothing(
-    cli: Cli, tiny_spec: Callable[..., str]
+    cli: Cli, tiny_spec: Callable[..., str], tmp_path: Path
 ) -> None:
     """All on one machine, with a Ray of the driver's own; two slots, one process that imports TensorFlow."""
     cli.address = "local"
-    spec = tiny_spec(num_trials=4, space=SLOW_SPACE, epochs={"min": 27, "max": 27})
+    space, slow_while = slowed(tmp_path)  # no trial ends before all were killed, however slow the machine is
+    spec = tiny_spec(num_trials=2, space=space, epochs={"min": 300, "max": 300})
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: sum(bool(trial.epochs) for trial in sweep.unfinished) == 2)
     forks = {event.trial: event.pid for event in cli.events("tiny") if isinstance(event, ev.TrialStarted)}
@@ -93,6 +94,7 @@ def test_forks_the_process_that_forked_them_and_the_driver_are_killed_and_leave_
     driver.communicate(timeout=60)
     _, alive = psutil.wait_procs(started, 60)
     assert alive == [] and not [pid for pid in pids if psutil.pid_exists(pid)]
+    slow_while.unlink()
     cli("resume", "tiny")
     verified(cli)
 

@@ -26,14 +26,14 @@ from trainables.given import is_given, lookup
 from trainables.importable import import_folder, is_importable, look_around
 from trainables.sources import Sources
 from tuner.base.errors import SpecError
-from tuner.inspection.child import Asked
+from tuner.inspection.child import Asked, imports_keras
 from tuner.inspection.examine import inspect, is_file, is_own
 from tuner.inspection.inspected import Inspected
 from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.scripts import is_keras_loop, is_plainly_loop
 from tuner.inspection.trying import Tried, is_skipped
 from tuner.inspection.work_folder import SHIPPED_CODE, working_in
-from tuner.processes import Process, Server, own_server, why_plain
+from tuner.processes import Process, Server, own_server, running_server, why_plain
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
@@ -138,9 +138,8 @@ class Inspection:
             self._handover.flush()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         folder = self._works_in if os.path.isdir(self._works_in) else None
-        trainable = self._spec.trainable
-        imports = is_plainly_loop(trainable, asked.sources) and is_keras_loop(trainable, asked.sources)
-        server = own_server() if (self._is_tried or imports) and not why_plain(asked.sources) else None
+        needs_keras = self._is_tried or _imports_keras(self._spec.trainable, asked.sources)
+        server = own_server() or running_server() if needs_keras and not why_plain(asked.sources) else None
         files = (self._handover.fileno(), self._errors.fileno())
         if server is not None:
             plain = partial(_plain, asked, *files, environment, folder)
@@ -196,6 +195,13 @@ class Inspection:
         for file in (self._handover, self._errors):
             if file is not None:
                 file.close()
+
+
+def _imports_keras(trainable: str, sources: Sources | None) -> bool:
+    """Whether importing a user's file, or the loop in it, imports Keras."""
+    if is_plainly_loop(trainable, sources):
+        return is_keras_loop(trainable, sources)
+    return imports_keras(trainable, sources)
 
 
 def _plain(

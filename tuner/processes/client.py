@@ -290,6 +290,14 @@ def node_server(token: str = "", *, is_forked: bool = True) -> Server:
     return Server(name)
 
 
+def running_server() -> Server | None:
+    """The server that a worker has begun on this node; None where there is none now."""
+    if (connection := _connection(server_name())) is None:
+        return None
+    connection.close()
+    return Server(server_name())
+
+
 def _connection(name: str) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
