@@ -34,6 +34,8 @@ _CAUTION = 0.5
 """The weight of the log probability of no bad end: half, because naive Bayes is too sure of it."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Mixture = tuple[Array, Array, Array]
+"""Weights, means and standard deviations of normals."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _places(below: Array, above: Array, num: int, rng: np.random.Generator, broa
 
     good = _mixture(below)
     places = rng.random(num) if broadly else GMM1(*good, low=0.0, high=1.0, rng=rng, size=(num,))
-    return places, _log_ratio(below, above, 0, places)
+    return places, _log_ratio_of(good, _mixture(above), places)
 
 
 def _choices(
@@ -155,18 +157,24 @@ def _choices(
 
 def _log_ratio(these: Array, those: Array, size: int, places: Array, forgetting: int = _FORGETTING) -> Array:
     """(N,) log p(place | these) - log p(place | those); `size` is the number of choices, or 0 for a range."""
-    from hyperopt.tpe import GMM1_lpdf
-
-    if size:
-        drawn = (places * size).astype(int)
-        p, q = (np.log(_shares(values, size, forgetting)[drawn]) for values in (these, those))
-    else:
-        p, q = (GMM1_lpdf(places, *_mixture(values, forgetting), low=0.0, high=1.0) for values in (these, those))
+    if not size:
+        return _log_ratio_of(_mixture(these, forgetting), _mixture(those, forgetting), places)
+    drawn = (places * size).astype(int)
+    p, q = (np.log(_shares(values, size, forgetting)[drawn]) for values in (these, those))
     ratio: Array = p - q
     return ratio
 
 
-def _mixture(values: Array, forgetting: int = _FORGETTING) -> tuple[Array, Array, Array]:
+def _log_ratio_of(these: Mixture, those: Mixture, places: Array) -> Array:
+    """(N,) the same for positions in a range, whose values have been modelled."""
+    from hyperopt.tpe import GMM1_lpdf
+
+    p, q = (GMM1_lpdf(places, *normals, low=0.0, high=1.0) for normals in (these, those))
+    ratio: Array = p - q
+    return ratio
+
+
+def _mixture(values: Array, forgetting: int = _FORGETTING) -> Mixture:
     """Weights, means and standard deviations of the normals that model the values of a range."""
     from hyperopt.tpe import adaptive_parzen_normal
 
