@@ -50,11 +50,14 @@ def test_deleted_replaced_and_emptied_under_the_recorders_of_two_sweeps(
     def empty() -> None:
         os.truncate(database_file, 0)
 
+    def delete_artifacts() -> None:  # at once, while a recorder may still upload
+        shutil.rmtree(artifacts.rename(tmp_path / "deleted"))
+
     deeds: list[tuple[Callable[[], None], str]] = [
         (delete, "deleted"),
         (replace, "replaced by another file"),
         (empty, "emptied"),
-        (lambda: shutil.rmtree(artifacts), "deleted"),
+        (delete_artifacts, "deleted"),
     ]
     with PretendDriver(tmp_path, "one", None) as one, PretendDriver(tmp_path, "two", None) as two:
         told: list[str] = []
