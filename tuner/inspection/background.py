@@ -28,6 +28,7 @@ from trainables.sources import Sources
 from tuner.base.errors import SpecError
 from tuner.inspection.child import Asked, imports_keras
 from tuner.inspection.examine import inspect, is_file, is_own
+from tuner.inspection.hanging import where
 from tuner.inspection.inspected import Inspected
 from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.scripts import is_keras_loop, is_plainly_loop
@@ -90,10 +91,14 @@ class Inspection:
         """Whether a child process is at work, so that the caller has time to start Ray."""
         return self._child is not None
 
-    def result(self) -> Inspected:
-        """What was found; `Inspected.problems` holds what does not fit."""
+    def result(self, within_s: float | None = None) -> Inspected:
+        """What was found; `Inspected.problems` holds what does not fit.
+
+        Args:
+            within_s: what a child process may take; one that takes longer is ended, which is a problem, too.
+        """
         if self._child is not None:
-            return self._child_result()
+            return self._child_result(within_s)
         if self._found is not None:
             return self._found
         return self._seen_here(is_tried=False)
@@ -147,10 +152,15 @@ class Inspection:
         else:
             self._child = _plain(asked, *files, environment, folder)
 
-    def _child_result(self) -> Inspected:
-        assert self._child is not None and self._handover is not None
+    def _child_result(self, within_s: float | None) -> Inspected:
+        assert self._child is not None and self._handover is not None and self._errors is not None
         try:
-            self._child.wait()
+            try:
+                self._child.wait(within_s)
+            except (TimeoutError, subprocess.TimeoutExpired):
+                place = where(self._child.pid, self._errors, self._spec.trainable)
+                problem = f"trainable: must load within {within_s:g} s, but it has not ended{place}"
+                return Inspected({}, [], None, [problem])
             self._handover.seek(0)
             found = self._taken()  # our own child wrote it a moment ago
             if not isinstance(found, Inspected):
@@ -234,16 +244,21 @@ class _Fork:
         self._plain: subprocess.Popen[bytes] | None = None
         self.returncode: int | None = None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that looks."""
+        return self._plain.pid if self._plain is not None else self._process.known_pid
+
     def poll(self) -> int | None:
         return self.returncode
 
-    def wait(self) -> None:
-        """Waits for its end."""
+    def wait(self, timeout: float | None = None) -> None:
+        """Waits for its end, as `subprocess.Popen.wait` does."""
         try:
-            self.returncode = self._process.wait()
+            self.returncode = self._process.wait(timeout)
         except ConnectionError:
             self._plain = self._start_plain()
-            self.returncode = self._plain.wait()
+            self.returncode = self._plain.wait(timeout)
 
     def kill(self) -> None:
         """Ends it at once."""
