@@ -119,7 +119,15 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
         "mlflow": _mlflow(folder, sweep, current == "running"),
+        "advice": _advice(folder, sweep),
     }
+
+
+def _advice(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+    from tuner.analysis.advice import advice_data  # which loads what reading a sweep does not need
+    from tuner.review.advising import advised
+
+    return advice_data(advised(folder, sweep))
 
 
 def _infeasible(sweep: Sweep) -> dict[str, Any]:

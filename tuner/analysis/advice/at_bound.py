@@ -37,7 +37,7 @@ def at_bound(standing: Standing) -> list[Finding]:
 def _crowded(standing: Standing, axis: Axis, is_high: bool) -> float | None:
     """The chance that trials at the bound are as good as they are by luck; None if the best do not crowd there."""
     edge = axis.edge(is_high)
-    numbers = {trial.number: number for trial, number in _numbers(standing, axis)}
+    numbers = dict(_numbers(standing, axis))
     at_edge = {trial for trial, number in numbers.items() if (number >= edge if is_high else number <= edge)}
     if not at_edge or len(at_edge) == len(numbers):
         return None
@@ -51,11 +51,12 @@ def _crowded(standing: Standing, axis: Axis, is_high: bool) -> float | None:
     return chance_as_good([places[t] for t in at_edge], [places[t] for t in numbers if t not in at_edge])
 
 
-def _numbers(standing: Standing, axis: Axis) -> Iterator[tuple[object, float]]:
+def _numbers(standing: Standing, axis: Axis) -> Iterator[tuple[int, float]]:
+    """(trial, value) of each trial that has one."""
     for trial in (*standing.ranked, *standing.bad):
         number = axis.number(trial.params)
         if number is not None:
-            yield trial, number
+            yield trial.number, number
 
 
 def _num_best(standing: Standing) -> int:

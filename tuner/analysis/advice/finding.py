@@ -23,6 +23,8 @@ class Finding:
     """What `--set` takes, `path=value` each."""
     needs_new: bool = False
     """Whether only a new sweep may have them; else a resume goes on with the trials so far, where it may."""
+    is_pressing: bool = False
+    """Whether it comes before everything else."""
     without_command: str = ""
     """What is said in place of `way` and the command where the spec does not take the overrides; then they are left
     out. Empty: nothing is said at all."""
