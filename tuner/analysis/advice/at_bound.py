@@ -24,14 +24,16 @@ def at_bound(standing: Standing) -> list[Finding]:
     if standing.num_ended < MIN_TRIALS:
         return []
     known = axes(standing.spec.space)
-    found = []
+    found: dict[tuple[str, ...], tuple[float, str]] = {}
     for axis in known:
         for is_high in (True, False):
-            overrides = widened(axis, is_high)
-            chance = _crowded(standing, axis, is_high)
-            if overrides and chance is not None and chance < _CHANCE / (2 * len(known)):
-                found.append((chance, Finding(RULE, _text(standing, axis, is_high), "Widen it", overrides)))
-    return [finding for _, finding in sorted(found, key=lambda item: item[0])]
+            overrides, chance = widened(axis, is_high), _crowded(standing, axis, is_high)
+            if not overrides or chance is None or chance >= _CHANCE / (2 * len(known)):
+                continue
+            if overrides not in found or chance < found[overrides][0]:  # the values of a list share their bounds
+                found[overrides] = (chance, _text(standing, axis, is_high))
+    ordered = sorted(found.items(), key=lambda item: item[1][0])
+    return [Finding(RULE, text, "Widen it", overrides) for overrides, (_, text) in ordered]
 
 
 def _crowded(standing: Standing, axis: Axis, is_high: bool) -> float | None:

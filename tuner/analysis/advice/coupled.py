@@ -21,11 +21,13 @@ _NUM_RESAMPLES = 400
 _MIN_OTHERS = 8
 """At least so many trials have another batch size than the most frequent one."""
 _FALL = 8.0
-"""How steeply the weight of a trial falls with its place: by exp(-8) from the best to the worst."""
+"""How steeply weights fall with the place, by exp(-8) from the best to the worst: a quadratic holds near the best."""
 _RIDGE = 1e-6
 _LEAST_BEND = 1e-6
 _PLAUSIBLE = 2.0
 """No training has a larger exponent; one that comes out so is no coupling that can be set."""
+_WIDEST = 2.0
+"""A wider interval tells nothing."""
 
 
 def coupled(standing: Standing) -> list[Finding]:
@@ -102,7 +104,7 @@ def exponent(standing: Standing, rate: str, size: str) -> tuple[float, float, fl
         return None
     ends = [_CHANCE / 2, (1 - _INTERVAL) / 2, (1 + _INTERVAL) / 2, 1 - _CHANCE / 2]
     sure_low, low, high, sure_high = map(float, np.quantile(slopes, ends))
-    if sure_low <= 0 <= sure_high or abs(whole) >= _PLAUSIBLE:
+    if sure_low <= 0 <= sure_high or abs(whole) >= _PLAUSIBLE or high - low > _WIDEST:
         return None
     return float(whole), low, high, len(rows)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.base.words import list_text, number_text, shown
+from tuner.base.words import number_text, shown
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def written(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {written(item)}' for name, item in value.items())}}}"
     if isinstance(value, list):
-        return list_text(value, written)
+        return f"[{', '.join(map(written, value))}]"
     if isinstance(value, str):
         return quoted(value)
     return number_text(value) if isinstance(value, float) else shown(value)

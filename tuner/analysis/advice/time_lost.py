@@ -78,7 +78,9 @@ def _what(standing: Standing, share_s: float) -> str:
 
 def _most_often(standing: Standing) -> str:
     """The most frequent reason of failures, for what no bound avoids."""
-    reasons = Counter(cut(trial.reason, _REASON_LENGTH) for trial in standing.bad if trial.outcome == "failed")
+    reasons = Counter(
+        cut(" ".join(trial.reason.split()), _REASON_LENGTH) for trial in standing.bad if trial.outcome == "failed"
+    )
     reason = next((reason for reason, _ in reasons.most_common(1) if reason), "")
     where = " No part of the space has them to itself." if standing.ranked else ""
     return f"{where} The most frequent reason of failures: {reason}" if reason else where
@@ -121,9 +123,9 @@ def _beyond(
         end = "high" if is_high else "low"
         if isinstance(axis.element, Choice):
             left = [value for value in axis.element.choices if sign * (value - bound) <= 0]
-            overrides = (override(f"space.{axis.name}.choices", left),) if len(left) > 1 else ()
+            overrides = (override(f"space.{axis.parameter}.choices", left),) if len(left) > 1 else ()
         else:
-            overrides = (override(f"space.{axis.name}.{end}", bound),)
+            overrides = (override(f"space.{axis.parameter}.{end}", bound),)
         if overrides and (chosen is None or chance < chosen.chance):
             chosen = Region(chance, len(beyond), len(lost), f"{axis.name} {above} {axis.text(bound)}", overrides)
     return chosen

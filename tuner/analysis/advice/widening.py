@@ -21,7 +21,7 @@ _RATIO_TOLERANCE = 0.01
 
 def widened(axis: Axis, is_high: bool) -> tuple[str, ...]:
     """The overrides that widen a parameter at its high or low end; empty where its natural limit is reached."""
-    path, element = f"space.{axis.name}", axis.element
+    path, element = f"space.{axis.parameter}", axis.element
     if isinstance(element, Choice):
         value = _next_choice(axis, is_high)
         return () if value is None else (override(f"{path}.choices", _with(element.choices, value)),)
