@@ -20,6 +20,10 @@ from tuner.sweep import Sweep, Trial, fold
 from tuner.sweep.events import EpochReported, metric_value
 
 
+FEWEST_FOR_ADVICE = 3
+"""With fewer ended trials no rule speaks."""
+
+
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     """Opens a sweep by name for reading; like `open_history`, for callers that do not need the events."""
     history = find_history(root, name)
@@ -124,6 +128,8 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
 
 
 def _advice(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+    if len(sweep.ended_trials) < FEWEST_FOR_ADVICE:
+        return []
     from tuner.analysis.advice import advice_data  # which loads what reading a sweep does not need
     from tuner.review.advising import advised
 
