@@ -19,7 +19,6 @@ from tuner.storage.journal import History, read_events, read_holder
 from tuner.sweep import Sweep, Trial, fold
 from tuner.sweep.events import EpochReported, metric_value
 
-
 FEWEST_FOR_ADVICE = 3
 """With fewer ended trials no rule speaks."""
 
