@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 from tuner.base.coupling import SCALED, scaled_rate
@@ -22,7 +21,7 @@ from tuner.inspection.provenance.copies import copied_names, copy_name
 from tuner.recording.datasets import DatasetUsed, datasets_used
 from tuner.recording.links import trials_fragment
 from tuner.recording.lists import flat_names, flat_values, lengths
-from tuner.recording.logged_files import Downloaded
+from tuner.recording.logged_files import Logged
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note, run_name
 from tuner.recording.report import report
@@ -106,7 +105,7 @@ class RunUpdate:
     end_ms: int | None = None
     texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
     """Artifacts by name. A text that takes long to produce is given as a function, which is called on upload."""
-    files: Callable[[], Path | Downloaded | None] | None = None
+    files: Callable[[], Logged | None] | None = None
     """A folder whose files are artifacts; None for none."""
     datasets: list[DatasetUsed] = field(default_factory=list)
     of_experiment: dict[str, str] = field(default_factory=dict)
@@ -121,7 +120,7 @@ class Planner:
         read_copy: Callable[[dict[str, Any], str], str] | None = None,
         write_report: Callable[[Sweep, SweepState], str] = report,
         read_printed: Callable[[int], str] | None = None,
-        logged_files: Callable[[int], Path | Downloaded | None] | None = None,
+        logged_files: Callable[[int], Logged | None] | None = None,
     ) -> None:
         """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name;
         `read_printed` what a trial printed; `logged_files` the folder of what its script logged to MLflow."""

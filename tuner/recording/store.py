@@ -11,7 +11,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
@@ -25,7 +24,7 @@ from tuner.recording.client import pages
 from tuner.recording.database import check_database
 from tuner.recording.datasets import DatasetUsed
 from tuner.recording.logged_files import NAME as LOGGED
-from tuner.recording.logged_files import Downloaded
+from tuner.recording.logged_files import Logged
 from tuner.recording.plan import InExperiment, NewRun, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
@@ -222,11 +221,9 @@ class MlflowStore:
             self.uploads.start(run_id, update.files, LOGGED)
 
     def _upload(self, run_id: str, content: Written, name: str) -> None:
-        if isinstance(content, Downloaded):
+        if isinstance(content, Logged):
             self._client.log_artifacts(run_id, str(content.path))
-            content.remove()
-        elif isinstance(content, Path):
-            self._client.log_artifacts(run_id, str(content))
+            content.done()
         else:
             self._client.log_text(run_id, content, name)
 

@@ -121,8 +121,11 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     jit_compile: bool | None = None
 
 
-class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):
-    """One validated epoch (from 1), and the policy's decision after it: continue or stop."""
+class EpochReported(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="epoch_reported"):
+    """One validated epoch (from 1), and the policy's decision after it: continue or stop.
+
+    `outcome` is what the trial ends as by a decision to stop; earlier versions did not write it.
+    """
 
     trial: int
     attempt: int
@@ -131,6 +134,7 @@ class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_repor
     epoch_s: float
     decision: str
     reason: str
+    outcome: Outcome | None = None
 
 
 class TrialLogged(Event, frozen=True, kw_only=True, gc=False, tag="trial_logged"):
