@@ -37,7 +37,7 @@ def view(sweep: Sweep) -> str:
 
 
 def _state(sweep: Sweep) -> dict[str, Any]:
-    names, searched = Names.of_spec(sweep.spec), _searched(sweep)
+    names, searched = Names.of_start(sweep), _searched(sweep)
     best = best_objective_key(sweep.metric)
     first = [] if sweep.is_script else list(TRAINING_PARAMS)
     params = [names.param(name) for name in dict.fromkeys([*first, *searched])]
