@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,10 +30,22 @@ def faults() -> Faults:
     return Faults()
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def page(chromium: Browser, faults: Faults) -> Iterator[Page]:
-    """An empty page, as wide as a good screen."""
+def page(chromium: Browser, faults: Faults, screenshots: Screenshots, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page, as wide as a good screen. If the test fails, there is a screenshot of it then."""
     page = chromium.new_page(viewport={"width": 1920, "height": 1080})
     faults.watch(page)
     yield page
+    if request.node.stash.get(_FAILED, False):
+        screenshots.take(page, f"failed-{request.node.name}")
     page.close()

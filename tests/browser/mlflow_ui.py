@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ QUIET = ("users/current",)
 IN_CHARTS = ("users/current", "attribute ")
 """And its parallel coordinates are drawn once before their size is known."""
 _NO_ASSISTANT = """
-    localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
-    localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+    if (window === window.top && location.protocol === 'http:') {
+        localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
+        localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+    }
 """
 
 
@@ -53,7 +55,7 @@ def running_ui(root: Path, sweep: str) -> Iterator[Ui]:
     """`tuner ui SWEEP` on a storage root, from when it answers."""
     command = [sys.executable, "-m", "tuner.cli.main", "ui", sweep, "--port", "0", "--storage", str(root)]
     log = root.parent / "ui.log"
-    environ = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "COLUMNS": "1000"}
+    environ = os.environ | {"COLUMNS": "1000"}  # else the addresses are broken into lines
     with open(log, "wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environ)
         try:
@@ -111,6 +113,15 @@ _LINES = """wrapper => {
     while (!Array.isArray(fiber.memoizedProps?.data)) fiber = fiber.return;
     return fiber.memoizedProps.data;
 }"""
+
+
+def curves(chart: Locator) -> set[tuple[float, ...]]:
+    """The values of each curve on a card, to six figures. MLflow draws each one's ends once more."""
+    return {rounded(map(float, trace["y"])) for trace in plotted(chart) if trace.get("y")}
+
+
+def rounded(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(value, 6) for value in values)
 
 
 def lines(chart: Locator) -> list[dict[str, Any]]:
