@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuner.analysis.curves import best_after, best_so_far
+from tuner.analysis.difference import pair_differences
 from tuner.base.errors import UsageError
 from tuner.sweep import Sweep, is_better
 
@@ -19,6 +20,7 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
 
     For each sweep, `sweeps` holds its trials, epochs, seconds and best trial, its best value `after` each number in
     `epochs` (epochs of all its trials), and the epochs that it took `to_reach` the worst of the sweeps' best values.
+    `pairs` says of every two sweeps whether their bests differ by more than chance (see `tuner.analysis.difference`).
     `differences` maps each path in which their specs differ to a list of values, null for a sweep that has none.
 
     Raises:
@@ -54,6 +56,7 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
             for sweep, curve in zip(sweeps, curves, strict=True)
         ],
         "bar": bar,
+        "pairs": [pair.data() for pair in pair_differences(sweeps)],
         "differences": differences([sweep.spec for sweep in sweeps]),
     }
 

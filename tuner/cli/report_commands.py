@@ -50,7 +50,8 @@ def compare(
 ) -> None:
     """Compare sweeps that have the same objective.
 
-    Shows the best value after equal numbers of epochs, the epochs to an equal value, and how the specs differ.
+    Shows the best value after equal numbers of epochs, whether the difference exceeds the noise, the epochs to an equal
+    value, and how the specs differ.
     """
     data = compare_sweeps(*sweeps, storage=storage)
     print_json(data) if as_json else _tell(data)
@@ -129,6 +130,8 @@ def _tell(data: dict[str, Any]) -> None:
         last = [row["to_reach"]] if reach else []
         add_row(table, row["sweep"], row["trials"], row["epochs"], duration_text(row["wall_s"]), best, *after, *last)
     tables.print(table)
+    for pair in data["pairs"]:
+        tables.print(pair["text"], markup=False)
     for row in data["sweeps"]:
         if row["best"] is not None:
             text = f"{row['sweep']}, trial {row['best']['trial']}: {params_text(row['best']['params'])}"

@@ -1,0 +1,177 @@
+"""Whether the bests of two sweeps differ by more than chance, after equal numbers of epochs.
+
+Two things are left to chance. Another seed would have drawn other trials: the best of half as many trials, drawn with
+replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
+maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). And a value is itself uncertain,
+as the scatter of a training's last epochs shows. The distribution of the difference is computed exactly, not sampled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import NormalDist, stdev
+from typing import Any
+
+from tuner.base.patience import takes_last
+from tuner.base.text import metric_text
+from tuner.sweep import Sweep, Trial
+from tuner.sweep.events import EpochReported
+
+TRIALS_MIN = 4
+"""Fewer trials on a side could not show a difference, whatever their values."""
+CONFIDENCE = 0.95
+LAST_EPOCHS = 8
+"""The scatter of a training is measured over so many of its last epochs."""
+_EPOCHS_MIN = 4
+_NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better the first of two sweeps is than the second after equal numbers of epochs."""
+
+    sweeps: tuple[str, str]
+    epochs: int
+    """After so many epochs of each sweep's trials."""
+    by: float | None
+    """How much better the first sweep's best is, in units of the objective; negative if it is worse. None if one of
+    them has no value yet."""
+    low: float | None
+    high: float | None
+    """The interval of `by`, at a confidence of 95%; None if it cannot be told."""
+    reason: str = ""
+    """Why there is no interval."""
+
+    @property
+    def better(self) -> str | None:
+        """The name of the sweep that is better beyond the noise; None if they cannot be told apart."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return None
+        return self.sweeps[0] if self.low > 0 else self.sweeps[1]
+
+    @property
+    def text(self) -> str:
+        """The finding as a sentence."""
+        first, second = self.sweeps
+        if self.by is None or self.low is None or self.high is None:
+            return f"{first} and {second}: cannot tell yet: {self.reason}"
+        if self.by < 0:
+            return Difference((second, first), self.epochs, -self.by, -self.high, -self.low).text
+        by, low, high = metric_text(self.by), metric_text(self.low), metric_text(self.high)
+        after = f"after {self.epochs} epochs of each"
+        if self.better is None:
+            ahead = "their bests are equal" if self.by == 0 else f"{first} is ahead by {by}"
+            return f"{first} and {second} cannot be told apart: {ahead} (interval {low} to {high}) {after}"
+        return f"{first} is better than {second} by {by} (interval {low} to {high}) {after}"
+
+    def data(self) -> dict[str, Any]:
+        """As `tuner compare --json` prints it."""
+        return {
+            "sweeps": list(self.sweeps),
+            "epochs": self.epochs,
+            "by": self.by,
+            "low": self.low,
+            "high": self.high,
+            "better": self.better,
+            "text": self.text,
+        }
+
+
+def pair_differences(sweeps: Sequence[Sweep]) -> list[Difference]:
+    """The difference of every two of some sweeps with the same objective."""
+    return [difference(first, second) for first, second in combinations(sweeps, 2)]
+
+
+def difference(first: Sweep, second: Sweep) -> Difference:
+    """How much better the first sweep is than the second, after as many epochs as the shorter one has."""
+    budget = min(first.num_epochs, second.num_epochs)
+    names = first.name, second.name
+    values = [values_after(sweep, budget) for sweep in (first, second)]
+    by = values[0][0] - values[1][0] if all(values) else None
+    for name, found in zip(names, values, strict=True):
+        if len(found) < TRIALS_MIN:
+            reason = f"after {budget} epochs, {name} has {len(found)} of the {TRIALS_MIN} trials that it takes"
+            return Difference(names, budget, by, None, None, reason)
+    deviation = math.hypot(*(scatter(sweep) or 0.0 for sweep in (first, second)))
+    low, high = _interval([_best_of_half(found) for found in values], deviation)
+    return Difference(names, budget, by, low, high)
+
+
+def values_after(sweep: Sweep, budget: int) -> list[float]:
+    """The results of the trials after `budget` epochs of all trials, best first; greater is better here.
+
+    A trial without a usable value counts as worse than all others (-inf).
+    """
+    reported = sorted(
+        ((epoch.seq, trial.number, epoch) for trial in sweep.trials.values() for epoch in trial.epochs),
+        key=lambda row: row[0],
+    )
+    of_trials: dict[int, list[EpochReported]] = {}
+    for _, number, epoch in reported[:budget]:
+        of_trials.setdefault(number, []).append(epoch)
+    found = [_result(sweep, sweep.trials[number], epochs) for number, epochs in of_trials.items()]
+    return sorted(found, reverse=True) if any(map(math.isfinite, found)) else []
+
+
+def scatter(sweep: Sweep) -> float | None:
+    """The standard deviation of the objective from one epoch to the next, around the trend of the best trial's last
+    epochs; None if it has too few epochs."""
+    if sweep.best is None:
+        return None
+    values = [value for epoch in sweep.best.epochs if math.isfinite(value := sweep.value(epoch))][-LAST_EPOCHS:]
+    if len(values) < _EPOCHS_MIN:
+        return None
+    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    return stdev(steps) / math.sqrt(2)
+
+
+def _goodness(sweep: Sweep, value: float) -> float:
+    return value if sweep.mode == "max" else -value
+
+
+def _result(sweep: Sweep, trial: Trial, epochs: Sequence[EpochReported]) -> float:
+    values = [_goodness(sweep, value) for epoch in epochs if math.isfinite(value := sweep.value(epoch))]
+    if not values or not trial.usable:
+        return -math.inf
+    return values[-1] if takes_last(sweep.spec) else max(values)
+
+
+def _best_of_half(values: Sequence[float]) -> list[tuple[float, float]]:
+    """(value, probability) of the best of half as many draws with replacement; values come best first."""
+    size, draws = len(values), math.ceil(len(values) / 2)
+    not_yet = [((size - rank) / size) ** draws for rank in range(size + 1)]
+    found = [
+        (value, not_yet[rank] - not_yet[rank + 1])
+        for rank, value in enumerate(values)
+        if math.isfinite(value) and not_yet[rank] > _NEGLIGIBLE
+    ]
+    total = sum(share for _, share in found)
+    return [(value, share / total) for value, share in found]
+
+
+def _interval(bests: Sequence[Sequence[tuple[float, float]]], deviation: float) -> tuple[float, float]:
+    """The central interval of the first best minus the second, each with its part of a normal deviation."""
+    pairs = sorted((one - other, p * q) for one, p in bests[0] for other, q in bests[1])
+    tail = (1 - CONFIDENCE) / 2
+    return _quantile(pairs, deviation, tail), _quantile(pairs, deviation, 1 - tail)
+
+
+def _quantile(pairs: Sequence[tuple[float, float]], deviation: float, share: float) -> float:
+    """Where the distribution function of weighted values, blurred by a normal deviation, reaches a share."""
+    if deviation == 0:
+        reached = 0.0
+        for value, weight in pairs:
+            reached += weight
+            if reached >= share:
+                return value
+        return pairs[-1][0]
+    normal = NormalDist(0.0, deviation)
+    low, high = pairs[0][0] - 8 * deviation, pairs[-1][0] + 8 * deviation
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = sum(weight * normal.cdf(middle - value) for value, weight in pairs)
+        low, high = (middle, high) if below < share else (low, middle)
+    return (low + high) / 2
