@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import NormalDist, stdev
 from typing import Any
 
@@ -124,7 +124,7 @@ def scatter(sweep: Sweep) -> float | None:
     values = [value for epoch in sweep.best.epochs if math.isfinite(value := sweep.value(epoch))][-LAST_EPOCHS:]
     if len(values) < _EPOCHS_MIN:
         return None
-    steps = [after - before for before, after in zip(values, values[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(values)]
     return stdev(steps) / math.sqrt(2)
 
 
