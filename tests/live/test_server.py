@@ -27,16 +27,18 @@ def begun(root: Path, name: str = "test", trials: int = 1) -> Journal:
     return journal
 
 
-def train(journal: Journal, trial: int, first: int, count: int = 1, value: float = 0.5) -> None:
-    journal.append(
-        *(
-            ev.EpochReported(
-                trial=trial, attempt=1, epoch=epoch, metrics={"val_accuracy": value + epoch / 1e4}, epoch_s=0.1,
-                decision="continue", reason="",
-            )
-            for epoch in range(first, first + count)
+def epochs(trial: int, first: int, count: int = 1, value: float = 0.5) -> list[ev.EpochReported]:
+    return [
+        ev.EpochReported(
+            trial=trial, attempt=1, epoch=epoch, metrics={"val_accuracy": value + epoch / 1e4}, epoch_s=0.1,
+            decision="continue", reason="",
         )
-    )  # fmt: skip
+        for epoch in range(first, first + count)
+    ]  # fmt: skip
+
+
+def train(journal: Journal, trial: int, first: int, count: int = 1) -> None:
+    journal.append(*epochs(trial, first, count))
 
 
 PARAMS = {"learning_rate": 0.003, "batch_size": 64, "schedule": "constant", "epochs": 27}
@@ -90,8 +92,7 @@ def test_a_page_is_sent_again_only_when_the_journal_has_grown(tmp_path: Path) ->
 
 def test_each_event_is_read_once_of_half_a_million(tmp_path: Path) -> None:
     with serving(tmp_path) as server, closing(begun(tmp_path, trials=500)) as journal:
-        for trial in range(500):
-            train(journal, trial, 1, 1000)
+        journal.append(*(epoch for trial in range(500) for epoch in epochs(trial, 1, 1000)))
         assert row(server)["epochs"] == 500_000
         one = server.live.root.sweep("test")
         assert one is not None and one.num_read == 500_501

@@ -42,7 +42,7 @@ def ui(
         ),
     ] = None,
 ) -> None:
-    """Start the MLflow UI on recorded sweeps, or live reports on them.
+    """Start the MLflow UI, or live reports on all sweeps.
 
     It listens on 127.0.0.1 until Ctrl-C. Of a sweep that is recorded on a server, it prints the server's address. With
     --live, it serves a list of all sweeps, and the report of each, which follows the sweep as it runs.
