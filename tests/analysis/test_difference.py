@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tuner.analysis.comparison import compare
-from tuner.analysis.difference import difference, scatter, values_after
+from tuner.analysis.difference import deviation, difference, values_after
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
 
@@ -60,15 +60,15 @@ def test_one_lucky_trial_does_not_tell_sweeps_apart() -> None:
     assert difference(lucky, sweep_of("other", [[0.5 + n / 1000] for n in range(21)])).better is None
 
 
-def test_the_scatter_of_epochs_widens_the_interval() -> None:
+def test_the_noise_of_trainings_widens_the_interval() -> None:
     def trials(swing: float) -> list[list[float]]:
         return [[0.8 + n / 1e5 + swing * (-1) ** epoch for epoch in range(8)] for n in range(8)]
 
     below = [[0.79 + n / 1e5] * 8 for n in range(8)]
     assert difference(sweep_of("a", trials(0.0)), sweep_of("b", below)).better == "a"
     assert difference(sweep_of("a", trials(0.02)), sweep_of("b", below)).better is None
-    assert scatter(sweep_of("a", [[0.1, 0.2, 0.3, 0.4, 0.5]])) == pytest.approx(0.0)  # a trend is no noise
-    assert scatter(sweep_of("a", [[0.1, 0.2, 0.3]])) is None
+    assert deviation(sweep_of("a", [[n / 10 for n in range(9)]])) == pytest.approx(0.0)  # a trend is no noise
+    assert deviation(sweep_of("a", [[0.1, 0.2, 0.3]])) == 0.0
 
 
 def test_values_are_those_within_the_budget_and_trials_without_one_are_worst() -> None:

@@ -2,8 +2,8 @@
 
 Two things are left to chance. Another seed would have drawn other trials: the best of half as many trials, drawn with
 replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
-maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). And a value is itself uncertain,
-as the scatter of a training's last epochs shows. The distribution of the difference is computed exactly, not sampled.
+maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). And another training of the same
+configuration would give another value (`advice/noise.py`). The distribution of the difference is computed exactly, not sampled.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-from statistics import NormalDist, stdev
+from itertools import combinations
+from statistics import NormalDist
 from typing import Any
 
+from tuner.analysis.advice.noise import noise_of
 from tuner.base.patience import takes_last
 from tuner.base.text import metric_text
 from tuner.sweep import Sweep, Trial
@@ -23,9 +24,6 @@ from tuner.sweep.events import EpochReported
 TRIALS_MIN = 4
 """Fewer trials on a side could not show a difference, whatever their values."""
 CONFIDENCE = 0.95
-LAST_EPOCHS = 8
-"""The scatter of a training is measured over so many of its last epochs."""
-_EPOCHS_MIN = 4
 _NEGLIGIBLE = 1e-9
 
 
@@ -95,8 +93,8 @@ def difference(first: Sweep, second: Sweep) -> Difference:
         if len(found) < TRIALS_MIN:
             reason = f"after {budget} epochs, {name} has {len(found)} of the {TRIALS_MIN} trials that it takes"
             return Difference(names, budget, by, None, None, reason)
-    deviation = math.hypot(*(scatter(sweep) or 0.0 for sweep in (first, second)))
-    low, high = _interval([_best_of_half(found) for found in values], deviation)
+    blur = math.hypot(deviation(first), deviation(second))
+    low, high = _interval([_best_of_half(found) for found in values], blur)
     return Difference(names, budget, by, low, high)
 
 
@@ -116,16 +114,10 @@ def values_after(sweep: Sweep, budget: int) -> list[float]:
     return sorted(found, reverse=True) if any(map(math.isfinite, found)) else []
 
 
-def scatter(sweep: Sweep) -> float | None:
-    """The standard deviation of the objective from one epoch to the next, around the trend of the best trial's last
-    epochs; None if it has too few epochs."""
-    if sweep.best is None:
-        return None
-    values = [value for epoch in sweep.best.epochs if math.isfinite(value := sweep.value(epoch))][-LAST_EPOCHS:]
-    if len(values) < _EPOCHS_MIN:
-        return None
-    steps = [after - before for before, after in pairwise(values)]
-    return stdev(steps) / math.sqrt(2)
+def deviation(sweep: Sweep) -> float:
+    """By how much two trainings of one configuration differ, as a standard deviation; 0 if the sweep does not tell."""
+    noise = noise_of(sweep, sweep.ranked())
+    return 0.0 if noise is None else noise.deviation
 
 
 def _goodness(sweep: Sweep, value: float) -> float:
@@ -152,24 +144,24 @@ def _best_of_half(values: Sequence[float]) -> list[tuple[float, float]]:
     return [(value, share / total) for value, share in found]
 
 
-def _interval(bests: Sequence[Sequence[tuple[float, float]]], deviation: float) -> tuple[float, float]:
-    """The central interval of the first best minus the second, each with its part of a normal deviation."""
+def _interval(bests: Sequence[Sequence[tuple[float, float]]], blur: float) -> tuple[float, float]:
+    """The central interval of the first best minus the second, blurred by a normal deviation."""
     pairs = sorted((one - other, p * q) for one, p in bests[0] for other, q in bests[1])
     tail = (1 - CONFIDENCE) / 2
-    return _quantile(pairs, deviation, tail), _quantile(pairs, deviation, 1 - tail)
+    return _quantile(pairs, blur, tail), _quantile(pairs, blur, 1 - tail)
 
 
-def _quantile(pairs: Sequence[tuple[float, float]], deviation: float, share: float) -> float:
+def _quantile(pairs: Sequence[tuple[float, float]], blur: float, share: float) -> float:
     """Where the distribution function of weighted values, blurred by a normal deviation, reaches a share."""
-    if deviation == 0:
+    if blur == 0:
         reached = 0.0
         for value, weight in pairs:
             reached += weight
             if reached >= share:
                 return value
         return pairs[-1][0]
-    normal = NormalDist(0.0, deviation)
-    low, high = pairs[0][0] - 8 * deviation, pairs[-1][0] + 8 * deviation
+    normal = NormalDist(0.0, blur)
+    low, high = pairs[0][0] - 8 * blur, pairs[-1][0] + 8 * blur
     for _ in range(60):
         middle = (low + high) / 2
         below = sum(weight * normal.cdf(middle - value) for value, weight in pairs)
