@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tuner.analysis.comparison import compare
-from tuner.analysis.difference import deviation, difference, values_after
+from tuner.analysis.difference import deviation, difference
+from tuner.analysis.results import results_after
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
 
@@ -73,11 +74,11 @@ def test_the_noise_of_trainings_widens_the_interval() -> None:
 
 def test_values_are_those_within_the_budget_and_trials_without_one_are_worst() -> None:
     sweep = sweep_of("a", [[0.1, 0.4], [math.nan], [0.2, 0.9], [0.3]])
-    assert values_after(sweep, 4) == [0.4, 0.2, -math.inf]
-    assert values_after(sweep, 6) == [0.9, 0.4, 0.3, -math.inf]
+    assert results_after(sweep, 4) == [0.4, 0.2, -math.inf]
+    assert results_after(sweep, 6) == [0.9, 0.4, 0.3, -math.inf]
     last = sweep_of("a", [[0.4, 0.1]], early_stopping={"patience": {"restore_best": False}})
-    assert values_after(last, 2) == [0.1]
-    assert values_after(sweep_of("a", [[0.1]], "min"), 1) == [-0.1]
+    assert results_after(last, 2) == [0.1]
+    assert results_after(sweep_of("a", [[0.1]], "min"), 1) == [-0.1]
 
 
 def test_too_few_trials_are_told_as_the_reason() -> None:

@@ -16,10 +16,9 @@ from statistics import NormalDist
 from typing import Any
 
 from tuner.analysis.advice.noise import noise_of
-from tuner.base.patience import takes_last
+from tuner.analysis.results import results_after
 from tuner.base.text import metric_text
-from tuner.sweep import Sweep, Trial
-from tuner.sweep.events import EpochReported
+from tuner.sweep import Sweep
 
 TRIALS_MIN = 4
 """Fewer trials on a side could not show a difference, whatever their values."""
@@ -87,7 +86,7 @@ def difference(first: Sweep, second: Sweep) -> Difference:
     """How much better the first sweep is than the second, after as many epochs as the shorter one has."""
     budget = min(first.num_epochs, second.num_epochs)
     names = first.name, second.name
-    values = [values_after(sweep, budget) for sweep in (first, second)]
+    values = [results_after(sweep, budget) for sweep in (first, second)]
     by = values[0][0] - values[1][0] if all(values) else None
     for name, found in zip(names, values, strict=True):
         if len(found) < TRIALS_MIN:
@@ -98,37 +97,10 @@ def difference(first: Sweep, second: Sweep) -> Difference:
     return Difference(names, budget, by, low, high)
 
 
-def values_after(sweep: Sweep, budget: int) -> list[float]:
-    """The results of the trials after `budget` epochs of all trials, best first; greater is better here.
-
-    A trial without a usable value counts as worse than all others (-inf).
-    """
-    reported = sorted(
-        ((epoch.seq, trial.number, epoch) for trial in sweep.trials.values() for epoch in trial.epochs),
-        key=lambda row: row[0],
-    )
-    of_trials: dict[int, list[EpochReported]] = {}
-    for _, number, epoch in reported[:budget]:
-        of_trials.setdefault(number, []).append(epoch)
-    found = [_result(sweep, sweep.trials[number], epochs) for number, epochs in of_trials.items()]
-    return sorted(found, reverse=True) if any(map(math.isfinite, found)) else []
-
-
 def deviation(sweep: Sweep) -> float:
     """By how much two trainings of one configuration differ, as a standard deviation; 0 if the sweep does not tell."""
     noise = noise_of(sweep, sweep.ranked())
     return 0.0 if noise is None else noise.deviation
-
-
-def _goodness(sweep: Sweep, value: float) -> float:
-    return value if sweep.mode == "max" else -value
-
-
-def _result(sweep: Sweep, trial: Trial, epochs: Sequence[EpochReported]) -> float:
-    values = [_goodness(sweep, value) for epoch in epochs if math.isfinite(value := sweep.value(epoch))]
-    if not values or not trial.usable:
-        return -math.inf
-    return values[-1] if takes_last(sweep.spec) else max(values)
 
 
 def _best_of_half(values: Sequence[float]) -> list[tuple[float, float]]:
