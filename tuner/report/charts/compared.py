@@ -32,8 +32,8 @@ def best_curves(data: Mapping[str, Any], labels: Sequence[str], over: str) -> Dr
         .encode(
             x=alt.X("x:Q", title=_X_TITLES[over], axis=alt.Axis(grid=False)),
             y=alt.Y("v:Q", title=f"best {metric}", scale=alt.Scale(zero=False, nice=True)),
-            color=_color(labels),
-            strokeDash=alt.StrokeDash("s:N", scale=alt.Scale(domain=list(labels)), legend=_legend()),
+            color=_color(labels, symbolType="stroke"),
+            strokeDash=alt.StrokeDash("s:N", scale=alt.Scale(domain=list(labels)), legend=_legend(symbolType="stroke")),
             tooltip=[
                 alt.Tooltip("s:N", title="sweep"),
                 alt.Tooltip("x:Q", title=over),
@@ -107,7 +107,7 @@ def intervals(data: Mapping[str, Any], labels: Sequence[str]) -> Drawn | None:
             alt.Tooltip("h:Q", title="to", format=".4~g"),
         ],
     )
-    title = f"by how much the first one's best {label_of(data['metric'])} is better"
+    title = "difference (above zero: the first is better)"
     bars = base.mark_rule(style="whisker").encode(x=alt.X("l:Q", title=title), x2="h:Q")
     shape = alt.Shape("k:N", scale=alt.Scale(domain=kinds, range=["circle", "cross"]), legend=_legend())
     dots = base.mark_point(size=70).encode(x=alt.X("v:Q", title=title), shape=shape)
@@ -120,12 +120,12 @@ def intervals(data: Mapping[str, Any], labels: Sequence[str]) -> Drawn | None:
     return Drawn(chart, caption, {"intervals": _table("nvlhk", rows)})
 
 
-def _color(labels: Sequence[str]) -> alt.Color:
-    return alt.Color("s:N", scale=alt.Scale(domain=list(labels)), legend=_legend())
+def _color(labels: Sequence[str], **changes: Any) -> alt.Color:
+    return alt.Color("s:N", scale=alt.Scale(domain=list(labels)), legend=_legend(**changes))
 
 
-def _legend() -> alt.Legend:
-    return alt.Legend(title=None, orient="top", labelLimit=260)
+def _legend(**changes: Any) -> alt.Legend:
+    return alt.Legend(title=None, orient="top", labelLimit=260, columns=3, **changes)
 
 
 def _table(fields: str, rows: Sequence[tuple[Any, ...]]) -> Table:
