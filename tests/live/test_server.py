@@ -90,6 +90,7 @@ def test_a_page_is_sent_again_only_when_the_journal_has_grown(tmp_path: Path) ->
         assert row(server)["state"] == "stopped"
 
 
+@pytest.mark.slow(15)
 def test_each_event_is_read_once_of_half_a_million(tmp_path: Path) -> None:
     with serving(tmp_path) as server, closing(begun(tmp_path, trials=500)) as journal:
         journal.append(*(epoch for trial in range(500) for epoch in epochs(trial, 1, 1000)))

@@ -19,6 +19,7 @@ from tuner.base.errors import TunerError
 from tuner.live.access import Access
 from tuner.live.pages import Pages
 from tuner.live.root import FollowedRoot
+from tuner.report.bundle import vega_script
 from tuner.storage import StorageRoot
 
 
@@ -62,7 +63,7 @@ class Live:
         return self._page(request, is_first=True)
 
     def changes(self, request: Request) -> Response:
-        """The report as it is now; 304 if it is the one that the page has."""
+        """The report as it is now, without the script for charts, which the page has; 304 if nothing has changed."""
         return self._page(request)
 
     def _page(self, request: Request, *, is_first: bool = False) -> Response:
@@ -79,7 +80,7 @@ class Live:
         digest = hashlib.sha256(page.place.encode()).hexdigest()[:32]
         if is_first:
             return HTMLResponse(_followed(page.html, digest))
-        return _answer(request, digest, page.html, "text/html")
+        return _answer(request, digest, page.html.replace(vega_script(), "", 1), "text/html")
 
 
 def _answer(request: Request, digest: str, text: str, kind: str) -> Response:
@@ -90,7 +91,8 @@ def _answer(request: Request, digest: str, text: str, kind: str) -> Response:
 
 
 def _followed(page: str, digest: str) -> str:
-    """A report with the script that keeps it up to date."""
+    """A report with the script that keeps it up to date, and may ask the server."""
+    page = page.replace("default-src 'none';", "default-src 'none'; connect-src 'self';", 1)
     script = f'<script data-page="{digest}">\n{_file("live.js")}</script>\n'
     head, body, tail = page.rpartition("</body>")
     return f"{head}{script}{body}{tail}"

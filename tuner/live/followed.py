@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, Literal
 
 from tuner.base.errors import StorageError, TunerError
+from tuner.base.outcomes import SweepState
 from tuner.review import status
 from tuner.storage import SweepFolder
 from tuner.storage.journal import read_holder
@@ -39,7 +40,7 @@ class Followed:
     def __init__(self, folder: SweepFolder) -> None:
         self.folder = folder
         self.lock = threading.RLock()
-        self.state: str = "damaged"
+        self.state: SweepState | Literal["damaged"] = "damaged"
         self.error = ""
         self.summary: dict[str, Any] | None = None
         self.num_read = 0

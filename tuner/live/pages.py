@@ -6,13 +6,20 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis.importance import weighed
+from tuner.base.outcomes import SweepState
 from tuner.live.followed import Followed
-from tuner.report import report_page
+from tuner.report.charts import Tables
+from tuner.report.page import page_of
+from tuner.sweep import Sweep
 
 SHARE = 0.1
 """Making one sweep's page takes up at most this share of the time."""
 PAUSE_S = 1.0
 """Seconds between two makings of a page at least."""
+GROWTH = 1.1
+"""What matters is weighed again once so many times the trials have ended."""
 PAGES_MAX = 8
 """Pages that are kept; the one that was asked for longest ago is forgotten."""
 
@@ -25,6 +32,9 @@ class Page:
     html: str = ""
     due_at: float = 0.0
     """When it may be made again."""
+    known: Importance | Unknown | None = None
+    num_known: int = 0
+    """How many trials had ended when importance was weighed."""
     asked_at: float = 0.0
     making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,13 +58,13 @@ class Pages:
             return page
         try:
             with one.lock:
-                sweep = one.opened()
-                if sweep is None:
+                sweep, state = one.opened(), one.state
+                if sweep is None or state == "damaged":
                     return None
                 if page.place == one.place or time.monotonic() < page.due_at:
                     return page
                 began = time.monotonic()
-                place, html = one.place, report_page(sweep, one.state)
+                place, html = one.place, self._made(page, one, sweep, state)
             page.place, page.html = place, html
             took_s = time.monotonic() - began
             page.due_at = time.monotonic() + max(PAUSE_S, took_s * (1 - SHARE) / SHARE)
@@ -62,6 +72,12 @@ class Pages:
             return page
         finally:
             page.making.release()
+
+    def _made(self, page: Page, one: Followed, sweep: Sweep, state: SweepState) -> str:
+        ended = len(sweep.ended_trials)
+        if page.known is None or ended >= GROWTH * page.num_known or sweep.ended is not None:
+            page.known, page.num_known = weighed(sweep), ended
+        return page_of(Tables(sweep, known=page.known, folder=one.folder), state)
 
     def _known(self, one: Followed) -> Page:
         with self._lock:
