@@ -2,6 +2,7 @@
 // Draws the charts of a report, and links them: a click on a trial anywhere shows it everywhere.
 (() => {
   const SVG_ROWS_MAX = 1500; // with more rows a chart is drawn as pixels
+  const ERRORS = 1; // vega.Error
   const NOBODY = -1;
   const report = JSON.parse(document.getElementById("report").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -46,7 +47,7 @@
       renderer: pixels ? "canvas" : "svg",
       tooltip: { theme: scheme },
       actions: { export: true, source: false, compiled: false, editor: false },
-      logLevel: vega.Error, // a layer of the picked trial has no rows until one is picked, of which Vega warns
+      logLevel: ERRORS, // Vega warns of layers without rows, as that of the picked trial is
       downloadFileName: `${report.name} ${chart.id}`,
     });
     const view = result.view;

@@ -16,8 +16,9 @@ from tuner.report.bundle import vega_script
 from tuner.report.charts import Tables
 from tuner.report.charts.columns import printable
 from tuner.report.drawing import Drawing, draw_all, embedded
-from tuner.report.reading import advice_of, best_text, facts, goal, importance_text, params_line
+from tuner.report.reading import advice_texts, best_text, facts, goal, importance_text, params_line
 from tuner.spec import dump_yaml
+from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 
 PLAIN_ROWS = 10
@@ -25,14 +26,19 @@ PLAIN_ROWS = 10
 SPEC_CHARACTERS = 100_000
 
 
-def report_page(sweep: Sweep, state: SweepState, tables: Tables | None = None) -> str:
+def report_page(sweep: Sweep, state: SweepState, folder: SweepFolder | None = None) -> str:
     """The report as HTML.
 
     Args:
         state: running, interrupted, paused, finished or stopped.
-        tables: of this sweep, where its importance is known already.
+        folder: the sweep's folder, which commands in the page name.
     """
-    tables = tables or Tables(sweep)
+    return page_of(Tables(sweep, folder=folder), state)
+
+
+def page_of(tables: Tables, state: SweepState) -> str:
+    """The report as HTML, from tables that may know the sweep's importance already."""
+    sweep = tables.sweep
     drawing = draw_all(tables)
     return _template("page.html.j2").render(
         at=sweep.place,
@@ -43,7 +49,7 @@ def report_page(sweep: Sweep, state: SweepState, tables: Tables | None = None) -
         facts=facts(sweep),
         best=best_text(sweep),
         importance=importance_text(tables.weighed) if sweep.num_epochs else None,
-        advice=advice_of(sweep),
+        advice=advice_texts(tables.advice),
         sections=drawing.sections,
         reasons=[(it.outcome, it.trials, [(printable(text), n) for text, n in it.reasons]) for it in endings(sweep)],
         trials=_plain_rows(sweep),

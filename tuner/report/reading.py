@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
+from tuner.analysis.advice import SHOWN_MAX, Advice
 from tuner.analysis.findings import Importance, Unknown
 from tuner.base.coupling import SCALED, coupling_of, coupling_text, scaled_rate
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short
 from tuner.base.words import Params
 from tuner.report.charts.columns import label_of, printable
 from tuner.spec.feasible import infeasible_figures
+from tuner.storage.commands import program
 from tuner.sweep import Sweep, Trial
 
 SHARES_TOLD = 4
@@ -70,12 +69,27 @@ def importance_text(known: Importance | Unknown) -> str:
     return ", ".join(told[:SHARES_TOLD]) + (f", and {left} more" if left > 0 else "")
 
 
-def advice_of(sweep: Sweep) -> list[Any]:
-    """What the sweep suggests to do next, the most useful first."""
-    with suppress(ModuleNotFoundError):
-        found: list[Any] = importlib.import_module("tuner.analysis.advice").advice(sweep)
-        return found
-    return []
+@dataclass(frozen=True)
+class AdviceText:
+    """A piece of advice: what is so, and the command that can be pasted; empty if there is none."""
+
+    rule: str
+    text: str
+    command: str
+
+
+def advice_texts(pieces: Sequence[Advice]) -> list[AdviceText]:
+    """The most useful pieces of advice, with their commands apart."""
+    return [_apart(piece) for piece in pieces[:SHOWN_MAX]]
+
+
+def _apart(piece: Advice) -> AdviceText:
+    text = printable(piece.text)
+    for verb in ("run", "resume"):
+        before, found, after = text.partition(f": {program()} {verb} ")
+        if found:
+            return AdviceText(piece.rule, f"{before}:", f"{found[2:]}{after}")
+    return AdviceText(piece.rule, text, "")
 
 
 def goal(sweep: Sweep) -> str:
