@@ -23,7 +23,7 @@ class Ending:
     trials: int
     training_s: float
     reasons: list[tuple[str, int]]
-    """(reason, trials), the most frequent first. Reasons that differ in numbers alone are counted as the first of them."""
+    """(reason, trials), the most frequent first. Reasons that differ in numbers alone count as the first of them."""
 
 
 def endings(sweep: Sweep) -> list[Ending]:

@@ -5,6 +5,12 @@ Vega in it: it needs no network, is the same for the same journal, and can be an
 writes it when a sweep ends, and only the last line of output waits for it.
 """
 
+from tuner.report.bundle import vega_script
 from tuner.report.page import report_page
 
-__all__ = ["report_page"]
+__all__ = ["prepare", "report_page"]
+
+
+def prepare() -> None:
+    """Does ahead what takes longest the first time: joins the script of a page."""
+    vega_script()
