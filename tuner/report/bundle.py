@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import vl_convert
@@ -19,12 +20,13 @@ from tuner.storage import write_atomically
 @functools.cache
 def vega_script() -> str:
     """The script. It sets `vega`, `vegaLite` and `vegaEmbed`, may run twice, and may stand in a `<script>`."""
-    kept = _kept_at()
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if text := kept.read_text(encoding="utf-8"):
+    with contextlib.suppress(OSError, RuntimeError, UnicodeDecodeError):  # RuntimeError: there is no home
+        if text := _kept_at().read_text(encoding="utf-8"):
             return text
-    text = f"(() => {{{vl_convert.javascript_bundle()}}})();\n".replace("</script", "<\\/script")
-    with contextlib.suppress(OSError, TunerError):  # a container's user may have no home: then it is made each time
+    joined = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # without a snippet, it sets the three
+    text = f"(() => {{{joined}}})();\n".replace("</script", "<\\/script")
+    with contextlib.suppress(OSError, RuntimeError, TunerError):  # where it cannot be kept, it is made each time
+        kept = _kept_at()
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(kept, text.encode())
     return text
@@ -32,6 +34,4 @@ def vega_script() -> str:
 
 def _kept_at() -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    with contextlib.suppress(RuntimeError):  # there is no home
-        folder = folder.expanduser()
-    return folder / "tuner" / f"vega-{vl_convert.__version__}.js"
+    return folder.expanduser() / "tuner" / f"vega-{version('vl-convert-python')}.js"

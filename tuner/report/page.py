@@ -40,7 +40,7 @@ def page_of(tables: Tables, state: SweepState) -> str:
     """The report as HTML, from tables that may know the sweep's importance already."""
     sweep = tables.sweep
     drawing = draw_all(tables)
-    return _template("page.html.j2").render(
+    page: str = _template("page.html.j2").render(
         at=sweep.place,
         name=printable(sweep.name),
         state=state,
@@ -63,6 +63,7 @@ def page_of(tables: Tables, state: SweepState) -> str:
         vega=Markup(vega_script()),
         script=Markup(_text("page.js")),
     )
+    return page
 
 
 def page_data(tables: Tables, drawing: Drawing) -> dict[str, Any]:
