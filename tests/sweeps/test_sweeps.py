@@ -38,6 +38,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
     assert shown["mlflow"]["backlog"] == 0 and shown["best"]["value"] > 0.9
     assert 0 < shown["utilization"] <= 1 and shown["training_s"] > 0
     sweep = check_history(cli.folder("first"))
+    assert all(trial.examples == 1200 and trial.places[0][0] for trial in sweep.trials.values())
     rows = cli.json("trials", "first")
     assert list(rows[0]) == [
         "trial", "params", "outcome", "reason", "epochs", "best", "last", "attempts", "training_s", "mlflow_run_id",
