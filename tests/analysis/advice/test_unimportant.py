@@ -36,7 +36,7 @@ def found(importance: Importance | None, epoch_s: Any = lambda params: 1.0) -> l
 def test_it_is_fixed_at_the_best_trials_value() -> None:
     [piece] = found(known("dropout"))
     assert piece.says.startswith("Of the differences between 40 trials next to nothing is due to dropout (at most 2%).")
-    assert "as in the best trial that has it:" in piece.says and piece.set[0].startswith("space.dropout=0")
+    assert "Fix dropout at 0" in piece.says and piece.set[0].startswith("space.dropout=0")
     assert "run sweep.yaml --name test-2" in piece.command
 
 

@@ -39,8 +39,8 @@ def does_not_matter(standing: Standing, importance: Importance | None) -> list[F
         return []
     names = listed([f"{name} (at most {max(small[name], 0.01):.0%})" for name in fixed])
     text = f"Of the differences between {importance.num_trials} trials next to nothing is due to {names}."
-    values = listed([f"{name} at {short(value)}" for name, value in fixed.items()])
-    way = f"Fix {values}, as in the best trial that has {'it' if len(fixed) == 1 else 'each'}"
+    values = [f"{name} at {short(value)}{_why(standing, name, value)}" for name, value in fixed.items()]
+    way = f"Fix {listed(values)}"
     overrides = tuple(override(f"space.{name}", _constant(standing, name, value)) for name, value in fixed.items())
     return [Finding(RULE, text, way, overrides, needs_new=True, without_command=f"{way}.")]
 
@@ -98,6 +98,14 @@ def _value(standing: Standing, name: str) -> Any:
     if isinstance(parameter, Float) and isinstance(value, float) and parameter.contains(rounded(value, _DIGITS)):
         return rounded(value, _DIGITS)
     return value
+
+
+def _why(standing: Standing, name: str, value: Any) -> str:
+    """What is said of a value that is not the best trial's."""
+    best = standing.ranked[0].params
+    if name not in best:
+        return " (of the best trial that has it)"
+    return " (whose epochs are shorter)" if name == "batch_size" and value != best[name] else ""
 
 
 def _epoch_s(trial: Trial) -> float:
