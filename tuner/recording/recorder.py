@@ -303,6 +303,7 @@ def import_store() -> type[MlflowStore]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_TRUNCATE_LONG_VALUES": "false",  # which would cut params without a word
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's own retries would create a run twice
     }
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
