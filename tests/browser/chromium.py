@@ -38,10 +38,10 @@ class Screenshots:
 
     folder: Path
 
-    def take(self, page: Page, name: str) -> Path:
+    def take(self, page: Page, name: str, full_page: bool = False) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.png"
-        page.screenshot(path=path, animations="disabled")
+        page.screenshot(path=path, animations="disabled", full_page=full_page)
         return path
 
 

@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 from tests.simulation import Curve, SimulatedCluster, accuracy, coordinator_of
-from tuner.recording import record
 from tuner.spec import SweepSpec, dump_yaml
 from tuner.storage import SweepFolder
 from tuner.storage.journal import create_sweep
@@ -27,6 +26,8 @@ def simulate(root: Path, spec: SweepSpec, curve: Curve = accuracy, script: bool 
 
 def recorded(root: Path, spec: SweepSpec, curve: Curve = accuracy, script: bool = False) -> SweepFolder:
     """The same, recorded in the root's own tracking store."""
+    from tuner.recording import record  # imports MLflow
+
     folder = simulate(root, spec, curve, script)
     record(folder)
     return folder

@@ -143,7 +143,8 @@ def test_the_report_is_drawn_among_the_artifacts(
     open_page(page, store.ui.at(store.experiment, "runs", store.run, "artifacts", "report.html"))
     report = page.frame_locator("iframe")
     expect(report.get_by_role("heading", level=1)).to_contain_text("dense")
-    expect(report.locator("svg, canvas, img").first).to_be_visible()
+    expect(report.locator("html[data-drawn=light]")).to_have_count(1)
+    expect(report.locator(".view svg, .view canvas").first).to_be_visible()
     screenshots.take(page, "mlflow-report")
     assert not faults.but(*QUIET)
 
