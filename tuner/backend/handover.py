@@ -13,7 +13,7 @@ from tuner.backend import local_ray
 from tuner.backend.worker import WORK, Common
 from tuner.engine.settings import WorkerSettings
 from tuner.inspection.scripts import is_keras_loop
-from tuner.processes import end_own, own_server, why_plain
+from tuner.processes import data_name, end_own, own_server, why_plain
 from tuner.processes.shared import packed, write_packed
 
 
@@ -29,7 +29,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     if not is_keras:
         end_own()  # nothing of it needs TensorFlow
     server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
-    name = uuid.uuid4().hex
+    name = data_name(server.token) if server is not None else uuid.uuid4().hex
     file, reference, path = -1, list[Any](), ""
     if local_ray.is_running():
         file = write_packed(content)

@@ -31,6 +31,11 @@ def own_server() -> Server | None:
     return _own if _own is not None and _own.is_alive else None
 
 
+def data_name(token: str) -> str:
+    """The name of the settings and data of a driver's sweep, which its own server keeps."""
+    return f"sweep-{token}"
+
+
 def end_own() -> None:
     """Ends it with all processes that it forked; one that is begun later starts anew."""
     global _own
