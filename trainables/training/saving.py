@@ -83,7 +83,7 @@ def save_example(model: Any, trainable: Trainable, load: Callable[[], Data], par
             outputs = model.predict(inputs, verbose=0)
         except Exception:  # it takes something else
             continue
-        np.savez(folder / EXAMPLE, **_numbered(inputs))
+        np.savez(folder / EXAMPLE, *_written(inputs))
         described = json.loads((folder / DESCRIPTION).read_text())
         described |= {"inputs": _specs(inputs, _symbolic(model)), "outputs": _specs(outputs, {})}
         written = folder / f"{DESCRIPTION}.new"
@@ -243,11 +243,9 @@ def _named(values: Any) -> dict[str, Array]:
     return dict(values) if isinstance(values, Mapping) else {"": values}
 
 
-def _numbered(inputs: Any) -> dict[str, Array]:
-    return {
-        str(index): array.astype(str) if array.dtype == object else array
-        for index, array in enumerate(_named(inputs).values())
-    }
+def _written(inputs: Any) -> list[Array]:
+    """The arrays in a form that is read without unpickling."""
+    return [array.astype(str) if array.dtype == object else array for array in _named(inputs).values()]
 
 
 def _specs(values: Any, symbolic: Mapping[str, Any]) -> list[list[Any]]:

@@ -186,6 +186,13 @@ def test_all_that_are_kept(new_story: type[Story], recorded: Story, built: list[
     assert "tuner.best_model" not in tags(story) and "tuner.model_reason" in tags(story)
 
 
+def test_an_interrupted_sweep_has_one_only_where_that_is_cheap(recorded: Story, built: list[int]) -> None:
+    trained(recorded, 0, 0.5)
+    recorded.add(ev.SweepInterruptedEvent(reason="SIGINT"))
+    record(recorded.folder)
+    assert built == []
+
+
 def test_a_store_that_takes_no_model_leaves_the_sweep_complete(
     recorded: Story, built: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from tuner.inspection.trained import WORK, AskedModel, NotWritten, asked_model
 from tuner.inspection.work_folder import find_module
 from tuner.processes import EndedError, Process, data_name, may_fork, node_server
 from tuner.recording.models.wanted import WantedModel
-from tuner.storage import SweepFolder
+from tuner.storage import SweepFolder, exists
 from tuner.sweep import Sweep
 
 BUILD_S = 60.0
@@ -26,7 +26,7 @@ _CPU_ALONE = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 class NotBuiltError(Exception):
-    """There is no model; the message says why.
+    """There is no model; the message says why, and is empty where nobody needs to know.
 
     Args:
         is_late: whether it took too long, as others would, too.
@@ -46,10 +46,13 @@ class Builder:
 
     Args:
         token: of the driver's own server; empty if there is none.
+        may_begin: whether a process may import TensorFlow for it, where there is no such server, or no longer.
     """
 
-    def __init__(self, folder: SweepFolder, token: str = "", limit_s: float = BUILD_S) -> None:
-        self._folder, self._token, self._limit_s = folder, token, limit_s
+    def __init__(
+        self, folder: SweepFolder, token: str = "", *, may_begin: bool = True, limit_s: float = BUILD_S
+    ) -> None:
+        self._folder, self._token, self._may_begin, self._limit_s = folder, token, may_begin, limit_s
         self._scratch = tempfile.TemporaryDirectory(prefix="tuner-model-", ignore_cleanup_errors=True)
 
     def close(self) -> None:
@@ -68,7 +71,9 @@ class Builder:
             asked = asked_model(self._folder, sweep, sweep.trials[wanted.trial], wanted.weights, target)
         except (TunerError, OSError, LookupError) as error:
             raise NotBuiltError(" ".join(str(error).split())) from error
-        work = _Work(asked, self._token)
+        if not exists(self._folder.named(wanted.weights), self._folder.base):
+            raise NotBuiltError("")
+        work = _Work(asked, self._token, self._may_begin)
         work.start()
         until = time.monotonic() + self._limit_s
         while not work.done.wait(_LOOK_S) and time.monotonic() < until:
@@ -76,7 +81,7 @@ class Builder:
         if work.is_written:
             return target
         work.end()
-        if work.reason:
+        if work.done.is_set():
             raise NotBuiltError(work.reason)
         raise NotBuiltError(f"it was not built within {self._limit_s:.0f} s", is_late=True)
 
@@ -84,9 +89,9 @@ class Builder:
 class _Work(threading.Thread):
     """Asks for one model, and hears how far it is."""
 
-    def __init__(self, asked: AskedModel, token: str) -> None:
+    def __init__(self, asked: AskedModel, token: str, may_begin: bool) -> None:
         super().__init__(daemon=True, name="tuner-model")
-        self._asked, self._token = asked, token
+        self._asked, self._token, self._may_begin = asked, token, may_begin
         self._process: Process | None = None
         self.done = threading.Event()
         self.is_written = False
@@ -107,16 +112,29 @@ class _Work(threading.Thread):
             self._process.close()
 
     def _build(self) -> None:
-        attempts = [(self._token, data_name(self._token))] if self._token else []
-        for token, data in [*attempts, ("", "")]:
-            try:
-                self._process = self._begun(token, data)
-                assert self._process.pid
-                break
-            except (_NotKeptError, *_FAULTS):  # the driver has gone with its server, or its workers need none
-                if not token:
-                    raise
-        assert self._process is not None
+        """Asks the driver's server, and where it has gone with the driver, or has no data, another one."""
+        try:
+            if self._token:
+                self._ask(self._token, data_name(self._token))
+                return
+        except (_NotKeptError, *_FAULTS) as error:
+            if self.is_written or (isinstance(error, EndedError) and not error.is_with_server):
+                raise
+            self.end()
+        if self._may_begin:
+            self._ask("", "")
+
+    def _ask(self, token: str, data: str) -> None:
+        server = node_server(token, is_forked=may_fork())
+        self._process = server.start(
+            WORK,
+            is_forked=may_fork(),
+            data=data,
+            give=_not_kept if data else None,
+            environment={**os.environ, **_CPU_ALONE},
+            folder=self._asked.work_folder or None,
+        )
+        assert self._process.pid
         self._process.send(self._asked)
         while True:
             answer = self._process.receive()
@@ -126,17 +144,6 @@ class _Work(threading.Thread):
             self.is_written = True
             if answer.has_example:
                 return
-
-    def _begun(self, token: str, data: str) -> Process:
-        server = node_server(token, is_forked=may_fork())
-        return server.start(
-            WORK,
-            is_forked=may_fork(),
-            data=data,
-            give=_not_kept if data else None,
-            environment={**os.environ, **_CPU_ALONE},
-            folder=self._asked.work_folder or None,
-        )
 
 
 def _not_kept() -> int:

@@ -14,7 +14,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import yaml
 from mlflow import pyfunc
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature
@@ -69,7 +68,7 @@ class Built:
         if not (inputs := self._described.get("inputs")):
             return None
         with np.load(self.folder / EXAMPLE, allow_pickle=False) as arrays:
-            found = [arrays[str(index)].astype(kind) for index, (_, kind, _) in enumerate(inputs)]
+            found = [arrays[f"arr_{index}"].astype(kind) for index, (_, kind, _) in enumerate(inputs)]
         return found[0] if inputs[0][0] is None else dict(zip((name for name, *_ in inputs), found, strict=True))
 
 
@@ -114,8 +113,8 @@ def write_files(
 
 def _write_environment(requirements: list[str], target: Path) -> None:
     (target / "requirements.txt").write_text("\n".join(requirements) + "\n")
-    conda = _mlflow_conda_env(additional_pip_deps=requirements, install_mlflow=False)
-    (target / _ENVIRONMENT["conda_env"]).write_text(yaml.safe_dump(conda, default_flow_style=False))
+    conda = str(target / _ENVIRONMENT["conda_env"])
+    _mlflow_conda_env(conda, additional_pip_deps=requirements, install_mlflow=False)
     _PythonEnv.current().to_yaml(str(target / _ENVIRONMENT["python_env"]))
 
 

@@ -57,7 +57,7 @@ class Models:
         """
         from tuner.recording.models.building import Builder
 
-        builder = Builder(self._folder, self._token)
+        builder = Builder(self._folder, self._token, may_begin=sweep.ended is not None)
         try:
             for one in wanted:
                 with store.logged_models() as logged:
@@ -81,7 +81,8 @@ class Models:
         try:
             folder = builder.build(sweep, wanted, self._pulse.beat)
         except NotBuiltError as error:
-            self._refuse(logged, wanted, run_id, str(error))
+            if str(error):
+                self._refuse(logged, wanted, run_id, str(error))
             return not error.is_late
         self._upload(logged, sweep, wanted, run_id, folder)
         return True
