@@ -46,9 +46,9 @@ def end_own() -> None:
 
 
 @contextmanager
-def owned(address: str | None) -> Iterator[None]:
-    """Has a server until the end, if trials train on this machine."""
-    if trains_here(address):
+def owned(address: str | None, *, is_needed: bool = False) -> Iterator[None]:
+    """Has a server until the end, if trials train on this machine, or it is needed for something else."""
+    if is_needed or trains_here(address):
         begin_own()
     try:
         yield
