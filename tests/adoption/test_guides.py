@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.forks import run_forked
 from tests.sweeps.conftest import ONE_SLOT, Cli, finish, kill_group
 from tuner.engine.assignments import training_seed
 from tuner.review.verification import verify_sweep
@@ -64,8 +65,11 @@ def with_table(folder: Path) -> None:
 def with_base(folder: Path) -> None:
     """A model to fine-tune, made in a process of its own."""
     layers = "[keras.Input((6,)), keras.layers.Dense(8, activation='relu'), keras.layers.Dense(8, activation='relu')]"
-    code = f"import keras; keras.Sequential({layers}, name='base').save('base.keras')"
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    (folder / "base.py").write_text(
+        f"import keras\nkeras.Sequential({layers}, name='base').save({str(folder / 'base.keras')!r})"
+    )
+    run_forked(folder / "base.py")
+    (folder / "base.py").unlink()
 
 
 FILES = {"image_folder": with_images, "structured": with_table, "transfer": with_base}

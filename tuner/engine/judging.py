@@ -67,4 +67,5 @@ def _event(report: Report, epoch: TrainedEpoch, decision: Decision) -> ev.EpochR
         epoch_s=epoch.epoch_s,
         decision=decision.action,
         reason=decision.reason,
+        outcome=decision.outcome,
     )

@@ -34,6 +34,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The sweep's own run, the parent."""
     trials: dict[int, str] = {}
     """The run of each trial."""
+    uploaded: dict[int, str] = {}
+    """A digest of the artifacts of each trial's script, as they were uploaded last."""
     seq: _Count = 0
     """The number of recorded events, from the start of the journal."""
     offset: _Count = 0

@@ -77,6 +77,7 @@ class Recorder:
         self._uri = uri
         self._tell_news = tell_news
         self.cursor = read_cursor(folder)
+        self._uploaded = dict(self.cursor.uploaded)
         self.num_recorded = 0
         self._pulse = Pulse()
         self._models = Models(folder, token, self._pulse, tell_news)
@@ -95,7 +96,7 @@ class Recorder:
             lambda code, name: read_copy(self._folder, code, name).decode(errors="replace"),
             self._reports.text,
             lambda trial: printed_text(self._folder, trial) or "nothing was printed\n",
-            lambda trial: logged_files(self._folder, trial),
+            lambda trial: logged_files(self._folder, trial, self._uploaded),
         )
         self._updates: dict[RunKey, RunUpdate] = {}
         self._num_planned = 0
@@ -136,7 +137,7 @@ class Recorder:
             self.read()
         is_connected = self._store is not None or self._target is None
         if not is_connected and not self.cursor.fits(self._events, self.public_uri):
-            self.cursor = self.cursor.anew()
+            self._begin_cursor_anew()
 
     def _settings_changed(self, events: list[ev.AnyEvent]) -> bool:
         """Takes the tracking settings from new events; returns whether they changed."""
@@ -201,7 +202,7 @@ class Recorder:
         if not known:
             if cursor.seq:
                 self.note_news(f"{self.public_uri} {_what_happened(store)} since the sweep was recorded there")
-            self.cursor = self.cursor.anew()
+            self._begin_cursor_anew()
         self._planner.skip(self._events.popleft() for _ in range(self.cursor.seq))
         self._store = store
         return store
@@ -223,6 +224,7 @@ class Recorder:
             experiment_id=store.experiment_id,
             run_id=store.runs.get(PARENT, ""),
             trials={run: run_id for run, run_id in store.runs.items() if run is not None},
+            uploaded=dict(self._uploaded),
             seq=self.cursor.seq + self._num_planned,
             offset=self.cursor.offset if self._events else self._journal.offset,
             at=self._last_at,
@@ -285,6 +287,12 @@ class Recorder:
                 self.attempt(lambda: store.close(UPLOADS_S))
             except ServiceError as error:
                 _log.warning("%s", error)
+            self.cursor = msgspec.structs.replace(self.cursor, uploaded=dict(self._uploaded))
+            self.save_cursor()
+
+    def _begin_cursor_anew(self) -> None:
+        """Whatever is still being uploaded notes its end in the former `_uploaded`, which no longer counts."""
+        self.cursor, self._uploaded = self.cursor.anew(), {}
 
     def _log_models(self, store: MlflowStore) -> None:
         """Logs the models of an ended sweep, whose events are all recorded. Without them it is complete, too."""
@@ -308,7 +316,7 @@ class Recorder:
         self.save_cursor()
 
     def _forget(self) -> None:
-        self.cursor = self.cursor.anew()
+        self._begin_cursor_anew()
         self._begin()
 
 
@@ -323,6 +331,7 @@ def import_store() -> type[MlflowStore]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_TRUNCATE_LONG_VALUES": "false",  # which would cut params without a word
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # MLflow's own retries would create a run twice
     }
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from trainables.cards import card_names
 from trainables.contract import Data, DataError
 from trainables.exceptions import CheckpointError
 from trainables.process import set_up_process
@@ -84,6 +85,7 @@ class Training:
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
         self._printed = Printed(self._folder, place.printed)
         self._trainer: Any = None
+        self._cards: tuple[str, ...] | None = None
         self._is_broken = False
 
     def take(self, assignment: Assignment) -> None:
@@ -160,6 +162,8 @@ class Training:
             is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
             jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
+            gpu_names=() if first_epoch is None else self._gpu_names(),
+            examples=0 if first_epoch is None else getattr(self._trainer, "epoch_examples", 0),
             logged=self._trainer.take_logged() if self._has_started else {},
             goes_on=goes_on,
             warnings=self._printed.take_warnings(),
@@ -179,6 +183,12 @@ class Training:
     def _used(self, first_epoch: int | None) -> dict[str, int | float]:
         """With an attempt's first report, the training parameters as they are really used."""
         return {} if first_epoch is None else dict(self._trainer.used)
+
+    def _gpu_names(self) -> tuple[str, ...]:
+        """What cards the process has; asked once."""
+        if self._cards is None:
+            self._cards = card_names(self._place.gpus) if self._place.gpus else ()
+        return self._cards
 
     def _train_epochs(self, epochs: list[TrainedEpoch]) -> bool:
         """Adds each trained epoch to `epochs`, so that those before a failing one are reported.

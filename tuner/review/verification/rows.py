@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tuner.recording.names import Names, best_objective_key, earlier_key
+from tuner.recording.origin import speed
 from tuner.recording.reading import RecordedRun
 from tuner.review.verification.result import Findings, Kind
 from tuner.sweep import Sweep, Trial
@@ -116,6 +117,7 @@ def trial_rows(sweep: Sweep, names: Names, trial: Trial, ended_ms: int) -> dict[
     }
     if trial.outcome is not None:
         figures: dict[str, float] = {"epochs_trained": trial.epochs_trained, "training_s": trial.training_s}
+        figures |= speed(trial) if names.has_examples_per_s else {}
         rows |= {(name, 0, ended_ms, _text(value)): name for name, value in figures.items()}
         if trial.best_epoch:
             rows[best_objective_key(sweep.metric), 0, ended_ms, _text(trial.best_value)] = f"best_{sweep.metric}"
