@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class CardError(ValueError):
@@ -36,6 +37,34 @@ def card_names(cards: Sequence[str]) -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError, ValueError):
         return ()
     return tuple(name.strip() for name in names) if len(names) == len(cards) else ()
+
+
+@dataclass(frozen=True)
+class CardUse:
+    """How much of a card is used at a moment, by all of its processes."""
+
+    busy_percent: float
+    used_bytes: float
+    memory_bytes: float
+    watts: float | None
+    """None where the card does not tell."""
+
+
+def card_use(cards: Sequence[str]) -> list[CardUse]:
+    """The use of each of these cards, by their numbers or UUIDs; empty if nobody tells."""
+    try:
+        lines = _answer(_command("utilization.gpu,memory.used,memory.total,power.draw", cards)).splitlines()
+        return [_use(*line.split(",")) for line in lines] if len(lines) == len(cards) else []
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        return []
+
+
+def _use(busy: str, used_mib: str, memory_mib: str, watts: str) -> CardUse:
+    try:
+        power: float | None = float(watts)
+    except ValueError:  # [N/A]
+        power = None
+    return CardUse(float(busy), float(used_mib) * 2**20, max(float(memory_mib), 1.0) * 2**20, power)
 
 
 def _command(fields: str, cards: Sequence[str]) -> list[str]:

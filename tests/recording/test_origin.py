@@ -153,3 +153,16 @@ def test_a_run_has_a_name_that_every_store_takes(story: Story) -> None:
     story.add(ev.TrialSuggested(trial=0, params={"x" * 300: "a\0b", "epochs": 1}, origin="tpe"))
     new = planned(story.events)[0].new
     assert new is not None and len(new.name) <= 250 and "\0" not in new.name
+
+
+def test_what_a_node_did_is_recorded_under_mlflows_own_names(story: Story) -> None:
+    story.suggest(0)
+    story.add(ev.SystemSampled(trial=0, samples=[{"ago_s": 1.5, "cpu_utilization_percentage": 40.0}]))
+    sample = {"ago_s": 0.0, "cpu_utilization_percentage": 60.0, "gpu_0_utilization_percentage": 99.0}
+    story.add(ev.SystemSampled(trial=0, samples=[sample]))
+    first, second = (int(event.at * 1000) for event in story.events[-2:])
+    assert [(row.key, row.value, row.at_ms, row.step) for row in planned(story.events)[0].rows] == [
+        ("system/cpu_utilization_percentage", 40.0, first - 1500, 0),
+        ("system/cpu_utilization_percentage", 60.0, second, 1),
+        ("system/gpu_0_utilization_percentage", 99.0, second, 1),
+    ]

@@ -41,6 +41,8 @@ def judge(policy: Policy, metric: str, trial: Trial, report: Report) -> Judged:
                 trial=report.trial, params=report.logged.get("params", {}), tags=report.logged.get("tags", {})
             )
         )
+    if report.system:
+        judged.events.append(ev.SystemSampled(trial=report.trial, samples=list(report.system)))
     for epoch in report.epochs:
         if epoch.epoch <= trial.epochs_trained:
             continue

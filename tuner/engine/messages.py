@@ -135,6 +135,8 @@ class Report:
     """What cards `gpus` are; empty if unknown."""
     examples: int = 0
     """On an attempt's first report: how many training examples an epoch has; 0 if unknown."""
+    system: tuple[dict[str, float], ...] = ()
+    """What its node did since the last report: samples as `SystemSampled` has them."""
     goes_on: bool = False
     """Whether the process trains on without an answer, as nobody has to be asked before its next report."""
     warnings: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap
 from typing import Any, ClassVar
 
 from tuner.base.coupling import SCALED, scaled_rate
@@ -26,6 +27,7 @@ from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, T
 from tuner.recording.note import note, run_name
 from tuner.recording.origin import commit_tags, speed, sweep_tags, trial_tags
 from tuner.recording.report import report
+from tuner.recording.system import system_rows
 from tuner.recording.values import INACTIVE, is_long, one_name, param_text, tag_text
 from tuner.recording.view import TAG as VIEW
 from tuner.recording.view import view, view_key
@@ -180,6 +182,9 @@ class Planner:
             case ev.TrialLogged():
                 self._of(event.trial).tags |= {key: tag_text(value) for key, value in event.tags.items()}
                 self._tell_params(self.sweep.trials[event.trial])
+            case ev.SystemSampled():
+                before = self.sweep.trials[event.trial].num_samples - len(event.samples)
+                self._of(event.trial).rows.extend(starmap(Row, system_rows(event, before)))
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():

@@ -215,6 +215,9 @@ class Tracking(Section):
     log_models: Literal["best", "kept", "none"] = "best"
     """Which trained Keras models MLflow gets when the sweep ends: the best trial's, those of all trials whose weights
     are kept, or none."""
+    system_metrics: bool = False
+    """Whether each trial's run shows what its node does: processors, memory, disk, network and the trial's GPUs, every
+    10 seconds."""
 
     @field_validator("uri")
     @classmethod

@@ -152,6 +152,15 @@ class TrialLogged(Event, frozen=True, kw_only=True, gc=False, tag="trial_logged"
     tags: dict[str, str] = {}
 
 
+class SystemSampled(Event, frozen=True, kw_only=True, gc=False, tag="system_sampled"):
+    """What the node of a trial did: samples with `ago_s`, the seconds before this event, and figures by the names that
+    MLflow's system metrics have after `system/`. Nothing follows from it.
+    """
+
+    trial: int
+    samples: list[dict[str, float]]
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoint_saved"):
     """A checkpoint after `epoch` was written to `path`, relative to the sweep's folder.
 
@@ -248,6 +257,7 @@ AnyEvent = (
     | TrialStarted
     | EpochReported
     | TrialLogged
+    | SystemSampled
     | CheckpointSaved
     | CheckpointsDeleted
     | AttemptFailed

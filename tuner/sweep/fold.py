@@ -42,6 +42,8 @@ class Trial:
     """The node of each attempt and the cards that it had there, by name or else number."""
     examples: int = 0
     """Training examples of an epoch in its newest attempt; 0 if unknown."""
+    num_samples: int = 0
+    """Of what its node did."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -361,6 +363,8 @@ class Sweep:
                 trial.examples = event.examples or trial.examples
             case ev.TrialLogged():
                 trial.logged = {**event.params, **trial.logged}
+            case ev.SystemSampled():
+                trial.num_samples += len(event.samples)
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():

@@ -39,6 +39,7 @@ from tuner.sweep import objective_value
 from tuner.worker import gpus
 from tuner.worker.memory import Memory
 from tuner.worker.printed import Printed
+from tuner.worker.sampling import Sampler
 from tuner.worker.saver import CheckpointSaver
 
 REPORT_EVERY_S = 0.25
@@ -85,6 +86,7 @@ class Training:
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
         self._printed = Printed(self._folder, place.printed)
         self._trainer: Any = None
+        self._sampler = Sampler(place.gpus) if settings.samples_system else None
         self._cards: tuple[str, ...] | None = None
         self._is_broken = False
 
@@ -98,6 +100,8 @@ class Training:
         self._best_written, self._must_arrive, self._saved_epoch = 0, False, 0
         self._saver.begin_trial()
         self._printed.begin(assignment.trial)
+        if self._sampler is not None:
+            self._sampler.begin_trial()
 
     def step(self) -> Report:
         """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
@@ -149,7 +153,8 @@ class Training:
             failure, goes_on = with_parts(failure_of(error), error, at_once, is_in_parts), False
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
-        self._printed.copy(is_last=failure is not None or self._may_end(epochs))
+        may_end = failure is not None or self._may_end(epochs)
+        self._printed.copy(is_last=may_end)
         return Report(
             **self._whose(),
             started_at_epoch=first_epoch,
@@ -165,6 +170,7 @@ class Training:
             gpu_names=() if first_epoch is None else self._gpu_names(),
             examples=0 if first_epoch is None else getattr(self._trainer, "epoch_examples", 0),
             logged=self._trainer.take_logged() if self._has_started else {},
+            system=() if self._sampler is None else self._sampler.taken(may_end),
             goes_on=goes_on,
             warnings=self._printed.take_warnings(),
         )
