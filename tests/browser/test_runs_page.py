@@ -67,7 +67,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     root = tmp_path_factory.mktemp("browser") / "sweeps"
     other = make_spec(name="other", num_trials=3, space={"units": {"low": 1, "high": 9}}, tracking__experiment="mnist")
     recorded(root, other, lambda params, epoch: 0.999 - 1 / (10 + epoch))
-    folder = recorded(root, make_spec(name="dense", num_trials=NUM_TRIALS, space=SPACE, tracking__experiment="mnist"))
+    spec = make_spec(name="dense", num_trials=NUM_TRIALS, space=SPACE, tracking__experiment="mnist")
+    folder = recorded(root, spec, has_model=True)
     with running_ui(root, "dense") as ui:
         yield Recorded(ui, folder, fold(read_events(folder)))
 
@@ -135,6 +136,19 @@ def test_a_run_has_its_curves_and_the_sweep_says_how_to_go_on(
     page.get_by_role("link", name="Its trials, best first").click()
     assert "units" in table(page, f"trial {best.number} ")
     assert not faults.but(*IN_CHARTS)
+
+
+def test_the_best_trials_model_has_its_page(
+    page: Page, store: Recorded, faults: Faults, screenshots: Screenshots
+) -> None:
+    best = store.sweep.ranked()[0]
+    open_page(page, store.ui.at(store.experiment, "models"))
+    page.get_by_role("link", name=f"dense-trial-{best.number}").first.click()
+    expect(page.get_by_role("heading", name=f"dense-trial-{best.number}")).to_be_visible()
+    expect(page.get_by_role("link", name=f"trial {best.number} · lr").first).to_be_visible()
+    expect(page.get_by_text("best_val_accuracy").first).to_be_visible()
+    screenshots.take(page, "mlflow-model")
+    assert not faults.but(*QUIET)
 
 
 def test_the_report_is_drawn_among_the_artifacts(
