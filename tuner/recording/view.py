@@ -17,6 +17,7 @@ from tuner.sweep import Sweep
 
 COLUMNS_MAX = 30
 """Of searched parameters; beyond, the page is no longer read."""
+_OUTCOME = "tuner.outcome"
 _RUN_NAME = "attributes.`Run Name`"
 _RUN_NAME_PX = 270
 """So that `trial 1234 · lr 0.00012 · batch 256` is read."""
@@ -42,7 +43,7 @@ def _state(sweep: Sweep) -> dict[str, Any]:
     first = [] if sweep.is_script else list(TRAINING_PARAMS)
     params = [names.param(name) for name in dict.fromkeys([*first, *searched])]
     columns = [_column("metrics", best), *(_column("params", key) for key in params)]
-    columns += [_column("metrics", EPOCHS_TRAINED), _column("tags", "tuner.outcome")]
+    columns += [_column("metrics", EPOCHS_TRAINED), _column("tags", _OUTCOME)]
     return {
         "searchFilter": trials_filter(sweep),
         "orderByKey": _column("metrics", best),
@@ -85,7 +86,8 @@ def _widths(sweep: Sweep, names: Names, best: str, params: Sequence[str]) -> dic
     fractions = {names.param(name) for name, written in space.items() if _has_fractions(written)}
     widths = {_column("metrics", best): max(_NUMBER_PX, _name_px(best))}
     widths |= {_column("params", key): max(_NUMBER_PX * (key in fractions), _name_px(key)) for key in params}
-    return widths | {_column("metrics", EPOCHS_TRAINED): _name_px(EPOCHS_TRAINED)}
+    widths[_column("metrics", EPOCHS_TRAINED)] = _name_px(EPOCHS_TRAINED)
+    return widths | {_column("tags", _OUTCOME): _name_px(_OUTCOME)}
 
 
 def _has_fractions(written: Any) -> bool:
