@@ -54,7 +54,8 @@ class Importance:
     """By label (`learning_rate`; `units[0]` of a list): the values sum to 1. A parameter has its own effect and half of
     each interaction that it is part of."""
     pairs: dict[tuple[str, str], Share]
-    """By the labels of two parameters: the share of their interaction, beyond their own effects."""
+    """By the labels of two parameters: the share of their interaction, beyond their own effects. Of what single
+    parameters and pairs explain; among the 16 parameters with the largest effects."""
     marginals: dict[str, Marginal]
     """Of every parameter."""
     surfaces: dict[tuple[str, str], Surface]
