@@ -33,16 +33,22 @@ class Turn:
 
 def best_so_far(sweep: Sweep) -> list[tuple[int, float]]:
     """(epochs of all trials, best objective value by then) for each improvement, and for the last epoch."""
+    steps = [(trained, value) for trained, _, value in improvements(sweep)]
+    if steps and steps[-1][0] < sweep.num_epochs:
+        steps.append((sweep.num_epochs, steps[-1][1]))
+    return steps
+
+
+def improvements(sweep: Sweep) -> list[tuple[int, int, float]]:
+    """(epochs of all trials, trial, its value) for each new best value, in the order of the journal."""
     reported = sorted(
         ((epoch.seq, trial, epoch) for trial in sweep.trials.values() for epoch in trial.epochs), key=lambda row: row[0]
     )
-    steps: list[tuple[int, float]] = []
+    steps: list[tuple[int, int, float]] = []
     for trained, (_, trial, epoch) in enumerate(reported, 1):
         value = sweep.value(epoch)
-        if trial.usable and math.isfinite(value) and (not steps or is_better(value, steps[-1][1], sweep.mode)):
-            steps.append((trained, value))
-    if steps and steps[-1][0] < len(reported):
-        steps.append((len(reported), steps[-1][1]))
+        if trial.usable and math.isfinite(value) and (not steps or is_better(value, steps[-1][2], sweep.mode)):
+            steps.append((trained, trial.number, value))
     return steps
 
 
@@ -120,11 +126,18 @@ def _reports(trial: Trial) -> Iterator[tuple[int, list[EpochReported]]]:
 
 
 def shown_range(values: Iterable[float], mode: str) -> tuple[float, float] | None:
-    """Limits of an axis with the best value and all but the worst tenth, so that a diverging trial hides no other."""
+    """Limits of an axis on which the good trials can be told apart, so that a diverging trial hides no other.
+
+    They hold the best value, and the others up to twice as far from it as the median; of all, the worst tenth
+    may lie beyond.
+    """
     ordered = sorted(values, reverse=mode == "max")
     if not ordered:
         return None
-    best, worst = ordered[0], ordered[max(0, math.ceil(0.9 * len(ordered)) - 1)]
+    best, middle = ordered[0], ordered[len(ordered) // 2]
+    furthest = 2 * abs(middle - best) or math.inf
+    near = [value for value in ordered[: max(1, math.ceil(0.9 * len(ordered)))] if abs(value - best) <= furthest]
+    worst = near[-1]
     margin = 0.05 * abs(worst - best) or 0.05 * abs(best) or 1.0
     return min(best, worst) - margin, max(best, worst) + margin
 

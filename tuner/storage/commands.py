@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tuner.base.hints import is_command_line, option
-from tuner.storage import StorageRoot
+from tuner.storage import StorageRoot, SweepFolder
 
 
 def program() -> str:
@@ -46,3 +48,38 @@ def resume_command(name: str, root: StorageRoot, address: str | None = None) -> 
 def address_option(address: str | None) -> str:
     """The option that makes a command join this Ray cluster; empty if none was named."""
     return "" if address is None else f" --address {shlex.quote(address)}"
+
+
+def resume_line(name: str, root: StorageRoot | None, overrides: Sequence[str]) -> str:
+    """The command line that resumes a sweep with these overrides; without a root in the default one."""
+    return f"{program()} resume {shlex.quote(name)}{_storage(root)}{_sets(overrides)}"
+
+
+def run_line(name: str, folder: SweepFolder | None, overrides: Sequence[str]) -> str:
+    """The command line that runs a new sweep beside one of this name, by its spec with these overrides.
+
+    Without a folder on this machine, the spec is the user's own file, which is called sweep.yaml.
+    """
+    is_here = folder is not None and not folder.root.is_remote
+    spec = shlex.quote(str(folder.spec)) if folder is not None and is_here else "sweep.yaml"
+    root = None if folder is None else folder.root
+    return f"{program()} run {spec} --name {shlex.quote(_next_name(name, root))}{_storage(root)}{_sets(overrides)}"
+
+
+def _storage(root: StorageRoot | None) -> str:
+    return "" if root is None else storage_option(root)
+
+
+def _sets(overrides: Sequence[str]) -> str:
+    return "".join(f" --set {shlex.quote(override)}" for override in overrides)
+
+
+def _next_name(name: str, root: StorageRoot | None) -> str:
+    """The name for a sweep that follows one of this name: first-2 after first; one that is free, as far as is known."""
+    numbered = re.fullmatch(r"(.+)-(\d{1,4})", name)
+    base, number = (numbered[1], int(numbered[2])) if numbered else (name, 1)
+    while True:
+        number += 1
+        following = f"{base}-{number}"
+        if root is None or root.is_remote or not root.can_hold(following) or not root.sweep(following).is_taken:
+            return following

@@ -1,0 +1,84 @@
+"""Advice on a sweep: rules in plain Python over the folded sweep, each with a command that can be pasted.
+
+A rule is silent rather than wrong: it speaks where its figures are unlikely by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tuner.analysis.advice.alike import cannot_tell_apart
+from tuner.analysis.advice.at_bound import at_bound
+from tuner.analysis.advice.budget import budget
+from tuner.analysis.advice.commands import command_of
+from tuner.analysis.advice.coupled import coupled
+from tuner.analysis.advice.finding import Finding
+from tuner.analysis.advice.late_bloomers import late_bloomers
+from tuner.analysis.advice.standing import Standing
+from tuner.analysis.advice.time_lost import time_lost
+from tuner.analysis.advice.unimportant import does_not_matter
+from tuner.analysis.findings import Importance, Unknown
+from tuner.base.errors import TunerError
+from tuner.storage import SweepFolder
+from tuner.sweep import Sweep
+
+SHOWN_MAX = 5
+"""How many pieces of advice are shown to people; JSON has all."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One piece of advice."""
+
+    rule: str
+    """The name of the rule: at_bound, coupled, does_not_matter, …"""
+    text: str
+    """What is so, with numbers, and what to do, with the command line that does it."""
+    set: list[str]
+    """What the command has after `--set`, path=value each; empty where nothing is to be set."""
+
+
+def advice(
+    sweep: Sweep, importance: Importance | Unknown | None = None, folder: SweepFolder | None = None
+) -> list[Advice]:
+    """What to do next, the most useful first; empty while the trials tell nothing.
+
+    Args:
+        importance: what matters, if that is known; some rules need it.
+        folder: the sweep's folder, which commands name.
+    """
+    try:
+        standing = Standing(sweep)
+    except TunerError:  # a spec that this version cannot read
+        return []
+    known = importance if isinstance(importance, Importance) else None
+    found = (_advised(sweep, finding, folder) for finding in _findings(standing, known))
+    return [piece for piece in found if piece is not None]
+
+
+def advice_data(pieces: Sequence[Advice]) -> list[dict[str, Any]]:
+    """Advice as JSON has it."""
+    return [asdict(piece) for piece in pieces]
+
+
+def _findings(standing: Standing, importance: Importance | None) -> Iterator[Finding]:
+    yield from time_lost(standing)
+    yield from at_bound(standing)
+    yield from coupled(standing)
+    yield from budget(standing, explains=importance is not None)
+    yield from late_bloomers(standing)
+    yield from does_not_matter(standing, importance)
+    yield from cannot_tell_apart(standing)
+
+
+def _advised(sweep: Sweep, finding: Finding, folder: SweepFolder | None) -> Advice | None:
+    if not finding.overrides:
+        return Advice(finding.rule, finding.text, [])
+    found = command_of(sweep, finding, folder)
+    if found is None:
+        rest = finding.without_command
+        return Advice(finding.rule, f"{finding.text} {rest}", []) if rest else None
+    command, overrides = found
+    return Advice(finding.rule, f"{finding.text} {finding.way}: {command}", list(overrides))
