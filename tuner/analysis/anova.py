@@ -33,7 +33,8 @@ class Cover:
     @cached_property
     def widths(self) -> Array:
         """(L, P) how much of each parameter a leaf covers."""
-        return np.maximum(np.stack([share.mean(1) for share in self.shares], axis=1), 1e-12)
+        widths: Array = np.maximum(np.stack([share.mean(1) for share in self.shares], axis=1), 1e-12)
+        return widths
 
     @cached_property
     def volumes(self) -> Array:

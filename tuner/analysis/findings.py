@@ -63,7 +63,8 @@ class Importance:
     num_trials: int
     """How many trials this rests on."""
     quality: float
-    """How much of the variance between trials the forest predicts, of trials that it has not seen (R squared)."""
+    """How much of the variance between trials the forest explains, by its predictions of trials that it has not seen
+    (the square of the correlation)."""
 
 
 @dataclass(frozen=True)

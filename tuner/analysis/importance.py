@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from pydantic import ValidationError
 
 from tuner.analysis.anova import Cover, Variances, active_cells, cover, variances
 from tuner.analysis.findings import Importance, Marginal, Share, Surface, Unknown
-from tuner.analysis.forest import grow
+from tuner.analysis.forest import Forest, grow
+from tuner.analysis.scales import Scale, plain, ranked
 from tuner.analysis.table import Array, Table, table
 from tuner.sweep import Sweep
 
@@ -26,6 +28,8 @@ _SEED = 20140621
 _NOISE, _LEAST = 2.3, 0.3
 """A forest says something if its predictions of unseen trials correlate with their losses by more than 2.3 / sqrt(T),
 and by more than 0.3. Of sweeps of pure noise 1 to 3 in 100 do (tests/benchmarks/importance.py measures it)."""
+_MUCH_BETTER = 0.15
+"""Ranks are explained much better than losses if the correlation is higher by so much."""
 PAIRS_OF = 16
 """Interactions are looked for among so many parameters, those with the largest effects of their own."""
 SURFACES_OF = 4
@@ -40,7 +44,11 @@ def importance(sweep: Sweep) -> Importance | None:
 
 def weighed(sweep: Sweep) -> Importance | Unknown:
     """Which parameters matter, or why the trials cannot tell. A function of the trials: it repeats exactly."""
-    return weigh(table(sweep))
+    try:
+        trials = table(sweep)
+    except ValidationError:
+        return Unknown("cannot tell: this version cannot read the sweep's space", len(sweep.trials))
+    return weigh(trials)
 
 
 def weigh(trials: Table) -> Importance | Unknown:
@@ -68,25 +76,33 @@ def _weigh(of: _Hashed) -> Importance | Unknown:
     if num < MIN_TRIALS:
         have = "1 trial has" if num == 1 else f"{num} trials have"
         return Unknown(f"cannot tell yet: {have} a result, {MIN_TRIALS} are needed", num)
-    spread = float(trials.losses.std())
-    if not spread > 1e-12 * float(np.abs(trials.losses).max()):
+    if not float(trials.losses.std()) > 1e-12 * float(np.abs(trials.losses).max()):
         return Unknown("cannot tell: all trials came to the same value", num)
     rng = np.random.default_rng(_SEED)
-    # Rounded, so that a change of the objective's unit changes nothing.
-    losses = np.round((trials.losses - trials.losses.mean()) / spread, 9)
-    forest = grow(trials, losses, rng, TREES)
-    told = ~np.isnan(forest.predicted)
-    correlation = _correlation(forest.predicted[told], losses[told])
+    scale, forest, correlation = _explained(trials, rng)
     if correlation < max(_LEAST, _NOISE / math.sqrt(num)):
         return Unknown("cannot tell yet: what was searched does not explain the differences between trials", num)
     first = cover(trials, forest)
-    columns = _columns(first)
     again = []
     for _ in range(RESAMPLES):
         rows = rng.integers(num, size=num)
-        again.append(cover(trials, grow(trials, losses, rng, RESAMPLED_TREES, rows)))
-    quality = 1 - float(((losses - forest.predicted)[told] ** 2).mean() / losses[told].var())
-    return _Finding(trials, first, again, columns, float(trials.losses.mean()), spread).importance(quality)
+        again.append(cover(trials, grow(trials, scale.values, rng, RESAMPLED_TREES, rows)))
+    return _Finding(trials, scale, first, again, _columns(first)).importance(correlation**2)
+
+
+def _explained(trials: Table, rng: np.random.Generator) -> tuple[Scale, Forest, float]:
+    """The forest of the losses, and how well it predicts trials that it has not seen.
+
+    Ranks are used where they are explained much better: where a few trials, such as those that early stopping has let
+    go on, differ from each other by more than all others do.
+    """
+    fitted = []
+    for scale in (plain(trials.losses), ranked(trials.losses)):
+        forest = grow(trials, scale.values, rng, TREES)
+        told = ~np.isnan(forest.predicted)
+        fitted.append((scale, forest, _correlation(forest.predicted[told], scale.values[told])))
+    as_they_are, by_rank = fitted
+    return by_rank if by_rank[2] > as_they_are[2] + _MUCH_BETTER else as_they_are
 
 
 def _correlation(one: Array, other: Array) -> float:
@@ -106,12 +122,10 @@ class _Finding:
     """Puts numbers together: those of the forest of all trials, with intervals from those of resampled trials."""
 
     table: Table
+    scale: Scale
     first: Cover
     again: list[Cover]
     columns: list[int]
-    mean: float
-    spread: float
-    """The losses that the forests were fitted to, times `spread`, plus `mean`, are the trials' losses."""
 
     def importance(self, quality: float) -> Importance:
         splits = [variances(covered, self.columns) for covered in (self.first, *self.again)]
@@ -150,7 +164,7 @@ class _Finding:
 
     def _objective(self, predictions: Sequence[Array]) -> tuple[Array, Array, Array]:
         """The objective's mean, and the bounds of its interval, of what the forests predict."""
-        mean, low, high = _interval(np.stack([self.mean + self.spread * losses for losses in predictions]))
+        mean, low, high = _interval(np.stack([self.scale.back(losses) for losses in predictions]))
         return (mean, low, high) if self.table.sign > 0 else (-mean, -high, -low)
 
 

@@ -98,7 +98,8 @@ def _tamed(losses: Array) -> Array:
     if high > low and np.isfinite(fence):
         known = np.minimum(known, fence)
     worst = known.max()
-    return np.where(np.isnan(losses), worst, np.minimum(losses, worst))
+    tamed: Array = np.where(np.isnan(losses), worst, np.minimum(losses, worst))
+    return tamed
 
 
 def _num_values(dimension: Float | Int | Choice) -> int | None:
