@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from trainables.given import Given
+    from tuner.analysis.advice import Advice
     from tuner.spec import SweepSpec
 
 _classes: dict[str, Given] = {}
@@ -195,6 +196,12 @@ class Sweep:
     def show(self) -> dict[str, Any]:
         """The state of the sweep, as `tuner show --json` prints it."""
         return status.show(self._folder, self._read())
+
+    def advise(self) -> list[Advice]:
+        """What to do next, the most useful first; each has a `rule`, a `text`, a `command` and what it has to `set`."""
+        from tuner.review.advising import advised
+
+        return advised(self._folder, self._read())
 
     def explain(self, trial: int) -> dict[str, Any]:
         """Why a trial was suggested, stopped or continued, as `tuner explain --json` prints it."""

@@ -40,6 +40,7 @@ GROUPS = {
         Entry("ui", "Start the MLflow UI on recorded sweeps.", "ui_command"),
     ),
     "Decide": (
+        Entry("advise", "Advise on the next step: ranges, trials, epochs.", "advise_command"),
         Entry("explain", "Explain why a trial was suggested, stopped or continued.", "explain_command"),
         Entry("compare", "Compare sweeps that have the same objective.", "report_commands"),
         Entry("export", "Export a trained model as a .keras file.", "report_commands"),

@@ -19,6 +19,9 @@ from tuner.storage.journal import History, read_events, read_holder
 from tuner.sweep import Sweep, Trial, fold
 from tuner.sweep.events import EpochReported, metric_value
 
+FEWEST_FOR_ADVICE = 3
+"""With fewer ended trials no rule speaks."""
+
 
 def open_sweep(root: StorageRoot, name: str) -> tuple[SweepFolder, Sweep]:
     """Opens a sweep by name for reading; like `open_history`, for callers that do not need the events."""
@@ -119,7 +122,17 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
         "mlflow": _mlflow(folder, sweep, current == "running"),
+        "advice": _advice(folder, sweep),
     }
+
+
+def _advice(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+    if len(sweep.ended_trials) < FEWEST_FOR_ADVICE:
+        return []
+    from tuner.analysis.advice import advice_data  # which loads what reading a sweep does not need
+    from tuner.review.advising import advised
+
+    return advice_data(advised(folder, sweep))
 
 
 def _infeasible(sweep: Sweep) -> dict[str, Any]:

@@ -5,12 +5,12 @@ A rule is silent rather than wrong: it speaks where its figures are unlikely by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tuner.analysis.advice.alike import cannot_tell_apart
-from tuner.analysis.advice.at_bound import at_bound
+from tuner.analysis.advice.at_bound import MIN_TRIALS, at_bound
 from tuner.analysis.advice.budget import budget
 from tuner.analysis.advice.commands import command_of
 from tuner.analysis.advice.coupled import coupled
@@ -21,9 +21,11 @@ from tuner.analysis.advice.time_lost import time_lost
 from tuner.analysis.advice.unimportant import does_not_matter
 from tuner.analysis.findings import Importance, Unknown
 from tuner.base.errors import TunerError
+from tuner.base.outcomes import num_ended
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 
+FEWEST_TRIALS = MIN_TRIALS
 SHOWN_MAX = 5
 """How many pieces of advice are shown to people; JSON has all."""
 
@@ -34,10 +36,17 @@ class Advice:
 
     rule: str
     """The name of the rule: at_bound, coupled, does_not_matter, …"""
-    text: str
-    """What is so, with numbers, and what to do, with the command line that does it."""
+    says: str
+    """What is so, with numbers, and what to do."""
+    command: str
+    """The command line that does it; empty where none does."""
     set: list[str]
-    """What the command has after `--set`, path=value each; empty where nothing is to be set."""
+    """What the command has after each `--set`, as path=value."""
+
+    @property
+    def text(self) -> str:
+        """All of it: what is so, and the command."""
+        return f"{self.says} {self.command}" if self.command else self.says
 
 
 def advice(
@@ -54,19 +63,33 @@ def advice(
     except TunerError:  # a spec that this version cannot read
         return []
     known = importance if isinstance(importance, Importance) else None
-    found = (_advised(sweep, finding, folder) for finding in _findings(standing, known))
+    findings = sorted(_findings(standing, known), key=lambda finding: not finding.is_pressing)
+    found = (_advised(sweep, finding, folder) for finding in findings)
     return [piece for piece in found if piece is not None]
 
 
 def advice_data(pieces: Sequence[Advice]) -> list[dict[str, Any]]:
     """Advice as JSON has it."""
-    return [asdict(piece) for piece in pieces]
+    return [{"rule": piece.rule, "text": piece.text, "set": piece.set} for piece in pieces]
+
+
+def why_silent(outcomes: Mapping[str, int]) -> str:
+    """Why there is no advice, for people: too few trials have ended, or nothing stands out.
+
+    Args:
+        outcomes: the number of trials by outcome.
+    """
+    ended = num_ended(outcomes)
+    if ended < FEWEST_TRIALS:
+        return f"{ended} {'trial has' if ended == 1 else 'trials have'} ended, and most rules need {FEWEST_TRIALS}"
+    return f"none of the rules finds more in the {ended} trials than chance may explain"
 
 
 def _findings(standing: Standing, importance: Importance | None) -> Iterator[Finding]:
-    yield from time_lost(standing)
+    """In the order of their usefulness as a rule."""
     yield from at_bound(standing)
     yield from coupled(standing)
+    yield from time_lost(standing)
     yield from budget(standing, explains=importance is not None)
     yield from late_bloomers(standing)
     yield from does_not_matter(standing, importance)
@@ -75,10 +98,10 @@ def _findings(standing: Standing, importance: Importance | None) -> Iterator[Fin
 
 def _advised(sweep: Sweep, finding: Finding, folder: SweepFolder | None) -> Advice | None:
     if not finding.overrides:
-        return Advice(finding.rule, finding.text, [])
+        return Advice(finding.rule, finding.text, "", [])
     found = command_of(sweep, finding, folder)
     if found is None:
         rest = finding.without_command
-        return Advice(finding.rule, f"{finding.text} {rest}", []) if rest else None
+        return Advice(finding.rule, f"{finding.text} {rest}", "", []) if rest else None
     command, overrides = found
-    return Advice(finding.rule, f"{finding.text} {finding.way}: {command}", list(overrides))
+    return Advice(finding.rule, f"{finding.text} {finding.way}:", command, list(overrides))

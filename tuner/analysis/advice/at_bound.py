@@ -24,20 +24,22 @@ def at_bound(standing: Standing) -> list[Finding]:
     if standing.num_ended < MIN_TRIALS:
         return []
     known = axes(standing.spec.space)
-    found = []
+    found: dict[tuple[str, ...], tuple[float, str]] = {}
     for axis in known:
         for is_high in (True, False):
-            overrides = widened(axis, is_high)
-            chance = _crowded(standing, axis, is_high)
-            if overrides and chance is not None and chance < _CHANCE / (2 * len(known)):
-                found.append((chance, Finding(RULE, _text(standing, axis, is_high), "Widen it", overrides)))
-    return [finding for _, finding in sorted(found, key=lambda item: item[0])]
+            overrides, chance = widened(axis, is_high), _crowded(standing, axis, is_high)
+            if not overrides or chance is None or chance >= _CHANCE / (2 * len(known)):
+                continue
+            if overrides not in found or chance < found[overrides][0]:  # the values of a list share their bounds
+                found[overrides] = (chance, _text(standing, axis, is_high))
+    ordered = sorted(found.items(), key=lambda item: item[1][0])
+    return [Finding(RULE, text, "Widen it", overrides) for overrides, (_, text) in ordered]
 
 
 def _crowded(standing: Standing, axis: Axis, is_high: bool) -> float | None:
     """The chance that trials at the bound are as good as they are by luck; None if the best do not crowd there."""
     edge = axis.edge(is_high)
-    numbers = {trial.number: number for trial, number in _numbers(standing, axis)}
+    numbers = dict(_numbers(standing, axis))
     at_edge = {trial for trial, number in numbers.items() if (number >= edge if is_high else number <= edge)}
     if not at_edge or len(at_edge) == len(numbers):
         return None
@@ -51,11 +53,12 @@ def _crowded(standing: Standing, axis: Axis, is_high: bool) -> float | None:
     return chance_as_good([places[t] for t in at_edge], [places[t] for t in numbers if t not in at_edge])
 
 
-def _numbers(standing: Standing, axis: Axis) -> Iterator[tuple[object, float]]:
+def _numbers(standing: Standing, axis: Axis) -> Iterator[tuple[int, float]]:
+    """(trial, value) of each trial that has one."""
     for trial in (*standing.ranked, *standing.bad):
         number = axis.number(trial.params)
         if number is not None:
-            yield trial, number
+            yield trial.number, number
 
 
 def _num_best(standing: Standing) -> int:

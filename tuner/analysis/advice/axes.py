@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.base.words import number_text
-from tuner.spec.space import AnyParameter, Choice, Float, Int, Repeated, Space
+from tuner.spec.space import Choice, Float, Int, Repeated, Space
+from tuner.spec.space.repeated import label
 
 FEW_VALUES = 10
 """Of a parameter with at most so many values the outermost one counts as its edge, else the outer tenth."""
+LIST_VALUES_MAX = 4
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter with an order: a range, a choice of numbers, or a list of them."""
+    """A parameter with an order: a range or a choice of numbers, or one value of a list of them."""
 
     name: str
-    written: AnyParameter
+    """As people read it: `units`, or `units[0]` of a list."""
+    parameter: str
+    """In the space."""
+    index: int | None
+    """In a list."""
     element: Float | Int | Choice
 
     @property
@@ -45,15 +51,11 @@ class Axis:
         return max(self.element.choices) if isinstance(self.element, Choice) else self.element.high
 
     def number(self, params: Mapping[str, Any]) -> float | None:
-        """A configuration's value; of a list its mean (on a log scale the geometric one); None where it is inactive."""
-        value = params.get(self.name)
-        if not isinstance(self.written, Repeated):
-            return float(value) if is_number(value) and self.element.covers(value) else None  # type: ignore[arg-type]
-        if not isinstance(value, list) or not value or not all(self.element.covers(item) for item in value):
-            return None
-        if self.is_log:
-            return math.exp(math.fsum(map(math.log, value)) / len(value))
-        return math.fsum(value) / len(value)
+        """A configuration's value; None where it is inactive, or outside of the range as it is now."""
+        value = params.get(self.parameter)
+        if self.index is not None:
+            value = value[self.index] if isinstance(value, list) and self.index < len(value) else None
+        return float(value) if is_number(value) and self.element.covers(value) else None  # type: ignore[arg-type]
 
     def edge(self, is_high: bool) -> float:
         """Where the outermost value, or the outer tenth of its scale, begins."""
@@ -84,17 +86,21 @@ class Axis:
 
 
 def axes(space: Space) -> list[Axis]:
-    """The searched parameters that have an order."""
+    """What is searched and has an order; of a list the first LIST_VALUES_MAX values, each by itself."""
     found = []
-    for name, written in space.items():
-        element = written.element if isinstance(written, Repeated) else written
-        if isinstance(element, Float | Int) or _is_ordered(element):
-            found.append(Axis(name, written, element))  # type: ignore[arg-type]
+    for name, parameter in space.items():
+        if isinstance(parameter, Repeated):
+            places = range(min(space.count_max(name), LIST_VALUES_MAX)) if _has_order(parameter.element) else ()
+            found += [Axis(label(name, index), name, index, parameter.element) for index in places]
+        elif _has_order(parameter):
+            found.append(Axis(name, name, None, parameter))  # type: ignore[arg-type]
     return found
 
 
-def _is_ordered(element: object) -> bool:
-    return isinstance(element, Choice) and element.size > 1 and all(map(is_number, element.choices))
+def _has_order(element: object) -> bool:
+    if isinstance(element, Choice):
+        return element.size > 1 and all(map(is_number, element.choices))
+    return isinstance(element, Float | Int)
 
 
 def is_number(value: Any) -> bool:

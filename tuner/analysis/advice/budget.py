@@ -56,7 +56,9 @@ def gain_of_epochs(standing: Standing) -> float | None:
     From what the last doubling of a training's epochs brought, times the ratio in which doublings bring less.
     """
     epochs_max = standing.spec.epochs.max
-    if epochs_max < _MIN_EPOCHS or standing.noise is None or "epochs" in standing.spec.space.searched:
+    if epochs_max < _MIN_EPOCHS or len(standing.ranked) <= _NUM_BEST or "epochs" in standing.spec.space.searched:
+        return None
+    if standing.noise is None:
         return None
     whole = [trial for trial in standing.ranked if trial.epochs_trained == epochs_max][:_NUM_BEST]
     gains = [gain for trial in whole if (gain := _gain(standing.losses(trial))) is not None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.base.words import list_text, number_text, shown
+from tuner.base.words import number_text, shown
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Finding:
     """What `--set` takes, `path=value` each."""
     needs_new: bool = False
     """Whether only a new sweep may have them; else a resume goes on with the trials so far, where it may."""
+    is_pressing: bool = False
+    """Whether it comes before everything else."""
     without_command: str = ""
     """What is said in place of `way` and the command where the spec does not take the overrides; then they are left
     out. Empty: nothing is said at all."""
@@ -38,7 +40,7 @@ def written(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name}: {written(item)}' for name, item in value.items())}}}"
     if isinstance(value, list):
-        return list_text(value, written)
+        return f"[{', '.join(map(written, value))}]"
     if isinstance(value, str):
         return quoted(value)
     return number_text(value) if isinstance(value, float) else shown(value)

@@ -12,13 +12,16 @@ from tuner.analysis.advice.chance import chance_as_many
 from tuner.analysis.advice.finding import Finding, listed, override
 from tuner.analysis.advice.standing import Standing
 from tuner.base.text import duration_text, short
-from tuner.base.words import value_key
+from tuner.base.words import cut, value_key
 from tuner.spec.space import Choice, Float, Int
 
 RULE = "time_lost"
 MIN_BAD = 3
 _MIN_SHARE = 0.05
 """Of the trials or of the training time."""
+_MUCH = 0.2
+"""From this share on nothing is more pressing."""
+_REASON_LENGTH = 120
 _CHANCE = 0.02
 _BEYOND = 0.85
 """At least this share of the bad trials lies beyond a bound that avoids them."""
@@ -48,30 +51,39 @@ def time_lost(standing: Standing) -> list[Finding]:
     share = len(bad) / max(1, standing.num_ended)
     if len(bad) < MIN_BAD or max(share, share_s) < _MIN_SHARE:
         return []
-    kinds = Counter(str(trial.outcome) for trial in bad)
-    what = listed([f"{count} {_WORDS[kind]}" for kind, count in kinds.most_common()])
-    time = f", which took {share_s:.0%} of the training time ({duration_text(lost_s)})" if share_s >= 0.005 else ""
-    text = f"Of {standing.num_ended} trials {what}{time}."
+    text, is_pressing = _what(standing, share_s), max(share, share_s) >= _MUCH
     regions = sorted([*_beyond_bounds(standing), *_at_choices(standing)], key=lambda region: region.chance)
     if not regions:
-        return (
-            [
-                Finding(
-                    RULE,
-                    f"{text} They have no part of the space to themselves; their reasons are in the list of trials.",
-                )
-            ]
-            if share >= 0.2 or share_s >= 0.2
-            else []
-        )
+        return [Finding(RULE, f"{text}{_most_often(standing)}", is_pressing=True)] if is_pressing else []
     first = regions[0]
     which = f"All {len(bad)}" if first.num_bad == len(bad) else f"{first.num_bad} of the {len(bad)}"
     others = (
         f", as did {first.num_good} of the {len(standing.ranked)} others" if first.num_good else ", and no other did"
     )
-    return [
-        Finding(RULE, f"{text} {which} had {first.where}{others}.", "Avoid them", first.overrides, without_command="")
-    ]
+    text = f"{text} {which} had {first.where}{others}."
+    return [Finding(RULE, text, "Avoid them", first.overrides, is_pressing=is_pressing)]
+
+
+def _what(standing: Standing, share_s: float) -> str:
+    """How many of the trials were lost, and their share of the training time."""
+    kinds = Counter(str(trial.outcome) for trial in standing.bad)
+    num_trials, lost_s = standing.num_ended, sum(trial.training_s for trial in standing.bad)
+    time = f" ({duration_text(lost_s)})" if lost_s >= 1 else ""
+    cost = f", which took {share_s:.0%} of the training time{time}" if share_s >= 0.005 else ""
+    if kinds.total() == num_trials and len(kinds) == 1:
+        return f"All {num_trials} trials {_WORDS[next(iter(kinds))]}."
+    what = listed([f"{count} {_WORDS[kind]}" for kind, count in kinds.most_common()])
+    return f"Of {num_trials} trials {what}{cost}."
+
+
+def _most_often(standing: Standing) -> str:
+    """The most frequent reason of failures, for what no bound avoids."""
+    reasons = Counter(
+        cut(" ".join(trial.reason.split()), _REASON_LENGTH) for trial in standing.bad if trial.outcome == "failed"
+    )
+    reason = next((reason for reason, _ in reasons.most_common(1) if reason), "")
+    where = " No part of the space has them to itself." if standing.ranked else ""
+    return f"{where} The most frequent reason of failures: {reason}" if reason else where
 
 
 def _beyond_bounds(standing: Standing) -> list[Region]:
@@ -111,9 +123,9 @@ def _beyond(
         end = "high" if is_high else "low"
         if isinstance(axis.element, Choice):
             left = [value for value in axis.element.choices if sign * (value - bound) <= 0]
-            overrides = (override(f"space.{axis.name}.choices", left),) if len(left) > 1 else ()
+            overrides = (override(f"space.{axis.parameter}.choices", left),) if len(left) > 1 else ()
         else:
-            overrides = (override(f"space.{axis.name}.{end}", bound),)
+            overrides = (override(f"space.{axis.parameter}.{end}", bound),)
         if overrides and (chosen is None or chance < chosen.chance):
             chosen = Region(chance, len(beyond), len(lost), f"{axis.name} {above} {axis.text(bound)}", overrides)
     return chosen

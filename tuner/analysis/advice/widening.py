@@ -21,17 +21,23 @@ _RATIO_TOLERANCE = 0.01
 
 def widened(axis: Axis, is_high: bool) -> tuple[str, ...]:
     """The overrides that widen a parameter at its high or low end; empty where its natural limit is reached."""
-    path, element = f"space.{axis.name}", axis.element
+    path, element = f"space.{axis.parameter}", axis.element
     if isinstance(element, Choice):
         value = _next_choice(axis, is_high)
-        ordered = [*element.choices, value] if is_high else [value, *element.choices]
-        return () if value is None else (override(f"{path}.choices", ordered),)
+        return () if value is None else (override(f"{path}.choices", _with(element.choices, value)),)
     end = "high" if is_high else "low"
     if element.num is not None:
         value = _next_of_num(axis, element, is_high)
         return () if value is None else (override(f"{path}.{end}", value), override(f"{path}.num", element.num + 1))
     bound = _bound_of_int(axis, element, is_high) if isinstance(element, Int) else _bound(axis, element, is_high)
     return () if bound is None else (override(f"{path}.{end}", bound),)
+
+
+def _with(choices: list[Any], value: Any) -> list[Any]:
+    """The choices and a new one, in their order if they have one."""
+    descend = choices == sorted(choices, reverse=True)
+    ordered = descend or choices == sorted(choices)
+    return sorted([*choices, value], reverse=descend) if ordered else [*choices, value]
 
 
 def _bound(axis: Axis, element: Float, is_high: bool) -> float | None:
