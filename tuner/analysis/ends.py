@@ -31,14 +31,19 @@ class _Course:
     """How a trial's loss went from level to level."""
 
     last: int
-    """The level at which its training ends."""
+    """The level at which its training was to end."""
     losses: dict[int, float] = field(default_factory=dict)
     """By level, the best loss up to it."""
+    ended: tuple[int, float] | None = None
+    """Of a training that ended itself before: the level at which it would have ended, and its loss."""
 
-    @property
-    def level(self) -> int:
-        """The deepest one that it reached."""
-        return max(self.losses)
+    def carried(self, ends: Ends, common: int | None = None) -> tuple[int, float]:
+        """As `Ends.end`; from no level behind `common`, if it reached that one."""
+        if self.ended is not None and (common is None or self.ended[0] <= common):
+            return ends.end(self.ended[0], *self.ended)
+        allowed = [level for level in self.losses if common is None or level <= common]
+        level = max(allowed, default=min(self.losses, default=0))
+        return ends.end(level, self.last, self.losses[level]) if self.losses else (0, self.ended[1])  # type: ignore[index]
 
 
 def expected(sweep: Sweep) -> Expected:
@@ -51,42 +56,37 @@ def expected(sweep: Sweep) -> Expected:
     bad = frozenset(number for number, trial in sweep.trials.items() if _is_bad(sweep, trial))
     ends = Ends(len(rungs) + 1)
     for course in courses.values():
-        for level in range(course.level if course.losses else 0):
+        for level, loss in course.losses.items():
             is_short = level + 1 == course.last < len(rungs)  # ends between the levels of a whole training
-            if level in course.losses and level + 1 in course.losses and not is_short:
-                ends.add(level, course.losses[level], course.losses[level + 1])
+            if level + 1 in course.losses and not is_short:
+                ends.add(level, loss, course.losses[level + 1])
     usable = {
         number: course
         for number, course in courses.items()
-        if course.losses and number not in bad and sweep.trials[number].outcome not in LEFT_OUT
+        if (course.losses or course.ended) and number not in bad and sweep.trials[number].outcome not in LEFT_OUT
     }
-    missing = max((ends.end(it.level, it.last, it.losses[it.level])[0] for it in usable.values()), default=0)
+    missing = max((course.carried(ends)[0] for course in usable.values()), default=0)
     common = len(rungs) - missing
-    return Expected({number: _end(course, ends, common) for number, course in usable.items()}, bad)
-
-
-def _end(course: _Course, ends: Ends, common: int) -> float:
-    """The loss at the deepest level to which every trial can be carried."""
-    level = max(level for level in course.losses if level <= common or level == min(course.losses))
-    return ends.end(level, course.last, course.losses[level])[1]
+    return Expected({number: course.carried(ends, common)[1] for number, course in usable.items()}, bad)
 
 
 def _course(sweep: Sweep, trial: Trial, rungs: list[int]) -> _Course:
     """A trial's losses, up to its first one that is not finite."""
     sign, takes_newest = -1.0 if sweep.mode == "max" else 1.0, takes_last(sweep.spec)
-    ended_itself = trial.outcome in ("plateaued", "completed")
-    end = trial.epochs_trained if ended_itself else int(trial.params.get("epochs") or _longest(sweep))  # type: ignore[arg-type]
+    end = int(trial.params.get("epochs") or _longest(sweep))  # type: ignore[arg-type]
     course = _Course(bisect_left(rungs, end))
     best = math.inf
     for epoch in trial.epochs:
         loss = sign * sweep.value(epoch)
         if not math.isfinite(loss):
-            break
+            return course
         best = loss if takes_newest else min(best, loss)
         if epoch.epoch >= end:
             course.losses[course.last] = best
         elif (level := bisect_left(rungs, epoch.epoch)) < len(rungs) and rungs[level] == epoch.epoch:
             course.losses[level] = best
+    if trial.epochs and trial.epochs_trained < end and trial.outcome in ("plateaued", "completed"):
+        course.ended = bisect_left(rungs, trial.epochs_trained), best
     return course
 
 

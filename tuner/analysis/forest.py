@@ -1,4 +1,4 @@
-"""A forest of extremely randomized trees (Geurts et al. 2006; scikit-learn's) over the unit cube, as its leaves' boxes.
+"""A forest of scikit-learn's trees over the unit cube, as the boxes of its leaves.
 
 What a tree says is constant on boxes, so that averages over parameters are sums over leaves, without sampling.
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from tuner.analysis.table import Array, Table
 
 ROWS_MAX = 400
 """How many trials a tree is fitted to, drawn with replacement from all: its cost stays bounded."""
+Kind = Literal["random", "best"]
+"""How the thresholds of a tree are chosen."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -37,13 +41,23 @@ class Forest:
     """(T,) the mean prediction of the trees that have not seen a trial; NaN where all have."""
 
 
-def grow(table: Table, losses: Array, rng: np.random.Generator, num_trees: int, rows: Ints | None = None) -> Forest:
+def grow(
+    table: Table,
+    losses: Array,
+    rng: np.random.Generator,
+    num_trees: int,
+    rows: Ints | None = None,
+    kind: Kind = "random",
+) -> Forest:
     """Fits a forest to trials, by default to all.
+
+    Trees split at the best threshold (a random forest: Breiman 2001), or at the best of random ones (extremely
+    randomized trees: Geurts et al. 2006), which follows products of parameters better, and jumps less well.
 
     Each tree sees its own bootstrap of the trials. An inactive value has no effect, so that any would do: each tree has
     another one there. A tree has its own order of unordered choices, so that each set of them can be split off.
     """
-    from sklearn.tree import ExtraTreeRegressor
+    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
     num, num_columns = table.units.shape
     source = np.arange(num) if rows is None else rows
@@ -51,6 +65,7 @@ def grow(table: Table, losses: Array, rng: np.random.Generator, num_trees: int, 
         np.array([rng.permutation(cells) for _ in range(num_trees)]) if unordered else None
         for cells, unordered in zip(table.cells, table.is_unordered, strict=True)
     ]
+    make = ExtraTreeRegressor if kind == "random" else DecisionTreeRegressor
     inactive, tried = np.isnan(table.units), math.ceil(2 * num_columns / 3)
     parts, total, seen = [], np.zeros(num), np.zeros(num)
     for number in range(num_trees):
@@ -62,7 +77,7 @@ def grow(table: Table, losses: Array, rng: np.random.Generator, num_trees: int, 
                 units[:, column] = (orders[number][place] + 0.5) / cells
         drawn = source[rng.integers(len(source), size=min(len(source), ROWS_MAX))]
         data = units.astype(np.float32)
-        fitted = ExtraTreeRegressor(max_features=tried, random_state=int(rng.integers(2**31)))
+        fitted = make(max_features=tried, random_state=int(rng.integers(2**31)))
         fitted.fit(data[drawn], losses[drawn], check_input=False)
         unseen = np.setdiff1d(source, drawn)
         if rows is None and len(unseen):

@@ -11,25 +11,24 @@ import numpy as np
 from pydantic import ValidationError
 
 from tuner.analysis.anova import Cover, Variances, active_cells, cover, variances
-from tuner.analysis.findings import Importance, Marginal, Share, Surface, Unknown
-from tuner.analysis.forest import Forest, grow
+from tuner.analysis.findings import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown, too_few
+from tuner.analysis.forest import KINDS, Forest, Kind, grow
 from tuner.analysis.scales import Scale, plain, ranked
 from tuner.analysis.table import Array, Table, table
 from tuner.sweep import Sweep
 
-MIN_TRIALS = 12
-"""With fewer results, nothing can be told."""
 TREES = 64
 RESAMPLES = 24
 """How often the trials are resampled for the intervals."""
 RESAMPLED_TREES = 24
 _SEED = 20140621
 """One for all sweeps: the same trials give the same numbers."""
-_NOISE, _LEAST = 2.3, 0.3
-"""A forest says something if its predictions of unseen trials correlate with their losses by more than 2.3 / sqrt(T),
-and by more than 0.3. Of sweeps of pure noise 1 to 3 in 100 do (tests/benchmarks/importance.py measures it)."""
+_NOISE, _LEAST = 2.7, 0.3
+"""A forest says something if its predictions of unseen trials correlate with their losses by more than 2.7 / sqrt(T),
+and by more than 0.3. Of sweeps of pure noise about 1 in 100 does (tests/benchmarks/importance.py measures it)."""
 _MUCH_BETTER = 0.15
 """Ranks are explained much better than losses if the correlation is higher by so much."""
+_UNEXPLAINED = "cannot tell yet: what was searched does not explain the differences between trials"
 PAIRS_OF = 16
 """Interactions are looked for among so many parameters, those with the largest effects of their own."""
 SURFACES_OF = 4
@@ -74,35 +73,54 @@ def _weigh(of: _Hashed) -> Importance | Unknown:
     if not trials.names:
         return Unknown("nothing is searched: every parameter has one value", num)
     if num < MIN_TRIALS:
-        have = "1 trial has" if num == 1 else f"{num} trials have"
-        return Unknown(f"cannot tell yet: {have} a result, {MIN_TRIALS} are needed", num)
+        return Unknown(too_few(num), num)
     if not float(trials.losses.std()) > 1e-12 * float(np.abs(trials.losses).max()):
         return Unknown("cannot tell: all trials came to the same value", num)
-    rng = np.random.default_rng(_SEED)
-    scale, forest, correlation = _explained(trials, rng)
-    if correlation < max(_LEAST, _NOISE / math.sqrt(num)):
-        return Unknown("cannot tell yet: what was searched does not explain the differences between trials", num)
-    first = cover(trials, forest)
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    with threadpool_limits(1):  # matrices are small: several threads would take four times as long
+        return _told(trials) or Unknown(_UNEXPLAINED, num)
+
+
+def _told(trials: Table) -> Importance | None:
+    """What a forest says; None if it does not explain the losses."""
+    num, rng = len(trials.losses), np.random.default_rng(_SEED)
+    fit = _explained(trials, rng)
+    if fit.correlation < max(_LEAST, _NOISE / math.sqrt(num)):
+        return None
+    first = cover(trials, fit.forest)
     again = []
     for _ in range(RESAMPLES):
         rows = rng.integers(num, size=num)
-        again.append(cover(trials, grow(trials, scale.values, rng, RESAMPLED_TREES, rows)))
-    return _Finding(trials, scale, first, again, _columns(first)).importance(correlation**2)
+        again.append(cover(trials, grow(trials, fit.scale.values, rng, RESAMPLED_TREES, rows, fit.kind)))
+    return _Finding(trials, fit.scale, first, again, _columns(first)).importance(fit.correlation**2)
 
 
-def _explained(trials: Table, rng: np.random.Generator) -> tuple[Scale, Forest, float]:
-    """The forest of the losses, and how well it predicts trials that it has not seen.
+@dataclass(frozen=True)
+class _Fit:
+    """A forest, and how well it predicts trials that it has not seen."""
+
+    scale: Scale
+    kind: Kind
+    forest: Forest
+    correlation: float
+
+
+def _explained(trials: Table, rng: np.random.Generator) -> _Fit:
+    """The kind of forest that explains the losses better.
 
     Ranks are used where they are explained much better: where a few trials, such as those that early stopping has let
     go on, differ from each other by more than all others do.
     """
-    fitted = []
-    for scale in (plain(trials.losses), ranked(trials.losses)):
-        forest = grow(trials, scale.values, rng, TREES)
-        told = ~np.isnan(forest.predicted)
-        fitted.append((scale, forest, _correlation(forest.predicted[told], scale.values[told])))
-    as_they_are, by_rank = fitted
-    return by_rank if by_rank[2] > as_they_are[2] + _MUCH_BETTER else as_they_are
+    as_they_are = max((_fit(trials, plain(trials.losses), kind, rng) for kind in KINDS), key=lambda it: it.correlation)
+    by_rank = _fit(trials, ranked(trials.losses), as_they_are.kind, rng)
+    return by_rank if by_rank.correlation > as_they_are.correlation + _MUCH_BETTER else as_they_are
+
+
+def _fit(trials: Table, scale: Scale, kind: Kind, rng: np.random.Generator) -> _Fit:
+    forest = grow(trials, scale.values, rng, TREES, kind=kind)
+    told = ~np.isnan(forest.predicted)
+    return _Fit(scale, kind, forest, _correlation(forest.predicted[told], scale.values[told]))
 
 
 def _correlation(one: Array, other: Array) -> float:

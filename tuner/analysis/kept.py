@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tuner.analysis.findings import Importance, Marginal, Share, Surface, Unknown
+from tuner.analysis.findings import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown
 from tuner.base.errors import TunerError
 from tuner.storage import write_atomically
 from tuner.sweep import Sweep
@@ -33,7 +33,7 @@ def weighed(sweep: Sweep) -> Importance | Unknown:
     from tuner.analysis import importance, table
 
     trials = table.table(sweep)
-    if len(trials.losses) < importance.MIN_TRIALS:
+    if len(trials.losses) < MIN_TRIALS:
         return importance.weigh(trials)
     if stored.get("digest") != trials.digest:
         stored = {"digest": trials.digest, **_plain(importance.weigh(trials))}

@@ -28,8 +28,9 @@ class Scale:
     def back(self, values: Array) -> Array:
         """The losses at some positions."""
         low, high = self._positions[0], self._positions[-1]
-        losses: Array = np.interp(values, self._positions, self._losses)
-        return losses + self._slope * (np.minimum(values - low, 0) + np.maximum(values - high, 0))
+        beyond = np.minimum(values - low, 0) + np.maximum(values - high, 0)
+        losses: Array = np.interp(values, self._positions, self._losses) + self._slope * beyond
+        return losses
 
 
 def plain(losses: Array) -> Scale:
