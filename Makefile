@@ -22,9 +22,9 @@ $(READY): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/tuner run digits --name digits-$$(date +%Y%m%d-%H%M%S)
 
-# Two processes, a file of tests in one of them: most of the time is spent waiting for servers and workers.
+# Three processes, a file of tests in one of them: half of the time is spent waiting for servers and workers.
 test: setup
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 -m "not hosts"
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --durations=25 -m "not hosts"
 
 # Clusters of several hosts on one machine: needs root, iproute2, openssh-server and rsync.
 test-hosts: setup

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.forks import run_forked
 from tests.sweeps.conftest import ONE_SLOT, Cli, finish, kill_group
 from tuner.engine.assignments import training_seed
 from tuner.review.verification import verify_sweep
@@ -28,9 +29,9 @@ MODELS = Path(__file__).parent / "models"
 Reference = Callable[..., list[list[dict[str, float]]]]
 PROGRAMS: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "dense": ("Dense", "max val_sparse_categorical_accuracy", 400, {"units": {"choices": [8, 16]}}),
-    "cnn": ("Cnn", "max val_accuracy", 30, {"filters": {"choices": [2, 4]}}),
+    "cnn": ("Cnn", "max val_accuracy", 14, {"filters": {"choices": [2, 4]}}),
     "lstm": ("Lstm", "max val_auc", 8, {"units": {"choices": [4, 8]}}),
-    "transformer": ("Transformer", "max val_accuracy", 150, {"num_heads": {"choices": [1, 2]}}),
+    "transformer": ("Transformer", "max val_accuracy", 80, {"num_heads": {"choices": [1, 2]}}),
     "autoencoder": ("Autoencoder", "min val_loss", 400, {"latent_dim": {"choices": [2, 3]}}),
     "gan": ("Points", "min val_gap", 60, {"generator_rate": {"choices": [0.001, 0.003]}}),
     "image_folder": ("ImageFolder", "max val_accuracy", 20, {"filters": {"choices": [2, 4]}}),
@@ -64,8 +65,11 @@ def with_table(folder: Path) -> None:
 def with_base(folder: Path) -> None:
     """A model to fine-tune, made in a process of its own."""
     layers = "[keras.Input((6,)), keras.layers.Dense(8, activation='relu'), keras.layers.Dense(8, activation='relu')]"
-    code = f"import keras; keras.Sequential({layers}, name='base').save('base.keras')"
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    (folder / "base.py").write_text(
+        f"import keras\nkeras.Sequential({layers}, name='base').save({str(folder / 'base.keras')!r})"
+    )
+    run_forked(folder / "base.py")
+    (folder / "base.py").unlink()
 
 
 FILES = {"image_folder": with_images, "structured": with_table, "transfer": with_base}

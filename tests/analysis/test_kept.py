@@ -36,19 +36,20 @@ def test_what_is_kept_is_what_was_found(cache: Path, request: pytest.FixtureRequ
     assert cache.stat().st_mode & 0o777 == 0o700 and len(list(cache.iterdir())) == 1
 
 
-def test_a_later_place_with_the_same_results_is_not_weighed_again(request: pytest.FixtureRequest) -> None:
+def test_what_changes_no_result_is_no_reason_to_weigh_again(request: pytest.FixtureRequest) -> None:
     sweep = searched(MNIST, mnist_error, noise=0.01)
     found = kept.weighed(sweep)
-    sweep.apply(ev.SweepEnded(reason="all trials"))
-    assert kept.known(sweep) is None
     request.getfixturevalue("never")
+    sweep.apply(ev.SweepEnded(reason="all trials"))
+    assert kept.weighed(sweep) == found == kept.known(sweep)
+    sweep.apply(ev.TrialSuggested(trial=64, params=sweep.trials[0].params, origin="tpe"))
+    assert kept.known(sweep) is None
     assert kept.weighed(sweep) == found == kept.known(sweep)
 
 
 def test_new_results_are_weighed(cache: Path) -> None:
     first = kept.weighed(searched(UNITS, lambda p: p["x1"], 30))  # type: ignore[arg-type, return-value]
-    other = searched(UNITS, lambda p: p["x2"], 31)  # type: ignore[arg-type, return-value]
-    other.sweep_id = "id-0-30"
+    other = searched(UNITS, lambda p: p["x2"], 30)  # type: ignore[arg-type, return-value]
     second = kept.weighed(other)
     assert isinstance(first, Importance) and isinstance(second, Importance)
     assert (next(iter(first.parameters)), next(iter(second.parameters))) == ("x1", "x2")
@@ -68,8 +69,8 @@ def test_what_is_damaged_or_of_another_version_counts_for_nothing(cache: Path, d
     sweep = searched(UNITS, lambda p: 0.5, 30)
     found = kept.weighed(sweep)
     (path,) = cache.iterdir()
-    place = json.loads(path.read_text())["place"]
-    path.write_text(damage.replace('{"version"', json.dumps({"place": place})[:-1] + ', "version"'))
+    results = json.loads(path.read_text())["results"]
+    path.write_text(damage.replace('{"version"', json.dumps({"results": results})[:-1] + ', "version"'))
     assert kept.known(sweep) is None and kept.weighed(sweep) == found == kept.known(sweep)
 
 

@@ -41,8 +41,9 @@ def test_an_improvement_below_the_baseline_does_not_restart_the_count() -> None:
 
 def test_its_reasons_can_be_told_from_others() -> None:
     for rule in (Patience(0), Patience(1, 0.1), Patience(1, 0.1, 0.2), Patience(1, baseline=2)):
-        assert is_plateau(watched(rule, [0.5, 0.6])[2])
-    assert not is_plateau("place 3 of 9 at epoch 1, the best 3 go on") and not is_plateau("all 9 epochs")
+        assert is_plateau(None, watched(rule, [0.5, 0.6])[2])
+    assert not is_plateau(None, "place 3 of 9 at epoch 1, the best 3 go on") and not is_plateau(None, "all 9 epochs")
+    assert is_plateau("plateaued", "in other words") and not is_plateau("stopped", "no improvement")
 
 
 @pytest.mark.slow(10)

@@ -9,16 +9,16 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.command_line import run_here
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from trainables import registry
-from tuner.cli import run_commands, tables
-from tuner.cli.app import run_command
+from tuner.cli import run_commands
 from tuner.spec import dump_yaml
 from tuner.sweep import fold
 
@@ -31,19 +31,9 @@ class Done:
 
 def tuner(*arguments: str, exit_code: int = 0, **environment: str) -> Done:
     """The command line as a process runs it, in this one."""
-    out, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["tuner", *arguments])
-        for name, value in {"COLUMNS": "200", **environment}.items():
-            patch.setenv(name, value)
-        patch.setattr(
-            tables.tables, "_width", int(os.environ["COLUMNS"])
-        )  # which was made when another test imported it
-        with pytest.raises(SystemExit) as ended:
-            run_command()
-    code = ended.value.code or 0
-    assert code == exit_code, f"{code}: {out.getvalue()}{errors.getvalue()}"
-    return Done(out.getvalue(), errors.getvalue())
+    done = run_here(*arguments, environment={"COLUMNS": "200", **environment})
+    assert done.returncode == exit_code, f"{done.returncode}: {done.stdout}{done.stderr}"
+    return Done(done.stdout, done.stderr)
 
 
 def test_the_process_ends_with_the_exit_code_and_one_line(tmp_path: Path) -> None:

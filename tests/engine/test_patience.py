@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.engine.test_coordinator import run_sweep
@@ -35,6 +36,7 @@ def test_each_trial_ends_so_many_epochs_after_its_best(tmp_path: Path) -> None:
     for trial in sweep.trials.values():
         assert trial.best_epoch == 2 + trial.params["batch_size"] // 32  # type: ignore[operator]
         assert trial.epochs_trained == trial.best_epoch + 3
+        assert [epoch.outcome for epoch in trial.epochs] == [None] * (trial.epochs_trained - 1) + ["plateaued"]
         assert trial.reason.startswith("no improvement in 3 epochs: the best value was ")
 
 
@@ -72,6 +74,10 @@ def test_an_end_that_did_not_reach_the_journal_is_made_up_for(tmp_path: Path) ->
     assert sweep.trials[0].outcome == "plateaued" and sweep.trials[0].epochs_trained == 4
     cut = fold(events[:-1])
     assert decided_end(cut, cut.trials[0], 2) == TrialEnd("plateaued", sweep.trials[0].reason)
+    for outcome, reason in ((None, sweep.trials[0].reason), ("plateaued", "in other words")):  # None: earlier versions
+        last = msgspec.structs.replace(events[-2], outcome=outcome, reason=reason)
+        cut = fold([*events[:-2], last])
+        assert decided_end(cut, cut.trials[0], 2) == TrialEnd("plateaued", reason)
 
 
 def test_an_attempt_that_continues_counts_the_epochs_before_it(tmp_path: Path) -> None:

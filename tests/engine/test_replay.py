@@ -329,6 +329,7 @@ def test_what_does_not_follow_from_the_journal_is_told() -> None:
     assert "replay gives Suggestion(trial=29" in _tampered(driven, ev.TrialSuggested, params=params)[0]
     assert "replay gives Suggestion" in _tampered(driven, ev.TrialSuggested, origin="grid")[0]
     assert "replay gives Decision" in _tampered(driven, ev.EpochReported, reason="because")[0]
+    assert "replay gives Decision" in _tampered(driven, ev.EpochReported, outcome="diverged")[0]
     assert "ended as failed, but replay gives" in _tampered(driven, ev.TrialEnded, outcome="failed")[0]
     assert "trial 29: suggested twice" in verify([*driven.events, last_suggested(driven)])
     unchanged = [ev.SweepResumed(changes={}) if isinstance(e, ev.SweepResumed) else e for e in driven.events]

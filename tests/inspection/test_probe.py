@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.simulation import make_spec
@@ -13,7 +14,7 @@ from trainables.contract import RATE_NAMES
 from trainables.given import Given, giving
 from tuner.inspection import Inspection
 from tuner.inspection.trying import SKIP_VARIABLE, Tried, try_out
-from tuner.processes import client, owned
+from tuner.processes import client, node_server, owned, running_server
 from tuner.spec import SweepSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -245,3 +246,19 @@ def test_a_fork_looks_and_a_plain_process_where_nothing_can_be_forked(
         inspection = Inspection(spec, is_tried=True)
         found = inspection.result()
     assert found.problems == [] and found.path == "fast" and found.data is not None
+
+
+def test_it_is_forked_from_the_process_that_a_worker_of_this_machine_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_TESTED", str(tmp_path))  # a name of its own
+    monkeypatch.setenv("TUNER_FORK_LINGER_S", "1")
+    assert running_server() is None
+    node_server()
+    assert running_server() is not None
+    own = f"open({str(tmp_path / 'parent')!r}, 'w').write(str(os.getppid()))"
+    found = Inspection(spec_of(tmp_path, HEAD + PLAIN + own)).result()
+    assert found.problems == [] and found.data is not None
+    parent = psutil.Process(int((tmp_path / "parent").read_text()))
+    assert "tuner.processes" in parent.cmdline()
+    parent.wait(60)

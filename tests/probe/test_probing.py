@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from tests.probe.measured import rates
+from tests.simulation import make_spec
 from tuner.base.errors import UsageError
 from tuner.probe.messages import Asked, Doing, Done, Rung
-from tuner.probe.probing import _Found, _measure_rates
-from tuner.processes import EndedError, Server
+from tuner.probe.probing import Wanted, _Found, _measure_rates, probe
+from tuner.processes import EndedError, Server, end_own
 
 
 class Processes:
@@ -28,7 +30,7 @@ class Processes:
     def send(self, asked: Asked) -> None:
         self.asked.append(asked)
 
-    def receive(self) -> Any:
+    def receive(self, within_s: float | None) -> Any:
         if not self._messages:
             raise EndedError("was killed by SIGKILL")
         return self._messages.pop(0)
@@ -70,3 +72,38 @@ def test_a_size_that_the_ladder_did_not_reach_is_one_that_does_not_fit() -> None
 def test_it_ends_where_no_smaller_one_is_left_to_try(sent: list[list[Any]]) -> None:
     with pytest.raises(UsageError, match=r"trains m\.py:M was killed by SIGKILL; try a smaller --batch-size$"):
         measured(Processes(*sent), [8, 16, 32, 64])
+
+
+HANGS = """
+import time
+from trainables.contract import Data, Trainable
+
+class Mine(Trainable):
+    loss = "mse"
+
+    def load_data(self):
+        import numpy as np
+        x = np.ones((64, 3), "float32")
+        return Data(train=(x, x), validation=(x, x))
+
+    def build_model(self, params):
+        time.sleep(3600)
+"""
+
+
+@pytest.mark.slow(10)
+def test_a_model_that_is_never_built_ends_it_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HANGS)
+    spec = make_spec(
+        trainable=f"{tmp_path}/mine.py:Mine",
+        objective={"metric": "val_loss", "mode": "min"},
+        space={"learning_rate": {"low": 0.01, "high": 0.1}, "batch_size": 32},
+        failures={"trial_timeout": "1s"},
+    )
+    try:
+        with pytest.raises(UsageError) as error:
+            probe(spec, "spec", Wanted(seconds=5.0))
+    finally:
+        end_own()
+    told = "probe: measuring batch size 8 did not go on for 1 s in build_model (line 14 of mine.py) and was ended"
+    assert str(error.value) == f"{told}; if it does not hang, raise failures.trial_timeout"

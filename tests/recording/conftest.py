@@ -28,7 +28,7 @@ SPACE = {
 class Story:
     """Appends events to a sweep's journal, one second after another, and keeps them."""
 
-    def __init__(self, folder: SweepFolder, **spec: Any) -> None:
+    def __init__(self, folder: SweepFolder, script: bool = False, **spec: Any) -> None:
         folder.path.mkdir(parents=True)
         self.folder = folder
         self.events: list[ev.AnyEvent] = []
@@ -40,7 +40,7 @@ class Story:
             "space": SPACE,
             "tracking": {"uri": None, "experiment": "digits"},
         } | spec
-        self.add(ev.SweepStarted(spec=self.spec, versions={}, seed=7, sweep_id=f"id-{folder.name}"))
+        self.add(ev.SweepStarted(spec=self.spec, versions={}, seed=7, sweep_id=f"id-{folder.name}", script=script))
 
     def add(self, *events: ev.AnyEvent) -> None:
         for event in events:

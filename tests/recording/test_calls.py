@@ -42,3 +42,24 @@ def test_a_trial_costs_three_calls_and_its_epochs_none(recorded: Story, monkeypa
     assert made["log_batch"] <= 2 + num_trials  # the sweep's own run is made before its trials, and ended after them
     assert made["log_text"] <= 3  # spec.yaml at both ends, report.html
     assert sum(made.values()) <= 3 * num_trials + 16, made
+
+
+def test_a_trial_costs_few_statements(recorded: Story) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    made: Counter[str] = Counter()
+
+    def count(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        made[statement.split(maxsplit=1)[0].upper()] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        for trial in range(20):
+            recorded.trial(trial, [0.25, 0.5])
+        record(recorded.folder)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert made["INSERT"] <= 5 * 20 + 30, made
+    assert made["PRAGMA"] <= 200, "they belong to a connection, not to each transaction"
+    assert sum(made.values()) <= 20 * 20 + 350, made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,22 @@ def test_interrupted_then_resumed_the_runs_are_the_same_ones(recorded: Story, da
     assert {status for status, _, _ in database.runs().values()} == {"FINISHED"}
     assert (after.run_id, after.trials) == (before.run_id, before.trials)
     assert [step for step, _, _ in database.metric("trial 1", "loss")] == [1, 2]
+
+
+def test_an_older_server_takes_what_is_long_in_short(
+    recorded: Story, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlflow.utils.validation.MAX_PARAM_VAL_LENGTH", 500)
+    monkeypatch.setenv("MLFLOW_TRUNCATE_LONG_VALUES", "false")
+    monkeypatch.setattr("mlflow.utils.validation.MAX_TAG_VAL_LENGTH", 5000)
+    recorded.suggest(0, units="x" * 4000)
+    recorded.end(0, "failed", "y" * 7000)
+    record(recorded.folder)
+    kept = database.values("params", "trial 0")["units"]
+    assert len(kept) == 500 and "… (4000 characters, sha256 " in kept
+    assert len(database.values("tags", "trial 0")["tuner.reason"]) == 5000
+    params = recorded.folder.root.artifacts / read_cursor(recorded.folder).trials[0] / "artifacts" / "params.json"
+    assert json.loads(params.read_text())["units"] == "x" * 4000
 
 
 def test_what_mlflow_refuses_is_left_out_alone(recorded: Story, database: Database) -> None:

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from tuner.recording.polite import lower_priority
+from tuner.recording.service import PAUSE_MAX_S, pause_s
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread has no priority of its own")
@@ -24,3 +25,10 @@ def test_a_thread_alone_steps_back_and_never_forward() -> None:
     thread.start()
     thread.join()
     assert seen == [min(before + 2, 19)] * 2 and os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_after_more_work_it_waits_longer_within_bounds() -> None:
+    assert pause_s(1.0, 0.001) == 1.0
+    assert pause_s(1.0, 0.01) == 2.0
+    assert pause_s(1.0, 60.0) == PAUSE_MAX_S
+    assert pause_s(5.0, 60.0) == 5.0, "a journal on an object store is polled seldom anyway"

@@ -70,6 +70,22 @@ def test_artifacts_are_missed_once_they_were_there(target: Target, tmp_path: Pat
         files.check()
 
 
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="Linux alone can hold a file without opening it")
+def test_what_another_recorder_made_anew_is_known_though_inodes_are_used_again(target: Target, tmp_path: Path) -> None:
+    for _ in range(10):
+        (tmp_path / "mlartifacts").mkdir()
+        num_open = len(os.listdir("/proc/self/fd"))
+        files = StoreFiles(target)
+        files.check()
+        (tmp_path / "mlartifacts").rmdir()
+        (tmp_path / "mlartifacts").mkdir()
+        with pytest.raises(RunsLostError, match="mlartifacts was replaced by another folder while"):
+            files.check()
+        del files
+        assert len(os.listdir("/proc/self/fd")) == num_open
+        (tmp_path / "mlartifacts").rmdir()
+
+
 def test_a_database_that_only_grows_is_the_same(target: Target, tmp_path: Path) -> None:
     files = StoreFiles(target)
     with open(tmp_path / "mlflow.db", "ab") as file:

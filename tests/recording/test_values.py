@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.base.words import Scalar
-from tuner.recording.values import param_text, tag_text, value_text
+from tuner.recording.values import is_long, one_name, param_text, tag_text, value_text
 
 
 def test_values_are_written_as_people_write_them() -> None:
@@ -51,3 +51,13 @@ def test_what_a_store_refuses_is_replaced_and_no_two_values_become_one(texts: li
     for text in kept:
         assert "\0" not in text
         text.encode()
+
+
+def test_a_name_fits_every_store() -> None:
+    assert one_name("trial 4 · lr 0.001") == "trial 4 · lr 0.001"
+    assert len(one_name("x" * 300)) == 250
+    assert "\0" not in one_name("a\0b") and "\ud800" not in one_name("a\ud800")
+
+
+def test_what_older_servers_refuse_is_kept_in_full_elsewhere() -> None:
+    assert not is_long("x" * 500) and is_long("x" * 501) and is_long("a\0b") and not is_long(0.1)

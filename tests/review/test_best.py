@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.forks import run_forked
 from tests.simulation import make_spec, new_sweep
 from tuner.base.errors import StorageError, UsageError
 from tuner.review.best import best_model, export_model
@@ -83,8 +82,8 @@ def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, pre
     else:
         assert export_model("test", tmp_path / "best.keras", storage=str(tmp_path)).number == 0
         loads = f"import keras; print(keras.saving.load_model({str(tmp_path / 'best.keras')!r}).count_params())"
-        alone = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True, cwd=tmp_path)
-        assert int(alone.stdout) == model.count_params()
+        (tmp_path / "alone.py").write_text(f"{loads}\nimport sys\nassert 'trainables' not in sys.modules")
+        assert int(run_forked(tmp_path / "alone.py")) == model.count_params()
         loaded = keras.saving.load_model(tmp_path / "best.keras")
         assert np.array_equal(loaded(data.test[0]), model(data.test[0]))
 

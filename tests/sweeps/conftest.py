@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.command_line import run_here
 from tests.servers import MlflowServer
 from tuner.engine.replay import verify
 from tuner.spec import dump_yaml
@@ -38,6 +39,8 @@ FILES = {"WithKeras": "imports_keras.py"}
 MODELS = Path(__file__).parent / "models"
 TOLD = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
 """What a driver might be told of a cluster by its environment."""
+READS = ("show", "trials", "list", "logs", "verify")
+"""Commands that only read: they run in the tests' own process."""
 
 
 @pytest.fixture(scope="session")
@@ -97,14 +100,18 @@ class Cli:
 
     def __call__(self, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
         self._prepare()
-        takes_address = arguments[0] in ("run", "resume")
-        done = subprocess.run(
-            self.command(*arguments, address=takes_address),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=environment(),
-        )
+        if arguments[0] in READS:
+            told = dict.fromkeys((*TOLD, "TUNER_STORAGE"))
+            with warnings.catch_warnings():  # which the command line ignores, for the rest of a process
+                done = run_here(*arguments, "--storage", str(self.root), environment=told)
+        else:
+            done = subprocess.run(
+                self.command(*arguments, address=arguments[0] in ("run", "resume")),
+                capture_output=True,
+                text=True,
+                timeout=300,
+                env=environment(),
+            )
         assert done.returncode == exit_code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -204,6 +211,7 @@ def tiny_spec(tmp_path: Path) -> Callable[..., str]:
                 "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
                 "batch_size": {"choices": [16, 32]},
             },
+            "tracking": {"log_models": "none"},
             **changes,
         }
         path = tmp_path / "tiny.yaml"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.objectstore import S3Server
 from tests.servers import MlflowServer, Proxy
-from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish
+from tests.sweeps.conftest import ONE_SLOT, SLOW_SPACE, Cli, finish, slowed
 from tests.sweeps.test_faults import verified
 from tuner.review.verification import verify_sweep
 
@@ -32,10 +32,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
-    cli: Cli, tiny_spec: Callable[..., str], small_disk: Path
+def test_a_full_disk_and_a_sweep_removed_under_its_driver_end_the_sweep_in_order_and_it_goes_on(
+    cli: Cli, tiny_spec: Callable[..., str], small_disk: Path, tmp_path: Path
 ) -> None:
-    spec = tiny_spec(num_trials=3, space=SLOW_SPACE, epochs={"min": 9, "max": 18}, resources=ONE_SLOT)
+    space, slow_while = slowed(tmp_path)
+    spec = tiny_spec(num_trials=2, space=space, epochs={"min": 9, "max": 18}, resources=ONE_SLOT)
     cli.root = small_disk / "sweeps"
     driver = cli.start("run", spec)
     cli.wait_for("tiny", lambda sweep: any(trial.checkpoints for trial in sweep.unfinished))
@@ -47,22 +48,18 @@ def test_a_full_disk_ends_the_sweep_in_order_and_with_room_it_goes_on(
     assert "No space left on device" in said and "tuner resume tiny --storage" in said
     acknowledged = cli.events("tiny")
     filler.unlink()
-    cli("resume", "tiny")
-    verified(cli, acknowledged=acknowledged)
 
-
-def test_a_sweep_removed_under_its_driver_ends_with_one_line(cli: Cli, tiny_spec: Callable[..., str]) -> None:
-    spec = tiny_spec(num_trials=3, space=SLOW_SPACE, epochs={"min": 9, "max": 18}, resources=ONE_SLOT)
-    driver = cli.start("run", spec)
-    cli.wait_for("tiny", lambda sweep: sweep.num_epochs >= 4)
-    folder = cli.folder("tiny").path
-    moved = folder.rename(folder.with_name("moved"))  # type: ignore[attr-defined]
+    driver = cli.start("resume", "tiny")
+    cli.wait_for("tiny", lambda sweep: sweep.num_events > len(acknowledged) + 3)
+    folder = small_disk / "sweeps" / "tiny"
+    moved = folder.rename(folder.with_name("moved"))
     said = finish(driver, exit_code=4)
     assert str(folder) in said and len(said.splitlines()[-1]) < 600
-    assert not folder.exists()  # type: ignore[attr-defined]
+    assert not folder.exists()
     moved.rename(folder)
+    slow_while.unlink()
     cli("resume", "tiny")
-    verified(cli)
+    verified(cli, acknowledged=acknowledged)
 
 
 def test_a_sweep_on_an_object_store_survives_its_drivers_and_the_stores_faults(

@@ -109,6 +109,7 @@ def test_early_stopping_ends_the_trial_with_its_reason_and_a_break_changes_nothi
     trainer = trainer_of("Rises")
     trainer.place(str(tmp_path / "a"), 1)
     trainer.start({**TRIAL, "epochs": 40}, 3)
+    assert trainer.epoch_examples == trainer.trial.train.source.num_examples > 0
     epochs, half = [], b""
     while not trainer.stopped:
         epochs += train(trainer, 1)

@@ -45,6 +45,7 @@ def epochs(trainer: Any, count: int) -> list[dict[str, float]]:
 @pytest.mark.parametrize("make", [of_fast, of_fit])
 def test_an_epoch_is_the_mean_of_its_folds(make: Callable[..., Any]) -> None:
     trainer = make()
+    assert trainer.epoch_examples == sum(fold.epoch_examples for fold in trainer._folds) > 0
     found = epochs(trainer, 3)
     for metrics in found:
         for name in ("val_loss", "val_accuracy"):

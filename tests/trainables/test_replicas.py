@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.forks import run_forked
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -49,22 +47,16 @@ CASES = {
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     """What each case came to."""
-    with ThreadPoolExecutor() as pool:
-        two = pool.submit(run, [name for name, case in CASES.items() if case["devices"] < 3])
-        three = pool.submit(run, [name for name, case in CASES.items() if case["devices"] == 3])
-        return {**two.result(), **three.result()}
+    two = run([name for name, case in CASES.items() if case["devices"] < 3])
+    return two | run([name for name, case in CASES.items() if case["devices"] == 3])
 
 
 def run(names: list[str]) -> dict[str, Any]:
     cases = json.dumps([CASES[name] for name in names])
-    done = subprocess.run(
-        [sys.executable, str(HERE / "on_devices.py"), str(HERE / "models.py"), cases],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    told = run_forked(
+        HERE / "on_devices.py", str(HERE / "models.py"), cases, environment={"CUDA_VISIBLE_DEVICES": "-1"}
     )
-    assert done.returncode == 0, done.stderr
-    return dict(zip(names, json.loads(done.stdout), strict=True))
+    return dict(zip(names, json.loads(told), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ def test_the_learning_rate_is_the_one_of_the_epochs_last_step(make_trainer: Make
 def test_the_best_epochs_weights_are_kept(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     trainer.start({"learning_rate": 0.1, "batch_size": 16}, 3)
+    assert trainer.epoch_examples == len(trainer._data.train[0])
     values = [trainer.train_epoch().metrics["val_accuracy"] for _ in range(10)]
     while values[-1] == max(values):  # which epoch is the best differs between processors
         values.append(trainer.train_epoch().metrics["val_accuracy"])

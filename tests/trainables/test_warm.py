@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.forks import run_forked
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -24,9 +24,7 @@ TRIAL = {"learning_rate": 0.01, "batch_size": 48, "dropout": 0.3, "units": 12}
 def train_elsewhere(name: str, epochs: int, target: Path, checkpoint: str = "") -> dict[str, float]:
     """The last metrics of TRIAL, trained in a fresh process."""
     arguments = [str(HERE / "models.py"), name, json.dumps(TRIAL), "5", str(epochs), checkpoint, str(target)]
-    done = subprocess.run([sys.executable, str(HERE / "train.py"), *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    metrics: dict[str, float] = json.loads(done.stdout)
+    metrics: dict[str, float] = json.loads(run_forked(HERE / "train.py", *arguments))
     return metrics
 
 
@@ -64,7 +62,7 @@ def train_others(trainer: Any, num_trials: int) -> None:
 def test_a_warm_trial_equals_one_in_a_fresh_process(make_trainer: MakeTrainer, tmp_path: Path, name: str) -> None:
     expected = train_elsewhere(name, 3, tmp_path / "fresh.npz")
     trainer = make_trainer(name)
-    train_others(trainer, 20 if name == "Small" else 8)
+    train_others(trainer, 12 if name == "Small" else 8)
     for attempt in range(2):  # the second under a seed that was used before
         assert train_here(trainer, 3, tmp_path / "warm.npz") == expected, attempt
         assert state(tmp_path / "warm.npz") == state(tmp_path / "fresh.npz")

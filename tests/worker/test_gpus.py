@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables.cards import card_names
 from tuner.worker import gpus
 
 
@@ -58,6 +59,15 @@ def test_a_card_that_cannot_be_measured_is_not_guessed_at(
     pretend_nvidia_smi(tmp_path, monkeypatch, script)
     with pytest.raises(ValueError, match=r"must be measured by nvidia-smi, but nvidia-smi .* failed"):
         gpus.memory_limit_mb(0.5)
+
+
+def test_cards_are_named_as_their_driver_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_nvidia_smi(tmp_path, monkeypatch, "echo 'NVIDIA A100-SXM4-40GB'; echo 'Tesla T4'")
+    assert card_names(["0", "2"]) == ("NVIDIA A100-SXM4-40GB", "Tesla T4")
+    assert (tmp_path / "asked").read_text().split()[-1] == "--id=0,2"
+    assert card_names(["0"]) == (), "the answer is not about what was asked"
+    pretend_nvidia_smi(tmp_path, monkeypatch, "exit 9")
+    assert card_names(["0"]) == ()
 
 
 class Cards:

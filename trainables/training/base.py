@@ -33,6 +33,8 @@ class OfKeras(ABC):
     """Whether a checkpoint is written as soon as there is one: epochs may be trained again instead."""
     is_whole = False
     """Whether a trial that ended itself has trained all that it was to."""
+    epoch_examples = 0
+    """How many training examples an epoch of the trial has; 0 where that is not known."""
 
     @property
     @abstractmethod

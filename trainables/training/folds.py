@@ -226,6 +226,12 @@ class FoldTrainer(InProgress, OfKeras):
         return self._folds[0].used
 
     @property
+    def epoch_examples(self) -> int:  # type: ignore[override]
+        """How many training examples an epoch of all folds has; 0 where that is not known."""
+        counts = [fold.epoch_examples for fold in self._folds]
+        return sum(counts) if all(counts) else 0
+
+    @property
     def jit_compile(self) -> bool | None:
         return self._folds[0].jit_compile
 

@@ -182,6 +182,11 @@ class Trainer(OfKeras):
         return self._fit.params_read if self._fit is not None and self._current is self._fit else None
 
     @property
+    def epoch_examples(self) -> int:  # type: ignore[override]
+        """How many training examples an epoch of the trial has; 0 where that is not known."""
+        return self._running().epoch_examples
+
+    @property
     def at_once(self) -> int | None:
         """How many examples the running trial trains at once, as far as it is known."""
         return self._current.at_once if self._current is not None else None

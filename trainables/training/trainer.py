@@ -224,6 +224,13 @@ class WarmTrainer(TrialTrainer[_Trial]):
                 compiled.prepare(trial.train, trial.validation)
                 compiled.compile_ahead(trial.train, trial.validation, trial.params.batch_size, trial.evaluation_size)
 
+    @property
+    def epoch_examples(self) -> int:
+        """How many training examples an epoch has: all but what several GPUs leave of an incomplete batch."""
+        trial = self._running()
+        steps = self._replicas.steps(trial.train.num_examples, trial.params.batch_size)
+        return min(steps * trial.params.batch_size, trial.train.num_examples)
+
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
         trial = self._running()

@@ -1,7 +1,7 @@
 """Importance that is kept on this machine's disk, as scikit-learn alone takes a second to import.
 
-A sweep has one file, in $XDG_CACHE_HOME/tuner/importance. It counts for the place in the journal that it was made at,
-and for any other place with the same results. Where nothing can be written, nothing is kept.
+A sweep has one file, in $XDG_CACHE_HOME/tuner/importance, which counts as long as there are no new results. Where nothing
+can be written, nothing is kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FILES_MAX = 200
 def weighed(sweep: Sweep) -> Importance | Unknown:
     """Like `importance.weighed`, from the disk where it is there."""
     stored = _read(sweep)
-    if stored.get("place") == sweep.place:
+    if stored.get("results") == results_of(sweep):
         return _found(stored)
     from tuner.analysis import importance, table
 
@@ -37,14 +37,24 @@ def weighed(sweep: Sweep) -> Importance | Unknown:
         return importance.weigh(trials)
     if stored.get("digest") != trials.digest:
         stored = {"digest": trials.digest, **_plain(importance.weigh(trials))}
-    _write(sweep, {**stored, "version": _VERSION, "place": sweep.place})
+    _write(sweep, {**stored, "version": _VERSION, "results": results_of(sweep)})
     return _found(stored)
 
 
 def known(sweep: Sweep) -> Importance | Unknown | None:
-    """What is on the disk for this place in the journal; None if nothing is. Costs next to nothing."""
+    """What is on the disk of these results; None if nothing is. Costs next to nothing."""
     stored = _read(sweep)
-    return _found(stored) if stored.get("place") == sweep.place else None
+    return _found(stored) if stored.get("results") == results_of(sweep) else None
+
+
+def results_of(sweep: Sweep) -> str:
+    """Names what is known of a sweep's trials. Cheap, so that it also changes where importance does not."""
+    rows = [
+        (trial.number, trial.params, trial.outcome, trial.best_value, trial.epochs_trained)
+        for trial in sweep.trials.values()
+    ]
+    settings = [sweep.spec.get(name) for name in ("space", "epochs", "early_stopping", "objective")]
+    return hashlib.sha256(repr((settings, sweep.num_epochs, rows)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plain(found: Importance | Unknown) -> dict[str, Any]:

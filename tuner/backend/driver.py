@@ -14,20 +14,24 @@ from tuner.backend.observer import Observer
 from tuner.backend.preparation import Check, earlier_trials, inspected, require_untried
 from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
+from tuner.base.errors import SpecError
 from tuner.base.secrets import unused_address
 from tuner.base.user import are_others, this_user
 from tuner.base.versions import versions
 from tuner.inspection import Inspected
 from tuner.inspection.provenance import Accepted, copied_files, resumed, resuming, starting, write_code
+from tuner.inspection.provenance.git import GitReading
 from tuner.inspection.provenance.learned import (
     learned_files,
     learned_for_resume,
     learned_manifest,
     write_learned,
 )
+from tuner.inspection.scripts import models_problem
 from tuner.inspection.work_folder import find_module, work_folder, work_folder_of
 from tuner.policy import VERSION
 from tuner.recording import check_place
+from tuner.recording.names import RULES
 from tuner.spec import SweepSpec, dump_yaml, spec_from_mapping
 from tuner.spec.sharing import artifact_warning
 from tuner.storage import StorageRoot, SweepFolder, write_atomically
@@ -72,11 +76,12 @@ def start_sweep(
     observer.phase("checking the trainable")
     begins = starting(spec.trainable, observer.note)
     works_in = work_folder(spec.trainable, source)
+    git = GitReading(spec.trainable, source, begins.manifest)
     check = Check(source, works_in, is_new=True, is_strict=is_strict)
     with inspected(spec, check, folder, address, observer, begins) as (resolved, found):
         require_untried(resolved, learned, source)
         begins = begins.with_imported(spec.trainable, found.imported)
-        started = _started(resolved, begins.manifest, found, works_in)
+        started = _started(resolved, begins.manifest, found, works_in, git.result())
         files = {**copied_files(begins.new), **learned_files(found.learned)}
         journal = create_sweep(folder, dump_yaml(resolved.resolved()), started, learned, observer.phase, files)
         run = SweepRun(resolved, journal, found, address, observer, begins.sources, works_in, is_new=True)
@@ -90,7 +95,9 @@ def start_sweep(
             journal.close()
 
 
-def _started(spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: str) -> ev.SweepStarted:
+def _started(
+    spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: str, git: dict[str, Any]
+) -> ev.SweepStarted:
     """The first event of a new sweep."""
     return ev.SweepStarted(
         spec=spec.resolved(),
@@ -104,6 +111,8 @@ def _started(spec: SweepSpec, code: dict[str, Any], found: Inspected, works_in: 
         started_by=this_user(),
         policy=VERSION,
         script=found.is_script,
+        git=git,
+        names=RULES,
     )
 
 
@@ -151,17 +160,22 @@ def _go_on(
 ) -> Ended:
     """Journals that a driver resumes the sweep with these changes, and runs it."""
     folder, sweep = journal.folder, journal.sweep
+    if sweep.is_script and changes.get("tracking.log_models", "none") != "none":
+        raise SpecError("--set", [models_problem(changes["tracking.log_models"])])
     find_module(sweep.spec, sweep.work_folder)
     if are_others(sweep.started_by, this_user()):
         observer.note(f"sweep {sweep.name} was started by {sweep.started_by}")
     goes_on = resuming(folder, sweep, accepted, observer.note)
     spec = spec_from_mapping(with_changes(sweep.spec, changes))
     works_in = work_folder_of(sweep.spec, sweep.work_folder)
+    git = GitReading(spec.trainable, "", goes_on.manifest or sweep.code)
     check = Check(str(folder.spec), works_in)
     with inspected(spec, check, folder, address, observer, goes_on) as (_, found):
         goes_on = goes_on.with_imported(spec.trainable, found.imported)
         event = resumed(goes_on, sweep, changes, found.digests, accepted, observer.note)
-        event = msgspec.structs.replace(event, policy=VERSION, **belonging_if_writable(folder)._asdict())
+        event = msgspec.structs.replace(
+            event, policy=VERSION, git=git.result(), **belonging_if_writable(folder)._asdict()
+        )
         if goes_on.new is not None:
             write_code(folder, goes_on.new)
         learned, is_new = learned_for_resume(folder, sweep, event, found.learned, observer.note)

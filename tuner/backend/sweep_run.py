@@ -187,6 +187,7 @@ class SweepRun:
             slot=slot,
             is_script=self._is_script,
             command=tuple(self._spec.command or ()),
+            samples_system=self._spec.tracking.system_metrics,
             trial_timeout_s=self._spec.failures.trial_timeout,
             memory_bytes=self._spec.failures.worker_memory,
             sources=self._sources,

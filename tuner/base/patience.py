@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 PLATEAU = "no improvement"
-"""The first words of every reason of a trial that has plateaued."""
+"""The first words of every reason of a trial that has plateaued, by which earlier versions told it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Watch:
         return self._rule.baseline is not None and not self._improves(self.best, self._rule.baseline)
 
 
-def is_plateau(reason: str) -> bool:
-    """Whether a stop with this reason was for want of improvement."""
-    return reason.startswith(PLATEAU)
+def is_plateau(outcome: str | None, reason: str) -> bool:
+    """Whether a decision to stop was for want of improvement.
+
+    Args:
+        outcome: as the journal has it with the decision; None in those of earlier versions, where the reason tells.
+    """
+    return reason.startswith(PLATEAU) if outcome is None else outcome == "plateaued"

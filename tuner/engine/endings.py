@@ -30,7 +30,7 @@ def decided_end(sweep: Sweep, trial: Trial, max_retries: int) -> TrialEnd | None
             return TrialEnd("diverged", last.reason)
         if last.epoch >= trial.epochs_max:
             return TrialEnd("completed", last.reason)
-        return TrialEnd("plateaued" if is_plateau(last.reason) else "stopped", last.reason)
+        return TrialEnd("plateaued" if is_plateau(last.outcome, last.reason) else "stopped", last.reason)
     failure = trial.last_failure
     if failure is not None and trial.failures > max_retries:
         return failed_end(failure.cause, failure.reason)

@@ -41,6 +41,8 @@ def judge(policy: Policy, metric: str, trial: Trial, report: Report) -> Judged:
                 trial=report.trial, params=report.logged.get("params", {}), tags=report.logged.get("tags", {})
             )
         )
+    if report.system:
+        judged.events.append(ev.SystemSampled(trial=report.trial, samples=list(report.system)))
     for epoch in report.epochs:
         if epoch.epoch <= trial.epochs_trained:
             continue
@@ -67,4 +69,5 @@ def _event(report: Report, epoch: TrainedEpoch, decision: Decision) -> ev.EpochR
         epoch_s=epoch.epoch_s,
         decision=decision.action,
         reason=decision.reason,
+        outcome=decision.outcome,
     )

@@ -131,6 +131,12 @@ class Report:
     is not for the trial's parameters to say."""
     jit_compile: bool | None = None
     """On an attempt's first report: whether XLA compiles the trial's steps; None where that was never a question."""
+    gpu_names: tuple[str, ...] = ()
+    """What cards `gpus` are; empty if unknown."""
+    examples: int = 0
+    """On an attempt's first report: how many training examples an epoch has; 0 if unknown."""
+    system: tuple[dict[str, float], ...] = ()
+    """What its node did since the last report: samples as `SystemSampled` has them."""
     goes_on: bool = False
     """Whether the process trains on without an answer, as nobody has to be asked before its next report."""
     warnings: tuple[str, ...] = ()
@@ -159,4 +165,6 @@ class Report:
             passed_over=list(self.passed_over),
             used=self.used,
             jit_compile=self.jit_compile,
+            gpu_names=list(self.gpu_names),
+            examples=self.examples,
         )

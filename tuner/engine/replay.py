@@ -167,7 +167,8 @@ class _Verifier:
             return
         if decision.outcome is not None:
             self._stops[event.trial] = decision
-        if (decision.action, decision.reason) != (event.decision, event.reason):
+        is_other = event.outcome is not None and event.outcome != decision.outcome
+        if is_other or (decision.action, decision.reason) != (event.decision, event.reason):
             was = f"{event.decision} ({event.reason})"
             self._differs(f"trial {event.trial}, epoch {event.epoch}: {was}, but replay gives {decision}")
 

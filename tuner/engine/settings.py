@@ -56,5 +56,7 @@ class WorkerSettings:
     """Whether TensorFlow takes only deterministic ops."""
     takes_last: bool = False
     """Whether a trial's last epoch is its result, rather than its best one."""
+    samples_system: bool = False
+    """Whether trials report what their node does, for MLflow's system metrics."""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     """The driver's variables for object stores, for workers that lack them. They hold keys, so are never shown."""

@@ -18,6 +18,7 @@ from trainables.contract import Data
 from trainables.learned import Learned
 from tuner.inspection.child import Asked, end_as, imports_keras, in_fork
 from tuner.inspection.examine import inspect
+from tuner.inspection.hanging import answer_where
 from tuner.inspection.inspected import Inspected
 from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.trying import Tried, loading_failed, try_out
@@ -47,6 +48,7 @@ def _answer(asked: Asked, file: IO[bytes]) -> None:
     Where a batch is to be trained, a fork looks at the trainable and loads the data, so that nothing of that is left in
     the process that trains, as nothing is in workers.
     """
+    answer_where()
     spec = spec_from_mapping(asked.spec)
     sys.path += [path for path in asked.paths if path not in sys.path]
     if asked.is_tried:

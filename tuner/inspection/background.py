@@ -26,14 +26,15 @@ from trainables.given import is_given, lookup
 from trainables.importable import import_folder, is_importable, look_around
 from trainables.sources import Sources
 from tuner.base.errors import SpecError
-from tuner.inspection.child import Asked
+from tuner.inspection.child import Asked, imports_keras
 from tuner.inspection.examine import inspect, is_file, is_own
+from tuner.inspection.hanging import where
 from tuner.inspection.inspected import Inspected
 from tuner.inspection.opened import opened_files, watched
 from tuner.inspection.scripts import is_keras_loop, is_plainly_loop
 from tuner.inspection.trying import Tried, is_skipped
 from tuner.inspection.work_folder import SHIPPED_CODE, working_in
-from tuner.processes import Process, Server, own_server, why_plain
+from tuner.processes import Process, Server, own_server, running_server, why_plain
 from tuner.spec import SweepSpec, load_spec
 from tuner.spec.reading import bounded, printable
 
@@ -90,10 +91,14 @@ class Inspection:
         """Whether a child process is at work, so that the caller has time to start Ray."""
         return self._child is not None
 
-    def result(self) -> Inspected:
-        """What was found; `Inspected.problems` holds what does not fit."""
+    def result(self, within_s: float | None = None) -> Inspected:
+        """What was found; `Inspected.problems` holds what does not fit.
+
+        Args:
+            within_s: what a child process may take; one that takes longer is ended, which is a problem, too.
+        """
         if self._child is not None:
-            return self._child_result()
+            return self._child_result(within_s)
         if self._found is not None:
             return self._found
         return self._seen_here(is_tried=False)
@@ -138,9 +143,8 @@ class Inspection:
             self._handover.flush()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         folder = self._works_in if os.path.isdir(self._works_in) else None
-        trainable = self._spec.trainable
-        imports = is_plainly_loop(trainable, asked.sources) and is_keras_loop(trainable, asked.sources)
-        server = own_server() if (self._is_tried or imports) and not why_plain(asked.sources) else None
+        needs_keras = self._is_tried or _imports_keras(self._spec.trainable, asked.sources)
+        server = own_server() or running_server() if needs_keras and not why_plain(asked.sources) else None
         files = (self._handover.fileno(), self._errors.fileno())
         if server is not None:
             plain = partial(_plain, asked, *files, environment, folder)
@@ -148,10 +152,15 @@ class Inspection:
         else:
             self._child = _plain(asked, *files, environment, folder)
 
-    def _child_result(self) -> Inspected:
-        assert self._child is not None and self._handover is not None
+    def _child_result(self, within_s: float | None) -> Inspected:
+        assert self._child is not None and self._handover is not None and self._errors is not None
         try:
-            self._child.wait()
+            try:
+                self._child.wait(within_s)
+            except (TimeoutError, subprocess.TimeoutExpired):
+                place = where(self._child.pid, self._errors, self._spec.trainable)
+                problem = f"trainable: must load within {within_s:g} s, but it has not ended{place}"
+                return Inspected({}, [], None, [problem])
             self._handover.seek(0)
             found = self._taken()  # our own child wrote it a moment ago
             if not isinstance(found, Inspected):
@@ -198,6 +207,13 @@ class Inspection:
                 file.close()
 
 
+def _imports_keras(trainable: str, sources: Sources | None) -> bool:
+    """Whether importing a user's file, or the loop in it, imports Keras."""
+    if is_plainly_loop(trainable, sources):
+        return is_keras_loop(trainable, sources)
+    return imports_keras(trainable, sources)
+
+
 def _plain(
     asked: Asked, handover: int, errors: int, environment: dict[str, str], folder: str | None
 ) -> subprocess.Popen[bytes]:
@@ -228,16 +244,21 @@ class _Fork:
         self._plain: subprocess.Popen[bytes] | None = None
         self.returncode: int | None = None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that looks."""
+        return self._plain.pid if self._plain is not None else self._process.known_pid
+
     def poll(self) -> int | None:
         return self.returncode
 
-    def wait(self) -> None:
-        """Waits for its end."""
+    def wait(self, timeout: float | None = None) -> None:
+        """Waits for its end, as `subprocess.Popen.wait` does."""
         try:
-            self.returncode = self._process.wait()
+            self.returncode = self._process.wait(timeout)
         except ConnectionError:
             self._plain = self._start_plain()
-            self.returncode = self._plain.wait()
+            self.returncode = self._plain.wait(timeout)
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -269,8 +290,10 @@ def _forked(
 
 
 def _as_written(spec: SweepSpec) -> dict[str, Any]:
-    """A spec whose space is left out if it was, as it may be of a KerasTuner model."""
+    """A spec without what was not written, where that makes a difference: a KerasTuner model's space, `log_models`."""
     written = spec.resolved()
+    if "log_models" not in spec.tracking.model_fields_set:
+        del written["tracking"]["log_models"]
     if "space" not in spec.model_fields_set:
         del written["space"]
     return written

@@ -16,11 +16,12 @@ from typing import Any
 from trainables.contract import Data, Trainable
 from trainables.exceptions import is_out_of_memory
 from tuner.base.errors import UsageError
+from tuner.inspection.hanging import answer_where
 from tuner.inspection.shapes import num_examples
 from tuner.inspection.trying import failure_line, said
 from tuner.inspection.workplace import Place, load_instance, with_data
 from tuner.probe.configuration import MEASURED, batch_sizes, configuration, optimizers
-from tuner.probe.messages import About, Asked, Doing, Done, Failed, Note, Rung
+from tuner.probe.messages import About, Asked, Beat, Doing, Done, Failed, Note, Rung
 from tuner.probe.result import ClassBalance, EpochCurve, NoiseScale, RateRange
 from tuner.processes import wire
 from tuner.spec import spec_from_mapping
@@ -49,6 +50,7 @@ class NotMeasuredError(Exception):
 
 def main(connection: socket.socket, kept: dict[str, int]) -> None:
     """Measures what it is asked through the connection."""
+    answer_where()
     asked: Asked = wire.receive(connection)[0]
 
     def send(message: Any) -> None:
@@ -278,6 +280,7 @@ class _Measuring:
                 break
             values.append(value)
             times.append(result.epoch_s)
+            self._send(Beat())
         if values:
             self._send(EpochCurve(found.optimizer, found.batch_size, found.steepest, tuple(values), tuple(times)))
 

@@ -31,6 +31,10 @@ class Asked:
     learned: Learned = field(default_factory=Learned)
     paths: tuple[str, ...] = ()
     """Where the parent's process imports from."""
+    loading_s: float | None = None
+    """What the process may take until it measures something; None for no limit."""
+    step_s: float | None = None
+    """What it may take from one message to the next from then on."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Failed:
     """The user's code raised, or cannot be measured; a line for people."""
 
     line: str
+
+
+@dataclass(frozen=True)
+class Beat:
+    """It goes on: an epoch is over, of which more are trained before the next finding."""
 
 
 @dataclass(frozen=True)

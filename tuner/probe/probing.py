@@ -20,6 +20,7 @@ from trainables.measuring import epochs as epochs_rule
 from trainables.measuring import ladder
 from tuner.base.errors import UsageError
 from tuner.inspection import Inspection
+from tuner.inspection.hanging import where
 from tuner.inspection.inspected import Inspected
 from tuner.probe.child import WORK
 from tuner.probe.configuration import batch_sizes, optimizers
@@ -40,6 +41,9 @@ from tuner.spec import SweepSpec
 SECONDS = 60.0
 """What a probe may take."""
 SECONDS_MIN = 5.0
+HANGS_AFTER = 10.0
+"""What takes so many times the seconds of the whole probe without a sign of life hangs; a minute at least."""
+HANGS_AFTER_MIN_S = 60.0
 TRIES_MAX = 3
 """Processes that measure rates: each after the first one because the one before died."""
 _LADDER_SHARE, _RATES_SHARE = 0.4, 0.95
@@ -70,6 +74,8 @@ class _Found:
     seconds: dict[str, float] = field(default_factory=dict)
     batch_size: int | None = None
     """The one that rates or epochs are measured at now."""
+    doing: str = ""
+    """What is measured now; empty until the first of it."""
 
     ladder_began: float | None = None
     """By `time.monotonic`, for a ladder whose process cannot say its seconds any more."""
@@ -85,7 +91,7 @@ class _Found:
     def take(self, message: Any, say: Callable[[str], None]) -> None:
         match message:
             case Doing():
-                self.batch_size = message.batch_size
+                self.batch_size, self.doing = message.batch_size, message.text
                 say(message.text)
             case Note():
                 self.notes.append(message.text)
@@ -102,7 +108,8 @@ class _Found:
             case Rung():
                 self.ladder_began = self.ladder_began or time.monotonic()
                 if message.examples_per_s is None and not message.reason:
-                    say(f"batch size {message.batch_size}")
+                    self.doing = f"batch size {message.batch_size}"
+                    say(self.doing)
                 elif self.about is not None and self.about.says_batch_size:
                     self.rungs.clear()
                 self.rungs[message.batch_size] = message
@@ -129,7 +136,7 @@ def probe(spec: SweepSpec, source: str, wanted: Wanted, say: Callable[[str], Non
     optimizers(spec, wanted.optimizers, None)
     begin_own()  # TensorFlow's import takes the longest
     say(f"looking at {spec.trainable} and its data")
-    inspected = Inspection(spec).result()
+    inspected = Inspection(spec).result(_loading_s(wanted.seconds))
     if inspected.is_script:
         raise UsageError(
             f"probe: {spec.trainable} is a program of its own, whose steps cannot be measured; search its rate and"
@@ -200,6 +207,8 @@ def _asked(spec: SweepSpec, inspected: Inspected, wanted: Wanted, until: float) 
         None if folder is None else os.path.abspath(folder),
         inspected.learned,
         tuple(sys.path) if is_importable(trainable) or is_given(trainable) else (),
+        _loading_s(wanted.seconds),
+        spec.failures.trial_timeout or _loading_s(wanted.seconds),
     )
 
 
@@ -222,9 +231,10 @@ def _measure(server: Server, is_forked: bool, asked: Asked, found: _Found, say: 
     with tempfile.TemporaryFile() as printed:  # what user code prints is no output of the command
         process = server.start(WORK, outputs=(printed.fileno(), printed.fileno()), is_forked=is_forked)
         process.send(asked)
+        found.doing = ""
         try:
             while True:
-                message = process.receive()
+                message = process.receive(asked.loading_s if not found.doing else asked.step_s)
                 if isinstance(message, Failed):
                     raise UsageError(message.line)
                 found.take(message, say)
@@ -232,8 +242,25 @@ def _measure(server: Server, is_forked: bool, asked: Asked, found: _Found, say: 
                     return ""
         except EndedError as error:
             return str(error)
+        except TimeoutError:
+            raise UsageError(_hangs(asked, found.doing, where(process.pid, printed, asked.spec["trainable"]))) from None
         finally:
             process.close()
+
+
+def _loading_s(seconds: float) -> float:
+    """What importing a trainable and loading its data may take, by what the whole probe may."""
+    return max(HANGS_AFTER_MIN_S, HANGS_AFTER * seconds)
+
+
+def _hangs(asked: Asked, doing: str, place: str) -> str:
+    """That a process was ended since it did not go on, in one line."""
+    what = f"measuring {doing}" if doing else f"loading {asked.spec['trainable']} and its data"
+    limit_s = asked.step_s if doing else asked.loading_s
+    told = f"probe: {what} did not go on for {limit_s:g} s{place} and was ended; if it does not hang"
+    if doing and asked.spec["failures"]["trial_timeout"]:
+        return f"{told}, raise failures.trial_timeout"
+    return f"{told}, raise --seconds: the limit is {HANGS_AFTER:g} times as much"
 
 
 def _measure_rates(server: Server, is_forked: bool, asked: Asked, found: _Found, say: Callable[[str], None]) -> None:

@@ -88,15 +88,18 @@ class Process:
         with contextlib.suppress(OSError):
             wire.send(self._connection, message, files)
 
-    def receive(self) -> Any:
+    def receive(self, within_s: float | None = None) -> Any:
         """Waits for the next object.
 
         Raises:
             EndedError: the process is gone.
+            TimeoutError: none came within so many seconds, and the process still runs.
             ConnectionError: the server is gone, before the process began.
         """
         assert self.pid
-        ready, _, _ = select.select([self._connection, self._control], [], [])
+        ready, _, _ = select.select([self._connection, self._control], [], [], within_s)
+        if not ready:
+            raise TimeoutError
         if self._connection in ready:
             with contextlib.suppress(EOFError, OSError):
                 return wire.receive(self._connection)[0]
@@ -104,14 +107,22 @@ class Process:
         self.close()
         raise error
 
-    def wait(self) -> int:
+    def wait(self, within_s: float | None = None) -> int:
         """Waits for its end; its exit code, or minus the signal: that of SIGKILL if its server is gone.
 
         Raises:
+            TimeoutError: it has not ended within so many seconds.
             ConnectionError: the server is gone, before the process began.
         """
         try:
             assert self.pid
+            has_ended = bool(select.select([self._control], [], [], within_s)[0])
+        except BaseException:
+            self.close()
+            raise
+        if not has_ended:
+            raise TimeoutError
+        try:
             with contextlib.suppress(ConnectionError):
                 return int(_answer(self._control).code)
             return -signal.SIGKILL
@@ -288,6 +299,14 @@ def node_server(token: str = "", *, is_forked: bool = True) -> Server:
         time.sleep(_LOOKS_EVERY_S)
     connection.close()
     return Server(name)
+
+
+def running_server() -> Server | None:
+    """The server that a worker has begun on this node; None where there is none now."""
+    if (connection := _connection(server_name())) is None:
+        return None
+    connection.close()
+    return Server(server_name())
 
 
 def _connection(name: str) -> socket.socket | None:

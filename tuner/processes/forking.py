@@ -73,7 +73,7 @@ def _settings(environment: Mapping[str, str]) -> list[str]:
     return [
         f"{name}={text}"
         for name, text in sorted(environment.items())
-        if name.startswith(_READ_AT_IMPORT) and name not in _OF_EACH_WORKER
+        if name.startswith(_READ_AT_IMPORT) and name not in _OF_EACH_WORKER and name.encode() not in _LATER
     ]
 
 

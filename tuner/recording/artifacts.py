@@ -6,13 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from tuner.recording.logged_files import Downloaded
+from tuner.recording.logged_files import Logged
 
-Written = str | Path | Downloaded
-Content = Written | Callable[[], str] | Callable[[], Path | Downloaded | None]
+Written = str | Logged
+Content = Written | Callable[[], str] | Callable[[], Logged | None]
 _log = logging.getLogger("tuner.recording")
 
 RETRY_S = 1.0

@@ -34,6 +34,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The sweep's own run, the parent."""
     trials: dict[int, str] = {}
     """The run of each trial."""
+    uploaded: dict[int, str] = {}
+    """A digest of the artifacts of each trial's script, as they were uploaded last."""
     seq: _Count = 0
     """The number of recorded events, from the start of the journal."""
     offset: _Count = 0
@@ -46,6 +48,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """How often the sweep's driver had to start another recorder."""
     recorder_trouble: str = ""
     """How the last recorder ended, noted by the driver before it starts another; empty while one is running."""
+    work: str = ""
+    """What a recorder does once all events are recorded; empty for nothing."""
     news: str = ""
     """Why all records were last recreated."""
     news_at: float = 0.0

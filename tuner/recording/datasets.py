@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.recording.values import shortened
+
 PARTS = ("train", "validation", "test")
 _NAME_CHARS_MAX = 400
 _PROFILE_CHARS_MAX = 60_000
@@ -43,7 +45,7 @@ def datasets_used(data: Mapping[str, Any], trainable: str) -> list[DatasetUsed]:
         shown = json.dumps({name: value for name, value in profile.items() if value is not None})
         found.append(
             DatasetUsed(
-                f"{source[-_NAME_CHARS_MAX:]} ({part})",
+                shortened(f"{source[-_NAME_CHARS_MAX:]} ({part})", 450),
                 hashlib.sha256(text.encode()).hexdigest()[:16],
                 json.dumps({"source": source}),
                 shown if len(shown) <= _PROFILE_CHARS_MAX else json.dumps({"num_examples": profile["num_examples"]}),

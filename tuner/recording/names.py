@@ -4,7 +4,7 @@ A name that MLflow accepts is its own key. Any other name is cleaned, and its di
 `top_5.xe67973ec5b00`. The same applies to names of metrics that Tuner may use itself (`best_…`, `test_…`,
 `epochs_trained`, `training_s`; `system/…` is MLflow's), to names that look as if they had a digest, and to names that
 differ from an earlier name of the sweep only in what some databases ignore (case, accents). Only this last rule depends
-on more than the name itself.
+on more than the name itself, and so does `examples_per_s`, which is Tuner's except in scripts and in older sweeps.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from tuner.base.coupling import SCALED, coupling_of
 from tuner.spec.expressions import has_own_name
+from tuner.sweep import Sweep
 from tuner.sweep import events as ev
 
 KEY_CHARS_MAX = 250
@@ -27,11 +28,15 @@ KEY_CHARS_MAX = 250
 TRAINING_PARAMS = ("learning_rate", "batch_size", "epochs")
 """Every trial of every sweep has them."""
 BEST_EPOCH, EPOCHS_TRAINED, TRAINING_S = "best_epoch", "epochs_trained", "training_s"
+EXAMPLES_PER_S = "examples_per_s"
 """Keys of Tuner's own, besides `best_<objective>` and `test_<metric>`."""
 OBJECTIVE = "objective"
 """The key of an objective that is an expression of metrics."""
 VERSION = 1
 """The version of these rules. Sweeps that were recorded before the rules existed have 0, and use `earlier_key`."""
+
+RULES = 1
+"""Told by a sweep's first event. Since 1, `examples_per_s` is Tuner's own key in sweeps of Keras models."""
 
 _BEST, _TEST, _BEST_PARAM = "best_", "test_", "tuner.best."
 _STEM_CHARS_MAX = KEY_CHARS_MAX - len(_BEST_PARAM) - len(".x") - 12
@@ -128,6 +133,8 @@ class Names:
         self._metrics, self._params = _Seen(), _Seen()
         self._params.add(TRAINING_PARAMS)
         self._objective = ""
+        self.has_examples_per_s = False
+        """Whether `examples_per_s` is Tuner's own key in this sweep."""
 
     @classmethod
     def of(cls, events: Iterable[ev.AnyEvent]) -> Names:
@@ -137,10 +144,10 @@ class Names:
         return names
 
     @classmethod
-    def of_spec(cls, spec: Mapping[str, Any]) -> Names:
+    def of_start(cls, sweep: Sweep) -> Names:
         """The names that a sweep has from its start."""
         names = cls()
-        names._see_spec(spec)
+        names._see_start(sweep.spec, has_examples_per_s(sweep.begins[0]) if sweep.begins else False)
         return names
 
     def see(self, event: ev.AnyEvent) -> None:
@@ -155,14 +162,19 @@ class Names:
             case ev.CheckpointSaved():
                 self._metrics.add(_tested(name) for name in event.test)
             case ev.SweepStarted():
-                self._see_spec(event.spec)
+                self._see_start(event.spec, has_examples_per_s(event))
 
-    def _see_spec(self, spec: Mapping[str, Any]) -> None:
+    def _see_start(self, spec: Mapping[str, Any], has_examples_per_s: bool) -> None:
+        self.has_examples_per_s = has_examples_per_s
+        if has_examples_per_s:
+            self._metrics.reserve(EXAMPLES_PER_S)
         space = spec.get("space") or {}
         self._params.add([*space, SCALED] if coupling_of(space) else space)
         self._objective = str((spec.get("objective") or {}).get("metric", ""))
         if self._is_expression:
             self._metrics.reserve(OBJECTIVE)
+        elif has_examples_per_s and folded(self._objective) == EXAMPLES_PER_S:
+            self._metrics.add([self._objective])  # it is told before any epoch reports it
 
     def metric(self, name: str) -> str:
         """The key of a metric that a trainable reports, or of the objective."""
@@ -211,6 +223,11 @@ class Names:
         if not any(changed.values()):
             return ""
         return json.dumps(changed, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n"
+
+
+def has_examples_per_s(begin: ev.SweepStarted | ev.SweepResumed) -> bool:
+    """Whether `examples_per_s` is Tuner's own key in the sweep that begins with this event."""
+    return isinstance(begin, ev.SweepStarted) and begin.names >= 1 and not begin.script
 
 
 class _Seen:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from itertools import starmap
 from typing import Any, ClassVar
 
 from tuner.base.coupling import SCALED, scaled_rate
@@ -22,11 +22,13 @@ from tuner.inspection.provenance.copies import copied_names, copy_name
 from tuner.recording.datasets import DatasetUsed, datasets_used
 from tuner.recording.links import trials_fragment
 from tuner.recording.lists import flat_names, flat_values, lengths
-from tuner.recording.logged_files import Downloaded
+from tuner.recording.logged_files import Logged
 from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, TRAINING_S, Names, best_objective_key
 from tuner.recording.note import note, run_name
+from tuner.recording.origin import commit_tags, speed, sweep_tags, trial_tags
 from tuner.recording.report import report
-from tuner.recording.values import INACTIVE, param_text, tag_text
+from tuner.recording.system import system_rows
+from tuner.recording.values import INACTIVE, is_long, one_name, param_text, tag_text
 from tuner.recording.view import TAG as VIEW
 from tuner.recording.view import view, view_key
 from tuner.spec import dump_yaml
@@ -106,7 +108,7 @@ class RunUpdate:
     end_ms: int | None = None
     texts: dict[str, str | Callable[[], str]] = field(default_factory=dict)
     """Artifacts by name. A text that takes long to produce is given as a function, which is called on upload."""
-    files: Callable[[], Path | Downloaded | None] | None = None
+    files: Callable[[], Logged | None] | None = None
     """A folder whose files are artifacts; None for none."""
     datasets: list[DatasetUsed] = field(default_factory=list)
     of_experiment: dict[str, str] = field(default_factory=dict)
@@ -121,7 +123,7 @@ class Planner:
         read_copy: Callable[[dict[str, Any], str], str] | None = None,
         write_report: Callable[[Sweep, SweepState], str] = report,
         read_printed: Callable[[int], str] | None = None,
-        logged_files: Callable[[int], Path | Downloaded | None] | None = None,
+        logged_files: Callable[[int], Logged | None] | None = None,
     ) -> None:
         """`read_copy` returns the text of a copied file of the code, given the code's manifest and the name;
         `read_printed` what a trial printed; `logged_files` the folder of what its script logged to MLflow."""
@@ -134,6 +136,11 @@ class Planner:
         self._best = _best_figures(self.sweep)
         self._tested: set[int] = set()
         """Ended trials whose test metrics were recorded; later checkpoints only repeat them."""
+
+    @property
+    def names(self) -> Names:
+        """The keys of the sweep's names in MLflow."""
+        return self._names
 
     def skip(self, events: Iterable[ev.AnyEvent]) -> None:
         """Folds events that are already recorded."""
@@ -171,9 +178,13 @@ class Planner:
                     self._tell_params(self.sweep.trials[event.trial])
                 if event.jit_compile is not None:
                     self._of(event.trial).tags["tuner.jit_compile"] = str(event.jit_compile).lower()
+                self._of(event.trial).tags |= trial_tags(self.sweep.trials[event.trial])
             case ev.TrialLogged():
                 self._of(event.trial).tags |= {key: tag_text(value) for key, value in event.tags.items()}
                 self._tell_params(self.sweep.trials[event.trial])
+            case ev.SystemSampled():
+                before = self.sweep.trials[event.trial].num_samples - len(event.samples)
+                self._of(event.trial).rows.extend(starmap(Row, system_rows(event, before)))
             case ev.EpochReported():
                 rows = self._of(event.trial).rows
                 for name, value in event.metrics.items():
@@ -185,13 +196,13 @@ class Planner:
             case ev.SweepEnded():
                 self._end(event, self._end_status(event))
             case ev.SweepResumed():
-                self._resume()
+                self._resume(event)
                 self._tell_data(event.data)
                 self._keep_code(event.code)
 
     def _start(self, event: ev.SweepStarted) -> None:
         update = self._of(PARENT)
-        update.new = NewRun(self.sweep.name, _ms(event), self._tags() | self._note())
+        update.new = NewRun(self.sweep.name, _ms(event), self._tags() | sweep_tags(self.sweep) | self._note())
         update.texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         self._tell_view()
         self._tell_data(event.data)
@@ -232,7 +243,7 @@ class Planner:
     def _suggest(self, event: ev.TrialSuggested) -> None:
         tags = self._tags() | {"tuner.trial": str(event.trial), "mlflow.parentRunId": RunOf(PARENT)}
         update = self._of(event.trial)
-        update.new = NewRun(run_name(event.trial, event.params), _ms(event), tags)
+        update.new = NewRun(one_name(run_name(event.trial, event.params)), _ms(event), tags)
         self._tell_params(self.sweep.trials[event.trial])
 
     def _tell_params(self, trial: Trial) -> None:
@@ -240,6 +251,9 @@ class Planner:
         known = {name: param_text(value) for name, value in trial.logged.items()} | self._flat(trial)
         told = {self._names.param(name): text for name, text in known.items()}
         self._of(trial.number).params |= told
+        whole: Params = {**trial.logged, **trial.params}
+        if any(map(is_long, whole.values())):
+            self._of(trial.number).texts["params.json"] = json.dumps(whole, indent=1)
 
     def _tags(self) -> Tags:
         """The tags of every run; MLflow's UI shows its own ones as the run's source."""
@@ -247,7 +261,12 @@ class Planner:
             "mlflow.source.name": tag_text(str(self.sweep.spec.get("trainable", ""))),
             "mlflow.source.type": "LOCAL",
         }
-        return {"tuner.sweep": self.sweep.name, "tuner.sweep_id": self.sweep.sweep_id, **source}
+        return {
+            "tuner.sweep": self.sweep.name,
+            "tuner.sweep_id": self.sweep.sweep_id,
+            **source,
+            **commit_tags(self.sweep),
+        }
 
     def _flat(self, trial: Trial) -> dict[str, str]:
         """The same set of parameters for every trial, as text, by name.
@@ -279,6 +298,8 @@ class Planner:
             update.rows.append(_row(BEST_EPOCH, trial.best_epoch, event))
         update.rows.append(_row(EPOCHS_TRAINED, trial.epochs_trained, event))
         update.rows.append(_row(TRAINING_S, trial.training_s, event))
+        if self._names.has_examples_per_s:
+            update.rows.extend(_row(name, value, event) for name, value in speed(trial).items())
         update.tags["tuner.outcome"] = event.outcome
         if event.reason:
             update.tags["tuner.reason"] = tag_text(event.reason)
@@ -338,10 +359,13 @@ class Planner:
             parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best).items()}
             parent.rows.extend(self._test_rows(best, event, self.sweep.num_epochs))
 
-    def _resume(self) -> None:
+    def _resume(self, event: ev.SweepResumed) -> None:
         for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):
             self._of(run).status, self._of(run).end_ms = "RUNNING", None
-        self._of(PARENT).tags |= self._note()
+        if event.code:
+            for trial in self.sweep.unfinished:
+                self._of(trial.number).tags |= commit_tags(self.sweep)
+        self._of(PARENT).tags |= sweep_tags(self.sweep) | self._note()
         self._of(PARENT).texts["spec.yaml"] = dump_yaml(self.sweep.spec)
         self._tell_view()
 

@@ -27,6 +27,11 @@ _log = logging.getLogger("tuner.recording")
 POLL_S = 1.0
 REMOTE_POLL_S = 5.0
 """Seconds between polls of a journal on an object store."""
+SHARE = 0.005
+"""Of a processor, what the recorder of a running sweep takes: it waits longer after more work, so that short epochs and
+those of many slots are sent together."""
+PAUSE_MAX_S = 3.0
+"""The longest such wait, as people watch their curves."""
 BACKOFF_S = 1.0
 BACKOFF_MAX_S = 15.0
 """The longest time between the starts of two attempts in an outage, within which its end is noticed."""
@@ -126,6 +131,7 @@ def follow(
     outage = Outage()
     while True:
         asked, began_at = shutdown.asked, time.monotonic()  # whoever asks has already written everything
+        spent_s = time.process_time()
         try:
             recorder.read()
             while recorder.attempt(recorder.step, lambda: shutdown.expired):
@@ -138,7 +144,7 @@ def follow(
             recorder.save_cursor_in_time()
             if asked:
                 return
-            shutdown.wait(poll_s)
+            shutdown.wait(pause_s(poll_s, time.process_time() - spent_s))
         except HangingError as error:
             reason = outage.reason or f"{recorder.public_uri}: {error}"
             recorder.note_trouble(reason)
@@ -157,14 +163,24 @@ def follow(
             shutdown.wait(outage.goes_on(error, recorder, 0.0))
 
 
+def pause_s(poll_s: float, spent_s: float) -> float:
+    """How long to wait for more events after work that took so many seconds of a processor."""
+    return max(poll_s, min(spent_s / SHARE, PAUSE_MAX_S))
+
+
 def serve(
-    folder: SweepFolder, shutdown: Shutdown, restarts: int = 0, tell_news: Callable[[str], None] = lambda news: None
+    folder: SweepFolder,
+    shutdown: Shutdown,
+    restarts: int = 0,
+    tell_news: Callable[[str], None] = lambda news: None,
+    token: str = "",
 ) -> None:
     """Records a sweep beside its driver. Waits for another recorder of the sweep to end.
 
     Args:
         restarts: how often the driver had to start another recorder.
         tell_news: called with a line for the user if all records had to be recreated.
+        token: of the driver's own process that forks others; empty if there is none.
 
     Raises:
         TrackingError: not everything is in MLflow; the message says what is missing and why.
@@ -185,7 +201,7 @@ def serve(
             recorder.read()
             raise _unfinished(folder, recorder, "another recorder is already running")
     try:
-        recorder = Recorder(folder, tell_news=tell_news, page_waits_s=PAGE_WAITS_S)
+        recorder = Recorder(folder, tell_news=tell_news, page_waits_s=PAGE_WAITS_S, token=token)
         recorder.take_over(restarts)
         import_in_background()
         shutdown.progressed()

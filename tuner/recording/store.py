@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from mlflow import MlflowClient
@@ -25,13 +25,16 @@ from tuner.recording.client import pages
 from tuner.recording.database import check_database
 from tuner.recording.datasets import DatasetUsed
 from tuner.recording.logged_files import NAME as LOGGED
-from tuner.recording.logged_files import Downloaded
-from tuner.recording.plan import InExperiment, NewRun, RunKey, RunOf, RunUpdate, Tags
+from tuner.recording.logged_files import Logged
+from tuner.recording.models.logged import LoggedModels
+from tuner.recording.plan import PARENT, InExperiment, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
 from tuner.recording.sqlite import create_database, forget_connections
+from tuner.recording.sqlstore import spare_repetition
 from tuner.recording.storefiles import StoreFiles
 from tuner.recording.target import RunsLostError, Target
+from tuner.recording.values import shortened
 
 _log = logging.getLogger("tuner.recording")
 
@@ -39,6 +42,9 @@ _BATCH = 1000
 _DOUBTFUL_REFUSALS_MAX = 5
 """How often BAD_REQUEST is taken for a temporary error if the store accepts other items: MLflow returns it for a bad
 item, but also for some problems of its database."""
+
+_SURE_CHARS = 500
+"""What every store takes of a tag. A longer one that is refused must not keep its run from being made."""
 
 _Entity = Any
 """Metric, Param or RunTag."""
@@ -82,6 +88,7 @@ class MlflowStore:
             if target.artifact_location is not None:
                 relocate_artifacts(target.uri, target.artifact_location)
             self._client = MlflowClient(target.uri, registry_uri=target.uri)
+            spare_repetition(self._client)
             self.experiment_id = self._experiment(target)
             self._find_runs()
         self.uploads = Uploads(self._upload, lambda error: str(tracking_error(error, target.uri)))
@@ -95,7 +102,8 @@ class MlflowStore:
         with self._sorted_errors():
             if self._doubtful:
                 self._find_runs()
-            run_id = self.runs.get(run) or self._create(run, update.new)
+            if (run_id := self.runs.get(run)) is None:
+                run_id, update = self._create(run, update)
             if run_id in self._deleted:
                 return
             try:
@@ -112,6 +120,12 @@ class MlflowStore:
                 self._restore_statuses()
         for name in self.uploads.wait(timeout_s):
             _log.warning("artifact %s did not arrive in MLflow", name)
+
+    @contextmanager
+    def logged_models(self) -> Iterator[LoggedModels]:
+        """The models of the sweep; whatever MLflow raises in the block becomes a TrackingError."""
+        with self._sorted_errors():
+            yield LoggedModels(self._client, self.experiment_id, self.runs[PARENT], self._pulse.beat)
 
     def abandon(self) -> None:
         """Drops pending uploads, because the store has changed."""
@@ -175,10 +189,13 @@ class MlflowStore:
                 self._answered(None)
             yield from page
 
-    def _create(self, run: RunKey, new: NewRun | None) -> str:
-        if new is None:
+    def _create(self, run: RunKey, update: RunUpdate) -> tuple[str, RunUpdate]:
+        """Makes the run, with the tags that no store refuses; its id, and what is left to be recorded of it."""
+        if (new := update.new) is None:
             raise RunsLostError(f"the tracking store lost the run of {'the sweep' if run is None else f'trial {run}'}")
-        tags = {**self._resolved(new.tags), **_user_tag()}
+        known = self._resolved({**new.tags, **update.tags})
+        tags = {name: text for name, text in known.items() if _is_always_taken(name, text)} | _user_tag()
+        rest: Tags = {name: text for name, text in known.items() if name not in tags}
         was_doubtful, self._doubtful, self._ever_doubtful = self._ever_doubtful, True, True
         try:
             made = self._client.create_run(self.experiment_id, start_time=new.start_ms, tags=tags, run_name=new.name)
@@ -191,7 +208,7 @@ class MlflowStore:
         self.runs[run] = self._answered(made.info.run_id)
         self._doubtful, self._ever_doubtful = False, was_doubtful
         self._pulse.beat()
-        return self.runs[run]
+        return self.runs[run], replace(update, tags=rest)
 
     def _resolved(self, tags: Tags) -> dict[str, str]:
         return {name: self._text(value) for name, value in tags.items()}
@@ -222,11 +239,9 @@ class MlflowStore:
             self.uploads.start(run_id, update.files, LOGGED)
 
     def _upload(self, run_id: str, content: Written, name: str) -> None:
-        if isinstance(content, Downloaded):
+        if isinstance(content, Logged):
             self._client.log_artifacts(run_id, str(content.path))
-            content.remove()
-        elif isinstance(content, Path):
-            self._client.log_artifacts(run_id, str(content))
+            content.done()
         else:
             self._client.log_text(run_id, content, name)
 
@@ -263,6 +278,9 @@ class MlflowStore:
             self._pulse.beat()
         except MlflowException as error:
             self._check_refusal(error, run_id, entities)
+            if len(entities) == 1 and (shorter := _shorter(entities[0])) is not None:
+                self._log_entities(run_id, [shorter])
+                return
             if len(entities) == 1:
                 _log.warning("MLflow refuses %s of run %s: %s", entities[0].key, run_id, one_line(error))
                 return
@@ -319,6 +337,17 @@ def _user_tag() -> dict[str, str]:
         return {"mlflow.user": getpass.getuser()}
     except (OSError, KeyError):  # the user of a container may have no name
         return {}
+
+
+def _is_always_taken(name: str, text: str) -> bool:
+    return name.startswith(("tuner.", "mlflow.")) and len(name) + len(text) <= _SURE_CHARS
+
+
+def _shorter(entity: _Entity) -> _Entity | None:
+    """A param or a tag within the next lower limit that an older server may have; None if there is none."""
+    limits = {Param: (500, 250), RunTag: (5000, 250)}.get(type(entity), ())
+    limit = next((limit for limit in limits if limit < len(entity.value)), None)
+    return None if limit is None else type(entity)(entity.key, shortened(entity.value, limit))
 
 
 def _fullness(run: Run) -> tuple[bool, int, str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+import weakref
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +26,8 @@ class StoreFiles:
         self._database = sqlite_file(target.uri)
         self._artifacts = _folder(target.artifact_location)
         self._seen: dict[Path, _Identity] = {}
+        self._held: dict[Path, int] = {}
+        weakref.finalize(self, _close, self._held)
         if self._database is not None:
             self._look()
 
@@ -41,7 +45,8 @@ class StoreFiles:
             if path not in self._seen:
                 raise RunsLostError(f"{path} was deleted while the sweep was recorded")
             if self._seen[path] != identity:
-                raise RunsLostError(f"{path} was replaced by another file while the sweep was recorded")
+                kind = "folder" if path == self._artifacts else "file"
+                raise RunsLostError(f"{path} was replaced by another {kind} while the sweep was recorded")
         if is_empty(self._database):
             raise RunsLostError(f"{self._database} was emptied while the sweep was recorded")
 
@@ -56,6 +61,21 @@ class StoreFiles:
                 pass
             else:
                 self._seen[path] = (found.st_dev, found.st_ino)
+                self._hold(path)
+
+    def _hold(self, path: Path) -> None:
+        """Keeps the file's inode in use, or the next file at this path, another recorder's, may get the same number.
+
+        O_PATH, since SQLite loses its locks when another descriptor of the database is closed.
+        """
+        if path not in self._held and hasattr(os, "O_PATH"):
+            with suppress(OSError):
+                self._held[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def _close(held: dict[Path, int]) -> None:
+    for descriptor in held.values():
+        os.close(descriptor)
 
 
 def is_missing(path: Path) -> bool:

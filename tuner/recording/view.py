@@ -38,7 +38,7 @@ def trials_filter(sweep: Sweep) -> str:
 
 def view(sweep: Sweep) -> str:
     """The view of a sweep, as JSON: the table with what was searched, best first, and charts over all trials."""
-    names = Names.of_spec(sweep.spec)
+    names = Names.of_start(sweep)
     searched = _searched(sweep)
     while len(text := json.dumps(_state(sweep, names, searched), separators=(",", ":"))) > CHARS_MAX and searched:
         searched = searched[:-1]

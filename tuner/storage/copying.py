@@ -7,11 +7,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tuner.base.errors import ForeignFileError, StorageError
 from tuner.storage import nofollow, objectstore
 from tuner.storage.files import AnyPath, read_bytes, write_atomically
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 def copy_file(source: AnyPath, target: AnyPath, name: str) -> bool:
@@ -53,15 +56,29 @@ def files_below(folder: AnyPath, inside: str) -> list[str]:
         StorageError: it cannot be listed.
     """
     if not isinstance(folder, Path):
-        remote = folder / inside
-        found: list[str] = []
-        with contextlib.suppress(FileNotFoundError):
-            found = objectstore.attempt(remote, "listed", lambda fs: list(fs.find(remote.path)))
-        return sorted(f"{inside}/{name.rpartition(f'/{inside}/')[2]}" for name in found)
+        return sorted(versions_below(folder, inside))
     if (folder / inside).is_symlink():
         return []
     paths = (Path(top) / name for top, _, files in os.walk(folder / inside) for name in files)
     return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file() and not path.is_symlink())
+
+
+def versions_below(folder: UPath, inside: str) -> dict[str, str]:
+    """The files below a folder of an object store, as `files_below` has them, each with a text that changes with it.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    remote = folder / inside
+    found: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(FileNotFoundError):
+        found = objectstore.attempt(remote, "listed", lambda fs: dict(fs.find(remote.path, detail=True)))
+    return {f"{inside}/{name.rpartition(f'/{inside}/')[2]}": _version(info) for name, info in found.items()}
+
+
+def _version(info: dict[str, Any]) -> str:
+    known = (info.get(name) for name in ("ETag", "etag", "LastModified", "mtime", "created"))
+    return f"{info.get('size')} {next(filter(None, known), '')}"
 
 
 def is_below(name: str) -> bool:

@@ -52,6 +52,8 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
         started_by: NAME@HOST of whoever started the sweep; empty if unknown.
         policy: the version of the policy that decides (`tuner.policy.VERSION`); 0 in older journals.
         script: whether trials are processes of a script, a loop of the user's own or a command.
+        git: `commit`, `branch`, `url` and `dirty` of the code's repository, each if it is known.
+        names: the version of the rules by which MLflow's keys are made (`tuner.recording.names.RULES`).
     """
 
     spec: dict[str, Any]
@@ -68,6 +70,8 @@ class SweepStarted(Event, frozen=True, kw_only=True, gc=False, tag="sweep_starte
     started_by: str = ""
     policy: int = 0
     script: bool = False
+    git: dict[str, Any] = {}
+    names: int = 0
 
 
 class WarmStarted(Event, frozen=True, kw_only=True, gc=False, tag="warm_started"):
@@ -108,6 +112,7 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     `passed_over` lists newer checkpoints that could not be read. `used` holds learning_rate, batch_size and epochs as
     the training really uses them, for a model that compiles itself, where they may differ from the trial's parameters.
     `jit_compile` says whether XLA compiles the trial's steps; null where that was never a question.
+    `gpu_names` says what cards `gpus` are, and `examples` how many training examples an epoch has; 0 if unknown.
     """
 
     trial: int
@@ -119,10 +124,15 @@ class TrialStarted(Event, frozen=True, kw_only=True, gc=False, tag="trial_starte
     passed_over: list[str] = []
     used: dict[str, int | float] = {}
     jit_compile: bool | None = None
+    gpu_names: list[str] = []
+    examples: int = 0
 
 
-class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_reported"):
-    """One validated epoch (from 1), and the policy's decision after it: continue or stop."""
+class EpochReported(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="epoch_reported"):
+    """One validated epoch (from 1), and the policy's decision after it: continue or stop.
+
+    `outcome` is what the trial ends as by a decision to stop; earlier versions did not write it.
+    """
 
     trial: int
     attempt: int
@@ -131,6 +141,7 @@ class EpochReported(Event, frozen=True, kw_only=True, gc=False, tag="epoch_repor
     epoch_s: float
     decision: str
     reason: str
+    outcome: Outcome | None = None
 
 
 class TrialLogged(Event, frozen=True, kw_only=True, gc=False, tag="trial_logged"):
@@ -139,6 +150,15 @@ class TrialLogged(Event, frozen=True, kw_only=True, gc=False, tag="trial_logged"
     trial: int
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
+
+
+class SystemSampled(Event, frozen=True, kw_only=True, gc=False, tag="system_sampled"):
+    """What the node of a trial did: samples with `ago_s`, the seconds before this event, and figures by the names that
+    MLflow's system metrics have after `system/`. Nothing follows from it.
+    """
+
+    trial: int
+    samples: list[dict[str, float]]
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, gc=False, tag="checkpoint_saved"):
@@ -207,8 +227,8 @@ class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resume
     """Another driver continues the sweep; `changes` maps paths in the spec to their new values.
 
     The other fields are as in `sweep_started`. `root_id` and `url` may differ, because a storage root may be moved
-    together with its sweeps. `code`, `data`, `learned` and `versions` are empty if they did not change. From now
-    on the policy of this version decides.
+    together with its sweeps. `code`, `data`, `learned` and `versions` are empty if they did not change. `git` is of
+    today's files, which are trained with only if `code` is there. From now on the policy of this version decides.
     """
 
     changes: dict[str, Any]
@@ -219,6 +239,7 @@ class SweepResumed(Event, frozen=True, kw_only=True, gc=False, tag="sweep_resume
     learned: dict[str, Any] = {}
     versions: dict[str, str] = {}
     policy: int = 0
+    git: dict[str, Any] = {}
 
 
 class SweepEnded(Event, frozen=True, kw_only=True, gc=False, tag="sweep_ended"):
@@ -236,6 +257,7 @@ AnyEvent = (
     | TrialStarted
     | EpochReported
     | TrialLogged
+    | SystemSampled
     | CheckpointSaved
     | CheckpointsDeleted
     | AttemptFailed

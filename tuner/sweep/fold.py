@@ -38,6 +38,12 @@ class Trial:
     """Whether XLA compiles its steps in its newest attempt; None where that was never a question."""
     logged: dict[str, str] = field(default_factory=dict)
     """Parameters that its script has logged to MLflow itself."""
+    places: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The node of each attempt and the cards that it had there, by name or else number."""
+    examples: int = 0
+    """Training examples of an epoch in its newest attempt; 0 if unknown."""
+    num_samples: int = 0
+    """Of what its node did."""
     attempts: int = 0
     failures: int = 0
     """Attempts whose failure counts against the trial's retries."""
@@ -147,6 +153,7 @@ class Sweep:
         trials: every suggested trial by its number.
         ended_trials: trials with an outcome, in the order in which they ended.
         spans: one for each driver that ran it.
+        begins: the event with which each of these drivers began.
         root_id: the id of its storage root; empty in a journal that an earlier version wrote.
         url: its folder, as the newest driver knew it.
         copied_from: the sweep that it is a copy of; empty if it is not a copy.
@@ -176,6 +183,7 @@ class Sweep:
         self.trials: dict[int, Trial] = {}
         self.ended_trials: list[Trial] = []
         self.spans: list[DriverSpan] = []
+        self.begins: list[ev.SweepStarted | ev.SweepResumed] = []
         self.ended: ev.SweepEnded | None = None
         self.interrupted: ev.SweepInterruptedEvent | None = None
         self.num_epochs = 0
@@ -338,6 +346,7 @@ class Sweep:
 
     def _know(self, event: ev.SweepStarted | ev.SweepResumed) -> None:
         """Takes an event's code and data, if it has any."""
+        self.begins.append(event)
         if event.code:
             self.codes.append((event.seq, event.code))
         if event.learned:
@@ -350,8 +359,12 @@ class Sweep:
                 trial.attempts = event.attempt
                 trial.used = trial.used or event.used
                 trial.jit_compile = event.jit_compile
+                trial.places.append((event.node, tuple(event.gpu_names or event.gpus)))
+                trial.examples = event.examples or trial.examples
             case ev.TrialLogged():
                 trial.logged = {**event.params, **trial.logged}
+            case ev.SystemSampled():
+                trial.num_samples += len(event.samples)
             case ev.CheckpointSaved():
                 trial.checkpoints.append(event)
             case ev.CheckpointsDeleted():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from trainables.cards import card_names
 from trainables.contract import Data, DataError
 from trainables.exceptions import CheckpointError
 from trainables.process import set_up_process
@@ -38,6 +39,7 @@ from tuner.sweep import objective_value
 from tuner.worker import gpus
 from tuner.worker.memory import Memory
 from tuner.worker.printed import Printed
+from tuner.worker.sampling import Sampler
 from tuner.worker.saver import CheckpointSaver
 
 REPORT_EVERY_S = 0.25
@@ -84,6 +86,8 @@ class Training:
         self._memory = Memory(settings.memory_bytes or place.memory_bytes)
         self._printed = Printed(self._folder, place.printed)
         self._trainer: Any = None
+        self._sampler = Sampler(place.gpus) if settings.samples_system else None
+        self._cards: tuple[str, ...] | None = None
         self._is_broken = False
 
     def take(self, assignment: Assignment) -> None:
@@ -96,6 +100,8 @@ class Training:
         self._best_written, self._must_arrive, self._saved_epoch = 0, False, 0
         self._saver.begin_trial()
         self._printed.begin(assignment.trial)
+        if self._sampler is not None:
+            self._sampler.begin_trial()
 
     def step(self) -> Report:
         """Trains until the policy must be asked, or for REPORT_EVERY_S if epochs are short.
@@ -147,7 +153,8 @@ class Training:
             failure, goes_on = with_parts(failure_of(error), error, at_once, is_in_parts), False
             checkpoints += self._newest_of_failed(notes)
             self._is_broken = breaks_process(error)
-        self._printed.copy(is_last=failure is not None or self._may_end(epochs))
+        may_end = failure is not None or self._may_end(epochs)
+        self._printed.copy(is_last=may_end)
         return Report(
             **self._whose(),
             started_at_epoch=first_epoch,
@@ -160,7 +167,10 @@ class Training:
             is_whole=bool(self._ended(failure)) and self._trainer.is_whole,
             used=self._used(first_epoch),
             jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
+            gpu_names=() if first_epoch is None else self._gpu_names(),
+            examples=0 if first_epoch is None else getattr(self._trainer, "epoch_examples", 0),
             logged=self._trainer.take_logged() if self._has_started else {},
+            system=() if self._sampler is None else self._sampler.taken(may_end),
             goes_on=goes_on,
             warnings=self._printed.take_warnings(),
         )
@@ -179,6 +189,12 @@ class Training:
     def _used(self, first_epoch: int | None) -> dict[str, int | float]:
         """With an attempt's first report, the training parameters as they are really used."""
         return {} if first_epoch is None else dict(self._trainer.used)
+
+    def _gpu_names(self) -> tuple[str, ...]:
+        """What cards the process has; asked once."""
+        if self._cards is None:
+            self._cards = card_names(self._place.gpus) if self._place.gpus else ()
+        return self._cards
 
     def _train_epochs(self, epochs: list[TrainedEpoch]) -> bool:
         """Adds each trained epoch to `epochs`, so that those before a failing one are reported.

@@ -26,13 +26,14 @@ HARMLESS: dict[type[Any], dict[str, str]] = {
     ev.SweepStarted: dict.fromkeys(
         ("at", "versions", "seed", "sweep_id", "root_id", "url", "copied_from", "learned", "script"), UNUSED
     )
+    | dict.fromkeys(("work_folder", "started_by", "git", "names"), UNUSED)
     | {"policy": CLAIMED, "script": UNUSED},
     ev.SlotsChanged: {"at": UNUSED, "slots": UNUSED, "": UNUSED},
-    ev.SweepResumed: dict.fromkeys(("at", "root_id", "url", "learned", ""), UNUSED) | {"policy": CLAIMED},
+    ev.SweepResumed: dict.fromkeys(("at", "root_id", "url", "learned", "git", ""), UNUSED) | {"policy": CLAIMED},
     ev.SweepEnded: {"at": UNUSED, "reason": UNUSED},
     ev.TrialSuggested: {"at": UNUSED},
     ev.TrialStarted: {"at": UNUSED, "node": UNUSED, "pid": UNUSED, "gpus": UNUSED, "epoch": NEWER, "": EARLY}
-    | {"passed_over": UNUSED, "used": UNUSED, "jit_compile": UNUSED},
+    | {"passed_over": UNUSED, "used": UNUSED, "jit_compile": UNUSED, "gpu_names": UNUSED, "examples": UNUSED},
     ev.AttemptFailed: {"at": UNUSED} | dict.fromkeys(("", "trial", "cause", "reason", "counts"), RETRIED),
     ev.CheckpointSaved: {"at": UNUSED, "write_s": UNUSED}
     | dict.fromkeys(("", "epoch", "path", "best_epoch", "kind", "test"), GONE),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests import folders
+from tests.servers import wait_until
 from trainables import Data, DataError
 from trainables.reading import node_cache
 from trainables.reading.rows import Rows, decoded
@@ -46,16 +47,14 @@ def test_several_processes_decode_once(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_leaves_no_half_entry(tmp_path: Path, cache: Path) -> None:
-    process = start(tmp_path / "log", 30)
-    until = time.monotonic() + 60
-    while not list(cache.glob("key.*.part/rows.bin")) and time.monotonic() < until:
-        time.sleep(0.02)
+    process, log = start(tmp_path / "log", 600), tmp_path / "log"
+    wait_until(lambda: bool(list(cache.glob("key.*.part/rows.bin"))) and log.exists() and log.read_text() == "begun\n")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (cache / "key").exists()
-    again = start(tmp_path / "log", 0)
+    again = start(log, 0)
     assert again.communicate(timeout=60)[0].strip() == "300"
-    assert not list(cache.glob("*.part")) and (tmp_path / "log").read_text() == "begun\nbegun\n"
+    assert not list(cache.glob("*.part")) and log.read_text() == "begun\nbegun\n"
 
 
 def entry(key: str, count: int = 100) -> Rows | None:

@@ -91,6 +91,16 @@ class FitPart:
         count = int(self.source.cardinality()) if self.kind == "batches" else -1
         return count if count >= 0 else None
 
+    def epoch_examples(self, batch_size: int, steps: int | None) -> int:
+        """Examples of an epoch of `steps` batches, or of all; 0 where that is not known.
+
+        Of data in batches, a smaller one at the end counts as a whole one.
+        """
+        if self.is_batched:
+            return batch_size * (steps or self.steps(batch_size) or 0)
+        count = int(self.source.num_examples)
+        return count if steps is None else min(count, batch_size * steps)
+
     def training(self, batch_size: int, seed: int, epoch: int, steps: int | None, shuffle: bool = True) -> Any:
         """The batches of an epoch, from 1; `steps` of them where that is set, going on where the last epoch ended."""
         order_seed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])

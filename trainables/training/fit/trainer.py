@@ -262,6 +262,13 @@ class FitTrainer(TrialTrainer[_Trial]):
             go_on(trial.callbacks.callbacks, trial.first_epoch + self._progress.epoch)
             trial.callbacks.restore(state)
 
+    @property
+    def epoch_examples(self) -> int:
+        """How many training examples an epoch has; 0 where batches or their number are not known."""
+        trial = self._running()
+        size = int(self.used.get("batch_size") or 0)
+        return trial.train.epoch_examples(size, self.steps_max or trial.options.get("steps_per_epoch"))
+
     def train_epoch(self) -> EpochResult:
         """Trains and validates the trial's next epoch."""
         trial = self._running()

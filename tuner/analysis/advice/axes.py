@@ -12,7 +12,9 @@ from tuner.spec.space import Choice, Float, Int, Repeated, Space
 from tuner.spec.space.repeated import label
 
 FEW_VALUES = 10
-"""Of a parameter with at most so many values the outermost one counts as its edge, else the outer tenth."""
+"""Of a parameter with at most so many values the outermost one counts as its edge, else the outer part of its scale."""
+EDGE = 0.1
+"""The outermost share of a scale."""
 LIST_VALUES_MAX = 4
 
 
@@ -57,14 +59,14 @@ class Axis:
             value = value[self.index] if isinstance(value, list) and self.index < len(value) else None
         return float(value) if is_number(value) and self.element.covers(value) else None  # type: ignore[arg-type]
 
-    def edge(self, is_high: bool) -> float:
-        """Where the outermost value, or the outer tenth of its scale, begins."""
+    def edge(self, is_high: bool, share: float = EDGE) -> float:
+        """Where the outermost value, or the outermost share of its scale, begins."""
         values = self.values
         if values:
             place = self.position(values[-2] if is_high else values[1])
             end = 1.0 if is_high else 0.0
             return self.at((place + end) / 2)
-        return self.at(0.9 if is_high else 0.1)
+        return self.at(1 - share if is_high else share)
 
     def position(self, value: float) -> float:
         """A value's place from 0 (low) to 1 (high) on the scale."""

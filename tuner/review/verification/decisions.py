@@ -78,7 +78,7 @@ def expected_end(sweep: Sweep, trial: Trial) -> tuple[Outcome, str] | None:
             return "diverged", last.reason
         if last.epoch >= trial.epochs_max:
             return "completed", last.reason
-        return "plateaued" if is_plateau(last.reason) else "stopped", last.reason
+        return "plateaued" if is_plateau(last.outcome, last.reason) else "stopped", last.reason
     failure = trial.last_failure
     if failure is not None and trial.failures > int(sweep.spec["failures"]["max_retries"]):
         return "out_of_memory" if failure.cause == "memory" else "failed", failure.reason

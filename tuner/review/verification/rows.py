@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tuner.recording.names import Names, best_objective_key, earlier_key
+from tuner.recording.origin import speed
 from tuner.recording.reading import RecordedRun
+from tuner.recording.system import system_rows
 from tuner.review.verification.result import Findings, Kind
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
@@ -26,6 +28,7 @@ class RowChecker:
         self._sweep, self._names, self._found = sweep, names, found
         self._test = _TestMetrics(events, names)
         self._of_parent = parent_rows(events)
+        self._system = _system_rows(events)
 
     def check_parent(self, run: RecordedRun) -> None:
         """Checks the parent's rows. A step may have two values: the best trial may diverge and be replaced."""
@@ -33,7 +36,8 @@ class RowChecker:
 
     def check_trial(self, trial: Trial, run: RecordedRun) -> None:
         name, rows = f"trial {trial.number}", _counted(run)
-        self._check(name, trial.number, rows, trial_rows(self._sweep, self._names, trial, self._test.ended_ms(trial)))
+        expected = trial_rows(self._sweep, self._names, trial, self._test.ended_ms(trial))
+        self._check(name, trial.number, rows, expected | self._system.get(trial.number, {}))
         self._check_newest_test(name, rows, trial)
 
     def _check(self, name: str, trial: int | None, rows: Counter[_Row], expected: dict[_Row, str]) -> None:
@@ -116,11 +120,26 @@ def trial_rows(sweep: Sweep, names: Names, trial: Trial, ended_ms: int) -> dict[
     }
     if trial.outcome is not None:
         figures: dict[str, float] = {"epochs_trained": trial.epochs_trained, "training_s": trial.training_s}
+        figures |= speed(trial) if names.has_examples_per_s else {}
         rows |= {(name, 0, ended_ms, _text(value)): name for name, value in figures.items()}
         if trial.best_epoch:
             rows[best_objective_key(sweep.metric), 0, ended_ms, _text(trial.best_value)] = f"best_{sweep.metric}"
             rows["best_epoch", 0, ended_ms, _text(trial.best_epoch)] = "best_epoch"
     return rows
+
+
+def _system_rows(events: Iterable[ev.AnyEvent]) -> dict[int, dict[_Row, str]]:
+    """By trial, the rows of what its node did."""
+    found: dict[int, dict[_Row, str]] = {}
+    counts: Counter[int] = Counter()
+    for event in events:
+        if isinstance(event, ev.SystemSampled):
+            rows = system_rows(event, counts[event.trial])
+            found.setdefault(event.trial, {}).update(
+                {(key, step, at_ms, _text(value)): key for key, value, at_ms, step in rows}
+            )
+            counts[event.trial] += len(event.samples)
+    return found
 
 
 def parent_rows(events: Sequence[ev.AnyEvent]) -> dict[_Row, str]:

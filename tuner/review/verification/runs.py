@@ -66,6 +66,8 @@ def check_names(names: Names, objective: str, found: Findings) -> None:
     """Checks that no two names have the same key. A fault in the rules would silently mix their values."""
     ours = {best_objective_key(objective): "the best value's", "best_epoch": "Tuner's", "epochs_trained": "Tuner's"}
     ours["training_s"] = "Tuner's"
+    if names.has_examples_per_s:
+        ours["examples_per_s"] = "Tuner's"
     metrics = [(names.metric(name), f"metric {name!r}") for name in names.metrics]
     params = [(names.param(name), f"param {name!r}") for name in names.params]
     tags = [(names.best_param(name), f"tag of param {name!r}") for name in names.params]
