@@ -1,7 +1,7 @@
 """Importance that is kept on this machine's disk, as scikit-learn alone takes a second to import.
 
-A sweep has one file, in $XDG_CACHE_HOME/tuner/importance, which counts as long as there are no new results. Where nothing
-can be written, nothing is kept.
+A sweep has one file, in $XDG_CACHE_HOME/tuner/importance, which counts as long as there are no new results. Where
+nothing can be written, nothing is kept.
 """
 
 from __future__ import annotations
