@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.api.formats import STDOUT, chosen_format
 from tuner.api.looking import compare as compare_sweeps
 from tuner.api.looking import load
 from tuner.api.models import export as export_of
 from tuner.api.models import export_data
+from tuner.base.errors import UsageError
 from tuner.base.text import duration_text, metric_text, params_text, short
 from tuner.cli.completion import sweep_names
 from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
@@ -24,16 +26,35 @@ def report(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write. [default: report.html in the sweep's folder]"
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write, or - for standard output. [default: report.html in the sweep's folder, else SWEEP.md, "
+            "SWEEP.png or SWEEP.json]",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="html, md, png or json. [default: what FILE ends in, else html]",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an HTML report on a sweep.
+    """Write a report on a sweep: a page, Markdown, an image, or numbers.
 
-    One file with the best trial, learning curves, the effect of each parameter, and the use of the slots.
+    The page is one file that needs no network: the best trial, what matters, advice, and figures in which
+    a click on a trial shows it everywhere. Markdown has its figures beside it, as PNG files.
     """
-    target = load(sweep, storage=storage).report(output)
+    found = load(sweep, storage=storage)
+    if output == STDOUT:
+        if as_json:
+            raise UsageError("--output - and --json both write to standard output; leave one of them out")
+        print(found.report_text(chosen_format(form, None)), end="")
+        return
+    target = found.report(output, format=form)
     data: dict[str, Any] = {"sweep": sweep, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
@@ -100,6 +121,8 @@ def register(app: typer.Typer) -> None:
         """
         tuner report first
         tuner report first --output first.html
+        tuner report first --output first.md          for a pull request; figures beside it
+        tuner report first --format json --output -   the numbers, printed
         """,
     )
     add(
