@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from altair.utils import schemapi
 
-from tuner.report.charts import SECTIONS, Tables, spec_of
+from tuner.report.charts import SECTIONS, Figure, Tables, spec_of
 from tuner.report.charts.tables import Table
 
 WIDE = frozenset({"importance", "slices", "contours", "parallel_coordinates", "parameters", "curves", "slots"})
@@ -46,11 +47,11 @@ class Drawing:
         ]
 
 
-def draw_all(tables: Tables) -> Drawing:
-    """Draws every figure that has something to show."""
+def draw_all(tables: Tables, wanted: Mapping[str, Sequence[Figure]] = SECTIONS) -> Drawing:
+    """Draws every wanted figure that has something to show, by section."""
     drawing = Drawing({}, {"trials": tables.trials})
     with schemapi.debug_mode(False):  # tests validate the charts; here it would take most of the time
-        for section, figures in SECTIONS.items():
+        for section, figures in wanted.items():
             placed = []
             for figure in figures:
                 if (drawn := figure.draw(tables)) is not None:

@@ -4,10 +4,11 @@
   const SVG_ROWS_MAX = 1500; // with more rows a chart is drawn as pixels
   const ERRORS = 1; // vega.Error
   const NOBODY = -1;
-  const report = JSON.parse(document.getElementById("report").textContent);
+  let report = JSON.parse(document.getElementById("report").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const $ = (id) => document.getElementById(id);
-  let views = []; // of the charts, in the order of the page
+  const views = new Map(); // of the charts, by their id
+  let sorted = null; // the table's: [field, whether it falls]
   let round = 0; // of drawing; a newer one ends the one before
   let picked = NOBODY;
 
@@ -23,14 +24,12 @@
     const mine = ++round;
     const scheme = dark.matches ? "dark" : "light";
     document.documentElement.dataset.drawn = "";
-    const drawn = [];
     for (const chart of report.charts) {
-      const old = views[drawn.length];
+      const old = views.get(chart.id);
       const view = await draw(chart, scheme, old);
       if (mine !== round) return view.finalize();
       if (old) old.finalize();
-      views[drawn.length] = view;
-      drawn.push(view);
+      views.set(chart.id, view);
       await new Promise((go) => setTimeout(go)); // the page stays responsive
     }
     document.documentElement.dataset.drawn = scheme;
@@ -67,7 +66,7 @@
 
   function pick(trial) {
     picked = trial;
-    for (const view of views) if (view.picks) view.signal("picked", trial).runAsync();
+    for (const view of views.values()) if (view.picks) view.signal("picked", trial).runAsync();
     for (const row of document.querySelectorAll("tr[data-trial]")) {
       const is = Number(row.dataset.trial) === trial;
       row.classList.toggle("picked", is);
@@ -102,6 +101,7 @@
 
   function fillTable() {
     const head = $("trials").tHead.rows[0];
+    head.replaceChildren();
     for (const column of report.columns) {
       const cell = document.createElement("th");
       cell.scope = "col";
@@ -126,17 +126,19 @@
       }
       return row;
     });
-    $("trials").tBodies[0].append(...made);
+    $("trials").tBodies[0].replaceChildren(...made);
     $("trials").tBodies[0].onclick = (event) => {
       const row = event.target.closest("tr");
       if (row) pick(Number(row.dataset.trial) === picked ? NOBODY : Number(row.dataset.trial));
     };
-    sort("v", head.cells[report.columns.findIndex(({ field }) => field === "v")], report.mode === "max");
+    const [by, falls] = sorted && report.columns.some(({ field }) => field === sorted[0]) ? sorted : ["v", report.mode === "max"];
+    sort(by, head.cells[report.columns.findIndex(({ field }) => field === by)], falls);
     $("filter").oninput = filter;
     filter();
   }
 
   function sort(field, cell, falling = cell.getAttribute("aria-sort") === "ascending") {
+    sorted = [field, falling];
     const values = report.tables.trials[field];
     const body = $("trials").tBodies[0];
     const order = (a, b) => {
@@ -162,9 +164,19 @@
     $("shown").textContent = words.length ? `${shown} of ${report.tables.trials.t.length} trials` : "";
   }
 
+  // Shows a newer report, in a page that has the elements for it.
+  function update(newer) {
+    report = newer;
+    const shown = new Set(report.charts.map(({ id }) => id));
+    for (const [id, view] of views) if (!shown.has(id)) (view.finalize(), views.delete(id));
+    if ($("trials")) fillTable();
+    pick(picked);
+    return drawAll();
+  }
+
   addEventListener("keydown", (event) => event.key === "Escape" && pick(NOBODY));
   if ($("trials")) fillTable();
   dark.addEventListener("change", drawAll);
   drawAll();
-  window.tunerReport = { pick, drawAll };
+  window.tunerReport = { pick, drawAll, update };
 })();
