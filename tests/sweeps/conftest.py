@@ -211,6 +211,7 @@ def tiny_spec(tmp_path: Path) -> Callable[..., str]:
                 "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
                 "batch_size": {"choices": [16, 32]},
             },
+            "tracking": {"log_models": "none"},
             **changes,
         }
         path = tmp_path / "tiny.yaml"

@@ -13,7 +13,7 @@ def write_report(folder: SweepFolder, sweep: Sweep, target: Path | None) -> AnyP
     """Writes the page, by default into the folder of the sweep; its path."""
     from tuner.report import report_page
 
-    page = report_page(sweep, status.state(folder, sweep))
+    page = report_page(sweep, status.state(folder, sweep), folder)
     chosen = folder.report if target is None else target
     write_atomically(chosen, page.encode(), folder.base if target is None else None)
     return chosen

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from trainables.given import Given
     from tuner.analysis.advice import Advice
+    from tuner.api.plots import Plots
     from tuner.spec import SweepSpec
 
 _classes: dict[str, Given] = {}
@@ -124,6 +125,13 @@ class Sweep:
         return Best(
             trial.number, dict(trial.params), trial.best_value, trial.best_epoch, dict(trial.test_metrics), run_id
         )
+
+    @property
+    def plot(self) -> Plots:
+        """Its figures as Altair charts: `sweep.plot.importance()`, `sweep.plot.curves()`, …"""
+        from tuner.api.plots import Plots
+
+        return Plots(self._read)
 
     def trials(self) -> DataFrame:
         """A table with one row per trial, by number.
@@ -259,7 +267,7 @@ class Sweep:
         """What a notebook shows of the sweep."""
         from tuner.api.page import sweep_page
 
-        return sweep_page(self._read(), self.state)
+        return sweep_page(self._read(), self.state, self._folder)
 
 
 def opened(name: str, storage: str | None, given: Given | None = None) -> Sweep:

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.api.comparing import chosen_format, comparison_text, write_comparison
 from tuner.api.looking import compare as compare_sweeps
 from tuner.api.looking import load
 from tuner.api.models import export as export_of
 from tuner.api.models import export_data
+from tuner.base.errors import UsageError
 from tuner.base.text import duration_text, metric_text, params_text, short
 from tuner.cli.completion import sweep_names
-from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.output import AsJson, Storage, SweepName, people, print_data, print_json
 from tuner.cli.pages import add
 from tuner.cli.tables import add_row, new_table, tables
 from tuner.storage import StorageRoot
@@ -46,14 +48,33 @@ def compare(
         ),
     ],
     storage: Storage = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a page, Markdown or JSON, by the file's ending."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="html|md|json", help="Write this format; md and json also without a file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare sweeps that have the same objective.
 
-    Shows the best value after equal numbers of epochs, the epochs to an equal value, and how the specs differ.
+    Shows the best value after equal numbers of epochs, whether the difference exceeds the noise, the epochs to an equal
+    value, and how the specs differ. A page also has the curves, what matters in each sweep, and the best
+    configurations.
     """
+    wanted = None if output is None and form is None else chosen_format(output, form)
+    if as_json and wanted not in (None, "json") and output in (None, "-"):
+        raise UsageError(f"--json: prints JSON, but --format is {wanted}; leave one out, or give --output FILE, too")
     data = compare_sweeps(*sweeps, storage=storage)
-    print_json(data) if as_json else _tell(data)
+    if wanted is None:
+        print_json(data) if as_json else _tell(data)
+    elif output in (None, "-"):
+        print_data(comparison_text(data, wanted))
+    else:
+        target = write_comparison(data, wanted, str(output))
+        print_json({**data, "report": str(target)}) if as_json else people.print(f"the comparison: {target}")
 
 
 def export(
@@ -107,6 +128,8 @@ def register(app: typer.Typer) -> None:
         compare,
         """
         tuner compare first second
+        tuner compare first second -o compare.html
+        tuner compare first second --format md        for a pull request
         """,
     )
     add(
@@ -129,6 +152,8 @@ def _tell(data: dict[str, Any]) -> None:
         last = [row["to_reach"]] if reach else []
         add_row(table, row["sweep"], row["trials"], row["epochs"], duration_text(row["wall_s"]), best, *after, *last)
     tables.print(table)
+    for pair in data["pairs"]:
+        tables.print(pair["text"], markup=False)
     for row in data["sweeps"]:
         if row["best"] is not None:
             text = f"{row['sweep']}, trial {row['best']['trial']}: {params_text(row['best']['params'])}"
