@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from tuner.api.comparing import chosen_format, comparison_text, write_comparison
+from tuner.api.formats import STDOUT
+from tuner.api.formats import chosen_format as report_format
 from tuner.api.looking import compare as compare_sweeps
 from tuner.api.looking import load
 from tuner.api.models import export as export_of
@@ -26,16 +28,35 @@ def report(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write. [default: report.html in the sweep's folder]"
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write, or - for standard output. [default: report.html in the sweep's folder, else SWEEP.md, "
+            "SWEEP.png or SWEEP.json]",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="html, md, png or json. [default: what FILE ends in, else html]",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an HTML report on a sweep.
+    """Write a report on a sweep: page, Markdown, image.
 
-    One file with the best trial, learning curves, the effect of each parameter, and the use of the slots.
+    The page is one file that needs no network: the best trial, what matters, advice, and figures in which
+    a click on a trial shows it everywhere. Markdown has its figures beside it, as PNG files.
     """
-    target = load(sweep, storage=storage).report(output)
+    found = load(sweep, storage=storage)
+    if output == STDOUT:
+        if as_json:
+            raise UsageError("--output - and --json both write to standard output; leave one of them out")
+        print_data(found.report_text(report_format(form, None)))
+        return
+    target = found.report(output, format=form)
     data: dict[str, Any] = {"sweep": sweep, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
@@ -121,6 +142,8 @@ def register(app: typer.Typer) -> None:
         """
         tuner report first
         tuner report first --output first.html
+        tuner report first -o first.md            for a pull request, with figures
+        tuner report first --format json -o -     the numbers, printed
         """,
     )
     add(
