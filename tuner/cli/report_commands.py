@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.api.comparing import chosen_format, comparison_text, write_comparison
+from tuner.api.comparing import comparison_format, comparison_text, write_comparison
+from tuner.api.formats import STDOUT
+from tuner.api.formats import chosen_format as report_format
 from tuner.api.looking import compare as compare_sweeps
 from tuner.api.looking import load
 from tuner.api.models import export as export_of
@@ -26,16 +28,35 @@ def report(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write. [default: report.html in the sweep's folder]"
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write, or - for standard output. [default: report.html in the sweep's folder, else SWEEP.md, "
+            "SWEEP.png or SWEEP.json]",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="html, md, png or json. [default: what FILE ends in, else html]",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an HTML report on a sweep.
+    """Write a report on a sweep: page, Markdown, image.
 
-    One file with the best trial, learning curves, the effect of each parameter, and the use of the slots.
+    The page is one file that needs no network: the best trial, what matters, advice, and figures in which
+    a click on a trial shows it everywhere. Markdown has its figures beside it, as PNG files.
     """
-    target = load(sweep, storage=storage).report(output)
+    found = load(sweep, storage=storage)
+    if output == STDOUT:
+        if as_json:
+            raise UsageError("--output - and --json both write to standard output; leave one of them out")
+        print_data(found.report_text(report_format(form, None)))
+        return
+    target = found.report(output, format=form)
     data: dict[str, Any] = {"sweep": sweep, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
@@ -50,11 +71,15 @@ def compare(
     storage: Storage = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a page, Markdown or JSON, by the file's ending."),
+        typer.Option("--output", "-o", metavar="FILE", help="File to write, or - for standard output."),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", metavar="html|md|json", help="Write this format; md and json also without a file."),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="html, md or json; the last two are printed where no FILE is given. [default: what FILE ends in]",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,13 +89,13 @@ def compare(
     value, and how the specs differ. A page also has the curves, what matters in each sweep, and the best
     configurations.
     """
-    wanted = None if output is None and form is None else chosen_format(output, form)
-    if as_json and wanted not in (None, "json") and output in (None, "-"):
-        raise UsageError(f"--json: prints JSON, but --format is {wanted}; leave one out, or give --output FILE, too")
+    wanted = None if output is None and form is None else comparison_format(form, output)
+    if as_json and wanted not in (None, "json") and output in (None, STDOUT):
+        raise UsageError(f"--format {wanted} and --json both write to standard output; leave one of them out")
     data = compare_sweeps(*sweeps, storage=storage)
     if wanted is None:
         print_json(data) if as_json else _tell(data)
-    elif output in (None, "-"):
+    elif output in (None, STDOUT):
         print_data(comparison_text(data, wanted))
     else:
         target = write_comparison(data, wanted, str(output))
@@ -121,6 +146,8 @@ def register(app: typer.Typer) -> None:
         """
         tuner report first
         tuner report first --output first.html
+        tuner report first -o first.md            for a pull request, with figures
+        tuner report first --format json -o -     the numbers, printed
         """,
     )
     add(
