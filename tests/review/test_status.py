@@ -28,7 +28,7 @@ def test_json_has_shares_and_people_see_them_once_they_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained(tmp_path, 48)
-    folder, sweep = status.open_sweep(StorageRoot.resolve(tmp_path), "test")
+    folder, sweep = status.open_sweep(StorageRoot.resolve(str(tmp_path)), "test")
     assert status.known_importance(sweep) is None
     shown = status.show(folder, sweep)
     assert next(iter(shown["importance"])) == "learning_rate"
@@ -42,7 +42,7 @@ def test_json_has_shares_and_people_see_them_once_they_are_known(
 
 def test_few_trials_are_null_and_say_why(tmp_path: Path) -> None:
     trained(tmp_path, 9)
-    folder, sweep = status.open_sweep(StorageRoot.resolve(tmp_path), "test")
+    folder, sweep = status.open_sweep(StorageRoot.resolve(str(tmp_path)), "test")
     assert status.show(folder, sweep)["importance"] is None
     few = Unknown("cannot tell yet: 9 trials have a result, 12 are needed", 9)
     assert status.known_importance(sweep) == few and not (tmp_path / "cache").exists()
