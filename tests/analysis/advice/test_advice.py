@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from tests.simulation import make_spec, new_sweep
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice, advice_data, why_silent
 from tuner.analysis.advice.chance import chance_as_good, chance_as_many
+from tuner.analysis.findings import Importance, Share
 from tuner.spec import spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
 from tuner.spec.reading import apply_override
@@ -92,7 +93,7 @@ def test_whatever_is_set_is_accepted(mode: str) -> None:
         space, curve = drawn(seed)
         spec = {"objective": {"metric": "score", "mode": mode}, "num_trials": [1, 8, 24, 64][seed % 4]}
         sweep = swept(curve, space=space, search={"algorithm": ["random", "tpe"][seed % 8 == 0], "seed": seed}, **spec)
-        for piece in advice(sweep):
+        for piece in advice(sweep, UNKNOWN):
             assert_pasteable(sweep, piece)
             said[piece.rule] += 1
     assert {"at_bound", "time_lost"} <= set(said)
@@ -122,8 +123,17 @@ def test_sweeps_of_noise_are_met_with_silence_about_their_space(algorithm: str, 
             search={"algorithm": algorithm, "seed": seed},
             early_stopping={"algorithm": stopping},
         )
-        spoke += bool(ABOUT_THE_SPACE & {piece.rule for piece in advice(sweep)})
+        spoke += bool(ABOUT_THE_SPACE & {piece.rule for piece in advice(sweep, UNKNOWN)})
     assert spoke <= max(1, 0.05 * count)
+
+
+def test_what_matters_is_weighed_where_the_caller_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Importance({"learning_rate": Share(1, 0.9, 1), "batch_size": Share(0, 0, 0.01)}, {}, {}, {}, 40, 0.9)
+    monkeypatch.setattr("tuner.analysis.importance.weighed", lambda sweep: known)
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [32, 64]}}
+    sweep = swept(lambda p, e, t: -((math.log10(p["learning_rate"]) + 2.5) ** 2), space=space, num_trials=40)
+    assert "does_not_matter" in [piece.rule for piece in advice(sweep)]
+    assert "does_not_matter" not in [piece.rule for piece in advice(sweep, UNKNOWN)]
 
 
 def rising_sweep(name: str = "test") -> Sweep:
