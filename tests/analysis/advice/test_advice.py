@@ -128,9 +128,9 @@ def test_sweeps_of_noise_are_met_with_silence_about_their_space(algorithm: str, 
 
 
 def test_what_matters_is_weighed_where_the_caller_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = Importance({"learning_rate": Share(1, 0.9, 1), "batch_size": Share(0, 0, 0.01)}, {}, {}, {}, 40, 0.9)
+    known = Importance({"learning_rate": Share(1, 0.9, 1), "dropout": Share(0, 0, 0.01)}, {}, {}, {}, 40, 0.9)
     monkeypatch.setattr("tuner.analysis.importance.weighed", lambda sweep: known)
-    space = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "batch_size": {"choices": [32, 64]}}
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "dropout": {"low": 0.0, "high": 0.5}}
     sweep = swept(lambda p, e, t: -((math.log10(p["learning_rate"]) + 2.5) ** 2), space=space, num_trials=40)
     assert "does_not_matter" in [piece.rule for piece in advice(sweep)]
     assert "does_not_matter" not in [piece.rule for piece in advice(sweep, UNKNOWN)]
@@ -147,24 +147,24 @@ def test_commands_name_the_sweeps_folder_and_a_free_name(tmp_path: Path) -> None
         new_sweep(root, make_spec(name=name)).close()
     noise = np.random.default_rng(0).normal(size=(100, 100))
     sweep = swept(lambda params, epoch, trial: float(0.9 + 0.01 * noise[trial, epoch]), name="first")
-    [piece] = advice(sweep, folder=SweepFolder(root / "first"))
+    [piece] = advice(sweep, UNKNOWN, folder=SweepFolder(root / "first"))
     assert piece.rule == "cannot_tell_apart"
     assert shlex.split(piece.command)[:7] == [
         "tuner", "run", f"{root}/first/spec.yaml", "--name", "first-3", "--storage", str(root),
     ]  # fmt: skip
-    [bound] = [piece for piece in advice(rising_sweep("first"), folder=SweepFolder(root / "first"))]
+    [bound] = [piece for piece in advice(rising_sweep("first"), UNKNOWN, folder=SweepFolder(root / "first"))]
     assert shlex.split(bound.command)[:5] == ["tuner", "resume", "first", "--storage", str(root)]
 
 
 def test_a_sweep_that_still_runs_needs_no_more_trials_for_a_change() -> None:
     sweep = rising_sweep()
     sweep.spec["num_trials"] = 200
-    [piece] = advice(sweep)
+    [piece] = advice(sweep, UNKNOWN)
     assert piece.set == ["space.learning_rate.high=0.3"]
 
 
 def test_json_has_three_keys() -> None:
-    [data] = advice_data(advice(rising_sweep()))
+    [data] = advice_data(advice(rising_sweep(), UNKNOWN))
     assert list(data) == ["rule", "text", "set"] and data["rule"] == "at_bound"
 
 

@@ -57,7 +57,7 @@ def test_where_the_parameters_explain_nothing_more_trials_bring_luck_alone() -> 
 
 def test_the_larger_gain_comes_first() -> None:
     assert list(rules(curve_of(0.15, 7))) == ["more_trials", "longer"]
-    assert list(rules(curve_of(0.01, 25))) == ["longer", "more_trials"]
+    assert list(rules(curve_of(0.01, 25))) == ["longer"]  # more trials would bring little beside it
 
 
 def test_searched_epochs_and_short_trainings_are_left_alone() -> None:
