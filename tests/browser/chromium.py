@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route, expect, sync_playwright
 
-PATIENCE_MS = 60_000.0
+PATIENCE_MS = 120_000.0
 """For what must appear, on a busy machine."""
 expect.set_options(timeout=PATIENCE_MS)
 SCREENSHOTS = "TUNER_SCREENSHOTS"

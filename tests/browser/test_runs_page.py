@@ -42,7 +42,7 @@ SPACE: dict[str, Any] = {
     "decay_rate": {"low": 0.1, "high": 0.9, "when": {"schedule": "exponential"}},
     "units": {"low": 32, "high": 256, "step": 32},
 }
-NUM_TRIALS = 64
+NUM_TRIALS = 32
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    """`tuner ui dense`: 64 trials, in one experiment with another sweep."""
+    """`tuner ui dense`: its trials, in one experiment with another sweep."""
     root = tmp_path_factory.mktemp("browser") / "sweeps"
     other = make_spec(name="other", num_trials=3, space={"units": {"low": 1, "high": 9}}, tracking__experiment="mnist")
     recorded(root, other, lambda params, epoch: 0.999 - 1 / (10 + epoch))
@@ -102,7 +102,7 @@ def test_the_table_has_what_was_searched_and_the_best_first(
 
 
 def test_the_charts_show_every_trial(page: Page, store: Recorded, faults: Faults, screenshots: Screenshots) -> None:
-    page.set_viewport_size({"width": 1920, "height": 2000})
+    page.set_viewport_size({"width": 1920, "height": 1400})
     open_page(page, store.ui.charts)
     values = sorted(trial.best_value for trial in store.sweep.trials.values())
     drawn = lines(card(page, "Parallel Coordinates"))
