@@ -68,15 +68,14 @@ def _size(file: Path) -> str:
 def _copy(uri: str, times: int) -> int:
     """Copies the rows of all trials' runs so many times, with other ids and values; how many runs there are then."""
     engine = sqlalchemy.create_engine(uri)
-    known = sqlalchemy.inspect(engine)
+    columns_of = {table: [one["name"] for one in sqlalchemy.inspect(engine).get_columns(table)] for table in TABLES}
     number = "printf('%04x', :k)" if engine.dialect.name == "sqlite" else "lpad(to_hex(:k), 4, '0')"
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "create temporary table originals as select run_uuid from tags where key = 'tuner.trial'"
         )
         for k in range(1, times + 1):
-            for table in TABLES:
-                columns = [column["name"] for column in known.get_columns(table)]
+            for table, columns in columns_of.items():
                 taken = {"run_uuid": f"{number} || substr(run_uuid, 5)", "value": "value"}
                 if table in ("metrics", "latest_metrics"):
                     taken["value"] = "value * (1 + 0.00001 * :k)"
