@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = [
     "base", "processes", "sweep", "storage", "spec", "policy", "analysis", "inspection", "probe", "report", "recording",
-    "engine", "worker", "backend", "review", "cluster", "api", "cli",
+    "engine", "worker", "backend", "review", "live", "cluster", "api", "cli",
 ]  # fmt: skip
 """Of tuner's rooms: each imports only those before it."""
 
@@ -22,6 +22,8 @@ ONLY_IN = {
     "altair": "tuner/report/",
     "vl_convert": "tuner/report/",
     "jinja2": "tuner/report/",
+    "starlette": "tuner/live/",
+    "uvicorn": "tuner/live/",
     "tensorflow": ("trainables/", "tuner/worker/training.py"),
     "keras": ("trainables/", "tuner/api/looking.py", "tuner/api/sweep.py"),  # for types alone
     "typer": "tuner/cli/",

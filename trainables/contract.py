@@ -234,6 +234,13 @@ class Trainable(ABC):
         """
         return model
 
+    def exported_inputs(self, data: Data, params: Any, rows: int) -> Any:
+        """The first rows of the validation data as the exported model takes them; None if as `select_data` gives them.
+
+        They are kept beside the model in MLflow, as an example.
+        """
+        return None
+
 
 def _loss_function(trainable: Trainable) -> Any:
     """The class attribute `loss` where it is a function of (y_true, y_pred), which Python would bind; else None."""

@@ -147,6 +147,10 @@ class FinetuneText(Trainable):
         length = self.base.padded_to if self.base and self.base.padded_to else self._length(params)
         return encoder.of_texts(without_lora(model), self.words.cut(self._size(params)).layer(length))
 
+    def exported_inputs(self, data: Data, params: Any, rows: int) -> Any:
+        assert self.data is not None
+        return reading.read(self.data, {**_options(), **self.fixed_params}).validation[0][:rows]
+
     def _read_base(self) -> Base | None:
         name, vocabulary = self.fixed_params.get("base"), self.fixed_params.get("vocabulary")
         if name is None and vocabulary is not None:

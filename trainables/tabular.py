@@ -25,7 +25,7 @@ from trainables.exceptions import Infeasible
 from trainables.reading.building import of_arrays
 from trainables.reading.labels import Labels, balanced_weights, nearest
 from trainables.reading.planning import Plan, Wanted, planned
-from trainables.reading.splitting import TRAIN
+from trainables.reading.splitting import TRAIN, VALIDATION
 
 if TYPE_CHECKING:
     import keras
@@ -144,6 +144,11 @@ class Tabular(Trainable):
 
     def exported(self, model: keras.Model, params: Any) -> keras.Model:
         return encodings.with_raw_columns(model, self._told().encoding)
+
+    def exported_inputs(self, data: Data, params: Any, rows: int) -> Any:
+        known, read = self._look()
+        chosen = np.sort(read.plan.rows[VALIDATION])[:rows]
+        return encodings.raw_values(read.rows.frame.iloc[chosen], known.encoding.columns)
 
     def _told(self) -> _Known:
         """What the data say of the model; reads them unless `load_data` has done so, here or elsewhere."""

@@ -29,9 +29,9 @@ MODELS = Path(__file__).parent / "models"
 Reference = Callable[..., list[list[dict[str, float]]]]
 PROGRAMS: dict[str, tuple[str, str, int, dict[str, Any]]] = {
     "dense": ("Dense", "max val_sparse_categorical_accuracy", 400, {"units": {"choices": [8, 16]}}),
-    "cnn": ("Cnn", "max val_accuracy", 30, {"filters": {"choices": [2, 4]}}),
+    "cnn": ("Cnn", "max val_accuracy", 14, {"filters": {"choices": [2, 4]}}),
     "lstm": ("Lstm", "max val_auc", 8, {"units": {"choices": [4, 8]}}),
-    "transformer": ("Transformer", "max val_accuracy", 150, {"num_heads": {"choices": [1, 2]}}),
+    "transformer": ("Transformer", "max val_accuracy", 80, {"num_heads": {"choices": [1, 2]}}),
     "autoencoder": ("Autoencoder", "min val_loss", 400, {"latent_dim": {"choices": [2, 3]}}),
     "gan": ("Points", "min val_gap", 60, {"generator_rate": {"choices": [0.001, 0.003]}}),
     "image_folder": ("ImageFolder", "max val_accuracy", 20, {"filters": {"choices": [2, 4]}}),

@@ -43,6 +43,8 @@ def test_only_what_is_left_is_named(tmp_path: Path) -> None:
     write_cursor(folder, Cursor(seq=1))
     ray.set_result(None)
     assert left(folder, sweep, report, ray) == ""
+    write_cursor(folder, Cursor(seq=1, work="recording the model"))
+    assert left(folder, sweep, report, ray) == "recording the model"
 
 
 def test_news_is_told_and_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -507,3 +507,17 @@ def test_a_report_under_a_name_that_no_file_can_have_is_one_line(root: Path) -> 
     assert "cannot be written: File name too long" in said and said.count("\n") == 1
     said = tuner("report", "test", "--storage", str(root), "-o", "~nobody-at-all/x", exit_code=2).stderr
     assert said == "--output: must be in a folder that there is, but ~nobody-at-all is none\n"
+
+
+def test_a_report_is_markdown_or_numbers_on_demand(root: Path, tmp_path: Path) -> None:
+    storage = ["--storage", str(root)]
+    data = json.loads(tuner("report", "test", *storage, "--format", "json", "-o", "-").stdout)
+    assert data["sweep"] == "test" and {"importance", "advice", "best_so_far", "outcomes", "time"} <= set(data)
+    assert tuner("report", "test", *storage, "--format", "md", "-o", "-").stdout.startswith("# test\n")
+    for options, told in (
+        (["--format", "pdf"], "--format: must be html, md, png or json"),
+        (["--format", "png", "-o", "-"], "an image cannot be written to standard output"),
+        (["-o", "-", "--json"], "leave one of them out"),
+        (["-o", str(tmp_path / "x.pdf")], "--output: the suffix of"),
+    ):
+        assert told in tuner("report", "test", *storage, *options, exit_code=2).stderr

@@ -12,6 +12,7 @@ from tuner.base.errors import SpecError
 from tuner.inspection import Inspection
 from tuner.inspection.scripts import is_keras_loop
 from tuner.spec import load_spec
+from tuner.spec.changes import changes_between
 from tuner.spec.loading import spec_from_mapping
 from tuner.storage import SweepFolder
 
@@ -178,3 +179,20 @@ def test_a_loop_needs_keras_if_its_code_imports_it(text: str, is_one: bool) -> N
     files = {"train.py": text.encode(), **({"helper.py": b"import keras"} if "helper" in text else {})}
     assert is_keras_loop("/code/train.py:main", Sources("train.py", files)) is is_one
     assert not is_keras_loop("command:/code/train.py", Sources("train.py", files))
+
+
+@pytest.mark.parametrize("what", [{"trainable": "./train.py:main"}, {"command": ["python", "train.py", "{lr}"]}])
+def test_a_script_has_no_models_of_tuner_s(folder: Path, what: dict[str, Any]) -> None:
+    def mismatches(**tracking: Any) -> list[str]:
+        spec = spec_from_mapping({**GOOD, **what, "tracking": tracking}, folder=folder, is_new=True)
+        found = Inspection(spec, is_tried=True, works_in=str(folder)).result()
+        assert found.problems == []
+        if not found.of_new().problems:
+            resolved = found.resolve(spec, "x")
+            assert resolved.tracking.log_models == "none" and changes_between(resolved.resolved(), spec, 0, "x") == {}
+        return found.of_new().problems
+
+    assert mismatches(experiment="e") == mismatches(log_models="none") == []
+    for way in ("best", "kept"):
+        [problem] = mismatches(log_models=way)
+        assert problem.startswith("tracking.log_models: has no effect on a script") and f"got '{way}'" in problem

@@ -27,7 +27,7 @@ def ended(tmp_path: Path) -> tuple[SweepFolder, Sweep]:
 
 @pytest.fixture(autouse=True)
 def own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "report", lambda sweep, state: "the recorder's own")
+    monkeypatch.setattr(module, "report", lambda sweep, state, folder: "the recorder's own")
 
 
 def write(folder: SweepFolder, page: str) -> None:

@@ -79,6 +79,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("space.decay_rate.low=0.2", {"space.decay_rate.low": 0.2}),
     ("space.units=64", {}),
     ("jit_compile=auto", {"jit_compile": "auto"}),
+    ("tracking.log_models=kept", {"tracking.log_models": "kept"}),
     ("deterministic=true", {"deterministic": True}),
 ]  # fmt: skip
 

@@ -39,8 +39,8 @@ FILES = {"WithKeras": "imports_keras.py"}
 MODELS = Path(__file__).parent / "models"
 TOLD = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
 """What a driver might be told of a cluster by its environment."""
-READS = ("show", "trials", "list", "logs")
-"""Commands that only read a sweep's folder: they run in the tests' own process."""
+READS = ("show", "trials", "list", "logs", "verify")
+"""Commands that only read: they run in the tests' own process."""
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +102,8 @@ class Cli:
         self._prepare()
         if arguments[0] in READS:
             told = dict.fromkeys((*TOLD, "TUNER_STORAGE"))
-            done = run_here(*arguments, "--storage", str(self.root), environment=told)
+            with warnings.catch_warnings():  # which the command line ignores, for the rest of a process
+                done = run_here(*arguments, "--storage", str(self.root), environment=told)
         else:
             done = subprocess.run(
                 self.command(*arguments, address=arguments[0] in ("run", "resume")),
@@ -210,6 +211,7 @@ def tiny_spec(tmp_path: Path) -> Callable[..., str]:
                 "learning_rate": {"low": 1e-3, "high": 1e-1, "scale": "log"},
                 "batch_size": {"choices": [16, 32]},
             },
+            "tracking": {"log_models": "none"},
             **changes,
         }
         path = tmp_path / "tiny.yaml"

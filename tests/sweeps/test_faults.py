@@ -230,7 +230,7 @@ def test_what_hangs_leaks_or_has_no_room_ends_in_bounds_and_one_that_grew_too_la
     }
     failures = {"max_retries": 1, "trial_timeout": "4s", "worker_memory": "100MiB"}
     kinds = ("leak",) * 4 + ("hang", "memory", "no")
-    search = {"points": [{"learning_rate": 0.01, "broken": broken} for broken in kinds]}
+    search = {"points": [{"learning_rate": 0.01 * n, "broken": broken} for n, broken in enumerate(kinds, start=1)]}
     cli("run", tiny_spec(num_trials=len(kinds), space=space, failures=failures, search=search, resources=ONE_SLOT))
     sweep = verified(cli)
     by_broken = {

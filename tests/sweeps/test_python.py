@@ -88,6 +88,7 @@ def test_the_notebook_leads_from_data_to_the_best_model(
     cli: Cli, told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import nbformat
+    from mlflow import MlflowClient
     from nbclient import NotebookClient
 
     for name, value in told.items():
@@ -101,7 +102,13 @@ def test_the_notebook_leads_from_data_to_the_best_model(
     assert any("first: all 8 trials ended" in page for page in pages), pages
     assert any("first (finished)" in page for page in pages) and any("dataframe" in page for page in pages)
     sweep = check_history(cli.folder("first"))
+    client = MlflowClient(cli.folder("first").root.default_tracking_uri)
+    experiment = client.get_experiment_by_name("first")
+    assert experiment is not None
     assert sweep.best is not None and sweep.best.best_value > 0.8
+    [model] = client.search_logged_models([experiment.experiment_id])
+    assert model.tags["tuner.trial"] == str(sweep.best.number) and model.status == "READY"
+    assert {metric.key: metric.value for metric in model.metrics}[sweep.metric] == sweep.best.best_value
     assert "class Digits(Trainable)" in _kept(cli.root / "first", sweep)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tuner.analysis.curves import best_after, best_so_far
+from tuner.analysis.difference import deviation, pair_differences
+from tuner.analysis.importance import importance
+from tuner.analysis.racing import best_over_time
 from tuner.base.errors import UsageError
 from tuner.sweep import Sweep, is_better
 
@@ -19,6 +23,9 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
 
     For each sweep, `sweeps` holds its trials, epochs, seconds and best trial, its best value `after` each number in
     `epochs` (epochs of all its trials), and the epochs that it took `to_reach` the worst of the sweeps' best values.
+    Its `curve` has the improvements over `epochs` and over `seconds`, its `noise` the standard deviation between
+    trainings of one configuration, and its `importance` what `tuner show --json` has; null where that is not known.
+    `pairs` says of every two sweeps whether their bests differ by more than chance (see `tuner.analysis.difference`).
     `differences` maps each path in which their specs differ to a list of values, null for a sweep that has none.
 
     Raises:
@@ -50,10 +57,14 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
                 else {"trial": sweep.best.number, "value": sweep.best.best_value, "params": sweep.best.params},
                 "after": [best_after(curve, budget) for budget in epochs],
                 "to_reach": None if bar is None else _first_as_good(curve, bar, sweep),
+                "curve": {"epochs": _listed(curve), "seconds": _listed(best_over_time(sweep))},
+                "noise": deviation(sweep) or None,
+                "importance": _importance(sweep),
             }
             for sweep, curve in zip(sweeps, curves, strict=True)
         ],
         "bar": bar,
+        "pairs": [pair.data() for pair in pair_differences(sweeps)],
         "differences": differences([sweep.spec for sweep in sweeps]),
     }
 
@@ -66,6 +77,15 @@ def differences(specs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {
         path: values for path, values in found.items() if len(set(map(repr, values))) > 1
     }  # repr distinguishes true from 1
+
+
+def _listed(steps: Sequence[tuple[float, float]]) -> list[list[float]]:
+    return [[round(place, 3), value] for place, value in steps]
+
+
+def _importance(sweep: Sweep) -> dict[str, dict[str, float]] | None:
+    found = importance(sweep)
+    return None if found is None else {name: asdict(share) for name, share in found.parameters.items()}
 
 
 def _first_as_good(curve: Sequence[tuple[int, float]], bar: float, sweep: Sweep) -> int | None:

@@ -23,7 +23,7 @@ class Ending:
     trials: int
     training_s: float
     reasons: list[tuple[str, int]]
-    """(reason, trials), the most frequent first; reasons that differ in numbers alone count as one, with N for each."""
+    """(reason, trials), the most frequent first. Reasons that differ in numbers alone count as the first of them."""
 
 
 def endings(sweep: Sweep) -> list[Ending]:
@@ -41,8 +41,7 @@ def endings(sweep: Sweep) -> list[Ending]:
 def _counted(reasons: list[str]) -> list[tuple[str, int]]:
     kinds = Counter(_kind(reason) for reason in reasons)
     exact = {_kind(reason): reason for reason in reversed(reasons)}
-    common = kinds.most_common(REASONS_SHOWN)
-    return [(_shortened(exact[kind] if number == 1 else kind), number) for kind, number in common]
+    return [(_shortened(exact[kind]), number) for kind, number in kinds.most_common(REASONS_SHOWN)]
 
 
 def _kind(reason: str) -> str:

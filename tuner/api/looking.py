@@ -71,18 +71,19 @@ def best_model(
 
 
 def compare(*names: str | Sweep, storage: Place | None = None) -> dict[str, Any]:
-    """Sweeps with the same objective side by side, as `tuner compare --json` prints them.
+    """Sweeps with the same objective side by side, as `tuner compare --json` prints them; a notebook shows tables.
 
     Raises:
         UsageError: fewer than two different sweeps, or their objectives differ.
     """
     from tuner.analysis.comparison import compare as compared
+    from tuner.api.comparing import Comparison
     from tuner.review import status
 
     places = [(one.storage, one.name) if isinstance(one, Sweep) else (place_text(storage), one) for one in names]
     if len(set(places)) < max(2, len(places)):
         raise UsageError("compare: give two or more different sweeps")
-    return compared([status.open_sweep(StorageRoot.resolve(place), name)[1] for place, name in places])
+    return Comparison(compared([status.open_sweep(StorageRoot.resolve(place), name)[1] for place, name in places]))
 
 
 def place_text(storage: Place | None) -> str | None:

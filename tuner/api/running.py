@@ -120,7 +120,13 @@ def in_process(
         )
     try:
         _running[folder.url] = progress
-        with restored(), owned(address), giving(given), as_interruption(folder, address), progress:
+        with (
+            restored(),
+            owned(address, is_needed=given is not None),
+            giving(given),
+            as_interruption(folder, address),
+            progress,
+        ):
             ended = drive()
             progress.trained()
             progress.ended(last_line(ended.sweep))

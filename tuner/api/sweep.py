@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from trainables.given import Given
     from tuner.analysis.advice import Advice
+    from tuner.api.plots import Plots
     from tuner.spec import SweepSpec
 
 _classes: dict[str, Given] = {}
@@ -125,6 +126,13 @@ class Sweep:
             trial.number, dict(trial.params), trial.best_value, trial.best_epoch, dict(trial.test_metrics), run_id
         )
 
+    @property
+    def plot(self) -> Plots:
+        """Its figures as Altair charts: `sweep.plot.importance()`, `sweep.plot.curves()`, …"""
+        from tuner.api.plots import Plots
+
+        return Plots(self._read)
+
     def trials(self) -> DataFrame:
         """A table with one row per trial, by number.
 
@@ -185,13 +193,32 @@ class Sweep:
             found, file = export(self._folder, path, trial, with_changed_code)
         return export_data(self.name, found, file)
 
-    def report(self, output: str | os.PathLike[str] | None = None) -> AnyPath:
-        """Writes the HTML report, by default report.html in the folder of the sweep; its path."""
+    def report(self, output: str | os.PathLike[str] | None = None, *, format: str | None = None) -> AnyPath:
+        """Writes a report; its path.
+
+        Args:
+            output: the file; by default report.html in the folder of the sweep, or SWEEP.md, SWEEP.png or SWEEP.json
+                in the working directory.
+            format: html (a page), md (Markdown, with figures beside it), png (the main figures) or json (numbers); by
+                default what the file's suffix says.
+
+        Raises:
+            UsageError: there is no such format or folder, or there is nothing to draw yet.
+        """
+        from tuner.api.formats import chosen_format
         from tuner.api.models import chosen_file
         from tuner.api.reports import write_report
 
         target = None if output is None else chosen_file(os.fspath(output))
-        return write_report(self._folder, self._read(), target)
+        form = chosen_format(format, None if output is None else os.fspath(output))
+        return write_report(self._folder, self._read(), target, form)
+
+    def report_text(self, format: str = "md") -> str:
+        """The report as text: html, md (without figures) or json."""
+        from tuner.api.formats import chosen_format
+        from tuner.api.reports import report_text
+
+        return report_text(self._folder, self._read(), chosen_format(format, None))
 
     def show(self) -> dict[str, Any]:
         """The state of the sweep, as `tuner show --json` prints it."""
@@ -259,7 +286,7 @@ class Sweep:
         """What a notebook shows of the sweep."""
         from tuner.api.page import sweep_page
 
-        return sweep_page(self._read(), self.state)
+        return sweep_page(self._read(), self.state, self._folder)
 
 
 def opened(name: str, storage: str | None, given: Given | None = None) -> Sweep:

@@ -14,6 +14,7 @@ from tuner.backend.observer import Observer
 from tuner.backend.preparation import Check, earlier_trials, inspected, require_untried
 from tuner.backend.spec_file import keep_edited_spec
 from tuner.backend.sweep_run import SweepRun
+from tuner.base.errors import SpecError
 from tuner.base.secrets import unused_address
 from tuner.base.user import are_others, this_user
 from tuner.base.versions import versions
@@ -26,6 +27,7 @@ from tuner.inspection.provenance.learned import (
     learned_manifest,
     write_learned,
 )
+from tuner.inspection.scripts import models_problem
 from tuner.inspection.work_folder import find_module, work_folder, work_folder_of
 from tuner.policy import VERSION
 from tuner.recording import check_place
@@ -158,6 +160,8 @@ def _go_on(
 ) -> Ended:
     """Journals that a driver resumes the sweep with these changes, and runs it."""
     folder, sweep = journal.folder, journal.sweep
+    if sweep.is_script and changes.get("tracking.log_models", "none") != "none":
+        raise SpecError("--set", [models_problem(changes["tracking.log_models"])])
     find_module(sweep.spec, sweep.work_folder)
     if are_others(sweep.started_by, this_user()):
         observer.note(f"sweep {sweep.name} was started by {sweep.started_by}")

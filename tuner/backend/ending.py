@@ -49,12 +49,12 @@ class Ended:
 @functools.cache
 def foresee() -> None:
     """Imports what draws a report, beside the last trials: to be called once a slot gets no more work."""
-    threading.Thread(target=_import_report, name="matplotlib").start()  # an exit in the midst of it would abort
+    threading.Thread(target=_import_report, name="report").start()  # an exit in the midst of it would abort
 
 
 def _import_report() -> None:
     with suppress(Exception):  # the report says why
-        importlib.import_module("tuner.report")
+        importlib.import_module("tuner.report").prepare()
 
 
 def finish(
@@ -77,7 +77,7 @@ def finish(
             report.join(REPORT_WAITS_S)
             session.leave_ray()
     except KeyboardInterrupt:
-        if report.is_alive():  # a process that exits while Matplotlib's own code runs aborts
+        if report.is_alive():  # a process that exits while compiled code runs may abort
             report.join(REPORT_WAITS_S)
         if coordinator.sweep.ended is not None:
             raise
@@ -114,9 +114,9 @@ def _write_report(coordinator: Coordinator, log: Callable[[str], None]) -> None:
     if sweep.ended is None:
         return
     try:
-        from tuner.report import report_page  # which imports Matplotlib
+        from tuner.report import report_page  # which imports Altair
 
-        page = report_page(sweep, sweep.ended.state)
+        page = report_page(sweep, sweep.ended.state, folder)
         write_atomically(folder.report, page.encode(), folder.base)
     except Exception as error:
         log(f"the report could not be written: {type(error).__name__}: {error}")

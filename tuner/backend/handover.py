@@ -13,7 +13,7 @@ from tuner.backend import local_ray
 from tuner.backend.worker import WORK, Common
 from tuner.engine.settings import WorkerSettings
 from tuner.inspection.scripts import is_keras_loop
-from tuner.processes import end_own, own_server, why_plain
+from tuner.processes import data_name, end_own, own_server, why_plain
 from tuner.processes.shared import packed, write_packed
 
 
@@ -29,9 +29,10 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     if not is_keras:
         end_own()  # nothing of it needs TensorFlow
     server, why = own_server(), why_plain(settings.sources, settings.slot.gpus)
-    name = uuid.uuid4().hex
+    is_local = local_ray.is_running()
+    name = data_name(server.token) if server is not None and is_local else uuid.uuid4().hex
     file, reference, path = -1, list[Any](), ""
-    if local_ray.is_running():
+    if is_local:
         file = write_packed(content)
         path = f"/proc/{os.getpid()}/fd/{file}"
         if server is not None and not why:
@@ -41,6 +42,10 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
         import ray
 
         reference = [ray.put(content)]
+        if server is not None:  # for the best model, which a class that a program gave builds here alone
+            file = write_packed(packed((settings, None)))
+            with suppress(OSError):
+                server.keep_soon(data_name(server.token), file)
     try:
         yield Common(
             slot=settings.slot,
@@ -48,7 +53,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
             name=name,
             reference=reference,
             path=path,
-            token=server.token if server is not None else "",
+            token=server.token if server is not None and is_local else "",
             why_plain=why,
             work=work,
             is_keras=is_keras,

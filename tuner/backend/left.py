@@ -32,6 +32,7 @@ def left(folder: SweepFolder, sweep: Sweep, report: threading.Thread, ray: Futur
     trouble = f" ({harmless(redacted(cursor.trouble))})" if cursor.trouble else ""
     parts = {
         f"recording, {behind} event{'' if behind == 1 else 's'} left{trouble}": behind > 0,
+        cursor.work: behind == 0 and bool(cursor.work),
         "writing the report": report.is_alive(),
         "ending Ray": not ray.done(),
     }

@@ -177,7 +177,7 @@ class DriverStopper(tune.Stopper):  # type: ignore[misc]
 
 def _is_imported() -> bool:
     server = own_server()
-    return server is not None and server.is_ready
+    return server is not None and local_ray.is_running() and server.is_ready
 
 
 class Turn(tune.Trainable):  # type: ignore[misc]

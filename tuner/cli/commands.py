@@ -36,8 +36,8 @@ GROUPS = {
         Entry("show", "Show the state and the best trial of a sweep.", "read_commands"),
         Entry("trials", "List the trials of a sweep.", "read_commands"),
         Entry("logs", "Print the log of a sweep, or what a trial printed.", "driver_commands"),
-        Entry("report", "Write an HTML report on a sweep.", "report_commands"),
-        Entry("ui", "Start the MLflow UI on recorded sweeps.", "ui_command"),
+        Entry("report", "Write a report on a sweep: page, Markdown, image.", "report_commands"),
+        Entry("ui", "Start the MLflow UI, or live reports on all sweeps.", "ui_command"),
     ),
     "Decide": (
         Entry("advise", "Advise on the next step: ranges, trials, epochs.", "advise_command"),

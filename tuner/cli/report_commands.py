@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.api.comparing import chosen_format, comparison_text, write_comparison
+from tuner.api.formats import STDOUT
+from tuner.api.formats import chosen_format as report_format
 from tuner.api.looking import compare as compare_sweeps
 from tuner.api.looking import load
 from tuner.api.models import export as export_of
 from tuner.api.models import export_data
+from tuner.base.errors import UsageError
 from tuner.base.text import duration_text, metric_text, params_text, short
 from tuner.cli.completion import sweep_names
-from tuner.cli.output import AsJson, Storage, SweepName, people, print_json
+from tuner.cli.output import AsJson, Storage, SweepName, people, print_data, print_json
 from tuner.cli.pages import add
 from tuner.cli.tables import add_row, new_table, tables
 from tuner.storage import StorageRoot
@@ -24,16 +28,35 @@ def report(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write. [default: report.html in the sweep's folder]"
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write, or - for standard output. [default: report.html in the sweep's folder, else SWEEP.md, "
+            "SWEEP.png or SWEEP.json]",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="html, md, png or json. [default: what FILE ends in, else html]",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write an HTML report on a sweep.
+    """Write a report on a sweep: page, Markdown, image.
 
-    One file with the best trial, learning curves, the effect of each parameter, and the use of the slots.
+    The page is one file that needs no network: the best trial, what matters, advice, and figures in which
+    a click on a trial shows it everywhere. Markdown has its figures beside it, as PNG files.
     """
-    target = load(sweep, storage=storage).report(output)
+    found = load(sweep, storage=storage)
+    if output == STDOUT:
+        if as_json:
+            raise UsageError("--output - and --json both write to standard output; leave one of them out")
+        print_data(found.report_text(report_format(form, None)))
+        return
+    target = found.report(output, format=form)
     data: dict[str, Any] = {"sweep": sweep, "report": str(target)}
     print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
 
@@ -46,14 +69,33 @@ def compare(
         ),
     ],
     storage: Storage = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a page, Markdown or JSON, by the file's ending."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="html|md|json", help="Write this format; md and json also without a file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare sweeps that have the same objective.
 
-    Shows the best value after equal numbers of epochs, the epochs to an equal value, and how the specs differ.
+    Shows the best value after equal numbers of epochs, whether the difference exceeds the noise, the epochs to an equal
+    value, and how the specs differ. A page also has the curves, what matters in each sweep, and the best
+    configurations.
     """
+    wanted = None if output is None and form is None else chosen_format(output, form)
+    if as_json and wanted not in (None, "json") and output in (None, "-"):
+        raise UsageError(f"--json: prints JSON, but --format is {wanted}; leave one out, or give --output FILE, too")
     data = compare_sweeps(*sweeps, storage=storage)
-    print_json(data) if as_json else _tell(data)
+    if wanted is None:
+        print_json(data) if as_json else _tell(data)
+    elif output in (None, "-"):
+        print_data(comparison_text(data, wanted))
+    else:
+        target = write_comparison(data, wanted, str(output))
+        print_json({**data, "report": str(target)}) if as_json else people.print(f"the comparison: {target}")
 
 
 def export(
@@ -100,6 +142,8 @@ def register(app: typer.Typer) -> None:
         """
         tuner report first
         tuner report first --output first.html
+        tuner report first -o first.md            for a pull request, with figures
+        tuner report first --format json -o -     the numbers, printed
         """,
     )
     add(
@@ -107,6 +151,8 @@ def register(app: typer.Typer) -> None:
         compare,
         """
         tuner compare first second
+        tuner compare first second -o compare.html
+        tuner compare first second --format md        for a pull request
         """,
     )
     add(
@@ -129,6 +175,8 @@ def _tell(data: dict[str, Any]) -> None:
         last = [row["to_reach"]] if reach else []
         add_row(table, row["sweep"], row["trials"], row["epochs"], duration_text(row["wall_s"]), best, *after, *last)
     tables.print(table)
+    for pair in data["pairs"]:
+        tables.print(pair["text"], markup=False)
     for row in data["sweeps"]:
         if row["best"] is not None:
             text = f"{row['sweep']}, trial {row['best']['trial']}: {params_text(row['best']['params'])}"

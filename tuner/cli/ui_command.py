@@ -1,4 +1,4 @@
-"""ui: the MLflow UI on the store that holds the runs of the sweeps."""
+"""ui: the MLflow UI on the store that holds the runs of the sweeps, or Tuner's own pages on the sweeps."""
 
 from __future__ import annotations
 
@@ -29,11 +29,31 @@ def ui(
     port: Annotated[
         int, typer.Option("--port", metavar="N", help="Port to listen on; 0 for any free one.", min=0, max=65535)
     ] = 5000,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve the reports of all sweeps, which follow running sweeps, not MLflow.")
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="With --live, address to listen on. Beyond this machine, pages need the token of the printed URL."
+            " [default: 127.0.0.1]",
+        ),
+    ] = None,
 ) -> None:
-    """Start the MLflow UI on recorded sweeps.
+    """Start the MLflow UI, or live reports on all sweeps.
 
-    It listens on 127.0.0.1 until Ctrl-C. Of a sweep that is recorded on a server, it prints the server's address.
+    It listens on 127.0.0.1 until Ctrl-C. Of a sweep that is recorded on a server, it prints the server's address. With
+    --live, it serves a list of all sweeps, and the report of each, which follows the sweep as it runs.
     """
+    if live:
+        from tuner.cli.live_command import serve_live
+
+        serve_live(StorageRoot.resolve(storage), sweep, host, port)
+        return
+    if host is not None:
+        raise UsageError("--host: must be given with --live; the MLflow UI listens on 127.0.0.1")
     from tuner.recording.database import check_reachable
     from tuner.recording.links import experiments_page
     from tuner.recording.relocation import relocate_artifacts
@@ -71,6 +91,8 @@ def register(app: typer.Typer) -> None:
         """
         tuner ui
         tuner ui first --port 0
+        tuner ui --live
+        tuner ui --live first
         """,
     )
 

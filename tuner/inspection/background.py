@@ -290,8 +290,10 @@ def _forked(
 
 
 def _as_written(spec: SweepSpec) -> dict[str, Any]:
-    """A spec whose space is left out if it was, as it may be of a KerasTuner model."""
+    """A spec without what was not written, where that makes a difference: a KerasTuner model's space, `log_models`."""
     written = spec.resolved()
+    if "log_models" not in spec.tracking.model_fields_set:
+        del written["tracking"]["log_models"]
     if "space" not in spec.model_fields_set:
         del written["space"]
     return written

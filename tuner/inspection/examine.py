@@ -131,6 +131,7 @@ def _script(found: ScriptFindings, why: str, imported: Sequence[str] = ()) -> In
         found.problems,
         warnings=found.warnings,
         imported=[*imported],
+        mismatches=found.mismatches,
         path="script",
         why=why,
         is_script=True,

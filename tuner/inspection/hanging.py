@@ -16,6 +16,7 @@ from tuner.inspection.trying import own_files
 _ASKS = signal.SIGUSR1
 _ANSWERS_WITHIN_S = 2.0
 _LOOKS_EVERY_S = 0.05
+_STACK_BYTES = 1 << 16
 _FRAME = re.compile(r'^  File "([^"\n]+)", line (\d+) in (.+)$', re.MULTILINE)
 
 
@@ -33,13 +34,13 @@ def where(pid: int, errors: IO[bytes], trainable: str) -> str:
     Returns:
         An empty text if the process does not answer, or is at no line of the user's.
     """
-    begin = errors.seek(0, os.SEEK_END)
+    begin = os.fstat(errors.fileno()).st_size
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, _ASKS)
     is_own, until = own_files(trainable), time.monotonic() + _ANSWERS_WITHIN_S
     while time.monotonic() < until:
-        errors.seek(begin)
-        for file, line, function in _FRAME.findall(errors.read().decode(errors="replace")):
+        text = os.pread(errors.fileno(), _STACK_BYTES, begin)  # a seek would move where the process writes, too
+        for file, line, function in _FRAME.findall(text.decode(errors="replace")):
             if is_own(file):
                 return f" in {function} (line {line} of {Path(file).name})"
         time.sleep(_LOOKS_EVERY_S)

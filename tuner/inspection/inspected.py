@@ -118,4 +118,7 @@ class Inspected:
         known = (*own, *spec.records)
         missing = {name: value for name, value in self.defaults.items() if name not in known}
         space = {**own.model_dump(exclude_defaults=True), **missing}
-        return spec_from_mapping({**spec.resolved(), "space": space}, source, is_new=bool(missing))
+        resolved = spec.resolved()
+        if self.is_script:  # so that a copy of the resolved spec is no error
+            resolved["tracking"]["log_models"] = "none"
+        return spec_from_mapping({**resolved, "space": space}, source, is_new=bool(missing))

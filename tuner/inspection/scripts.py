@@ -29,11 +29,13 @@ class ScriptFindings:
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    mismatches: list[str] = field(default_factory=list)
+    """Problems of a new sweep alone."""
 
 
 def loop_findings(spec: SweepSpec) -> ScriptFindings:
     """Of a loop, which has been imported."""
-    return ScriptFindings(_common(spec), _common_warnings(spec))
+    return ScriptFindings(_common(spec), _common_warnings(spec), models_problems(spec))
 
 
 def command_findings(spec: SweepSpec) -> ScriptFindings:
@@ -53,7 +55,19 @@ def command_findings(spec: SweepSpec) -> ScriptFindings:
     named = {name for argument in command for name in names_in(argument)}
     unnamed = [name for name in spec.space.searched if name not in named]
     warnings = [f"space.{name}: is not in the command, which may read it from $TUNER_PARAMS" for name in unnamed]
-    return ScriptFindings([*problems, *_common(spec)], [*warnings, *_common_warnings(spec)])
+    return ScriptFindings([*problems, *_common(spec)], [*warnings, *_common_warnings(spec)], models_problems(spec))
+
+
+def models_problems(spec: SweepSpec) -> list[str]:
+    """What is wrong with a script's `tracking.log_models`, where it is written."""
+    way = spec.tracking.log_models
+    return [models_problem(way)] if "log_models" in spec.tracking.model_fields_set and way != "none" else []
+
+
+def models_problem(way: object) -> str:
+    """The line for a way of logging models that has no effect on a script."""
+    why = "has no effect on a script, whose checkpoints hold no Keras model of Tuner's, but got"
+    return f"tracking.log_models: {why} {shown(way)}: leave it out"
 
 
 def _near(name: str, others: list[str]) -> str:

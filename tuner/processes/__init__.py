@@ -9,13 +9,14 @@ Forking needs Linux. Where it cannot be (`forking.why_plain`), the same server s
 
 from tuner.processes.client import EndedError, Process, Server, node_server, running_server
 from tuner.processes.forking import may_fork, why_plain
-from tuner.processes.own import begin_own, end_own, own_server, owned, trains_here
+from tuner.processes.own import begin_own, data_name, end_own, own_server, owned, trains_here
 
 __all__ = [
     "EndedError",
     "Process",
     "Server",
     "begin_own",
+    "data_name",
     "end_own",
     "may_fork",
     "node_server",

@@ -31,6 +31,11 @@ def own_server() -> Server | None:
     return _own if _own is not None and _own.is_alive else None
 
 
+def data_name(token: str) -> str:
+    """The name of the settings and data of a driver's sweep, which its own server keeps."""
+    return f"sweep-{token}"
+
+
 def end_own() -> None:
     """Ends it with all processes that it forked; one that is begun later starts anew."""
     global _own
@@ -41,9 +46,9 @@ def end_own() -> None:
 
 
 @contextmanager
-def owned(address: str | None) -> Iterator[None]:
-    """Has a server until the end, if trials train on this machine."""
-    if trains_here(address):
+def owned(address: str | None, *, is_needed: bool = False) -> Iterator[None]:
+    """Has a server until the end, if trials train on this machine, or it is needed for something else."""
+    if is_needed or trains_here(address):
         begin_own()
     try:
         yield

@@ -37,13 +37,14 @@ def main() -> int:
     )
     parser.add_argument("--restarts", type=int, default=0, help="how many recorders this driver started before")
     parser.add_argument("--line", type=int, help="the inherited pipe to the driver")
+    parser.add_argument("--token", default="", help="of the driver's own process that forks others")
     options = parser.parse_args()
     shutdown = Shutdown(options.patience_seconds)
     line = RecorderEnd(options.line)
     _be_quiet_and_polite()
     _listen(shutdown)
     try:
-        serve(SweepFolder.at(options.folder), shutdown, options.restarts, line.tell)
+        serve(SweepFolder.at(options.folder), shutdown, options.restarts, line.tell, options.token)
     except HangingError as error:
         _say(f"{error}: starting anew")
         os.execv(sys.executable, [sys.executable, "-P", "-m", "tuner.recording", *sys.argv[1:]])

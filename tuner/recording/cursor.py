@@ -48,6 +48,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """How often the sweep's driver had to start another recorder."""
     recorder_trouble: str = ""
     """How the last recorder ended, noted by the driver before it starts another; empty while one is running."""
+    work: str = ""
+    """What a recorder does once all events are recorded; empty for nothing."""
     news: str = ""
     """Why all records were last recreated."""
     news_at: float = 0.0

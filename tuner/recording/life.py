@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import IO
 
 from tuner.base.errors import StorageError
+from tuner.processes import own_server
 from tuner.recording.line import DriverEnd
 from tuner.storage import SweepFolder, open_log
 
@@ -31,6 +32,8 @@ class Life:
         self._was_silent_s = 0.0
         self._line = DriverEnd(tell)
         told = ["--restarts", str(restarts), "--line", str(self._line.far_end)]
+        if (server := own_server()) is not None:
+            told += ["--token", server.token]
         try:
             with self._log() as log:
                 # In another session than the driver's, so that it does not receive its Ctrl-C.

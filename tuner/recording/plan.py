@@ -137,6 +137,11 @@ class Planner:
         self._tested: set[int] = set()
         """Ended trials whose test metrics were recorded; later checkpoints only repeat them."""
 
+    @property
+    def names(self) -> Names:
+        """The keys of the sweep's names in MLflow."""
+        return self._names
+
     def skip(self, events: Iterable[ev.AnyEvent]) -> None:
         """Folds events that are already recorded."""
         for event in events:

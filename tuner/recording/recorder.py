@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from tuner.base.errors import ServiceError, StorageError, TrackingError
+from tuner.base.errors import ServiceError, StorageError, TrackingError, TunerError
 from tuner.inspection.provenance.copies import read_copy
 from tuner.recording.attempt import Pulse, attempt
 from tuner.recording.cursor import read_cursor, write_cursor
 from tuner.recording.logged_files import logged_files
+from tuner.recording.models.models import Models
 from tuner.recording.names import VERSION
 from tuner.recording.place import check_place
 from tuner.recording.plan import PARENT, Planner, RunKey, RunUpdate
 from tuner.recording.report import Reports
 from tuner.recording.target import RunsLostError, Target
 from tuner.storage import SweepFolder
+from tuner.storage.commands import program, storage_option
 from tuner.storage.journal import JournalReader
 from tuner.storage.printed import printed_text
 from tuner.sweep import Sweep
@@ -41,6 +43,7 @@ SLICE_EVENTS = 1000
 CURSOR_PERIOD_S = 1.0
 REMOTE_CURSOR_PERIOD_S = 10.0
 UPLOADS_S = 10.0
+MODEL_WORK = "recording the model"
 
 _T = TypeVar("_T")
 
@@ -59,6 +62,7 @@ class Recorder:
         uri: str | None = None,
         tell_news: Callable[[str], None] = lambda news: None,
         page_waits_s: float = 0.0,
+        token: str = "",
     ) -> None:
         """Reads the cursor, nothing else.
 
@@ -66,6 +70,7 @@ class Recorder:
             uri: overrides the spec's tracking URI.
             tell_news: called with a line for the user if all records had to be recreated.
             page_waits_s: how long it waits for the report that the sweep's driver writes, before it writes its own.
+            token: of the driver's own process that forks others, for models; empty if there is none.
         """
         self._folder = folder
         self._reports = Reports(folder, page_waits_s)
@@ -75,6 +80,7 @@ class Recorder:
         self._uploaded = dict(self.cursor.uploaded)
         self.num_recorded = 0
         self._pulse = Pulse()
+        self._models = Models(folder, token, self._pulse, tell_news)
         self._saved, self._saved_at = self.cursor, -math.inf
         self._unsaved_reason = ""
         self._begin()
@@ -255,7 +261,7 @@ class Recorder:
         Requires the recorder's lock.
         """
         restarts = self.cursor.restarts if restarts is None else restarts
-        self.cursor = msgspec.structs.replace(self.cursor, restarts=restarts, recorder_trouble="")
+        self.cursor = msgspec.structs.replace(self.cursor, restarts=restarts, recorder_trouble="", work="")
         self.save_cursor()
 
     def note_trouble(self, reason: str) -> None:
@@ -272,10 +278,11 @@ class Recorder:
         self._tell_news(news)
 
     def close(self) -> None:
-        """Ends the recorder: writes the cursor, waits for artifacts, and repairs what an outage left uncertain."""
+        """Ends the recorder: logs models, waits for artifacts, and repairs what an outage left uncertain."""
         self.save_cursor()
         store = self._store
         if store is not None:
+            self._log_models(store)
             try:
                 self.attempt(lambda: store.close(UPLOADS_S))
             except ServiceError as error:
@@ -286,6 +293,27 @@ class Recorder:
     def _begin_cursor_anew(self) -> None:
         """Whatever is still being uploaded notes its end in the former `_uploaded`, which no longer counts."""
         self.cursor, self._uploaded = self.cursor.anew(), {}
+
+    def _log_models(self, store: MlflowStore) -> None:
+        """Logs the models of an ended sweep, whose events are all recorded. Without them it is complete, too."""
+        sweep = self._planner.sweep
+        wanted = [one for one in self._models.wanted(sweep, self._planner.names) if one.trial in store.runs]
+        if not wanted or self._events or self._updates:
+            return
+        self._note_work(MODEL_WORK)
+        try:
+            self.attempt(lambda: self._models.log(store, sweep, wanted))
+        except (TunerError, OSError) as error:
+            again = f"{program()} record {self._folder.name}{storage_option(self._folder.root)}"
+            self._tell_news(f"warning: the model is not in MLflow: {error}; try again with: {again}")
+            _log.warning("the model is not logged: %s", error)
+        finally:
+            self._note_work("")
+
+    def _note_work(self, work: str) -> None:
+        """Notes in the cursor what it does once all events are recorded, so that the driver can say so."""
+        self.cursor = msgspec.structs.replace(self.cursor, work=work)
+        self.save_cursor()
 
     def _forget(self) -> None:
         self._begin_cursor_anew()

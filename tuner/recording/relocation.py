@@ -45,9 +45,10 @@ def _relocate(file: Path, location: str) -> int:
         old = {place: count for place, count in found if place and _is_elsewhere(place, location)}
         if not old:
             return 0
+        has_models = database.execute("select 1 from sqlite_master where name = 'logged_models'").fetchone()
         database.execute("begin immediate")
         for place in old:
-            for statement in _STATEMENTS:
+            for statement in (*_STATEMENTS, *([_OF_MODELS] if has_models else [])):
                 database.execute(statement, {"old": place, "new": location})
         database.execute("commit")
     _log.warning("the storage root was moved: artifacts of runs are now expected in %s", location)
@@ -58,6 +59,10 @@ _STATEMENTS = (
     "update experiments set artifact_location = :new where artifact_location = :old",
     "update runs set artifact_uri = :new || substr(artifact_uri, length(:old) + 1)"
     " where substr(artifact_uri, 1, length(:old) + 1) = :old || '/'",
+)
+_OF_MODELS = (
+    "update logged_models set artifact_location = :new || substr(artifact_location, length(:old) + 1)"
+    " where substr(artifact_location, 1, length(:old) + 1) = :old || '/'"
 )
 
 

@@ -17,11 +17,11 @@ PAGE_BYTES_MAX = 64 << 20
 LOOK_EVERY_S = 0.05
 
 
-def report(sweep: Sweep, state: SweepState) -> str:
+def report(sweep: Sweep, state: SweepState, folder: SweepFolder | None = None) -> str:
     """The HTML page that `tuner report` writes."""
-    from tuner.report import report_page  # imports Matplotlib
+    from tuner.report import report_page  # imports Altair
 
-    return report_page(sweep, state)
+    return report_page(sweep, state, folder)
 
 
 class Reports:
@@ -42,7 +42,7 @@ class Reports:
         until = time.monotonic() + self._waits_s
         while (page := self._written(sweep)) is None and sweep.ended is not None and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
-        return page or report(sweep, state)
+        return page or report(sweep, state, self._folder)
 
     def _written(self, sweep: Sweep) -> str | None:
         """The page in the sweep's folder, if it is of this place in the journal."""

@@ -169,13 +169,18 @@ def pause_s(poll_s: float, spent_s: float) -> float:
 
 
 def serve(
-    folder: SweepFolder, shutdown: Shutdown, restarts: int = 0, tell_news: Callable[[str], None] = lambda news: None
+    folder: SweepFolder,
+    shutdown: Shutdown,
+    restarts: int = 0,
+    tell_news: Callable[[str], None] = lambda news: None,
+    token: str = "",
 ) -> None:
     """Records a sweep beside its driver. Waits for another recorder of the sweep to end.
 
     Args:
         restarts: how often the driver had to start another recorder.
         tell_news: called with a line for the user if all records had to be recreated.
+        token: of the driver's own process that forks others; empty if there is none.
 
     Raises:
         TrackingError: not everything is in MLflow; the message says what is missing and why.
@@ -196,7 +201,7 @@ def serve(
             recorder.read()
             raise _unfinished(folder, recorder, "another recorder is already running")
     try:
-        recorder = Recorder(folder, tell_news=tell_news, page_waits_s=PAGE_WAITS_S)
+        recorder = Recorder(folder, tell_news=tell_news, page_waits_s=PAGE_WAITS_S, token=token)
         recorder.take_over(restarts)
         import_in_background()
         shutdown.progressed()

@@ -26,7 +26,8 @@ from tuner.recording.database import check_database
 from tuner.recording.datasets import DatasetUsed
 from tuner.recording.logged_files import NAME as LOGGED
 from tuner.recording.logged_files import Logged
-from tuner.recording.plan import InExperiment, RunKey, RunOf, RunUpdate, Tags
+from tuner.recording.models.logged import LoggedModels
+from tuner.recording.plan import PARENT, InExperiment, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
 from tuner.recording.sqlite import create_database, forget_connections
@@ -119,6 +120,12 @@ class MlflowStore:
                 self._restore_statuses()
         for name in self.uploads.wait(timeout_s):
             _log.warning("artifact %s did not arrive in MLflow", name)
+
+    @contextmanager
+    def logged_models(self) -> Iterator[LoggedModels]:
+        """The models of the sweep; whatever MLflow raises in the block becomes a TrackingError."""
+        with self._sorted_errors():
+            yield LoggedModels(self._client, self.experiment_id, self.runs[PARENT], self._pulse.beat)
 
     def abandon(self) -> None:
         """Drops pending uploads, because the store has changed."""

@@ -1,33 +1,112 @@
-"""A sweep's report: a single, self-contained HTML file."""
+"""A sweep's report as a page: one HTML file that needs no network."""
 
 from __future__ import annotations
 
-import base64
-from datetime import UTC, datetime
+import functools
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from tuner.analysis.curves import curve_axes, searched
-from tuner.base.coupling import SCALED, Coupling, coupling_of, coupling_text, scaled_rate
+from tuner.analysis.endings import endings
 from tuner.base.outcomes import SweepState
-from tuner.base.text import duration_text, infeasible_text, metric_text, params_text
-from tuner.base.words import Params
-from tuner.report import figures
+from tuner.report import theme
+from tuner.report.bundle import vega_script
+from tuner.report.charts import Tables
+from tuner.report.charts.columns import printable
+from tuner.report.drawing import Drawing, draw_all, embedded
+from tuner.report.reading import advice_texts, best_text, facts, goal, importance_text, params_line
 from tuner.spec import dump_yaml
-from tuner.spec.feasible import infeasible_figures
-from tuner.sweep import Sweep, Trial
+from tuner.storage import SweepFolder
+from tuner.sweep import Sweep
 
-TRIALS_SHOWN = 50
-"""How many of the best trials are listed; `tuner trials` lists all."""
+PLAIN_ROWS = 10
+"""The best trials that stand in the page where no script runs."""
+SPEC_CHARACTERS = 100_000
 
 
-def report_page(sweep: Sweep, state: SweepState) -> str:
+def report_page(sweep: Sweep, state: SweepState, folder: SweepFolder | None = None) -> str:
     """The report as HTML.
 
     Args:
         state: running, interrupted, paused, finished or stopped.
+        folder: the sweep's folder, which commands in the page name.
     """
+    return page_of(Tables(sweep, folder=folder), state)
+
+
+def page_of(tables: Tables, state: SweepState) -> str:
+    """The report as HTML, from tables that may know the sweep's importance already."""
+    sweep = tables.sweep
+    drawing = draw_all(tables)
+    page: str = _template("page.html.j2").render(
+        at=sweep.place,
+        name=printable(sweep.name),
+        state=state,
+        goal=goal(sweep),
+        metric=printable(sweep.metric),
+        facts=facts(sweep),
+        best=best_text(sweep),
+        importance=importance_text(tables.weighed) if sweep.num_epochs else None,
+        advice=advice_texts(tables.advice),
+        sections=drawing.sections,
+        reasons=[(it.outcome, it.trials, [(printable(text), n) for text, n in it.reasons]) for it in endings(sweep)],
+        trials=_plain_rows(sweep),
+        num_shown=len(tables.shown),
+        num_trials=len(sweep.trials),
+        spec_yaml=printable_block(dump_yaml(sweep.spec)),
+        versions=", ".join(f"{name} {version}" for name, version in sweep.versions.items()),
+        data=Markup(embedded(page_data(tables, drawing))),
+        css=Markup(_text("page.css")),
+        colors={scheme: Markup(theme.variables(scheme)) for scheme in ("light", "dark")},
+        vega=Markup(vega_script()),
+        script=Markup(_text("page.js")),
+    )
+    return page
+
+
+def page_data(tables: Tables, drawing: Drawing) -> dict[str, Any]:
+    """What the page's script draws: tables, charts, and the columns of the table of trials."""
+    fixed = {"t": "trial", "v": tables.metric, "b": "at epoch", "e": "epochs", "o": "outcome", "s": "seconds"}
+    columns = [*fixed.items(), *((column.field, column.label) for column in tables.by_importance)]
+    return {
+        "name": printable(tables.sweep.name),
+        "mode": tables.sweep.mode,
+        "best": tables.best,
+        "columns": [{"field": field, "label": label} for field, label in columns],
+        "tables": drawing.tables,
+        "charts": drawing.charts(),
+        "config": {scheme: theme.config(scheme) for scheme in ("light", "dark")},
+    }
+
+
+def printable_block(text: str) -> str:
+    """Text of several lines that a page can show."""
+    shown = "\n".join(map(printable, text.splitlines()))
+    return shown if len(shown) <= SPEC_CHARACTERS else f"{shown[:SPEC_CHARACTERS]}\n…"
+
+
+def _plain_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": trial.number,
+            "value": f"{trial.best_value:.6g}",
+            "epoch": f"{trial.best_epoch} of {trial.epochs_trained}",
+            "outcome": trial.state,
+            "params": params_line(sweep, trial),
+        }
+        for trial in sweep.ranked()[:PLAIN_ROWS]
+    ]
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return resources.files("tuner.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("tuner.report", "."),
         autoescape=True,
@@ -35,100 +114,4 @@ def report_page(sweep: Sweep, state: SweepState) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2").render(
-        at=sweep.place,
-        name=sweep.name,
-        state=state,
-        goal=f"the {'highest' if sweep.mode == 'max' else 'lowest'} {sweep.metric}",
-        facts=_facts(sweep),
-        best=_best(sweep),
-        figures=[(title, about, _views(sweep, draw)) for title, about, draw in _figures(sweep)],
-        metric=sweep.metric,
-        trials=[_row(sweep, trial) for trial in sweep.ranked()[:TRIALS_SHOWN]],
-        num_usable=len(sweep.ranked()),
-        num_trials=len(sweep.trials),
-        spec_yaml=dump_yaml(sweep.spec),
-        versions=", ".join(f"{name} {version}" for name, version in sweep.versions.items()),
-    )
-
-
-def _infeasible(sweep: Sweep) -> str:
-    num_trials = len(sweep.trials)
-    return infeasible_text(infeasible_figures(sweep.spec, sweep.num_infeasible, num_trials), num_trials)
-
-
-def _facts(sweep: Sweep) -> list[tuple[str, str]]:
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
-    started = datetime.fromtimestamp(sweep.spans[0].started_at, UTC)
-    return [
-        ("trainable", str(sweep.spec.get("trainable", ""))),
-        ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
-        ("trials", f"{sweep.num_counted} of {sweep.num_trials}: {counts or 'none yet'}"),
-        *([("infeasible", text)] if (text := _infeasible(sweep)) else []),
-        *([("learning rate", coupling_text(coupling))] if (coupling := _coupling(sweep)) else []),
-        ("epochs", str(sweep.num_epochs)),
-        ("time", f"{duration_text(sweep.wall_s)} running, {duration_text(sweep.training_s)} of training"),
-        ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
-        ("seed", str((sweep.spec.get("search") or {}).get("seed", "-"))),
-    ]
-
-
-def _best(sweep: Sweep) -> dict[str, Any] | None:
-    trial = sweep.best
-    if trial is None:
-        return None
-    tested = {name: metric_text(value) for name, value in trial.test_metrics.items() if value is not None}
-    return {
-        "trial": trial.number,
-        "epoch": trial.best_epoch,
-        "value": metric_text(trial.best_value),
-        "params": {name: params_text({name: value}).partition("=")[2] for name, value in _params(sweep, trial).items()},
-        "tested": {name if name.startswith("test_") else f"test_{name}": text for name, text in tested.items()},
-    }
-
-
-def _params(sweep: Sweep, trial: Trial) -> Params:
-    """A trial's parameters, with the rate that it trained with where its batch size scales the rate."""
-    rate = scaled_rate(sweep.spec.get("space") or {}, trial.params)
-    return trial.params if rate is None else {**trial.params, SCALED: rate}
-
-
-def _coupling(sweep: Sweep) -> Coupling | None:
-    return coupling_of(sweep.spec.get("space") or {})
-
-
-def _figures(sweep: Sweep) -> list[tuple[str, str, Any]]:
-    """The figures that have something to show, as (title, caption, drawing function)."""
-    if not sweep.num_epochs:
-        return []
-    dots = "One dot for each trial; darker ones were trained longer. The best one is ringed."
-    bars = "When trials trained: completed (blue), stopped (grey), unfinished (orange), failed or diverged (red)."
-    found = [
-        ("Best so far", "The best value so far, over the epochs of all trials.", figures.best_figure),
-        ("Learning curves", "One line for each trial; trials of a single epoch are dots.", figures.curves_figure),
-        ("Parameters", dots, figures.parameters_figure),
-        ("Slots", bars, figures.slots_figure),
-    ]
-    return found if searched(sweep) else [it for it in found if it[1] is not dots]
-
-
-def _views(sweep: Sweep, draw: Any) -> list[tuple[str, str]]:
-    """A figure as images, each with what a reader chooses it by; learning curves have one for each x axis."""
-    if draw is not figures.curves_figure:
-        return [("", _image(draw(sweep)))]
-    return [(over, _image(figures.curves_figure(sweep, over))) for over in curve_axes(sweep)]
-
-
-def _row(sweep: Sweep, trial: Trial) -> dict[str, Any]:
-    return {
-        "trial": trial.number,
-        "outcome": trial.state,
-        "value": metric_text(trial.best_value),
-        "epoch": f"{trial.best_epoch} of {trial.epochs_trained}",
-        "params": params_text(_params(sweep, trial)),
-        "origin": trial.origin,
-    }
-
-
-def _image(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return environment.get_template(name)

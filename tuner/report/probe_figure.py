@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -11,12 +12,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from tuner.probe.result import ProbeResult, RateRange
-from tuner.report.figures import STYLE
 
 COLUMNS = 2
 _COLORS = ("#1f5fa8", "#d9822b", "#2e7d4f", "#7b4fa3", "#b3261e", "#5f6b76")
 _ROW_IN, _WIDTH_IN, _DPI = 3.0, 10.0, 150
 _SHADE_ALPHA = 0.10
+
+STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e9ed",
+    "axes.edgecolor": "#9aa7b4",
+    "axes.axisbelow": True,
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "text.parse_math": False,  # the name of a parameter may contain a dollar sign
+}
 
 
 def write_probe_figure(result: ProbeResult, path: Path) -> None:

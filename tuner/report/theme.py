@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-_LIGHT = {
-    "paper": "#ffffff", "ink": "#1d2730", "quiet": "#55626e", "line": "#e3e7ec", "mark": "#1f6fb8", "faint": "#8fa0b0",
-    "best": "#c2410c", "picked": "#111111", "ramp": ["#c9d9ea", "#6fa3d3", "#1f6fb8", "#0a2c55"],
+_LIGHT: dict[str, Any] = {
+    "paper": "#ffffff", "card": "#f6f8fa", "ink": "#1d2730", "quiet": "#55626e", "line": "#e3e7ec",
+    "mark": "#1f6fb8", "faint": "#8fa0b0", "best": "#c2410c", "picked": "#111111",
+    "ramp": ["#c9d9ea", "#6fa3d3", "#1f6fb8", "#0a2c55"],
 }  # fmt: skip
-_DARK = {
-    "paper": "#14181d", "ink": "#e6eaee", "quiet": "#a3afbb", "line": "#2b333c", "mark": "#5aa9f0", "faint": "#75838f",
-    "best": "#fb923c", "picked": "#ffffff", "ramp": ["#27435f", "#3d78b3", "#74b4f2", "#d8ecff"],
+_DARK: dict[str, Any] = {
+    "paper": "#14181d", "card": "#1c2229", "ink": "#e6eaee", "quiet": "#a3afbb", "line": "#2b333c",
+    "mark": "#5aa9f0", "faint": "#75838f", "best": "#fb923c", "picked": "#ffffff",
+    "ramp": ["#27435f", "#3d78b3", "#74b4f2", "#d8ecff"],
 }  # fmt: skip
 _CATEGORIES = {
     "light": ["#1f6fb8", "#8a98a6", "#b7791f", "#b3261e", "#7b4fa3", "#2e7d4f", "#0e7490", "#5f6b76", "#be185d"],
@@ -66,3 +68,10 @@ def config(scheme: str) -> dict[str, Any]:
 def paper(scheme: str) -> str:
     """The color behind a figure that stands alone."""
     return str((_DARK if scheme == "dark" else _LIGHT)["paper"])
+
+
+def variables(scheme: str) -> str:
+    """The colors of a page, as CSS variables."""
+    color = _DARK if scheme == "dark" else _LIGHT
+    names = ("paper", "ink", "quiet", "line", "mark", "faint", "best", "picked", "card")
+    return " ".join(f"--{name}: {color[name]};" for name in names)

@@ -211,6 +211,11 @@ def summary(folder: SweepFolder) -> dict[str, Any]:
         _warn_of_place(folder, sweep)
     except StorageError:
         sweep, current = Sweep(), "damaged"
+    return summary_of(folder, sweep, current)
+
+
+def summary_of(folder: SweepFolder, sweep: Sweep, current: str) -> dict[str, Any]:
+    """One line of `tuner list`, of a sweep that has been read."""
     found = best(sweep)
     return {
         "sweep": folder.name,

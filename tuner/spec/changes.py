@@ -23,6 +23,7 @@ _ANYTHING = (
     *("num_trials", "feasible", "early_stopping", "budget", "failures", "resources", "checkpoints", "tracking"),
     *("requirements", "jit_compile", "deterministic"),
 )
+_MODELS = "tracking.log_models"
 _FOUND_BY = ("name", "storage")
 _WHY_NOT = {
     "name": "names the sweep and its folder",
@@ -77,6 +78,12 @@ def _changes(
     old, new = was.resolved(), after.resolved()
     for path, value in _differences(old, new, [key for key in new if key not in ("space", *passed_over)]):
         section = path.split(".")[0]
+        if (
+            path == _MODELS
+            and was.tracking.log_models == "none"
+            and "log_models" not in after.tracking.model_fields_set
+        ):
+            continue  # a script's, which has none whatever the default is
         if section in _ANYTHING:
             changes[path] = value
         else:

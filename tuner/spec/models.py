@@ -212,6 +212,9 @@ class Tracking(Section):
     """An MLflow server or database; null for sqlite, the file mlflow.db in the storage root."""
     experiment: Text | None = None
     """The MLflow experiment; null for the sweep's name."""
+    log_models: Literal["best", "kept", "none"] = "best"
+    """Which trained Keras models MLflow gets when the sweep ends: the best trial's, those of all trials whose weights
+    are kept, or none."""
     system_metrics: bool = False
     """Whether each trial's run shows what its node does: processors, memory, disk, network and the trial's GPUs, every
     10 seconds."""

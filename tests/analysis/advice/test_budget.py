@@ -56,7 +56,7 @@ def test_where_the_parameters_explain_nothing_more_trials_bring_luck_alone() -> 
 
 
 def test_the_larger_gain_comes_first() -> None:
-    assert list(rules(curve_of(0.2, 8))) == ["more_trials", "longer"]
+    assert list(rules(curve_of(0.15, 7))) == ["more_trials", "longer"]
     assert list(rules(curve_of(0.01, 25))) == ["longer", "more_trials"]
 
 

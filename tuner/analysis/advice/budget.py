@@ -15,7 +15,7 @@ MORE_TRIALS, LONGER = "more_trials", "longer"
 MIN_TRIALS = 16
 _MIN_EPOCHS = 8
 _NUM_BEST = 3
-_SMALL_SHARE = 0.02
+_SMALL_SHARE = 0.03
 """A gain below this share of the distance between the best trial and the median is none."""
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from tuner.analysis.advice.axes import axes, rounded
 from tuner.analysis.advice.finding import Finding, listed, override
 from tuner.analysis.advice.standing import Standing
 from tuner.analysis.findings import Importance
 from tuner.base.text import short
-from tuner.spec.space import AnyParameter, Constant, Repeated
+from tuner.base.words import value_key
+from tuner.spec.space import Constant, Float, Repeated
 from tuner.sweep import Trial
 
 RULE = "does_not_matter"
@@ -19,56 +23,89 @@ _MIN_QUALITY = 0.3
 """A forest that predicts less of the variance than this says little of what does not matter."""
 _GOOD_SHARE = 0.25
 _MUCH_CHEAPER = 0.8
+_CHANCE = 0.1
+_NUM_SHUFFLES = 400
+_DIGITS = 3
 
 
 def does_not_matter(standing: Standing, importance: Importance | None) -> list[Finding]:
     """One finding on all of them."""
     if importance is None or importance.num_trials < MIN_TRIALS or importance.quality < _MIN_QUALITY:
         return []
-    if not standing.ranked or len(importance.parameters) < 2:
+    small = {name: share.high for name, share in importance.parameters.items() if share.high < _SMALL_SHARE}
+    fixed = {name: _value(standing, name) for name in small if _may_be_fixed(standing, name)}
+    fixed = {name: value for name, value in fixed.items() if value is not None}
+    if not fixed or len(importance.parameters) < 2:
         return []
-    fixed = [
-        (name, share.high, value, why)
-        for name, share in importance.parameters.items()
-        if share.high < _SMALL_SHARE and (parameter := _to_fix(standing, name)) is not None
-        if (chosen := _value(standing, name)) is not None
-        for value, why in [chosen]
-        for _ in [parameter]
-    ]
-    if not fixed:
-        return []
-    names = listed([f"{name} (at most {max(high, 0.01):.0%})" for name, high, _, _ in fixed])
+    names = listed([f"{name} (at most {max(small[name], 0.01):.0%})" for name in fixed])
     text = f"Of the differences between {importance.num_trials} trials next to nothing is due to {names}."
-    values = listed([f"{name} at {short(value)}, {why}" for name, _, value, why in fixed])
-    overrides = tuple(override(f"space.{name}", _constant(standing, name, value)) for name, _, value, _ in fixed)
-    return [Finding(RULE, text, f"Fix {values}", overrides, needs_new=True, without_command=f"Fix {values}.")]
+    values = [f"{name} at {short(value)}{_why(standing, name, value)}" for name, value in fixed.items()]
+    way = f"Fix {listed(values)}"
+    overrides = tuple(override(f"space.{name}", _constant(standing, name, value)) for name, value in fixed.items())
+    return [Finding(RULE, text, way, overrides, needs_new=True, without_command=f"{way}.")]
 
 
-def _to_fix(standing: Standing, name: str) -> AnyParameter | None:
-    """A parameter that may become a constant: no list, and nothing depends on it."""
+def _may_be_fixed(standing: Standing, name: str) -> bool:
+    """Whether it may become a constant (it is no list, and nothing depends on it), and places tell nothing of it."""
     space = standing.spec.space
     if name not in space or isinstance(space[name], Repeated | Constant):
-        return None
-    for other, parameter in space.items():
-        depends = name in (parameter.when or {}) or (isinstance(parameter, Repeated) and parameter.repeat == name)
-        if other != name and depends:
-            return None
-    return space[name]
+        return False
+    depend = (
+        other
+        for other, parameter in space.items()
+        if name in (parameter.when or {}) or (isinstance(parameter, Repeated) and parameter.repeat == name)
+    )
+    return next(depend, None) is None and _chance(standing, name) > _CHANCE
 
 
-def _value(standing: Standing, name: str) -> tuple[Any, str] | None:
-    """The value to fix, and why: of the good trials' that with much shorter epochs, else the best trial's."""
+def _chance(standing: Standing, name: str) -> float:
+    """The chance that a trial's place depends so much on a parameter by luck: for values in any order.
+
+    A forest says what the variance is due to, which is mostly that of bad trials; places count the good ones, too.
+    """
+    having = [trial for trial in (*standing.ranked, *standing.bad) if name in trial.params]
+    places = np.array([standing.places[trial.number] for trial in having])
+    if len(having) < MIN_TRIALS / 2 or np.ptp(places) == 0:
+        return 0.0
+    axis = next((axis for axis in axes(standing.spec.space) if axis.name == name), None)
+    if axis is not None:
+        number = np.array([axis.number(trial.params) or 0.0 for trial in having])
+        x = np.log(np.maximum(number, axis.low)) if axis.is_log else number
+        design = np.stack([np.ones_like(x), x, x * x], axis=1)
+    else:
+        kinds = {kind: place for place, kind in enumerate(dict.fromkeys(value_key(t.params[name]) for t in having))}
+        design = np.eye(len(kinds))[[kinds[value_key(trial.params[name])] for trial in having]]
+    basis = np.linalg.svd(design / (np.abs(design).max(axis=0) + 1e-300), full_matrices=False)[0]
+    centred = places - places.mean()
+    rng = np.random.default_rng(0)
+    shuffled = np.stack([centred, *(rng.permutation(centred) for _ in range(_NUM_SHUFFLES))])
+    explained = np.square(shuffled @ basis).sum(axis=1)
+    return float(np.mean(explained >= explained[0] - 1e-9))
+
+
+def _value(standing: Standing, name: str) -> Any:
+    """The best trial's value; of batch sizes a good trial's with much shorter epochs. None if no trial has one."""
     having = [trial for trial in standing.ranked if name in trial.params]
     if not having:
         return None
     best = having[0]
-    good = having[: max(3, round(_GOOD_SHARE * len(having)))]
-    cheapest = min(good, key=_epoch_s)
-    if name == "batch_size" and 0 < _epoch_s(cheapest) < _MUCH_CHEAPER * _epoch_s(best):
-        return cheapest.params[name], f"which trained {_epoch_s(best) / _epoch_s(cheapest):.1f} times as fast"
-    return best.params[name], "as in the best trial" if best is standing.ranked[
-        0
-    ] else "as in the best trial that has it"
+    value = best.params[name]
+    if name == "batch_size":
+        good = having[: max(3, round(_GOOD_SHARE * len(having)))]
+        cheapest = min(good, key=_epoch_s)
+        value = cheapest.params[name] if _epoch_s(cheapest) < _MUCH_CHEAPER * _epoch_s(best) else value
+    parameter = standing.spec.space[name]
+    if isinstance(parameter, Float) and isinstance(value, float) and parameter.contains(rounded(value, _DIGITS)):
+        return rounded(value, _DIGITS)
+    return value
+
+
+def _why(standing: Standing, name: str, value: Any) -> str:
+    """What is said of a value that is not the best trial's."""
+    best = standing.ranked[0].params
+    if name not in best:
+        return " (of the best trial that has it)"
+    return " (whose epochs are shorter)" if name == "batch_size" and value != best[name] else ""
 
 
 def _epoch_s(trial: Trial) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from trainables.sources import Sources
 from tuner.base.errors import StorageError
+from tuner.base.hints import option
 from tuner.inspection.provenance.code import Code, is_plain, is_sound, left_out
 from tuner.storage import SweepFolder, code_copy, make_folder, read_bytes, write_atomically
 
@@ -64,6 +65,19 @@ def read_code(folder: SweepFolder, manifest: Mapping[str, Any]) -> Sources:
         files = dict(zip(names, pool.map(lambda name: read_copy(folder, manifest, name), names), strict=True))
     digests = {name: str(manifest["files"][name]["sha256"]) for name in left_out(manifest)}
     return Sources(str(manifest["main"]), files, digests)
+
+
+def read_code_or_say(folder: SweepFolder, manifest: Mapping[str, Any], way_on: str) -> Sources:
+    """As `read_code`; of a copy that is damaged or gone the message also says how to go on, as in "build it by".
+
+    Raises:
+        StorageError: a copy is not what the journal says.
+    """
+    try:
+        return read_code(folder, manifest)
+    except StorageError as error:
+        todays = option("with_changed_code", True)
+        raise StorageError(f"{error}; put it back, or {way_on} today's files: {todays}") from error
 
 
 def read_copy(folder: SweepFolder, manifest: Mapping[str, Any], name: str) -> bytes:

@@ -10,7 +10,7 @@ from tuner.base.errors import StorageError, UsageError
 from tuner.base.hints import option
 from tuner.inspection.provenance.code import collect, is_shipped, is_sound, runs_as_it_is
 from tuner.inspection.provenance.comparison import compare_code, listed, source_changes
-from tuner.inspection.provenance.copies import copied_names, read_code, read_copy
+from tuner.inspection.provenance.copies import copied_names, read_code_or_say, read_copy
 from tuner.inspection.provenance.files import source_digest
 from tuner.inspection.provenance.training_code import as_they_are, check_given, difference_text, is_importable_as_kept
 from tuner.inspection.work_folder import find_module
@@ -38,12 +38,7 @@ def sources_of(folder: SweepFolder, sweep: Sweep, trial: Trial, takes_todays: bo
         if code is None or is_shipped(trainable) or runs_as_it_is(trainable):
             return None, ""
         return code.sources, ""
-    try:
-        sources = read_code(folder, kept)
-    except StorageError as error:
-        raise StorageError(
-            f"{error}; put it back, or build it by today's files: {option('with_changed_code', True)}"
-        ) from error
+    sources = read_code_or_say(folder, kept, "build it by")
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     follows = f"the model is built by the code that trial {trial.number} was trained with"
     again = f"{option('with_changed_code', True)} takes today's"

@@ -29,7 +29,7 @@ from tuner.inspection.provenance.comparison import (
     source_changes,
     version_changes,
 )
-from tuner.inspection.provenance.copies import read_code, write_code
+from tuner.inspection.provenance.copies import read_code, read_code_or_say, write_code
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 from tuner.sweep import events as ev
@@ -96,12 +96,7 @@ def resuming(folder: SweepFolder, sweep: Sweep, accepted: Accepted, note: Note) 
         return starting(trainable, note)
     if accepted.code:
         return _with_todays(folder, trainable, kept, note)
-    try:
-        sources = read_code(folder, kept)
-    except StorageError as error:
-        raise StorageError(
-            f"{error}; put it back, or go on with today's files: {option('with_changed_code', True)}"
-        ) from error
+    sources = read_code_or_say(folder, kept, "go on with")
     today = compare_code(kept, collect(trainable, kept["files"]), sources)
     if is_importable_as_kept(trainable, kept, today):
         follows = f"it goes on with the code that it was started with{as_they_are(today)}"

@@ -26,7 +26,7 @@ def curves(tables: Tables) -> Drawn | None:
         .transform_lookup(lookup="t", from_=alt.LookupData(data=named("trials"), key="t", fields=fields))
         .encode(y=objective(tables, field="y"), detail="t:N", tooltip=tooltip(tables))
     )
-    axis: dict[str, Any] = {"title": X_TITLES[tables.axes[0]], "grid": False, "tickMinStep": 1}
+    axis: dict[str, Any] = {"title": X_TITLES[tables.axes[0]], "grid": False, "tickMinStep": 1, "tickCount": 10}
     x: Any = "epochs"
     params = [picked()]
     if len(tables.axes) > 1:
@@ -59,7 +59,7 @@ def best_so_far(tables: Tables) -> Drawn | None:
         "t": [trial for _, trial, _ in ends],
     }
     base = alt.Chart(named("best")).encode(
-        x=alt.X("n:Q", title="epochs of training, all trials", axis=alt.Axis(grid=False)),
+        x=alt.X("n:Q", title="epochs of training, all trials", axis=alt.Axis(grid=False, tickCount=8)),
         y=alt.Y("v:Q", title=f"best {tables.metric}", scale=alt.Scale(zero=False, nice=True)),
         tooltip=[
             alt.Tooltip("n:Q", title="epochs of all trials"),

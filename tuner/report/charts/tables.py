@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tuner.analysis.advice import Advice, advice
 from tuner.analysis.curves import curve_axes, learning_curve, searched, shown_range
 from tuner.analysis.findings import Importance, Unknown
 from tuner.analysis.importance import weighed
 from tuner.analysis.thinning import evenly, length_max, shown_trials
 from tuner.report.charts.columns import Column, columns_of, label_of, rounded, values_of
+from tuner.storage import SweepFolder
 from tuner.sweep import Sweep, Trial
 
 TRIALS_MAX = 2_000
@@ -33,14 +35,16 @@ class Tables:
 
     Attributes:
         known: what is known of importance; where it is None, it is weighed when it is asked for.
+        folder: the sweep's folder, if there is one, which commands name.
     """
 
     sweep: Sweep
     known: Importance | Unknown | None = None
+    folder: SweepFolder | None = None
 
     @cached_property
     def columns(self) -> list[Column]:
-        """The searched parameters, what matters most first where that is known."""
+        """The searched parameters, in the order of the spec."""
         return columns_of(self.sweep)[:PARAMETERS_MAX]
 
     @cached_property
@@ -50,6 +54,11 @@ class Tables:
     @property
     def importance(self) -> Importance | None:
         return self.weighed if isinstance(self.weighed, Importance) else None
+
+    @cached_property
+    def advice(self) -> list[Advice]:
+        """What to do next, the most useful first."""
+        return advice(self.sweep, self.weighed, self.folder)
 
     @cached_property
     def by_importance(self) -> list[Column]:

@@ -1,0 +1,1 @@
+"""Pages of sweeps that follow their journals: `tuner ui --live`."""

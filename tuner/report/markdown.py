@@ -1,0 +1,63 @@
+"""A report in Markdown, for a pull request: the best trial, what matters, advice, the best trials, and figures."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+
+from tuner.base.outcomes import SweepState
+from tuner.report.charts import Tables
+from tuner.report.charts.columns import printable
+from tuner.report.reading import advice_texts, best_text, facts, goal, importance_text, params_line
+
+TRIALS_SHOWN = 10
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~@!])")
+
+
+def report_markdown(tables: Tables, state: SweepState, figures: Mapping[str, tuple[str, str]] | None = None) -> str:
+    """The report as Markdown.
+
+    Args:
+        figures: file name -> (title, caption) of images that lie beside the text.
+    """
+    sweep = tables.sweep
+    parts = [f"# {_plain(sweep.name)}", _plain(f"{state}, looks for {goal(sweep)}"), *_best(tables)]
+    if sweep.num_epochs:
+        parts += ["## What matters", _plain(importance_text(tables.weighed))]
+    if advice := advice_texts(tables.advice):
+        items = (f"1. {_plain(it.text)}" + (f"\n\n   {_code(it.command)}" if it.command else "") for it in advice)
+        parts += ["## Advice", "\n".join(items)]
+    if rows := sweep.ranked()[:TRIALS_SHOWN]:
+        head = f"| trial | {_plain(sweep.metric)} | epoch | outcome | parameters |\n|---:|---:|---:|---|---|"
+        lines = [
+            f"| {trial.number} | {trial.best_value:.6g} | {trial.best_epoch} of {trial.epochs_trained} | {trial.state} "
+            f"| {_code(params_line(sweep, trial))} |"
+            for trial in rows
+        ]
+        parts += [f"## The best {len(rows)} of {len(sweep.trials)} trials", "\n".join([head, *lines])]
+    for file, (title, caption) in (figures or {}).items():
+        parts += [f"## {_plain(title)}", _plain(caption), f"![{_plain(title)}](<{file}>)"]
+    parts += ["## Sweep", "\n".join(f"- {_plain(name)}: {_plain(text)}" for name, text in facts(sweep))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _best(tables: Tables) -> list[str]:
+    best = best_text(tables.sweep)
+    if best is None:
+        return ["No trial has a usable value yet."]
+    tested = "".join(f", {_plain(name)} {value}" for name, value in best.tested.items())
+    first = f"**{_plain(tables.sweep.metric)} {best.value}** in trial {best.trial}, epoch {best.epoch}{tested}"
+    return ["## Best trial", first, "\n".join(f"- {_plain(name)}: {_code(it)}" for name, it in best.params.items())]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))
+
+
+def _code(text: str) -> str:
+    """Text as code, also in a table."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    inside = f" {text} " if text.startswith("`") or text.endswith("`") else text
+    return f"{fence}{printable(inside)}{fence}".replace("|", "\\|") if text else ""

@@ -1,0 +1,122 @@
+"""What a report says in words: the best trial, what matters, advice, and the facts of the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tuner.analysis.advice import SHOWN_MAX, Advice
+from tuner.analysis.findings import Importance, Unknown
+from tuner.base.coupling import SCALED, coupling_of, coupling_text, scaled_rate
+from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short
+from tuner.base.words import Params
+from tuner.report.charts.columns import label_of, printable
+from tuner.spec.feasible import infeasible_figures
+from tuner.storage.commands import program
+from tuner.sweep import Sweep, Trial
+
+SHARES_TOLD = 4
+VALUE_CHARACTERS = 400
+
+
+@dataclass(frozen=True)
+class BestText:
+    """The best trial: its number and epoch, and its value, parameters and test metrics as text."""
+
+    trial: int
+    epoch: int
+    value: str
+    params: dict[str, str]
+    tested: dict[str, str] = field(default_factory=dict)
+
+
+def best_text(sweep: Sweep) -> BestText | None:
+    """The best trial in words; None before there is one."""
+    trial = sweep.best
+    if trial is None:
+        return None
+    tested = {name: metric_text(value) for name, value in trial.test_metrics.items() if value is not None}
+    return BestText(
+        trial.number,
+        trial.best_epoch,
+        metric_text(trial.best_value),
+        {_cut(name): _cut(short(value)) for name, value in trained_params(sweep, trial).items()},
+        {_cut(name if name.startswith("test_") else f"test_{name}"): text for name, text in tested.items()},
+    )
+
+
+def trained_params(sweep: Sweep, trial: Trial) -> Params:
+    """A trial's parameters, with the rate that it trained with where its batch size scales the rate."""
+    rate = scaled_rate(sweep.spec.get("space") or {}, trial.params)
+    return trial.params if rate is None else {**trial.params, SCALED: rate}
+
+
+def params_line(sweep: Sweep, trial: Trial) -> str:
+    """A trial's parameters on one line."""
+    return _cut(params_text(trained_params(sweep, trial)))
+
+
+def importance_text(known: Importance | Unknown) -> str:
+    """What matters: `learning_rate 71% (64 to 80), units 12% (8 to 20)`; or why nothing can be said."""
+    if isinstance(known, Unknown):
+        return known.reason
+    told = [
+        f"{label_of(name)} {share.value:.0%} ({100 * share.low:.0f} to {100 * share.high:.0f})"
+        for name, share in known.parameters.items()
+    ]
+    left = len(told) - SHARES_TOLD
+    return ", ".join(told[:SHARES_TOLD]) + (f", and {left} more" if left > 0 else "")
+
+
+@dataclass(frozen=True)
+class AdviceText:
+    """A piece of advice: what is so, and the command that can be pasted; empty if there is none."""
+
+    rule: str
+    text: str
+    command: str
+
+
+def advice_texts(pieces: Sequence[Advice]) -> list[AdviceText]:
+    """The most useful pieces of advice, with their commands apart."""
+    return [_apart(piece) for piece in pieces[:SHOWN_MAX]]
+
+
+def _apart(piece: Advice) -> AdviceText:
+    text = printable(piece.text)
+    for verb in ("run", "resume"):
+        before, found, after = text.partition(f": {program()} {verb} ")
+        if found:
+            return AdviceText(piece.rule, f"{before}:", f"{found[2:]}{after}")
+    return AdviceText(piece.rule, text, "")
+
+
+def goal(sweep: Sweep) -> str:
+    """What the sweep looks for."""
+    return f"the {'highest' if sweep.mode == 'max' else 'lowest'} {printable(sweep.metric)}"
+
+
+def facts(sweep: Sweep) -> list[tuple[str, str]]:
+    """The sweep's figures, as (name, text)."""
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sweep.outcomes().items() if count)
+    started = datetime.fromtimestamp(sweep.spans[0].started_at, UTC)
+    coupling = coupling_of(sweep.spec.get("space") or {})
+    figures = infeasible_figures(sweep.spec, sweep.num_infeasible, len(sweep.trials))
+    search: Mapping[str, object] = sweep.spec.get("search") or {}
+    return [
+        ("trainable", _cut(str(sweep.spec.get("trainable", "")))),
+        ("started", started.strftime("%Y-%m-%d %H:%M UTC")),
+        ("trials", f"{sweep.num_counted} of {sweep.num_trials}: {counts or 'none yet'}"),
+        *([("infeasible", text)] if (text := infeasible_text(figures, len(sweep.trials))) else []),
+        *([("learning rate", coupling_text(coupling))] if coupling else []),
+        ("epochs", f"{sweep.num_epochs:,}"),
+        ("time", f"{duration_text(sweep.wall_s)} running, {duration_text(sweep.training_s)} of training"),
+        ("slots", f"{sweep.slots}, {sweep.utilization:.0%} of their time training"),
+        ("seed", str(search.get("seed", "-"))),
+    ]
+
+
+def _cut(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= VALUE_CHARACTERS else f"{shown[:VALUE_CHARACTERS]}…"
