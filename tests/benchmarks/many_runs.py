@@ -51,13 +51,22 @@ def main() -> None:
             if store == "postgresql":
                 uri = stack.enter_context(Postgres()).uri
             recording_cost.make_database(uri)
+            from mlflow import MlflowClient
+
+            from tuner.recording.sqlstore import analyze
+
             recording_cost.record_sweep(folder, uri, options.recorded, EPOCHS)
             num_runs = _copy(uri, options.trials // options.recorded - 1)
             server = stack.enter_context(MlflowServer(uri, folder))
             print(f"{store}, {num_runs} runs{_size(folder / 'mlflow.db')}")
             sweep_folder = StorageRoot.resolve(str(folder)).sweep("s")
             cursor = read_cursor(sweep_folder)
-            _ask(server.url, fold(read_events(sweep_folder)), cursor.experiment_id, cursor.run_id)
+            sweep = fold(read_events(sweep_folder))
+            _ask(server.url, sweep, cursor.experiment_id, cursor.run_id)
+            if store == "sqlite":
+                print("with the statistics that the recorder makes at 500 runs, and whenever they have doubled")
+                analyze(MlflowClient(uri))
+                _ask(server.url, sweep, cursor.experiment_id, cursor.run_id)
             shutil.rmtree(folder / "artifacts", ignore_errors=True)
 
 

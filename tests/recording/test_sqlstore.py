@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuner.recording import record
+from tuner.recording import read_cursor, record
+from tuner.sweep import fold
 
 if TYPE_CHECKING:
     from conftest import Database, Story
@@ -30,3 +31,16 @@ def test_a_store_of_many_runs_has_statistics(
     analyzed = {table for (table,) in database.rows("select distinct tbl from sqlite_stat1")}
     assert {"runs", "tags", "latest_metrics"} <= analyzed
     assert len(database.runs()) == 5
+
+
+def test_a_store_of_an_earlier_version_has_them_once_its_page_is_opened(recorded: Story, database: Database) -> None:
+    from tuner.recording.view_tag import ensure_view
+
+    recorded.trial(0, [0.25])
+    record(recorded.folder)
+    find = "select count(*) from sqlite_master where name = 'sqlite_stat1'"
+    assert database.rows(find) == [(0,)]
+    cursor = read_cursor(recorded.folder)
+    for _ in range(2):
+        assert ensure_view(cursor.uri, cursor.experiment_id, fold(recorded.events))
+    assert database.rows(find) == [(1,)]

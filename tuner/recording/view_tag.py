@@ -9,14 +9,17 @@ from tuner.sweep import Sweep
 
 
 def ensure_view(uri: str, experiment_id: str, sweep: Sweep) -> bool:
-    """Whether the experiment has the view, which it gets unless it may not be written."""
+    """Whether the experiment has the view, which it gets unless it may not be written; SQLite gets its statistics, too."""
     from mlflow.exceptions import MlflowException
+
+    from tuner.recording.sqlstore import analyze
 
     name = f"{TAG}{view_key(sweep)}"
     try:
         client = reading_client(uri)
         if name not in client.get_experiment(experiment_id).tags:
             client.set_experiment_tag(experiment_id, name, view(sweep))
+        analyze(client, is_first=True)
     except (TrackingError, MlflowException, OSError):
         return False
     return True
