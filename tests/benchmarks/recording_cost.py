@@ -29,7 +29,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.bench.lines.recording import server_cpu_s
+import psutil
+
 from tests.servers import Postgres
 from tests.simulation import make_spec, new_sweep
 from tuner.base.words import Params
@@ -99,6 +100,18 @@ def _in_process(side: str, trials: int, epochs: int, store: str, empty: Path) ->
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return {**found, "cpu_s": found["cpu_s"] + server_cpu_s(server) - before_s}
+
+
+def server_cpu_s(server: Postgres | None) -> float:
+    """Of a PostgreSQL server and its processes, ended ones included."""
+    if server is None:
+        return 0.0
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any("postgres" in word for word in words[:1]) and str(server.port) in words:
+            family = [process, *process.children(recursive=True)]
+            return sum(sum(one.cpu_times()[:2]) for one in family) + sum(process.cpu_times()[2:4])
+    raise RuntimeError("there is no process of the PostgreSQL server")
 
 
 def make_database(uri: str) -> None:

@@ -43,7 +43,7 @@ def is_analysis_due(num_runs: int) -> bool:
 def analyze(client: MlflowClient, is_first: bool = False) -> None:
     """Lets SQLite look at how its rows are spread; does nothing for other stores, or where it cannot.
 
-    Without it a search that is ordered by a metric goes through that metric of all runs for each run, which takes seconds
+    Without it, a search ordered by a metric goes through that metric of all runs for each run, which takes seconds
     on MLflow's page of 10,000 runs.
 
     Args:

@@ -9,7 +9,7 @@ from tuner.sweep import Sweep
 
 
 def ensure_view(uri: str, experiment_id: str, sweep: Sweep) -> bool:
-    """Whether the experiment has the view, which it gets unless it may not be written; SQLite gets its statistics, too."""
+    """Whether the experiment has the view, which it gets unless it may not be written; SQLite gets statistics, too."""
     from mlflow.exceptions import MlflowException
 
     from tuner.recording.sqlstore import analyze
