@@ -114,10 +114,14 @@ def test_an_unreadable_journal_is_told_in_the_list_and_on_its_page(tmp_path: Pat
     file.write_bytes(b"{}\n" + whole)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "journal.jsonl").touch()
+    begun(tmp_path, "odd").close()
+    odd = tmp_path / "odd" / "journal.jsonl"
+    odd.write_bytes(odd.read_bytes().replace(b"num_trials", b"mun_trials"))
     with serving(tmp_path) as server:
         rows = {it["sweep"]: it for it in server.get("/sweeps").json}
         assert (rows["torn"]["state"], rows["sound"]["state"]) == ("damaged", "interrupted")
         assert "line 1, byte 0" in rows["torn"]["error"] and "empty" in rows["empty"]["error"]
+        assert (rows["odd"]["state"], rows["odd"]["error"]) == ("damaged", "KeyError: 'num_trials'")
         page = server.get("/sweeps/torn")
         assert page.status == 503 and "cannot be read" in page.text and "line 1, byte 0" in page.text
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.probe.measured import rates
 from tests.simulation import make_spec
-from tuner.base.errors import UsageError
+from tuner.base.errors import SpecError, UsageError
+from tuner.probe import probing
 from tuner.probe.messages import Asked, Doing, Done, Rung
 from tuner.probe.probing import Wanted, _Found, _measure_rates, probe
 from tuner.processes import EndedError, Server, end_own
@@ -92,7 +93,9 @@ class Mine(Trainable):
 
 
 @pytest.mark.slow(10)
-def test_a_model_that_is_never_built_ends_it_in_one_line(tmp_path: Path) -> None:
+def test_a_model_that_is_never_built_or_data_that_never_load_end_it_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine.py").write_text(HANGS)
     spec = make_spec(
         trainable=f"{tmp_path}/mine.py:Mine",
@@ -100,9 +103,17 @@ def test_a_model_that_is_never_built_ends_it_in_one_line(tmp_path: Path) -> None
         space={"learning_rate": {"low": 0.01, "high": 0.1}, "batch_size": 32},
         failures={"trial_timeout": "1s"},
     )
+    (tmp_path / "never.py").write_text("import keras\n" + HANGS.replace("import numpy as np", "time.sleep(3600)"))
+    never = spec.model_copy(update={"trainable": f"{tmp_path}/never.py:Mine"})
     try:
         with pytest.raises(UsageError) as error:
             probe(spec, "spec", Wanted(seconds=5.0))
+        monkeypatch.setattr(probing, "HANGS_AFTER_MIN_S", 2.0)
+        monkeypatch.setattr(probing, "HANGS_AFTER", 0.0)
+        with pytest.raises(
+            SpecError, match=r"must load within 2 s, but it has not ended in load_data \(line 10 of never"
+        ):
+            probe(never, "spec", Wanted(seconds=5.0))
     finally:
         end_own()
     told = "probe: measuring batch size 8 did not go on for 1 s in build_model (line 14 of mine.py) and was ended"

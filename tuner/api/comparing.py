@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.api.formats import Format, chosen_format
 from tuner.base.errors import UsageError
 from tuner.base.hints import option
 from tuner.storage import write_atomically
-
-FORMATS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "json": (".json",)}
-"""Formats, and the endings of files by which they are known."""
 
 
 class Comparison(dict[str, Any]):
@@ -28,30 +26,21 @@ class Comparison(dict[str, Any]):
         return f"<ul>{pairs}</ul>{''.join(tables)}"
 
 
-def chosen_format(output: str | None, wanted: str | None) -> str:
-    """The format to write, by name or by the ending of the file.
+def comparison_format(named: str | None, output: str | None) -> Format:
+    """The format to write, as `tuner.api.formats.chosen_format` tells it.
 
     Raises:
-        UsageError: there is no such format, it cannot be told from the file, or it needs a file.
+        UsageError: it is none of a comparison, contradicts the file, or needs a file.
     """
-    if wanted is not None and wanted not in FORMATS:
-        raise UsageError(f"{option('format')}: must be one of {', '.join(FORMATS)}, but got {wanted!r}")
-    if wanted == "html" and output in (None, "-"):
-        raise UsageError(f"{option('format')} html: needs {option('output')} FILE")
-    if wanted is not None:
-        return wanted
-    if output == "-":
-        raise UsageError(f"{option('output')} -: needs {option('format')} md or json")
-    ending = Path(output or "").suffix.lower()
-    for name, endings in FORMATS.items():
-        if ending in endings:
-            return name
-    raise UsageError(
-        f"{option('output')}: must end in .html, .md or .json, or {option('format')} be given, but got {output}"
-    )
+    chosen = chosen_format(named, output)
+    if chosen == "png":
+        raise UsageError(f"{option('format')}: a comparison is written as html, md or json, but got png")
+    if chosen == "html" and output is None:
+        raise UsageError(f"{option('format')} html: needs {option('output')} FILE, or - for standard output")
+    return chosen
 
 
-def comparison_text(data: Mapping[str, Any], form: str) -> str:
+def comparison_text(data: Mapping[str, Any], form: Format) -> str:
     """A comparison in a format."""
     from tuner.report.comparison import comparison_markdown, comparison_page
 
@@ -62,7 +51,7 @@ def comparison_text(data: Mapping[str, Any], form: str) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def write_comparison(data: Mapping[str, Any], form: str, output: str) -> Path:
+def write_comparison(data: Mapping[str, Any], form: Format, output: str) -> Path:
     """Writes a comparison to a file; its path.
 
     Raises:

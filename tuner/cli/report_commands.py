@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuner.api.comparing import chosen_format, comparison_text, write_comparison
+from tuner.api.comparing import comparison_format, comparison_text, write_comparison
 from tuner.api.formats import STDOUT
 from tuner.api.formats import chosen_format as report_format
 from tuner.api.looking import compare as compare_sweeps
@@ -71,11 +71,15 @@ def compare(
     storage: Storage = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a page, Markdown or JSON, by the file's ending."),
+        typer.Option("--output", "-o", metavar="FILE", help="File to write, or - for standard output."),
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", metavar="html|md|json", help="Write this format; md and json also without a file."),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="html, md or json; the last two are printed where no FILE is given. [default: what FILE ends in]",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,13 +89,13 @@ def compare(
     value, and how the specs differ. A page also has the curves, what matters in each sweep, and the best
     configurations.
     """
-    wanted = None if output is None and form is None else chosen_format(output, form)
-    if as_json and wanted not in (None, "json") and output in (None, "-"):
-        raise UsageError(f"--json: prints JSON, but --format is {wanted}; leave one out, or give --output FILE, too")
+    wanted = None if output is None and form is None else comparison_format(form, output)
+    if as_json and wanted not in (None, "json") and output in (None, STDOUT):
+        raise UsageError(f"--format {wanted} and --json both write to standard output; leave one of them out")
     data = compare_sweeps(*sweeps, storage=storage)
     if wanted is None:
         print_json(data) if as_json else _tell(data)
-    elif output in (None, "-"):
+    elif output in (None, STDOUT):
         print_data(comparison_text(data, wanted))
     else:
         target = write_comparison(data, wanted, str(output))

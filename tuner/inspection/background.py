@@ -91,14 +91,15 @@ class Inspection:
         """Whether a child process is at work, so that the caller has time to start Ray."""
         return self._child is not None
 
-    def result(self, within_s: float | None = None) -> Inspected:
+    def result(self, within_s: float | None = None, way_out: str = "") -> Inspected:
         """What was found; `Inspected.problems` holds what does not fit.
 
         Args:
             within_s: what a child process may take; one that takes longer is ended, which is a problem, too.
+            way_out: what that problem's text says to do.
         """
         if self._child is not None:
-            return self._child_result(within_s)
+            return self._child_result(within_s, way_out)
         if self._found is not None:
             return self._found
         return self._seen_here(is_tried=False)
@@ -152,14 +153,14 @@ class Inspection:
         else:
             self._child = _plain(asked, *files, environment, folder)
 
-    def _child_result(self, within_s: float | None) -> Inspected:
+    def _child_result(self, within_s: float | None, way_out: str) -> Inspected:
         assert self._child is not None and self._handover is not None and self._errors is not None
         try:
             try:
                 self._child.wait(within_s)
             except (TimeoutError, subprocess.TimeoutExpired):
                 place = where(self._child.pid, self._errors, self._spec.trainable)
-                problem = f"trainable: must load within {within_s:g} s, but it has not ended{place}"
+                problem = f"trainable: must load within {within_s:g} s, but it has not ended{place}{way_out}"
                 return Inspected({}, [], None, [problem])
             self._handover.seek(0)
             found = self._taken()  # our own child wrote it a moment ago
@@ -254,6 +255,8 @@ class _Fork:
 
     def wait(self, timeout: float | None = None) -> None:
         """Waits for its end, as `subprocess.Popen.wait` does."""
+        if self.returncode is not None:
+            return
         try:
             self.returncode = self._process.wait(timeout)
         except ConnectionError:

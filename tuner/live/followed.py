@@ -79,27 +79,29 @@ class Followed:
         is_wanted = time.monotonic() - self._wanted_at < KEPT_S
         try:
             self._read(is_wanted)
+            if self._sweep is not None and (self.summary is None or self.error or self.place != before):
+                self.summary = status.summary_of(self.folder, self._sweep, self.state)
             self.error = ""
         except (TunerError, OSError) as error:
             self._fail(str(error))
         except Exception as error:  # events that no driver wrote in this order; the other sweeps are shown all the same
             self._fail(f"{type(error).__name__}: {error}")
-        if self.summary is None or self.place != before:
-            seen = self._sweep if self._sweep is not None and self.state != "damaged" else Sweep()
-            self.summary = status.summary_of(self.folder, seen, self.state)
         if self._sweep is not None and self._sweep.ended is not None and not is_wanted:
             self._sweep = None  # to free its memory; the reader still tells when the sweep is resumed
         self._looked_at = time.monotonic()
 
     def _read(self, is_wanted: bool) -> None:
         is_held = read_holder(self.folder) is not None  # before the journal, which then has the last word
-        if not self._is_as_read():
+        if not self._begins_as_read():
             self._restart()
         if self._sweep is None and self._reader.seq:
             if not is_wanted and not self._reader.read():
                 return
             self._restart()
         events = self._reader.read()
+        if not self._is_as_long():
+            self._restart()
+            events = self._reader.read()
         self.num_read += len(events)
         sweep = self._sweep if self._sweep is not None else Sweep()
         self._sweep = sweep
@@ -110,21 +112,26 @@ class Followed:
             raise StorageError(f"{self.folder.path}: its journal is empty")
         self.state = sweep.ended.state if sweep.ended else "running" if is_held else "interrupted"
 
-    def _is_as_read(self) -> bool:
-        """Whether the journal still begins with what was read; not if another sweep has taken the name."""
-        if isinstance(self._reader, SegmentReader):
-            newest = max((one.last or one.first for one in self._reader.listed), default=-1)
-            return not self._reader.read_from or newest >= self._reader.read_from[-1].first
+    def _begins_as_read(self) -> bool:
+        """Whether the journal's file still begins with what was read; not if another sweep has taken the name."""
         try:
-            if self._reader.seq:
+            if isinstance(self._reader, FileReader) and self._reader.seq:
                 self._reader.check_beginning()
         except StorageError:
             return False
         return True
 
+    def _is_as_long(self) -> bool:
+        """Whether the journal's objects, as last listed, still reach as far as what was read."""
+        if not isinstance(self._reader, SegmentReader) or not self._reader.read_from:
+            return True
+        newest = max((one.last or one.first for one in self._reader.listed), default=-1)
+        return newest >= self._reader.read_from[-1].first
+
     def _fail(self, message: str) -> None:
         self._restart()
         self.error, self.state, self._place = message, "damaged", message
+        self.summary = status.summary_of(self.folder, Sweep(), "damaged")
 
     def _restart(self) -> None:
         """Forgets what was read."""

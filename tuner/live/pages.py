@@ -6,8 +6,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from tuner.analysis.advice import Advice
 from tuner.analysis.findings import Importance, Unknown
-from tuner.analysis.importance import weighed
 from tuner.base.outcomes import SweepState
 from tuner.live.followed import Followed
 from tuner.report.charts import Tables
@@ -19,7 +19,7 @@ SHARE = 0.1
 PAUSE_S = 1.0
 """Seconds between two makings of a page at least."""
 GROWTH = 1.1
-"""What matters is weighed again once so many times the trials have ended."""
+"""What matters and advice are sought again once so many times the trials have ended."""
 PAGES_MAX = 8
 """Pages that are kept; the one that was asked for longest ago is forgotten."""
 
@@ -32,9 +32,10 @@ class Page:
     html: str = ""
     due_at: float = 0.0
     """When it may be made again."""
-    known: Importance | Unknown | None = None
+    known: tuple[Importance | Unknown, list[Advice]] | None = None
+    """What matters and advice, as of when they were last sought."""
     num_known: int = 0
-    """How many trials had ended when importance was weighed."""
+    """How many trials had ended then."""
     asked_at: float = 0.0
     making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -76,8 +77,13 @@ class Pages:
     def _made(self, page: Page, one: Followed, sweep: Sweep, state: SweepState) -> str:
         ended = len(sweep.ended_trials)
         if page.known is None or ended >= GROWTH * page.num_known or sweep.ended is not None:
-            page.known, page.num_known = weighed(sweep), ended
-        return page_of(Tables(sweep, known=page.known, folder=one.folder), state)
+            tables = Tables(sweep, folder=one.folder)
+        else:
+            tables = Tables(sweep, page.known[0], one.folder, page.known[1])
+        html = page_of(tables, state)
+        if tables.advised is None:
+            page.known, page.num_known = (tables.weighed, tables.advice), ended
+        return html
 
     def _known(self, one: Followed) -> Page:
         with self._lock:

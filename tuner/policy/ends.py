@@ -49,8 +49,8 @@ class Ends:
         """Takes a trial that continued from a level to the next."""
         pairs = self._pairs[level]
         insort(pairs, (loss, next_loss))
-        if len(pairs) > MAX_PAIRS:
-            pairs.pop()
+        if len(pairs) > MAX_PAIRS and pairs.pop() == (loss, next_loss):
+            return  # the pairs are those before
         if len(pairs) >= MIN_PAIRS:
             self._lines[level] = _line(pairs)
 

@@ -44,6 +44,7 @@ SECONDS_MIN = 5.0
 HANGS_AFTER = 10.0
 """What takes so many times the seconds of the whole probe without a sign of life hangs; a minute at least."""
 HANGS_AFTER_MIN_S = 60.0
+_RAISE_SECONDS = f"raise --seconds: the limit is {HANGS_AFTER:g} times as much"
 TRIES_MAX = 3
 """Processes that measure rates: each after the first one because the one before died."""
 _LADDER_SHARE, _RATES_SHARE = 0.4, 0.95
@@ -136,7 +137,7 @@ def probe(spec: SweepSpec, source: str, wanted: Wanted, say: Callable[[str], Non
     optimizers(spec, wanted.optimizers, None)
     begin_own()  # TensorFlow's import takes the longest
     say(f"looking at {spec.trainable} and its data")
-    inspected = Inspection(spec).result(_loading_s(wanted.seconds))
+    inspected = Inspection(spec).result(_loading_s(wanted.seconds), f"; if it does not hang, {_RAISE_SECONDS}")
     if inspected.is_script:
         raise UsageError(
             f"probe: {spec.trainable} is a program of its own, whose steps cannot be measured; search its rate and"
@@ -260,7 +261,7 @@ def _hangs(asked: Asked, doing: str, place: str) -> str:
     told = f"probe: {what} did not go on for {limit_s:g} s{place} and was ended; if it does not hang"
     if doing and asked.spec["failures"]["trial_timeout"]:
         return f"{told}, raise failures.trial_timeout"
-    return f"{told}, raise --seconds: the limit is {HANGS_AFTER:g} times as much"
+    return f"{told}, {_RAISE_SECONDS}"
 
 
 def _measure_rates(server: Server, is_forked: bool, asked: Asked, found: _Found, say: Callable[[str], None]) -> None:

@@ -116,7 +116,8 @@ class Process:
         """
         try:
             assert self.pid
-            has_ended = bool(select.select([self._control], [], [], within_s)[0])
+            is_closed = self._control.fileno() < 0
+            has_ended = is_closed or bool(select.select([self._control], [], [], within_s)[0])
         except BaseException:
             self.close()
             raise

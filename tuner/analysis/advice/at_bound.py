@@ -13,7 +13,7 @@ from tuner.analysis.advice.widening import widened
 
 RULE = "at_bound"
 MIN_TRIALS = 12
-_CHANCE = 0.02
+_CHANCE = 0.06
 """How often the rule may speak of a sweep whose parameters change nothing; shared by all bounds."""
 _SHARE_OF_BEST = 0.75
 """At least this share of the best trials lies at the bound, the best one among them."""

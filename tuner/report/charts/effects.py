@@ -20,7 +20,7 @@ _BAR_STEP = 26
 _TALL, _SMALL = 260, 200
 
 
-@figure("What matters")
+@figure("Importance")
 def importance(tables: Tables) -> Drawn | None:
     """A bar for each parameter with its interval, and one for each interaction that matters."""
     known = tables.importance
@@ -187,5 +187,5 @@ def _contour(tables: Tables, table: str, across: Column, up: Column) -> Chart:
         y=up.up(),
         tooltip=tooltip(tables),
     )
-    trials = dots.mark_point(style="spot", size=20)
+    trials = dots.mark_point(style="spot", size=26)
     return alt.layer(cells, trials, *marked(dots, tables)).properties(width=260, height=_TALL)

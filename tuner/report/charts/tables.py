@@ -9,7 +9,7 @@ from typing import Any
 from tuner.analysis.advice import Advice, advice
 from tuner.analysis.curves import curve_axes, learning_curve, searched, shown_range
 from tuner.analysis.findings import Importance, Unknown
-from tuner.analysis.importance import weighed
+from tuner.analysis.kept import weighed
 from tuner.analysis.thinning import evenly, length_max, shown_trials
 from tuner.report.charts.columns import Column, columns_of, label_of, rounded, values_of
 from tuner.storage import SweepFolder
@@ -35,12 +35,14 @@ class Tables:
 
     Attributes:
         known: what is known of importance; where it is None, it is weighed when it is asked for.
+        advised: advice that is known; where it is None, it is sought when it is asked for.
         folder: the sweep's folder, if there is one, which commands name.
     """
 
     sweep: Sweep
     known: Importance | Unknown | None = None
     folder: SweepFolder | None = None
+    advised: list[Advice] | None = None
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -58,7 +60,7 @@ class Tables:
     @cached_property
     def advice(self) -> list[Advice]:
         """What to do next, the most useful first."""
-        return advice(self.sweep, self.weighed, self.folder)
+        return self.advised if self.advised is not None else advice(self.sweep, self.weighed, self.folder)
 
     @cached_property
     def by_importance(self) -> list[Column]:
