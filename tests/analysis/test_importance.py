@@ -40,7 +40,7 @@ def test_the_learning_rate_comes_first_where_it_decides() -> None:
     assert matters_text(found).startswith("learning_rate ") and matters_text(found).endswith(", 2 more")
 
 
-@pytest.mark.parametrize(("num", "noise"), [(24, 0.0), (64, 0.01), (200, 0.05)])
+@pytest.mark.parametrize(("num", "noise"), [(24, 0.0), (64, 0.02)])
 def test_shares_are_shares_with_an_interval(num: int, noise: float) -> None:
     found = told(searched(MNIST, mnist_error, num, noise=noise))
     assert math.isclose(sum(share.value for share in found.parameters.values()), 1, abs_tol=1e-9)
@@ -67,9 +67,9 @@ def product(params: Params) -> float:
     ("function", "num", "known", "tolerance"),
     [
         (additive, 64, [16 / 21, 4 / 21, 1 / 21, 0], 0.16),
-        (additive, 500, [16 / 21, 4 / 21, 1 / 21, 0], 0.06),
-        (ishigami, 500, [0.436, 0.442, 0.122, 0], 0.08),
-        (product, 200, [0.5, 0.5, 0, 0], 0.08),
+        (additive, 300, [16 / 21, 4 / 21, 1 / 21, 0], 0.06),
+        (ishigami, 300, [0.436, 0.442, 0.122, 0], 0.08),
+        (product, 150, [0.5, 0.5, 0, 0], 0.08),
     ],
 )
 def test_functions_with_known_indices(function: Any, num: int, known: list[float], tolerance: float) -> None:
@@ -79,7 +79,7 @@ def test_functions_with_known_indices(function: Any, num: int, known: list[float
 
 
 def test_a_pair_that_acts_together_is_found() -> None:
-    found = told(searched(UNITS, product, 200))
+    found = told(searched(UNITS, product, 150))
     pair, share = next(iter(found.pairs.items()))
     assert set(pair) == {"x1", "x2"} and share.value > 0.7
     assert all(other.value < 0.1 for pair, other in list(found.pairs.items())[1:])
@@ -154,14 +154,14 @@ def test_the_same_trials_give_the_same_numbers() -> None:
 
 def test_noise_explains_nothing() -> None:
     heard = [
-        weighed(searched(MNIST, lambda p: 0.0, num, seed=seed, noise=1.0)) for num in (14, 24, 64) for seed in range(10)
+        weighed(searched(MNIST, lambda p: 0.0, num, seed=seed, noise=1.0)) for num in (14, 24, 64) for seed in range(7)
     ]
     assert sum(isinstance(found, Importance) for found in heard) <= 1
     reasons = {found.reason for found in heard if isinstance(found, Unknown)}
     assert reasons == {"cannot tell yet: what was searched does not explain the differences between trials"}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_an_effect_that_can_be_seen_is_told_with_24_trials(seed: int) -> None:
     found = told(searched(MNIST, mnist_error, 24, seed=seed, noise=0.01))
     assert next(iter(found.parameters)) == "learning_rate"
@@ -193,6 +193,13 @@ def test_a_diverged_trial_says_something_and_an_exploded_loss_not_everything() -
     assert values(searched(UNITS, explodes, 100))["x2"] < 0.4
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e-300, 1e300, -1e306])
+def test_no_number_is_too_large_or_too_small(unit: float) -> None:
+    found = told(searched({"x1": UNITS["x1"], "x2": UNITS["x2"]}, lambda p: 1 + p["x1"], 30, unit=unit))  # type: ignore[operator, return-value]
+    assert found.parameters["x1"].value > 0.9 and np.isfinite(found.marginals["x1"].mean).all()
+
+
 def test_values_of_a_list_count_each() -> None:
     space = {"depth": {"low": 1, "high": 3}, "units": {"low": 0.0, "high": 1.0, "repeat": "depth"}}
     found = values(searched(space, lambda p: 3 * p["units"][0] + 0.1 * p["depth"], 80))  # type: ignore[index, operator]
@@ -211,7 +218,7 @@ def test_an_inactive_parameter_does_not_take_the_part_of_what_makes_it_inactive(
 
 
 def test_marginals_follow_the_objective_along_a_parameter() -> None:
-    found = told(searched(MNIST, mnist_error, 200, noise=0.002))
+    found = told(searched(MNIST, mnist_error, 120, noise=0.002))
     rate = found.marginals["learning_rate"]
     best = rate.values[int(np.argmin(rate.mean))]
     assert 1e-3 < best < 1e-2 and rate.values == sorted(rate.values)

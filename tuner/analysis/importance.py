@@ -74,7 +74,7 @@ def _weigh(of: _Hashed) -> Importance | Unknown:
         return Unknown("nothing is searched: every parameter has one value", num)
     if num < MIN_TRIALS:
         return Unknown(too_few(num), num)
-    if not float(trials.losses.std()) > 1e-12 * float(np.abs(trials.losses).max()):
+    if not float(np.ptp(trials.losses)) > 1e-12 * float(np.abs(trials.losses).max()):
         return Unknown("cannot tell: all trials came to the same value", num)
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 

@@ -35,11 +35,10 @@ class Scale:
 
 def plain(losses: Array) -> Scale:
     """Losses as they are."""
-    values = _standardized(losses)
-    order = [int(np.argmin(losses)), int(np.argmax(losses))]
-    ends = np.array([losses[order[0]], losses[order[1]]])
-    positions = (ends - losses.mean()) / losses.std()
-    return Scale(values, positions, ends, float(losses.std()))
+    ends = np.array([losses.min(), losses.max()])
+    shares = (losses - ends[0]) / (ends[1] - ends[0])  # which can be squared, however large or small losses are
+    positions = (np.array([0.0, 1.0]) - shares.mean()) / shares.std()
+    return Scale(_standardized(shares), positions, ends, float((ends[1] - ends[0]) * shares.std()))
 
 
 def ranked(losses: Array) -> Scale:

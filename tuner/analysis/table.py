@@ -22,6 +22,9 @@ out", Tukey 1977): otherwise one exploded loss would be all the variance."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
+_LARGEST = 1e307
+"""Losses beyond count as if they were this: differences of larger ones are infinite."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -89,6 +92,7 @@ def table(sweep: Sweep) -> Table:
 
 def _tamed(losses: Array) -> Array:
     """Losses without far outliers; NaN becomes the worst of the others."""
+    losses = np.clip(losses, -_LARGEST, _LARGEST)
     known = losses[~np.isnan(losses)]
     if not len(known):
         return np.zeros(len(losses))

@@ -174,7 +174,8 @@ def _contour(tables: Tables, table: str, across: Column, up: Column) -> Chart:
         position["x2"] = "x2"
     if not up.choices:
         position["y2"] = "y2"
-    scale = alt.Scale(reverse=tables.sweep.mode == "min", zero=False)
+    ends = tables.domain or alt.Undefined
+    scale = alt.Scale(domain=ends, clamp=True, reverse=tables.sweep.mode == "min", zero=False)
     shade = alt.Color(
         "v:Q", scale=scale, legend=alt.Legend(title=f"expected {tables.metric}", orient="top", tickCount=3)
     )
