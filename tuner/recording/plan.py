@@ -358,6 +358,8 @@ class Planner:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
             parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best).items()}
             parent.rows.extend(self._test_rows(best, event, self.sweep.num_epochs))
+            if used := datasets_used(self.sweep.data, str(self.sweep.spec.get("trainable", ""))):
+                self._of(best.number).datasets += used
 
     def _resume(self, event: ev.SweepResumed) -> None:
         for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):

@@ -32,7 +32,7 @@ from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
 from tuner.recording.saved_view import text_to_set
 from tuner.recording.sqlite import create_database, forget_connections
-from tuner.recording.sqlstore import spare_repetition
+from tuner.recording.sqlstore import analyze, is_analysis_due, spare_repetition
 from tuner.recording.storefiles import StoreFiles
 from tuner.recording.target import RunsLostError, Target
 from tuner.recording.values import shortened
@@ -209,6 +209,8 @@ class MlflowStore:
         self.runs[run] = self._answered(made.info.run_id)
         self._doubtful, self._ever_doubtful = False, was_doubtful
         self._pulse.beat()
+        if is_analysis_due(len(self.runs)):
+            analyze(self._client)
         return self.runs[run], replace(update, tags=rest)
 
     def _resolved(self, tags: Tags) -> dict[str, str]:

@@ -10,8 +10,10 @@ from tuner.sweep import Sweep
 
 
 def ensure_view(uri: str, experiment_id: str, sweep: Sweep) -> bool:
-    """Whether the experiment has the view, which it gets if it may be written."""
+    """Whether the experiment has the view, which it gets if it may be written; SQLite gets statistics, too."""
     from mlflow.exceptions import MlflowException
+
+    from tuner.recording.sqlstore import analyze
 
     name, is_there = tag_name(sweep.sweep_id), False
     try:
@@ -20,6 +22,7 @@ def ensure_view(uri: str, experiment_id: str, sweep: Sweep) -> bool:
         is_there = name in tags
         if (text := text_to_set(name, view(sweep), tags)) is not None:
             client.set_experiment_tag(experiment_id, name, text)
+        analyze(client, is_first=True)
     except (TrackingError, MlflowException, OSError):
         return is_there
     return True
