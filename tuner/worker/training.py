@@ -134,7 +134,7 @@ class Training:
         checkpoints: list[SavedCheckpoint] = []
         notes: list[str] = []
         first_epoch = failure = None
-        goes_on = False
+        goes_on, examples = False, 0
         try:
             checkpoints += self._late_checkpoints(notes)
             if self._trainer is None:
@@ -144,6 +144,7 @@ class Training:
                 if not self._has_started:
                     first_epoch = self._start(notes)
                     self._has_started = True
+                    examples = getattr(self._trainer, "epoch_examples", 0)  # after an error no trial is running
                 goes_on = not self._train_epochs(epochs)
                 notes += self._trainer.take_notes()
                 checkpoints += self._saver.taken(self._patience_s(epochs))
@@ -168,7 +169,7 @@ class Training:
             used=self._used(first_epoch),
             jit_compile=None if first_epoch is None else getattr(self._trainer, "jit_compile", None),
             gpu_names=() if first_epoch is None else self._gpu_names(),
-            examples=0 if first_epoch is None else getattr(self._trainer, "epoch_examples", 0),
+            examples=examples,
             logged=self._trainer.take_logged() if self._has_started else {},
             system=() if self._sampler is None else self._sampler.taken(may_end),
             goes_on=goes_on,
