@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.simulation import make_spec
+from tuner.analysis.findings import Unknown
 from tuner.policy import STOP, Policy
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
@@ -13,6 +14,8 @@ from tuner.sweep import events as ev
 Curve = Callable[[dict[str, Any], int, int], float]
 """(parameters, epoch, trial) -> the objective; NaN diverges, an exception fails."""
 
+UNKNOWN = Unknown("not looked for", 0)
+"""For advice without a forest."""
 RANDOM = {"algorithm": "random", "seed": 3}
 
 

@@ -10,7 +10,7 @@ The share is of the time that slots train, with epochs of a second each.
 
 - callback: `log_trial_start`, `log_trial_result` and `log_trial_end` as Tune calls them, with nothing else of Ray.
 - drained: Tuner's recorder reads a journal that is complete.
-- followed: it is given what four slots with epochs of one second write, a second at a time, as it sees a running sweep.
+- followed: it is given what four slots with epochs of one second write, as often as it looks at a running sweep.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.bench.lines.recording import server_cpu_s
+import psutil
+
 from tests.servers import Postgres
 from tests.simulation import make_spec, new_sweep
 from tuner.base.words import Params
@@ -54,7 +55,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.db"
-        _make_database(f"sqlite:///{empty}")
+        make_database(f"sqlite:///{empty}")
         for store in options.stores:
             if store == "postgresql" and (why := Postgres.is_missing()):
                 print(f"PostgreSQL: not measured, {why}")
@@ -92,7 +93,7 @@ def _in_process(side: str, trials: int, epochs: int, store: str, empty: Path) ->
             uri = f"sqlite:///{folder}/mlflow.db"
         else:
             uri = server.uri
-            _make_database(uri)
+            make_database(uri)
         before_s = server_cpu_s(server)
         asked = [*("--side", side), *("--uri", uri), *("--trials", str(trials)), *("--epochs", str(epochs))]
         command = [sys.executable, "-m", "tests.benchmarks.recording_cost", *asked]
@@ -101,7 +102,19 @@ def _in_process(side: str, trials: int, epochs: int, store: str, empty: Path) ->
         return {**found, "cpu_s": found["cpu_s"] + server_cpu_s(server) - before_s}
 
 
-def _make_database(uri: str) -> None:
+def server_cpu_s(server: Postgres | None) -> float:
+    """Of a PostgreSQL server and its processes, ended ones included."""
+    if server is None:
+        return 0.0
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if any("postgres" in word for word in words[:1]) and str(server.port) in words:
+            family = [process, *process.children(recursive=True)]
+            return sum(sum(one.cpu_times()[:2]) for one in family) + sum(process.cpu_times()[2:4])
+    raise RuntimeError("there is no process of the PostgreSQL server")
+
+
+def make_database(uri: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
@@ -126,7 +139,7 @@ def measured(side: str, trials: int, epochs: int, uri: str) -> dict[str, float]:
         if side == "callback":
             _call_back(uri, trials, epochs)
         else:
-            began_s = _record(Path(folder), uri, trials, epochs, is_followed=side == "followed")
+            began_s = record_sweep(Path(folder), uri, trials, epochs, is_followed=side == "followed")
         cpu_s = time.process_time() - began_s
     return {"cpu_s": cpu_s, "import_s": import_s, "rows": _num_rows(uri)}
 
@@ -213,9 +226,10 @@ def _epoch(trial: int, epoch: int) -> ev.EpochReported:
     )
 
 
-def _record(folder: Path, uri: str, trials: int, epochs: int, is_followed: bool) -> float:
+def record_sweep(folder: Path, uri: str, trials: int, epochs: int, is_followed: bool = False) -> float:
     """Records a sweep; the processor's time at which that began."""
     from tuner.recording.recorder import Recorder
+    from tuner.recording.service import POLL_S, pause_s
 
     space = {
         "learning_rate": {"low": 1e-5, "high": 1.0, "scale": "log"},
@@ -236,10 +250,13 @@ def _record(folder: Path, uri: str, trials: int, epochs: int, is_followed: bool)
             pass
         return time.process_time() - began_s
 
-    for events in seconds_of(trials, epochs):
+    due_at = 0.0
+    for second, events in enumerate(seconds_of(trials, epochs)):
         journal.append(*events)
-        if is_followed:
-            spent_s += catch_up()
+        if is_followed and second >= due_at:
+            took_s = catch_up()
+            spent_s += took_s
+            due_at = second + pause_s(POLL_S, took_s)
     journal.append(ev.SweepEnded(reason="all trials ended"))
     spent_s += catch_up()
     return time.process_time() - spent_s

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from tuner.inspection.describing import data_text
 from tuner.recording.datasets import datasets_used
 from tuner.recording.plan import PARENT, Planner
@@ -66,3 +68,11 @@ def test_the_parent_run_has_them_again_after_a_resume_with_other_data(story: Sto
     resumed = planner.plan([ev.SweepResumed(changes={}, data=other)])[PARENT]
     assert "train 30" in str(resumed.tags["tuner.data"]) and len(resumed.datasets) == 2
     assert planner.plan([ev.SweepResumed(changes={})])[PARENT].datasets == []
+
+
+def test_the_best_trials_run_has_them_too(story: Story) -> None:
+    story.trial(0, [0.5])
+    story.trial(1, [0.75])
+    story.add(ev.SweepEnded(reason="all trials ended"))
+    runs = Planner().plan([replace(story.events[0], data=DATA), *story.events[1:]])
+    assert len(runs[1].datasets) == 2 and not runs[0].datasets

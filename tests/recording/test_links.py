@@ -12,7 +12,7 @@ import pytest
 
 from tuner.recording import read_cursor, record
 from tuner.recording.links import experiments_page, trials_page
-from tuner.recording.view import TAG, view_key
+from tuner.recording.saved_view import tag_name, view_key
 from tuner.recording.view_tag import ensure_view
 from tuner.storage import StorageRoot
 from tuner.storage.journal import read_events
@@ -54,10 +54,10 @@ def test_the_page_of_trials_has_the_sweeps_own_best_first(
     assert {run.data.tags["tuner.sweep"] for run in runs} == {"s"}
     assert [int(run.data.tags["tuner.trial"]) for run in runs] == best_first
 
-    shared = json.loads(client.get_experiment(experiment).tags[f"{TAG}{view_key(sweep)}"])
+    shared = json.loads(client.get_experiment(experiment).tags[tag_name(sweep.sweep_id)])
     assert (shared["searchFilter"], shared["orderByKey"]) == (asked["searchFilter"], asked["orderByKey"])
-    assert trials_page("http://host:1", experiment, sweep).endswith(f"viewStateShareKey={view_key(sweep)}")
-    client.delete_experiment_tag(experiment, f"{TAG}{view_key(sweep)}")
+    assert trials_page("http://host:1", experiment, sweep).endswith(f"viewStateShareKey={view_key(sweep.sweep_id)}")
+    client.delete_experiment_tag(experiment, tag_name(sweep.sweep_id))
     assert ensure_view(f"sqlite:///{tmp_path}/mlflow.db", experiment, sweep), "an earlier version recorded it"
-    assert json.loads(client.get_experiment(experiment).tags[f"{TAG}{view_key(sweep)}"]) == shared
+    assert json.loads(client.get_experiment(experiment).tags[tag_name(sweep.sweep_id)]) == shared
     assert not ensure_view(f"sqlite:///{tmp_path}/none.db", experiment, sweep)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import vl_convert
 
 from tests.report.sweeps import NASTY, found, made, swept
+from tests.simulation import accuracy
+from tuner.report import report_page
 from tuner.report.charts import FIGURES, Tables, best_so_far, complete, curves, map, rungs, slices, throughput
+from tuner.report.numbers import report_data
 
 COMPLETE = set(FIGURES) - {"saved"}  # in a sweep that stops nobody
 
@@ -72,3 +77,41 @@ def test_rungs_tell_who_was_stopped_where(tmp_path: Path) -> None:
     rows = chart.to_dict()["datasets"]["rungs"]
     stopped = {row["t"] for row in rows if row["f"] == "stopped"}
     assert stopped == {number for number, trial in sweep.trials.items() if trial.outcome == "stopped"}
+
+
+def failing(params: dict[str, Any], epoch: int) -> float:
+    raise ValueError(f"no layer {NASTY}")
+
+
+def odd(params: dict[str, Any], epoch: int) -> float:
+    return math.nan if params["learning_rate"] > 0.05 else -1e9 * params["learning_rate"] * epoch
+
+
+SPACES = {
+    "lists and nulls": {
+        "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
+        "depth": {"low": 1, "high": 3},
+        "units": {"low": 16, "high": 128, "repeat": "depth"},
+        "hidden": {"choices": [[64], [128, 64], None, True, 1.5, "1.5"]},
+    },
+    "a condition": {
+        "learning_rate": {"choices": [1e-3, 1e-2]},
+        "schedule": {"choices": ["constant", "exponential"]},
+        "decay_rate": {"low": 0.1, "high": 0.9, "when": {"schedule": "exponential"}},
+    },
+    "nothing searched": {"learning_rate": 0.01},
+}
+
+
+@pytest.mark.parametrize("curve", [accuracy, odd, failing])
+@pytest.mark.parametrize("space", SPACES)
+def test_whatever_is_searched_and_becomes_of_it_can_be_shown(tmp_path: Path, space: str, curve: Any) -> None:
+    mode = "max" if curve is accuracy else "min"
+    journal_of = {"space": SPACES[space], "num_trials": 6, "objective__mode": mode, "failures": {"max_retries": 0}}
+    sweep = swept(tmp_path, curve, **journal_of, trainable="./train.py:main")
+    for figure in FIGURES.values():
+        chart = figure(sweep)
+        if chart is not None:
+            vl_convert.vegalite_to_svg(json.dumps(chart.to_dict()))
+    html = report_page(sweep, "finished")
+    assert NASTY not in html and json.dumps(report_data(Tables(sweep), "finished"), allow_nan=False)

@@ -27,7 +27,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
     assert shown == cli.json("show", "first")
     assert [key for key in shown if key not in ("importance", "advice")] == [
         "sweep", "state", "num_trials", "outcomes", "infeasible", "epochs", "best",
-        "wall_s", "training_s", "slots", "utilization", "mlflow",
+        "wall_s", "training_s", "slots", "utilization", "mlflow", "importance", "advice",
     ]  # fmt: skip
     assert list(shown["outcomes"]) == [
         "completed", "stopped", "plateaued", "diverged", "failed", "out_of_memory", "infeasible",

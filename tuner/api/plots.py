@@ -101,7 +101,7 @@ def _why(sweep: Sweep, name: str) -> str:
     """Why a figure has nothing to show, in a few words."""
     from tuner.analysis.curves import searched
     from tuner.analysis.findings import Unknown
-    from tuner.analysis.importance import weighed
+    from tuner.analysis.kept import weighed
 
     if not sweep.trials:
         return "it has no trial yet"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from trainables.given import Given
     from tuner.analysis.advice import Advice
+    from tuner.analysis.findings import Importance, Unknown
     from tuner.api.plots import Plots
     from tuner.spec import SweepSpec
 
@@ -229,6 +230,11 @@ class Sweep:
         from tuner.review.advising import advised
 
         return advised(self._folder, self._read())
+
+    def _glance(self) -> tuple[dict[str, Any], Importance | Unknown | None]:
+        """What `show` says that costs little, and what is known of importance."""
+        sweep = self._read()
+        return status.glance(self._folder, sweep), status.known_importance(sweep)
 
     def explain(self, trial: int) -> dict[str, Any]:
         """Why a trial was suggested, stopped or continued, as `tuner explain --json` prints it."""

@@ -10,6 +10,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from tuner.analysis.findings import matters_text
 from tuner.api.looking import load, sweeps
 from tuner.base.outcomes import num_ended
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short, times_text
@@ -66,10 +67,10 @@ def show(
     words = ["show", sweep, *_json(as_json)]
     storage = asked_elsewhere(sweep, words, storage, cluster, address, kubernetes, namespace)
     opened = load(sweep, storage=storage)
-    data = opened.show()
     if as_json:
-        print_json(data)
+        print_json(opened.show())
         return
+    data, importance = opened._glance()
     ended = num_ended(data["outcomes"])
     counts = ", ".join(f"{count} {outcome}" for outcome, count in data["outcomes"].items() if count)
     table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
@@ -82,6 +83,7 @@ def show(
             else []
         ),
         ("best", _best_text(opened.metric, data["best"])),
+        *([("what matters", matters_text(importance))] if importance is not None else []),
         ("epochs", str(data["epochs"])),
         ("time", f"{duration_text(data['wall_s'])} at work, {duration_text(data['training_s'])} of training"),
         ("slots", f"{data['slots']}, {data['utilization']:.0%} of their time training"),

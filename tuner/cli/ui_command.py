@@ -102,7 +102,8 @@ def _serve(uri: str, port: int, root: StorageRoot) -> NoReturn:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(root.artifacts)]
     store = {"MLFLOW_BACKEND_STORE_URI": with_credentials(uri)}  # not on the command line, which everybody sees
-    os.execve(sys.executable, command, {**os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # processes for language models
+    os.execve(sys.executable, command, {**jobs, **os.environ, **store, "MLFLOW_DISABLE_TELEMETRY": "true"})
 
 
 def _newest(root: StorageRoot) -> tuple[SweepFolder, Sweep] | None:

@@ -30,6 +30,7 @@ from tuner.cluster.schema import one_line, read_cluster
 from tuner.cluster.shared import driver_environment, file_mounts
 from tuner.cluster.shipping import pack
 from tuner.cluster.starting import TOKEN, missing_here
+from tuner.inspection.provenance.git import launched_from
 from tuner.spec import SweepSpec
 from tuner.spec.reading import printable
 from tuner.storage.commands import ASKED_BY
@@ -145,7 +146,8 @@ def submit(head: HeadShell, spec: SweepSpec, or_resume: bool, parcel: Parcel | N
     settings = shipped(os.environ)
     private = settings.plain | settings.secret | driver_environment(read_cluster(head.cluster_file))
     with tempfile.TemporaryDirectory() as folder:
-        pack(spec, {**private, "TUNER_STORAGE": str(spec.storage), LAUNCHED_BY: this_user()}, Path(folder), parcel)
+        carried = {"TUNER_STORAGE": str(spec.storage), LAUNCHED_BY: this_user(), **launched_from(spec.trainable)}
+        pack(spec, {**private, **carried}, Path(folder), parcel)
         _checked(head, head.run(f'mkdir -p "$HOME/{incoming}"'))
         head.copy(Path(folder), f"~/{incoming}")
     words = f'--incoming "$HOME/{incoming}"{" --or-resume" if or_resume else ""}'

@@ -100,7 +100,8 @@ def forked(connection: socket.socket, kept: dict[str, int]) -> None:
 
 def _write(asked: AskedModel, kept: dict[str, int], tell_saved: Callable[[], None]) -> None:
     from trainables.training import restore_model
-    from trainables.training.saving import save_example, save_model
+    from trainables.training.example import save_example
+    from trainables.training.saving import save_model
 
     trainable, data = _trainable(asked, kept)
     if data is not None:

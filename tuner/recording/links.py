@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from tuner.recording.names import best_objective_key
-from tuner.recording.view import trials_filter, view_key
+from tuner.recording.saved_view import view_key
+from tuner.recording.view import trials_filter
 from tuner.sweep import Sweep
 
 _TRAININGS = {"workflowType": "machine_learning"}
@@ -31,5 +32,5 @@ def trials_page(base: str, experiment_id: str, sweep: Sweep, has_view: bool = Tr
 
 def trials_fragment(experiment_id: str, sweep: Sweep) -> str:
     """The same within MLflow's pages, which need not know where they are served."""
-    query = {**_TRAININGS, "viewStateShareKey": view_key(sweep)}
+    query = {**_TRAININGS, "viewStateShareKey": view_key(sweep.sweep_id)}
     return f"#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"

@@ -27,10 +27,10 @@ from tuner.recording.names import BEST_EPOCH, EPOCHS_TRAINED, TRAINING_PARAMS, T
 from tuner.recording.note import note, run_name
 from tuner.recording.origin import commit_tags, speed, sweep_tags, trial_tags
 from tuner.recording.report import report
+from tuner.recording.saved_view import tag_name
 from tuner.recording.system import system_rows
 from tuner.recording.values import INACTIVE, is_long, one_name, param_text, tag_text
-from tuner.recording.view import TAG as VIEW
-from tuner.recording.view import view, view_key
+from tuner.recording.view import view
 from tuner.spec import dump_yaml
 from tuner.sweep import Sweep, Trial
 from tuner.sweep import events as ev
@@ -210,7 +210,7 @@ class Planner:
 
     def _tell_view(self) -> None:
         """How the page of runs shows this sweep."""
-        self._of(PARENT).of_experiment[f"{VIEW}{view_key(self.sweep)}"] = view(self.sweep)
+        self._of(PARENT).of_experiment[tag_name(self.sweep.sweep_id)] = view(self.sweep)
 
     def _tell_data(self, data: dict[str, Any]) -> None:
         """What the data are: as MLflow's data sets, as a tag, and in full as data.json."""
@@ -358,6 +358,8 @@ class Planner:
             parent.tags |= {"tuner.best_trial": str(best.number), "tuner.best_run_id": RunOf(best.number)}
             parent.tags |= {self._names.best_param(name): text for name, text in self._flat(best).items()}
             parent.rows.extend(self._test_rows(best, event, self.sweep.num_epochs))
+            if used := datasets_used(self.sweep.data, str(self.sweep.spec.get("trainable", ""))):
+                self._of(best.number).datasets += used
 
     def _resume(self, event: ev.SweepResumed) -> None:
         for run in (PARENT, *(trial.number for trial in self.sweep.unfinished)):

@@ -30,7 +30,7 @@ REMOTE_POLL_S = 5.0
 SHARE = 0.005
 """Of a processor, what the recorder of a running sweep takes: it waits longer after more work, so that short epochs and
 those of many slots are sent together."""
-PAUSE_MAX_S = 3.0
+PAUSE_MAX_S = 5.0
 """The longest such wait, as people watch their curves."""
 BACKOFF_S = 1.0
 BACKOFF_MAX_S = 15.0

@@ -30,8 +30,9 @@ from tuner.recording.models.logged import LoggedModels
 from tuner.recording.plan import PARENT, InExperiment, RunKey, RunOf, RunUpdate, Tags
 from tuner.recording.reasons import one_line, tables_are_gone, tracking_error
 from tuner.recording.relocation import relocate_artifacts
+from tuner.recording.saved_view import text_to_set
 from tuner.recording.sqlite import create_database, forget_connections
-from tuner.recording.sqlstore import spare_repetition
+from tuner.recording.sqlstore import analyze, is_analysis_due, spare_repetition
 from tuner.recording.storefiles import StoreFiles
 from tuner.recording.target import RunsLostError, Target
 from tuner.recording.values import shortened
@@ -208,6 +209,8 @@ class MlflowStore:
         self.runs[run] = self._answered(made.info.run_id)
         self._doubtful, self._ever_doubtful = False, was_doubtful
         self._pulse.beat()
+        if is_analysis_due(len(self.runs)):
+            analyze(self._client)
         return self.runs[run], replace(update, tags=rest)
 
     def _resolved(self, tags: Tags) -> dict[str, str]:
@@ -261,9 +264,13 @@ class MlflowStore:
             _log.warning("MLflow refuses the data sets of run %s: %s", run_id, one_line(error))
 
     def _tag_experiment(self, name: str, text: str) -> None:
-        """Sets a tag of the experiment; whoever may log runs there may not be allowed to."""
+        """Sets the tag of a view; whoever may log runs in the experiment may not be allowed to."""
+        tags = self._client.get_experiment(self.experiment_id).tags
+        self._pulse.beat()
+        if (wanted := text_to_set(name, text, tags)) is None:
+            return
         try:
-            self._client.set_experiment_tag(self.experiment_id, name, text)
+            self._client.set_experiment_tag(self.experiment_id, name, wanted)
             self._pulse.beat()
         except MlflowException as error:
             if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED"):

@@ -1,34 +1,30 @@
 """The view of MLflow's page of runs that a sweep brings with it: its columns, order and charts.
 
-It is a tag of the experiment in the form that the page's own Share button writes (MLflow 3.17), under a key of the
-sweep's own. Views that people have shared themselves have other keys.
+It is a tag of the experiment (`saved_view.py`) under a key of the sweep's own. Views that people have saved themselves
+have other keys.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.recording.lists import flat_names, lengths
 from tuner.recording.names import EPOCHS_TRAINED, TRAINING_PARAMS, Names, best_objective_key
+from tuner.recording.saved_view import view_text
+from tuner.recording.view_charts import SECTION, charts
 from tuner.sweep import Sweep
 
-TAG = "mlflow.sharedViewState."
 COLUMNS_MAX = 30
 """Of searched parameters; beyond, the page is no longer read."""
-CHARS_MAX = 5000
-"""What an experiment's tag holds on every server."""
-RUNS_SHOWN_MAX = 50
-"""With more trials, only the best are drawn in charts of single runs until somebody asks for others."""
-_SECTION = "tuner-sweep"
-_WIDTH_PX = 135
-"""Of a column: a name such as best_val_accuracy is read, and eight of them fit on a wide screen."""
-
-
-def view_key(sweep: Sweep) -> str:
-    """What names the view in an address."""
-    return f"tuner-{sweep.sweep_id}"
+_OUTCOME = "tuner.outcome"
+_RUN_NAME = "attributes.`Run Name`"
+_RUN_NAME_PX = 270
+"""So that `trial 1234 · lr 0.00012 · batch 256` is read."""
+_CHAR_PX, _BESIDE_PX, _WIDTH_MAX_PX = 8, 36, 220
+"""Of a column: its name is read."""
+_NUMBER_PX = 135
+"""So that a number is read to six figures."""
 
 
 def trials_filter(sweep: Sweep) -> str:
@@ -37,21 +33,17 @@ def trials_filter(sweep: Sweep) -> str:
 
 
 def view(sweep: Sweep) -> str:
-    """The view of a sweep, as JSON: the table with what was searched, best first, and charts over all trials."""
-    names = Names.of_start(sweep)
-    searched = _searched(sweep)
-    while len(text := json.dumps(_state(sweep, names, searched), separators=(",", ":"))) > CHARS_MAX and searched:
-        searched = searched[:-1]
-    return text
+    """The text of a sweep's view: the table with what was searched, best first, and charts over all trials."""
+    return view_text(_state(sweep), f"Sweep {sweep.name}", int(sweep.spans[0].started_at * 1000))
 
 
-def _state(sweep: Sweep, names: Names, searched: Sequence[str]) -> dict[str, Any]:
+def _state(sweep: Sweep) -> dict[str, Any]:
+    names, searched = Names.of_start(sweep), _searched(sweep)
     best = best_objective_key(sweep.metric)
     first = [] if sweep.is_script else list(TRAINING_PARAMS)
     params = [names.param(name) for name in dict.fromkeys([*first, *searched])]
     columns = [_column("metrics", best), *(_column("params", key) for key in params)]
-    columns += [_column("metrics", EPOCHS_TRAINED), _column("tags", "tuner.outcome")]
-    widths = {column: _WIDTH_PX for column in columns}
+    columns += [_column("metrics", EPOCHS_TRAINED), _column("tags", _OUTCOME)]
     return {
         "searchFilter": trials_filter(sweep),
         "orderByKey": _column("metrics", best),
@@ -61,38 +53,18 @@ def _state(sweep: Sweep, names: Names, searched: Sequence[str]) -> dict[str, Any
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
         "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": widths,
-        "runsHiddenMode": "SHOW_ALL" if sweep.num_trials <= RUNS_SHOWN_MAX else "FIRST_20_RUNS",
-        "compareRunCharts": _charts(sweep, names, [names.param(name) for name in searched]),
+        "columnOrder": [_RUN_NAME, *columns],
+        "columnWidths": {_RUN_NAME: _RUN_NAME_PX} | _widths(sweep, names, best, params),
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunCharts": charts(sweep, names, searched),
         "compareRunSections": [
-            _section(_SECTION, f"Sweep {sweep.name}"),
+            {**_section(SECTION, f"Sweep {sweep.name}"), "columns": 2, "cardHeight": 400},
             _section("tuner-metrics", "Model metrics"),
             _section("tuner-system", "System metrics"),
         ],
         "isAccordionReordered": True,
         "hideEmptyCharts": True,
     }
-
-
-def _charts(sweep: Sweep, names: Names, searched: list[str]) -> list[dict[str, Any]]:
-    best, objective = best_objective_key(sweep.metric), names.metric(sweep.metric)
-    charts = [
-        _chart("PARALLEL", "All trials", selectedParams=searched, selectedMetrics=[best], showAllRuns=True),
-        _chart("LINE", "Learning curves", metricKey=objective, selectedMetricKeys=[objective]),
-    ]
-    of_axes: list[str] = [name for name in ("learning_rate", "batch_size") if name in searched]
-    if not of_axes:
-        of_axes = searched[:1]
-    if len(of_axes) == 2:
-        rate, size = of_axes
-        axes = {"xaxis": _axis("PARAM", rate), "yaxis": _axis("METRIC", best), "zaxis": _axis("PARAM", size)}
-        charts.append(_chart("CONTOUR", f"{best} by {rate}, coloured by {size}", **axes))
-    charts += [
-        _chart("SCATTER", f"{best} by {name}", xaxis=_axis("PARAM", name), yaxis=_axis("METRIC", best))
-        for name in of_axes
-    ]
-    return charts
 
 
 def _searched(sweep: Sweep) -> list[str]:
@@ -108,19 +80,27 @@ def _searched(sweep: Sweep) -> list[str]:
     return found[:COLUMNS_MAX]
 
 
+def _widths(sweep: Sweep, names: Names, best: str, params: Sequence[str]) -> dict[str, int]:
+    """The width of each column in px."""
+    space = sweep.spec.get("space") or {}
+    fractions = {names.param(name) for name, written in space.items() if _has_fractions(written)}
+    widths = {_column("metrics", best): max(_NUMBER_PX, _name_px(best))}
+    widths |= {_column("params", key): max(_NUMBER_PX * (key in fractions), _name_px(key)) for key in params}
+    widths[_column("metrics", EPOCHS_TRAINED)] = _name_px(EPOCHS_TRAINED)
+    return widths | {_column("tags", _OUTCOME): _name_px(_OUTCOME)}
+
+
+def _has_fractions(written: Any) -> bool:
+    return isinstance(written, dict) and any(isinstance(value, float) for value in written.values())
+
+
+def _name_px(key: str) -> int:
+    return min(_CHAR_PX * len(key) + _BESIDE_PX, _WIDTH_MAX_PX)
+
+
 def _column(kind: str, key: str) -> str:
     return f"{kind}.`{key}`"
 
 
-def _axis(kind: str, key: str) -> dict[str, str]:
-    return {"key": key, "type": kind}
-
-
 def _section(uuid: str, name: str) -> dict[str, Any]:
     return {"uuid": uuid, "name": name, "display": True, "isReordered": True}
-
-
-def _chart(kind: str, title: str, **settings: Any) -> dict[str, Any]:
-    uuid = f"tuner-{kind.lower()}-{title}"
-    common = {"type": kind, "uuid": uuid, "metricSectionId": _SECTION, "deleted": False, "isGenerated": False}
-    return {**common, "displayName": title, "runsCountToCompare": 100, **settings}

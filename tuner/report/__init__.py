@@ -12,5 +12,7 @@ __all__ = ["prepare", "report_page"]
 
 
 def prepare() -> None:
-    """Does ahead what takes longest the first time: joins the script of a page."""
+    """Does ahead what takes longest the first time: joins the script of a page, and imports what weighs parameters."""
+    import sklearn.tree  # noqa: F401
+
     vega_script()

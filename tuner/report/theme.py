@@ -52,7 +52,7 @@ def config(scheme: str) -> dict[str, Any]:
         "style": {
             "quiet": {"color": color["faint"], "fill": color["quiet"]},
             "trial": {"color": color["faint"], "stroke": color["faint"], "strokeWidth": 1, "opacity": 0.45},
-            "spot": {"color": color["ink"], "fill": color["ink"], "opacity": 0.65},
+            "spot": {"color": color["paper"], "stroke": color["ink"], "strokeWidth": 0.6, "opacity": 0.8},
             "band": {"fill": color["mark"], "fillOpacity": 0.18},
             "whisker": {"color": color["ink"], "strokeWidth": 1.5},
             "best": {"color": color["best"], "stroke": color["best"], "strokeWidth": 2.5, "opacity": 1},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuner.analysis.advice import Advice, advice
 from tuner.analysis.findings import Importance, Unknown
-from tuner.analysis.importance import weighed
+from tuner.analysis.kept import weighed
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 

@@ -6,6 +6,8 @@ import math
 import warnings
 from typing import Any
 
+from tuner.analysis import kept
+from tuner.analysis.findings import MIN_TRIALS, Importance, Unknown, importance_data, too_few
 from tuner.base.errors import StorageError, UsageError
 from tuner.base.hints import option
 from tuner.base.outcomes import SweepState
@@ -108,6 +110,16 @@ def state(folder: SweepFolder, sweep: Sweep) -> SweepState:
 
 def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
     """One sweep in numbers, as `tuner show --json` prints it."""
+    weighed = _weighed(sweep)
+    return {
+        **glance(folder, sweep),
+        "importance": importance_data(weighed),
+        "advice": _advice(folder, sweep, weighed),
+    }
+
+
+def glance(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
+    """What `show` says without looking for importance and advice, which takes a second or two."""
     current = state(folder, sweep)
     return {
         "sweep": sweep.name,
@@ -122,17 +134,27 @@ def show(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
         "slots": sweep.slots,
         "utilization": round(sweep.utilization, 4),
         "mlflow": _mlflow(folder, sweep, current == "running"),
-        "advice": _advice(folder, sweep),
     }
 
 
-def _advice(folder: SweepFolder, sweep: Sweep) -> list[dict[str, Any]]:
+def known_importance(sweep: Sweep) -> Importance | Unknown | None:
+    """What can be said of importance without looking for it; None for nothing."""
+    begun = sum(1 for trial in sweep.trials.values() if trial.epochs or trial.outcome)
+    return Unknown(too_few(begun), begun) if begun < MIN_TRIALS else kept.known(sweep)
+
+
+def _weighed(sweep: Sweep) -> Importance | Unknown:
+    known = known_importance(sweep)
+    return kept.weighed(sweep) if known is None else known
+
+
+def _advice(folder: SweepFolder, sweep: Sweep, importance: Importance | Unknown) -> list[dict[str, Any]]:
     if len(sweep.ended_trials) < FEWEST_FOR_ADVICE:
         return []
     from tuner.analysis.advice import advice_data  # which loads what reading a sweep does not need
     from tuner.review.advising import advised
 
-    return advice_data(advised(folder, sweep))
+    return advice_data(advised(folder, sweep, importance))
 
 
 def _infeasible(sweep: Sweep) -> dict[str, Any]:

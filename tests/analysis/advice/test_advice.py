@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from tests.simulation import make_spec, new_sweep
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice, advice_data, why_silent
 from tuner.analysis.advice.chance import chance_as_good, chance_as_many
+from tuner.analysis.findings import Importance, Share
 from tuner.spec import spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
 from tuner.spec.reading import apply_override
@@ -92,7 +93,7 @@ def test_whatever_is_set_is_accepted(mode: str) -> None:
         space, curve = drawn(seed)
         spec = {"objective": {"metric": "score", "mode": mode}, "num_trials": [1, 8, 24, 64][seed % 4]}
         sweep = swept(curve, space=space, search={"algorithm": ["random", "tpe"][seed % 8 == 0], "seed": seed}, **spec)
-        for piece in advice(sweep):
+        for piece in advice(sweep, UNKNOWN):
             assert_pasteable(sweep, piece)
             said[piece.rule] += 1
     assert {"at_bound", "time_lost"} <= set(said)
@@ -122,8 +123,17 @@ def test_sweeps_of_noise_are_met_with_silence_about_their_space(algorithm: str, 
             search={"algorithm": algorithm, "seed": seed},
             early_stopping={"algorithm": stopping},
         )
-        spoke += bool(ABOUT_THE_SPACE & {piece.rule for piece in advice(sweep)})
+        spoke += bool(ABOUT_THE_SPACE & {piece.rule for piece in advice(sweep, UNKNOWN)})
     assert spoke <= max(1, 0.05 * count)
+
+
+def test_what_matters_is_weighed_where_the_caller_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Importance({"learning_rate": Share(1, 0.9, 1), "dropout": Share(0, 0, 0.01)}, {}, {}, {}, 40, 0.9)
+    monkeypatch.setattr("tuner.analysis.importance.weighed", lambda sweep: known)
+    space = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "dropout": {"low": 0.0, "high": 0.5}}
+    sweep = swept(lambda p, e, t: -((math.log10(p["learning_rate"]) + 2.5) ** 2), space=space, num_trials=40)
+    assert "does_not_matter" in [piece.rule for piece in advice(sweep)]
+    assert "does_not_matter" not in [piece.rule for piece in advice(sweep, UNKNOWN)]
 
 
 def rising_sweep(name: str = "test") -> Sweep:
@@ -137,24 +147,24 @@ def test_commands_name_the_sweeps_folder_and_a_free_name(tmp_path: Path) -> None
         new_sweep(root, make_spec(name=name)).close()
     noise = np.random.default_rng(0).normal(size=(100, 100))
     sweep = swept(lambda params, epoch, trial: float(0.9 + 0.01 * noise[trial, epoch]), name="first")
-    [piece] = advice(sweep, folder=SweepFolder(root / "first"))
+    [piece] = advice(sweep, UNKNOWN, folder=SweepFolder(root / "first"))
     assert piece.rule == "cannot_tell_apart"
     assert shlex.split(piece.command)[:7] == [
         "tuner", "run", f"{root}/first/spec.yaml", "--name", "first-3", "--storage", str(root),
     ]  # fmt: skip
-    [bound] = [piece for piece in advice(rising_sweep("first"), folder=SweepFolder(root / "first"))]
+    [bound] = [piece for piece in advice(rising_sweep("first"), UNKNOWN, folder=SweepFolder(root / "first"))]
     assert shlex.split(bound.command)[:5] == ["tuner", "resume", "first", "--storage", str(root)]
 
 
 def test_a_sweep_that_still_runs_needs_no_more_trials_for_a_change() -> None:
     sweep = rising_sweep()
     sweep.spec["num_trials"] = 200
-    [piece] = advice(sweep)
+    [piece] = advice(sweep, UNKNOWN)
     assert piece.set == ["space.learning_rate.high=0.3"]
 
 
 def test_json_has_three_keys() -> None:
-    [data] = advice_data(advice(rising_sweep()))
+    [data] = advice_data(advice(rising_sweep(), UNKNOWN))
     assert list(data) == ["rule", "text", "set"] and data["rule"] == "at_bound"
 
 

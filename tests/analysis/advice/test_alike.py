@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice
 
 SPACE: dict[str, Any] = {
@@ -19,8 +19,8 @@ SPACE: dict[str, Any] = {
 
 
 def found(curve: Curve, **spec: Any) -> list[Advice]:
-    pieces = advice(swept(curve, **{"space": SPACE, "num_trials": 30, **spec}))
-    return [piece for piece in pieces if piece.rule == "cannot_tell_apart"]
+    sweep = swept(curve, **{"space": SPACE, "num_trials": 30, **spec})
+    return [piece for piece in advice(sweep, UNKNOWN) if piece.rule == "cannot_tell_apart"]
 
 
 def jittered(by: float, spread: float) -> Curve:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice
 
 LOG = {"low": 1e-4, "high": 1e-1, "scale": "log"}
@@ -16,9 +16,8 @@ BATCH = {"choices": [32, 64, 128, 256]}
 
 
 def at_bounds(space: dict[str, Any], curve: Curve, **spec: Any) -> list[Advice]:
-    return [
-        piece for piece in advice(swept(curve, space=space, **{"num_trials": 64, **spec})) if piece.rule == "at_bound"
-    ]
+    sweep = swept(curve, space=space, **{"num_trials": 64, **spec})
+    return [piece for piece in advice(sweep, UNKNOWN) if piece.rule == "at_bound"]
 
 
 def rising(name: str, sign: float = 1.0) -> Curve:

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import advice
 from tuner.analysis.advice.budget import _expected_best, gain_of_trials
 from tuner.analysis.advice.standing import Standing
-from tuner.analysis.findings import Importance, Share
+from tuner.analysis.findings import Importance, Share, Unknown
 
 SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "units": {"low": 8, "high": 64}}
 SOMETHING = Importance({"learning_rate": Share(1.0, 0.9, 1.0)}, {}, {}, {}, num_trials=64, quality=0.8)
 
 
-def rules(curve: Curve, importance: Importance | None = SOMETHING, **spec: Any) -> dict[str, list[str]]:
+def rules(curve: Curve, importance: Importance | Unknown = SOMETHING, **spec: Any) -> dict[str, list[str]]:
     sweep = swept(curve, **{"space": SPACE, "num_trials": 64, **spec})
     return {piece.rule: piece.set for piece in advice(sweep, importance) if piece.rule in ("more_trials", "longer")}
 
@@ -36,10 +36,10 @@ def curve_of(spread: float, tau: float, jitter: float = 0.001, sign: float = 1.0
 
 
 def test_curves_that_still_rise_pay_in_longer_trials() -> None:
-    found = rules(curve_of(0.0, 20), None)
+    found = rules(curve_of(0.0, 20), UNKNOWN)
     assert found == {"longer": ["epochs.max=54"]}
-    assert rules(curve_of(0.0, 20, sign=-1.0), None, objective={"metric": "val_loss", "mode": "min"}) == found
-    assert rules(curve_of(0.0, 20), None, early_stopping={"algorithm": "none"}) == found
+    assert rules(curve_of(0.0, 20, sign=-1.0), UNKNOWN, objective={"metric": "val_loss", "mode": "min"}) == found
+    assert rules(curve_of(0.0, 20), UNKNOWN, early_stopping={"algorithm": "none"}) == found
 
 
 def test_scattered_ends_pay_in_more_trials() -> None:
@@ -48,21 +48,21 @@ def test_scattered_ends_pay_in_more_trials() -> None:
 
 def test_where_both_are_flat_nothing_is_said() -> None:
     assert rules(curve_of(0.0, 2)) == {}
-    assert rules(lambda p, e, t: 0.9, None) == {}
+    assert rules(lambda p, e, t: 0.9, UNKNOWN) == {}
 
 
 def test_where_the_parameters_explain_nothing_more_trials_bring_luck_alone() -> None:
-    assert rules(curve_of(0.05, 2), None) == {}
+    assert rules(curve_of(0.05, 2), UNKNOWN) == {}
 
 
 def test_the_larger_gain_comes_first() -> None:
     assert list(rules(curve_of(0.15, 7))) == ["more_trials", "longer"]
-    assert list(rules(curve_of(0.01, 25))) == ["longer", "more_trials"]
+    assert list(rules(curve_of(0.01, 25))) == ["longer"]  # more trials would bring little beside it
 
 
 def test_searched_epochs_and_short_trainings_are_left_alone() -> None:
-    assert rules(curve_of(0.0, 20), None, space={**SPACE, "epochs": {"low": 9, "high": 27}}) == {}
-    assert rules(curve_of(0.0, 20), None, epochs={"min": 1, "max": 6}) == {}
+    assert rules(curve_of(0.0, 20), UNKNOWN, space={**SPACE, "epochs": {"low": 9, "high": 27}}) == {}
+    assert rules(curve_of(0.0, 20), UNKNOWN, epochs={"min": 1, "max": 6}) == {}
 
 
 def test_the_expected_best_of_some_is_the_mean_over_all_ways_to_draw_them() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice
 
 SPACE: dict[str, Any] = {
@@ -32,9 +32,8 @@ def rate_of(power: float, seed: int = 0, sign: float = 1.0) -> Curve:
 
 
 def found(curve: Curve, **spec: Any) -> list[Advice]:
-    return [
-        piece for piece in advice(swept(curve, **{"space": SPACE, "num_trials": 64, **spec})) if piece.rule == "coupled"
-    ]
+    sweep = swept(curve, **{"space": SPACE, "num_trials": 64, **spec})
+    return [piece for piece in advice(sweep, UNKNOWN) if piece.rule == "coupled"]
 
 
 @pytest.mark.parametrize(("power", "how"), [(1.0, "linear"), (0.5, "sqrt")])
@@ -68,5 +67,5 @@ def test_what_is_coupled_already_or_not_searched_is_left_alone() -> None:
 def test_of_a_model_that_compiles_itself_it_is_told_but_cannot_be_set() -> None:
     sweep = swept(rate_of(1.0), space=SPACE, num_trials=64)
     sweep.trials[0].used = {"learning_rate": 0.01}
-    [piece] = [piece for piece in advice(sweep) if piece.rule == "coupled"]
+    [piece] = [piece for piece in advice(sweep, UNKNOWN) if piece.rule == "coupled"]
     assert piece.set == [] and piece.command == "" and "to the power of" in piece.text

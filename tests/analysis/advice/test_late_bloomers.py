@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice
 
 SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "units": {"low": 8, "high": 64}}
 
 
 def found(curve: Curve, **spec: Any) -> list[Advice]:
-    pieces = advice(
-        swept(curve, **{"space": SPACE, "num_trials": 120, "search": {"algorithm": "random", "seed": 0}, **spec})
-    )
-    return [piece for piece in pieces if piece.rule == "late_bloomers"]
+    sweep = swept(curve, **{"space": SPACE, "num_trials": 120, "search": {"algorithm": "random", "seed": 0}, **spec})
+    return [piece for piece in advice(sweep, UNKNOWN) if piece.rule == "late_bloomers"]
 
 
 def late(share: float, sign: float = 1.0, seed: int = 0) -> Curve:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.synthetic import Curve, swept
+from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice
 
 SPACE: dict[str, Any] = {
@@ -18,8 +18,8 @@ SPACE: dict[str, Any] = {
 
 
 def found(curve: Curve, **spec: Any) -> list[Advice]:
-    pieces = advice(swept(curve, **{"space": SPACE, "num_trials": 64, **spec}))
-    return [piece for piece in pieces if piece.rule == "time_lost"]
+    sweep = swept(curve, **{"space": SPACE, "num_trials": 64, **spec})
+    return [piece for piece in advice(sweep, UNKNOWN) if piece.rule == "time_lost"]
 
 
 def good(params: dict[str, Any]) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tests.synthetic import swept
+from tests.synthetic import UNKNOWN, swept
 from tuner.analysis.advice import Advice, advice
-from tuner.analysis.findings import Importance, Share
+from tuner.analysis.findings import Importance, Share, Unknown
 
 SPACE: dict[str, Any] = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},
@@ -25,7 +25,7 @@ def known(*unimportant: str, quality: float = 0.8, num_trials: int = 40) -> Impo
     return Importance(shares, {}, {}, {}, num_trials, quality)
 
 
-def found(importance: Importance | None, epoch_s: Any = lambda params: 1.0) -> list[Advice]:
+def found(importance: Importance | Unknown, epoch_s: Any = lambda params: 1.0) -> list[Advice]:
     def curve(params: dict[str, Any], epoch: int, trial: int) -> float:
         return -((math.log10(params["learning_rate"]) + 2.5) ** 2)
 
@@ -58,6 +58,6 @@ def test_lists_and_what_others_depend_on_stay() -> None:
 
 
 def test_a_poor_forest_a_wide_interval_and_few_trials_say_nothing() -> None:
-    assert found(None) == found(known("dropout", quality=0.1)) == found(known("dropout", num_trials=12)) == []
+    assert found(UNKNOWN) == found(known("dropout", quality=0.1)) == found(known("dropout", num_trials=12)) == []
     wide = Importance({"learning_rate": Share(0.9, 0.8, 1.0), "dropout": Share(0.02, 0.0, 0.2)}, {}, {}, {}, 40, 0.8)
     assert found(wide) == []

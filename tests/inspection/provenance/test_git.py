@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tuner.inspection.provenance.code import collect
-from tuner.inspection.provenance.git import GitReading, code_folder, read_git
+from tuner.inspection.provenance.git import GitReading, code_folder, launched_from, read_git
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -156,3 +156,19 @@ def test_it_is_read_beside_other_work(repository: Path) -> None:
     assert code is not None
     found = GitReading(trainable, "", code.manifest).result()
     assert found == {"commit": git(repository, "rev-parse", "HEAD"), "branch": "main", "dirty": False}
+
+
+def test_a_clusters_driver_is_told_by_whoever_launches(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainable = f"{repository}/model.py:Model"
+    told = launched_from(trainable)
+    shutil.copy(repository / "model.py", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    shipped = f"{tmp_path}/model.py:Model"
+    assert launched_from(shipped) == {}
+    for name, text in told.items():
+        monkeypatch.setenv(name, text)
+    assert GitReading(shipped, "", {}).result()["commit"] == git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv("TUNER_LAUNCHED_FROM", "[")
+    assert GitReading(shipped, "", {}).result() == {}

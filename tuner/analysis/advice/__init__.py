@@ -11,6 +11,7 @@ from typing import Any
 
 from tuner.analysis.advice.alike import cannot_tell_apart
 from tuner.analysis.advice.at_bound import MIN_TRIALS, at_bound
+from tuner.analysis.advice.budget import MIN_TRIALS as FEWEST_WEIGHED
 from tuner.analysis.advice.budget import budget
 from tuner.analysis.advice.commands import command_of
 from tuner.analysis.advice.coupled import coupled
@@ -55,14 +56,15 @@ def advice(
     """What to do next, the most useful first; empty while the trials tell nothing.
 
     Args:
-        importance: what matters, if that is known; some rules need it.
+        importance: what matters, which some rules need; by default it is weighed here.
         folder: the sweep's folder, which commands name.
     """
     try:
         standing = Standing(sweep)
     except TunerError:  # a spec that this version cannot read
         return []
-    known = importance if isinstance(importance, Importance) else None
+    looked_for = _weighed(standing) if importance is None else importance
+    known = looked_for if isinstance(looked_for, Importance) else None
     findings = sorted(_findings(standing, known), key=lambda finding: not finding.is_pressing)
     found = (_advised(sweep, finding, folder) for finding in findings)
     return [piece for piece in found if piece is not None]
@@ -83,6 +85,14 @@ def why_silent(outcomes: Mapping[str, int]) -> str:
     if ended < FEWEST_TRIALS:
         return f"{ended} {'trial has' if ended == 1 else 'trials have'} ended, and most rules need {FEWEST_TRIALS}"
     return f"none of the rules finds more in the {ended} trials than chance may explain"
+
+
+def _weighed(standing: Standing) -> Importance | Unknown:
+    if len(standing.ranked) < FEWEST_WEIGHED:
+        return Unknown("cannot tell yet", len(standing.ranked))
+    from tuner.analysis.importance import weighed  # which loads a forest
+
+    return weighed(standing.sweep)
 
 
 def _findings(standing: Standing, importance: Importance | None) -> Iterator[Finding]:

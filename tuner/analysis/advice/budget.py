@@ -15,6 +15,8 @@ MORE_TRIALS, LONGER = "more_trials", "longer"
 MIN_TRIALS = 16
 _MIN_EPOCHS = 8
 _NUM_BEST = 3
+_LESSER = 0.3
+"""The one with less than this share of the other's gain is not worth a word."""
 _SMALL_SHARE = 0.03
 """A gain below this share of the distance between the best trial and the median is none."""
 
@@ -31,7 +33,9 @@ def budget(standing: Standing, explains: bool) -> list[Finding]:
         found.append((gain, _more_trials(standing, gain)))
     if (gain := gain_of_epochs(standing)) is not None:
         found.append((gain, _longer(standing, gain)))
-    return [finding for _, finding in sorted(found, key=lambda item: -item[0])]
+    largest = max((gain for gain, _ in found), default=0.0)
+    telling = [(gain, finding) for gain, finding in found if gain >= _LESSER * largest]
+    return [finding for _, finding in sorted(telling, key=lambda item: -item[0])]
 
 
 def gain_of_trials(standing: Standing) -> float | None:

@@ -6,6 +6,7 @@ or where git takes too long.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -19,8 +20,10 @@ from trainables.given import is_given
 from trainables.importable import import_folder, is_importable
 from trainables.scripts.commands import file_of, is_command
 from tuner.base.secrets import redacted
-from tuner.inspection.provenance.code import is_shipped, main_file
+from tuner.inspection.provenance.code import collect, is_shipped, main_file
 
+LAUNCHED_FROM = "TUNER_LAUNCHED_FROM"
+"""Set on a cluster: what is known of the repository from which the sweep was launched, as JSON."""
 LIMIT_S = 5.0
 """For all that is asked, from the first question on."""
 TEXT_CHARS_MAX = 500
@@ -52,12 +55,28 @@ class GitReading:
         self._thread.start()
 
     def _read(self, folder: Path, files: list[str]) -> None:
-        self._found = read_git(folder, files)
+        launched_from = os.environ.get(LAUNCHED_FROM)
+        self._found = read_git(folder, files) if launched_from is None else _parsed(launched_from)
 
     def result(self) -> dict[str, Any]:
         """What `read_git` returns; empty if it takes too long."""
         self._thread.join(LIMIT_S + 1)
         return self._found
+
+
+def launched_from(trainable: str) -> dict[str, str]:
+    """The variable that tells a cluster's driver what is known here, as the code is shipped without its repository."""
+    code = collect(trainable)
+    found = GitReading(trainable, "", {} if code is None else code.manifest).result()
+    return {LAUNCHED_FROM: json.dumps(found)} if found else {}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def code_folder(trainable: str, source: str) -> Path:

@@ -22,7 +22,7 @@ from mlflow.types import Schema, TensorSpec
 from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 
 MODEL, EXAMPLE, DESCRIPTION = "model.keras", "example.npz", "model.json"
-"""The files of `trainables.training.saving`."""
+"""The files of `trainables.training.saving`, and of `example` beside it."""
 _ENVIRONMENT = {"conda_env": "conda.yaml", "python_env": "python_env.yaml"}
 _CODE, _LOADER = "code", "load_with_code"
 _OF_A_FILE = re.compile(r"tuner_user_(.+)_[0-9a-f]{16}")

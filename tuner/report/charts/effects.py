@@ -20,7 +20,7 @@ _BAR_STEP = 26
 _TALL, _SMALL = 260, 200
 
 
-@figure("What matters")
+@figure("Importance")
 def importance(tables: Tables) -> Drawn | None:
     """A bar for each parameter with its interval, and one for each interaction that matters."""
     known = tables.importance
@@ -174,7 +174,8 @@ def _contour(tables: Tables, table: str, across: Column, up: Column) -> Chart:
         position["x2"] = "x2"
     if not up.choices:
         position["y2"] = "y2"
-    scale = alt.Scale(reverse=tables.sweep.mode == "min", zero=False)
+    ends = tables.domain or alt.Undefined
+    scale = alt.Scale(domain=ends, clamp=True, reverse=tables.sweep.mode == "min", zero=False)
     shade = alt.Color(
         "v:Q", scale=scale, legend=alt.Legend(title=f"expected {tables.metric}", orient="top", tickCount=3)
     )
@@ -187,5 +188,5 @@ def _contour(tables: Tables, table: str, across: Column, up: Column) -> Chart:
         y=up.up(),
         tooltip=tooltip(tables),
     )
-    trials = dots.mark_point(style="spot", size=20)
+    trials = dots.mark_point(style="spot", size=26)
     return alt.layer(cells, trials, *marked(dots, tables)).properties(width=260, height=_TALL)
