@@ -1,8 +1,8 @@
 """Whether the bests of two sweeps differ by more than chance, after equal numbers of epochs.
 
-Two things are left to chance. Another seed would have drawn other trials: the best of a third as many trials, drawn with
-replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
-maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). And another training of the same
+Two things are left to chance. Another seed would have drawn other trials: the best of a third as many trials, drawn
+with replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
+maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). Another training of the same
 configuration would give another value (`advice/noise.py`). The distribution of the difference is computed, not sampled.
 """
 
