@@ -101,6 +101,7 @@ def test_the_notebook_leads_from_data_to_the_best_model(
     pages = [output.data.get("text/html", "") for output in shown if "data" in output]
     assert any("first: all 8 trials ended" in page for page in pages), pages
     assert any("first (finished)" in page for page in pages) and any("dataframe" in page for page in pages)
+    assert sum("<iframe" in page for page in pages) == 2  # the figures of `sweep`, and the chart of `sweep.plot`
     sweep = check_history(cli.folder("first"))
     client = MlflowClient(cli.folder("first").root.default_tracking_uri)
     experiment = client.get_experiment_by_name("first")

@@ -1,8 +1,8 @@
 """Whether the bests of two sweeps differ by more than chance, after equal numbers of epochs.
 
-Two things are left to chance. Another seed would have drawn other trials: the best of half as many trials, drawn with
-replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
-maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). And another training of the same
+Two things are left to chance. Another seed would have drawn other trials: the best of a third as many trials, drawn
+with replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
+maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). Another training of the same
 configuration would give another value (`advice/noise.py`). The distribution of the difference is computed, not sampled.
 """
 
@@ -93,7 +93,7 @@ def difference(first: Sweep, second: Sweep) -> Difference:
             reason = f"after {budget} epochs, {name} has {len(found)} of the {TRIALS_MIN} trials that it takes"
             return Difference(names, budget, by, None, None, reason)
     blur = math.hypot(deviation(first), deviation(second))
-    low, high = _interval([_best_of_half(found) for found in values], blur)
+    low, high = _interval([_best_of_a_third(found) for found in values], blur)
     return Difference(names, budget, by, low, high)
 
 
@@ -103,9 +103,9 @@ def deviation(sweep: Sweep) -> float:
     return 0.0 if noise is None else noise.deviation
 
 
-def _best_of_half(values: Sequence[float]) -> list[tuple[float, float]]:
-    """(value, probability) of the best of half as many draws with replacement; values come best first."""
-    size, draws = len(values), math.ceil(len(values) / 2)
+def _best_of_a_third(values: Sequence[float]) -> list[tuple[float, float]]:
+    """(value, probability) of the best of a third as many draws with replacement; values come best first."""
+    size, draws = len(values), math.ceil(len(values) / 3)
     not_yet = [((size - rank) / size) ** draws for rank in range(size + 1)]
     found = [
         (value, not_yet[rank] - not_yet[rank + 1])
