@@ -34,7 +34,9 @@ class PretendDriver:
     """Appends one batch of events after another from a thread, until `finish`, which ends the sweep."""
 
     def __init__(self, root: Path, name: str, uri: str | None, period_s: float = 0.1, num_trials: int = 10_000) -> None:
-        spec = make_spec(name=name, num_trials=num_trials, tracking__uri=uri, tracking__experiment=name)
+        spec = make_spec(
+            name=name, num_trials=num_trials, tracking__uri=uri, tracking__experiment=name, tracking__log_models="none"
+        )
         self.journal = new_sweep(root, spec)
         self.folder = self.journal.folder
         self.events: list[ev.AnyEvent] = list(self.journal.events)
