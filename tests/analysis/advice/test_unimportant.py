@@ -61,3 +61,13 @@ def test_a_poor_forest_a_wide_interval_and_few_trials_say_nothing() -> None:
     assert found(UNKNOWN) == found(known("dropout", quality=0.1)) == found(known("dropout", num_trials=12)) == []
     wide = Importance({"learning_rate": Share(0.9, 0.8, 1.0), "dropout": Share(0.02, 0.0, 0.2)}, {}, {}, {}, 40, 0.8)
     assert found(wide) == []
+
+
+def test_what_decides_among_the_good_ones_stays() -> None:
+    def curve(params: dict[str, Any], epoch: int, trial: int) -> float:
+        rate = math.log10(params["learning_rate"])
+        return -(10.0 if rate > -2 else 0.0) - 0.2 * params["dropout"] + 0.001 * (trial % 7)
+
+    sweep = swept(curve, space=SPACE, num_trials=60)
+    pieces = [piece for piece in advice(sweep, known("dropout")) if piece.rule == "does_not_matter"]
+    assert pieces == []

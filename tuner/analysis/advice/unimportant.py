@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,17 +56,22 @@ def _may_be_fixed(standing: Standing, name: str) -> bool:
         for other, parameter in space.items()
         if name in (parameter.when or {}) or (isinstance(parameter, Repeated) and parameter.repeat == name)
     )
-    return next(depend, None) is None and _chance(standing, name) > _CHANCE
+    if next(depend, None) is not None:
+        return False
+    every = [*standing.ranked, *standing.bad]
+    better = standing.ranked[: max(MIN_TRIALS // 2, len(every) // 2)]
+    return all(_chance(standing, name, trials) > _CHANCE for trials in (every, better))
 
 
-def _chance(standing: Standing, name: str) -> float:
+def _chance(standing: Standing, name: str, trials: Sequence[Trial]) -> float:
     """The chance that a trial's place depends so much on a parameter by luck: for values in any order.
 
-    A forest says what the variance is due to, which is mostly that of bad trials; places count the good ones, too.
+    A forest says what the variance is due to, which is mostly that of bad trials; places count the good ones, too, and
+    those of the better half tell what matters once the worst of the space is avoided.
     """
-    having = [trial for trial in (*standing.ranked, *standing.bad) if name in trial.params]
+    having = [trial for trial in trials if name in trial.params]
     places = np.array([standing.places[trial.number] for trial in having])
-    if len(having) < MIN_TRIALS / 2 or np.ptp(places) == 0:
+    if len(having) < min(MIN_TRIALS / 2, len(trials) / 4) or np.ptp(places) == 0:
         return 0.0
     axis = next((axis for axis in axes(standing.spec.space) if axis.name == name), None)
     if axis is not None:
