@@ -43,11 +43,16 @@ def importance(sweep: Sweep) -> Importance | None:
 
 def weighed(sweep: Sweep) -> Importance | Unknown:
     """Which parameters matter, or why the trials cannot tell. A function of the trials: it repeats exactly."""
+    trials = trials_of(sweep)
+    return trials if isinstance(trials, Unknown) else weigh(trials)
+
+
+def trials_of(sweep: Sweep) -> Table | Unknown:
+    """A sweep's trials as numbers, or why there are none."""
     try:
-        trials = table(sweep)
+        return table(sweep)
     except ValidationError:
         return Unknown("cannot tell: this version cannot read the sweep's space", len(sweep.trials))
-    return weigh(trials)
 
 
 def weigh(trials: Table) -> Importance | Unknown:

@@ -30,9 +30,11 @@ def weighed(sweep: Sweep) -> Importance | Unknown:
     stored = _read(sweep)
     if stored.get("results") == results_of(sweep):
         return _found(stored)
-    from tuner.analysis import importance, table
+    from tuner.analysis import importance
 
-    trials = table.table(sweep)
+    trials = importance.trials_of(sweep)
+    if isinstance(trials, Unknown):
+        return trials
     if len(trials.losses) < MIN_TRIALS:
         return importance.weigh(trials)
     if stored.get("digest") != trials.digest:
