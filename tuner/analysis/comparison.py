@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuner.analysis.curves import best_after, best_so_far
+from tuner.analysis.curves import best_after, best_over_time, best_so_far
 from tuner.analysis.difference import pair_differences
-from tuner.analysis.findings import importance_data
-from tuner.analysis.kept import weighed
+from tuner.analysis.importance_cache import weighed
+from tuner.analysis.importance_values import importance_data
 from tuner.analysis.noise import deviation
-from tuner.analysis.racing import best_over_time
 from tuner.base.errors import UsageError
 from tuner.sweep import Sweep, is_better
 

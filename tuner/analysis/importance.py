@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from tuner.analysis.anova import Cover, Variances, active_cells, cover, variances
-from tuner.analysis.findings import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown, too_few
 from tuner.analysis.forest import KINDS, Forest, Kind, grow
+from tuner.analysis.importance_values import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown, too_few
 from tuner.analysis.scales import Scale, plain, ranked
 from tuner.analysis.table import Array, Table, table
 from tuner.sweep import Sweep

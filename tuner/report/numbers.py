@@ -8,8 +8,8 @@ from typing import Any
 
 from tuner.analysis.advice import advice_data
 from tuner.analysis.curves import best_so_far
-from tuner.analysis.endings import endings
-from tuner.analysis.findings import Importance, Unknown, importance_data
+from tuner.analysis.importance_values import Importance, Unknown, importance_data
+from tuner.analysis.outcomes import endings
 from tuner.analysis.rungs import rungs
 from tuner.analysis.saved import saved
 from tuner.analysis.throughput import throughput

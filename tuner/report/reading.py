@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tuner.analysis.advice import SHOWN_MAX, Advice
-from tuner.analysis.findings import Importance, Unknown, matters_text
+from tuner.analysis.importance_values import Importance, Unknown, matters_text
 from tuner.base.coupling import SCALED, coupling_of, coupling_text, scaled_rate
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short
 from tuner.base.words import Params

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tuner.analysis.findings import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown
+from tuner.analysis.importance_values import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown
 from tuner.base.errors import TunerError
 from tuner.storage import write_atomically
 from tuner.sweep import Sweep
