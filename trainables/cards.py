@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 USE_LIMIT_S = 5.0
 """For a card's use, which a trial's last report waits for."""
 
@@ -69,10 +68,13 @@ def card_use(cards: Sequence[str]) -> list[CardUse]:
         return []
 
 
-def _use(busy: str, used_mib: str, memory_mib: str, watts: str) -> CardUse:
-    used, memory = _number(used_mib), _number(memory_mib)
-    bytes_of = [None if mib is None else mib * 2**20 for mib in (used, memory)]
-    return CardUse(_number(busy), *bytes_of, _number(watts))
+def _use(busy: str, used: str, memory: str, watts: str) -> CardUse:
+    return CardUse(_number(busy), _bytes(used), _bytes(memory), _number(watts))
+
+
+def _bytes(mib: str) -> float | None:
+    number = _number(mib)
+    return None if number is None else number * 2**20
 
 
 def _number(text: str) -> float | None:

@@ -85,6 +85,7 @@ def test_a_card_that_tells_some_figures_only(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_processors_share_counts_from_the_trials_begin_in_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_until(lambda: num_threads() == 0)  # of the tests before
     busy = iter([(0.0, 0.0), (1.0, 4.0), (4.0, 8.0)])
     monkeypatch.setattr(sampling, "_cpu_seconds", lambda: next(busy))
     sampler = Sampler([])
@@ -93,6 +94,18 @@ def test_the_processors_share_counts_from_the_trials_begin_in_every_thread(monke
     thread.join()
     sampler._sample()
     assert [sample["cpu_utilization_percentage"] for sample in sampler.taken(may_be_last=False)] == [25.0, 75.0]
+
+
+def num_threads() -> int:
+    return sum(thread.name == "tuner-sampling" for thread in threading.enumerate())
+
+
+def test_its_thread_ends_with_the_sampler() -> None:
+    wait_until(lambda: num_threads() == 0)
+    sampler = Sampler([])
+    assert num_threads() == 1
+    del sampler
+    wait_until(lambda: num_threads() == 0)
 
 
 def test_a_system_that_does_not_tell_its_traffic_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

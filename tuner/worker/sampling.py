@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -38,7 +39,10 @@ class Sampler:
         self._taken: list[tuple[float, Sample]] = []
         self._has_any = False
         self._begin()
-        threading.Thread(target=self._work, daemon=True, name="tuner-sampling").start()
+        is_gone = threading.Event()
+        weakref.finalize(self, is_gone.set)
+        work = (weakref.ref(self), is_gone)
+        threading.Thread(target=_work, args=work, daemon=True, name="tuner-sampling").start()
 
     def begin_trial(self) -> None:
         """Forgets the trial before."""
@@ -63,11 +67,11 @@ class Sampler:
             taken, self._taken, self._period_s = self._taken, [], self._every_s
         return tuple({"ago_s": round(max(0.0, now - at), 3), **sample} for at, sample in taken)
 
-    def _work(self) -> None:
-        while True:
-            time.sleep(max(0.001, min(self._due_at - time.monotonic(), self._every_s)))
-            if time.monotonic() >= self._due_at:
-                self._sample()
+    def sample_if_due(self) -> float:
+        """Takes a sample if it is time; returns the seconds until the next look."""
+        if time.monotonic() >= self._due_at:
+            self._sample()
+        return max(0.001, min(self._due_at - time.monotonic(), self._every_s))
 
     def _sample(self) -> None:
         cards = _figures_of_cards(card_use(self._cards)) if self._cards else {}
@@ -78,6 +82,16 @@ class Sampler:
             if len(self._taken) >= SAMPLES_MAX:
                 self._taken, self._period_s = self._taken[1::2], 2 * self._period_s
             self._due_at = time.monotonic() + self._period_s
+
+
+def _work(sampler: weakref.ref[Sampler], is_gone: threading.Event) -> None:
+    """What the thread does until nobody has its sampler."""
+    wait_s = 0.0
+    while not is_gone.wait(wait_s):
+        if (found := sampler()) is None:
+            return
+        wait_s = found.sample_if_due()
+        del found  # so that it can go meanwhile
 
 
 class _Counters:
