@@ -67,7 +67,7 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
             keras.saving.load_model(file)
             return {}, ""
         except Exception as error:
-            why = _first_line(error)
+            why = _reason(error)
         registered.update(known)
         objects = {name: place for name, place in _objects_in(file, module).items() if _found(*place) is not None}
         if not objects:
@@ -76,7 +76,7 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
             keras.saving.load_model(file)
         return objects, ""
     except Exception as error:
-        return {}, _first_line(error)
+        return {}, _reason(error)
     finally:
         registered.update(known)
 
@@ -133,10 +133,11 @@ def _version(package: str) -> str:
     return package
 
 
-def _first_line(error: BaseException) -> str:
-    """What went wrong, without what Keras says around it."""
+def _reason(error: BaseException) -> str:
+    """What went wrong, without what Keras says around it: the first paragraph."""
     text = message_of(error)
     if "`Lambda` layer" in text or "Lambda layer" in text:
         return _NO_LAMBDAS
-    lines = [line.strip() for line in text.rpartition("Exception encountered: ")[2].splitlines() if line.strip()]
-    return (lines[0].partition(" Full object config: ")[0] if lines else type(error).__name__)[:300]
+    paragraph = text.rpartition("Exception encountered: ")[2].strip().split("\n\n")[0]
+    reason = " ".join(paragraph.partition(" Full object config: ")[0].split())
+    return (reason or type(error).__name__)[:300]
