@@ -19,7 +19,7 @@ def called(call: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """The function, and what it is given, of a call that is pasted where `Mine` is defined."""
     found: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
-    class tuner:  # noqa: N801 - as the module
+    class tuner:
         @staticmethod
         def resume(*args: Any, **kwargs: Any) -> None:
             found.append(("resume", args, kwargs))
