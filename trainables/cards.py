@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+USE_LIMIT_S = 5.0
+"""For a card's use, which a trial's last report waits for."""
 
 
 class CardError(ValueError):
@@ -41,35 +45,50 @@ def card_names(cards: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class CardUse:
-    """How much of a card is used at a moment, by all of its processes."""
+    """How much of a card is used at a moment, by all of its processes; None for what the card does not tell."""
 
-    busy_percent: float
-    used_bytes: float
-    memory_bytes: float
+    busy_percent: float | None
+    used_bytes: float | None
+    memory_bytes: float | None
     watts: float | None
-    """None where the card does not tell."""
+
+    @property
+    def used_percent(self) -> float | None:
+        """Of its memory."""
+        return self.used_bytes / self.memory_bytes * 100 if self.used_bytes is not None and self.memory_bytes else None
 
 
 def card_use(cards: Sequence[str]) -> list[CardUse]:
-    """The use of each of these cards, by their numbers or UUIDs; empty if nobody tells."""
+    """The use of each of these cards, by their numbers or UUIDs; empty if nobody tells in time."""
+    command = _command("utilization.gpu,memory.used,memory.total,power.draw", cards)
     try:
-        lines = _answer(_command("utilization.gpu,memory.used,memory.total,power.draw", cards)).splitlines()
+        lines = _answer(command, USE_LIMIT_S).splitlines()
         return [_use(*line.split(",")) for line in lines] if len(lines) == len(cards) else []
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return []
 
 
-def _use(busy: str, used_mib: str, memory_mib: str, watts: str) -> CardUse:
+def _use(busy: str, used: str, memory: str, watts: str) -> CardUse:
+    return CardUse(_number(busy), _bytes(used), _bytes(memory), _number(watts))
+
+
+def _bytes(mib: str) -> float | None:
+    number = _number(mib)
+    return None if number is None else number * 2**20
+
+
+def _number(text: str) -> float | None:
+    """A figure; None for `[N/A]`, `[Not Supported]`, `ERR!` and the like."""
     try:
-        power: float | None = float(watts)
-    except ValueError:  # [N/A]
-        power = None
-    return CardUse(float(busy), float(used_mib) * 2**20, max(float(memory_mib), 1.0) * 2**20, power)
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _command(fields: str, cards: Sequence[str]) -> list[str]:
     return ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", f"--id={','.join(cards)}"]
 
 
-def _answer(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+def _answer(command: list[str], limit_s: float = 60.0) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=True).stdout

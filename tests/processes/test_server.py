@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,18 @@ def test_it_ends_with_who_wanted_it(plain: Server) -> None:
     wanter.kill()
     wanter.communicate()
     assert gone(pid)
+
+
+def test_it_is_cut_while_another_thread_waits_for_it_which_hears_of_its_end(plain: Server) -> None:
+    process = start(plain)
+    pid = ask(process, "who")["pid"]
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(process.receive)
+        time.sleep(0.1)
+        process.cut()
+        assert gone(pid)
+        with pytest.raises(EndedError):
+            waits.result(20)
 
 
 def test_all_end_with_the_server_and_it_is_told(plain: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,55 @@ def test_the_trials_cards_are_sampled_and_numbered_from_0(tmp_path: Path, monkey
         "gpu_1_memory_usage_megabytes": 0.0,
         "gpu_1_memory_usage_percentage": 0.0,
     }
+
+
+def test_a_card_that_tells_some_figures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MIG has no utilization, and memory that is shared with the system has no size."""
+    pretend_nvidia_smi(tmp_path, monkeypatch, "echo '[N/A], 500, 1000, 50'; echo '7, [Not Supported], [N/A], ERR!'")
+    sampler = Sampler(["0", "1"])
+    [sample] = sampler.taken(may_be_last=True)
+    assert {name: value for name, value in sample.items() if name.startswith("gpu_")} == {
+        "gpu_0_memory_usage_megabytes": 524.3,
+        "gpu_0_memory_usage_percentage": 50.0,
+        "gpu_0_power_usage_watts": 50.0,
+        "gpu_1_utilization_percentage": 7.0,
+    }
+
+
+def test_the_processors_share_counts_from_the_trials_begin_in_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_until(lambda: num_threads() == 0)  # of the tests before
+    busy = iter([(0.0, 0.0), (1.0, 4.0), (4.0, 8.0)])
+    monkeypatch.setattr(sampling, "_cpu_seconds", lambda: next(busy))
+    sampler = Sampler([])
+    thread = threading.Thread(target=sampler._sample)
+    thread.start()
+    thread.join()
+    sampler._sample()
+    assert [sample["cpu_utilization_percentage"] for sample in sampler.taken(may_be_last=False)] == [25.0, 75.0]
+
+
+def num_threads() -> int:
+    return sum(thread.name == "tuner-sampling" for thread in threading.enumerate())
+
+
+def test_its_thread_ends_with_the_sampler() -> None:
+    wait_until(lambda: num_threads() == 0)
+    sampler = Sampler([])
+    assert num_threads() == 1
+    del sampler
+    wait_until(lambda: num_threads() == 0)
+
+
+def test_a_system_that_does_not_tell_its_traffic_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError("/proc/net/dev")
+
+    monkeypatch.setattr(sampling.psutil, "net_io_counters", refuse)
+    sampler = Sampler([])
+    [sample] = sampler.taken(may_be_last=True)
+    assert sample.keys() - {"cpu_utilization_percentage"} == {
+        name for name in NAMES if name.startswith(("sys", "disk"))
+    } | {"ago_s"}
 
 
 @pytest.mark.parametrize("script", ["exit 9", "echo nothing", "echo '1, 2'"])

@@ -150,5 +150,6 @@ def _specs(values: Any, symbolic: Mapping[str, Any]) -> list[list[Any]]:
         sizes = [-1, *array.shape[1:]]
         if tensor is not None and len(tensor.shape) == array.ndim:
             sizes = [-1, *(-1 if size is None else size for size in tensor.shape[1:])]
-        found.append([None if is_alone else name, str(array.dtype), sizes])
+        kind = "float32" if array.dtype.kind == "V" else str(array.dtype)  # NumPy alone knows no bfloat16
+        found.append([None if is_alone else name, kind, sizes])
     return found

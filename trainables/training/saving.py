@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class NotSavedError(Exception):
 def save_model(model: Any, module: str, folder: Path) -> None:
     """Writes the model, and what it needs.
 
-    One that a process with Keras alone cannot load is saved without its losses and metrics, which may be the reason.
+    One that a process with Keras alone cannot load is saved without its losses and metrics, if they are a reason.
 
     Args:
         module: the trainable's, whose functions Keras names without their module.
@@ -42,10 +43,13 @@ def save_model(model: Any, module: str, folder: Path) -> None:
         NotSavedError: it cannot be saved, or not loaded again.
     """
     file = folder / MODEL
-    objects, why = _saved(model, module, file)
+    objects, why = with_losses = _saved(model, module, file)
     if (objects or why) and getattr(model, "compiled", False):
         model.compiled = False
-        objects, why = _saved(model, module, file)
+        objects, why = without = _saved(model, module, file)
+        if without == with_losses:  # they are not the reason
+            model.compiled = True
+            objects, why = _saved(model, module, file)
     if why:
         raise NotSavedError(why)
     described = {
@@ -124,10 +128,10 @@ def _found(module: str, name: str) -> Any:
 
 
 def _version(package: str) -> str:
-    """The installed version, as pip is told it: package==version."""
+    """The installed version, as pip is told it: package==version, without what a vendor has added (2.17.0+nv24.10)."""
     for name in (package, *_OTHER_NAMES.get(package, ())):
         try:
-            return f"{name}=={version(name)}"
+            return f"{name}=={version(name).partition('+')[0]}"
         except PackageNotFoundError:
             continue
     return package
@@ -138,6 +142,6 @@ def _reason(error: BaseException) -> str:
     text = message_of(error)
     if "`Lambda` layer" in text or "Lambda layer" in text:
         return _NO_LAMBDAS
-    paragraph = text.rpartition("Exception encountered: ")[2].strip().split("\n\n")[0]
-    reason = " ".join(paragraph.partition(" Full object config: ")[0].split())
-    return (reason or type(error).__name__)[:300]
+    text = text.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
+    paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text)]
+    return next(filter(None, paragraphs), type(error).__name__)[:300]

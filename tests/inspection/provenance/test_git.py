@@ -70,11 +70,22 @@ def test_a_detached_head_has_no_branch(repository: Path) -> None:
         ("https://ghp_0123456789abcdef0123456789abcdef0123@example.org/it", "https://example.org/it"),
         ("https://example.org/it?private_token=abcdefgh", "https://example.org/it?private_token=***"),
         ("git@example.org:me/it.git", "git@example.org:me/it.git"),
+        ("https://me:it's\"hunter2@example.org/it", "https://example.org/it"),
+        ("https://me:hunter@2@example.org:8443/@me/it", "https://example.org:8443/@me/it"),
+        ("ssh://[::1]:22/it", "ssh://[::1]:22/it"),
     ],
 )
 def test_the_address_has_no_credentials(repository: Path, url: str, told: str) -> None:
     git(repository, "remote", "add", "origin", url)
     assert read_git(repository)["url"] == told
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:hunter2/hunter2@example.org/it", "https://example.org/glpat-0123456789abcdef0123/it"]
+)
+def test_an_address_that_may_hold_a_secret_elsewhere_is_left_out(repository: Path, url: str) -> None:
+    git(repository, "remote", "add", "origin", url)
+    assert read_git(repository).keys() == {"commit", "branch", "dirty"}
 
 
 def test_a_secret_of_the_environment_is_no_part_of_an_address(
@@ -113,7 +124,8 @@ def test_the_folder_counts_not_what_a_hook_of_git_has_set(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = git(repository, "rev-parse", "HEAD")
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    for name in ("GIT_DIR", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     assert read_git(repository)["commit"] == commit
 
 

@@ -207,3 +207,27 @@ def test_a_store_that_takes_no_model_leaves_the_sweep_complete(
     told: list[str] = []
     assert record(recorded.folder, tell_news=told.append) == len(recorded.events)
     assert read_cursor(recorded.folder).work == "" and "no room" in told[0]
+
+
+def test_a_server_that_is_too_old_for_models_is_told_of_once_and_nothing_is_built(
+    new_story: type[Story], recorded: Story, built: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND
+
+    def missing(self: Any, *args: Any, **options: Any) -> None:
+        failed = "API request to endpoint /api/2.0/mlflow/logged-models/search failed with error code 404 != 200."
+        raise MlflowException(f"{failed} Response body: 'no'", error_code=ENDPOINT_NOT_FOUND)
+
+    monkeypatch.setattr(MlflowClient, "search_logged_models", missing)
+    story = new_story(
+        recorded.folder.root.sweep("old"), tracking={"uri": None, "experiment": "k", "log_models": "kept"}
+    )
+    trained(story, 0, 0.5)
+    trained(story, 1, 0.75)
+    ended(story)
+    told: list[str] = []
+    assert record(story.folder, tell_news=told.append) == len(story.events)
+    assert built == [] and len(told) == 1 and "older than MLflow 3" in told[0] and "log_models: none" in told[0]
+    assert "older than MLflow 3" in tags(story)["tuner.model_reason"]

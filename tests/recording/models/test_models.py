@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -93,3 +94,53 @@ def test_a_process_without_this_project_predicts_what_was_trained(empty_database
     for trial, model in enumerate(models[:2]):
         assert np.array_equal(found[f"pyfunc-{trial}"], model.predict(example, verbose=0))
     assert np.array_equal(found["keras"], found["pyfunc-0"]) and np.array_equal(found["by run"], found["pyfunc-0"])
+
+
+def test_why_a_model_cannot_be_saved_is_told_in_whole_sentences(tmp_path: Path) -> None:
+    import keras
+
+    from trainables.training.saving import NotSavedError, save_model
+
+    class Own(keras.Model):
+        def __init__(self, units: object) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    model = Own(object())
+    model(np.zeros((1, 2), np.float32))
+    with pytest.raises(NotSavedError, match=r"Own was created by passing .* must override `get_config\(\)`"):
+        save_model(model, __name__, tmp_path)
+
+
+@pytest.mark.parametrize("has_own_loss", [False, True])
+def test_a_compiled_model_of_own_layers_keeps_a_loss_of_keras(has_own_loss: bool, tmp_path: Path) -> None:
+    import keras
+
+    from tests.recording.models import kinds
+    from trainables.training.saving import save_model
+
+    model = keras.Sequential([keras.Input((2,)), kinds.Unregistered(), keras.layers.Dense(2)])
+    model.compile("sgd", kinds.loss if has_own_loss else "mse")
+    save_model(model, kinds.__name__, tmp_path)
+    described = json.loads((tmp_path / "model.json").read_text())
+    assert described["objects"] == {"Unregistered": [kinds.__name__, "Unregistered"]}
+    with keras.saving.custom_object_scope({"Unregistered": kinds.Unregistered}):
+        assert keras.saving.load_model(tmp_path / "model.keras").compiled != has_own_loss
+
+
+def test_outputs_have_types_that_a_process_without_tensorflow_knows() -> None:
+    from keras import ops
+
+    from trainables.training.example import _specs
+
+    assert _specs(np.asarray(ops.zeros((2, 3), "bfloat16")), {}) == [[None, "float32", [-1, 3]]]
+
+
+def test_packages_are_pinned_to_versions_that_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainables.training import saving
+
+    monkeypatch.setattr(saving, "version", lambda name: "2.17.0+nv24.10")
+    assert saving._version("tensorflow") == "tensorflow==2.17.0"

@@ -19,7 +19,7 @@ from typing import Any
 from trainables.given import is_given
 from trainables.importable import import_folder, is_importable
 from trainables.scripts.commands import file_of, is_command
-from tuner.base.secrets import redacted
+from tuner.base.secrets import holds_secret, redacted
 from tuner.inspection.provenance.code import collect, is_shipped, main_file
 
 LAUNCHED_FROM = "TUNER_LAUNCHED_FROM"
@@ -28,7 +28,10 @@ LIMIT_S = 5.0
 """For all that is asked, from the first question on."""
 TEXT_CHARS_MAX = 500
 _FILES_MAX = 500
-_LOCATED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_LITERAL_PATHSPECS")
+_LOCATED = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_LITERAL_PATHSPECS",
+)  # fmt: skip
 """Set by git for its hooks: the folder alone says which repository is meant."""
 _SETTINGS = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
@@ -115,12 +118,26 @@ def read_git(folder: Path, files: Iterable[str] = (), limit_s: float = LIMIT_S) 
         ("url", ("config", "--get", "remote.origin.url")),
     ):
         try:
-            found[name] = redacted(ask(*question))[:TEXT_CHARS_MAX]
+            found[name] = _public(ask(*question))[:TEXT_CHARS_MAX]
         except _UnknownError:
             continue
     with suppress(_UnknownError):
         found["dirty"] = _is_dirty(ask, list(files)[:_FILES_MAX])
     return {name: value for name, value in found.items() if value != ""}
+
+
+def _public(text: str) -> str:
+    """A branch or an address without credentials; empty if some may be left."""
+    scheme, mark, rest = text.partition("://")
+    if mark:
+        authority, slash, path = rest.partition("/")
+        host = authority.rpartition("@")[2]
+        port = "" if host.startswith("[") else host.partition(":")[2]
+        if port and not port.isdecimal():  # the begin of a password with a slash
+            return ""
+        text = f"{scheme}://{host}{slash}{path}"
+    text = redacted(text)
+    return "" if holds_secret("", text) else text
 
 
 def _is_dirty(ask: _Git, files: list[str]) -> bool:

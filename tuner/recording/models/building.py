@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import tempfile
@@ -19,7 +20,9 @@ from tuner.storage import SweepFolder, exists
 from tuner.sweep import Sweep
 
 BUILD_S = 60.0
-"""The longest that a model may take until it is written, an example of its inputs included."""
+"""The longest that a model may take until it is written."""
+EXAMPLE_S = 15.0
+"""The longest that a model which is written may take for an example of its inputs, which loads the data."""
 _LOOK_S = 0.05
 _FAULTS = (OSError, subprocess.CalledProcessError, EndedError)
 _CPU_ALONE = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -76,12 +79,13 @@ class Builder:
         work = _Work(asked, self._token, self._may_begin)
         work.start()
         until = time.monotonic() + self._limit_s
-        while not work.done.wait(_LOOK_S) and time.monotonic() < until:
+        while not work.done.wait(_LOOK_S) and time.monotonic() < min(until, work.written_at + EXAMPLE_S):
             beat()
+        is_done = work.done.is_set()
+        work.give_up()
         if work.is_written:
             return target
-        work.end()
-        if work.done.is_set():
+        if is_done:
             raise NotBuiltError(work.reason)
         raise NotBuiltError(f"it was not built within {self._limit_s:.0f} s", is_late=True)
 
@@ -93,9 +97,15 @@ class _Work(threading.Thread):
         super().__init__(daemon=True, name="tuner-model")
         self._asked, self._token, self._may_begin = asked, token, may_begin
         self._process: Process | None = None
+        self._is_given_up = False
         self.done = threading.Event()
-        self.is_written = False
+        self.written_at = math.inf
         self.reason = ""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the model is there, if not yet the example."""
+        return self.written_at < math.inf
 
     def run(self) -> None:
         try:
@@ -103,11 +113,16 @@ class _Work(threading.Thread):
         except _FAULTS as error:
             self.reason = f"the process that builds it {error}" if isinstance(error, EndedError) else str(error)
         finally:
-            self.end()
+            self._end()
             self.done.set()
 
-    def end(self) -> None:
-        """Ends the process, if it still runs."""
+    def give_up(self) -> None:
+        """Ends the process, if it still runs; for the thread that waits for this one."""
+        self._is_given_up = True
+        if self._process is not None:
+            self._process.cut()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.close()
 
@@ -120,8 +135,8 @@ class _Work(threading.Thread):
         except (_NotKeptError, *_FAULTS) as error:
             if self.is_written or (isinstance(error, EndedError) and not error.is_with_server):
                 raise
-            self.end()
-        if self._may_begin:
+            self._end()
+        if self._may_begin and not self._is_given_up:
             self._ask("", "")
 
     def _ask(self, token: str, data: str) -> None:
@@ -134,6 +149,8 @@ class _Work(threading.Thread):
             environment={**os.environ, **_CPU_ALONE},
             folder=self._asked.work_folder or None,
         )
+        if self._is_given_up:
+            return
         assert self._process.pid
         self._process.send(self._asked)
         while True:
@@ -141,7 +158,7 @@ class _Work(threading.Thread):
             if isinstance(answer, NotWritten):
                 self.reason = answer.reason
                 return
-            self.is_written = True
+            self.written_at = min(self.written_at, time.monotonic())
             if answer.has_example:
                 return
 

@@ -21,10 +21,12 @@ from mlflow.models.utils import _save_example
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.environment import _mlflow_conda_env, _PythonEnv
 
+from tuner.recording.models.loader import loader_text
+
 MODEL, EXAMPLE, DESCRIPTION = "model.keras", "example.npz", "model.json"
 """The files of `trainables.training.saving`, and of `example` beside it."""
 _ENVIRONMENT = {"conda_env": "conda.yaml", "python_env": "python_env.yaml"}
-_CODE, _LOADER = "code", "load_with_code"
+_CODE = "code"
 _OF_A_FILE = re.compile(r"tuner_user_(.+)_[0-9a-f]{16}")
 """The name of the module of a trainable's own file."""
 
@@ -45,6 +47,11 @@ class Built:
     def objects(self) -> dict[str, tuple[str, str]]:
         """The classes and functions of the user's that it needs: registered name -> module, name."""
         return {name: (_module(place[0]), place[1]) for name, place in self._described["objects"].items()}
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of its outputs, if it has several."""
+        return [str(name) for name, *_ in self._described.get("outputs", ()) if name is not None]
 
     @property
     def flavor(self) -> dict[str, Any]:
@@ -101,9 +108,10 @@ def write_files(
     if (example := built.example) is not None:
         _save_example(made, example, str(target))
     made.add_flavor("keras", **built.flavor)
-    if built.objects:
-        _write_code(built, code, target / _CODE)
-        pyfunc.add_to_model(made, loader_module=_LOADER, code=_CODE, **_ENVIRONMENT)
+    if built.objects or built.outputs:
+        loader = f"load_{model.model_id.replace('-', '_')}"
+        _write_code(built, code, target / _CODE, loader)
+        pyfunc.add_to_model(made, loader_module=loader, code=_CODE, **_ENVIRONMENT)
     else:
         pyfunc.add_to_model(made, loader_module="mlflow.keras", **_ENVIRONMENT)
     _write_environment([*built.requirements, *(more_requirements if built.objects else ())], target)
@@ -118,38 +126,20 @@ def _write_environment(requirements: list[str], target: Path) -> None:
     _PythonEnv.current().to_yaml(str(target / _ENVIRONMENT["python_env"]))
 
 
-def _write_code(built: Built, code: Mapping[str, bytes], folder: Path) -> None:
-    """The user's files, and a module that imports them before it loads the model."""
+def _write_code(built: Built, code: Mapping[str, bytes], folder: Path, loader: str) -> None:
+    """The user's files, and a module that imports them before it loads the model.
+
+    Args:
+        loader: that module's name, of this model alone: Python imports a name once, whatever other model has it.
+    """
     for name, content in code.items():
         if ".." not in (parts := PurePosixPath(name).parts) and not name.startswith("/"):
             file = folder.joinpath(*parts)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     folder.mkdir(exist_ok=True)
-    (folder / f"{_LOADER}.py").write_text(_LOADER_TEXT.format(objects=json.dumps(built.objects, indent=4)))
-
-
-_LOADER_TEXT = '''"""Loads the model beside this folder with the classes and functions that it is made of."""
-
-import importlib
-
-import keras
-import mlflow.keras.load
-
-OBJECTS = {objects}
-"""Registered name -> module and name."""
-
-
-def _load_pyfunc(path):
-    found = {{}}
-    for registered, (module, name) in OBJECTS.items():
-        value = importlib.import_module(module)
-        for part in name.split("."):
-            value = getattr(value, part)
-        found[registered] = value
-    with keras.saving.custom_object_scope(found):
-        return mlflow.keras.load._load_pyfunc(path)
-'''
+    written = loader_text(built.objects, built.outputs, code)
+    (folder / f"{loader}.py").write_text(written)
 
 
 def _module(name: str) -> str:

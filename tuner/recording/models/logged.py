@@ -5,7 +5,7 @@ A recorder may die at any step, and an answer may be lost. The next one finds th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
@@ -19,8 +19,13 @@ from tuner.recording.values import tag_text
 MODEL, EPOCH, REASON, NEEDS = "tuner.model", "tuner.model_epoch", "tuner.model_reason", "tuner.model_needs"
 """Tags of a trial's run: the id of its model, of which epoch it is, why there is none, and which of the user's files it
 needs to load."""
+_TOO_OLD = "its server is older than MLflow 3 and keeps no models; update it, or set tracking.log_models: none"
 BEST = "tuner.best_model"
 """The tag of the sweep's run with the id of its best trial's model."""
+
+
+class NoModelsError(Exception):
+    """The store keeps no models."""
 
 
 class LoggedModels:
@@ -44,9 +49,22 @@ class LoggedModels:
         is_same = run.data.tags.get(EPOCH) == str(wanted.epoch)
         return str(run.data.tags[MODEL]) if is_same and MODEL in run.data.tags else None
 
-    def begin(self, wanted: WantedModel, run_id: str) -> LoggedModel:
-        """The model's entry, made unless an earlier recorder has made it; of several, all but one are deleted."""
-        found = sorted(self._found(wanted), key=lambda model: (model.status != LoggedModelStatus.READY, model.model_id))
+    def entries(self, wanted: WantedModel) -> list[LoggedModel]:
+        """The model's entries that earlier recorders have made.
+
+        Raises:
+            NoModelsError: the server is older than MLflow 3.
+        """
+        try:
+            found = list(self._found(wanted))
+        except MlflowException as error:
+            if error.error_code == "ENDPOINT_NOT_FOUND":
+                raise NoModelsError(_TOO_OLD) from error
+            raise
+        return sorted(found, key=lambda model: (model.status != LoggedModelStatus.READY, model.model_id))
+
+    def begin(self, wanted: WantedModel, run_id: str, found: Sequence[LoggedModel]) -> LoggedModel:
+        """The model's entry, made unless there is one; of several, all but the first are deleted."""
         for other in found[1:]:
             self._client.delete_logged_model(other.model_id)
         if found:

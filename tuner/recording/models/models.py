@@ -23,6 +23,8 @@ from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 
 if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+
     from tuner.recording.models.building import Builder
     from tuner.recording.models.logged import LoggedModels
     from tuner.recording.store import MlflowStore
@@ -71,6 +73,7 @@ class Models:
     ) -> bool:
         """Logs one; returns whether the next one is to be tried."""
         from tuner.recording.models.building import NotBuiltError
+        from tuner.recording.models.logged import NoModelsError
 
         run_id = store.runs[wanted.trial]
         model_id = logged.id_of(wanted, run_id)
@@ -79,19 +82,25 @@ class Models:
                 logged.name_best(model_id)
             return True
         try:
+            found = logged.entries(wanted)
             folder = builder.build(sweep, wanted, self._pulse.beat)
+        except NoModelsError as error:
+            self._refuse(logged, wanted, run_id, str(error))
+            return False
         except NotBuiltError as error:
             if str(error):
                 self._refuse(logged, wanted, run_id, str(error))
             return not error.is_late
-        self._upload(logged, sweep, wanted, run_id, folder)
+        model = logged.begin(wanted, run_id, found)
+        self._upload(logged, sweep, wanted, run_id, folder, model)
         return True
 
-    def _upload(self, logged: LoggedModels, sweep: Sweep, wanted: WantedModel, run_id: str, folder: Path) -> None:
+    def _upload(
+        self, logged: LoggedModels, sweep: Sweep, wanted: WantedModel, run_id: str, folder: Path, model: LoggedModel
+    ) -> None:
         from tuner.recording.models.files import Built, write_files
 
         built = Built(folder)
-        model = logged.begin(wanted, run_id)
         code = self._code(sweep, wanted) if built.objects else {}
         more = [str(item) for item in sweep.spec.get("requirements") or ()]
         target = Path(tempfile.mkdtemp(dir=folder.parent))
