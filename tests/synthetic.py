@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.simulation import make_spec
-from tuner.analysis.findings import Unknown
+from tuner.analysis.importance_values import Unknown
 from tuner.policy import STOP, Policy
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev

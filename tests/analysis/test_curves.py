@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.analysis.curves import best_after, best_so_far, learning_curve, searched, shown_range, turns
+from tuner.analysis.curves import best_after, best_over_time, best_so_far, learning_curve, searched, shown_range, turns
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev
 
@@ -35,6 +35,15 @@ def test_the_best_so_far_counts_every_trials_epochs_in_the_order_of_the_journal(
     assert best_so_far(sweep_of(*suggested(0, 1), *told)) == [(1, 0.2), (3, 0.4), (5, 0.4)]
     assert best_so_far(sweep_of(*suggested(0, 1), *told, mode="min")) == [(1, 0.2), (2, 0.1), (5, 0.1)]
     assert best_so_far(sweep_of()) == [] == best_so_far(sweep_of(*suggested(0), epoch(0, 1, None, 1)))
+
+
+def test_seconds_are_those_at_work_from_one_driver_to_the_next() -> None:
+    told = [
+        *suggested(0), epoch(0, 1, 0.5, 2, 105.0), epoch(0, 2, 0.4, 3, 107.0),
+        ev.SweepResumed(at=9000.0, seq=4, changes={}), epoch(0, 3, 0.7, 5, 9003.0), epoch(0, 4, 0.6, 6, 9004.0),
+    ]  # fmt: skip
+    assert best_over_time(sweep_of(*told)) == [(5.0, 0.5), (10.0, 0.7), (11.0, 0.7)]
+    assert best_over_time(Sweep()) == []
 
 
 def test_what_a_failed_trial_came_to_is_no_best() -> None:

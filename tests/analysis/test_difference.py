@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tuner.analysis.comparison import compare
-from tuner.analysis.difference import deviation, difference
+from tuner.analysis.difference import difference
+from tuner.analysis.noise import deviation
 from tuner.analysis.results import results_after
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.analysis.searches import MNIST, UNITS, mnist_error, searched
-from tuner.analysis.findings import Importance, Unknown, matters_text
 from tuner.analysis.importance import _weigh, importance, weighed
+from tuner.analysis.importance_values import Importance, Unknown, matters_text
 from tuner.spec.space import Params
 from tuner.sweep import Sweep
 

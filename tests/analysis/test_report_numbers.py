@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.analysis.test_curves import epoch, suggested, sweep_of
 from tuner.analysis.curves import improvements
-from tuner.analysis.endings import endings
+from tuner.analysis.outcomes import endings
 from tuner.analysis.rungs import rungs
 from tuner.analysis.saved import saved
 from tuner.analysis.thinning import evenly, length_max, shown_trials

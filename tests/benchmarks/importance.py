@@ -15,8 +15,8 @@ import numpy as np
 
 from tests.analysis.searches import MNIST, UNITS, mnist_error, searched
 from tests.analysis.test_importance import additive, ishigami, product
-from tuner.analysis.findings import Importance
 from tuner.analysis.importance import weighed
+from tuner.analysis.importance_values import Importance
 from tuner.spec.space import Params
 from tuner.sweep import Sweep
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, Response, Route, expect, sync_playwright
 
 PATIENCE_MS = 120_000.0
 """For what must appear, on a busy machine."""
@@ -47,7 +47,7 @@ class Screenshots:
 
 @dataclass
 class Faults:
-    """What went wrong on a page, one line each: errors on its console, failed requests, requests to other hosts."""
+    """What went wrong on a page, one line each: its errors and dialogs, failed requests, requests to other hosts."""
 
     own: tuple[str, ...] = ("127.0.0.1", "")
     """Hosts that a page may ask; files have none."""
@@ -57,6 +57,7 @@ class Faults:
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
+        page.on("dialog", self._dialog)
         page.on("requestfailed", self._failed)
         page.on("response", self._answered)
         page.route(lambda url: urlsplit(url).hostname not in (*self.own, None), self._elsewhere)
@@ -68,6 +69,10 @@ class Faults:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:  # its answer says which
             self.found.append(f"console: {message.text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.found.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _failed(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # the page went elsewhere meanwhile

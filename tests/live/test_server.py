@@ -124,6 +124,11 @@ def test_an_unreadable_journal_is_told_in_the_list_and_on_its_page(tmp_path: Pat
         assert (rows["odd"]["state"], rows["odd"]["error"]) == ("damaged", "KeyError: 'num_trials'")
         page = server.get("/sweeps/torn")
         assert page.status == 503 and "cannot be read" in page.text and "line 1, byte 0" in page.text
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tuner.live.pages.page_of", lambda tables, state: 1 // 0)
+            page = server.get("/sweeps/sound")
+        assert page.status == 500 and "cannot be made: ZeroDivisionError" in page.text
+        assert server.get("/sweeps/sound").status == 200
 
 
 def test_another_sweep_of_the_same_name_is_read_from_its_beginning(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
-from tuner.analysis.findings import Importance, Marginal, Share, Surface
+from tuner.analysis.importance_values import Importance, Marginal, Share, Surface
 from tuner.storage.journal import read_events
 from tuner.sweep import Sweep, fold
 from tuner.sweep import events as ev

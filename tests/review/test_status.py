@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation import SimulatedCluster, accuracy, coordinator_of, make_spec, new_sweep
 from tuner.analysis import importance
-from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis.importance_values import Importance, Unknown
 from tuner.review import status
 from tuner.storage import StorageRoot
 

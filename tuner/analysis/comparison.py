@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from tuner.analysis.curves import best_after, best_so_far
-from tuner.analysis.difference import deviation, pair_differences
-from tuner.analysis.importance import importance
-from tuner.analysis.racing import best_over_time
+from tuner.analysis.curves import best_after, best_over_time, best_so_far
+from tuner.analysis.difference import pair_differences
+from tuner.analysis.importance_cache import weighed
+from tuner.analysis.importance_values import importance_data
+from tuner.analysis.noise import deviation
 from tuner.base.errors import UsageError
 from tuner.sweep import Sweep, is_better
 
@@ -59,7 +59,7 @@ def compare(sweeps: Sequence[Sweep]) -> dict[str, Any]:
                 "to_reach": None if bar is None else _first_as_good(curve, bar, sweep),
                 "curve": {"epochs": _listed(curve), "seconds": _listed(best_over_time(sweep))},
                 "noise": deviation(sweep) or None,
-                "importance": _importance(sweep),
+                "importance": importance_data(weighed(sweep)),
             }
             for sweep, curve in zip(sweeps, curves, strict=True)
         ],
@@ -81,11 +81,6 @@ def differences(specs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def _listed(steps: Sequence[tuple[float, float]]) -> list[list[float]]:
     return [[round(place, 3), value] for place, value in steps]
-
-
-def _importance(sweep: Sweep) -> dict[str, dict[str, float]] | None:
-    found = importance(sweep)
-    return None if found is None else {name: asdict(share) for name, share in found.parameters.items()}
 
 
 def _first_as_good(curve: Sequence[tuple[int, float]], bar: float, sweep: Sweep) -> int | None:

@@ -52,6 +52,39 @@ def improvements(sweep: Sweep) -> list[tuple[int, int, float]]:
     return steps
 
 
+def best_over_time(sweep: Sweep) -> list[tuple[float, float]]:
+    """(seconds, best objective value by then) for each improvement, and for the last epoch.
+
+    Seconds count from the sweep's start while a driver runs it; time without a driver is left out.
+    """
+    before_s = [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
+    reported = sorted(
+        (
+            (epoch.seq, trial, epoch, driver)
+            for trial in sweep.trials.values()
+            for epoch, driver in _with_drivers(trial)
+        ),
+        key=lambda row: row[0],
+    )
+    steps: list[tuple[float, float]] = []
+    at_s = 0.0
+    for _, trial, epoch, driver in reported:
+        at_s = before_s[driver] + sweep.spans[driver].at(epoch) - sweep.spans[driver].started_at
+        value = sweep.value(epoch)
+        if trial.usable and math.isfinite(value) and (not steps or is_better(value, steps[-1][1], sweep.mode)):
+            steps.append((at_s, value))
+    if steps and steps[-1][0] < at_s:
+        steps.append((at_s, steps[-1][1]))
+    return steps
+
+
+def _with_drivers(trial: Trial) -> Iterator[tuple[EpochReported, int]]:
+    """Each epoch of a trial, with the number of the driver that it was reported to."""
+    for (first, driver), (stop, _) in pairwise([*trial.drivers, (len(trial.epochs), -1)]):
+        for epoch in trial.epochs[first:stop]:
+            yield epoch, driver
+
+
 def learning_curve(sweep: Sweep, trial: Trial, over: str = "epochs") -> list[tuple[float, float]]:
     """(epoch, objective value) of a trial, for finite values; or over its optimizer steps, or its examples."""
     places = (epoch.epoch if over == "epochs" else epoch.metrics.get(over) for epoch in trial.epochs)

@@ -3,7 +3,7 @@
 Two things are left to chance. Another seed would have drawn other trials: the best of a third as many trials, drawn
 with replacement, shows how much depends on a few lucky ones (the m out of n bootstrap; all n would understate it for a
 maximum, see Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). Another training of the same
-configuration would give another value (`advice/noise.py`). The distribution of the difference is computed, not sampled.
+configuration would give another value (`noise.py`). The distribution of the difference is computed, not sampled.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import combinations
 from statistics import NormalDist
 from typing import Any
 
-from tuner.analysis.advice.noise import noise_of
+from tuner.analysis.noise import deviation
 from tuner.analysis.results import results_after
 from tuner.base.text import metric_text
 from tuner.sweep import Sweep
@@ -95,12 +95,6 @@ def difference(first: Sweep, second: Sweep) -> Difference:
     blur = math.hypot(deviation(first), deviation(second))
     low, high = _interval([_best_of_a_third(found) for found in values], blur)
     return Difference(names, budget, by, low, high)
-
-
-def deviation(sweep: Sweep) -> float:
-    """By how much two trainings of one configuration differ, as a standard deviation; 0 if the sweep does not tell."""
-    noise = noise_of(sweep, sweep.ranked())
-    return 0.0 if noise is None else noise.deviation
 
 
 def _best_of_a_third(values: Sequence[float]) -> list[tuple[float, float]]:

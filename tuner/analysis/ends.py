@@ -1,9 +1,13 @@
-"""What each trial of a sweep would have come to, as the policy expects it: see `tuner.policy.ends`."""
+"""What each trial of a sweep would have come to, as the policy expects it: see `tuner.policy.ends`.
+
+Losses are those of the objective, with its sign changed where the highest is best: a lower one is better.
+"""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tuner.base.outcomes import UNUSABLE
@@ -18,7 +22,7 @@ LEFT_OUT = ("infeasible", "cancelled")
 
 @dataclass(frozen=True)
 class Expected:
-    """The ends of a sweep's trials, as losses: a lower one is better."""
+    """The ends of a sweep's trials, as losses."""
 
     losses: dict[int, float]
     """By number, of each trial with a result."""
@@ -26,55 +30,92 @@ class Expected:
     """Trials that diverged or failed, which have no loss."""
 
 
-@dataclass
-class _Course:
-    """How a trial's loss went from level to level."""
+def expected(sweep: Sweep) -> Expected:
+    """The ends of all trials: reached, or carried from the deepest rung that was reached."""
+    courses = Courses(sweep)
+    bad = frozenset(number for number, trial in sweep.trials.items() if _is_bad(sweep, trial))
+    usable = [number for number, trial in sweep.trials.items() if number not in bad and trial.outcome not in LEFT_OUT]
+    return Expected(courses.carried(usable), bad)
 
-    last: int
-    """The level at which its training was to end."""
+
+@dataclass
+class Course:
+    """How a trial's loss went from level to level: rungs, and the end of its training."""
+
+    trial: Trial
+    planned: int
+    """The index of the level at which its training was to end."""
     losses: dict[int, float] = field(default_factory=dict)
-    """By level, the best loss up to it."""
+    """By index of a level, ascending, the best loss up to it."""
     ended: tuple[int, float] | None = None
     """Of a training that ended itself before: the level at which it would have ended, and its loss."""
 
-    def carried(self, ends: Ends, common: int | None = None) -> tuple[int, float]:
-        """As `Ends.end`; from no level behind `common`, if it reached that one."""
-        if self.ended is not None and (common is None or self.ended[0] <= common):
-            return ends.end(self.ended[0], *self.ended)
-        allowed = [level for level in self.losses if common is None or level <= common]
-        level = max(allowed, default=min(self.losses, default=0))
-        return ends.end(level, self.last, self.losses[level]) if self.losses else (0, self.ended[1])  # type: ignore[index]
+    @property
+    def levels(self) -> dict[int, float]:
+        """`losses`, and the end of a training that ended itself."""
+        return self.losses if self.ended is None else {**self.losses, self.ended[0]: self.ended[1]}
+
+    @property
+    def last(self) -> int:
+        """The index of the level at which its training ends."""
+        return self.planned if self.ended is None else self.ended[0]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it trained to its end, rather than being stopped on the way."""
+        return self.last in self.levels
 
 
-def expected(sweep: Sweep) -> Expected:
-    """The ends of all trials: reached, or carried from the deepest rung that was reached.
+class Courses:
+    """The courses of a sweep's trials, and the lines that carry them to the end of a whole training.
 
-    While too few trials went on from a level for a line, all are compared there, also those that went on.
+    Attributes:
+        rungs: the epochs of the levels, without the end of a whole training.
+        reached: the courses of the trials that have reached a level, by number.
     """
-    rungs = _rungs(sweep)
-    courses = {number: _course(sweep, trial, rungs) for number, trial in sweep.trials.items()}
-    bad = frozenset(number for number, trial in sweep.trials.items() if _is_bad(sweep, trial))
-    ends = Ends(len(rungs) + 1)
-    for course in courses.values():
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.rungs = _rungs(sweep)
+        courses = (_course(sweep, trial, self.rungs) for trial in sweep.trials.values())
+        self.reached = {course.trial.number: course for course in courses if course.levels}
+        self._ends = Ends(len(self.rungs) + 1)
+        for course in self.reached.values():
+            for step in self._steps(course):
+                self._ends.add(*step)
+
+    def merit(self, course: Course, common: int | None = None) -> tuple[int, float]:
+        """As `Ends.end`: (levels without a line so far, expected loss), which puts the best expected end first.
+
+        Args:
+            common: the end is carried from no level behind this one, if the course reached it.
+        """
+        levels = course.levels
+        level = max((it for it in levels if common is None or it <= common), default=min(levels))
+        return self._ends.end(level, course.last, levels[level])
+
+    def carried(self, numbers: Iterable[int]) -> dict[int, float]:
+        """The expected losses of those of some trials that have reached a level.
+
+        While too few trials went on from a level for a line, all are compared there, also those that went on.
+        """
+        courses = {number: self.reached[number] for number in numbers if number in self.reached}
+        missing = max((self.merit(course)[0] for course in courses.values()), default=0)
+        common = len(self.rungs) - missing
+        return {number: self.merit(course, common)[1] for number, course in courses.items()}
+
+    def _steps(self, course: Course) -> Iterator[tuple[int, float, float]]:
+        """(level, loss, loss at the next level) of a course, where both are levels of a whole training."""
         for level, loss in course.losses.items():
-            is_short = level + 1 == course.last < len(rungs)  # ends between the levels of a whole training
-            if level + 1 in course.losses and not is_short:
-                ends.add(level, loss, course.losses[level + 1])
-    usable = {
-        number: course
-        for number, course in courses.items()
-        if (course.losses or course.ended) and number not in bad and sweep.trials[number].outcome not in LEFT_OUT
-    }
-    missing = max((course.carried(ends)[0] for course in usable.values()), default=0)
-    common = len(rungs) - missing
-    return Expected({number: course.carried(ends, common)[1] for number, course in usable.items()}, bad)
+            ends_between = level + 1 == course.planned < len(self.rungs)
+            if level + 1 in course.losses and not ends_between:
+                yield level, loss, course.losses[level + 1]
 
 
-def _course(sweep: Sweep, trial: Trial, rungs: list[int]) -> _Course:
+def _course(sweep: Sweep, trial: Trial, rungs: list[int]) -> Course:
     """A trial's losses, up to its first one that is not finite."""
     sign, takes_newest = -1.0 if sweep.mode == "max" else 1.0, takes_last(sweep.spec)
     end = int(trial.params.get("epochs") or _longest(sweep))  # type: ignore[arg-type]
-    course = _Course(bisect_left(rungs, end))
+    course = Course(trial, bisect_left(rungs, end))
     best = math.inf
     for epoch in trial.epochs:
         loss = sign * sweep.value(epoch)
@@ -82,7 +123,7 @@ def _course(sweep: Sweep, trial: Trial, rungs: list[int]) -> _Course:
             return course
         best = loss if takes_newest else min(best, loss)
         if epoch.epoch >= end:
-            course.losses[course.last] = best
+            course.losses[course.planned] = best
         elif (level := bisect_left(rungs, epoch.epoch)) < len(rungs) and rungs[level] == epoch.epoch:
             course.losses[level] = best
     if trial.epochs and trial.epochs_trained < end and trial.outcome in ("plateaued", "completed"):

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from tuner.analysis.anova import Cover, Variances, active_cells, cover, variances
-from tuner.analysis.findings import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown, too_few
 from tuner.analysis.forest import KINDS, Forest, Kind, grow
+from tuner.analysis.importance_values import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown, too_few
 from tuner.analysis.scales import Scale, plain, ranked
 from tuner.analysis.table import Array, Table, table
 from tuner.sweep import Sweep
@@ -43,11 +43,16 @@ def importance(sweep: Sweep) -> Importance | None:
 
 def weighed(sweep: Sweep) -> Importance | Unknown:
     """Which parameters matter, or why the trials cannot tell. A function of the trials: it repeats exactly."""
+    trials = trials_of(sweep)
+    return trials if isinstance(trials, Unknown) else weigh(trials)
+
+
+def trials_of(sweep: Sweep) -> Table | Unknown:
+    """A sweep's trials as numbers, or why there are none."""
     try:
-        trials = table(sweep)
+        return table(sweep)
     except ValidationError:
         return Unknown("cannot tell: this version cannot read the sweep's space", len(sweep.trials))
-    return weigh(trials)
 
 
 def weigh(trials: Table) -> Importance | Unknown:

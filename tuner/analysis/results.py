@@ -10,8 +10,7 @@ import copy
 import math
 from dataclasses import replace
 
-from tuner.analysis.advice.standing import Standing
-from tuner.base.errors import TunerError
+from tuner.analysis.ends import Courses
 from tuner.base.patience import takes_last
 from tuner.sweep import Sweep, Trial
 
@@ -27,9 +26,9 @@ def results_after(sweep: Sweep, budget: int) -> list[float]:
     best = max(reached.values(), default=-math.inf)
     if not math.isfinite(best):
         return []
-    carried = _carried(within)
-    top = max(carried.values(), default=0.0)
-    beside = {number: best + value - top for number, value in carried.items()}
+    losses = Courses(within).carried(trial.number for trial in within.trials.values() if trial.usable)
+    lowest = min(losses.values(), default=0.0)
+    beside = {number: best + lowest - loss for number, loss in losses.items()}
     return sorted((beside.get(number, value) for number, value in reached.items()), reverse=True)
 
 
@@ -66,18 +65,3 @@ def _goodness(sweep: Sweep, trial: Trial) -> float:
     if not trial.usable:
         return -math.inf
     return trial.best_value if sweep.mode == "max" else -trial.best_value
-
-
-def _carried(sweep: Sweep) -> dict[int, float]:
-    """The expected results of trials at the deepest level to which lines lead; greater is better."""
-    try:
-        standing = Standing(sweep)
-    except TunerError:  # a spec that this version cannot read
-        return {}
-    whole = len(standing.rungs)
-    deepest = whole - standing.ends.end(0, whole, 0.0)[0]
-    found = {}
-    for number, it in standing.reached.items():
-        level, loss = max((known for known in it.levels if known[0] <= deepest), default=it.levels[0])
-        found[number] = -standing.ends.end(level, it.last, loss)[1]
-    return found

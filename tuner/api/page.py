@@ -42,7 +42,7 @@ def sweep_page(sweep: Sweep, state: SweepState, folder: SweepFolder | None = Non
 def _reading(sweep: Sweep, folder: SweepFolder | None) -> str:
     """What matters, and advice."""
     from tuner.analysis.advice import SHOWN_MAX, advice
-    from tuner.analysis.kept import weighed
+    from tuner.analysis.importance_cache import weighed
     from tuner.report.reading import importance_text
 
     known = weighed(sweep)

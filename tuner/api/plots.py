@@ -100,8 +100,8 @@ class Plots:
 def _why(sweep: Sweep, name: str) -> str:
     """Why a figure has nothing to show, in a few words."""
     from tuner.analysis.curves import searched
-    from tuner.analysis.findings import Unknown
-    from tuner.analysis.kept import weighed
+    from tuner.analysis.importance_cache import weighed
+    from tuner.analysis.importance_values import Unknown
 
     if not sweep.trials:
         return "it has no trial yet"

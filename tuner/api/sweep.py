@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trainables.given import Given
     from tuner.analysis.advice import Advice
-    from tuner.analysis.findings import Importance, Unknown
+    from tuner.analysis.importance_values import Importance, Unknown
     from tuner.api.plots import Plots
     from tuner.spec import SweepSpec
 

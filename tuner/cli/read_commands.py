@@ -10,7 +10,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from tuner.analysis.findings import matters_text
+from tuner.analysis.importance_values import matters_text
 from tuner.api.looking import load, sweeps
 from tuner.base.outcomes import num_ended
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short, times_text

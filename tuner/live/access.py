@@ -12,8 +12,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-"""Host headers of pages on loopback. Any other name was made to point here by a foreign page (DNS rebinding)."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline';"
@@ -70,8 +68,8 @@ class Access:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("these pages are only read\n", 405)
         if self._token is None:
-            if host_name(request.headers) in LOOPBACK_NAMES:
-                return None
+            if is_loopback(host_name(request.headers)):
+                return None  # any other name was made to point here by a foreign page (DNS rebinding)
             return PlainTextResponse("open this page as http://127.0.0.1 or http://localhost\n", 403)
         if (given := request.query_params.get("token")) is not None and self._is_right(given):
             return self._with_cookie(request, given)

@@ -73,6 +73,8 @@ class Live:
             page = None if one is None else self.pages.page(one)
         except TunerError as error:
             return _message(str(error), 503)
+        except Exception as error:  # a journal that no driver wrote; other pages are shown all the same
+            return _message(f"The page of {name} cannot be made: {type(error).__name__}: {error}", 500)
         if one is None:
             return _message(f"There is no sweep {name} in {self.root.root.url}.", 404)
         if page is None:

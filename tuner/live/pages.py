@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from tuner.analysis.advice import Advice
-from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis.importance_values import Importance, Unknown
 from tuner.base.outcomes import SweepState
 from tuner.live.followed import Followed
 from tuner.report.charts import Tables

@@ -6,7 +6,6 @@ import threading
 import time
 from typing import Any
 
-from tuner.base.errors import UsageError
 from tuner.live.followed import LOOK_S, REMOTE_LOOK_S, Followed
 from tuner.storage import StorageRoot
 
@@ -60,20 +59,6 @@ class FollowedRoot:
         folders = {folder.name: folder for folder in self.root.sweeps()}
         with self._lock:
             self._followed = {name: self._followed.get(name) or Followed(folder) for name, folder in folders.items()}
-
-
-def check_exists(root: StorageRoot, name: str) -> None:
-    """Checks that there is a sweep of this name.
-
-    Raises:
-        UsageError: there is none; the message has the nearest name.
-        StorageError: this cannot be determined.
-    """
-    from tuner.review.status import find_history
-
-    if not root.sweep(name).exists():
-        find_history(root, name)
-        raise UsageError(f"no sweep {name!r} in {root.path}")
 
 
 def _row(one: Followed) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tuner.analysis.advice import advice_data
 from tuner.analysis.curves import best_so_far
-from tuner.analysis.endings import endings
-from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis.importance_values import Importance, Unknown, importance_data
+from tuner.analysis.outcomes import endings
 from tuner.analysis.rungs import rungs
 from tuner.analysis.saved import saved
 from tuner.analysis.throughput import throughput
@@ -32,7 +32,7 @@ def report_data(tables: Tables, state: SweepState) -> dict[str, Any]:
         "trials": len(sweep.trials),
         "epochs": sweep.num_epochs,
         "best": _best(sweep),
-        "importance": _importance(known),
+        "importance": importance_data(known),
         "importance_reason": known.reason if isinstance(known, Unknown) else None,
         "importance_trials": known.num_trials,
         "pairs": _pairs(known),
@@ -74,10 +74,6 @@ def _best(sweep: Sweep) -> dict[str, Any] | None:
         "params": trial.params,
         "test": test,
     }
-
-
-def _importance(known: Importance | Unknown) -> dict[str, Any] | None:
-    return {name: asdict(share) for name, share in known.parameters.items()} if isinstance(known, Importance) else None
 
 
 def _pairs(known: Importance | Unknown) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tuner.analysis.endings import endings
+from tuner.analysis.outcomes import endings
 from tuner.base.outcomes import SweepState
 from tuner.report import theme
 from tuner.report.bundle import vega_script

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tuner.analysis.advice import SHOWN_MAX, Advice
-from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis.importance_values import Importance, Unknown, matters_text
 from tuner.base.coupling import SCALED, coupling_of, coupling_text, scaled_rate
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short
 from tuner.base.words import Params
-from tuner.report.charts.columns import label_of, printable
+from tuner.report.charts.columns import printable
 from tuner.spec.feasible import infeasible_figures
-from tuner.storage.commands import program
 from tuner.sweep import Sweep, Trial
 
-SHARES_TOLD = 4
 VALUE_CHARACTERS = 400
 
 
@@ -59,14 +57,7 @@ def params_line(sweep: Sweep, trial: Trial) -> str:
 
 def importance_text(known: Importance | Unknown) -> str:
     """What matters: `learning_rate 71% (64 to 80), units 12% (8 to 20)`; or why nothing can be said."""
-    if isinstance(known, Unknown):
-        return known.reason
-    told = [
-        f"{label_of(name)} {share.value:.0%} ({100 * share.low:.0f} to {100 * share.high:.0f})"
-        for name, share in known.parameters.items()
-    ]
-    left = len(told) - SHARES_TOLD
-    return ", ".join(told[:SHARES_TOLD]) + (f", and {left} more" if left > 0 else "")
+    return printable(matters_text(known))
 
 
 @dataclass(frozen=True)
@@ -80,16 +71,7 @@ class AdviceText:
 
 def advice_texts(pieces: Sequence[Advice]) -> list[AdviceText]:
     """The most useful pieces of advice, with their commands apart."""
-    return [_apart(piece) for piece in pieces[:SHOWN_MAX]]
-
-
-def _apart(piece: Advice) -> AdviceText:
-    text = printable(piece.text)
-    for verb in ("run", "resume"):
-        before, found, after = text.partition(f": {program()} {verb} ")
-        if found:
-            return AdviceText(piece.rule, f"{before}:", f"{found[2:]}{after}")
-    return AdviceText(piece.rule, text, "")
+    return [AdviceText(piece.rule, printable(piece.says), printable(piece.command)) for piece in pieces[:SHOWN_MAX]]
 
 
 def goal(sweep: Sweep) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuner.analysis.advice import Advice, advice
-from tuner.analysis.findings import Importance, Unknown
-from tuner.analysis.kept import weighed
+from tuner.analysis.importance_cache import weighed
+from tuner.analysis.importance_values import Importance, Unknown
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
 

@@ -6,8 +6,8 @@ import math
 import warnings
 from typing import Any
 
-from tuner.analysis import kept
-from tuner.analysis.findings import MIN_TRIALS, Importance, Unknown, importance_data, too_few
+from tuner.analysis import importance_cache
+from tuner.analysis.importance_values import MIN_TRIALS, Importance, Unknown, importance_data, too_few
 from tuner.base.errors import StorageError, UsageError
 from tuner.base.hints import option
 from tuner.base.outcomes import SweepState
@@ -140,12 +140,12 @@ def glance(folder: SweepFolder, sweep: Sweep) -> dict[str, Any]:
 def known_importance(sweep: Sweep) -> Importance | Unknown | None:
     """What can be said of importance without looking for it; None for nothing."""
     begun = sum(1 for trial in sweep.trials.values() if trial.epochs or trial.outcome)
-    return Unknown(too_few(begun), begun) if begun < MIN_TRIALS else kept.known(sweep)
+    return Unknown(too_few(begun), begun) if begun < MIN_TRIALS else importance_cache.known(sweep)
 
 
 def _weighed(sweep: Sweep) -> Importance | Unknown:
     known = known_importance(sweep)
-    return kept.weighed(sweep) if known is None else known
+    return importance_cache.weighed(sweep) if known is None else known
 
 
 def _advice(folder: SweepFolder, sweep: Sweep, importance: Importance | Unknown) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from tests.simulation import make_spec, new_sweep
 from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import Advice, advice, advice_data, why_silent
 from tuner.analysis.advice.chance import chance_as_good, chance_as_many
-from tuner.analysis.findings import Importance, Share
+from tuner.analysis.importance_values import Importance, Share
 from tuner.spec import spec_from_mapping
 from tuner.spec.changes import changes_from_overrides
 from tuner.spec.reading import apply_override

@@ -11,7 +11,7 @@ from tests.synthetic import UNKNOWN, Curve, swept
 from tuner.analysis.advice import advice
 from tuner.analysis.advice.budget import _expected_best, gain_of_trials
 from tuner.analysis.advice.standing import Standing
-from tuner.analysis.findings import Importance, Share, Unknown
+from tuner.analysis.importance_values import Importance, Share, Unknown
 
 SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"}, "units": {"low": 8, "high": 64}}
 SOMETHING = Importance({"learning_rate": Share(1.0, 0.9, 1.0)}, {}, {}, {}, num_trials=64, quality=0.8)

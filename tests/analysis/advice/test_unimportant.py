@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.synthetic import UNKNOWN, swept
 from tuner.analysis.advice import Advice, advice
-from tuner.analysis.findings import Importance, Share, Unknown
+from tuner.analysis.importance_values import Importance, Share, Unknown
 
 SPACE: dict[str, Any] = {
     "learning_rate": {"low": 1e-4, "high": 1e-1, "scale": "log"},

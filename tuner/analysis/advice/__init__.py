@@ -20,7 +20,7 @@ from tuner.analysis.advice.late_bloomers import late_bloomers
 from tuner.analysis.advice.standing import Standing
 from tuner.analysis.advice.time_lost import time_lost
 from tuner.analysis.advice.unimportant import does_not_matter
-from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis.importance_values import Importance, Unknown
 from tuner.base.errors import TunerError
 from tuner.base.outcomes import num_ended
 from tuner.storage import SweepFolder

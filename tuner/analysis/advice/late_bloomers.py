@@ -59,12 +59,12 @@ def late_bloomers(standing: Standing) -> list[Finding]:
 
 def _cut(standing: Standing, level: int) -> Cut | None:
     """What a rung decided, as seen at the last level that enough trials reached; None if there is none."""
-    levels = {number: dict(it.levels) for number, it in standing.reached.items()}
+    levels = {number: it.levels for number, it in standing.reached.items()}
     scores = _normal_scores({number: it[level] for number, it in levels.items() if level in it})
     stopped = [
         scores[number]
         for number, it in standing.reached.items()
-        if it.trial.outcome == "stopped" and it.levels[-1][0] == level < it.last
+        if it.trial.outcome == "stopped" and max(levels[number]) == level < it.last
     ]
     margin = 0.0 if standing.noise is None else standing.noise.deviation
     for seen_at in range(len(standing.rungs), level, -1):

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from tuner.analysis.findings import Importance, Marginal, Surface
+from tuner.analysis.importance_values import Importance, Marginal, Surface
 from tuner.base.words import unquoted
 from tuner.report.charts.columns import Column, rounded
 from tuner.report.charts.figure import Chart, Drawn, figure, marked, named, objective, picked, tooltip

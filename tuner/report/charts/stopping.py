@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from tuner.analysis.endings import endings
+from tuner.analysis.outcomes import endings
 from tuner.analysis.rungs import rungs as rungs_of
 from tuner.analysis.saved import saved as saved_of
 from tuner.base.text import duration_text

@@ -8,8 +8,8 @@ from typing import Any
 
 from tuner.analysis.advice import Advice, advice
 from tuner.analysis.curves import curve_axes, learning_curve, searched, shown_range
-from tuner.analysis.findings import Importance, Unknown
-from tuner.analysis.kept import weighed
+from tuner.analysis.importance_cache import weighed
+from tuner.analysis.importance_values import Importance, Unknown
 from tuner.analysis.thinning import evenly, length_max, shown_trials
 from tuner.report.charts.columns import Column, columns_of, label_of, rounded, values_of
 from tuner.storage import SweepFolder

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.searches import MNIST, UNITS, mnist_error, searched
-from tuner.analysis import importance, kept
-from tuner.analysis.findings import Importance, Unknown
+from tuner.analysis import importance, importance_cache
+from tuner.analysis.importance_values import Importance, Unknown
 from tuner.sweep import events as ev
 
 
@@ -28,67 +28,69 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_kept_is_what_was_found(cache: Path, request: pytest.FixtureRequest) -> None:
     sweep = searched(MNIST, mnist_error, noise=0.01)
-    assert kept.known(sweep) is None
-    found = kept.weighed(sweep)
+    assert importance_cache.known(sweep) is None
+    found = importance_cache.weighed(sweep)
     assert isinstance(found, Importance) and found == importance.weighed(sweep)
     request.getfixturevalue("never")
-    assert kept.weighed(sweep) == found == kept.known(sweep)
+    assert importance_cache.weighed(sweep) == found == importance_cache.known(sweep)
     assert cache.stat().st_mode & 0o777 == 0o700 and len(list(cache.iterdir())) == 1
 
 
 def test_what_changes_no_result_is_no_reason_to_weigh_again(request: pytest.FixtureRequest) -> None:
     sweep = searched(MNIST, mnist_error, noise=0.01)
-    found = kept.weighed(sweep)
+    found = importance_cache.weighed(sweep)
     request.getfixturevalue("never")
     sweep.apply(ev.SweepEnded(reason="all trials"))
-    assert kept.weighed(sweep) == found == kept.known(sweep)
+    assert importance_cache.weighed(sweep) == found == importance_cache.known(sweep)
     sweep.apply(ev.TrialSuggested(trial=64, params=sweep.trials[0].params, origin="tpe"))
-    assert kept.known(sweep) is None
-    assert kept.weighed(sweep) == found == kept.known(sweep)
+    assert importance_cache.known(sweep) is None
+    assert importance_cache.weighed(sweep) == found == importance_cache.known(sweep)
 
 
 def test_new_results_are_weighed(cache: Path) -> None:
-    first = kept.weighed(searched(UNITS, lambda p: p["x1"], 30))  # type: ignore[arg-type, return-value]
+    first = importance_cache.weighed(searched(UNITS, lambda p: p["x1"], 30))  # type: ignore[arg-type, return-value]
     other = searched(UNITS, lambda p: p["x2"], 30)  # type: ignore[arg-type, return-value]
-    second = kept.weighed(other)
+    second = importance_cache.weighed(other)
     assert isinstance(first, Importance) and isinstance(second, Importance)
     assert (next(iter(first.parameters)), next(iter(second.parameters))) == ("x1", "x2")
     assert len(list(cache.iterdir())) == 1
 
 
 def test_why_nothing_is_told_is_kept_too(cache: Path, request: pytest.FixtureRequest) -> None:
-    assert isinstance(kept.weighed(searched(UNITS, lambda p: 0.5, 9)), Unknown) and not cache.exists()
+    assert isinstance(importance_cache.weighed(searched(UNITS, lambda p: 0.5, 9)), Unknown) and not cache.exists()
     sweep = searched(UNITS, lambda p: 0.5, 30)
-    found = kept.weighed(sweep)
+    found = importance_cache.weighed(sweep)
     request.getfixturevalue("never")
-    assert kept.weighed(sweep) == found == Unknown("cannot tell: all trials came to the same value", 30)
+    assert importance_cache.weighed(sweep) == found == Unknown("cannot tell: all trials came to the same value", 30)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 1, "importance": {}}', '{"version": 0}'])
 def test_what_is_damaged_or_of_another_version_counts_for_nothing(cache: Path, damage: str) -> None:
     sweep = searched(UNITS, lambda p: 0.5, 30)
-    found = kept.weighed(sweep)
+    found = importance_cache.weighed(sweep)
     (path,) = cache.iterdir()
     results = json.loads(path.read_text())["results"]
     path.write_text(damage.replace('{"version"', json.dumps({"results": results})[:-1] + ', "version"'))
-    assert kept.known(sweep) is None and kept.weighed(sweep) == found == kept.known(sweep)
+    assert importance_cache.known(sweep) is None and importance_cache.weighed(sweep) == found == importance_cache.known(
+        sweep
+    )
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     sweep = searched(UNITS, lambda p: 0.5, 30)
-    assert isinstance(kept.weighed(sweep), Unknown) and kept.known(sweep) is None
+    assert isinstance(importance_cache.weighed(sweep), Unknown) and importance_cache.known(sweep) is None
 
 
 def test_a_cache_folder_that_cannot_be_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "tuner").write_text("a file")
     sweep = searched(UNITS, lambda p: 0.5, 30)
-    assert isinstance(kept.weighed(sweep), Unknown) and kept.known(sweep) is None
+    assert isinstance(importance_cache.weighed(sweep), Unknown) and importance_cache.known(sweep) is None
 
 
 def test_the_oldest_files_are_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "_FILES_MAX", 2)
+    monkeypatch.setattr(importance_cache, "_FILES_MAX", 2)
     for seed in range(5):
-        kept.weighed(searched(UNITS, lambda p: 0.5, 30, seed=seed))
+        importance_cache.weighed(searched(UNITS, lambda p: 0.5, 30, seed=seed))
     assert len(list(cache.glob("*.json"))) <= 3

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tuner.analysis.findings import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown
+from tuner.analysis.importance_values import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown
 from tuner.base.errors import TunerError
 from tuner.storage import write_atomically
 from tuner.sweep import Sweep
@@ -30,9 +30,11 @@ def weighed(sweep: Sweep) -> Importance | Unknown:
     stored = _read(sweep)
     if stored.get("results") == results_of(sweep):
         return _found(stored)
-    from tuner.analysis import importance, table
+    from tuner.analysis import importance
 
-    trials = table.table(sweep)
+    trials = importance.trials_of(sweep)
+    if isinstance(trials, Unknown):
+        return trials
     if len(trials.losses) < MIN_TRIALS:
         return importance.weigh(trials)
     if stored.get("digest") != trials.digest:

@@ -27,13 +27,20 @@ class Noise:
     """What it is measured by, in words."""
 
 
-def noise_of(sweep: Sweep, ranked: Sequence[Trial]) -> Noise | None:
+def noise_of(sweep: Sweep) -> Noise | None:
     """From configurations that were trained more than once, else from the scatter between late epochs.
 
     The scatter leaves out what a curve rises or falls by steadily. It is at most what another seed changes, as a
     seed also decides where the curve leads.
     """
+    ranked = sweep.ranked()
     return _of_repeats(ranked) or _of_epochs(sweep, ranked[:_NUM_BEST])
+
+
+def deviation(sweep: Sweep) -> float:
+    """The standard deviation alone; 0 if nothing tells."""
+    noise = noise_of(sweep)
+    return 0.0 if noise is None else noise.deviation
 
 
 def _of_repeats(ranked: Sequence[Trial]) -> Noise | None:
