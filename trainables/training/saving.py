@@ -71,7 +71,7 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
             keras.saving.load_model(file)
             return {}, ""
         except Exception as error:
-            why = _first_line(error)
+            why = _reason(error)
         registered.update(known)
         objects = {name: place for name, place in _objects_in(file, module).items() if _found(*place) is not None}
         if not objects:
@@ -80,7 +80,7 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
             keras.saving.load_model(file)
         return objects, ""
     except Exception as error:
-        return {}, _first_line(error)
+        return {}, _reason(error)
     finally:
         registered.update(known)
 
@@ -137,8 +137,8 @@ def _version(package: str) -> str:
     return package
 
 
-def _first_line(error: BaseException) -> str:
-    """What went wrong, without what Keras says around it."""
+def _reason(error: BaseException) -> str:
+    """What went wrong, without what Keras says around it: the first paragraph."""
     text = message_of(error)
     if "`Lambda` layer" in text or "Lambda layer" in text:
         return _NO_LAMBDAS

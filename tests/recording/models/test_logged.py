@@ -180,9 +180,13 @@ def test_all_that_are_kept(new_story: type[Story], recorded: Story, built: list[
     )
     trained(story, 0, 0.5)
     trained(story, 1, 0.75, weights="refused")
+    trained(story, 2, 0.625, weights="refused")
     ended(story)
-    record(story.folder)
-    assert built == [1, 0] and [model.name for model in models(story)] == ["kept-trial-0"]
+    told: list[str] = []
+    record(story.folder, tell_news=told.append)
+    assert told == ["warning: the model of trial 1 is not logged to MLflow: it has a Lambda layer"], "once a reason"
+    assert "tuner.model_reason" in tags(story, 2)
+    assert built == [1, 2, 0] and [model.name for model in models(story)] == ["kept-trial-0"]
     assert "tuner.best_model" not in tags(story) and "tuner.model_reason" in tags(story)
 
 

@@ -40,11 +40,12 @@ class Models:
 
     Args:
         token: of the driver's own process that forks others; empty where there is none.
-        tell: is called with a line for the user for each model that there is none of.
+        tell: is called with a line for the user about models that MLflow lacks, or that need the user's code.
     """
 
     def __init__(self, folder: SweepFolder, token: str, pulse: Pulse, tell: Callable[[str], None]) -> None:
         self._folder, self._token, self._pulse, self._tell = folder, token, pulse, tell
+        self._told = set[str]()
 
     def wanted(self, sweep: Sweep, names: Names) -> list[WantedModel]:
         """The models that MLflow is to have. An interrupted sweep goes on, so it has one only if that is cheap."""
@@ -112,7 +113,7 @@ class Models:
         logged.finish(wanted, model, run_id, needs)
         shutil.rmtree(target, ignore_errors=True)
         if needs:
-            self._say(f"the model of trial {wanted.trial} in MLflow needs your own code to load: {needs}")
+            self._say(f"the model of trial {wanted.trial} in MLflow needs your own code to load", needs)
 
     def _code(self, sweep: Sweep, wanted: WantedModel) -> dict[str, bytes]:
         """The trainable's files as they were kept, without those that no copy was kept of."""
@@ -125,11 +126,14 @@ class Models:
 
     def _refuse(self, logged: LoggedModels, wanted: WantedModel, run_id: str, reason: str) -> None:
         logged.refuse(wanted, run_id, reason)
-        self._say(f"the model of trial {wanted.trial} is not logged to MLflow: {reason}")
+        self._say(f"the model of trial {wanted.trial} is not logged to MLflow", reason)
 
-    def _say(self, line: str) -> None:
-        _log.warning("%s", line)
-        self._tell(f"warning: {line}")
+    def _say(self, what: str, why: str) -> None:
+        """Logs a line for each model; tells the user the first of those with the same reason."""
+        _log.warning("%s: %s", what, why)
+        if why not in self._told:
+            self._tell(f"warning: {what}: {why}")
+        self._told.add(why)
 
 
 @contextmanager
