@@ -73,12 +73,14 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
         except Exception as error:
             why = _reason(error)
         registered.update(known)
-        objects = {name: place for name, place in _objects_in(file, module).items() if _found(*place) is not None}
-        if not objects:
+        given = _given_classes(model)
+        found = {name: _found(*place) for name, place in _objects_in(file, module).items()} | given
+        found = {name: value for name, value in found.items() if value is not None}
+        if not found:
             return {}, why
-        with keras.saving.custom_object_scope({name: _found(*place) for name, place in objects.items()}):
+        with keras.saving.custom_object_scope(found):
             keras.saving.load_model(file)
-        return objects, ""
+        return {name: [value.__module__, value.__qualname__] for name, value in found.items()}, ""
     except Exception as error:
         return {}, _reason(error)
     finally:
@@ -107,6 +109,12 @@ def _objects_in(file: Path, user_module: str) -> dict[str, list[str]]:
         if isinstance(module, str):
             found[registered] = [module, name.rpartition(">")[2]]
     return found
+
+
+def _given_classes(model: Any) -> dict[str, type]:
+    """The classes of a notebook or a main script in a model, by registered name: Keras writes no module for them."""
+    kinds = {type(layer) for layer in (model, *model._flatten_layers(include_self=False))}
+    return {keras.saving.get_registered_name(kind): kind for kind in kinds if kind.__module__ == "__main__"}
 
 
 def _functions_of(module: str) -> set[str]:
