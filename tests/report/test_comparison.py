@@ -82,12 +82,15 @@ def test_the_command_writes_what_the_file_s_ending_says(root: Path, tmp_path: Pa
     [
         (
             ("-o", "x.txt"),
-            "--output: the suffix of x.txt says no format of a report; end it in .html, .md, .png or .json, or",
+            "--output: the suffix of x.txt says no format of a comparison; end it in .html, .md or .json, or",
         ),
-        (("-o", "x.png"), "--format: a comparison is written as html, md or json, but got png"),
+        (
+            ("-o", "x.png"),
+            "--output: the suffix of x.png says no format of a comparison; end it in .html, .md or .json, or set",
+        ),
         (("-o", "x.md", "--format", "json"), "--format: is json, but x.md says md; leave one of them out"),
         (("--format", "html"), "--format html: needs --output FILE, or - for standard output"),
-        (("--format", "pdf"), "--format: must be html, md, png or json, but is 'pdf'"),
+        (("--format", "pdf"), "--format: must be html, md or json, but is 'pdf'"),
         (("--json", "-o", "-"), "--format html and --json both write to standard output; leave one of them out"),
     ],
 )

@@ -32,9 +32,7 @@ def comparison_format(named: str | None, output: str | None) -> Format:
     Raises:
         UsageError: it is none of a comparison, contradicts the file, or needs a file.
     """
-    chosen = chosen_format(named, output)
-    if chosen == "png":
-        raise UsageError(f"{option('format')}: a comparison is written as html, md or json, but got png")
+    chosen = chosen_format(named, output, "comparison", ("html", "md", "json"))
     if chosen == "html" and output is None:
         raise UsageError(f"{option('format')} html: needs {option('output')} FILE, or - for standard output")
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Literal, get_args
 
@@ -16,22 +17,32 @@ _SUFFIXES: dict[str, Format] = {
 STDOUT = "-"
 
 
-def chosen_format(named: str | None, output: str | None) -> Format:
+def chosen_format(
+    named: str | None, output: str | None, what: str = "report", formats: tuple[Format, ...] = FORMATS
+) -> Format:
     """The format that is named, or that of the file's suffix; html where neither says anything.
+
+    Args:
+        what: what is written, for messages.
+        formats: those that it has.
 
     Raises:
         UsageError: there is no such format, or the name and the file's suffix contradict each other.
     """
-    if named is not None and named not in FORMATS:
-        raise UsageError(f"{option('format')}: must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, but is {named!r}")
+    if named is not None and named not in formats:
+        raise UsageError(f"{option('format')}: must be {_either(formats)}, but is {named!r}")
     suffix = "" if output in (None, STDOUT) else PurePath(str(output)).suffix.lower()
     meant = _SUFFIXES.get(suffix)
     if named is None:
-        if suffix and meant is None:
-            ways = f"end it in .html, .md, .png or .json, or set {option('format')}"
-            raise UsageError(f"{option('output')}: the suffix of {output} says no format of a report; {ways}")
+        if suffix and meant not in formats:
+            ways = f"end it in {_either([f'.{form}' for form in formats])}, or set {option('format')}"
+            raise UsageError(f"{option('output')}: the suffix of {output} says no format of a {what}; {ways}")
         return meant or "html"
-    chosen = next(one for one in FORMATS if one == named)
+    chosen = next(one for one in formats if one == named)
     if meant is not None and meant != chosen:
         raise UsageError(f"{option('format')}: is {chosen}, but {output} says {meant}; leave one of them out")
     return chosen
+
+
+def _either(texts: Sequence[str]) -> str:
+    return f"{', '.join(texts[:-1])} or {texts[-1]}"
