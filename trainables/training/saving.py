@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType
@@ -24,6 +24,10 @@ _OWN_MODULES = ("keras", "builtins", "tensorflow")
 _NO_LAMBDAS = (
     "Keras loads no Lambda layer, which holds Python code; write a layer of your own in its place, with"
     " @keras.saving.register_keras_serializable()"
+)
+
+_NOT_IN_A_FILE = (
+    "another process cannot import {}; define it at the top level of a file, not in a notebook or a function"
 )
 
 
@@ -67,22 +71,29 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
     try:
         model.save(file)
         registered.clear()  # as in a process that has Keras alone
-        try:
-            keras.saving.load_model(file)
+        if not (why := _why_not_loaded(file, {})):
             return {}, ""
-        except Exception as error:
-            why = _first_line(error)
         registered.update(known)
-        objects = {name: place for name, place in _objects_in(file, module).items() if _found(*place) is not None}
-        if not objects:
-            return {}, why
-        with keras.saving.custom_object_scope({name: _found(*place) for name, place in objects.items()}):
-            keras.saving.load_model(file)
-        return objects, ""
+        named = _objects_in(file, module)
+        objects = {name: place for name, place in named.items() if _found(*place) is not None}
+        if objects and not (why := _why_not_loaded(file, objects)):
+            return objects, ""
+        lost = ", ".join(place[1].rpartition(".")[2] for name, place in named.items() if name not in objects)
+        return {}, _NOT_IN_A_FILE.format(lost) if lost else why
     except Exception as error:
         return {}, _first_line(error)
     finally:
         registered.update(known)
+
+
+def _why_not_loaded(file: Path, objects: Mapping[str, list[str]]) -> str:
+    """Why Keras cannot load the model with these classes and functions of the user's; empty if it can."""
+    try:
+        with keras.saving.custom_object_scope({name: _found(*place) for name, place in objects.items()}):
+            keras.saving.load_model(file)
+    except Exception as error:
+        return _first_line(error)
+    return ""
 
 
 def _objects_in(file: Path, user_module: str) -> dict[str, list[str]]:
