@@ -146,6 +146,7 @@ def test_the_experiment_has_it_from_the_start_and_the_sweep_links_to_it() -> Non
     [
         ({"learning_rate": 0.003312, "batch_size": 64, "units": 3}, "trial 45 · lr 0.0033 · batch 64"),
         ({"learning_rate": 1.234e-5, "epochs": 9}, "trial 45 · lr 0.000012"),
+        ({"lr": 0.0027, "batch_size": 16, "width": 8, "epochs": 4}, "trial 45 · lr 0.0027 · batch 16"),
         ({"epochs": 9, "C": 10, "kernel": "rbf", "gamma": 0.1}, "trial 45 · C 10 · kernel rbf"),
         ({}, "trial 45"),
     ],
@@ -156,3 +157,7 @@ def test_the_name_of_a_run_tells_its_trial_apart(params: dict[str, Any], expecte
 
 def test_the_description_says_how_to_go_on() -> None:
     assert "tuner resume test " in note(sweep()) and "[Its trials" not in note(sweep())
+    given = sweep(trainable="python:Mine")
+    for call in ("tuner.resume('test', trainable=Mine) ", "tuner.load('test', trainable=Mine).best_model() "):
+        assert call in note(given)
+    assert "tuner resume" not in note(given)  # no command can give the class

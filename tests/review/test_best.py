@@ -51,7 +51,9 @@ def sweep_of(tmp_path: Path, name: str, *trials: list[ev.AnyEvent], **changes: A
 @pytest.mark.parametrize(
     ("name", "precision"), [("Small", "float32"), ("Custom", "float32"), ("Small", "mixed_bfloat16")]
 )
-def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, precision: str) -> None:
+def test_the_best_model_is_that_of_the_best_epoch(
+    tmp_path: Path, name: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import keras
 
     from trainables import registry
@@ -75,10 +77,22 @@ def test_the_best_model_is_that_of_the_best_epoch(tmp_path: Path, name: str, pre
         assert np.array_equal(found.numpy(), wanted.numpy())
     assert keras.config.dtype_policy().name == "float32" and not model.compiled
 
-    if name == "Custom":  # which has no `get_config`
-        with pytest.raises(UsageError, match=r"cannot be saved as a Keras file: .*; tuner.best_model returns"):
-            export_model("test", tmp_path / "best.keras", storage=str(tmp_path))
-        assert not (tmp_path / "best.keras").exists()
+    if name == "Custom":  # which has no `get_config`, but an argument
+        export_model("test", tmp_path / "best.keras", storage=str(tmp_path))
+        own = {type(part).__name__: type(part) for part in (model, model.noise)}
+        loaded = keras.saving.load_model(tmp_path / "best.keras", own)
+        assert np.array_equal(loaded(data.test[0]), model(data.test[0]))
+
+        def refuse(model: Any, file: Path) -> None:
+            raise NotImplementedError("\nObject CustomStep was created by passing\nan object.\n\nExample:\n")
+
+        monkeypatch.setattr(keras.Model, "save", refuse)
+        says = (
+            r"cannot be saved as a Keras file: Object CustomStep was created by passing an object\.; tuner.best_model"
+        )
+        with pytest.raises(UsageError, match=says):
+            export_model("test", tmp_path / "other.keras", storage=str(tmp_path))
+        assert not (tmp_path / "other.keras").exists()
     else:
         assert export_model("test", tmp_path / "best.keras", storage=str(tmp_path)).number == 0
         loads = f"import keras; print(keras.saving.load_model({str(tmp_path / 'best.keras')!r}).count_params())"

@@ -10,6 +10,7 @@ import keras
 from trainables.contract import FOLDS_MAX, Data, Trainable, has_folds
 from trainables.isolation import isolated, read_only
 from trainables.learned import IncompleteError, Learned, teach
+from trainables.training.arguments import give_configurations, kept_arguments
 from trainables.training.checkpoint import best_bytes_max, read_best
 from trainables.training.device import DeviceData
 from trainables.training.fit.data import fit_part
@@ -44,14 +45,18 @@ def restore_model(
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        model = _built(trainable, valid, learned)
+        with kept_arguments():
+            model = _built(trainable, valid, learned)
         rename_automatic(model)
     finally:
         keras.config.set_dtype_policy(before)
     num_trainings = FOLDS_MAX if has_folds(trainable) else folds or 1
     data = checkpoint(num_trainings * best_bytes_max(model.variables))
     assign(model.variables, read_best(data, model.variables))
-    return trainable.exported(model, valid)
+    with kept_arguments():
+        exported = trainable.exported(model, valid)
+    give_configurations(exported)
+    return exported
 
 
 def _built(trainable: Trainable, params: Any, learned: Learned) -> Any:

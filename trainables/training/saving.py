@@ -81,7 +81,7 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
         lost = ", ".join(place[1].rpartition(".")[2] for name, place in named.items() if name not in objects)
         return {}, _NOT_IN_A_FILE.format(lost) if lost else why
     except Exception as error:
-        return {}, _first_line(error)
+        return {}, _reason(error)
     finally:
         registered.update(known)
 
@@ -92,7 +92,7 @@ def _why_not_loaded(file: Path, objects: Mapping[str, list[str]]) -> str:
         with keras.saving.custom_object_scope({name: _found(*place) for name, place in objects.items()}):
             keras.saving.load_model(file)
     except Exception as error:
-        return _first_line(error)
+        return _reason(error)
     return ""
 
 
@@ -148,8 +148,8 @@ def _version(package: str) -> str:
     return package
 
 
-def _first_line(error: BaseException) -> str:
-    """What went wrong, without what Keras says around it."""
+def _reason(error: BaseException) -> str:
+    """What went wrong, without what Keras says around it: the first paragraph."""
     text = message_of(error)
     if "`Lambda` layer" in text or "Lambda layer" in text:
         return _NO_LAMBDAS

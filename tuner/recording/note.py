@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 
-from tuner.base.text import duration_text
+from trainables.given import PREFIX, is_given
+from tuner.base.text import duration_text, metric_text, short
 from tuner.base.words import Params, Value
 from tuner.recording.names import TRAINING_PARAMS
 from tuner.recording.values import value_text
@@ -15,12 +16,18 @@ _SHORT = {"learning_rate": "lr", "batch_size": "batch"}
 _NAMED_MAX = 2
 """Parameters that a run's name tells."""
 _VALUE_CHARS_MAX = 24
+_DOES = (
+    "goes on where it stopped",
+    "the best trial's model",
+    "the same sweep anew elsewhere, from the artifact spec.yaml",
+)
 
 
 def run_name(trial: int, params: Params) -> str:
     """`trial 45 · lr 0.0033 · batch 64`: a trial's number, its rate and batch size, or its first parameters."""
     known = [name for name in _SHORT if name in params]
-    names = known or [name for name in params if name not in TRAINING_PARAMS][:_NAMED_MAX]
+    others = [name for name in params if name not in TRAINING_PARAMS]
+    names = [*others[: _NAMED_MAX - len(known)], *known]
     return " · ".join([f"trial {trial}", *(f"{_SHORT.get(name, name)} {_short(params[name])}" for name in names)])
 
 
@@ -46,9 +53,9 @@ def note(sweep: Sweep, names_changed: bool = False, trials_page: str = "") -> st
     if sweep.best is not None:
         best = sweep.best
         lines.append(
-            f"Best: {sweep.metric} {value_text(best.best_value)} in trial {best.number}, epoch {best.best_epoch}"
+            f"Best: {sweep.metric} {metric_text(best.best_value)} in trial {best.number}, epoch {best.best_epoch}"
         )
-        lines.append("with " + ", ".join(f"{name} {value_text(value)}" for name, value in best.params.items()))
+        lines.append("with " + ", ".join(f"{name} {short(value)}" for name, value in best.params.items()))
     if sweep.ended is not None:
         lines.append(f"State: {sweep.ended.state}. {sweep.ended.reason}".rstrip(" ."))
     elif sweep.interrupted is not None:
@@ -60,16 +67,16 @@ def note(sweep: Sweep, names_changed: bool = False, trials_page: str = "") -> st
 
 
 def _commands(sweep: Sweep) -> str:
-    name = shlex.quote(sweep.name)
-    return "\n".join(
-        [
-            "```",
-            f"tuner resume {name}      # goes on where it stopped",
-            f"tuner export {name}      # the best trial's model",
-            "tuner run spec.yaml      # the same sweep anew elsewhere, from the artifact spec.yaml",
-            "```",
-        ]
-    )
+    if is_given(trainable := str(sweep.spec.get("trainable"))):  # no command can give the class
+        given = f"{sweep.name!r}, trainable={trainable.removeprefix(PREFIX)}"
+        again = f"tuner.run('spec.yaml', trainable={trainable.removeprefix(PREFIX)})"
+        commands = [f"tuner.resume({given})", f"tuner.load({given}).best_model()", again]
+    else:
+        name = shlex.quote(sweep.name)
+        commands = [f"tuner resume {name}", f"tuner export {name}", "tuner run spec.yaml"]
+    width = max(map(len, commands)) + 6
+    lines = [f"{command:{width}}# {does}" for command, does in zip(commands, _DOES, strict=True)]
+    return "\n".join(["```", *lines, "```"])
 
 
 def _short(value: Value) -> str:

@@ -69,7 +69,7 @@ def export_model(
         try:
             model.save(made)
         except Exception as error:  # whatever a custom layer raises
-            why = next((line.strip() for line in gist(error).splitlines() if line.strip()), type(error).__name__)
+            why = " ".join(gist(error).strip().split("\n\n")[0].split()) or type(error).__name__
             hint = "tuner.best_model returns the model in Python"
             raise UsageError(f"the model of sweep {sweep} cannot be saved as a Keras file: {why}; {hint}") from error
         write_atomically(file, made.read_bytes())

@@ -63,7 +63,7 @@ def run_line(name: str, folder: SweepFolder | None, overrides: Sequence[str]) ->
     is_here = folder is not None and not folder.root.is_remote
     spec = shlex.quote(str(folder.spec)) if folder is not None and is_here else "sweep.yaml"
     root = None if folder is None else folder.root
-    return f"{program()} run {spec} --name {shlex.quote(_next_name(name, root))}{_storage(root)}{_sets(overrides)}"
+    return f"{program()} run {spec} --name {shlex.quote(next_name(name, root))}{_storage(root)}{_sets(overrides)}"
 
 
 def _storage(root: StorageRoot | None) -> str:
@@ -74,7 +74,7 @@ def _sets(overrides: Sequence[str]) -> str:
     return "".join(f" --set {shlex.quote(override)}" for override in overrides)
 
 
-def _next_name(name: str, root: StorageRoot | None) -> str:
+def next_name(name: str, root: StorageRoot | None) -> str:
     """The name for a sweep that follows one of this name: first-2 after first; one that is free, as far as is known."""
     numbered = re.fullmatch(r"(.+)-(\d{1,4})", name)
     base, number = (numbered[1], int(numbered[2])) if numbered else (name, 1)

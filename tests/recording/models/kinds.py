@@ -31,6 +31,17 @@ class Unregistered(keras.layers.Layer):
         return x * 3
 
 
+class Scaled(keras.Model):
+    """A subclassed model without `get_config`; with its default it would predict something else."""
+
+    def __init__(self, size: int, factor: float = 1.0) -> None:
+        super().__init__()
+        self.dense, self.factor = keras.layers.Dense(size), factor
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x) * self.factor
+
+
 class Kinds(Trainable):
     class Params(Params):
         kind: str = "plain"
@@ -47,7 +58,7 @@ class Kinds(Trainable):
         words = keras.layers.TextVectorization(vocabulary=["good", "film", "bad"], output_sequence_length=2)(texts)
         found = keras.layers.Concatenate()([numbers, keras.layers.Flatten()(keras.layers.Embedding(5, 3)(words))])
         if params.kind == "custom":
-            found = keras.layers.Activation(doubled)(Unregistered()(Registered()(found)))
+            found = keras.layers.Activation(doubled)(Unregistered()(Scaled(6, 3.0)(Registered()(found))))
         if params.kind == "lambda":
             found = keras.layers.Lambda(lambda x: x * 2)(found)
         model = keras.Model({"numbers": numbers, "texts": texts}, keras.layers.Dense(2, activation="softmax")(found))

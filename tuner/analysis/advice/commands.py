@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainables.given import is_given
+from tuner.analysis.advice.calls import resume_call, run_call
 from tuner.analysis.advice.finding import Finding, override
 from tuner.base.errors import TunerError
 from tuner.spec import spec_from_mapping
@@ -21,12 +23,14 @@ _MORE = 2
 
 def command_of(sweep: Sweep, finding: Finding, folder: SweepFolder | None) -> tuple[str, tuple[str, ...]] | None:
     """The command line for a finding, and its overrides; None if the spec takes them neither here nor when new."""
+    name, root = (sweep.name, None) if folder is None else (folder.name, folder.root)
+    in_python = is_given(str(sweep.spec.get("trainable")))
     if not finding.needs_new and (resumed := _resumed(sweep, finding)) is not None:
-        name = sweep.name if folder is None else folder.name
-        return resume_line(name, None if folder is None else folder.root, resumed), resumed
+        call = resume_call(sweep.spec, name, root, resumed) if in_python else resume_line(name, root, resumed)
+        return call, resumed
     if _is_accepted(sweep.spec, finding.overrides):
-        name = sweep.name if folder is None else folder.name
-        return run_line(name, folder, finding.overrides), finding.overrides
+        new = finding.overrides
+        return (run_call(sweep.spec, name, folder, new) if in_python else run_line(name, folder, new)), new
     return None
 
 
