@@ -10,6 +10,9 @@ import pytest
 
 from tests.live.serving import Server, serving, without_pauses
 from tests.simulation import make_spec, new_sweep
+from tuner.live import pages
+from tuner.live.followed import Followed
+from tuner.storage import StorageRoot
 from tuner.storage.journal import Journal
 from tuner.sweep import events as ev
 
@@ -88,6 +91,27 @@ def test_a_page_is_sent_again_only_when_the_journal_has_grown(tmp_path: Path) ->
         journal.append(ev.SweepEnded(state="stopped", reason="enough"))
         assert server.get("/sweeps/test/page", after.tag).status == 200
         assert row(server)["state"] == "stopped"
+
+
+def test_a_page_that_a_busy_machine_makes_slowly_is_not_older_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def made_slowly(tables: object, state: str) -> str:
+        clock[0] += 600  # another's seconds: this thread works for none of them
+        return "made"
+
+    monkeypatch.setattr(pages, "SHARE", 0.1)
+    monkeypatch.setattr(pages, "page_of", made_slowly)
+    monkeypatch.setattr(pages.time, "monotonic", lambda: clock[0])
+    with closing(begun(tmp_path)) as journal:
+        found, one = pages.Pages(), Followed(StorageRoot(tmp_path).sweep("test"))
+        for count in range(1, 4):
+            train(journal, 0, count)
+            one.look()
+            assert found.page(one) is not None and found.num_made == count
+            clock[0] += 60
 
 
 @pytest.mark.slow(15)

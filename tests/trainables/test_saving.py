@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,20 @@ def test_keras_is_as_it_was_afterwards() -> None:
     with kept_arguments():
         assert keras.Sequential([keras.layers.Dense(2)]).layers
     assert keras.Model.__dict__["__new__"] is before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_class_of_a_notebook_is_named_and_loads_there(tmp_path: Path) -> None:
+    """A model's process has such a class by value; its `__main__` is another."""
+    given: Any = type("GivenByValue", (Defaults,), {"__module__": "__main__"})
+    x = np.ones((2, 3), np.float32)
+    with kept_arguments():
+        model = given(4, activation="tanh")
+    predicted = model.predict(x, verbose=0)
+    give_configurations(model)
+    save_model(model, __name__, tmp_path)
+    assert json.loads((tmp_path / "model.json").read_text())["objects"] == {
+        "GivenByValue": ["__main__", "GivenByValue"]
+    }
+    loaded = keras.saving.load_model(tmp_path / "model.keras", {"GivenByValue": given})
+    assert np.array_equal(loaded.predict(x, verbose=0), predicted)

@@ -26,9 +26,7 @@ _NO_LAMBDAS = (
     " @keras.saving.register_keras_serializable()"
 )
 
-_NOT_IN_A_FILE = (
-    "another process cannot import {}; define it at the top level of a file, not in a notebook or a function"
-)
+_NOT_IN_A_FILE = "another process cannot import {}; define it at the top level of a file, not in a function"
 
 
 class NotSavedError(Exception):
@@ -75,10 +73,11 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
             return {}, ""
         registered.update(known)
         named = _objects_in(file, module)
-        objects = {name: place for name, place in named.items() if _found(*place) is not None}
-        if objects and not (why := _why_not_loaded(file, objects)):
-            return objects, ""
-        lost = ", ".join(place[1].rpartition(".")[2] for name, place in named.items() if name not in objects)
+        found = {name: value for name, place in named.items() if (value := _found(*place)) is not None}
+        found |= _given_classes(model)
+        if found and not (why := _why_not_loaded(file, found)):
+            return {name: [value.__module__, value.__qualname__] for name, value in found.items()}, ""
+        lost = ", ".join(place[1].rpartition(".")[2] for name, place in named.items() if name not in found)
         return {}, _NOT_IN_A_FILE.format(lost) if lost else why
     except Exception as error:
         return {}, _reason(error)
@@ -86,10 +85,10 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
         registered.update(known)
 
 
-def _why_not_loaded(file: Path, objects: Mapping[str, list[str]]) -> str:
+def _why_not_loaded(file: Path, objects: Mapping[str, Any]) -> str:
     """Why Keras cannot load the model with these classes and functions of the user's; empty if it can."""
     try:
-        with keras.saving.custom_object_scope({name: _found(*place) for name, place in objects.items()}):
+        with keras.saving.custom_object_scope(objects):
             keras.saving.load_model(file)
     except Exception as error:
         return _reason(error)
@@ -118,6 +117,12 @@ def _objects_in(file: Path, user_module: str) -> dict[str, list[str]]:
         if isinstance(module, str):
             found[registered] = [module, name.rpartition(">")[2]]
     return found
+
+
+def _given_classes(model: Any) -> dict[str, type]:
+    """The classes of a notebook or a main script in a model, by registered name: Keras writes no module for them."""
+    kinds = {type(layer) for layer in (model, *model._flatten_layers(include_self=False))}
+    return {keras.saving.get_registered_name(kind): kind for kind in kinds if kind.__module__ == "__main__"}
 
 
 def _functions_of(module: str) -> set[str]:
