@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from altair.utils import schemapi
 
 import tuner
 from tests.command_line import run_here
@@ -64,8 +65,8 @@ KINDS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-DRAWN = ("names_that_hurt", "one_trial")
-"""Kinds of which images are made, which takes seconds."""
+DRAWN = ("names_that_hurt",)
+"""Kinds of which images are made: that takes seconds."""
 
 
 def create(
@@ -141,7 +142,7 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-def test_everything_reads_it(sweep: tuner.Sweep, tmp_path: Path) -> None:
+def test_whatever_reads_a_sweep_reads_it(sweep: tuner.Sweep, tmp_path: Path) -> None:
     says(sweep, tmp_path)
     reports(sweep, tmp_path)
     plots(sweep)
@@ -177,11 +178,12 @@ def reports(sweep: tuner.Sweep, root: Path) -> None:
 def plots(sweep: tuner.Sweep) -> None:
     for name in FIGURES:
         try:
-            chart = getattr(sweep.plot, name)()
+            with schemapi.debug_mode(False):  # tests/report/test_charts.py validates them
+                chart = getattr(sweep.plot, name)()
         except tuner.UsageError as error:
             assert re.fullmatch(rf"plot\.{name}: nothing to show of sweep .*: \w.*", str(error))
         else:
-            assert strict(json.dumps(chart.to_dict()))
+            assert strict(json.dumps(chart.to_dict(validate=False)))
 
 
 def compares(sweep: tuner.Sweep, root: Path) -> None:

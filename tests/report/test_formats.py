@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.sweeps import NASTY, found, made, swept
+from tuner.analysis.advice import Advice
 from tuner.api.formats import chosen_format
 from tuner.api.reports import report_text, write_report
 from tuner.base.errors import UsageError
@@ -59,6 +60,15 @@ def test_markup_in_names_is_text_in_markdown() -> None:
     assert "<script" not in outside and "<b>" not in outside
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_a_command_is_code_as_it_is_pasted() -> None:
+    sweep = made(2, 1)
+    piece = Advice(
+        "at_bound", "Widen it:", "tuner resume made --set 'space.kind.choices=[\"a|b\"]'", ["space.kind.choices=[]"]
+    )
+    text = report_markdown(Tables(sweep, found(sweep), advised=[piece]), "finished")
+    assert f"\n   `{piece.command}`\n" in text
 
 
 def test_a_picture_has_the_main_figures_and_only_those_there_are(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def report_text(folder: SweepFolder, sweep: Sweep, form: Format) -> str:
         case "md":
             return report_markdown(tables, state)
         case "json":
-            return json.dumps(report_data(tables, state), indent=2) + "\n"
+            return json.dumps(report_data(tables, state), indent=2, allow_nan=False) + "\n"
     raise UsageError("an image cannot be written to standard output; name a file that ends in .png")
 
 

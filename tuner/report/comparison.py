@@ -10,12 +10,12 @@ from markupsafe import Markup
 
 from tuner.base.text import duration_text, metric_text, short
 from tuner.report import theme
-from tuner.report.bundle import vega_script
 from tuner.report.charts.columns import label_of, printable
 from tuner.report.charts.compared import best_curves, importances, intervals
-from tuner.report.charts.figure import Drawn, spec_of
-from tuner.report.drawing import Drawing, Placed, embedded
-from tuner.report.page import _template, _text
+from tuner.report.charts.figure import Drawn
+from tuner.report.drawing import Drawing, embedded, placed
+from tuner.report.markdown import plain
+from tuner.report.templates import render
 
 NONE = "-"
 
@@ -27,38 +27,34 @@ def comparison_page(data: Mapping[str, Any]) -> str:
         data: what `tuner.analysis.comparison.compare` gives.
     """
     labels = _labels(data)
-    drawing = _drawing(data, labels)
+    with schemapi.debug_mode(False):  # as in `draw_all`
+        drawing = _drawing(data, labels)
     title = " and ".join(labels) if len(labels) < 3 else f"{', '.join(labels[:-1])} and {labels[-1]}"
     report = {
         "name": title, "tables": drawing.tables, "charts": drawing.charts(), "columns": [],
         "config": {scheme: theme.config(scheme) for scheme in ("light", "dark")},
     }  # fmt: skip
-    return str(
-        _template("comparison.html.j2").render(
-            title=title,
-            goal=f"the {'highest' if data['mode'] == 'max' else 'lowest'} {printable(data['metric'])}",
-            names=labels,
-            pairs=[printable(pair["text"]) for pair in data["pairs"]],
-            figures=[figure for figures in drawing.sections.values() for figure in figures],
-            tables=sections(data),
-            data=Markup(embedded(report)),
-            css=Markup(_text("page.css")),
-            colors={scheme: Markup(theme.variables(scheme)) for scheme in ("light", "dark")},
-            vega=Markup(vega_script()),
-            script=Markup(_text("page.js")),
-        )
+    return render(
+        "comparison.html.j2",
+        title=title,
+        goal=f"the {'highest' if data['mode'] == 'max' else 'lowest'} {printable(data['metric'])}",
+        names=labels,
+        pairs=[printable(pair["text"]) for pair in data["pairs"]],
+        figures=[figure for figures in drawing.sections.values() for figure in figures],
+        tables=sections(data),
+        data=Markup(embedded(report)),
     )
 
 
 def comparison_markdown(data: Mapping[str, Any]) -> str:
     """A comparison as Markdown, for a pull request."""
     labels = _labels(data)
-    parts = [f"## {' against '.join(map(_cell, labels))}", *(f"- {_cell(pair['text'])}" for pair in data["pairs"])]
+    parts = [f"## {' against '.join(map(plain, labels))}", *(f"- {plain(pair['text'])}" for pair in data["pairs"])]
     for section, rows in sections(data).items():
         if rows:
-            head = f"| |{''.join(f' {_cell(label)} |' for label in labels)}"
+            head = f"| |{''.join(f' {plain(label)} |' for label in labels)}"
             lines = [
-                f"| {_cell(row['name'])} |{''.join(f' {_cell(value)} |' for value in row['values'])}" for row in rows
+                f"| {plain(row['name'])} |{''.join(f' {plain(value)} |' for value in row['values'])}" for row in rows
             ]
             parts += ["", f"### {section}", "", head, f"|---|{'---|' * len(labels)}", *lines]
     return "\n".join(parts) + "\n"
@@ -124,25 +120,12 @@ def _labels(data: Mapping[str, Any]) -> list[str]:
 
 
 def _drawing(data: Mapping[str, Any], labels: Sequence[str]) -> Drawing:
-    with schemapi.debug_mode(False):
-        drawn: list[tuple[str, str, Drawn | None]] = [
-            ("best-epochs", "Best so far, over epochs", best_curves(data, labels, "epochs")),
-            ("best-seconds", "Best so far, over time", best_curves(data, labels, "seconds")),
-            ("importances", "What matters", importances(data, labels)),
-            ("intervals", "Differences", intervals(data, labels)),
-        ]
-        drawing = Drawing({"Figures": []})
-        for name, title, found in drawn:
-            if found is not None:
-                drawing.tables.update(found.data)
-                spec = {**spec_of(found.chart), "description": f"{title}. {found.caption}"}
-                drawing.sections["Figures"].append(Placed(name, title, found.caption, [spec]))
-    return drawing
-
-
-def _cell(text: str) -> str:
-    """Text in a cell of a Markdown table."""
-    shown = printable(text)
-    for special in "\\`*_[]<>|":
-        shown = shown.replace(special, f"\\{special}")
-    return shown
+    drawn: list[tuple[str, str, Drawn | None]] = [
+        ("best-epochs", "Best so far, over epochs", best_curves(data, labels, "epochs")),
+        ("best-seconds", "Best so far, over time", best_curves(data, labels, "seconds")),
+        ("importances", "What matters", importances(data, labels)),
+        ("intervals", "Differences", intervals(data, labels)),
+    ]
+    figures = [(name, title, found) for name, title, found in drawn if found is not None]
+    tables = {name: table for _, _, found in figures for name, table in found.data.items()}
+    return Drawing({"Figures": [placed(name, title, found) for name, title, found in figures]}, tables)

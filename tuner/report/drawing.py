@@ -9,7 +9,7 @@ from typing import Any
 
 from altair.utils import schemapi
 
-from tuner.report.charts import SECTIONS, Figure, Tables, spec_of
+from tuner.report.charts import SECTIONS, Drawn, Figure, Tables, spec_of
 from tuner.report.charts.tables import Table
 
 WIDE = frozenset({"importance", "slices", "contours", "parallel_coordinates", "parameters", "curves", "slots"})
@@ -52,17 +52,23 @@ def draw_all(tables: Tables, wanted: Mapping[str, Sequence[Figure]] = SECTIONS) 
     drawing = Drawing({}, {"trials": tables.trials})
     with schemapi.debug_mode(False):  # tests validate the charts; here it would take most of the time
         for section, figures in wanted.items():
-            placed = []
+            found = []
             for figure in figures:
                 if (drawn := figure.draw(tables)) is not None:
                     drawing.tables.update(drawn.data)
-                    specs = [_described(spec, figure.title, drawn.caption) for spec in _views(spec_of(drawn.chart))]
-                    placed.append(Placed(figure.name, figure.title, drawn.caption, specs))
-            if placed:
-                drawing.sections[section] = placed
+                    found.append(placed(figure.name, figure.title, drawn))
+            if found:
+                drawing.sections[section] = found
     if any("curves" in chart["tables"] for chart in drawing.charts()):
         drawing.tables["curves"] = tables.curves
     return drawing
+
+
+def placed(name: str, title: str, drawn: Drawn) -> Placed:
+    """A figure as a page has it; its title and caption also for those who cannot see it."""
+    description = f"{title}. {drawn.caption}"
+    specs = [{**spec, "description": description} for spec in _views(spec_of(drawn.chart))]
+    return Placed(name, title, drawn.caption, specs)
 
 
 def _views(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -71,11 +77,6 @@ def _views(spec: dict[str, Any]) -> list[dict[str, Any]]:
     if parts is None:
         return [spec]
     return [{**part, "params": spec.get("params", []), "width": "container"} for part in parts]
-
-
-def _described(spec: dict[str, Any], title: str, caption: str) -> dict[str, Any]:
-    """A spec with a text for those who cannot see the chart."""
-    return {**spec, "description": f"{title}. {caption}"}
 
 
 def _named(spec: Any) -> set[str]:

@@ -17,11 +17,10 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from tuner.report import theme
-from tuner.report.bundle import vega_script
 from tuner.report.charts import FIGURES, Chart, Tables
 from tuner.report.drawing import draw_all, embedded
-from tuner.report.page import _template, _text, page_data
+from tuner.report.page import page_data
+from tuner.report.templates import render
 from tuner.sweep import Sweep
 
 CORE = ("importance", "parallel_coordinates", "map", "best_so_far", "curves")
@@ -36,13 +35,10 @@ def core_figures(sweep: Sweep) -> str:
     drawing = draw_all(tables, {"": [FIGURES[name] for name in CORE]})
     if not drawing.sections:
         return ""
-    page = _template("notebook.html.j2").render(
+    page = render(
+        "notebook.html.j2",
         figures=[figure for figures in drawing.sections.values() for figure in figures],
         data=Markup(embedded(page_data(tables, drawing))),
-        css=Markup(_text("page.css")),
-        colors={scheme: Markup(theme.variables(scheme)) for scheme in ("light", "dark")},
-        vega=Markup(vega_script()),
-        script=Markup(_text("page.js")),
     )
     return framed(page, f"figures of {sweep.name}")
 
@@ -88,9 +84,7 @@ def chart_html(chart: Chart) -> str:
     spec = chart.to_dict()
     picture = base64.b64encode(vl_convert.vegalite_to_png(_sized(spec), scale=1.5)).decode()
     told = html.escape(str(spec.get("description", "figure")))
-    page = _template("chart.html.j2").render(
-        paper=spec.get("background", "#ffffff"), spec=Markup(embedded(spec)), vega=Markup(vega_script())
-    )
+    page = render("chart.html.j2", paper=spec.get("background", "#ffffff"), spec=Markup(embedded(spec)))
     image = f'<img class="tuner-picture" alt="{told}" src="data:image/png;base64,{picture}" style="max-width: 100%">'
     return image + framed(page, "figure")
 

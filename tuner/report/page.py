@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tuner.analysis.outcomes import endings
 from tuner.base.outcomes import SweepState
 from tuner.report import theme
-from tuner.report.bundle import vega_script
 from tuner.report.charts import Tables
 from tuner.report.charts.columns import printable
 from tuner.report.drawing import Drawing, draw_all, embedded
 from tuner.report.reading import advice_texts, best_text, facts, goal, importance_text, params_line
+from tuner.report.templates import render
 from tuner.spec import dump_yaml
 from tuner.storage import SweepFolder
 from tuner.sweep import Sweep
@@ -40,7 +37,8 @@ def page_of(tables: Tables, state: SweepState) -> str:
     """The report as HTML, from tables that may know the sweep's importance already."""
     sweep = tables.sweep
     drawing = draw_all(tables)
-    page: str = _template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         at=sweep.place,
         name=printable(sweep.name),
         state=state,
@@ -58,12 +56,7 @@ def page_of(tables: Tables, state: SweepState) -> str:
         spec_yaml=printable_block(dump_yaml(sweep.spec)),
         versions=", ".join(f"{name} {version}" for name, version in sweep.versions.items()),
         data=Markup(embedded(page_data(tables, drawing))),
-        css=Markup(_text("page.css")),
-        colors={scheme: Markup(theme.variables(scheme)) for scheme in ("light", "dark")},
-        vega=Markup(vega_script()),
-        script=Markup(_text("page.js")),
     )
-    return page
 
 
 def page_data(tables: Tables, drawing: Drawing) -> dict[str, Any]:
@@ -98,20 +91,3 @@ def _plain_rows(sweep: Sweep) -> list[dict[str, Any]]:
         }
         for trial in sweep.ranked()[:PLAIN_ROWS]
     ]
-
-
-@functools.cache
-def _text(name: str) -> str:
-    return resources.files("tuner.report").joinpath(name).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _template(name: str) -> Any:
-    environment = Environment(
-        loader=PackageLoader("tuner.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
