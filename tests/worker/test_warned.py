@@ -32,3 +32,12 @@ def test_a_warning_is_known_without_its_place_and_time(line: str, text: str) -> 
 )
 def test_other_lines_are_none(line: str) -> None:
     assert warnings_in(line.encode()) == []
+
+
+def test_that_each_trial_s_model_is_traced_is_no_warning() -> None:
+    line = (
+        "WARNING:tensorflow:5 out of the last 15 calls to <function TensorFlowTrainer._make_function.<locals>"
+        ".multi_step_on_iterator at 0x7f> triggered tf.function retracing. Tracing is expensive and …"
+    )
+    assert warnings_in(line.encode()) == []
+    assert warnings_in(line.replace("TensorFlowTrainer._make_function", "mine").encode()) != []

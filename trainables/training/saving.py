@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType
@@ -25,6 +25,8 @@ _NO_LAMBDAS = (
     "Keras loads no Lambda layer, which holds Python code; write a layer of your own in its place, with"
     " @keras.saving.register_keras_serializable()"
 )
+
+_NOT_IN_A_FILE = "another process cannot import {}; define it at the top level of a file, not in a function"
 
 
 class NotSavedError(Exception):
@@ -67,24 +69,30 @@ def _saved(model: Any, module: str, file: Path) -> tuple[dict[str, list[str]], s
     try:
         model.save(file)
         registered.clear()  # as in a process that has Keras alone
-        try:
-            keras.saving.load_model(file)
+        if not (why := _why_not_loaded(file, {})):
             return {}, ""
-        except Exception as error:
-            why = _reason(error)
         registered.update(known)
-        given = _given_classes(model)
-        found = {name: _found(*place) for name, place in _objects_in(file, module).items()} | given
-        found = {name: value for name, value in found.items() if value is not None}
-        if not found:
-            return {}, why
-        with keras.saving.custom_object_scope(found):
-            keras.saving.load_model(file)
-        return {name: [value.__module__, value.__qualname__] for name, value in found.items()}, ""
+        named = _objects_in(file, module)
+        found = {name: value for name, place in named.items() if (value := _found(*place)) is not None}
+        found |= _given_classes(model)
+        if found and not (why := _why_not_loaded(file, found)):
+            return {name: [value.__module__, value.__qualname__] for name, value in found.items()}, ""
+        lost = ", ".join(place[1].rpartition(".")[2] for name, place in named.items() if name not in found)
+        return {}, _NOT_IN_A_FILE.format(lost) if lost else why
     except Exception as error:
         return {}, _reason(error)
     finally:
         registered.update(known)
+
+
+def _why_not_loaded(file: Path, objects: Mapping[str, Any]) -> str:
+    """Why Keras cannot load the model with these classes and functions of the user's; empty if it can."""
+    try:
+        with keras.saving.custom_object_scope(objects):
+            keras.saving.load_model(file)
+    except Exception as error:
+        return _reason(error)
+    return ""
 
 
 def _objects_in(file: Path, user_module: str) -> dict[str, list[str]]:

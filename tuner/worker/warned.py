@@ -13,6 +13,10 @@ _WARNINGS = (
     re.compile(rf"^[-\d]+ [\d:.]+: W (?:external/)?\S*{_FRAMEWORKS}\S*\] (.+)"),  # TensorFlow's C++
     re.compile(r"^W0000 [\d:.]+\s+\d+ \S+\] (.+)"),  # the same, by absl
 )
+_OF_NEW_MODELS = re.compile(
+    r"tensorflow:\d+ out of the last \d+ calls to <function TensorFlowTrainer\..* triggered tf\.function retracing"
+)
+"""Keras traces each trial's model, as it must; TensorFlow takes their functions for one."""
 
 
 def warnings_in(lines: bytes) -> list[str]:
@@ -25,5 +29,5 @@ def _warning(line: str) -> str:
     """The text of a warning; empty for any other line."""
     for kind in _WARNINGS:
         if match := kind.match(line):
-            return match[1].strip()
+            return "" if _OF_NEW_MODELS.match(match[1]) else match[1].strip()
     return ""

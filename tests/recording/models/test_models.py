@@ -131,6 +131,22 @@ def test_a_compiled_model_of_own_layers_keeps_a_loss_of_keras(has_own_loss: bool
         assert keras.saving.load_model(tmp_path / "model.keras").compiled != has_own_loss
 
 
+def test_a_layer_that_no_file_has_is_named(tmp_path: Path) -> None:
+    import keras
+
+    from tests.recording.models import kinds
+    from trainables.training.saving import NotSavedError, save_model
+
+    class Own(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x
+
+    for layers in ([Own()], [Own(), kinds.Unregistered()]):
+        model = keras.Sequential([keras.Input((2,)), *layers])
+        with pytest.raises(NotSavedError, match="cannot import Own; define it at the top level of a file"):
+            save_model(model, __name__, tmp_path)
+
+
 def test_outputs_have_types_that_a_process_without_tensorflow_knows() -> None:
     from keras import ops
 
