@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import SCREENSHOTS, Faults, Screenshots, started_chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser of one file: Playwright has an event loop in this thread, which other tests could not have then."""
     with started_chromium() as browser:
         yield browser
 

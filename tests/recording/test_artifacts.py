@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,28 @@ def test_a_folder_is_given_as_it_is_and_none_is_nothing(tmp_path: Path) -> None:
     uploads.start("run", lambda: None, "nothing")
     uploads.start("run", lambda: tmp_path, "files")
     assert uploads.wait(10) == [] and taken == [("run", tmp_path, "files")]
+
+
+def test_what_takes_long_to_write_is_waited_for_and_a_store_that_hangs_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, hangs = Store(), threading.Event()
+    uploads = Uploads(store.log_text, str)
+    begun = threading.Event()
+
+    def slowly() -> str:
+        begun.set()
+        time.sleep(0.5)
+        return "late"
+
+    uploads.start("run", slowly, "report.html")
+    assert begun.wait(10)
+    assert uploads.wait(0.1) == [] and store.taken == [("run", "late", "report.html")]
+    uploads = Uploads(lambda run, text, name: hangs.wait(30), str)
+    uploads.start("run", "text", "spec.yaml")
+    assert uploads.wait(0.1) == ["spec.yaml"]
+    hangs.set()
+    monkeypatch.setattr(artifacts, "PRODUCED_S", 0.1)
+    uploads, ends = Uploads(store.log_text, str), threading.Event()
+    begun.clear()
+    uploads.start("run", lambda: (begun.set(), str(ends.wait(30)))[1], "report.html")
+    assert begun.wait(10) and uploads.wait(10) == ["report.html"]
+    ends.set()

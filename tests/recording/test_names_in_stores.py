@@ -126,8 +126,8 @@ def test_people_are_told_which_key_stands_for_which_name(recorded: Story, new_st
     while recorder.step():
         pass
     recorder.close()
-    [artifacts] = recorded.folder.root.artifacts.glob("*/artifacts")
-    told = json.loads((artifacts / "names.json").read_text())
+    [written] = recorded.folder.root.artifacts.glob("*/artifacts/names.json")
+    told = json.loads(written.read_text())
     names = Names.of(read_events(story.folder))
     assert told == names.changed()
     parent, *trials = runs_of(story.folder)
@@ -138,9 +138,9 @@ def test_people_are_told_which_key_stands_for_which_name(recorded: Story, new_st
             assert metric in NASTY or param in NASTY or param in ("learning_rate", "batch_size", "epochs")
 
     story.add(msgspec.structs.replace(nasty_epoch(0, 3), metrics={"new@": 1.0}))
-    (artifacts / "names.json").unlink()
+    written.unlink()
     record(story.folder)
-    assert json.loads((artifacts / "names.json").read_text())["metrics"][changed_key("new@")] == "new@"
+    assert json.loads(written.read_text())["metrics"][changed_key("new@")] == "new@"
 
 
 def test_what_an_earlier_version_recorded_stays_and_is_recorded_anew(

@@ -25,7 +25,7 @@ def test_the_embedded_default_ends_with_everything_recorded(cli: Cli) -> None:
     done = cli("run", "digits", "--set", "num_trials=10", "--name", "first", "--json", *sampled)
     shown = json.loads(done.stdout)
     assert shown == cli.json("show", "first")
-    assert [key for key in shown if key not in ("importance", "advice")] == [
+    assert list(shown) == [
         "sweep", "state", "num_trials", "outcomes", "infeasible", "epochs", "best",
         "wall_s", "training_s", "slots", "utilization", "mlflow", "importance", "advice",
     ]  # fmt: skip

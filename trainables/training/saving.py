@@ -89,7 +89,7 @@ def _why_not_loaded(file: Path, objects: Mapping[str, Any]) -> str:
     """Why Keras cannot load the model with these classes and functions of the user's; empty if it can."""
     try:
         with keras.saving.custom_object_scope(objects):
-            keras.saving.load_model(file)
+            keras.saving.load_model(file, safe_mode=True)
     except Exception as error:
         return _reason(error)
     return ""

@@ -16,6 +16,8 @@ _log = logging.getLogger("tuner.recording")
 
 RETRY_S = 1.0
 RETRY_MAX_S = 30.0
+PRODUCED_S = 60.0
+"""How long the end waits for texts that are still produced, such as a report."""
 
 
 class Uploads:
@@ -26,6 +28,7 @@ class Uploads:
         self._log, self._reason = log, reason
         self._waiting: dict[tuple[str, str], Content] = {}
         """(run, name) -> the newest, or the function that produces it."""
+        self._is_producing = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -39,9 +42,16 @@ class Uploads:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> list[str]:
-        """Waits up to `timeout_s` until all are uploaded; returns the names of those that are not."""
+        """Waits up to `timeout_s` until all are uploaded; returns the names of those that are not.
+
+        The time in which one is produced is not counted, up to `PRODUCED_S`: a busy machine is no store that hangs.
+        """
+        left_s = {True: PRODUCED_S, False: timeout_s}
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, timeout_s)
+            while self._waiting and left_s[self._is_producing] > 0:
+                kind, since = self._is_producing, time.monotonic()
+                self._changed.wait(left_s[kind])
+                left_s[kind] -= time.monotonic() - since
             return [name for _, name in self._waiting]
 
     def abandon(self) -> None:
@@ -56,8 +66,12 @@ class Uploads:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 (run_id, name), text = next(iter(self._waiting.items()))
+                self._is_producing = True
+                self._changed.notify_all()
             written = _written(text, name)
             with self._changed:  # unless it was replaced meanwhile
+                self._is_producing = False
+                self._changed.notify_all()
                 if written is not None and self._waiting.get((run_id, name)) is text:
                     self._waiting[run_id, name] = text = written
             try:

@@ -42,9 +42,10 @@ class StoreFiles:
         before = dict(self._seen)
         self._look()
         for path, identity in before.items():
-            if path not in self._seen:
+            is_other = path in self._seen and self._seen[path] != identity
+            if path not in self._seen or (is_other and is_empty(path)):  # SQLite makes an empty file where none is
                 raise RunsLostError(f"{path} was deleted while the sweep was recorded")
-            if self._seen[path] != identity:
+            if is_other:
                 kind = "folder" if path == self._artifacts else "file"
                 raise RunsLostError(f"{path} was replaced by another {kind} while the sweep was recorded")
         if is_empty(self._database):

@@ -141,14 +141,16 @@ class _Work(threading.Thread):
 
     def _ask(self, token: str, data: str) -> None:
         server = node_server(token, is_forked=may_fork())
-        self._process = server.start(
-            WORK,
-            is_forked=may_fork(),
-            data=data,
-            give=_not_kept if data else None,
-            environment={**os.environ, **_CPU_ALONE},
-            folder=self._asked.work_folder or None,
-        )
+        with Path(os.devnull).open("wb") as nowhere:  # what user code prints has no place in the recorder's log
+            self._process = server.start(
+                WORK,
+                is_forked=may_fork(),
+                data=data,
+                give=_not_kept if data else None,
+                environment={**os.environ, **_CPU_ALONE},
+                folder=self._asked.work_folder or None,
+                outputs=(nowhere.fileno(), nowhere.fileno()),
+            )
         if self._is_given_up:
             return
         assert self._process.pid
