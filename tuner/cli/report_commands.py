@@ -58,7 +58,8 @@ def report(
         return
     target = found.report(output, format=form)
     data: dict[str, Any] = {"sweep": sweep, "report": str(target)}
-    print_json(data) if as_json else people.print(f"the report of {sweep}: {target}")
+    beside = f", with its figures beside it: {target.stem}-….png" if report_format(form, str(target)) == "md" else ""
+    print_json(data) if as_json else people.print(f"the report of {sweep}: {target}{beside}")
 
 
 def compare(
