@@ -70,7 +70,7 @@ def test_a_sweep_is_one_parent_and_a_child_a_trial(recorded: Story, database: Da
     parent = database.values("tags", "s")
     assert (parent["tuner.best_trial"], parent["tuner.best_run_id"]) == ("0", cursor.trials[0])
     assert parent["tuner.best.learning_rate"] == "0.001"
-    assert "Best: val_accuracy 0.75 in trial 0, epoch 2" in parent["mlflow.note.content"]
+    assert "Best: val_accuracy 0.7500 in trial 0, epoch 2" in parent["mlflow.note.content"]
     assert [(step, value) for step, _, value in database.metric("s", "best_val_accuracy")] == [(1, 0.5), (2, 0.75)]
 
     [(location, name)] = database.rows("select artifact_location, name from experiments where name != 'Default'")

@@ -212,7 +212,7 @@ def test_at_the_end_the_parent_carries_the_best_trial(story: Story) -> None:
     assert parent.tags["tuner.best_run_id"] == RunOf(1)
     assert parent.tags["tuner.best.learning_rate"] == "0.001"
     assert parent.tags["tuner.best.decay_rate"] == "inactive"
-    assert "val_accuracy 0.75 in trial 1, epoch 1" in str(parent.tags["mlflow.note.content"])
+    assert "val_accuracy 0.7500 in trial 1, epoch 1" in str(parent.tags["mlflow.note.content"])
     assert [(row.key, row.value, row.step) for row in parent.rows] == [("test_accuracy", 0.625, 2)]
 
 
