@@ -41,23 +41,11 @@ def best_so_far(sweep: Sweep) -> list[tuple[int, float]]:
 
 def improvements(sweep: Sweep) -> list[tuple[int, int, float]]:
     """(epochs of all trials, trial, its value) for each new best value, in the order of the journal."""
-    reported = sorted(
-        ((epoch.seq, trial, epoch) for trial in sweep.trials.values() for epoch in trial.epochs), key=lambda row: row[0]
-    )
-    steps: list[tuple[int, int, float]] = []
-    for trained, (_, trial, epoch) in enumerate(reported, 1):
-        value = sweep.value(epoch)
-        if trial.usable and math.isfinite(value) and (not steps or is_better(value, steps[-1][2], sweep.mode)):
-            steps.append((trained, trial.number, value))
-    return steps
+    return [(trained, trial.number, sweep.value(epoch)) for trained, trial, epoch, _ in _improving(sweep)]
 
 
-def best_over_time(sweep: Sweep) -> list[tuple[float, float]]:
-    """(seconds, best objective value by then) for each improvement, and for the last epoch.
-
-    Seconds count from the sweep's start while a driver runs it; time without a driver is left out.
-    """
-    before_s = [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
+def _improving(sweep: Sweep) -> Iterator[tuple[int, Trial, EpochReported, int]]:
+    """Each epoch with a new best value: (epochs of all trials by then, trial, epoch, the driver it was reported to)."""
     reported = sorted(
         (
             (epoch.seq, trial, epoch, driver)
@@ -66,16 +54,35 @@ def best_over_time(sweep: Sweep) -> list[tuple[float, float]]:
         ),
         key=lambda row: row[0],
     )
-    steps: list[tuple[float, float]] = []
-    at_s = 0.0
-    for _, trial, epoch, driver in reported:
-        at_s = before_s[driver] + sweep.spans[driver].at(epoch) - sweep.spans[driver].started_at
+    best: float | None = None
+    for trained, (_, trial, epoch, driver) in enumerate(reported, 1):
         value = sweep.value(epoch)
-        if trial.usable and math.isfinite(value) and (not steps or is_better(value, steps[-1][1], sweep.mode)):
-            steps.append((at_s, value))
-    if steps and steps[-1][0] < at_s:
-        steps.append((at_s, steps[-1][1]))
+        if trial.usable and math.isfinite(value) and (best is None or is_better(value, best, sweep.mode)):
+            best = value
+            yield trained, trial, epoch, driver
+
+
+def best_over_time(sweep: Sweep) -> list[tuple[float, float]]:
+    """(seconds, best objective value by then) for each improvement, and for the last epoch.
+
+    Seconds count from the sweep's start while a driver runs it; time without a driver is left out.
+    """
+    before_s = at_work_before(sweep)
+
+    def at_s(epoch: EpochReported, driver: int) -> float:
+        return before_s[driver] + sweep.spans[driver].at(epoch) - sweep.spans[driver].started_at
+
+    steps = [(at_s(epoch, driver), sweep.value(epoch)) for _, _, epoch, driver in _improving(sweep)]
+    every = (pair for trial in sweep.trials.values() for pair in _with_drivers(trial))
+    last = max(every, key=lambda pair: pair[0].seq, default=None)
+    if steps and last is not None and steps[-1][0] < (end_s := at_s(*last)):
+        steps.append((end_s, steps[-1][1]))
     return steps
+
+
+def at_work_before(sweep: Sweep) -> list[float]:
+    """The seconds in which drivers ran before each driver began; then those of all."""
+    return [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
 
 
 def _with_drivers(trial: Trial) -> Iterator[tuple[EpochReported, int]]:
@@ -127,12 +134,12 @@ def flat_params(sweep: Sweep, trial: Trial) -> dict[str, Any]:
 
 def turns(sweep: Sweep) -> list[Turn]:
     """When each trial trained, in as few lanes without overlap as possible; time without a driver is left out."""
-    at_work_before = [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
+    before_s = at_work_before(sweep)
     found: dict[tuple[int, int], Turn] = {}
     for trial in sweep.trials.values():
         for driver, epochs in _reports(trial):
             span = sweep.spans[driver]
-            end = at_work_before[driver] + span.at(epochs[0]) - span.started_at
+            end = before_s[driver] + span.at(epochs[0]) - span.started_at
             start = end - sum(epoch.epoch_s for epoch in epochs)
             turn = found.setdefault((trial.number, driver), Turn(trial, start, end, []))
             if turn.stretches and start - turn.end_s <= JOINED_WITHIN_S:

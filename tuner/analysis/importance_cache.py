@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from tuner.analysis.importance_values import MIN_TRIALS, Importance, Marginal, Share, Surface, Unknown
 from tuner.base.errors import TunerError
+from tuner.base.user import user_cache
 from tuner.storage import write_atomically
 from tuner.sweep import Sweep
 
@@ -92,8 +92,7 @@ def _found(stored: dict[str, Any]) -> Importance | Unknown:
 
 
 def _path(sweep: Sweep) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "tuner" / "importance" / f"{hashlib.sha256(sweep.sweep_id.encode()).hexdigest()[:24]}.json"
+    return user_cache() / "importance" / f"{hashlib.sha256(sweep.sweep_id.encode()).hexdigest()[:24]}.json"
 
 
 def _read(sweep: Sweep) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tuner.base.outcomes import TRIAL_STATES, TrialState
+from tuner.base.words import cut
 from tuner.sweep import Sweep
 
 REASONS_SHOWN = 3
@@ -41,14 +42,12 @@ def endings(sweep: Sweep) -> list[Ending]:
 def _counted(reasons: list[str]) -> list[tuple[str, int]]:
     kinds = Counter(_kind(reason) for reason in reasons)
     exact = {_kind(reason): reason for reason in reversed(reasons)}
-    return [(_shortened(exact[kind]), number) for kind, number in kinds.most_common(REASONS_SHOWN)]
+    return [
+        (cut(exact[kind].partition("\n")[0], _REASON_CHARACTERS), number)
+        for kind, number in kinds.most_common(REASONS_SHOWN)
+    ]
 
 
 def _kind(reason: str) -> str:
     """The first line of a reason, with N for each number."""
     return _NUMBERS.sub("N", reason.partition("\n")[0])
-
-
-def _shortened(text: str) -> str:
-    line = text.partition("\n")[0]
-    return line if len(line) <= _REASON_CHARACTERS else f"{line[:_REASON_CHARACTERS]}…"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from itertools import accumulate
 
-from tuner.analysis.curves import Turn, turns
+from tuner.analysis.curves import Turn, at_work_before, turns
 from tuner.sweep import DriverSpan, Sweep
 
 
@@ -42,7 +41,7 @@ class Timeline:
 
 def timeline(sweep: Sweep) -> Timeline | None:
     """Where the time went, over all drivers; None before the first epoch."""
-    begins = [0.0, *accumulate(span.last_at - span.started_at for span in sweep.spans)]
+    begins = at_work_before(sweep)
     found = turns(sweep)
     critical = slots = Parts()
     for number, span in enumerate(sweep.spans):

@@ -35,7 +35,7 @@ def handed_over(settings: WorkerSettings, data: Data | None, work: str = WORK) -
     if is_local:
         file = write_packed(content)
         path = f"/proc/{os.getpid()}/fd/{file}"
-        if server is not None and not why:
+        if server is not None:  # also where workers are plain processes: a fork of it builds the best model
             with suppress(OSError):  # it is asked for again, then
                 server.keep_soon(name, file)
     else:

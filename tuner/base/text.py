@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.base.words import Params, list_text, unquoted
@@ -47,6 +47,12 @@ def bytes_text(size_bytes: float) -> str:
 def times_text(number: int) -> str:
     """A count: once, 3 times."""
     return "once" if number == 1 else f"{number} times"
+
+
+def listed(items: Sequence[object]) -> str:
+    """`a, b and c`, of one item at least."""
+    texts = [str(item) for item in items]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def harmless(text: str) -> str:

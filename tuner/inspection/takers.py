@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trainables.contract import Params, TrainingParams
 from trainables.settings import NAMES, OPTIMIZER_PARAMS, SCHEDULE_PARAMS, own_names
+from tuner.base.text import listed
 from tuner.spec import SweepSpec
 from tuner.spec.space import shown
 
@@ -78,15 +79,15 @@ def _mismatch(one: _Taken) -> str:
         return ""
     spec, name, kind, takers = one.spec, one.name, one.kind, one.takers
     found = sorted({params.get(kind, one.default) for params in one.active})
-    only = f"only {_and(takers)} {'has' if len(takers) == 1 else 'have'} it"
+    only = f"only {listed(takers)} {'has' if len(takers) == 1 else 'have'} it"
     wanted = (spec.space[name].when or {}).get(kind, [])
     wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
     if lacking := [other for other in wanted if other not in takers]:
-        return f"space.{name}.when.{kind}: {_and(lacking)} {_has(lacking)} no {name}; {only}"
+        return f"space.{name}.when.{kind}: {listed(lacking)} {_has(lacking)} no {name}; {only}"
     is_told = kind == "schedule" and name in spec.space.searched  # with all else that is searched without effect
     if is_told or set(found) & set(takers):
         return ""
-    return f"space.{name}: {_and(found)} {_has(found)} no {name}; {only}: leave it out, or choose another {kind}"
+    return f"space.{name}: {listed(found)} {_has(found)} no {name}; {only}: leave it out, or choose another {kind}"
 
 
 def _idle_average(spec: SweepSpec, known: type[Params], drawn: Sequence[Mapping[str, Any]]) -> str:
@@ -142,12 +143,8 @@ def _partly(one: _Taken) -> str:
     when = f"when: {{{kind}: {having[0] if len(having) == 1 else '[' + ', '.join(having) + ']'}}}"
     is_searched = name in one.spec.space.searched
     way = f"add {when}" if is_searched else f"write {{value: {shown(one.active[0][name])}, {when}}}"
-    return f"space.{name}: {_and(lacking)} {_has(lacking)} no {name}, so it has no effect there; {way}"
+    return f"space.{name}: {listed(lacking)} {_has(lacking)} no {name}, so it has no effect there; {way}"
 
 
 def _has(names: Sequence[str]) -> str:
     return "has" if len(names) == 1 else "have"
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -19,6 +19,7 @@ from trainables.importable import import_folder, is_importable
 from trainables.measuring import epochs as epochs_rule
 from trainables.measuring import ladder
 from tuner.base.errors import UsageError
+from tuner.base.hints import option
 from tuner.inspection import Inspection
 from tuner.inspection.hanging import where
 from tuner.inspection.inspected import Inspected
@@ -44,7 +45,6 @@ SECONDS_MIN = 5.0
 HANGS_AFTER = 10.0
 """What takes so many times the seconds of the whole probe without a sign of life hangs; a minute at least."""
 HANGS_AFTER_MIN_S = 60.0
-_RAISE_SECONDS = f"raise --seconds: the limit is {HANGS_AFTER:g} times as much"
 TRIES_MAX = 3
 """Processes that measure rates: each after the first one because the one before died."""
 _LADDER_SHARE, _RATES_SHARE = 0.4, 0.95
@@ -133,11 +133,11 @@ def probe(spec: SweepSpec, source: str, wanted: Wanted, say: Callable[[str], Non
     """
     began = time.monotonic()
     if not wanted.seconds >= SECONDS_MIN or not math.isfinite(wanted.seconds):
-        raise UsageError(f"--seconds: must be at least {SECONDS_MIN:g}, but got {wanted.seconds:g}")
+        raise UsageError(f"{option('seconds')}: must be at least {SECONDS_MIN:g}, but got {wanted.seconds:g}")
     optimizers(spec, wanted.optimizers, None)
     begin_own()  # TensorFlow's import takes the longest
     say(f"looking at {spec.trainable} and its data")
-    inspected = Inspection(spec).result(_loading_s(wanted.seconds), f"; if it does not hang, {_RAISE_SECONDS}")
+    inspected = Inspection(spec).result(_loading_s(wanted.seconds), f"; if it does not hang, {_raise_seconds()}")
     if inspected.is_script:
         raise UsageError(
             f"probe: {spec.trainable} is a program of its own, whose steps cannot be measured; search its rate and"
@@ -249,6 +249,10 @@ def _measure(server: Server, is_forked: bool, asked: Asked, found: _Found, say: 
             process.close()
 
 
+def _raise_seconds() -> str:
+    return f"raise {option('seconds')}: the limit is {HANGS_AFTER:g} times as much"
+
+
 def _loading_s(seconds: float) -> float:
     """What importing a trainable and loading its data may take, by what the whole probe may."""
     return max(HANGS_AFTER_MIN_S, HANGS_AFTER * seconds)
@@ -261,7 +265,7 @@ def _hangs(asked: Asked, doing: str, place: str) -> str:
     told = f"probe: {what} did not go on for {limit_s:g} s{place} and was ended; if it does not hang"
     if doing and asked.spec["failures"]["trial_timeout"]:
         return f"{told}, raise failures.trial_timeout"
-    return f"{told}, {_RAISE_SECONDS}"
+    return f"{told}, {_raise_seconds()}"
 
 
 def _measure_rates(server: Server, is_forked: bool, asked: Asked, found: _Found, say: Callable[[str], None]) -> None:

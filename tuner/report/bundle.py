@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from importlib.metadata import version
 from pathlib import Path
 
 import vl_convert
 
 from tuner.base.errors import TunerError
+from tuner.base.user import user_cache
 from tuner.storage import write_atomically
 
 
@@ -33,5 +33,4 @@ def vega_script() -> str:
 
 
 def _kept_at() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return folder.expanduser() / "tuner" / f"vega-{version('vl-convert-python')}.js"
+    return user_cache() / f"vega-{version('vl-convert-python')}.js"

@@ -8,7 +8,7 @@ from typing import Any
 from altair.utils import schemapi
 from markupsafe import Markup
 
-from tuner.base.text import duration_text, metric_text, short
+from tuner.base.text import duration_text, listed, metric_text, short
 from tuner.report import theme
 from tuner.report.charts.columns import label_of, printable
 from tuner.report.charts.compared import best_curves, importances, intervals
@@ -29,7 +29,7 @@ def comparison_page(data: Mapping[str, Any]) -> str:
     labels = _labels(data)
     with schemapi.debug_mode(False):  # as in `draw_all`
         drawing = _drawing(data, labels)
-    title = " and ".join(labels) if len(labels) < 3 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+    title = listed(labels)
     report = {
         "name": title, "tables": drawing.tables, "charts": drawing.charts(), "columns": [],
         "config": {scheme: theme.config(scheme) for scheme in ("light", "dark")},

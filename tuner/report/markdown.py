@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tuner.base.outcomes import SweepState
 from tuner.report.charts import Tables
 from tuner.report.charts.columns import printable
-from tuner.report.reading import advice_texts, best_text, facts, goal, importance_text, params_line
+from tuner.report.reading import best_text, facts, goal, importance_text, params_line, shown_advice
 
 TRIALS_SHOWN = 10
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~@!])")
@@ -25,8 +25,8 @@ def report_markdown(tables: Tables, state: SweepState, figures: Mapping[str, tup
     parts = [f"# {plain(sweep.name)}", plain(f"{state}, looks for {goal(sweep)}"), *_best(tables)]
     if sweep.num_epochs:
         parts += ["## What matters", plain(importance_text(tables.weighed))]
-    if advice := advice_texts(tables.advice):
-        items = (f"1. {plain(it.text)}" + (f"\n\n   {_code(it.command)}" if it.command else "") for it in advice)
+    if advice := shown_advice(tables.advice):
+        items = (f"1. {plain(it.says)}" + (f"\n\n   {_code(it.command)}" if it.command else "") for it in advice)
         parts += ["## Advice", "\n".join(items)]
     if rows := sweep.ranked()[:TRIALS_SHOWN]:
         head = f"| trial | {plain(sweep.metric)} | epoch | outcome | parameters |\n|---:|---:|---:|---|---|"

@@ -12,7 +12,7 @@ from tuner.report import theme
 from tuner.report.charts import Tables
 from tuner.report.charts.columns import printable
 from tuner.report.drawing import Drawing, draw_all, embedded
-from tuner.report.reading import advice_texts, best_text, facts, goal, importance_text, params_line
+from tuner.report.reading import best_text, facts, goal, importance_text, params_line, shown_advice
 from tuner.report.templates import render
 from tuner.spec import dump_yaml
 from tuner.storage import SweepFolder
@@ -47,7 +47,7 @@ def page_of(tables: Tables, state: SweepState) -> str:
         facts=facts(sweep),
         best=best_text(sweep),
         importance=importance_text(tables.weighed) if sweep.num_epochs else None,
-        advice=advice_texts(tables.advice),
+        advice=shown_advice(tables.advice),
         sections=drawing.sections,
         reasons=[(it.outcome, it.trials, [(printable(text), n) for text, n in it.reasons]) for it in endings(sweep)],
         trials=_plain_rows(sweep),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tuner.analysis.advice import SHOWN_MAX, Advice
 from tuner.analysis.importance_values import Importance, Unknown, matters_text
 from tuner.base.coupling import SCALED, coupling_of, coupling_text, scaled_rate
 from tuner.base.text import duration_text, infeasible_text, metric_text, params_text, short
-from tuner.base.words import Params
+from tuner.base.words import Params, cut
 from tuner.report.charts.columns import printable
 from tuner.spec.feasible import infeasible_figures
 from tuner.sweep import Sweep, Trial
@@ -39,20 +39,20 @@ def best_text(sweep: Sweep) -> BestText | None:
         trial.number,
         trial.best_epoch,
         metric_text(trial.best_value),
-        {_cut(name): _cut(short(value)) for name, value in trained_params(sweep, trial).items()},
+        {_cut(name): _cut(short(value)) for name, value in shown_params(sweep, trial).items()},
         {_cut(name if name.startswith("test_") else f"test_{name}"): text for name, text in tested.items()},
     )
 
 
-def trained_params(sweep: Sweep, trial: Trial) -> Params:
-    """A trial's parameters, with the rate that it trained with where its batch size scales the rate."""
+def shown_params(sweep: Sweep, trial: Trial) -> Params:
+    """A trial's parameters, and beside them the rate that it trained with where its batch size scales the rate."""
     rate = scaled_rate(sweep.spec.get("space") or {}, trial.params)
     return trial.params if rate is None else {**trial.params, SCALED: rate}
 
 
 def params_line(sweep: Sweep, trial: Trial) -> str:
     """A trial's parameters on one line."""
-    return _cut(params_text(trained_params(sweep, trial)))
+    return _cut(params_text(shown_params(sweep, trial)))
 
 
 def importance_text(known: Importance | Unknown) -> str:
@@ -60,18 +60,9 @@ def importance_text(known: Importance | Unknown) -> str:
     return printable(matters_text(known))
 
 
-@dataclass(frozen=True)
-class AdviceText:
-    """A piece of advice: what is so, and the command that can be pasted; empty if there is none."""
-
-    rule: str
-    text: str
-    command: str
-
-
-def advice_texts(pieces: Sequence[Advice]) -> list[AdviceText]:
-    """The most useful pieces of advice, with their commands apart."""
-    return [AdviceText(piece.rule, printable(piece.says), printable(piece.command)) for piece in pieces[:SHOWN_MAX]]
+def shown_advice(pieces: Sequence[Advice]) -> list[Advice]:
+    """The most useful pieces of advice, in text that a page can show."""
+    return [replace(it, says=printable(it.says), command=printable(it.command)) for it in pieces[:SHOWN_MAX]]
 
 
 def goal(sweep: Sweep) -> str:
@@ -100,5 +91,4 @@ def facts(sweep: Sweep) -> list[tuple[str, str]]:
 
 
 def _cut(text: str) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= VALUE_CHARACTERS else f"{shown[:VALUE_CHARACTERS]}…"
+    return cut(printable(text), VALUE_CHARACTERS)

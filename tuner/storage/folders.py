@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.base.errors import ForeignFileError, UsageError
+from tuner.base.user import user_cache
 from tuner.storage import nofollow, objectstore
 from tuner.storage.files import AnyPath, exists, names, write_atomically
 from tuner.storage.names import (
@@ -229,9 +230,8 @@ class SweepFolder(_Place):
         """The folder for this machine's own files of the sweep, logs and locks; created on demand."""
         if isinstance(self.path, Path):
             return self.path
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:12]
-        folder = Path(cache).expanduser() / "tuner" / f"{digest}-{self.name}"
+        folder = user_cache() / f"{digest}-{self.name}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

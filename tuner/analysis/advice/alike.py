@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.analysis.advice.axes import rounded
-from tuner.analysis.advice.finding import Finding, listed, override
+from tuner.analysis.advice.finding import Finding, override
 from tuner.analysis.advice.standing import Standing
-from tuner.base.text import short
+from tuner.base.text import listed, short
 from tuner.spec.space import Float, Space
 from tuner.sweep import Trial
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +52,3 @@ def quoted(text: str) -> str:
 
 
 _WORDS = ("true", "false", "null")
-
-
-def listed(items: Sequence[object]) -> str:
-    """a, b and c."""
-    texts = [str(item) for item in items]
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

@@ -9,9 +9,9 @@ from typing import Any
 
 from tuner.analysis.advice.axes import Axis, axes, rounded
 from tuner.analysis.advice.chance import chance_as_many
-from tuner.analysis.advice.finding import Finding, listed, override
+from tuner.analysis.advice.finding import Finding, override
 from tuner.analysis.advice.standing import Standing
-from tuner.base.text import duration_text, short
+from tuner.base.text import duration_text, listed, short
 from tuner.base.words import cut, value_key
 from tuner.spec.space import Choice, Float, Int
 

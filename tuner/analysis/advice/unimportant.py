@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tuner.analysis.advice.axes import axes, rounded
-from tuner.analysis.advice.finding import Finding, listed, override
+from tuner.analysis.advice.finding import Finding, override
 from tuner.analysis.advice.standing import Standing
 from tuner.analysis.importance_values import Importance
-from tuner.base.text import short
+from tuner.base.text import listed, short
 from tuner.base.words import value_key
 from tuner.spec.space import Constant, Float, Repeated
 from tuner.sweep import Trial

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import altair as alt
 
 from tuner.analysis.curves import flat_params, searched
-from tuner.base.coupling import SCALED, scaled_rate
 from tuner.base.text import harmless
 from tuner.base.words import unquoted
 from tuner.sweep import Sweep, Trial
@@ -133,12 +132,6 @@ def _shown(column: Column, value: Any) -> Any:
         return rounded(value)
     text = unquoted(value)
     return column.choices[column.texts.index(text)] if text in column.texts else None
-
-
-def scaled_rates(sweep: Sweep, trial: Trial) -> dict[str, float]:
-    """The rate that a trial trained with, where its batch size scales the rate."""
-    rate = scaled_rate(sweep.spec.get("space") or {}, trial.params)
-    return {} if rate is None else {SCALED: rate}
 
 
 def rounded(value: float | None) -> float | None:
